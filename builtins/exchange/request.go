@@ -1,0 +1,112 @@
+package exchange
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Request is what a device asked for.
+type Request struct {
+	// Method as sent; upper case for all standard methods.
+	Method string
+	// Scheme is "http" or "https". WebSocket handshakes carry the scheme of
+	// the connection they came on.
+	Scheme string
+	// Host is the name or address of the server that the device meant: no
+	// port, no brackets.
+	Host string
+	// Port of that server, always set.
+	Port int
+	// Target is path and query as sent, escapes untouched: "/a%20b?c=d".
+	Target string
+	// Proto is "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0".
+	Proto string
+	// Authority is the Host header (or :authority) as sent.
+	Authority string
+	// Header has canonical names and no Host.
+	Header http.Header
+	// Trailer is filled once Body has been read to its end; nil when there is none.
+	Trailer http.Header
+	// Body is nil when the request has none.
+	Body *Incoming
+	// ContentLength is the announced length of Body, -1 when unknown.
+	ContentLength int64
+
+	query url.Values
+}
+
+// Path is the target without its query, escapes untouched.
+func (r *Request) Path() string {
+	if i := strings.IndexByte(r.Target, '?'); i >= 0 {
+		return r.Target[:i]
+	}
+	return r.Target
+}
+
+// RawQuery is what follows the first '?' of the target.
+func (r *Request) RawQuery() string {
+	if i := strings.IndexByte(r.Target, '?'); i >= 0 {
+		return r.Target[i+1:]
+	}
+	return ""
+}
+
+// Query is the decoded query, parsed at the first call. Pairs that can't be
+// decoded are left out. The caller must not change it.
+func (r *Request) Query() url.Values {
+	if r.query == nil {
+		r.query, _ = url.ParseQuery(r.RawQuery())
+		if r.query == nil {
+			r.query = url.Values{}
+		}
+	}
+	return r.query
+}
+
+// SetTarget changes path and query.
+func (r *Request) SetTarget(target string) { r.Target, r.query = target, nil }
+
+// Addr is "host:port", with brackets around an IPv6 address.
+func (r *Request) Addr() string { return net.JoinHostPort(r.Host, strconv.Itoa(r.Port)) }
+
+// URL is the full URL; the port is left out when it is the scheme's own.
+func (r *Request) URL() string {
+	host := r.Host
+	if strings.IndexByte(host, ':') >= 0 {
+		host = "[" + host + "]"
+	}
+	if r.Port == DefaultPort(r.Scheme) {
+		return r.Scheme + "://" + host + r.Target
+	}
+	return r.Scheme + "://" + host + ":" + strconv.Itoa(r.Port) + r.Target
+}
+
+// IsWebSocket tells whether the request asks for an upgrade to WebSocket
+// (RFC 6455 section 4.1).
+func (r *Request) IsWebSocket() bool {
+	up := r.Header["Upgrade"]
+	return len(up) > 0 && headerHasToken(up, "websocket")
+}
+
+// DefaultPort is 443 for https, else 80.
+func DefaultPort(scheme string) int {
+	if scheme == "https" {
+		return 443
+	}
+	return 80
+}
+
+// headerHasToken looks for a token in comma-separated header values, ignoring case.
+func headerHasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

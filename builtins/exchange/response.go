@@ -1,0 +1,77 @@
+package exchange
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// Origin says who made a response.
+type Origin uint8
+
+// The origins of a response.
+const (
+	FromServer Origin = iota // the real server, untouched
+	FromMock                 // a mock, a script or a recording
+	FromPatch                // the real server, changed by a patch or a script
+	FromProxy                // the proxy itself: 502, 501, the CA download page
+)
+
+// String is the word that captures and the user interface show.
+func (o Origin) String() string {
+	switch o {
+	case FromMock:
+		return "mocked"
+	case FromPatch:
+		return "patched"
+	case FromProxy:
+		return "proxy"
+	}
+	return "passthrough"
+}
+
+// Response is what a device gets.
+type Response struct {
+	// Status code, 200 to 599, or 101 with a socket body.
+	Status int
+	// Header has canonical names. Content-Length is set by the proxy where
+	// the body's size is known and the header is absent.
+	Header http.Header
+	// Trailer gives the trailers once the body has been sent; nil for none.
+	// The names must be announced by a Trailer header for HTTP/1.1.
+	Trailer func() http.Header
+	// Body is nil when there is none.
+	Body Body
+	// Origin is set by whoever makes the response.
+	Origin Origin
+	// Delay is waited for before the first byte is sent.
+	Delay time.Duration
+	// Err is the reason of a response that the proxy made because something
+	// failed (the real server could not be reached, a script broke); captures
+	// show it.
+	Err error
+}
+
+// Clone is a copy whose fields and header may be changed. The body is shared.
+func (r *Response) Clone() *Response {
+	c := *r
+	c.Header = r.Header.Clone()
+	if c.Header == nil {
+		c.Header = http.Header{}
+	}
+	return &c
+}
+
+// Text makes a plain-text response with a newline at its end.
+func Text(status int, text string) *Response {
+	return &Response{Status: status, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: Bytes(text + "\n")}
+}
+
+// JSON makes a JSON response of v, which must be marshallable.
+func JSON(status int, v any) *Response {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return &Response{Status: http.StatusInternalServerError, Err: err}
+	}
+	return &Response{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: Bytes(b)}
+}
