@@ -1,0 +1,167 @@
+// Package ca is the certificate authority that devices trust: the files that
+// mitmproxy keeps of it, and the leaf certificates that it signs for each host.
+//
+// An Authority is for any number of goroutines.
+//
+// driver opens it, proxy asks it for certificates and lets it serve mitm.it.
+package ca
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// The files that mitmproxy keeps in its configuration directory.
+const (
+	caFile      = "mitmproxy-ca.pem"      // 0600: private key, then certificate
+	caP12File   = "mitmproxy-ca.p12"      // 0600: the same as PKCS #12, empty password
+	certFile    = "mitmproxy-ca-cert.pem" // 0644
+	certCERFile = "mitmproxy-ca-cert.cer" // 0644: the same bytes, for Android
+	certP12File = "mitmproxy-ca-cert.p12" // 0644: certificate only, empty password
+	dhFile      = "mitmproxy-dhparam.pem" // 0644: not used by our TLS
+)
+
+// CertPath is where the certificate of a CA kept in dir is: the file to give
+// to devices.
+func CertPath(dir string) string { return filepath.Join(dir, certFile) }
+
+// Authority signs leaf certificates with a CA that devices trust.
+type Authority struct {
+	dir   string
+	cert  *x509.Certificate
+	key   crypto.Signer
+	chain [][]byte // certificates above cert that the CA file holds
+
+	issue  func() (*issuer, error) // what signs ECDSA leaves
+	rsaKey func() (*rsa.PrivateKey, error)
+	leaves leafCache
+}
+
+// Open loads the CA in dir, or makes one when there is no mitmproxy-ca.pem. An
+// existing CA is never changed; of the other five files those that are missing
+// are written. Two programs that open the same empty directory at once end up
+// with the same CA.
+func Open(dir string) (*Authority, error) {
+	path := filepath.Join(dir, caFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = create(dir, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	a, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority %s: %w", path, err)
+	}
+	a.dir = dir
+	if err := a.writeFiles(); err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	return a, nil
+}
+
+// parse reads a CA file: the first private key and the first certificate are
+// the CA, further certificates are the chain above it.
+func parse(data []byte) (*Authority, error) {
+	a := new(Authority)
+	for rest := data; ; {
+		var b *pem.Block
+		if b, rest = pem.Decode(rest); b == nil {
+			break
+		}
+		switch b.Type {
+		case "CERTIFICATE":
+			if a.cert != nil {
+				a.chain = append(a.chain, b.Bytes)
+				continue
+			}
+			c, err := x509.ParseCertificate(b.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			a.cert = c
+		case "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY":
+			if a.key != nil {
+				continue
+			}
+			k, err := parseKey(b)
+			if err != nil {
+				return nil, err
+			}
+			a.key = k
+		case "ENCRYPTED PRIVATE KEY":
+			return nil, errors.New("the private key is encrypted; expected an unencrypted one")
+		}
+	}
+	switch {
+	case a.key == nil:
+		return nil, errors.New("no private key in it")
+	case a.cert == nil:
+		return nil, errors.New("no certificate in it")
+	case !a.cert.IsCA:
+		return nil, errors.New("the certificate is not that of a CA")
+	}
+	if pub, ok := a.key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(a.cert.PublicKey) {
+		return nil, errors.New("private key and certificate don't belong together")
+	}
+	a.issue = sync.OnceValues(a.newIssuer)
+	a.rsaKey = sync.OnceValues(a.newRSAKey)
+	return a, nil
+}
+
+func parseKey(b *pem.Block) (crypto.Signer, error) {
+	switch b.Type {
+	case "RSA PRIVATE KEY":
+		return x509.ParsePKCS1PrivateKey(b.Bytes)
+	case "EC PRIVATE KEY":
+		return x509.ParseECPrivateKey(b.Bytes)
+	}
+	k, err := x509.ParsePKCS8PrivateKey(b.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	switch k := k.(type) {
+	case *rsa.PrivateKey:
+		return k, nil
+	case *ecdsa.PrivateKey:
+		return k, nil
+	}
+	return nil, fmt.Errorf("private key of type %T; expected RSA or ECDSA", k)
+}
+
+// Cert is the CA's certificate.
+func (a *Authority) Cert() *x509.Certificate { return a.cert }
+
+// CertPEM is the CA's certificate in PEM form.
+func (a *Authority) CertPEM() []byte {
+	var b bytes.Buffer
+	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+	return b.Bytes()
+}
+
+// CertPath is the file that holds the certificate for devices.
+func (a *Authority) CertPath() string { return CertPath(a.dir) }
+
+// Expired tells whether the CA's certificate has run out. Like mitmproxy we go
+// on using it: some devices don't look.
+func (a *Authority) Expired() bool { return time.Now().After(a.cert.NotAfter) }
+
+// Certificate gives the certificate for a TLS handshake: for the name that the
+// client asks for (SNI) and for host, which it meant when it connected. It is
+// an ECDSA one for every client that can use it, else RSA.
+func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
+	return a.leaves.get(leafKey{sni: hello.ServerName, host: host, rsa: !canECDSA(hello)}, a.mint)
+}

@@ -1,0 +1,175 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+const day = 24 * time.Hour
+
+// create makes a CA with mitmproxy's parameters and puts it at path, unless
+// somebody else was faster; it returns the bytes that stand there then.
+// RSA is what every device can verify; hosts get ECDSA leaves all the same.
+func create(dir, path string) ([]byte, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	tmpl := &x509.Certificate{
+		RawSubject: subject("mitmproxy", "mitmproxy"),
+		NotBefore:  now.Add(-2 * day), NotAfter: now.Add(3648 * day),
+		BasicConstraintsValid: true, IsCA: true,
+		KeyUsage:     x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		SubjectKeyId: keyID(&key.PublicKey),
+	}
+	if tmpl.SerialNumber, err = serial(); err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	data := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	if err := writeNew(path, data, 0o600); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// writeFiles adds what is missing beside the CA's own file.
+func (a *Authority) writeFiles() error {
+	for _, f := range []struct {
+		name string
+		mode fs.FileMode
+		make func() ([]byte, error)
+	}{
+		{caP12File, 0o600, func() ([]byte, error) { return pkcs12.Modern2023.Encode(a.key, a.cert, nil, "") }},
+		{certFile, 0o644, func() ([]byte, error) { return a.CertPEM(), nil }},
+		{certCERFile, 0o644, func() ([]byte, error) { return a.CertPEM(), nil }},
+		{certP12File, 0o644, a.certP12},
+		{dhFile, 0o644, dhParams},
+	} {
+		path := filepath.Join(a.dir, f.name)
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		data, err := f.make()
+		if err == nil {
+			err = writeNew(path, data, f.mode)
+		}
+		// A CA in a directory that we may only read is fine as it stands.
+		if err != nil && !(errors.Is(err, fs.ErrPermission) && f.name != certFile) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Authority) certP12() ([]byte, error) {
+	return pkcs12.Modern2023.EncodeTrustStore([]*x509.Certificate{a.cert}, "")
+}
+
+// writeNew puts a whole file at path in one step, or leaves the one that is there.
+func writeNew(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// subject encodes CN before O, as mitmproxy does (pkix.Name would turn them round).
+func subject(cn, o string) []byte {
+	name := pkix.RDNSequence{}
+	if cn != "" {
+		name = append(name, pkix.RelativeDistinguishedNameSET{{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: cn}})
+	}
+	if o != "" {
+		name = append(name, pkix.RelativeDistinguishedNameSET{{Type: asn1.ObjectIdentifier{2, 5, 4, 10}, Value: o}})
+	}
+	b, err := asn1.Marshal(name)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func serial() (*big.Int, error) { return rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 159)) }
+
+// keyID is the subject key identifier of RFC 5280 section 4.2.1.2, method 1.
+func keyID(pub crypto.PublicKey) []byte {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil
+	}
+	var spki struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &spki); err != nil {
+		return nil
+	}
+	h := sha1.Sum(spki.Key.RightAlign())
+	return h[:]
+}
+
+// dhParams encodes the 4096-bit group ffdhe4096 of RFC 7919 appendix A.3, whose
+// prime is given there as a formula over the digits of e. mitmproxy's OpenSSL
+// reads such a file; our TLS has no finite-field key exchange.
+func dhParams() ([]byte, error) {
+	one := big.NewInt(1)
+	const guard = 64 // bits against rounding in the series of e
+	term := new(big.Int).Lsh(one, 3966+guard)
+	e := new(big.Int)
+	for k := int64(1); term.Sign() > 0; k++ {
+		e.Add(e, term)
+		term.Quo(term, big.NewInt(k))
+	}
+	e.Rsh(e, guard)
+	p := new(big.Int).Lsh(one, 4096)
+	p.Sub(p, new(big.Int).Lsh(one, 4032))
+	p.Add(p, e.Add(e, big.NewInt(5736041)).Lsh(e, 64))
+	p.Sub(p, one)
+	der, err := asn1.Marshal(struct {
+		P *big.Int
+		G int
+	}{p, 2})
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "DH PARAMETERS", Bytes: der}), nil
+}

@@ -1,0 +1,201 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxLeaves bounds the certificates kept; a leaf is about 2 KiB.
+const maxLeaves = 8192
+
+// leafKey says what a leaf is for.
+type leafKey struct {
+	sni, host string
+	rsa       bool
+}
+
+// leafCache keeps leaves and mints each once, however many handshakes wait for it.
+type leafCache struct {
+	mu sync.RWMutex
+	m  map[leafKey]*leaf
+}
+
+type leaf struct {
+	once    sync.Once
+	cert    *tls.Certificate
+	err     error
+	expires time.Time
+}
+
+func (c *leafCache) get(k leafKey, mint func(leafKey) (*tls.Certificate, error)) (*tls.Certificate, error) {
+	c.mu.RLock()
+	l := c.m[k]
+	c.mu.RUnlock()
+	if l == nil || time.Now().After(l.expires) {
+		l = c.put(k)
+	}
+	l.once.Do(func() { l.cert, l.err = mint(k) })
+	return l.cert, l.err
+}
+
+// put makes room for a new leaf; when the cache is full any other goes.
+func (c *leafCache) put(k leafKey) *leaf {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if l := c.m[k]; l != nil && now.Before(l.expires) {
+		return l
+	}
+	if c.m == nil {
+		c.m = map[leafKey]*leaf{}
+	}
+	for old := range c.m {
+		if len(c.m) < maxLeaves {
+			break
+		}
+		delete(c.m, old)
+	}
+	l := &leaf{expires: now.Add(leafLife - day)}
+	c.m[k] = l
+	return l
+}
+
+// leafLife is how long a leaf is valid from now on; browsers refuse more than
+// 200 days in all.
+const leafLife = 197 * day
+
+// issuer signs the ECDSA leaves.
+type issuer struct {
+	cert  *x509.Certificate
+	key   crypto.Signer
+	chain [][]byte          // sent after the leaf
+	leaf  *ecdsa.PrivateKey // the key of all leaves
+}
+
+// newIssuer makes the key that signs the leaves. Under an RSA CA that is an
+// intermediate P-256 CA that lives as long as the process: an RSA signature
+// costs twenty times an ECDSA one and would be due for every new host name.
+func (a *Authority) newIssuer() (*issuer, error) {
+	lk, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	is := &issuer{cert: a.cert, key: a.key, chain: a.chain, leaf: lk}
+	if _, slow := a.key.(*rsa.PrivateKey); !slow || a.cert.MaxPathLenZero {
+		return is, nil
+	}
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	id := keyID(&k.PublicKey)
+	tmpl := &x509.Certificate{
+		RawSubject: subject("mitmproxy hosts "+hex.EncodeToString(id[:4]), "mitmproxy"),
+		NotBefore:  time.Now().Add(-2 * day), NotAfter: a.cert.NotAfter,
+		BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
+		KeyUsage:     x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		SubjectKeyId: id,
+	}
+	if tmpl.SerialNumber, err = serial(); err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &k.PublicKey, a.key)
+	if err != nil {
+		return nil, err
+	}
+	if is.cert, err = x509.ParseCertificate(der); err != nil {
+		return nil, err
+	}
+	is.key, is.chain = k, append([][]byte{der}, a.chain...)
+	return is, nil
+}
+
+// newRSAKey gives the key of the RSA leaves: the CA's own, as in mitmproxy, or
+// a new one under an ECDSA CA.
+func (a *Authority) newRSAKey() (*rsa.PrivateKey, error) {
+	if k, ok := a.key.(*rsa.PrivateKey); ok {
+		return k, nil
+	}
+	return rsa.GenerateKey(rand.Reader, 2048)
+}
+
+// mint signs a leaf for the names of k.
+func (a *Authority) mint(k leafKey) (*tls.Certificate, error) {
+	names := []string{k.sni, k.host}
+	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+	sn, err := serial()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	tmpl := &x509.Certificate{
+		SerialNumber: sn,
+		NotBefore:    now.Add(-2 * day), NotAfter: now.Add(leafLife),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	cn := ""
+	for _, n := range names {
+		if ip, err := netip.ParseAddr(n); err == nil {
+			tmpl.IPAddresses = append(tmpl.IPAddresses, ip.WithZone("").AsSlice())
+		} else {
+			tmpl.DNSNames = append(tmpl.DNSNames, n)
+		}
+		if cn == "" && len(n) < 64 {
+			cn = n
+		}
+	}
+	tmpl.RawSubject = subject(cn, "")
+	if k.rsa {
+		key, err := a.rsaKey()
+		if err != nil {
+			return nil, err
+		}
+		return sign(tmpl, a.cert, a.key, key, a.chain)
+	}
+	is, err := a.issue()
+	if err != nil {
+		return nil, err
+	}
+	return sign(tmpl, is.cert, is.key, is.leaf, is.chain)
+}
+
+func sign(tmpl, parent *x509.Certificate, signer, key crypto.Signer, chain [][]byte) (*tls.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), signer)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: append([][]byte{der}, chain...), PrivateKey: key}, nil
+}
+
+// canECDSA tells whether a client takes a P-256 certificate: by the signature
+// schemes in TLS 1.3 (RFC 8446 section 4.2.3), in TLS 1.2 also by the cipher
+// suites and curves (RFC 8422 section 5.1).
+func canECDSA(h *tls.ClientHelloInfo) bool {
+	scheme := slices.Contains(h.SignatureSchemes, tls.ECDSAWithP256AndSHA256)
+	if slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
+		return scheme
+	}
+	if !scheme && len(h.SignatureSchemes) > 0 || !slices.Contains(h.SupportedCurves, tls.CurveP256) {
+		return false
+	}
+	for _, c := range h.CipherSuites {
+		switch c {
+		case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256:
+			return true
+		}
+	}
+	return false
+}
