@@ -1,0 +1,122 @@
+// Package state is the key-value store that tests (over RPC), templates and
+// scripts share.
+//
+// A Store is for any number of goroutines. A value that has been stored is
+// never changed in place, so whoever got it may keep it, and nobody may
+// change it.
+//
+// driver serves it to tests, builtins to templates and scripts.
+package state
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Store maps keys to JSON values: nil, bool, int64, float64, string, []any and
+// map[string]any. The zero value is not ready for use: see [New].
+type Store struct {
+	mu   sync.RWMutex
+	keys map[string]*slot
+}
+
+// slot holds one stored value. A new value gets a new slot, so that the
+// address tells whether a value was replaced in the meantime.
+type slot struct{ value any }
+
+// New makes an empty store.
+func New() *Store { return &Store{keys: map[string]*slot{}} }
+
+// Get gives the value of key and whether it is set.
+func (s *Store) Get(key string) (any, bool) {
+	s.mu.RLock()
+	e := s.keys[key]
+	s.mu.RUnlock()
+	if e == nil {
+		return nil, false
+	}
+	return e.value, true
+}
+
+// Set stores a value under key, converted by [Value].
+func (s *Store) Set(key string, v any) {
+	e := &slot{Value(v)}
+	s.mu.Lock()
+	s.keys[key] = e
+	s.mu.Unlock()
+}
+
+// Delete removes key and tells whether it was set.
+func (s *Store) Delete(key string) bool {
+	_, ok := s.Pop(key)
+	return ok
+}
+
+// Pop removes key and gives the value it had.
+func (s *Store) Pop(key string) (any, bool) {
+	s.mu.Lock()
+	e := s.keys[key]
+	delete(s.keys, key)
+	s.mu.Unlock()
+	if e == nil {
+		return nil, false
+	}
+	return e.value, true
+}
+
+// Keys lists the keys in alphabetical order.
+func (s *Store) Keys() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.keys))
+}
+
+// Clear removes all keys and gives their number.
+func (s *Store) Clear() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.keys)
+	clear(s.keys)
+	return n
+}
+
+// All copies the whole store.
+func (s *Store) All() map[string]any {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make(map[string]any, len(s.keys))
+	for k, e := range s.keys {
+		all[k] = e.value
+	}
+	return all
+}
+
+// Update replaces the value of key by what fn makes of it, atomically: fn
+// sees the value that its result replaces. No lock is held while fn runs, so
+// it may take its time and use the store; when another writer comes between,
+// fn runs again on what that one left. An error of fn is returned and nothing
+// is stored. Update returns the stored value.
+func (s *Store) Update(key string, fn func(old any, ok bool) (any, error)) (any, error) {
+	for {
+		s.mu.RLock()
+		seen := s.keys[key]
+		s.mu.RUnlock()
+		var old any
+		if seen != nil {
+			old = seen.value
+		}
+		v, err := fn(old, seen != nil)
+		if err != nil {
+			return nil, err
+		}
+		next := &slot{Value(v)}
+		s.mu.Lock()
+		if s.keys[key] == seen {
+			s.keys[key] = next
+			s.mu.Unlock()
+			return next.value, nil
+		}
+		s.mu.Unlock()
+	}
+}

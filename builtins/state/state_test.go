@@ -1,0 +1,108 @@
+package state_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"starproxy/builtins/state"
+)
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	s := state.New()
+	if v, ok := s.Get("a"); v != nil || ok {
+		t.Errorf("Get of nothing = %v, %v", v, ok)
+	}
+	s.Set("b", "x")
+	s.Set("a", nil)
+	if v, ok := s.Get("a"); v != nil || !ok {
+		t.Errorf("Get of a null = %v, %v; want nil, true", v, ok)
+	}
+	if got := s.Keys(); !reflect.DeepEqual(got, []string{"a", "b"}) {
+		t.Errorf("Keys = %v", got)
+	}
+	if got := s.All(); !reflect.DeepEqual(got, map[string]any{"a": nil, "b": "x"}) {
+		t.Errorf("All = %v", got)
+	}
+	if v, ok := s.Pop("b"); v != "x" || !ok {
+		t.Errorf("Pop = %v, %v", v, ok)
+	}
+	if s.Delete("b") {
+		t.Error("Delete of a key that is gone = true")
+	}
+	if n := s.Clear(); n != 1 {
+		t.Errorf("Clear = %d, want 1", n)
+	}
+}
+
+func TestValuesAreCopied(t *testing.T) {
+	t.Parallel()
+	s := state.New()
+	in := map[string]any{"list": []any{1.0, 2.5}}
+	s.Set("k", in)
+	in["list"].([]any)[0] = "changed"
+	in["more"] = true
+	got, _ := s.Get("k")
+	if want := map[string]any{"list": []any{int64(1), 2.5}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("stored %v, want %v", got, want)
+	}
+}
+
+func TestValue(t *testing.T) {
+	t.Parallel()
+	type point struct {
+		X int `json:"x"`
+	}
+	for _, c := range []struct{ in, want any }{
+		{nil, nil}, {true, true}, {"s", "s"}, {3, int64(3)}, {uint8(3), int64(3)},
+		{3.0, int64(3)}, {-3.5, -3.5}, {1e300, 1e300},
+		{json.Number("12"), int64(12)}, {json.Number("1.5"), 1.5}, {json.Number("bad"), "bad"},
+		{[]string{"a"}, []any{"a"}}, {point{4}, map[string]any{"x": int64(4)}},
+		{time.Duration(5), int64(5)}, {errors.ErrUnsupported, map[string]any{}},
+	} {
+		if got := state.Value(c.in); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("Value(%#v) = %#v, want %#v", c.in, got, c.want)
+		}
+	}
+	if got, ok := state.Value(func() {}).(string); !ok {
+		t.Errorf("Value of a function = %v, want text", got)
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	s := state.New()
+	const clients, rounds = 64, 50
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for range rounds {
+				_, err := s.Update("n", func(old any, ok bool) (any, error) {
+					n, _ := old.(int64)
+					return n + 1, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n, _ := s.Get("n"); n != int64(clients*rounds) {
+		t.Errorf("n = %v, want %d", n, clients*rounds)
+	}
+	if _, err := s.Update("n", func(any, bool) (any, error) { return nil, errors.ErrUnsupported }); err == nil {
+		t.Error("the error of fn is lost")
+	}
+	if n, _ := s.Get("n"); n != int64(clients*rounds) {
+		t.Errorf("a failed update changed n to %v", n)
+	}
+	// fn may use the store: no lock is held.
+	if v, err := s.Update("m", func(any, bool) (any, error) { s.Set("other", 1); return "v", nil }); v != "v" || err != nil {
+		t.Errorf("Update = %v, %v", v, err)
+	}
+}
