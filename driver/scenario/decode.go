@@ -1,0 +1,324 @@
+package scenario
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Decode reads a YAML or JSON document into dst, a pointer, usually to a struct
+// whose fields carry `yaml:"name"` tags (",inline" puts an embedded struct's keys
+// among its parent's, "-" leaves a field out; an untagged field is known by its
+// name in lower case).
+//
+// It is strict: an unknown key, a key given twice and a value of the wrong type
+// are errors, each an [*Error] that tells the place, what was expected and the
+// nearest known key. What a document leaves out, or sets to null, keeps the
+// value that dst had. A [time.Duration] is written "250ms" or "1m30s". A field
+// of type [yaml.Node] takes any value, for [DecodeNode] later; one of type any
+// takes JSON values with int64 for whole numbers.
+//
+// A name that ends in .json is read as JSON, every other as YAML.
+func Decode(filename string, data []byte, dst any) error {
+	n, err := read(filename, data)
+	if err != nil {
+		return err
+	}
+	return DecodeNode(filename, n, dst)
+}
+
+// DecodeNode is [Decode] for a part of a document that Decode read into a yaml.Node.
+func DecodeNode(filename string, n *yaml.Node, dst any) error {
+	v := reflect.ValueOf(dst)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return fmt.Errorf("decode %s: the destination is a %T, not a pointer", filename, dst)
+	}
+	if n.Kind == 0 {
+		return nil
+	}
+	return inFile(filename, assign(n, v.Elem(), ""))
+}
+
+// wrong is the error for a value of another type than the one expected.
+func wrong(n *yaml.Node, path, expected string) error {
+	hint := ""
+	if expected == "text" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
+		hint = "; put it in quotes"
+	}
+	if path != "" {
+		path += ": "
+	}
+	return faultf(n, "%sexpected %s, found %s%s", path, expected, describe(n), hint)
+}
+
+func assign(n *yaml.Node, v reflect.Value, path string) error {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return nil
+	}
+	if v.Type() == reflect.TypeFor[yaml.Node]() {
+		v.Set(reflect.ValueOf(*n))
+		return nil
+	}
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		return assign(n, v.Elem(), path)
+	}
+	if v.CanAddr() && v.Addr().CanInterface() {
+		if done, err := assignCustom(n, v.Addr().Interface(), path); done {
+			return err
+		}
+	}
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		d, err := time.ParseDuration(n.Value)
+		if n.Kind != yaml.ScalarNode || err != nil {
+			return wrong(n, path, `a duration such as 250ms or 1m30s`)
+		}
+		v.SetInt(int64(d))
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return assignStruct(n, v, path)
+	case reflect.Map:
+		return assignMap(n, v, path)
+	case reflect.Slice:
+		if n.Kind != yaml.SequenceNode {
+			return wrong(n, path, "a list")
+		}
+		out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+		for i, c := range n.Content {
+			if err := assign(c, out.Index(i), fmt.Sprintf("%s[%d]", path, i)); err != nil {
+				return err
+			}
+		}
+		v.Set(out)
+		return nil
+	case reflect.Interface:
+		if v.NumMethod() == 0 {
+			v.Set(reflect.ValueOf(value(n)))
+			return nil
+		}
+	case reflect.String:
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
+			return wrong(n, path, "text")
+		}
+		v.SetString(n.Value)
+		return nil
+	case reflect.Bool:
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+			return wrong(n, path, "true or false")
+		}
+		v.SetBool(truth(n))
+		return nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		i, ok := whole(n)
+		if !ok || v.OverflowInt(i) {
+			return wrong(n, path, "a whole number")
+		}
+		v.SetInt(i)
+		return nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		i, ok := whole(n)
+		if !ok || i < 0 || v.OverflowUint(uint64(i)) {
+			return wrong(n, path, "a whole number, 0 or more")
+		}
+		v.SetUint(uint64(i))
+		return nil
+	case reflect.Float32, reflect.Float64:
+		f, ok := float(n)
+		if !ok {
+			return wrong(n, path, "a number")
+		}
+		v.SetFloat(f)
+		return nil
+	}
+	return fmt.Errorf("decode: a document can't fill a %s", v.Type())
+}
+
+// assignCustom lets a type read itself.
+func assignCustom(n *yaml.Node, dst any, path string) (done bool, err error) {
+	switch u := dst.(type) {
+	case yaml.Unmarshaler:
+		err = u.UnmarshalYAML(n)
+	case encoding.TextUnmarshaler:
+		if n.Kind != yaml.ScalarNode {
+			return true, wrong(n, path, "text")
+		}
+		err = u.UnmarshalText([]byte(n.Value))
+	default:
+		return false, nil
+	}
+	var placed *Error
+	if err == nil || errors.As(err, &placed) {
+		return true, err
+	}
+	if path != "" {
+		path += ": "
+	}
+	return true, faultf(n, "%s%v", path, err)
+}
+
+func assignMap(n *yaml.Node, v reflect.Value, path string) error {
+	if v.Type().Key().Kind() != reflect.String {
+		return fmt.Errorf("decode: a document can't fill a %s", v.Type())
+	}
+	if n.Kind != yaml.MappingNode {
+		return wrong(n, path, "a map")
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i].Value
+		e := reflect.New(v.Type().Elem()).Elem()
+		if err := assign(n.Content[i+1], e, join(path, k)); err != nil {
+			return err
+		}
+		out.SetMapIndex(reflect.ValueOf(k).Convert(v.Type().Key()), e)
+	}
+	v.Set(out)
+	return nil
+}
+
+func assignStruct(n *yaml.Node, v reflect.Value, path string) error {
+	if n.Kind != yaml.MappingNode {
+		return wrong(n, path, "a map")
+	}
+	fields := map[string][]int{}
+	structFields(v.Type(), nil, fields)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i]
+		index, ok := fields[k.Value]
+		if !ok {
+			known := make([]string, 0, len(fields))
+			for f := range fields {
+				known = append(known, f)
+			}
+			return unknownKey(k, path, known)
+		}
+		if err := assign(n.Content[i+1], v.FieldByIndex(index), join(path, k.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func structFields(t reflect.Type, prefix []int, fields map[string][]int) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, opts, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		index := append(slices.Clone(prefix), i)
+		switch {
+		case name == "-" || !f.IsExported() && !f.Anonymous:
+		case strings.Contains(opts, "inline") && f.Type.Kind() == reflect.Struct:
+			structFields(f.Type, index, fields)
+		case !f.IsExported():
+		case name == "":
+			fields[strings.ToLower(f.Name)] = index
+		default:
+			fields[name] = index
+		}
+	}
+}
+
+// unknownKey is the error for a key that is not among known.
+func unknownKey(k *yaml.Node, path string, known []string) error {
+	in := ""
+	if path != "" {
+		in = " in " + path
+	}
+	if near := nearest(k.Value, known); near != "" {
+		return faultf(k, "unknown key %q%s; did you mean %q?", k.Value, in, near)
+	}
+	slices.Sort(known)
+	return faultf(k, "unknown key %q%s; expected one of %s", k.Value, in, strings.Join(known, ", "))
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// whole is a number without a fraction, however it was written.
+func whole(n *yaml.Node) (int64, bool) {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
+		return 0, false
+	}
+	switch v, _ := number(n); v := v.(type) {
+	case int64:
+		return v, true
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v), true
+		}
+	}
+	return 0, false
+}
+
+func float(n *yaml.Node) (float64, bool) {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
+		return 0, false
+	}
+	switch v, _ := number(n); v := v.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+// nearest is the known word closest to s by edit distance, or "" when none is
+// close enough to be a slip of the pen.
+func nearest(s string, known []string) string {
+	if len(s) > 64 {
+		return ""
+	}
+	best, at := "", 0
+	for _, k := range known {
+		d := distance(strings.ToLower(s), strings.ToLower(k))
+		if limit := max(1, (len(k)+1)/3); d > limit {
+			continue
+		}
+		if best == "" || d < at || d == at && k < best {
+			best, at = k, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters inserted, dropped, changed or swapped with their
+// neighbour between a and b.
+func distance(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	var before []int
+	prev := make([]int, len(y)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range x {
+		row := make([]int, len(y)+1)
+		row[0] = i + 1
+		for j := range y {
+			cost := 1
+			if x[i] == y[j] {
+				cost = 0
+			}
+			row[j+1] = min(prev[j+1]+1, row[j]+1, prev[j]+cost)
+			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, prev = prev, row
+	}
+	return prev[len(y)]
+}
