@@ -1,0 +1,231 @@
+package exporter
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/scenario"
+)
+
+// What an exporter file has to call itself, when it says anything.
+const (
+	apiVersion = "jumpstarter.dev/v1alpha1"
+	configKind = "ExporterConfig"
+)
+
+// Config is an exporter file: the stock Jumpstarter document.
+type Config struct {
+	// The document's version, jumpstarter.dev/v1alpha1 when left out.
+	APIVersion string `yaml:"apiVersion"`
+	// ExporterConfig; may be left out.
+	Kind string `yaml:"kind"`
+	// The exporter's identity. JMP_NAMESPACE and JMP_NAME supply what is left out.
+	Metadata Metadata `yaml:"metadata"`
+	// host:port of the controller. Only an exporter that registers itself uses it.
+	Endpoint string `yaml:"endpoint"`
+	// How the controller's certificate is judged.
+	TLS TLS `yaml:"tls"`
+	// The bearer token shown to the controller.
+	Token string `yaml:"token"`
+	// Arguments for gRPC's core library, which this exporter does not use.
+	GRPCOptions map[string]any `yaml:"grpcOptions"`
+	// The help text of the whole tree.
+	Description string `yaml:"description"`
+	// The message of the day, shown when an interactive shell starts.
+	MOTD string `yaml:"motd"`
+	// The drivers, in the order of the file.
+	Export []*Node `yaml:"-"`
+	// Commands run around a lease.
+	Hooks Hooks `yaml:"hooks"`
+	// When a failing exporter stops being restarted.
+	FailureDetection FailureDetection `yaml:"failureDetection"`
+	// Stop when a lease ends. Default false.
+	ExitOnLeaseEnd bool `yaml:"exitOnLeaseEnd"`
+
+	// Path is the file that was read; empty for a built-in configuration.
+	Path string `yaml:"-"`
+	// Warnings are one-line remarks on what the file says to no effect.
+	Warnings []string `yaml:"-"`
+}
+
+// Metadata names an exporter within its cluster.
+type Metadata struct {
+	Namespace string `yaml:"namespace"`
+	Name      string `yaml:"name"`
+}
+
+// TLS says how to judge a server's certificate.
+type TLS struct {
+	// A PEM bundle in base64; empty means the system's roots.
+	CA string `yaml:"ca"`
+	// Accept any certificate. Default false.
+	Insecure bool `yaml:"insecure"`
+}
+
+// Hooks are the commands run before and after a lease.
+type Hooks struct {
+	BeforeLease *Hook `yaml:"beforeLease"`
+	AfterLease  *Hook `yaml:"afterLease"`
+}
+
+// Hook is a script with its interpreter.
+type Hook struct {
+	Script string `yaml:"script"`
+	// The interpreter; default /bin/sh.
+	Exec string `yaml:"exec"`
+	// Seconds; default 120.
+	Timeout float64 `yaml:"timeout"`
+	// warn (default), endLease or exit.
+	OnFailure string `yaml:"onFailure"`
+}
+
+// FailureDetection bounds quick restarts.
+type FailureDetection struct {
+	// Default 5.
+	MaxRapidFailures int `yaml:"maxRapidFailures"`
+	// Seconds; default 60.
+	RapidFailureWindow float64 `yaml:"rapidFailureWindow"`
+}
+
+// Load reads an exporter file.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("exporter file: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse reads the text of an exporter file; filename appears in errors. A key
+// that Jumpstarter doesn't know becomes a warning, as stock exporters accept
+// it; within a driver's own config it is an error.
+func Parse(filename string, data []byte) (*Config, error) {
+	var root yaml.Node
+	if err := scenario.Decode(filename, data, &root); err != nil {
+		return nil, err
+	}
+	c := &Config{
+		APIVersion:       apiVersion,
+		Kind:             configKind,
+		Metadata:         Metadata{Namespace: os.Getenv("JMP_NAMESPACE"), Name: os.Getenv("JMP_NAME")},
+		FailureDetection: FailureDetection{MaxRapidFailures: 5, RapidFailureWindow: 60},
+		Path:             filename,
+	}
+	r := reader{file: filename, config: c}
+	if root.Kind == 0 {
+		return nil, fmt.Errorf("%s: the exporter file is empty", filename)
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, r.errorf(&root, "expected a map with the key export")
+	}
+	export := take(&root, "export")
+	r.prune(&root, reflect.TypeFor[Config](), "")
+	if err := scenario.DecodeNode(filename, &root, c); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.APIVersion != apiVersion:
+		return nil, r.errorf(&root, "apiVersion %q is not supported: expected %s", c.APIVersion, apiVersion)
+	case c.Kind != configKind:
+		return nil, r.errorf(&root, "kind %q is not supported: expected %s", c.Kind, configKind)
+	}
+	for name, h := range map[string]*Hook{"beforeLease": c.Hooks.BeforeLease, "afterLease": c.Hooks.AfterLease} {
+		if err := h.complete(); err != nil {
+			return nil, r.errorf(&root, "hooks.%s: %v", name, err)
+		}
+	}
+	var err error
+	if c.Export, err = r.children(export, "export"); err != nil {
+		return nil, err
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// complete fills in the defaults of a hook.
+func (h *Hook) complete() error {
+	if h == nil {
+		return nil
+	}
+	if h.Timeout == 0 {
+		h.Timeout = 120
+	}
+	switch h.OnFailure {
+	case "":
+		h.OnFailure = "warn"
+	case "warn", "endLease", "exit":
+	default:
+		return fmt.Errorf("onFailure %q is not known: expected warn, endLease or exit", h.OnFailure)
+	}
+	if strings.TrimSpace(h.Script) == "" {
+		return fmt.Errorf("script is missing")
+	}
+	if h.Timeout < 0 {
+		return fmt.Errorf("timeout %v is negative", h.Timeout)
+	}
+	return nil
+}
+
+// reader turns the nodes of one file into a Config.
+type reader struct {
+	file   string
+	config *Config
+}
+
+func (r *reader) errorf(n *yaml.Node, format string, args ...any) error {
+	return fmt.Errorf("%s: %s", r.place(n), fmt.Sprintf(format, args...))
+}
+
+func (r *reader) place(n *yaml.Node) string {
+	if n == nil || n.Line == 0 {
+		return r.file
+	}
+	return fmt.Sprintf("%s:%d:%d", r.file, n.Line, n.Column)
+}
+
+// prune drops from n the keys that t, a struct, has no field for, with a
+// warning each, so that the strict decoder accepts the rest.
+func (r *reader) prune(n *yaml.Node, t reflect.Type, path string) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if n.Kind != yaml.MappingNode || t.Kind() != reflect.Struct || t == reflect.TypeFor[yaml.Node]() {
+		return
+	}
+	fields := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("yaml"); name != "-" {
+			fields[name] = t.Field(i).Type
+		}
+	}
+	kept := n.Content[:0:0]
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		field, known := fields[key.Value]
+		if !known {
+			r.config.Warnings = append(r.config.Warnings, fmt.Sprintf("%s: unknown key %q is ignored", r.place(key), path+key.Value))
+			continue
+		}
+		r.prune(value, field, path+key.Value+".")
+		kept = append(kept, key, value)
+	}
+	n.Content = kept
+}
+
+// take removes key from the mapping n and returns its value, nil if absent.
+func take(n *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			value := n.Content[i+1]
+			n.Content = append(n.Content[:i:i], n.Content[i+2:]...)
+			return value
+		}
+	}
+	return nil
+}

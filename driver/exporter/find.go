@@ -1,0 +1,58 @@
+package exporter
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// systemDir holds the exporter files that every user of a machine can name.
+const systemDir = "/etc/jumpstarter/exporters"
+
+// Find returns the path of the exporter file called name: NAME.yaml in the
+// user's folder, else in /etc/jumpstarter/exporters. The user's folder is
+// exporters under $JMP_CLIENT_CONFIG_HOME, else under
+// $XDG_CONFIG_HOME/jumpstarter, else under ~/.config/jumpstarter.
+func Find(name string) (string, error) {
+	user, err := userDir()
+	if err != nil {
+		return "", fmt.Errorf("find exporter %q: %w", name, err)
+	}
+	return find(name, user, systemDir)
+}
+
+func find(name string, dirs ...string) (string, error) {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
+		return "", fmt.Errorf("exporter name %q is not valid: expected a plain file name without .yaml", name)
+	}
+	tried := make([]string, 0, len(dirs))
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name+".yaml")
+		_, err := os.Stat(path)
+		if err == nil {
+			return path, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("find exporter %q: %w", name, err)
+		}
+		tried = append(tried, path)
+	}
+	return "", fmt.Errorf("exporter %q not found: neither %s exists", name, strings.Join(tried, " nor "))
+}
+
+func userDir() (string, error) {
+	if dir := os.Getenv("JMP_CLIENT_CONFIG_HOME"); dir != "" {
+		return filepath.Join(dir, "exporters"), nil
+	}
+	if dir := os.Getenv("XDG_CONFIG_HOME"); dir != "" {
+		return filepath.Join(dir, "jumpstarter", "exporters"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".config", "jumpstarter", "exporters"), nil
+}

@@ -1,0 +1,224 @@
+package exporter
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"starproxy/driver/pb"
+)
+
+const (
+	// maxRequest is how large a message a client may send: an uploaded file
+	// comes as one argument.
+	maxRequest = 64 << 20
+	// maxSocketPath is what sockaddr_un holds, without its final zero.
+	maxSocketPath = 107
+	// grace is how long running calls may take to finish when the exporter stops.
+	grace = time.Second
+)
+
+// errClosed is the answer to listening on an exporter that was closed.
+var errClosed = errors.New("the exporter is closed")
+
+// listener is one open door: a gRPC server on one address.
+type listener struct {
+	server *grpc.Server
+	done   chan struct{} // closed when Serve has returned
+	err    error         // of Serve; valid after done
+	dir    string        // to remove at the end, if not empty
+}
+
+func (l *listener) close() error {
+	timer := time.AfterFunc(grace, l.server.Stop)
+	l.server.GracefulStop()
+	timer.Stop()
+	<-l.done
+	if l.dir != "" {
+		return errors.Join(l.err, os.RemoveAll(l.dir))
+	}
+	return l.err
+}
+
+// serve answers on ln until the exporter closes.
+func (e *Exporter) serve(ln net.Listener, dir string, options ...grpc.ServerOption) error {
+	options = append(options,
+		grpc.MaxRecvMsgSize(maxRequest),
+		// Python's TCP channels ping every 20 s, with no call running too.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.ChainUnaryInterceptor(e.recoverUnary),
+		grpc.ChainStreamInterceptor(e.recoverStream),
+	)
+	l := &listener{server: grpc.NewServer(options...), done: make(chan struct{}), dir: dir}
+	s := &service{Exporter: e}
+	pb.RegisterExporterServiceServer(l.server, s)
+	pb.RegisterRouterServiceServer(l.server, s)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		ln.Close()
+		return errClosed
+	}
+	e.listeners = append(e.listeners, l)
+	go func() {
+		defer close(l.done)
+		if err := l.server.Serve(ln); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			l.err = err
+			e.log.Error("the exporter stopped listening", "address", ln.Addr().String(), "error", err)
+		}
+	}()
+	return nil
+}
+
+// ServeUnix listens on a unix socket and returns its absolute path, the value
+// for JUMPSTARTER_HOST. Without a path the socket lies in a fresh folder that
+// only this user can enter, under $XDG_RUNTIME_DIR or else the temporary
+// folder; the folder goes away with the exporter. Whoever can open the socket
+// may use the drivers: there is no passphrase on it.
+func (e *Exporter) ServeUnix(path string) (string, error) {
+	var dir string
+	var err error
+	if path == "" {
+		if path, dir, err = freshSocket(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"); err != nil {
+			return "", err
+		}
+	} else if path, err = givenSocket(path); err != nil {
+		return "", err
+	}
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err == nil {
+		if err = os.Chmod(path, 0o600); err != nil {
+			ln.Close()
+		}
+	}
+	if err == nil {
+		err = e.serve(ln, dir)
+	}
+	if err != nil {
+		if dir != "" {
+			os.RemoveAll(dir)
+		}
+		return "", fmt.Errorf("listen on unix socket %s: %w", path, err)
+	}
+	return path, nil
+}
+
+// freshSocket makes a private folder in the first of bases that allows a path
+// short enough for a socket.
+func freshSocket(bases ...string) (path, dir string, err error) {
+	errs := []error{errors.New("no folder for the unix socket")}
+	for _, base := range bases {
+		if base == "" {
+			continue
+		}
+		dir, err := os.MkdirTemp(base, "jumpstarter-") // mode 0700
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		path := filepath.Join(dir, "socket")
+		if err = checkSocket(path); err == nil {
+			return path, dir, nil
+		}
+		os.Remove(dir)
+		errs = append(errs, err)
+	}
+	return "", "", errors.New(oneLine(errors.Join(errs...).Error()))
+}
+
+// portTail is what makes clients take an address for host:port.
+var portTail = regexp.MustCompile(`:\d+$`)
+
+func checkSocket(path string) error {
+	switch {
+	case !filepath.IsAbs(path):
+		return fmt.Errorf("unix socket %s: the path is not absolute", path)
+	case len(path) > maxSocketPath:
+		return fmt.Errorf("unix socket %s: the path has %d bytes, a socket's may have %d", path, len(path), maxSocketPath)
+	case portTail.MatchString(path):
+		return fmt.Errorf("unix socket %s: clients take a path that ends in :digits for host:port", path)
+	case strings.ContainsAny(path, "% \t\n"):
+		return fmt.Errorf("unix socket %s: clients cannot open a path with spaces or %%", path)
+	}
+	return nil
+}
+
+// givenSocket checks a path that the user chose, makes its folder if it is
+// missing and removes a socket there that nobody listens on any more.
+func givenSocket(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if err := checkSocket(path); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("unix socket %s: %w", path, err)
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return path, nil // whatever is wrong, listening will tell
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return "", fmt.Errorf("unix socket %s: a file that is no socket is in the way", path)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		conn.Close()
+		return "", fmt.Errorf("unix socket %s: another process listens on it", path)
+	}
+	return path, os.Remove(path)
+}
+
+// TCPOptions say who may use a TCP listener. Exactly one of Insecure and the
+// pair CertFile and KeyFile has to be chosen.
+type TCPOptions struct {
+	// PEM files of the server's certificate chain and key.
+	CertFile, KeyFile string
+	// Insecure serves without TLS.
+	Insecure bool
+	// Passphrase, if not empty, is asked of every call.
+	Passphrase string
+}
+
+// ServeTCP listens on addr ([HOST:]PORT, by default on all addresses) and
+// returns the address it got.
+func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
+	var options []grpc.ServerOption
+	switch {
+	case o.Insecure && (o.CertFile != "" || o.KeyFile != ""):
+		return nil, errors.New("listen on tcp: choose either insecure or a certificate with its key, not both")
+	case !o.Insecure && (o.CertFile == "" || o.KeyFile == ""):
+		return nil, errors.New("listen on tcp: a certificate and its key are needed, or insecure has to be chosen")
+	case !o.Insecure:
+		tls, err := credentials.NewServerTLSFromFile(o.CertFile, o.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("listen on tcp: certificate %s with key %s: %w", o.CertFile, o.KeyFile, err)
+		}
+		options = append(options, grpc.Creds(tls))
+	}
+	if o.Passphrase != "" {
+		g := newGuard(o.Passphrase)
+		options = append(options, grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream))
+	}
+	if !strings.Contains(addr, ":") {
+		addr = ":" + addr
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on tcp: %w", err)
+	}
+	if err := e.serve(ln, "", options...); err != nil {
+		return nil, fmt.Errorf("listen on tcp %s: %w", addr, err)
+	}
+	return ln.Addr(), nil
+}

@@ -1,0 +1,177 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"starproxy/driver/pb"
+)
+
+// errClosing ends the streams of a session that is over.
+var errClosing = status.Error(codes.Unavailable, "the exporter is shutting down")
+
+// service answers ExporterService and RouterService for an Exporter.
+type service struct {
+	pb.UnimplementedExporterServiceServer
+	pb.UnimplementedRouterServiceServer
+	*Exporter
+}
+
+// GetReport describes the tree: parents first, uuids stable for the session.
+func (s *service) GetReport(context.Context, *emptypb.Empty) (*pb.GetReportResponse, error) {
+	out := &pb.GetReportResponse{Uuid: s.session.String(), Labels: map[string]string{}, Motd: s.config.MOTD}
+	if s.config.Metadata.Name != "" {
+		out.Labels[labelName] = s.config.Metadata.Name
+	}
+	for _, it := range s.items {
+		r := &pb.DriverInstanceReport{
+			Uuid:               s.ids[it.node].String(),
+			Labels:             map[string]string{labelClient: it.node.clientClass()},
+			MethodsDescription: maps.Clone(it.node.MethodsDescription),
+		}
+		if it.parent >= 0 {
+			r.ParentUuid = proto.String(s.ids[s.items[it.parent].node].String())
+			r.Labels[labelName] = it.name
+		}
+		if it.node.Description != "" {
+			r.Description = proto.String(it.node.Description)
+		}
+		out.Reports = append(out.Reports, r)
+	}
+	return out, nil
+}
+
+// The labels that clients build their tree from.
+const (
+	labelClient = "jumpstarter.dev/client"
+	labelName   = "jumpstarter.dev/name"
+)
+
+// find returns the driver with the uuid, however the uuid is spelt.
+func (s *service) find(id string) (instance, error) {
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "driver uuid %q is not a UUID", oneLine(id))
+	}
+	d, ok := s.served[u]
+	if !ok {
+		return nil, status.Errorf(codes.NotFound, "no driver has the uuid %s", u)
+	}
+	return d, nil
+}
+
+// DriverCall runs one method to its result.
+func (s *service) DriverCall(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
+	if err := s.status.gate(); err != nil {
+		return nil, err
+	}
+	d, err := s.find(req.GetUuid())
+	if err != nil {
+		return nil, err
+	}
+	result, err := d.Call(ctx, req.GetMethod(), pb.Natives(req.GetArgs()))
+	if err != nil {
+		return nil, grpcError(err)
+	}
+	value, err := pb.NewValue(result)
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "result of %s: %v", req.GetMethod(), err)
+	}
+	return &pb.DriverCallResponse{Uuid: uuid.NewString(), Result: value}, nil
+}
+
+// StreamingDriverCall sends what a method yields, until it ends or the client leaves.
+func (s *service) StreamingDriverCall(req *pb.StreamingDriverCallRequest, stream grpc.ServerStreamingServer[pb.StreamingDriverCallResponse]) error {
+	if err := s.status.gate(); err != nil {
+		return err
+	}
+	d, err := s.find(req.GetUuid())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.until(stream.Context())
+	defer cancel()
+	items, err := d.Stream(ctx, req.GetMethod(), pb.Natives(req.GetArgs()))
+	if err != nil {
+		return s.ended(err)
+	}
+	for item, err := range items {
+		if err != nil {
+			return s.ended(err)
+		}
+		value, err := pb.NewValue(item)
+		if err != nil {
+			return status.Errorf(codes.Internal, "result of %s: %v", req.GetMethod(), err)
+		}
+		if err := stream.Send(&pb.StreamingDriverCallResponse{Uuid: uuid.NewString(), Result: value}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LogStream replays what is kept of the log and then follows it until the client leaves.
+func (s *service) LogStream(_ *emptypb.Empty, stream grpc.ServerStreamingServer[pb.LogStreamResponse]) error {
+	var next uint64
+	for {
+		records, after, grown := s.ring.since(next)
+		for _, r := range records {
+			if err := stream.Send(r); err != nil {
+				return err
+			}
+		}
+		next = after
+		select {
+		case <-grown:
+		case <-stream.Context().Done():
+			return status.FromContextError(stream.Context().Err()).Err()
+		case <-s.closing.Done():
+			return nil
+		}
+	}
+}
+
+// Reset has nothing to do: drivers start fresh with their exporter.
+func (s *service) Reset(context.Context, *pb.ResetRequest) (*pb.ResetResponse, error) {
+	return &pb.ResetResponse{}, nil
+}
+
+// GetStatus tells whether driver calls are welcome.
+func (s *service) GetStatus(context.Context, *pb.GetStatusRequest) (*pb.GetStatusResponse, error) {
+	return s.status.get(), nil
+}
+
+// EndSession is refused: a local or direct session has no lease to end.
+func (s *service) EndSession(context.Context, *pb.EndSessionRequest) (*pb.EndSessionResponse, error) {
+	return &pb.EndSessionResponse{Success: false, Message: proto.String("No active lease context")}, nil
+}
+
+// until is ctx that also ends when the session closes.
+func (s *service) until(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// ended is the status of a stream that failed, told apart from one that the
+// end of the session cut off.
+func (s *service) ended(err error) error {
+	if s.closing.Err() != nil && errors.Is(err, context.Canceled) {
+		return errClosing
+	}
+	return grpcError(err)
+}
+
+// Interface guards.
+var (
+	_ pb.ExporterServiceServer = (*service)(nil)
+	_ pb.RouterServiceServer   = (*service)(nil)
+)
