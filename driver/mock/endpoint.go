@@ -8,7 +8,12 @@
 // scenario makes Endpoints from documents, driver owns the Table, proxy asks it.
 package mock
 
-import "starproxy/builtins/exchange"
+import (
+	"path/filepath"
+	"strconv"
+
+	"starproxy/builtins/exchange"
+)
 
 // Endpoint is one thing that can answer: when (Match) and how (Handler).
 // It is immutable once it is in a Table.
@@ -39,4 +44,16 @@ type Source struct {
 	// from 1 and are 0 when unknown.
 	File         string
 	Line, Column int
+}
+
+// String is "happy.yaml:12": the file's own name and the line, as far as known.
+func (s Source) String() string {
+	if s.File == "" {
+		return s.Name
+	}
+	name := filepath.Base(s.File)
+	if s.Line == 0 {
+		return name
+	}
+	return name + ":" + strconv.Itoa(s.Line)
 }

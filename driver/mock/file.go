@@ -1,0 +1,152 @@
+package mock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// NewFile answers with a file below dir, opened anew for every request and
+// streamed from disk. The name can't lead out of dir, by symbolic links neither.
+//
+// Status 0 is 200. A 200 carries a strong ETag, Last-Modified and Accept-Ranges,
+// and is a 304, 412, 206 or 416 where the request's conditions and Range ask for
+// it. An empty contentType is guessed by [ContentType]; h goes over all of these.
+// What can't be opened is answered with 500 and a JSON error.
+func NewFile(dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
+	f := &file{dir: dir, name: name, status: status, header: canonical(h), delay: delay}
+	if f.status == 0 {
+		f.status = http.StatusOK
+	}
+	if contentType == "" {
+		contentType = ContentType(name)
+	}
+	if f.header["Content-Type"] == nil {
+		f.header.Set("Content-Type", contentType)
+	}
+	// It is the file's, whatever was written.
+	f.header.Del("Content-Length")
+	return f
+}
+
+type file struct {
+	dir, name string
+	status    int
+	header    http.Header
+	delay     time.Duration
+}
+
+func (f *file) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	res, err := f.answer(x.Request)
+	if err != nil {
+		err = fmt.Errorf("mock file %q: %w", f.name, err)
+		x.Notes.Add("error", err.Error())
+		res = exchange.JSON(http.StatusInternalServerError, map[string]string{"error": "Mock file not found: " + f.name})
+		res.Err = err
+	}
+	res.Origin, res.Delay = exchange.FromMock, f.delay
+	return res, nil
+}
+
+func (f *file) answer(r *exchange.Request) (*exchange.Response, error) {
+	opened, info, err := openRegular(f.dir, f.name)
+	if err != nil {
+		return nil, err
+	}
+	res := &exchange.Response{
+		Status: f.status,
+		Header: f.header.Clone(),
+		Body:   &exchange.File{F: opened, N: info.Size()},
+	}
+	if f.status != http.StatusOK || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return res, nil
+	}
+	v := validators{etag: res.Header.Get("Etag"), modified: info.ModTime()}
+	if v.etag == "" {
+		v.etag = fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
+		res.Header["Etag"] = []string{v.etag}
+	}
+	if given, err := http.ParseTime(res.Header.Get("Last-Modified")); err == nil {
+		v.modified = given
+	} else {
+		res.Header["Last-Modified"] = []string{v.modified.UTC().Format(http.TimeFormat)}
+	}
+	if res.Header["Accept-Ranges"] == nil {
+		res.Header["Accept-Ranges"] = []string{"bytes"}
+	}
+	if status := v.precondition(r.Header); status != 0 {
+		opened.Close()
+		res.Status, res.Body = status, nil
+		res.Header.Del("Content-Type")
+		res.Header.Del("Content-Encoding")
+		return res, nil
+	}
+	if ranges := r.Header["Range"]; len(ranges) == 1 && v.inRange(r.Header) {
+		cut(res, opened, info.Size(), ranges[0])
+	}
+	return res, nil
+}
+
+// cut makes a whole answer a partial one, as the Range header says.
+func cut(res *exchange.Response, opened *os.File, size int64, header string) {
+	ranges, err := parseRange(header, size)
+	switch {
+	case errors.Is(err, errUnsatisfiable):
+		opened.Close()
+		res.Status, res.Body = http.StatusRequestedRangeNotSatisfiable, nil
+		res.Header["Content-Range"] = []string{"bytes */" + strconv.FormatInt(size, 10)}
+		res.Header.Del("Content-Type")
+		res.Header.Del("Content-Encoding")
+	case err != nil || len(ranges) == 0:
+		// A Range header that makes no sense is ignored (RFC 9110 section 14.2).
+	case len(ranges) == 1:
+		res.Status = http.StatusPartialContent
+		res.Header["Content-Range"] = []string{ranges[0].contentRange(size)}
+		res.Body = &exchange.File{F: opened, Off: ranges[0].off, N: ranges[0].n}
+	default:
+		body := newMultipart(opened, size, ranges, res.Header.Get("Content-Type"))
+		res.Status = http.StatusPartialContent
+		res.Header["Content-Type"] = []string{"multipart/byteranges; boundary=" + body.boundary}
+		res.Body = body
+	}
+}
+
+// openRegular opens a regular file that lies below dir.
+func openRegular(dir, name string) (*os.File, fs.FileInfo, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer root.Close()
+	name = filepath.FromSlash(name)
+	// Asked before it is opened: opening a named pipe would wait for its writer.
+	if info, err := root.Stat(name); err != nil {
+		return nil, nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, nil, errors.New("not a regular file")
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// Interface guards.
+var _ exchange.Handler = (*file)(nil)

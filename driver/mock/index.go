@@ -1,0 +1,175 @@
+package mock
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"starproxy/builtins/exchange"
+)
+
+// row is an endpoint in a table with all that lookups need, worked out once.
+type row struct {
+	ep     *Endpoint
+	match  Match
+	source string
+	err    error // why the match could not be compiled; it then fits nothing
+}
+
+func newRow(ep *Endpoint) *row {
+	w := &row{ep: ep, match: ep.Match, source: ep.Source.String()}
+	w.err = w.match.Compile()
+	return w
+}
+
+// slot is a row at its place in the order of an index.
+type slot struct {
+	*row
+	rank int // 0 answers first
+}
+
+// index finds the endpoint for a request. It is immutable.
+type index struct {
+	rows   []*row // in the order of insertion
+	byName map[string]int
+	// exact has the exact paths, each list by rank.
+	exact map[string][]slot
+	// leads has the patterns by the literal text they begin with, and lengths
+	// the different lengths of these texts: a lookup asks once for each.
+	leads   map[string][]slot
+	lengths []int
+	// firstPattern is the best rank of a pattern: an exact match before it
+	// needs no look at patterns.
+	firstPattern int
+}
+
+func newIndex(rows []*row) *index {
+	ix := &index{
+		rows:         rows,
+		byName:       make(map[string]int, len(rows)),
+		exact:        make(map[string][]slot, len(rows)),
+		leads:        map[string][]slot{},
+		firstPattern: math.MaxInt,
+	}
+	ordered := make([]*row, 0, len(rows))
+	for i, w := range rows {
+		ix.byName[w.ep.Name] = i
+		if w.err == nil {
+			ordered = append(ordered, w)
+		}
+	}
+	slices.SortStableFunc(ordered, bySpecificity)
+	for rank, w := range ordered {
+		p := &w.match.c.path
+		if p.kind == exactPath {
+			ix.exact[p.lead] = append(ix.exact[p.lead], slot{w, rank})
+			continue
+		}
+		ix.firstPattern = min(ix.firstPattern, rank)
+		if len(ix.leads[p.lead]) == 0 && !slices.Contains(ix.lengths, len(p.lead)) {
+			ix.lengths = append(ix.lengths, len(p.lead))
+		}
+		ix.leads[p.lead] = append(ix.leads[p.lead], slot{w, rank})
+	}
+	slices.Sort(ix.lengths)
+	return ix
+}
+
+// bySpecificity orders who answers first: priority, then the kind of path
+// (exact, segments, the longer prefix), a method before any method, a server
+// before any server, more conditions before fewer.
+func bySpecificity(a, b *row) int {
+	x, y := &a.match, &b.match
+	return cmp.Or(
+		cmp.Compare(y.Priority, x.Priority),
+		cmp.Compare(x.c.path.kind, y.c.path.kind),
+		byLiteral(&x.c.path, &y.c.path),
+		cmp.Compare(methodRank(x.Method), methodRank(y.Method)),
+		cmp.Compare(serverRank(x), serverRank(y)),
+		cmp.Compare(y.c.count, x.c.count),
+	)
+}
+
+// byLiteral puts the longer literal text first. Exact paths don't compete.
+func byLiteral(x, y *pathPattern) int {
+	if x.kind == exactPath {
+		return 0
+	}
+	return cmp.Compare(y.literal, x.literal)
+}
+
+// methodRank puts WebSocket before GET, which fits the same requests, and HEAD
+// before the GET it could be derived from.
+func methodRank(method string) int {
+	switch method {
+	case WebSocket, "HEAD":
+		return 0
+	case "":
+		return 2
+	}
+	return 1
+}
+
+func serverRank(m *Match) int {
+	rank := 0
+	for _, free := range []bool{m.Host == "", m.Port == 0, m.Scheme == ""} {
+		rank <<= 1
+		if free {
+			rank |= 1
+		}
+	}
+	return rank
+}
+
+// find gives the row that answers r, or nil.
+func (ix *index) find(r *exchange.Request) *row {
+	path := r.Path()
+	exact := ix.exact[path]
+	for i := range exact {
+		s := &exact[i]
+		if s.rank > ix.firstPattern {
+			return ix.search(r, path, exact[i:])
+		}
+		if !s.match.fitsMethod(r) || !s.match.fitsServer(r) {
+			continue
+		}
+		if s.match.c.count == 0 {
+			return s.row
+		}
+		// From here on a body may be read: keep it for all conditions.
+		return ix.search(r, path, exact[i:])
+	}
+	if len(ix.lengths) == 0 {
+		return nil
+	}
+	return ix.search(r, path, nil)
+}
+
+// search tries exact slots and all patterns in the order of their ranks.
+func (ix *index) search(r *exchange.Request, path string, exact []slot) *row {
+	var room [16]slot
+	fitting := room[:0]
+	for _, s := range exact {
+		if s.match.fitsMethod(r) && s.match.fitsServer(r) {
+			fitting = append(fitting, s)
+		}
+	}
+	for _, n := range ix.lengths {
+		if n > len(path) {
+			break
+		}
+		for _, s := range ix.leads[path[:n]] {
+			if s.match.fits(r, path) {
+				fitting = append(fitting, s)
+			}
+		}
+	}
+	slices.SortFunc(fitting, func(a, b slot) int { return cmp.Compare(a.rank, b.rank) })
+	p := probe{r: r}
+	for i := range fitting {
+		if s := &fitting[i]; s.match.c.count == 0 || s.match.holds(&p, nil) {
+			return s.row
+		}
+	}
+	return nil
+}

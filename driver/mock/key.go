@@ -1,0 +1,153 @@
+package mock
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"starproxy/builtins/exchange"
+)
+
+// WebSocket is the Method of endpoints that answer upgrades to WebSocket only.
+const WebSocket = "WEBSOCKET"
+
+const keyForms = `expected "METHOD /path", "* /path", "WEBSOCKET /path" or a URL such as "https://host/path"`
+
+// ParseKey reads an endpoint's key: when it answers, as far as one line can say it.
+//
+//	GET /api/status               this method, this path
+//	GET /api/*                    every path that begins so
+//	GET /devices/{id}             one segment each, kept as a parameter; {id}.json works too
+//	GET /devices/*/log            one segment, not kept
+//	* /api/status                 any method
+//	WEBSOCKET /live*              upgrades to WebSocket
+//	https://host:8443/path        this server only; the scheme's own port when none is written
+//	POST https://host/path        the same with a method; wss:// stands for WEBSOCKET
+//	GET /search?q=x               a query condition, as match.query says it
+//	GET /login#locked             "#locked" only tells endpoints with one key apart
+//
+// A URL without a method leaves Method empty (any); the caller sets what the
+// document says. The Match still has to be compiled.
+func ParseKey(key string) (Match, error) {
+	m, err := parseKey(key)
+	if err != nil {
+		return Match{}, fmt.Errorf("endpoint key %q: %w", key, err)
+	}
+	return m, nil
+}
+
+func parseKey(key string) (Match, error) {
+	key, _, _ = strings.Cut(key, "#")
+	words := strings.Fields(key)
+	for _, w := range words {
+		if i := strings.IndexFunc(w, func(c rune) bool { return c < ' ' || c == 0x7f }); i >= 0 {
+			return Match{}, fmt.Errorf("control character %q", w[i])
+		}
+	}
+	var m Match
+	var target string
+	switch {
+	case len(words) == 1 && strings.Contains(words[0], "://"):
+		target = words[0]
+	case len(words) == 2:
+		method := strings.ToUpper(words[0])
+		if !isToken(method) {
+			return Match{}, fmt.Errorf("%q is not a method; %s", words[0], keyForms)
+		}
+		if method != "*" {
+			m.Method = method
+		}
+		target = words[1]
+	default:
+		return Match{}, fmt.Errorf("%s", keyForms)
+	}
+	if scheme, rest, ok := strings.Cut(target, "://"); ok && !strings.HasPrefix(target, "/") {
+		var err error
+		if target, err = m.parseServer(strings.ToLower(scheme), rest); err != nil {
+			return Match{}, err
+		}
+	}
+	path, query, hasQuery := strings.Cut(target, "?")
+	if path != "*" && !strings.HasPrefix(path, "/") {
+		return Match{}, fmt.Errorf("path %q does not begin with /; %s", path, keyForms)
+	}
+	m.Path = path
+	if hasQuery {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return Match{}, fmt.Errorf("query %q: %w", query, err)
+		}
+		for name, v := range values {
+			if m.Query == nil {
+				m.Query = map[string]string{}
+			}
+			m.Query[name] = v[0]
+		}
+	}
+	if _, err := parsePath(path); err != nil {
+		return Match{}, err
+	}
+	return m, nil
+}
+
+// parseServer takes scheme, host and port from a URL and returns what follows them.
+func (m *Match) parseServer(scheme, rest string) (string, error) {
+	switch scheme {
+	case "http", "https":
+		m.Scheme = scheme
+	case "ws", "wss":
+		if m.Method != "" && m.Method != WebSocket && m.Method != "GET" {
+			return "", fmt.Errorf("method %s does not go with %s://", m.Method, scheme)
+		}
+		m.Method = WebSocket
+		m.Scheme = "http" + strings.TrimPrefix(scheme, "ws")
+	default:
+		return "", fmt.Errorf("scheme %q: expected http, https, ws or wss", scheme)
+	}
+	authority, target := rest, "/"
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		authority, target = rest[:i], rest[i:]
+		if target[0] == '?' {
+			target = "/" + target
+		}
+	}
+	host, port := authority, ""
+	if strings.HasPrefix(authority, "[") {
+		i := strings.IndexByte(authority, ']')
+		if i < 0 {
+			return "", fmt.Errorf("host %q: no closing bracket", authority)
+		}
+		host, port = authority[1:i], authority[i+1:]
+		if port != "" && port[0] != ':' {
+			return "", fmt.Errorf("host %q: expected [address]:port", authority)
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else if i := strings.IndexByte(authority, ':'); i >= 0 {
+		host, port = authority[:i], authority[i+1:]
+	}
+	if host == "" || strings.ContainsAny(host, "*@[]{}\"<>\\^`|") {
+		return "", fmt.Errorf("host %q: expected a name or an address", authority)
+	}
+	m.Host = strings.ToLower(strings.TrimSuffix(host, "."))
+	m.Port = exchange.DefaultPort(m.Scheme)
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return "", fmt.Errorf("port %q: expected 1 to 65535", port)
+		}
+		m.Port = int(n)
+	}
+	return target, nil
+}
+
+// isToken tells whether s can be a method (RFC 9110 section 5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+			return false
+		}
+	}
+	return s != ""
+}

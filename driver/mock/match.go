@@ -1,0 +1,287 @@
+package mock
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"starproxy/builtins/exchange"
+)
+
+// Match says which requests an endpoint answers. All that is set must hold.
+// The zero Match fits every request.
+//
+// A Match is filled, compiled once, and not changed afterwards; then any number
+// of goroutines may ask it.
+type Match struct {
+	// Method as sent; empty for any; [WebSocket] for upgrades. GET fits HEAD too.
+	Method string
+	// Scheme ("http", "https"), Host and Port of the server that is meant;
+	// empty and 0 for any.
+	Scheme string
+	Host   string
+	Port   int
+	// Path as it is written in a key: exact, prefix*, {name} segments; empty for any.
+	Path string
+	// Headers that must be there; a value that is not empty must be equal.
+	Headers map[string]string
+	// HeadersAbsent must not be there.
+	HeadersAbsent []string
+	// Query parameters that must be there; a value that is not empty must be
+	// equal to the first one given.
+	Query map[string]string
+	// BodyContains must be part of the body's text, its content-encoding undone.
+	BodyContains string
+	// BodyJSON maps a dotted path into the JSON body ("items.0.id") to the
+	// value there. Numbers compare by value, null fits what is missing.
+	BodyJSON map[string]any
+	// Priority goes before every other order: the higher answers first.
+	Priority int
+
+	c *compiled
+}
+
+// compiled is what a Match looks like to a request.
+type compiled struct {
+	path    pathPattern
+	headers []condition
+	absent  []string
+	query   []condition
+	json    []jsonCondition
+	count   int // conditions beside method, server and path
+}
+
+type condition struct{ name, want string }
+
+type jsonCondition struct {
+	path string
+	want any
+}
+
+// Compile prepares m for [Match.Matches] and reports a pattern that makes no
+// sense. A second call does nothing.
+func (m *Match) Compile() error {
+	if m.c != nil {
+		return nil
+	}
+	path, err := parsePath(m.Path)
+	if err != nil {
+		return err
+	}
+	m.Method = strings.ToUpper(m.Method)
+	if m.Method == "*" {
+		m.Method = ""
+	}
+	c := &compiled{path: path, query: conditions(m.Query, nil), headers: conditions(m.Headers, http.CanonicalHeaderKey)}
+	for _, name := range m.HeadersAbsent {
+		c.absent = append(c.absent, http.CanonicalHeaderKey(name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.BodyJSON)) {
+		c.json = append(c.json, jsonCondition{name, m.BodyJSON[name]})
+	}
+	c.count = len(c.headers) + len(c.absent) + len(c.query) + len(c.json)
+	if m.BodyContains != "" {
+		c.count++
+	}
+	m.c = c
+	return nil
+}
+
+func conditions(values map[string]string, name func(string) string) []condition {
+	var list []condition
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		c := condition{k, values[k]}
+		if name != nil {
+			c.name = name(k)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// Matches tells whether m fits r, and gives what the {name} segments of the
+// path hold (nil when there are none). The body is read, up to 1 MiB, only when
+// all else holds and a body condition asks for it. A Match that was not
+// compiled fits nothing.
+func (m *Match) Matches(r *exchange.Request) (params map[string]string, ok bool) {
+	if m.c == nil || !m.fits(r, r.Path()) {
+		return nil, false
+	}
+	if m.c.count > 0 && !m.holds(&probe{r: r}, nil) {
+		return nil, false
+	}
+	return m.params(r.Path()), true
+}
+
+// Explain lists what keeps m from fitting r: what was seen and what was
+// expected. It is empty when m fits.
+func (m *Match) Explain(r *exchange.Request) []string {
+	if m.c == nil {
+		return []string{"the match was never compiled"}
+	}
+	var why []string
+	switch {
+	case m.fitsMethod(r):
+	case m.Method == WebSocket:
+		why = append(why, "not an upgrade to WebSocket")
+	default:
+		why = append(why, fmt.Sprintf("method is %s, expected %s", r.Method, m.Method))
+	}
+	if m.Scheme != "" && m.Scheme != r.Scheme {
+		why = append(why, fmt.Sprintf("scheme is %s, expected %s", r.Scheme, m.Scheme))
+	}
+	if m.Host != "" && !sameHost(m.Host, r.Host) {
+		why = append(why, fmt.Sprintf("host is %s, expected %s", r.Host, m.Host))
+	}
+	if m.Port != 0 && m.Port != r.Port {
+		why = append(why, fmt.Sprintf("port is %d, expected %d", r.Port, m.Port))
+	}
+	if path := r.Path(); !m.c.path.match(path, nil) {
+		why = append(why, fmt.Sprintf("path is %s, expected %s", quote(path), quote(m.Path)))
+	}
+	p := &probe{r: r, skipBody: len(why) > 0}
+	m.holds(p, &why)
+	return why
+}
+
+// params captures the {name} segments of a path that is known to fit.
+func (m *Match) params(path string) map[string]string {
+	if !m.c.path.captures() {
+		return nil
+	}
+	params := make(map[string]string, len(m.c.path.segs))
+	m.c.path.match(path, params)
+	return params
+}
+
+// fits checks what costs nothing: method, server and path.
+func (m *Match) fits(r *exchange.Request, path string) bool {
+	return m.fitsMethod(r) && m.fitsServer(r) && m.c.path.match(path, nil)
+}
+
+func (m *Match) fitsMethod(r *exchange.Request) bool {
+	switch m.Method {
+	case "", r.Method:
+		return true
+	case "GET":
+		return r.Method == "HEAD"
+	case WebSocket:
+		return r.IsWebSocket()
+	}
+	return strings.EqualFold(m.Method, r.Method)
+}
+
+func (m *Match) fitsServer(r *exchange.Request) bool {
+	return (m.Host == "" || sameHost(m.Host, r.Host)) &&
+		(m.Port == 0 || m.Port == r.Port) &&
+		(m.Scheme == "" || m.Scheme == r.Scheme)
+}
+
+// sameHost compares names as DNS does: no case, no dot at the end.
+func sameHost(want, host string) bool {
+	return strings.EqualFold(want, strings.TrimSuffix(host, "."))
+}
+
+// holds checks the conditions. Without why it stops at the first that fails;
+// with it, every failure is added.
+func (m *Match) holds(p *probe, why *[]string) bool {
+	ok := true
+	for i := range m.c.headers {
+		c := &m.c.headers[i]
+		values := p.header(c.name)
+		if len(values) > 0 && (c.want == "" || slices.Contains(values, c.want) || strings.Join(values, ", ") == c.want) {
+			continue
+		}
+		if why == nil {
+			return false
+		}
+		ok = false
+		*why = append(*why, explain("header "+c.name, values, c.want))
+	}
+	for _, name := range m.c.absent {
+		values := p.header(name)
+		if len(values) == 0 {
+			continue
+		}
+		if why == nil {
+			return false
+		}
+		ok = false
+		*why = append(*why, fmt.Sprintf("header %s is %s, expected none", name, quote(strings.Join(values, ", "))))
+	}
+	for i := range m.c.query {
+		c := &m.c.query[i]
+		values := p.r.Query()[c.name]
+		if len(values) > 0 && (c.want == "" || values[0] == c.want) {
+			continue
+		}
+		if why == nil {
+			return false
+		}
+		ok = false
+		*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
+	}
+	return m.holdsBody(p, why) && ok
+}
+
+func (m *Match) holdsBody(p *probe, why *[]string) bool {
+	if m.BodyContains == "" && len(m.c.json) == 0 {
+		return true
+	}
+	if p.skipBody {
+		return false
+	}
+	ok := true
+	if m.BodyContains != "" {
+		if text, err := p.text(); !strings.Contains(text, m.BodyContains) {
+			if why == nil {
+				return false
+			}
+			ok = false
+			reason := fmt.Sprintf("body is %s, expected to contain %s", quote(text), quote(m.BodyContains))
+			if err != nil {
+				reason = fmt.Sprintf("body: %v, expected to contain %s", err, quote(m.BodyContains))
+			}
+			*why = append(*why, reason)
+		}
+	}
+	if len(m.c.json) == 0 {
+		return ok
+	}
+	v, err := p.json()
+	if err != nil {
+		if why != nil {
+			*why = append(*why, fmt.Sprintf("body: %v, expected JSON with %s", err, quote(m.c.json[0].path)))
+		}
+		return false
+	}
+	for i := range m.c.json {
+		c := &m.c.json[i]
+		got, there := dotted(v, c.path)
+		if equalJSON(got, c.want) {
+			continue
+		}
+		if why == nil {
+			return false
+		}
+		ok = false
+		seen := "absent"
+		if there {
+			seen = compact(got)
+		}
+		*why = append(*why, fmt.Sprintf("body %s is %s, expected %s", c.path, seen, compact(c.want)))
+	}
+	return ok
+}
+
+func explain(what string, values []string, want string) string {
+	switch {
+	case len(values) == 0 && want == "":
+		return what + " is absent, expected any value"
+	case len(values) == 0:
+		return fmt.Sprintf("%s is absent, expected %s", what, quote(want))
+	}
+	return fmt.Sprintf("%s is %s, expected %s", what, quote(strings.Join(values, ", ")), quote(want))
+}

@@ -1,0 +1,148 @@
+package mock
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxIndex bounds the lists that a patch makes longer: a slip of the finger
+// must not fill the memory.
+const maxIndex = 1 << 16
+
+// Merge lays patch over target, deeply, and returns the result; neither is
+// changed, but the result shares what was not touched.
+//
+// Maps merge key by key, everything else replaces. A key "name[2]" means an
+// element of the list "name": a missing list is made, one that is too short is
+// filled up with empty maps. Indexes may follow each other ("grid[0][1]"), and
+// "[2]" alone indexes a target that is a list itself. What can't be applied (a
+// list index into a map) is left out.
+func Merge(target any, patch map[string]any) any {
+	merged, _ := merge(target, patch)
+	return merged
+}
+
+// merge is Merge that also says what could not be applied.
+func merge(target any, patch map[string]any) (any, []string) {
+	var m merger
+	if len(patch) == 0 {
+		return target, nil
+	}
+	if list, ok := target.([]any); ok {
+		return m.elements(list, patch), m.refused
+	}
+	return m.object(target, patch, ""), m.refused
+}
+
+type merger struct{ refused []string }
+
+func (m *merger) refuse(where, format string, args ...any) {
+	m.refused = append(m.refused, where+": "+fmt.Sprintf(format, args...))
+}
+
+// value lays one value of a patch over what is there.
+func (m *merger) value(target, patch any, where string) any {
+	p, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	return m.object(target, p, where)
+}
+
+// object lays a map over what is there, which counts as empty when it is no map.
+func (m *merger) object(target any, patch map[string]any, where string) any {
+	old, _ := target.(map[string]any)
+	merged := make(map[string]any, len(old)+len(patch))
+	maps.Copy(merged, old)
+	// Sorted, so that "a" is in place before "a[0]" goes into it.
+	for _, key := range slices.Sorted(maps.Keys(patch)) {
+		at := join(where, key)
+		_, literal := old[key]
+		name, indexes, ok := splitIndexes(key)
+		if literal || !ok || name == "" {
+			merged[key] = m.value(merged[key], patch[key], at)
+			continue
+		}
+		if v, ok := m.element(merged[name], indexes, patch[key], at); ok {
+			merged[name] = v
+		}
+	}
+	return merged
+}
+
+// elements lays a map of "[N]" keys over a list.
+func (m *merger) elements(list []any, patch map[string]any) any {
+	var merged any = list
+	for _, key := range slices.Sorted(maps.Keys(patch)) {
+		name, indexes, ok := splitIndexes(key)
+		if !ok || name != "" {
+			m.refuse(key, "the target is a list, expected a key such as [0]")
+			continue
+		}
+		if v, ok := m.element(merged, indexes, patch[key], key); ok {
+			merged = v
+		}
+	}
+	return merged
+}
+
+// element puts a value into a list (or lists of lists) and gives the new list.
+func (m *merger) element(target any, indexes []int, patch any, where string) (any, bool) {
+	if len(indexes) == 0 {
+		return m.value(target, patch, where), true
+	}
+	list, ok := target.([]any)
+	if !ok && target != nil {
+		m.refuse(where, "not a list")
+		return nil, false
+	}
+	i := indexes[0]
+	if i >= maxIndex && i >= len(list) {
+		m.refuse(where, "index beyond %d", maxIndex-1)
+		return nil, false
+	}
+	merged := make([]any, max(len(list), i+1))
+	for k := copy(merged, list); k < len(merged); k++ {
+		merged[k] = map[string]any{}
+	}
+	old := merged[i]
+	if len(indexes) > 1 && i >= len(list) {
+		old = nil // the filling is no list
+	}
+	v, ok := m.element(old, indexes[1:], patch, where)
+	if !ok {
+		return nil, false
+	}
+	merged[i] = v
+	return merged, true
+}
+
+// splitIndexes takes "name[1][2]" apart.
+func splitIndexes(key string) (name string, indexes []int, ok bool) {
+	name = key
+	for strings.HasSuffix(name, "]") {
+		i := strings.LastIndexByte(name, '[')
+		if i < 0 {
+			break
+		}
+		digits := name[i+1 : len(name)-1]
+		n, err := strconv.ParseUint(digits, 10, 31)
+		if err != nil {
+			break
+		}
+		indexes = append(indexes, int(n))
+		name = name[:i]
+	}
+	slices.Reverse(indexes)
+	return name, indexes, len(indexes) > 0
+}
+
+func join(where, key string) string {
+	if where == "" {
+		return key
+	}
+	return where + "." + key
+}

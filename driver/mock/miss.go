@@ -1,0 +1,115 @@
+package mock
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"starproxy/builtins/exchange"
+)
+
+// Miss is an endpoint that did not answer a request, and why.
+type Miss struct {
+	Endpoint *Endpoint
+	// Why lists what was seen and what was expected.
+	Why []string
+}
+
+// Misses gives up to max endpoints that came nearest to answering r, the
+// nearest first: same path but another method or a condition that failed, then
+// paths by how many edits they are away.
+func (t *Table) Misses(r *exchange.Request, max int) []Miss {
+	type scored struct {
+		row   *row
+		score int
+	}
+	path := r.Path()
+	rows := t.ix.Load().rows
+	near := make([]scored, 0, len(rows))
+	for _, w := range rows {
+		if w.err != nil {
+			near = append(near, scored{w, 1 << 20})
+			continue
+		}
+		// A path that is wrong weighs more than all else that can be.
+		score := 8 * w.match.c.path.distance(path)
+		if !w.match.fitsMethod(r) {
+			score++
+		}
+		if !w.match.fitsServer(r) {
+			score += 4
+		}
+		near = append(near, scored{w, score})
+	}
+	slices.SortStableFunc(near, func(a, b scored) int { return cmp.Compare(a.score, b.score) })
+	misses := make([]Miss, 0, min(max, len(near)))
+	for _, s := range near[:min(max, len(near))] {
+		m := Miss{Endpoint: s.row.ep}
+		if s.row.err != nil {
+			m.Why = []string{s.row.err.Error()}
+		} else if m.Why = s.row.match.Explain(r); len(m.Why) == 0 {
+			m.Why = []string{"it fits, but none of its rules held"}
+		}
+		misses = append(misses, m)
+	}
+	return misses
+}
+
+// Reject answers what no endpoint of t does: 501 and a JSON body that names the
+// nearest endpoints and why each missed. It never asks the real server.
+func Reject(t *Table) exchange.Handler {
+	return exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+		type near struct {
+			Endpoint string   `json:"endpoint"`
+			Source   string   `json:"source"`
+			Why      []string `json:"why"`
+		}
+		body := struct {
+			Error   string `json:"error"`
+			Request string `json:"request"`
+			Nearest []near `json:"nearest"`
+		}{"no endpoint matches this request", x.Request.Method + " " + x.Request.URL(), []near{}}
+		for _, m := range t.Misses(x.Request, 5) {
+			body.Nearest = append(body.Nearest, near{m.Endpoint.Name, m.Endpoint.Source.String(), m.Why})
+		}
+		res := exchange.JSON(http.StatusNotImplemented, body)
+		res.Origin = exchange.FromProxy
+		res.Err = errors.New(body.Error)
+		return res, nil
+	})
+}
+
+// maxEdit bounds the texts that editDistance compares in detail.
+const maxEdit = 256
+
+// editDistance is the Levenshtein distance of two texts, by bytes. What is
+// longer than maxEdit counts as all different beyond that.
+func editDistance(a, b string) int {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	extra := max(len(a), maxEdit) - maxEdit + max(len(b), maxEdit) - maxEdit
+	a, b = a[:min(len(a), maxEdit)], b[:min(len(b), maxEdit)]
+	var line [maxEdit + 1]int
+	for j := range len(b) + 1 {
+		line[j] = j
+	}
+	for i := range len(a) {
+		diagonal := line[0]
+		line[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = line[j+1]
+			line[j+1] = min(cost, line[j+1]+1, line[j]+1)
+		}
+	}
+	return line[len(b)] + extra
+}

@@ -1,0 +1,172 @@
+package mock
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// maxPatchBody bounds the answers that a patch reads: 32 MiB, as sent and decoded.
+const maxPatchBody = 32 << 20
+
+// NewPatch sends the request to the real server and lays patch over its JSON
+// answer, as [Merge] does, and headers over its header. An answer that is not
+// JSON keeps its body, and the exchange gets a warning.
+//
+// With render, patch is rendered for each request first. The request goes out
+// without conditions and Range, which speak of a body that the device won't see,
+// and asks for no encodings but those that can be undone here.
+func NewPatch(patch map[string]any, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers http.Header, delay time.Duration) exchange.Handler {
+	return &patcher{patch: patch, render: render, header: canonical(headers), delay: delay}
+}
+
+type patcher struct {
+	patch  map[string]any
+	render func(context.Context, *exchange.Exchange, any) (any, error)
+	header http.Header
+	delay  time.Duration
+}
+
+func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	patch := p.patch
+	if p.render != nil {
+		v, err := p.render(ctx, x, patch)
+		if err != nil {
+			return nil, err
+		}
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("patch rendered to %T, expected a map", v)
+		}
+		patch = m
+	}
+	res, err := forwardWhole(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	res = res.Clone()
+	if p.apply(ctx, x, res, patch) || len(p.header) > 0 {
+		res.Origin = exchange.FromPatch
+	}
+	for name, values := range p.header {
+		res.Header[name] = values
+	}
+	res.Delay += p.delay
+	return res, nil
+}
+
+// forwardWhole asks the real server for a complete answer that can be decoded.
+// The request is given back as the device sent it.
+func forwardWhole(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	sent := x.Request.Header
+	h := sent.Clone()
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"} {
+		h.Del(name)
+	}
+	if list := h["Accept-Encoding"]; len(list) > 0 {
+		h["Accept-Encoding"] = []string{knownCodings(list)}
+	}
+	x.Request.Header = h
+	defer func() { x.Request.Header = sent }()
+	return x.Forward(ctx)
+}
+
+// knownCodings keeps of Accept-Encoding what can be undone here.
+func knownCodings(lists []string) string {
+	var kept []string
+	for item := range strings.SplitSeq(strings.Join(lists, ","), ",") {
+		item = strings.TrimSpace(item)
+		name, _, _ := strings.Cut(item, ";")
+		if isCoding(strings.ToLower(strings.TrimSpace(name))) {
+			kept = append(kept, item)
+		}
+	}
+	if len(kept) == 0 {
+		return "identity"
+	}
+	return strings.Join(kept, ", ")
+}
+
+// apply patches the body of res, which is ours, and tells whether it did.
+func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange.Response, patch map[string]any) bool {
+	if len(patch) == 0 {
+		return false
+	}
+	ct := res.Header.Get("Content-Type")
+	isJSON := ct == "" || strings.Contains(strings.ToLower(ct), "json")
+	if x.Request.Method == http.MethodHead {
+		// There is nothing to patch, but what the header says of the body
+		// would not be true of the patched one.
+		if isJSON {
+			dropEntityHeader(res.Header)
+		}
+		return isJSON
+	}
+	skip := func(format string, args ...any) bool {
+		x.Notes.Add("warning", "patch not applied: "+fmt.Sprintf(format, args...))
+		return false
+	}
+	if !isJSON {
+		return skip("the answer is %s, expected JSON", ct)
+	}
+	if res.Body == nil {
+		return skip("the answer has no body")
+	}
+	raw, rest, err := readBody(ctx, res.Body, maxPatchBody)
+	if rest != nil {
+		res.Body = rest
+		return skip("the answer is larger than %d bytes", int64(maxPatchBody))
+	}
+	if err != nil {
+		// What came is sent on, and then the same failure.
+		res.Body = &exchange.Reader{R: io.NopCloser(io.MultiReader(bytes.NewReader(raw), failing{err})), N: -1}
+		return skip("reading the answer: %v", err)
+	}
+	res.Body = exchange.Bytes(raw)
+	plain, err := decodeAll(raw, res.Header["Content-Encoding"], maxPatchBody)
+	if err != nil {
+		return skip("the answer: %v", err)
+	}
+	v, err := parseJSON(plain)
+	if err != nil {
+		return skip("the answer is %v", err)
+	}
+	merged, refused := merge(v, patch)
+	for _, why := range refused {
+		x.Notes.Add("warning", "patch "+why)
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(merged); err != nil {
+		return skip("%v", err)
+	}
+	dropEntityHeader(res.Header)
+	// A trailer speaks of the body that was replaced (a checksum), and the new
+	// one is sent with its length.
+	res.Header.Del("Trailer")
+	res.Trailer = nil
+	res.Body = exchange.Bytes(bytes.TrimSuffix(out.Bytes(), []byte("\n")))
+	return true
+}
+
+// dropEntityHeader removes what was said of the body before it changed. The
+// proxy sets Content-Length anew.
+func dropEntityHeader(h http.Header) {
+	for _, name := range []string{
+		"Content-Length", "Content-Encoding", "Transfer-Encoding", "Etag", "Last-Modified",
+		"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Accept-Ranges",
+	} {
+		h.Del(name)
+	}
+}
+
+// Interface guards.
+var _ exchange.Handler = (*patcher)(nil)

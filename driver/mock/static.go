@@ -1,0 +1,54 @@
+package mock
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// NewStatic answers every request with one response, made here: a request costs
+// nothing. Status 0 is 200. The caller gives h and body away.
+func NewStatic(status int, h http.Header, body []byte, delay time.Duration) exchange.Handler {
+	if status == 0 {
+		status = http.StatusOK
+	}
+	res := &exchange.Response{Status: status, Header: canonical(h), Origin: exchange.FromMock, Delay: delay}
+	if len(body) > 0 {
+		res.Body = exchange.Bytes(body)
+	}
+	return static{res}
+}
+
+type static struct{ res *exchange.Response }
+
+func (s static) Respond(context.Context, *exchange.Exchange) (*exchange.Response, error) {
+	return s.res, nil
+}
+
+// Forward asks the real server.
+var Forward forward
+
+type forward struct{}
+
+// Respond returns the real server's answer untouched.
+func (forward) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	return x.Forward(ctx)
+}
+
+// canonical copies h with canonical names; it is never nil.
+func canonical(h http.Header) http.Header {
+	c := make(http.Header, len(h)+4)
+	for name, values := range h {
+		name = http.CanonicalHeaderKey(name)
+		c[name] = append(c[name], values...)
+	}
+	return c
+}
+
+// Interface guards.
+var (
+	_ exchange.Handler = static{}
+	_ exchange.Handler = forward{}
+)

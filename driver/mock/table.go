@@ -1,0 +1,169 @@
+package mock
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"starproxy/builtins/exchange"
+)
+
+// Table holds the endpoints in force. A change is seen by the very next lookup.
+type Table struct {
+	mu sync.Mutex // held by those who change
+	ix atomic.Pointer[index]
+}
+
+// NewTable makes an empty table.
+func NewTable() *Table {
+	t := &Table{}
+	t.ix.Store(newIndex(nil))
+	return t
+}
+
+// Lookup gives the endpoint that answers r and what the {name} segments of its
+// path hold; nil when none does. Among those that fit, the first answers in the
+// order of: higher priority; exact path, {name} segments, longer prefix; a
+// method before any; a server before any; more conditions; inserted earlier.
+func (t *Table) Lookup(r *exchange.Request) (*Endpoint, map[string]string) {
+	w := t.ix.Load().find(r)
+	if w == nil {
+		return nil, nil
+	}
+	return w.ep, w.match.params(r.Path())
+}
+
+// Set adds ep. An endpoint of the same name is replaced and keeps its place.
+// A Match that does not compile fits nothing.
+func (t *Table) Set(ep *Endpoint) {
+	t.change(func(rows []*row) []*row { return put(rows, ep) })
+}
+
+// Remove takes out the endpoint of that name and tells whether there was one.
+func (t *Table) Remove(name string) (found bool) {
+	t.change(func(rows []*row) []*row {
+		return slices.DeleteFunc(rows, func(w *row) bool {
+			hit := w.ep.Name == name
+			found = found || hit
+			return hit
+		})
+	})
+	return found
+}
+
+// Clear takes out all endpoints and tells how many there were.
+func (t *Table) Clear() (n int) {
+	t.change(func(rows []*row) []*row {
+		n = len(rows)
+		return nil
+	})
+	return n
+}
+
+// ReplaceSource swaps the endpoints that came from src.Name for eps in one
+// step. They take the place of the old ones; an endpoint of another source with
+// the same name as a new one is replaced.
+func (t *Table) ReplaceSource(src Source, eps []*Endpoint) {
+	t.change(func(rows []*row) []*row {
+		at := slices.IndexFunc(rows, func(w *row) bool { return w.ep.Source.Name == src.Name })
+		if at < 0 {
+			at = len(rows)
+		}
+		var fresh []*row
+		for _, ep := range eps {
+			fresh = put(fresh, ep)
+		}
+		gone := func(w *row) bool { return w.ep.Source.Name == src.Name || named(fresh, w.ep.Name) >= 0 }
+		before := slices.DeleteFunc(slices.Clone(rows[:at]), gone)
+		after := slices.DeleteFunc(slices.Clone(rows[at:]), gone)
+		return slices.Concat(before, fresh, after)
+	})
+}
+
+// ReplaceAll swaps the whole table for eps in one step. Of two with one name the
+// later counts, at the place of the first.
+func (t *Table) ReplaceAll(eps []*Endpoint) {
+	t.change(func([]*row) []*row {
+		rows := make([]*row, 0, len(eps))
+		at := make(map[string]int, len(eps))
+		for _, ep := range eps {
+			if i, ok := at[ep.Name]; ok {
+				rows[i] = newRow(ep)
+				continue
+			}
+			at[ep.Name] = len(rows)
+			rows = append(rows, newRow(ep))
+		}
+		return rows
+	})
+}
+
+// List gives the endpoints in the order of insertion.
+func (t *Table) List() []*Endpoint {
+	rows := t.ix.Load().rows
+	eps := make([]*Endpoint, len(rows))
+	for i, w := range rows {
+		eps[i] = w.ep
+	}
+	return eps
+}
+
+// Len is the number of endpoints.
+func (t *Table) Len() int { return len(t.ix.Load().rows) }
+
+// Get gives the endpoint of that name, or nil.
+func (t *Table) Get(name string) *Endpoint {
+	ix := t.ix.Load()
+	if i, ok := ix.byName[name]; ok {
+		return ix.rows[i].ep
+	}
+	return nil
+}
+
+// change builds the next index from a copy of the rows and installs it.
+func (t *Table) change(edit func([]*row) []*row) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ix.Store(newIndex(edit(slices.Clone(t.ix.Load().rows))))
+}
+
+func put(rows []*row, ep *Endpoint) []*row {
+	if i := named(rows, ep.Name); i >= 0 {
+		rows[i] = newRow(ep)
+		return rows
+	}
+	return append(rows, newRow(ep))
+}
+
+func named(rows []*row, name string) int {
+	return slices.IndexFunc(rows, func(w *row) bool { return w.ep.Name == name })
+}
+
+// Handler answers with the table: the endpoint that fits is noted in the
+// exchange and asked. Where none fits, or the one that does leaves the request
+// alone (no rule held), end answers: [Forward] or [Reject].
+func (t *Table) Handler(end exchange.Handler) exchange.Handler {
+	return &tableHandler{t, end}
+}
+
+type tableHandler struct {
+	t   *Table
+	end exchange.Handler
+}
+
+func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	w := h.t.ix.Load().find(x.Request)
+	if w != nil && w.ep.Handler != nil {
+		x.Endpoint, x.Source, x.Params = w.ep.Name, w.source, w.match.params(x.Request.Path())
+		if res, err := w.ep.Handler.Respond(ctx, x); res != nil || err != nil {
+			return res, err
+		}
+		// It did not answer: the exchange names who does.
+		x.Endpoint, x.Source, x.Params = "", "", nil
+	}
+	return h.end.Respond(ctx, x)
+}
+
+// Interface guards.
+var _ exchange.Handler = (*tableHandler)(nil)

@@ -1,0 +1,83 @@
+package mock
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// validators are what a client's conditions are held against (RFC 9110
+// section 13).
+type validators struct {
+	etag     string
+	modified time.Time
+}
+
+// precondition gives the status that the request's conditions lead to, in the
+// order of RFC 9110 section 13.2.2: 412, 304, or 0 to go on.
+func (v validators) precondition(h http.Header) int {
+	if list := h["If-Match"]; len(list) > 0 {
+		if !anyTag(list, func(tag string) bool { return tag == "*" || strongMatch(tag, v.etag) }) {
+			return http.StatusPreconditionFailed
+		}
+	} else if since, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && v.newer(since) {
+		return http.StatusPreconditionFailed
+	}
+	if list := h["If-None-Match"]; len(list) > 0 {
+		if anyTag(list, func(tag string) bool { return tag == "*" || weakMatch(tag, v.etag) }) {
+			return http.StatusNotModified
+		}
+	} else if since, err := http.ParseTime(h.Get("If-Modified-Since")); err == nil && !v.newer(since) {
+		return http.StatusNotModified
+	}
+	return 0
+}
+
+// inRange tells whether If-Range lets a Range header count.
+func (v validators) inRange(h http.Header) bool {
+	cond := strings.TrimSpace(h.Get("If-Range"))
+	if cond == "" {
+		return true
+	}
+	if strings.HasPrefix(cond, `"`) || strings.HasPrefix(cond, "W/") {
+		return strongMatch(cond, v.etag)
+	}
+	t, err := http.ParseTime(cond)
+	return err == nil && t.Equal(v.modified.Truncate(time.Second))
+}
+
+// newer compares by the second, which is all that an HTTP date can say.
+func (v validators) newer(than time.Time) bool {
+	return v.modified.Truncate(time.Second).After(than)
+}
+
+func strongMatch(a, b string) bool { return a == b && strings.HasPrefix(a, `"`) }
+
+func weakMatch(a, b string) bool {
+	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
+}
+
+// anyTag looks through lists of entity tags. A comma inside of a tag's quotes
+// does not end it.
+func anyTag(lists []string, fits func(string) bool) bool {
+	for _, list := range lists {
+		for list = strings.TrimLeft(list, " \t,"); list != ""; list = strings.TrimLeft(list, " \t,") {
+			end := strings.IndexByte(list, ',')
+			if open := strings.IndexByte(list, '"'); open >= 0 && (end < 0 || open < end) {
+				closing := strings.IndexByte(list[open+1:], '"')
+				if closing < 0 {
+					break
+				}
+				end = open + 1 + closing + 1
+			}
+			if end < 0 {
+				end = len(list)
+			}
+			if fits(strings.TrimRight(list[:end], " \t")) {
+				return true
+			}
+			list = list[end:]
+		}
+	}
+	return false
+}
