@@ -1,0 +1,66 @@
+# starproxy: what a checkout can do.
+#
+#   make run     build it and start it (ARGS="--port 9090" is passed on)
+#   make test    everything: vet, format, staticcheck, go test -race with the
+#                interop suite against the Python packages
+#   make bench   the table of the README: beside bare net/http and mitmdump
+#   make soak    long runs: bounded memory under load
+#
+# "go build ." and "go test ./..." need Go alone; the targets here set up the
+# Python environments they use, once.
+
+GO          ?= go
+PYTHON      ?= python3
+ARGS        ?=
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+interop      = driver/cli/interop
+
+export PYTHON
+
+.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy bench soak image clean
+
+all: build
+
+build:
+	$(GO) build -o starproxy .
+
+run: build
+	exec ./starproxy run $(ARGS)
+
+test: check venv venv-mitmproxy
+	STARPROXY_INTEROP=1 $(GO) test -race -timeout 25m ./...
+
+check: vet fmt staticcheck
+
+vet:
+	$(GO) vet ./...
+
+fmt:
+	@files=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
+	if [ -n "$$files" ]; then echo "gofmt -w is needed for:"; echo "$$files"; exit 1; fi
+
+# Skipped where it cannot be fetched or does not build with this Go.
+staticcheck:
+	@if $(GO) run $(STATICCHECK) -version >/dev/null 2>&1; then \
+		$(GO) run $(STATICCHECK) ./...; \
+	else \
+		echo "staticcheck: cannot be installed here, skipped"; \
+	fi
+
+venv:
+	@$(interop)/venv.sh .venv $(interop)/requirements.txt $(interop)/requirements-driver.txt
+
+venv-mitmproxy:
+	@$(interop)/venv.sh .venv-mitmproxy $(interop)/requirements-mitmproxy.txt
+
+bench: venv-mitmproxy
+	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/proxy/...
+
+soak:
+	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/...
+
+image:
+	podman build -t starproxy -f Containerfile .
+
+clean:
+	rm -rf starproxy j .venv .venv-mitmproxy
