@@ -22,6 +22,9 @@ type Request struct {
 	Port int
 	// Target is path and query as sent, escapes untouched: "/a%20b?c=d".
 	Target string
+	// DialAddr is the host:port that Forward connects to when that is not Addr:
+	// the target of a CONNECT by address whose requests name a host.
+	DialAddr string
 	// Proto is "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0".
 	Proto string
 	// Authority is the Host header (or :authority) as sent.

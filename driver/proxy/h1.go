@@ -1,0 +1,436 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strconv"
+	"sync"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// inlineBody is the largest request body that is read whole before it is
+// forwarded, so that the request can be repeated on another connection.
+const inlineBody = 64 << 10
+
+// h1Key says which idle connection fits a request.
+type h1Key struct {
+	addr, sni string
+	tls       bool
+}
+
+// h1Conn is an HTTP/1.1 connection to a real server, used by one exchange at a time.
+type h1Conn struct {
+	net.Conn
+	key    h1Key
+	br     *bufio.Reader
+	bw     *bufio.Writer
+	left   int64 // bytes that may still be read; bounds a response's header
+	idle   time.Time
+	reused bool
+}
+
+var errHeadTooLarge = errors.New("response header over 1 MiB")
+
+// Read is the buffered reader's source.
+func (c *h1Conn) Read(b []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errHeadTooLarge
+	}
+	n, err := c.Conn.Read(b)
+	c.left -= int64(n)
+	return n, err
+}
+
+// forwardH1 asks a real server over HTTP/1.1, on this goroutine.
+func (s *serving) forwardH1(ctx context.Context, addr string) (*exchange.Response, error) {
+	q := &s.req
+	key := h1Key{addr: addr, tls: q.Scheme == "https"}
+	if key.tls {
+		key.sni = s.sni()
+	}
+	var inline []byte
+	stream := q.Body != nil
+	if stream && q.ContentLength >= 0 && q.ContentLength <= inlineBody {
+		b, err := q.Body.Bytes(inlineBody)
+		if err != nil {
+			return nil, err
+		}
+		inline, stream = b, false
+	}
+	for {
+		c, err := s.p.upstream.conn(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		stop := context.AfterFunc(ctx, func() { c.Conn.SetDeadline(time.Unix(1, 0)) })
+		res, up, err := s.roundTrip(c, inline, stream)
+		if err != nil {
+			stop()
+			c.Close()
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			// The server may have closed a kept connection just now. A request
+			// that changes nothing, or that was not sent, is sent again.
+			if c.reused && !stream && (idempotent(q.Method) || errors.Is(err, errNotSent)) {
+				continue
+			}
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				err = errors.New("the server closed the connection without an answer")
+			}
+			return nil, err
+		}
+		return s.response(c, res, up, stop), nil
+	}
+}
+
+var errNotSent = errors.New("request not sent")
+
+func idempotent(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return false
+}
+
+// upload is a request body on its way to the server, beside the answer.
+type upload struct {
+	done chan struct{}
+	err  error
+}
+
+// roundTrip writes the request and reads the answer's header.
+func (s *serving) roundTrip(c *h1Conn, inline []byte, stream bool) (*http.Response, *upload, error) {
+	s.writeHead(c.bw, inline, stream)
+	if len(inline) > 0 {
+		c.bw.Write(inline)
+	}
+	if err := c.bw.Flush(); err != nil {
+		return nil, nil, errors.Join(errNotSent, err)
+	}
+	var up *upload
+	if stream {
+		// The server may answer before it has read everything.
+		http.NewResponseController(s.w).EnableFullDuplex()
+		up = &upload{done: make(chan struct{})}
+		go func() {
+			defer close(up.done)
+			if up.err = s.writeBody(c.bw); up.err != nil {
+				c.Conn.SetReadDeadline(time.Now().Add(time.Second)) // an answer may be there already
+			}
+		}()
+	}
+	for {
+		c.left = maxResponseHead
+		res, err := http.ReadResponse(c.br, s.r)
+		c.left = math.MaxInt64
+		if err != nil {
+			return nil, nil, err
+		}
+		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
+			return res, up, nil
+		}
+		if res.StatusCode != http.StatusContinue {
+			s.informational(res.StatusCode, res.Header)
+		}
+	}
+}
+
+// writeHead writes request line and header.
+func (s *serving) writeHead(w *bufio.Writer, inline []byte, stream bool) {
+	q := &s.req
+	w.WriteString(q.Method)
+	w.WriteByte(' ')
+	w.WriteString(q.Target)
+	w.WriteString(" HTTP/1.1\r\nHost: ")
+	w.WriteString(q.Authority)
+	w.WriteString("\r\n")
+	var buf [24]string
+	names := buf[:0]
+	for k := range q.Header {
+		if !isHop(k) {
+			names = append(names, k)
+		}
+	}
+	insertionSort(names) // a map's order would change from request to request
+	for _, k := range names {
+		for _, v := range q.Header[k] {
+			writeField(w, k, v)
+		}
+	}
+	if up := q.Header["Upgrade"]; len(up) > 0 {
+		writeField(w, "Connection", "Upgrade")
+		writeField(w, "Upgrade", up[0])
+	} else if te := q.Header["Te"]; len(te) > 0 {
+		writeField(w, "Connection", "TE")
+		writeField(w, "TE", te[0])
+	}
+	switch {
+	case stream && q.ContentLength < 0:
+		for k := range s.r.Trailer {
+			writeField(w, "Trailer", k)
+		}
+		writeField(w, "Transfer-Encoding", "chunked")
+	case stream:
+		writeField(w, "Content-Length", strconv.FormatInt(q.ContentLength, 10))
+	case q.Body != nil || q.Header["Content-Length"] != nil:
+		writeField(w, "Content-Length", strconv.Itoa(len(inline)))
+	}
+	w.WriteString("\r\n")
+}
+
+func writeField(w *bufio.Writer, name, value string) {
+	w.WriteString(name)
+	w.WriteString(": ")
+	w.WriteString(value)
+	w.WriteString("\r\n")
+}
+
+func insertionSort(s []string) {
+	for i := 1; i < len(s); i++ {
+		for j := i; j > 0 && s[j] < s[j-1]; j-- {
+			s[j], s[j-1] = s[j-1], s[j]
+		}
+	}
+}
+
+// writeBody streams the request body, with its trailers when it is chunked.
+func (s *serving) writeBody(w *bufio.Writer) error {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	dst, chunked := io.Writer(w), s.req.ContentLength < 0
+	if chunked {
+		dst = httputil.NewChunkedWriter(w)
+	}
+	for {
+		n, err := s.req.Body.Read(buf[:])
+		if n > 0 {
+			if _, e := dst.Write(buf[:n]); e != nil {
+				return e
+			}
+			if e := w.Flush(); e != nil {
+				return e
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if chunked {
+		dst.(io.Closer).Close()
+		s.r.Trailer.Write(w)
+		w.WriteString("\r\n")
+	}
+	return w.Flush()
+}
+
+// response makes what was read into a Response whose body comes from c.
+func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func() bool) *exchange.Response {
+	r := &exchange.Response{Status: res.StatusCode, Header: res.Header}
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		r.Body = &socket{server: c, header: res.Header, stop: stop}
+		return r
+	}
+	endToEnd(res.Header)
+	b := &h1Body{ReadCloser: res.Body, u: s.p.upstream, c: c, up: up, stop: stop, keep: !res.Close}
+	if res.Body == http.NoBody {
+		b.release(true)
+		return r
+	}
+	if res.Trailer != nil {
+		for k := range res.Trailer {
+			res.Header.Add("Trailer", k)
+		}
+		r.Trailer = func() http.Header { return res.Trailer }
+	}
+	b.Reader = exchange.Reader{R: b, N: res.ContentLength}
+	r.Body = &b.Reader
+	return r
+}
+
+// h1Body is a response body; at its end the connection goes back to the pool.
+type h1Body struct {
+	exchange.Reader
+	io.ReadCloser
+	u    *upstream
+	c    *h1Conn
+	up   *upload
+	stop func() bool
+	keep bool
+	done bool
+}
+
+func (b *h1Body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.release(true)
+	}
+	return n, err
+}
+
+// Close gives the connection up unless the body was read to its end.
+func (b *h1Body) Close() error {
+	b.release(false)
+	return nil
+}
+
+func (b *h1Body) release(whole bool) {
+	if b.done {
+		return
+	}
+	b.done = true
+	alive := b.stop() // false: the device left and the deadline has struck
+	if whole && b.keep && alive && b.sent() {
+		b.u.pool.put(b.c)
+	} else {
+		b.c.Close()
+	}
+}
+
+// sent tells whether the upload, if any, has ended well.
+func (b *h1Body) sent() bool {
+	if b.up == nil {
+		return true
+	}
+	select {
+	case <-b.up.done:
+		return b.up.err == nil
+	default:
+		return false
+	}
+}
+
+// conn takes an idle connection or makes one.
+func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
+	if c := u.pool.get(key); c != nil {
+		return c, nil
+	}
+	nc, err := u.dial(ctx, key.addr)
+	if err != nil {
+		return nil, err
+	}
+	if key.tls {
+		cfg := u.tls.Clone()
+		cfg.ServerName = key.sni
+		t := tls.Client(nc, cfg)
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		if err := t.HandshakeContext(ctx); err != nil {
+			nc.Close()
+			return nil, tlsReason(err)
+		}
+		nc = t
+	}
+	c := &h1Conn{Conn: nc, key: key, bw: bufio.NewWriterSize(nc, 4<<10)}
+	c.br = bufio.NewReaderSize(c, 4<<10)
+	return c, nil
+}
+
+// tlsReason says in words what a server that is not TLS looks like.
+func tlsReason(err error) error {
+	var rec tls.RecordHeaderError
+	if errors.As(err, &rec) {
+		return errors.New("the server does not speak TLS")
+	}
+	return err
+}
+
+// h1Pool keeps idle connections, the last used on top.
+type h1Pool struct {
+	mu    sync.Mutex
+	idle  map[h1Key][]*h1Conn
+	timer *time.Timer
+	shut  bool
+}
+
+// trusted is how long an idle connection is used without a look at whether the
+// server has closed it.
+const trusted = 50 * time.Millisecond
+
+func (p *h1Pool) get(key h1Key) *h1Conn {
+	for {
+		p.mu.Lock()
+		s := p.idle[key]
+		if len(s) == 0 {
+			p.mu.Unlock()
+			return nil
+		}
+		c := s[len(s)-1]
+		s[len(s)-1] = nil
+		p.idle[key] = s[:len(s)-1]
+		p.mu.Unlock()
+		if since := time.Since(c.idle); since < trusted || since < upstreamIdle && quiet(c.Conn) {
+			c.reused = true
+			return c
+		}
+		c.Close()
+	}
+}
+
+func (p *h1Pool) put(c *h1Conn) {
+	c.idle = time.Now()
+	p.mu.Lock()
+	if p.shut || len(p.idle[c.key]) >= maxIdlePerHost || c.br.Buffered() > 0 {
+		p.mu.Unlock()
+		c.Close()
+		return
+	}
+	if p.idle == nil {
+		p.idle = map[h1Key][]*h1Conn{}
+	}
+	p.idle[c.key] = append(p.idle[c.key], c)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(upstreamIdle, p.sweep)
+	}
+	p.mu.Unlock()
+}
+
+// sweep closes what has been idle for too long.
+func (p *h1Pool) sweep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer = nil
+	for key, s := range p.idle {
+		i := 0
+		for i < len(s) && time.Since(s[i].idle) >= upstreamIdle {
+			s[i].Close()
+			i++
+		}
+		if s = s[i:]; len(s) == 0 {
+			delete(p.idle, key)
+		} else {
+			p.idle[key] = append([]*h1Conn(nil), s...)
+		}
+	}
+	if len(p.idle) > 0 && !p.shut {
+		p.timer = time.AfterFunc(upstreamIdle, p.sweep)
+	}
+}
+
+func (p *h1Pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for _, s := range p.idle {
+		for _, c := range s {
+			c.Close()
+		}
+	}
+	p.idle = nil
+}

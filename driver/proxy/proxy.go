@@ -1,0 +1,211 @@
+// Package proxy accepts the devices' connections and makes Exchanges of what
+// comes on them: gomitmproxy is the front door, our own server stands behind it.
+//
+// gomitmproxy accepts a connection and reads its first request or CONNECT; then
+// the connection is handed over (front.go). What follows is ours: tunnels are
+// told apart by their first bytes (tunnel.go), requests of all kinds become
+// Exchanges that the Handler answers (serve.go, send.go), and the real server
+// is asked only through Exchange.Forward (upstream.go).
+//
+// A Proxy is started once and closed once; its methods are for any goroutine.
+//
+// driver makes one at every start.
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/ca"
+	"starproxy/driver/capture"
+)
+
+// Times that bound what a silent peer can hold.
+const (
+	headerTimeout = 30 * time.Second // for a request's header to arrive
+	idleTimeout   = 3 * time.Minute  // a kept connection without a request
+	closeGrace    = 100 * time.Millisecond
+)
+
+// Config says what a Proxy is made of. Handler is required; CA too, unless no
+// device ever speaks TLS.
+type Config struct {
+	// Addr is the host:port to listen at; port 0 takes any free one.
+	Addr string
+	// CA signs the certificates that devices see.
+	CA *ca.Authority
+	// Handler answers every exchange; a nil response of its means Forward.
+	Handler exchange.Handler
+	// Journal gets an entry for every exchange; nil keeps none.
+	Journal *capture.Journal
+	// Insecure takes any certificate of a real server; else the system's roots decide.
+	Insecure bool
+	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
+	// connecting them to the real server.
+	Isolated bool
+	// Log gets what goes wrong; nil drops it.
+	Log *slog.Logger
+}
+
+// Proxy is a running interception proxy.
+type Proxy struct {
+	cfg      Config
+	log      *slog.Logger
+	listener net.Listener
+	server   *http.Server
+	handed   *handedListener
+	tls      *tls.Config
+	upstream *upstream
+	ids      atomic.Uint64
+
+	mu    sync.Mutex
+	conns map[io.Closer]struct{} // every open client connection, in front or handed over
+	shut  bool
+	stop  context.CancelFunc
+}
+
+// New makes a Proxy; it does nothing before Start.
+func New(cfg Config) *Proxy {
+	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.upstream = newUpstream(cfg.Insecure, p.isSelf)
+	p.tls = &tls.Config{
+		NextProtos: []string{"h2", "http/1.1"},
+		// The hybrid post-quantum exchange doubles the price of a handshake;
+		// a test proxy's traffic is its owner's to read anyway.
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
+		GetCertificate:   p.certificate,
+	}
+	return p
+}
+
+// Start binds the address and serves. When it fails nothing is left behind;
+// a bind error is returned as net.Listen made it.
+func (p *Proxy) Start() error {
+	l, err := net.Listen("tcp", p.cfg.Addr)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	p.listener, p.stop = l, stop
+	p.handed = newHandedListener(l.Addr())
+	p.server = &http.Server{
+		Handler:           p,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          log.New(errorLog{p.log}, "", 0),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withClient,
+	}
+	go p.server.Serve(p.handed)
+	go p.serveFront(l)
+	return nil
+}
+
+// Addr is the address that the proxy listens at.
+func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
+
+// Close stops listening, gives exchanges under way a tenth of a second (less
+// when ctx ends) and closes every connection.
+func (p *Proxy) Close(ctx context.Context) error {
+	err := p.listener.Close()
+	p.mu.Lock()
+	if p.shut {
+		p.mu.Unlock()
+		return nil
+	}
+	p.shut = true
+	p.mu.Unlock()
+	p.handed.Close()
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
+	if e := p.server.Shutdown(ctx); e != nil && !errors.Is(e, context.DeadlineExceeded) && !errors.Is(e, context.Canceled) {
+		err = errors.Join(err, e)
+	}
+	p.stop()
+	p.server.Close()
+	p.mu.Lock()
+	rest := make([]io.Closer, 0, len(p.conns))
+	for c := range p.conns {
+		rest = append(rest, c)
+	}
+	p.mu.Unlock()
+	for _, c := range rest { // still in front, being told apart, or hijacked
+		c.Close()
+	}
+	p.upstream.close()
+	return err
+}
+
+// track remembers an open connection, or closes it when the proxy has stopped.
+func (p *Proxy) track(c io.Closer) bool {
+	p.mu.Lock()
+	ok := !p.shut
+	if ok {
+		p.conns[c] = struct{}{}
+	}
+	p.mu.Unlock()
+	if !ok {
+		c.Close()
+	}
+	return ok
+}
+
+func (p *Proxy) untrack(c io.Closer) {
+	p.mu.Lock()
+	delete(p.conns, c)
+	p.mu.Unlock()
+}
+
+// isSelf tells whether addr is the proxy's own: forwarding there would go
+// round and round.
+func (p *Proxy) isSelf(addr net.Addr) bool {
+	a, ok1 := addr.(*net.TCPAddr)
+	l, ok2 := p.listener.Addr().(*net.TCPAddr)
+	if !ok1 || !ok2 || a.Port != l.Port {
+		return false
+	}
+	if !l.IP.IsUnspecified() {
+		return a.IP.Equal(l.IP)
+	}
+	if a.IP.IsLoopback() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, o := range own {
+		if n, ok := o.(*net.IPNet); ok && n.IP.Equal(a.IP) {
+			return true
+		}
+	}
+	return false
+}
+
+// errorLog turns net/http's complaints into log records. Panics are bugs and
+// stand out; the rest is what devices do.
+type errorLog struct{ *slog.Logger }
+
+func (l errorLog) Write(b []byte) (int, error) {
+	s := strings.TrimSpace(string(b))
+	if strings.Contains(s, "panic serving") {
+		l.Error(s)
+	} else {
+		l.Debug(s)
+	}
+	return len(b), nil
+}

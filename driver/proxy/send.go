@@ -1,0 +1,239 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// sender is the device's side of one exchange: it passes a body on and
+// records it within the journal's bounds.
+type sender struct {
+	w      http.ResponseWriter
+	s      *serving
+	rec    *capture.Recorder
+	blob   capture.Blob
+	left   int64 // bytes of the announced length still to come, -1 when unknown
+	held   []byte
+	one    [1]byte
+	stream bool // flush after every piece
+	abort  bool   // break the connection off instead of ending the response
+
+	trailer http.Header
+}
+
+// send writes status, header, body and trailers.
+func (s *serving) send(res *exchange.Response) {
+	if c, ok := res.Body.(io.Closer); ok {
+		defer c.Close()
+	}
+	ctx := s.r.Context()
+	if res.Delay > 0 {
+		if s.err = exchange.Sleep(ctx, res.Delay); s.err != nil {
+			s.conn.abort = true
+			return
+		}
+	}
+	// A mock does not wait for an upload, but the device may: take it all.
+	if s.req.Body != nil && res.Origin != exchange.FromServer {
+		if err := s.req.Body.Drain(); err != nil {
+			s.err = err
+		}
+	}
+	c := &s.conn
+	c.w, c.s, c.left = s.w, s, -1
+	h := s.w.Header()
+	for k, v := range res.Header {
+		h[k] = v
+	}
+	for _, k := range [...]string{"Content-Type", "Date"} {
+		if _, ok := h[k]; !ok && (k == "Content-Type" || res.Origin == exchange.FromServer) {
+			h[k] = nil // net/http would make one up
+		}
+	}
+	bodiless := s.req.Method == http.MethodHead || res.Status == http.StatusNoContent || res.Status == http.StatusNotModified
+	size := int64(0)
+	if res.Body != nil {
+		size = -1
+		if b, ok := res.Body.(exchange.Sized); ok {
+			size = b.Size()
+		}
+	}
+	if size >= 0 && len(h["Content-Length"]) == 0 && !(bodiless && res.Origin == exchange.FromServer) && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
+		h["Content-Length"] = []string{strconv.FormatInt(size, 10)}
+	}
+	s.w.WriteHeader(res.Status)
+	if res.Body == nil || bodiless {
+		return
+	}
+	s.conn.send(ctx, res, size)
+}
+
+// hijack lets the body have the connection.
+func (s *serving) hijack(res *exchange.Response) {
+	s.conn.w, s.conn.s = s.w, s
+	if err := res.Body.SendTo(s.r.Context(), &s.conn); err != nil {
+		s.p.log.Debug("socket ended", slog.String("url", s.req.URL()), slog.Any("error", err))
+	}
+}
+
+// send sends the body.
+func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
+	s := c.s
+	c.left = size
+	c.stream = size < 0
+	if j := s.p.cfg.Journal; j != nil {
+		if st, ok := res.Body.(exchange.Stored); ok {
+			c.blob = capture.StoredBlob(st)
+		} else {
+			c.rec = j.NewRecorder(res.Header, s.req.Target)
+		}
+	}
+	if size < 0 {
+		// The header goes out now: the first byte may be long in coming.
+		c.Flush()
+	}
+	err := res.Body.SendTo(ctx, c)
+	if c.rec != nil {
+		c.blob = c.rec.Blob()
+	}
+	if err == nil && c.left > 0 && s.req.Method != http.MethodHead {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		s.err, c.abort = err, true
+		return
+	}
+	if res.Trailer != nil {
+		c.trailer = res.Trailer()
+		c.sendTrailer(res.Header["Trailer"])
+	}
+}
+
+// sendTrailer hands the trailers to net/http: the announced ones by name, the
+// rest with its prefix for late ones.
+func (c *sender) sendTrailer(announced []string) {
+	h := c.w.Header()
+	for k, v := range c.trailer {
+		if listed(announced, k) {
+			h[k] = v
+		} else {
+			h[http.TrailerPrefix+k] = v
+		}
+	}
+}
+
+// Write sends bytes. The last ones of an announced length wait for finish.
+func (c *sender) Write(b []byte) (int, error) {
+	if c.rec != nil {
+		c.rec.Write(b)
+	}
+	return c.pass(b)
+}
+
+func (c *sender) pass(b []byte) (int, error) {
+	n := len(b)
+	if c.left >= 0 {
+		if int64(n) > c.left {
+			return 0, http.ErrContentLength
+		}
+		c.left -= int64(n)
+		if c.left == 0 && n > holdBack {
+			// Below that size net/http keeps the bytes until the end by itself.
+			c.one[0] = b[n-1]
+			c.held, b = c.one[:], b[:n-1]
+		}
+	}
+	if m, err := c.w.Write(b); err != nil {
+		return m, err
+	}
+	if c.stream {
+		return n, c.Flush()
+	}
+	return n, nil
+}
+
+// holdBack is the size of net/http's smallest buffer on the way out.
+const holdBack = 1 << 10
+
+// finish sends what was held back.
+func (c *sender) finish() {
+	if c.held != nil && !c.abort {
+		c.w.Write(c.held)
+	}
+}
+
+// Flush sends what net/http holds.
+func (c *sender) Flush() error {
+	if f, ok := c.w.(http.Flusher); ok {
+		f.Flush()
+	}
+	return nil
+}
+
+// Hijack gives the connection away.
+func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(c.w).Hijack()
+}
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
+const copySize = 128 << 10
+
+// ReadFrom sends all of src. What arrives goes on at once; a file that need
+// not be recorded goes by the kernel's own way.
+func (c *sender) ReadFrom(src io.Reader) (int64, error) {
+	if l, ok := src.(*io.LimitedReader); ok && c.rec == nil && c.left == l.N && l.N > holdBack {
+		if f, ok := l.R.(*os.File); ok {
+			return c.sendFile(f, l.N)
+		}
+	}
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	var total int64
+	for {
+		n, err := src.Read(buf[:])
+		if n > 0 {
+			if _, e := c.Write(buf[:n]); e != nil {
+				return total, e
+			}
+			total += int64(n)
+			// Less than a buffer: there was no more yet, so don't sit on it.
+			if n < copySize && err == nil && !c.stream && c.left > 0 {
+				c.Flush()
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// sendFile sends n bytes of f, the last of them after the entry.
+func (c *sender) sendFile(f *os.File, n int64) (int64, error) {
+	m, err := io.Copy(c.w, io.LimitReader(f, n-1))
+	c.left -= m
+	if err != nil || m < n-1 {
+		return m, err
+	}
+	if _, err := io.ReadFull(f, c.one[:]); err != nil {
+		return m, err
+	}
+	c.held, c.left = c.one[:], 0
+	return n, nil
+}
+
+var _ exchange.Conn = (*sender)(nil)

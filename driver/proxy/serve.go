@@ -1,0 +1,221 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/ca"
+	"starproxy/driver/capture"
+)
+
+// serving is all that one exchange needs, in one allocation.
+type serving struct {
+	p    *Proxy
+	w    http.ResponseWriter
+	r    *http.Request
+	cl   *client
+	x    exchange.Exchange
+	req  exchange.Request
+	conn sender
+	body *capture.Recorder // of the request
+	err  error             // what went wrong on the way to the device
+}
+
+// ServeHTTP makes an Exchange of a request, has it answered, sends the answer
+// and journals both.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	cl, _ := r.Context().Value(clientKey{}).(*client)
+	if cl == nil {
+		http.Error(w, "no connection", http.StatusInternalServerError)
+		return
+	}
+	if r.Method == http.MethodConnect {
+		p.connectAgain(w, r)
+		return
+	}
+	s := &serving{p: p, w: w, r: r, cl: cl}
+	if !s.read() {
+		s.refuse("request has no host header, destination unknown")
+		return
+	}
+	res := s.answer()
+	if _, ok := res.Body.(exchange.Hijacker); ok {
+		s.journal(res) // it may go on for hours
+		s.hijack(res)
+		return
+	}
+	s.send(res)
+	s.journal(res)
+	s.conn.finish()
+	if s.conn.abort {
+		panic(http.ErrAbortHandler) // net/http's way to break a response off
+	}
+}
+
+// read fills the exchange; it fails when the request does not say where it goes.
+func (s *serving) read() bool {
+	r, q := s.r, &s.req
+	q.Method, q.Proto, q.Authority, q.Header = r.Method, r.Proto, r.Host, r.Header
+	q.Target = r.RequestURI
+	q.Scheme = "http"
+	if s.cl.tls {
+		q.Scheme = "https"
+	}
+	if u := r.URL; u.Host != "" && s.cl.target == "" { // absolute form
+		if u.Scheme == "https" {
+			q.Scheme = "https"
+		}
+		q.Target = originForm(r.RequestURI)
+	}
+	port := s.cl.port
+	if s.cl.target == "" {
+		port = exchange.DefaultPort(q.Scheme)
+	}
+	q.Host, q.Port = splitHostPort(r.Host, port)
+	if s.cl.target != "" {
+		// The Host header names the server, the CONNECT its port and address.
+		if q.Port = s.cl.port; q.Host == "" {
+			q.Host = s.cl.host
+		}
+		if q.Host != s.cl.host {
+			q.DialAddr = s.cl.target
+		}
+	}
+	if q.Host == "" {
+		return false
+	}
+	q.ContentLength = r.ContentLength
+	x := &s.x
+	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward
+	if r.Body != nil && r.Body != http.NoBody {
+		if j := s.p.cfg.Journal; j != nil {
+			s.body = j.NewRecorder(r.Header, q.Target)
+			q.Body = exchange.NewIncoming(r.Body, s.body)
+		} else {
+			q.Body = exchange.NewIncoming(r.Body, nil)
+		}
+	}
+	return true
+}
+
+// answer asks the handler, the real server when that has no answer, and makes
+// a response of what fails.
+func (s *serving) answer() *exchange.Response {
+	ctx := s.r.Context()
+	res, err := s.respond(ctx)
+	if res == nil && err == nil {
+		res, err = s.forward(ctx)
+	}
+	if err == nil {
+		return res
+	}
+	var up *exchange.UpstreamError
+	if errors.As(err, &up) {
+		res = exchange.Text(http.StatusBadGateway, "Bad gateway: "+err.Error())
+		s.p.log.Debug("real server out of reach", slog.String("url", s.req.URL()), slog.Any("error", err))
+	} else {
+		res = exchange.JSON(http.StatusInternalServerError, map[string]string{"error": err.Error()})
+		s.p.log.Warn("mock failed", slog.String("endpoint", s.x.Endpoint), slog.Any("error", err))
+	}
+	res.Origin, res.Err = exchange.FromProxy, err
+	return res
+}
+
+// respond calls the handler; a panic in one is an error of its exchange.
+func (s *serving) respond(ctx context.Context) (res *exchange.Response, err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			s.p.log.Error("handler panicked", slog.Any("panic", e), slog.String("stack", string(debug.Stack())))
+			res, err = nil, errors.New("internal error; the log has it")
+		}
+	}()
+	if s.req.Host == ca.OnboardingHost && s.p.cfg.CA != nil {
+		return s.p.cfg.CA.Respond(ctx, &s.x)
+	}
+	return s.p.cfg.Handler.Respond(ctx, &s.x)
+}
+
+// refuse answers a request that is no exchange.
+func (s *serving) refuse(why string) {
+	s.w.Header().Set("Connection", "close")
+	http.Error(s.w, why, http.StatusBadRequest)
+}
+
+// journal adds the entry. The device gets the last byte after it is there, so
+// that a test which has its answer also finds its request captured.
+func (s *serving) journal(res *exchange.Response) {
+	j := s.p.cfg.Journal
+	if j == nil {
+		return
+	}
+	q, x := &s.req, &s.x
+	e := &capture.Entry{
+		Start: x.Start, Client: x.Client,
+		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Target: q.Target, Proto: q.Proto,
+		Authority: q.Authority, RequestHeader: q.Header, RequestTrailer: s.r.Trailer,
+		Status: res.Status, ResponseHeader: res.Header, Origin: res.Origin,
+		Endpoint: x.Endpoint, Source: x.Source, SNI: s.cl.sni, Notes: x.Notes.List(),
+	}
+	if s.body != nil {
+		e.RequestBody = s.body.Blob()
+	}
+	e.ResponseBody, e.ResponseTrailer = s.conn.blob, s.conn.trailer
+	switch {
+	case res.Err != nil:
+		e.Error = res.Err.Error()
+		var up *exchange.UpstreamError
+		if errors.As(res.Err, &up) {
+			e.Status = 0
+		}
+	case s.err != nil:
+		e.Error = s.err.Error()
+	}
+	e.Duration = time.Since(x.Start)
+	j.Add(e)
+}
+
+// connectAgain serves a CONNECT that comes on a kept connection, after plain
+// requests that our server answered.
+func (p *Proxy) connectAgain(w http.ResponseWriter, r *http.Request) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	c, ok := nc.(*conn)
+	if err != nil || !ok {
+		http.Error(w, "CONNECT inside a tunnel", http.StatusBadRequest)
+		return
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		b, _ := rw.Peek(n)
+		c.pre = append(append([]byte(nil), b...), c.pre...)
+	}
+	c.SetDeadline(time.Time{})
+	if _, err := c.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
+		c.Close()
+		return
+	}
+	next := &conn{TCPConn: c.TCPConn, p: p, pre: c.pre, target: r.Host}
+	p.untrack(c)
+	if p.track(next) {
+		p.admit(next)
+	}
+}
+
+// originForm cuts scheme and authority off an absolute URI, escapes untouched.
+func originForm(uri string) string {
+	_, rest, ok := strings.Cut(uri, "://")
+	if !ok {
+		return uri
+	}
+	if i := strings.IndexAny(rest, "/?"); i < 0 {
+		return "/"
+	} else if rest[i] == '?' {
+		return "/" + rest[i:]
+	} else {
+		return rest[i:]
+	}
+}

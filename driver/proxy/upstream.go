@@ -1,0 +1,151 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// Bounds of what we keep open to real servers.
+const (
+	dialTimeout     = 30 * time.Second
+	upstreamIdle    = 90 * time.Second
+	maxIdlePerHost  = 256
+	maxResponseHead = 1 << 20
+)
+
+// upstream asks real servers. Requests that came over HTTP/1 are written and
+// read on the exchange's own goroutine (h1.go); those that came over HTTP/2 go
+// through net/http's Transport, which speaks HTTP/2 where the server does.
+type upstream struct {
+	dialer net.Dialer
+	tls    *tls.Config // for HTTP/1.1; cloned per server name
+	isSelf func(net.Addr) bool
+	pool   h1Pool
+	h2     *http.Transport
+}
+
+var errSelf = errors.New("the request's destination is the proxy itself")
+
+func newUpstream(insecure bool, isSelf func(net.Addr) bool) *upstream {
+	u := &upstream{isSelf: isSelf, dialer: net.Dialer{Timeout: dialTimeout}}
+	sessions := tls.NewLRUClientSessionCache(256)
+	u.tls = &tls.Config{InsecureSkipVerify: insecure, NextProtos: []string{"http/1.1"}, ClientSessionCache: sessions}
+	u.h2 = &http.Transport{
+		DialContext:            func(ctx context.Context, _, addr string) (net.Conn, error) { return u.dial(ctx, addr) },
+		TLSClientConfig:        &tls.Config{InsecureSkipVerify: insecure, ClientSessionCache: sessions},
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        upstreamIdle,
+		TLSHandshakeTimeout:    dialTimeout,
+		MaxResponseHeaderBytes: maxResponseHead,
+	}
+	return u
+}
+
+func (u *upstream) close() {
+	u.pool.close()
+	u.h2.CloseIdleConnections()
+}
+
+// dial connects to a real server, never to ourselves.
+func (u *upstream) dial(ctx context.Context, addr string) (net.Conn, error) {
+	c, err := u.dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if u.isSelf(c.RemoteAddr()) {
+		c.Close()
+		return nil, errSelf
+	}
+	return c, nil
+}
+
+// forward is Exchange.Forward.
+func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
+	q := &s.req
+	addr := q.DialAddr
+	if addr == "" {
+		addr = q.Addr()
+	}
+	var res *exchange.Response
+	var err error
+	if s.r.ProtoMajor == 2 && q.DialAddr == "" {
+		res, err = s.forwardH2(ctx, addr)
+	} else {
+		res, err = s.forwardH1(ctx, addr)
+	}
+	if err != nil {
+		return nil, &exchange.UpstreamError{Addr: addr, Err: err}
+	}
+	return res, nil
+}
+
+// sni is the name for the TLS handshake with the real server: the one that the
+// device asked for, unless a script sent the request elsewhere.
+func (s *serving) sni() string {
+	if s.cl.sni != "" && (s.req.DialAddr != "" || s.req.Host == s.cl.host) {
+		return s.cl.sni
+	}
+	return s.req.Host
+}
+
+// informational passes an interim answer (103 Early Hints) on.
+func (s *serving) informational(status int, header http.Header) {
+	if s.req.Proto == "HTTP/1.0" {
+		return
+	}
+	h := s.w.Header()
+	for k, v := range header {
+		h[k] = v
+	}
+	s.w.WriteHeader(status)
+	clear(h)
+}
+
+// endToEnd takes the headers that belong to one connection out of a response
+// (RFC 9110 section 7.6.1).
+func endToEnd(h http.Header) {
+	if len(h["Connection"]) > 0 {
+		for _, v := range h["Connection"] {
+			for name := range strings.SplitSeq(v, ",") {
+				h.Del(strings.TrimSpace(name))
+			}
+		}
+		delete(h, "Connection")
+	}
+	for _, k := range [...]string{"Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "Te"} {
+		delete(h, k)
+	}
+}
+
+// isHop tells the request headers that are not forwarded: those of the
+// device's own connection, and those that frame the message, which the writer
+// sets itself. All else goes as it came.
+func isHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Expect", "Content-Length", "Http2-Settings":
+		return true
+	}
+	return false
+}
+
+// listed looks for a name in comma-separated header values, ignoring case.
+func listed(values []string, name string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), name) {
+				return true
+			}
+		}
+	}
+	return false
+}
