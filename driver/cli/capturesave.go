@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+type captureSaveCmd struct {
+	Directory     string `arg:"" help:"Directory to write; it is made if it does not exist."`
+	Filter        string `short:"f" placeholder:"GLOB" help:"Only requests whose path matches, for instance '/api/v1/*'."`
+	ExcludeMocked bool   `name:"exclude-mocked" help:"Leave out what a mock answered."`
+}
+
+// Help tells the way back.
+func (captureSaveCmd) Help() string {
+	return `Writes DIRECTORY/scenario.yaml and the recorded bodies beside it, below responses/. Loaded again with "mock load DIRECTORY" it answers what was recorded. Spooled bodies on the exporter are removed afterwards.
+
+Examples:
+
+    j proxy capture save recorded/
+    j proxy capture save recorded/ -f '/api/v1/*' --exclude-mocked
+    j proxy mock load recorded/`
+}
+
+// Run exports the captured requests and downloads their bodies.
+func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
+	var exported struct {
+		YAML  string   `json:"yaml"`
+		Files []string `json:"files"`
+	}
+	if err := p.document(ctx, &exported, "export_captured_scenario", c.Filter, c.ExcludeMocked); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Directory, 0o777); err != nil {
+		return err
+	}
+	scenario := filepath.Join(c.Directory, "scenario.yaml")
+	if err := os.WriteFile(scenario, []byte(exported.YAML), 0o666); err != nil {
+		return err
+	}
+	sys.out("Scenario written to: %s", resolved(scenario))
+	// The names come from the exporter: a root keeps them inside the directory.
+	root, err := os.OpenRoot(c.Directory)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range exported.Files {
+		if err := p.saveBody(ctx, sys, root, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		sys.out("  %s", name)
+	}
+	s, err := p.text(ctx, []string{"Removed", "No spool directory"}, "clean_capture_spool")
+	if err != nil {
+		return err
+	}
+	sys.out("%s", s)
+	return nil
+}
+
+// saveBody downloads one recorded body into root.
+func (p proxy) saveBody(ctx context.Context, sys *System, root *os.Root, name string) error {
+	local := filepath.FromSlash(name)
+	if err := root.MkdirAll(filepath.Dir(local), 0o777); err != nil {
+		return err
+	}
+	f, err := root.Create(local)
+	if err != nil {
+		return err
+	}
+	bar := sys.progress(name, -1)
+	err = p.download(ctx, io.MultiWriter(f, bar), "get_captured_file", name)
+	_ = bar.Close()
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	return err
+}

@@ -1,0 +1,176 @@
+// Package cli is the command line: the starproxy program and, under the name j,
+// the client of whatever exporter JUMPSTARTER_HOST points to.
+//
+// A command is a type with a Run method in a file of its own; kong fills its
+// fields and calls it in the one goroutine of Main.
+//
+// Standard output carries what Python's j prints there, line by line the same,
+// and the data that a command is asked for; everything else (failures, hints,
+// progress, logs) goes to standard error. Exit codes: 0, 1 for a failure, 80
+// for a command line that is wrong, and for shell the code of its child.
+//
+// main calls it.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// program is the grammar of starproxy.
+type program struct {
+	Run        runCmd        `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
+	Shell      shellCmd      `cmd:"" help:"Run a shell or a command with an exporter of its own."`
+	J          jCmd          `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
+	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of a document, for editors."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Version    versionCmd    `cmd:"" help:"Print version and licence."`
+	Complete   completeCmd   `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
+}
+
+// Help is the text below the program's usage line.
+func (program) Help() string {
+	return `starproxy answers HTTP and HTTPS for a device under test: it mocks, passes on and captures. It is a drop-in for the Python driver jumpstarter-driver-mitmproxy: exporter files, scenarios, the stock Python client and "j proxy" commands work unchanged.
+
+First steps:
+
+    starproxy run                      # mock on 127.0.0.1:8080, prints a curl line to try
+    starproxy shell -- j proxy status  # an exporter for the length of one command
+    starproxy run --exporter-config examples/exporter.yaml
+
+A link named j to this program is the same as "starproxy j".`
+}
+
+// The exit codes of the program.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 80
+)
+
+// exitCode is an error that says nothing more than which code to exit with.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// usageError is a command line that is wrong in a way that the grammar can't
+// tell.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Main runs the command line args, of which the first is the program's name,
+// with the streams and environment of this process, and answers its exit code.
+// SIGINT and SIGTERM end the command cleanly.
+func Main(args []string) int {
+	sys := &System{Name: "starproxy", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends a command that is slow to stop.
+	context.AfterFunc(ctx, stop)
+	if len(args) == 0 {
+		return sys.run(ctx, nil)
+	}
+	if filepath.Base(args[0]) == "j" {
+		sys.Name = "j"
+	}
+	return sys.run(ctx, args[1:])
+}
+
+// run is Main in a given environment.
+func (s *System) run(ctx context.Context, args []string) int {
+	var err error
+	if s.Name == "j" {
+		err = runJ(ctx, s, args)
+	} else {
+		err = s.dispatch(ctx, "starproxy", &program{}, args)
+	}
+	return s.exit(err)
+}
+
+// dispatch parses args by a grammar and runs the command that they select.
+// More values can be bound for its Run method.
+func (s *System) dispatch(ctx context.Context, name string, grammar any, args []string, bind ...any) error {
+	app, helped, err := s.parser(ctx, name, grammar, bind...)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		// Asked for nothing: show what there is, and fail as a script should.
+		app.Stdout = s.Stderr
+		_, _ = app.Parse([]string{"--help"})
+		return exitCode(exitUsage)
+	}
+	c, err := app.Parse(args)
+	if *helped {
+		return nil
+	}
+	if err != nil {
+		at := name
+		var parse *kong.ParseError
+		if errors.As(err, &parse) && parse.Context != nil {
+			if node := parse.Context.Selected(); node != nil {
+				at = node.FullPath()
+			}
+		}
+		return usagef("%w (see %s --help)", err, at)
+	}
+	err = c.Run()
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
+
+// errInterrupted is the failure of a command that a signal ended early.
+var errInterrupted = errors.New("interrupted")
+
+// parser is the parser of a grammar. It never ends the process: helped turns
+// true when --help was answered.
+func (s *System) parser(ctx context.Context, name string, grammar any, bind ...any) (app *kong.Kong, helped *bool, err error) {
+	helped = new(bool)
+	app, err = kong.New(grammar,
+		kong.Name(name),
+		kong.Writers(s.Stdout, s.Stderr),
+		kong.Exit(func(int) { *helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoExpandSubcommands: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(append(bind, s)...),
+	)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grammar of %s: %w", name, err)
+	}
+	return app, helped, nil
+}
+
+// exit prints what an error has to say, in one line, and answers its code.
+func (s *System) exit(err error) int {
+	var code exitCode
+	var usage usageError
+	var child childError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &child):
+		s.note("%s: %s", s.Name, oneLine(err))
+		return child.code
+	case errors.As(err, &usage):
+		s.note("%s: %s", s.Name, oneLine(err))
+		return exitUsage
+	}
+	s.note("%s: %s", s.Name, oneLine(err))
+	return exitFailure
+}
+
+// oneLine is the text of an error without line breaks.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"starproxy/driver/client"
+)
+
+// completeCmd answers the completion scripts: the program's name, then the
+// words up to the cursor, the last of which is being typed and may be empty.
+type completeCmd struct {
+	Words []string `arg:"" optional:""`
+}
+
+// filesWanted stands for the names of files, which shells complete themselves.
+const filesWanted = ":files"
+
+// completionPatience bounds how long a key press waits for an exporter.
+const completionPatience = 300 * time.Millisecond
+
+// Run prints one candidate a line, its description behind a tab.
+func (c *completeCmd) Run(ctx context.Context, sys *System) error {
+	for _, line := range complete(ctx, sys, c.Words) {
+		sys.out("%s", line)
+	}
+	return nil
+}
+
+// complete is the candidates for the last word.
+func complete(ctx context.Context, sys *System, words []string) []string {
+	if len(words) < 2 {
+		return nil
+	}
+	name, words := words[0], words[1:]
+	if name != "j" && words[0] == "j" && len(words) > 1 {
+		name, words = "j", words[1:]
+	}
+	var grammar any = &program{}
+	if name == "j" {
+		ctx, cancel := context.WithTimeout(ctx, completionPatience)
+		defer cancel()
+		var exports []string
+		var done bool
+		if exports, words, done = completeExport(ctx, sys, words); done {
+			return exports
+		}
+		grammar = &proxyCommands{}
+	}
+	app, _, err := sys.parser(ctx, name, grammar, proxy{})
+	if err != nil {
+		return nil
+	}
+	return candidates(app.Model.Node, words)
+}
+
+// completeExport follows the path of an export. Unless a word of its command is
+// being typed, done is true and exports are the candidates.
+func completeExport(ctx context.Context, sys *System, words []string) (exports, rest []string, done bool) {
+	c, err := dial(ctx, sys)
+	if err != nil {
+		if len(words) == 1 {
+			return nil, nil, true
+		}
+		_, rest := splitAtCommand(words[:len(words)-1])
+		return nil, append(slices.Clone(rest), words[len(words)-1]), false
+	}
+	defer c.Close()
+	at := exportOf(c.Tree())
+	for len(words) > 1 && at.class != client.ProxyClass {
+		if at = at.child(words[0]); at == nil {
+			return nil, nil, true
+		}
+		words = words[1:]
+	}
+	if at.class == client.ProxyClass {
+		return nil, words, false
+	}
+	for _, child := range at.children {
+		if strings.HasPrefix(child.name, words[0]) {
+			exports = append(exports, child.name)
+		}
+	}
+	return exports, nil, true
+}
+
+// candidates follows the words before the last through the grammar and lists
+// what the last can become.
+func candidates(node *kong.Node, words []string) []string {
+	last := words[len(words)-1]
+	arguments := 0
+	var pending *kong.Flag // waits for its value
+	for _, word := range words[:len(words)-1] {
+		switch {
+		case pending != nil:
+			pending = nil
+		case word == "--":
+			return []string{filesWanted}
+		case strings.HasPrefix(word, "-"):
+			pending = valueFlag(node, word)
+		default:
+			if next := command(node, word); next != nil {
+				node, arguments = next, 0
+			} else {
+				arguments++
+			}
+		}
+	}
+	switch {
+	case pending != nil:
+		return valuesOf(pending.Value, last)
+	case strings.HasPrefix(last, "-"):
+		return flagNames(node, last)
+	}
+	var found []string
+	for _, child := range node.Children {
+		if !child.Hidden && strings.HasPrefix(child.Name, last) {
+			found = append(found, child.Name+"\t"+child.Help)
+		}
+	}
+	if len(found) == 0 && len(node.Children) == 0 && arguments < len(node.Positional) {
+		return valuesOf(node.Positional[arguments], last)
+	}
+	return found
+}
+
+// command is the subcommand of that name, or nil.
+func command(node *kong.Node, name string) *kong.Node {
+	for _, child := range node.Children {
+		if child.Name == name {
+			return child
+		}
+	}
+	return nil
+}
+
+// valueFlag is the flag that word names if its value is the next word.
+func valueFlag(node *kong.Node, word string) *kong.Flag {
+	for _, group := range node.AllFlags(true) {
+		for _, f := range group {
+			if (word == "--"+f.Name || f.Short != 0 && word == "-"+string(f.Short)) && !f.IsBool() {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// flagNames lists the flags that begin with prefix. "capture -f" means the
+// default subcommand, so that one's flags count too.
+func flagNames(node *kong.Node, prefix string) []string {
+	groups := node.AllFlags(true)
+	if node.DefaultCmd != nil {
+		groups = append(groups, node.DefaultCmd.Flags)
+	}
+	var found []string
+	for _, group := range groups {
+		for _, f := range group {
+			if name := "--" + f.Name; strings.HasPrefix(name, prefix) {
+				found = append(found, name+"\t"+f.Help)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// valuesOf lists what a flag or argument can be: its words, else files, unless
+// it is a number.
+func valuesOf(v *kong.Value, prefix string) []string {
+	if v.Enum == "" {
+		if v.Target.CanInt() {
+			return nil
+		}
+		return []string{filesWanted}
+	}
+	var found []string
+	for _, word := range strings.Split(v.Enum, ",") {
+		if word != "" && strings.HasPrefix(word, prefix) {
+			found = append(found, word)
+		}
+	}
+	return found
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"starproxy/driver"
+	"starproxy/driver/exporter"
+)
+
+// exporterFlags say which exporter to serve.
+type exporterFlags struct {
+	Exporter       string `xor:"exporter" placeholder:"NAME" help:"Exporter file NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
+	ExporterConfig string `name:"exporter-config" xor:"exporter" type:"path" placeholder:"FILE" help:"Exporter file to serve."`
+	LogLevel       string `name:"log-level" enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL" help:"Least severity that is logged on standard error: debug, info, warn, error (default ${default})."`
+}
+
+// bench is an exporter of this process.
+type bench struct {
+	*exporter.Exporter
+	config *exporter.Config
+	// builtIn says that no configuration was given.
+	builtIn bool
+}
+
+// open makes the exporter that the flags ask for; nothing is served yet. Each
+// edit sees the proxies of the configuration before it is used.
+func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error) (*bench, error) {
+	b := &bench{}
+	var err error
+	if b.config, b.builtIn, err = f.load(sys); err != nil {
+		return nil, err
+	}
+	for _, edit := range edits {
+		if err := edit(proxyNodes(b.config.Export)); err != nil {
+			return nil, err
+		}
+	}
+	log := slog.New(slog.NewTextHandler(sys.Stderr, &slog.HandlerOptions{Level: logLevel(f.LogLevel)}))
+	b.Exporter, err = exporter.New(b.config, exporter.Options{Log: log})
+	return b, err
+}
+
+// load reads the exporter file, or makes the built-in configuration up.
+func (f *exporterFlags) load(sys *System) (c *exporter.Config, builtIn bool, err error) {
+	path := f.ExporterConfig
+	switch {
+	case f.Exporter != "":
+		if path, err = exporter.Find(f.Exporter); err != nil {
+			return nil, false, err
+		}
+	case path == "":
+		c, err = builtInConfig(sys)
+		return c, true, err
+	}
+	c, err = exporter.Load(path)
+	return c, false, err
+}
+
+func logLevel(name string) (l slog.Level) {
+	_ = l.UnmarshalText([]byte(name)) // the grammar lets known names pass only
+	return l
+}
+
+// proxyNodes lists the proxies among nodes and below them.
+func proxyNodes(nodes []*exporter.Node) (found []*exporter.Node) {
+	for _, n := range nodes {
+		if n.Driver != nil {
+			found = append(found, n)
+		}
+		found = append(found, proxyNodes(n.Children)...)
+	}
+	return found
+}
+
+// start starts every proxy and answers what each said. The first that fails
+// ends it.
+func (b *bench) start(ctx context.Context, mode string, webUI bool, replayFile string) ([]string, error) {
+	var said []string
+	for _, path := range b.Proxies() {
+		s, err := b.proxy(path).text(ctx, []string{"Started in"}, "start", mode, webUI, replayFile, 0)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		said = append(said, s)
+	}
+	return said, nil
+}
+
+// proxy is the proxy at path, called without a connection.
+func (b *bench) proxy(path string) proxy { return proxy{local{b.Driver(path)}} }
+
+// builtInConfig is what is served when no exporter file is given: one proxy on
+// the loopback interface with the quick-start scenario and its data in the
+// user's own directory.
+func builtInConfig(sys *System) (*exporter.Config, error) {
+	data, err := dataDir(sys)
+	if err != nil {
+		return nil, err
+	}
+	scenario := filepath.Join(data, "quickstart", "scenario.yaml")
+	if err := writeQuickstart(scenario); err != nil {
+		return nil, err
+	}
+	d := driver.DefaultConfig()
+	d.Listen.Host = "127.0.0.1"
+	d.Web.Host = "127.0.0.1"
+	d.Directories.Data = data
+	d.MockScenario = scenario
+	return &exporter.Config{
+		Metadata:    exporter.Metadata{Namespace: "default", Name: "starproxy"},
+		Description: "starproxy with its built-in configuration",
+		Export:      []*exporter.Node{{Name: "proxy", Driver: &d}},
+	}, nil
+}
+
+// dataDir is starproxy's directory below the user's XDG data directory.
+func dataDir(sys *System) (string, error) {
+	if dir := sys.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "starproxy"), nil
+	}
+	if home := sys.Getenv("HOME"); home != "" {
+		return filepath.Join(home, ".local", "share", "starproxy"), nil
+	}
+	return "", fmt.Errorf("no directory for data: neither XDG_DATA_HOME nor HOME is set")
+}
+
+// writeQuickstart puts the quick-start scenario where it can be looked at and
+// edited. One that is there stays: it may be the user's by now.
+func writeQuickstart(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, quickstart, 0o600)
+}

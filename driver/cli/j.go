@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"starproxy/driver/client"
+)
+
+// jCmd is "starproxy j": the rest of the line is j's own.
+type jCmd struct {
+	Args []string `arg:"" optional:"" name:"export" help:"Name of the export and its command, see starproxy j --help."`
+}
+
+// Run hands over to j.
+func (c *jCmd) Run(ctx context.Context, sys *System) error {
+	sys.Name = "j"
+	return runJ(ctx, sys, c.Args)
+}
+
+// proxyCommands is the grammar behind "j EXPORT".
+type proxyCommands struct {
+	Start   startCmd   `cmd:"" help:"Start the proxy."`
+	Stop    stopCmd    `cmd:"" help:"Stop the proxy."`
+	Restart restartCmd `cmd:"" help:"Stop the proxy and start it again."`
+	Status  statusCmd  `cmd:"" help:"Show whether the proxy runs, in which mode and where."`
+	Mock    struct {
+		List  mockListCmd  `cmd:"" help:"List the mock endpoints."`
+		Clear mockClearCmd `cmd:"" help:"Remove all mock endpoints."`
+		Load  mockLoadCmd  `cmd:"" help:"Replace the mock endpoints by those of a scenario."`
+	} `cmd:"" help:"Manage mock endpoints."`
+	Flow struct {
+		List flowListCmd `cmd:"" help:"List the recordings on the exporter."`
+		Save flowSaveCmd `cmd:"" help:"Download a recording."`
+	} `cmd:"" help:"Manage recorded flow files."`
+	Capture captureCommands `cmd:"" help:"Watch, list and save captured requests."`
+	Web     webCmd          `cmd:"" help:"Make the web UI reachable on a local port."`
+	Cert    certCmd         `cmd:"" help:"Download the CA certificate for the device."`
+}
+
+// captureCommands is the grammar of "capture".
+type captureCommands struct {
+	Watch captureWatchCmd `cmd:"" default:"withargs" help:"Print requests as they happen (the default)."`
+	List  captureListCmd  `cmd:"" help:"Print the requests captured so far."`
+	Clear captureClearCmd `cmd:"" help:"Forget the captured requests."`
+	Save  captureSaveCmd  `cmd:"" help:"Write captured traffic as a scenario."`
+}
+
+// Help tells of the default.
+func (captureCommands) Help() string {
+	return `Without a command it watches, and takes the flags of "capture watch".
+
+Examples:
+
+    j proxy capture
+    j proxy capture -f '/api/v1/*'
+    j proxy capture list`
+}
+
+// Help is the text below the usage line of "j EXPORT --help".
+func (proxyCommands) Help() string {
+	return `Controls one proxy of the exporter at JUMPSTARTER_HOST. Failures exit with 1 and one line on standard error.
+
+Examples, for an export named proxy:
+
+    j proxy start                      # mocks on, everything else goes to the real server
+    j proxy mock load happy-path.yaml
+    j proxy capture                    # watch requests, Ctrl+C to stop
+    j proxy capture save recorded/     # ... and turn them into a scenario
+    j proxy cert                       # the certificate that the device must trust`
+}
+
+// jHelp is the text of "j --help", ahead of the exports.
+const jHelp = `Usage: j EXPORT <command> ...
+
+Control what the exporter at JUMPSTARTER_HOST exports. EXPORT is the name of a
+proxy, for a nested one its path: "j bench proxy status".
+
+"starproxy shell" and "jmp shell" set JUMPSTARTER_HOST; "starproxy run" prints
+the line that sets it.
+
+Flags:
+  -h, --help               Show this help.
+      --log-level=LEVEL    Accepted for compatibility; j has no log.
+
+Run "j EXPORT --help" for the commands of a proxy.
+`
+
+// runJ runs the command line of j, its name left off.
+func runJ(ctx context.Context, sys *System, args []string) error {
+	args, err := jFlags(args)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
+		return jUsage(ctx, sys, len(args) == 0)
+	}
+	if asksHelp(args) {
+		// Help needs no exporter: the names of the exports are taken on trust.
+		path, rest := splitAtCommand(args)
+		return sys.dispatch(ctx, "j "+strings.Join(path, " "), &proxyCommands{}, rest, proxy{})
+	}
+	c, err := dial(ctx, sys)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	at, path, rest, err := locate(exportOf(c.Tree()), args)
+	if err != nil {
+		return err
+	}
+	name := strings.Join(append([]string{"j"}, path...), " ")
+	return sys.dispatch(ctx, name, &proxyCommands{}, rest, proxy{at.caller})
+}
+
+// jFlags takes the flags ahead of the export off args.
+func jFlags(args []string) ([]string, error) {
+	for len(args) > 0 {
+		switch {
+		case args[0] == "--":
+			return args[1:], nil
+		case strings.HasPrefix(args[0], "--log-level="):
+			args = args[1:]
+		case args[0] == "--log-level":
+			if len(args) < 2 {
+				return nil, usagef("--log-level: expected a level")
+			}
+			args = args[2:]
+		case args[0] == "-h", args[0] == "--help", !strings.HasPrefix(args[0], "-"):
+			return args, nil
+		default:
+			return nil, usagef("unknown flag %s: expected the name of an export (see j --help)", args[0])
+		}
+	}
+	return args, nil
+}
+
+// asksHelp says whether a help flag is among args, ahead of any "--".
+func asksHelp(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "-h", "--help":
+			return true
+		case "--":
+			return false
+		}
+	}
+	return false
+}
+
+// splitAtCommand parts the words of an export's path from its command without
+// knowing the exports: the first word is one, the path ends before the first
+// flag or name of a command behind it.
+func splitAtCommand(args []string) (path, rest []string) {
+	commands := []string{"start", "stop", "restart", "status", "mock", "flow", "capture", "web", "cert"}
+	for i, arg := range args[1:] {
+		if strings.HasPrefix(arg, "-") || slices.Contains(commands, arg) {
+			return args[:i+1], args[i+1:]
+		}
+	}
+	return args, nil
+}
+
+// jUsage prints j's help with the exports of the exporter, if one is there. A
+// bare "j" is a command line that is wrong, so it goes to standard error then.
+func jUsage(ctx context.Context, sys *System, bare bool) error {
+	w := sys.Stdout
+	if bare {
+		w = sys.Stderr
+	}
+	fmt.Fprint(w, jHelp)
+	if sys.Getenv("JUMPSTARTER_HOST") != "" {
+		c, err := dial(ctx, sys)
+		if err != nil {
+			sys.note("%s: %s", sys.Name, oneLine(err))
+		} else {
+			defer c.Close()
+			fmt.Fprint(w, "\nExports:\n")
+			for _, line := range exportOf(c.Tree()).listing() {
+				fmt.Fprintf(w, "  %s\n", line)
+			}
+		}
+	}
+	if bare {
+		return exitCode(exitUsage)
+	}
+	return nil
+}
+
+// dial connects to the exporter of the environment.
+func dial(ctx context.Context, sys *System) (*client.Client, error) {
+	if sys.Getenv("JUMPSTARTER_HOST") == "" {
+		return nil, errors.New("JUMPSTARTER_HOST is not set: use j inside starproxy shell or jmp shell, or paste the export line that starproxy run prints")
+	}
+	return client.FromEnv(ctx)
+}

@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// event is what a capture line needs of a capture event.
+type event struct {
+	Timestamp float64     `json:"timestamp"` // seconds since 1970
+	Method    string      `json:"method"`
+	Path      string      `json:"path"` // with query
+	Status    json.Number `json:"response_status"`
+	Duration  float64     `json:"duration_ms"`
+	Size      float64     `json:"response_size"` // bytes
+	Mocked    bool        `json:"was_mocked"`
+	Patched   bool        `json:"was_patched"`
+	// Kind is "tls_error" for a handshake that a device broke off, Alert the
+	// reason it gave; a Python exporter sends neither.
+	Kind  string `json:"kind"`
+	Alert string `json:"alert"`
+}
+
+// tlsError says that there was no request: the device did not trust the CA, or
+// the handshake failed otherwise.
+func (e event) tlsError() bool { return e.Kind == "tls_error" }
+
+// lineFormat lays out capture lines.
+type lineFormat struct {
+	palette
+	// width is the number of columns of the whole line.
+	width int
+	// zone is the time zone of the clock column.
+	zone *time.Location
+}
+
+// The columns beside the path: indent 2, clock 8, method 7, status 3,
+// duration 7, size 8, tag 13 and a blank between each two.
+const (
+	fixedColumns = 2 + 8 + 7 + 3 + 7 + 8 + 13 + 6
+	minPath      = 20
+)
+
+// line is the line of one event; every column but the path has a fixed width.
+func (f lineFormat) line(e event) string {
+	clock := "--:--:--"
+	if e.Timestamp != 0 {
+		sec, frac := math.Modf(e.Timestamp)
+		clock = time.Unix(int64(sec), int64(frac*1e9)).In(f.zone).Format(time.TimeOnly)
+	}
+	path := e.Path
+	if e.tlsError() && e.Alert != "" {
+		path += " (" + e.Alert + ")"
+	}
+	columns := []string{
+		" " + f.paint(clock, grey),
+		f.bold(left(e.Method, 7), methodColour(e.Method)),
+		fit(path, max(f.width-fixedColumns, minPath)),
+		f.status(e.Status),
+		f.paint(right(duration(e.Duration), 7), grey),
+		f.paint(right(byteSize(e.Size), 8), grey),
+		f.tag(e),
+	}
+	return " " + strings.Join(columns, " ")
+}
+
+// status is the status column, coloured by its class.
+func (f lineFormat) status(n json.Number) string {
+	code, err := n.Int64()
+	if err != nil || code == 0 {
+		return f.paint("  -", grey)
+	}
+	text := right(n.String(), 3)
+	switch {
+	case code >= 500:
+		return f.bold(text, red)
+	case code >= 400:
+		return f.paint(text, yellow)
+	case code >= 300:
+		return f.paint(text, cyan)
+	case code >= 200:
+		return f.paint(text, green)
+	}
+	return f.paint(text, white)
+}
+
+// tag is the last column: where the answer came from.
+func (f lineFormat) tag(e event) string {
+	switch {
+	case e.tlsError():
+		return f.paint(left("[tls error]", 13), red)
+	case e.Patched:
+		return f.paint(left("[patched]", 13), yellow)
+	case e.Mocked:
+		return f.paint(left("[mocked]", 13), green)
+	}
+	return f.paint("[passthrough]", grey)
+}
+
+func methodColour(method string) colour {
+	switch method {
+	case "GET":
+		return green
+	case "POST":
+		return blue
+	case "PUT", "PATCH":
+		return yellow
+	case "DELETE":
+		return red
+	case "HEAD", "OPTIONS":
+		return cyan
+	}
+	return white
+}
+
+// duration is a time in milliseconds for a column of 7: 12ms, 1.2s, or - when
+// it took none.
+func duration(ms float64) string {
+	switch {
+	case ms == 0:
+		return "-"
+	case ms >= 1000:
+		return fmt.Sprintf("%.1fs", ms/1000)
+	}
+	return fmt.Sprintf("%.0fms", ms)
+}
+
+// byteSize is a number of bytes in the largest unit that leaves one digit
+// before the point: 900 B, 1.5 KB.
+func byteSize(n float64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%.0f B", n)
+	}
+	for _, unit := range []string{"KB", "MB", "GB"} {
+		if n /= 1024; n < 1024 {
+			return fmt.Sprintf("%.1f %s", n, unit)
+		}
+	}
+	return fmt.Sprintf("%.1f TB", n/1024)
+}
+
+func left(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+}
+
+func right(s string, width int) string {
+	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s))) + s
+}
+
+// fit is s in exactly width columns, cut with an ellipsis. Control characters,
+// which a device could send to play with the terminal, show as U+FFFD.
+func fit(s string, width int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+	runes := []rune(s)
+	if len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return left(s, width)
+}

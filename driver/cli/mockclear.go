@@ -1,0 +1,15 @@
+package cli
+
+import "context"
+
+type mockClearCmd struct{}
+
+// Help says when it counts.
+func (mockClearCmd) Help() string {
+	return `From the very next request on, everything goes to the real server (or is rejected, if the exporter's configuration says unmatched: reject).`
+}
+
+// Run removes all endpoints.
+func (c *mockClearCmd) Run(ctx context.Context, sys *System, p proxy) error {
+	return p.say(ctx, sys, "Cleared", "clear_mocks")
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+type mockListCmd struct{}
+
+// Help explains a line.
+func (mockListCmd) Help() string {
+	return `One line for each endpoint: its key and what it answers.
+
+    GET /api/v1/status  ->  200
+    GET /api/v1/slow  ->  200 (+1500ms)
+    POST /api/v1/login  ->  2 rule(s)`
+}
+
+// Run lists the endpoints in the exporter's order.
+func (c *mockListCmd) Run(ctx context.Context, sys *System, p proxy) error {
+	mocks, err := p.mocks(ctx)
+	if err != nil {
+		return err
+	}
+	if len(mocks) == 0 {
+		sys.out("No mocks configured.")
+	}
+	for _, m := range mocks {
+		sys.out("  %s  ->  %s", m.key, m.summary())
+	}
+	return nil
+}
+
+// mockEntry is one endpoint of list_mocks.
+type mockEntry struct {
+	key        string
+	definition json.RawMessage
+}
+
+// mocks asks for the endpoints and keeps their order, which a map would lose.
+func (p proxy) mocks(ctx context.Context) ([]mockEntry, error) {
+	var raw json.RawMessage
+	if err := p.document(ctx, &raw, "list_mocks"); err != nil {
+		return nil, err
+	}
+	return orderedObject(raw)
+}
+
+// orderedObject is the members of a JSON object as they stand in it.
+func orderedObject(raw []byte) ([]mockEntry, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, fmt.Errorf("list_mocks: expected a JSON object, got %.40q", raw)
+	}
+	var entries []mockEntry
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, fmt.Errorf("list_mocks: %w", err)
+		}
+		e := mockEntry{key: key.(string)} // the decoder lets no other kind of key pass
+		if err := dec.Decode(&e.definition); err != nil {
+			return nil, fmt.Errorf("list_mocks: %q: %w", e.key, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// summary says in a few words what an endpoint answers.
+func (m mockEntry) summary() string {
+	d := struct {
+		Rules     []json.RawMessage `json:"rules"`
+		Sequence  []json.RawMessage `json:"sequence"`
+		Template  json.RawMessage   `json:"body_template"`
+		Addon     *string           `json:"addon"`
+		File      *string           `json:"file"`
+		Status    json.Number       `json:"status"`
+		LatencyMS json.Number       `json:"latency_ms"`
+	}{Status: "200"}
+	if err := json.Unmarshal(m.definition, &d); err != nil {
+		return "(not understood)"
+	}
+	switch {
+	case d.Rules != nil:
+		return fmt.Sprintf("%d rule(s)", len(d.Rules))
+	case d.Sequence != nil:
+		return fmt.Sprintf("%d step(s)", len(d.Sequence))
+	case d.Template != nil:
+		return fmt.Sprintf("%s (template)", d.Status)
+	case d.Addon != nil:
+		return "addon:" + *d.Addon
+	case d.File != nil:
+		return fmt.Sprintf("%s file:%s", d.Status, *d.File)
+	}
+	if ms, err := d.LatencyMS.Float64(); err == nil && ms != 0 {
+		return fmt.Sprintf("%s (+%sms)", d.Status, d.LatencyMS)
+	}
+	return d.Status.String()
+}

@@ -1,0 +1,299 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// fake is an exported object that answers as it is told.
+type fake struct {
+	answers map[string]any      // by method
+	streams map[string][]string // by method
+	web     string              // address behind connect_web
+
+	mu    sync.Mutex
+	calls []string
+}
+
+func (f *fake) Call(_ context.Context, method string, args ...any) (any, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, strings.TrimSpace(method+" "+fmt.Sprintln(args...)))
+	answer, ok := f.answers[method]
+	if !ok {
+		return nil, fmt.Errorf("method %s not found on driver", method)
+	}
+	if err, ok := answer.(error); ok {
+		return nil, err
+	}
+	return answer, nil
+}
+
+func (f *fake) Stream(ctx context.Context, method string, args ...any) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		for _, item := range f.streams[method] {
+			if !yield(item, nil) {
+				return
+			}
+		}
+		if _, ok := f.streams[method]; !ok {
+			yield(nil, errors.New("nothing to stream"))
+		}
+	}
+}
+
+func (f *fake) Connect(ctx context.Context, method string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", f.web)
+}
+
+// console is a System with buffers.
+type console struct {
+	System
+	stdout, stderr bytes.Buffer
+}
+
+func newConsole(env ...string) *console {
+	c := &console{}
+	c.System = System{Name: "j", Stdin: strings.NewReader(""), Stdout: &c.stdout, Stderr: &c.stderr,
+		Getenv: func(name string) string {
+			for _, kv := range env {
+				if v, ok := strings.CutPrefix(kv, name+"="); ok {
+					return v
+				}
+			}
+			return ""
+		}}
+	return c
+}
+
+// proxyCommand runs a command line behind "j proxy" against f.
+func proxyCommand(t *testing.T, f *fake, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	c := newConsole("COLUMNS=100")
+	code = c.exit(c.dispatch(t.Context(), "j proxy", &proxyCommands{}, args, proxy{f}))
+	return c.stdout.String(), c.stderr.String(), code
+}
+
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	event := `{"timestamp": 0, "method": "GET", "path": "/api/x?y=1", "response_status": 200, "response_size": 2, "was_mocked": true}`
+	other := `{"timestamp": 0, "method": "GET", "path": "/other", "response_status": 204}`
+	line := "  --:--:-- GET     /api/x?y=1                                     200       -      2 B [mocked]     \n"
+	for _, test := range []struct {
+		args   string
+		fake   fake
+		stdout string
+		stderr string
+		code   int
+		call   string // the last one
+	}{
+		{args: "start", fake: fake{answers: map[string]any{"start": "Started in 'mock' mode on 127.0.0.1:8080 (PID 7)"}},
+			stdout: "Started in 'mock' mode on 127.0.0.1:8080 (PID 7)\n", call: "start mock false  0"},
+		{args: "start -m replay --replay-file a.bin -w -p 9090", fake: fake{answers: map[string]any{"start": "Failed to start (port 9090 is already in use - is another mitmproxy instance running?): busy"}},
+			stderr: "j: Failed to start (port 9090 is already in use - is another mitmproxy instance running?): busy\n", code: 1, call: "start replay true a.bin 9090"},
+		{args: "start -m replay", fake: fake{answers: map[string]any{"start": "Error: replay_file is required for replay mode"}},
+			stderr: "j: replay_file is required for replay mode\n", code: 1},
+		{args: "start -m bogus", stderr: `j: --mode must be one of "mock","passthrough","record","replay" but got "bogus" (see j proxy start --help)` + "\n", code: 80},
+		{args: "start -p x", stderr: "j: --port: expected a valid 64 bit int but got \"x\" (see j proxy start --help)\n", code: 80},
+		{args: "stop", fake: fake{answers: map[string]any{"stop": "Stopped (was 'mock' mode, PID 7)"}}, stdout: "Stopped (was 'mock' mode, PID 7)\n", call: "stop"},
+		{args: "stop", fake: fake{answers: map[string]any{"stop": "Not running"}}, stderr: "j: Not running\n", code: 1},
+		{args: "restart", fake: fake{answers: map[string]any{"restart": "Started in 'mock' mode"}}, stdout: "Started in 'mock' mode\n", call: "restart  false  0"},
+		{args: "restart -m record", fake: fake{answers: map[string]any{"restart": errors.New("record needs\nanother build")}},
+			stderr: "j: record needs another build\n", code: 1},
+		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": false, "mode": "stopped", "pid": null}`}}, stdout: "Proxy is not running.\n"},
+		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "record", "pid": 7, "proxy_address": "0.0.0.0:8080", "web_ui_enabled": true, "web_ui_address": "http://h:1/?token=T", "mock_count": 3, "flow_file": "/f.bin"}`}},
+			stdout: "Proxy is running (PID 7)\n  Mode:    record\n  Listen:  0.0.0.0:8080\n  Web UI:  http://h:1/?token=T\n  Mocks:   3 endpoint(s)\n  Flow:    /f.bin\n"},
+		{args: "status", fake: fake{answers: map[string]any{"status": 7.0}}, stderr: "j: status: the exporter answered float64, expected a string\n", code: 1},
+		{args: "status", fake: fake{answers: map[string]any{"status": "[}"}}, stderr: "j: status: the exporter's answer is not the JSON expected: invalid character '}' looking for beginning of value\n", code: 1},
+		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{}`}}, stdout: "No mocks configured.\n"},
+		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{"GET /z": {}, "GET /a": {"status": 404}, "r": {"rules": [1, 2]}, "s": {"sequence": [1]}, "t": {"body_template": {}, "status": 201},
+			"a": {"addon": "hls"}, "f": {"file": "a.bin"}, "l": {"latency_ms": 50, "status": 500}, "z": {"latency_ms": 0}, "h": {"latency_ms": 1.5}, "p": {"patch": {}}, "odd": [1]}`}},
+			stdout: "  GET /z  ->  200\n  GET /a  ->  404\n  r  ->  2 rule(s)\n  s  ->  1 step(s)\n  t  ->  201 (template)\n  a  ->  addon:hls\n  f  ->  200 file:a.bin\n" +
+				"  l  ->  500 (+50ms)\n  z  ->  200\n  h  ->  200 (+1.5ms)\n  p  ->  200\n  odd  ->  (not understood)\n"},
+		{args: "mock clear", fake: fake{answers: map[string]any{"clear_mocks": "Cleared 2 mock(s)"}}, stdout: "Cleared 2 mock(s)\n"},
+		{args: "mock load nowhere.yaml", stderr: "j: File not found: nowhere.yaml\n", code: 1},
+		{args: "flow list", fake: fake{answers: map[string]any{"list_flow_files": `[]`}}, stdout: "No flow files found.\n"},
+		{args: "flow list", fake: fake{answers: map[string]any{"list_flow_files": `[{"name": "a.bin", "size_bytes": 1536, "modified": "2026-01-31T12:00:00"}]`}},
+			stdout: "  a.bin  (1.5 KB, 2026-01-31T12:00:00)\n"},
+		{args: "capture list", fake: fake{answers: map[string]any{"get_captured_requests": `[]`}}, stdout: "No captured requests.\n"},
+		{args: "capture list", fake: fake{answers: map[string]any{"get_captured_requests": "[" + event + "]"}}, stdout: "1 captured request(s):\n" + line},
+		{args: "capture clear", fake: fake{answers: map[string]any{"clear_captured_requests": "Cleared 1 captured request(s)"}}, stdout: "Cleared 1 captured request(s)\n"},
+		{args: "capture -f /api/*", fake: fake{streams: map[string][]string{"watch_captured_requests": {other, event}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n" + line},
+		{args: "capture watch --filter /api/x", fake: fake{streams: map[string][]string{"watch_captured_requests": {other, event}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n" + line},
+		{args: "capture watch", stdout: "Watching captured requests (Ctrl+C to stop)...\n", stderr: "j: nothing to stream\n", code: 1},
+		{args: "cert", fake: fake{answers: map[string]any{"get_ca_cert": "Error: CA cert not found at /x. Start proxy once to generate."}},
+			stderr: "j: CA cert not found at /x. Start proxy once to generate.\n", code: 1},
+		{args: "bogus", stderr: "j: unexpected argument bogus (see j proxy --help)\n", code: 80},
+		{args: "mock", stderr: "j: expected one of \"list\", \"clear\", \"load\" (see j proxy mock --help)\n", code: 80},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr, code := proxyCommand(t, &test.fake, strings.Fields(test.args)...)
+			if stdout != test.stdout || stderr != test.stderr || code != test.code {
+				t.Errorf("exit code %d, want %d\nstdout\n%swant\n%sstderr\n%swant\n%s", code, test.code, stdout, test.stdout, stderr, test.stderr)
+			}
+			if test.call != "" && (len(test.fake.calls) == 0 || test.fake.calls[len(test.fake.calls)-1] != test.call) {
+				t.Errorf("calls %q, want %q last", test.fake.calls, test.call)
+			}
+		})
+	}
+}
+
+// tempDir is a directory without symbolic links in its path, as messages show it.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	return resolved(t.TempDir())
+}
+
+func TestMockLoad(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	outside := filepath.Join(tempDir(t), "secret")
+	for name, text := range map[string]string{
+		outside:                            "secret",
+		filepath.Join(dir, "a.bin"):        "A",
+		filepath.Join(dir, "deep/b.bin"):   "B",
+		filepath.Join(dir, "scenario.yml"): "endpoints:\n  GET /a: {file: a.bin}\n  GET /b: {rules: [{file: deep/b.bin}, {file: ../x}]}\n  GET /c: {sequence: [{file: missing.bin}, {file: a.bin}]}\n  http://h/d: [{response: {file: link}}, {file: 7}]\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{answers: map[string]any{"upload_mock_file": "Uploaded: x (1 bytes)", "load_mock_scenario_content": "Loaded 4 endpoint(s) from scenario.yml"}}
+	stdout, stderr, code := proxyCommand(t, f, "mock", "load", dir)
+	want := "  uploading a.bin\n  uploading deep/b.bin\n  skipped unsafe file path: ../x\n  skipped unsafe file path: link\nLoaded 4 endpoint(s) from scenario.yml\n"
+	if stdout != want || stderr != "" || code != 0 {
+		t.Errorf("exit code %d\nstdout\n%swant\n%sstderr %s", code, stdout, want, stderr)
+	}
+	if f.calls[0] != "upload_mock_file a.bin QQ==" || f.calls[1] != "upload_mock_file deep/b.bin Qg==" ||
+		!strings.HasPrefix(f.calls[2], "load_mock_scenario_content scenario.yml endpoints:") || len(f.calls) != 3 {
+		t.Errorf("calls %q", f.calls)
+	}
+
+	f.answers["load_mock_scenario_content"] = "Failed to parse scenario: line 1"
+	if _, stderr, code := proxyCommand(t, f, "mock", "load", filepath.Join(dir, "scenario.yml")); code != 1 || stderr != "j: Failed to parse scenario: line 1\n" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	f.answers["upload_mock_file"] = "Invalid file path: a.bin"
+	if _, stderr, code := proxyCommand(t, f, "mock", "load", dir); code != 1 || stderr != "j: a.bin: Invalid file path: a.bin\n" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+func TestDownloads(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	piece := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	f := &fake{
+		answers: map[string]any{
+			"get_ca_cert":              "-----BEGIN CERTIFICATE-----\nx\n",
+			"export_captured_scenario": `{"yaml": "endpoints: {}\n", "files": ["responses/GET/a.bin"]}`,
+			"clean_capture_spool":      "No spool directory found",
+		},
+		streams: map[string][]string{"get_flow_file": {piece("one "), piece("two")}, "get_captured_file": {piece("body")}},
+	}
+	check := func(args []string, stdout, file, content string) {
+		t.Helper()
+		got, stderr, code := proxyCommand(t, f, args...)
+		if got != stdout || stderr != "" || code != 0 {
+			t.Errorf("%s: exit code %d\nstdout\n%swant\n%sstderr %s", args, code, got, stdout, stderr)
+		}
+		if data, err := os.ReadFile(file); err != nil || string(data) != content {
+			t.Errorf("%s: %q, %v; want %q", file, data, err, content)
+		}
+	}
+	flow := filepath.Join(dir, "boot.flow")
+	check([]string{"flow", "save", "a.bin", flow}, "Flow file saved to: "+flow+"\n", flow, "one two")
+	cert := filepath.Join(dir, "ca.pem")
+	check([]string{"cert", cert}, "CA certificate written to: "+cert+"\n", cert, "-----BEGIN CERTIFICATE-----\nx\n")
+	saved := filepath.Join(dir, "new", "recorded")
+	check([]string{"capture", "save", saved, "-f", "/a*", "--exclude-mocked"},
+		"Scenario written to: "+saved+"/scenario.yaml\n  responses/GET/a.bin\nNo spool directory found\n", filepath.Join(saved, "responses/GET/a.bin"), "body")
+	if f.calls[1] != "export_captured_scenario /a* true" {
+		t.Errorf("calls %q", f.calls)
+	}
+
+	// A download that breaks off leaves the old file, and nothing new.
+	f.streams["get_flow_file"] = []string{piece("three"), "not base64!"}
+	if _, stderr, code := proxyCommand(t, f, "flow", "save", "a.bin", flow); code != 1 || !strings.Contains(stderr, "base64") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	if data, _ := os.ReadFile(flow); string(data) != "one two" {
+		t.Errorf("%s: %q after a broken download", flow, data)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 3 {
+		t.Errorf("left behind: %v", entries)
+	}
+
+	// Names that lead out of the directory are not followed.
+	f.answers["export_captured_scenario"] = `{"yaml": "", "files": ["../escaped"]}`
+	if _, stderr, code := proxyCommand(t, f, "capture", "save", saved); code != 1 || !strings.Contains(stderr, "../escaped") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new", "escaped")); err == nil {
+		t.Error("a file was written outside the directory")
+	}
+}
+
+func TestWeb(t *testing.T) {
+	t.Parallel()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go http.Serve(server, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello "+r.URL.Query().Get("token")) }))
+	f := &fake{web: server.Addr().String(), answers: map[string]any{
+		"status": `{"running": true, "web_ui_enabled": true, "web_ui_address": "http://0.0.0.0:8081/?token=T%2B1"}`}}
+	c := newConsole()
+	r, w := io.Pipe()
+	c.Stdout = w
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.dispatch(ctx, "j proxy", &proxyCommands{}, []string{"web", "--address", "127.0.0.1", "--port", "0"}, proxy{f})
+		w.Close()
+	}()
+	buffer := make([]byte, 200)
+	n, err := r.Read(buffer)
+	if err != nil {
+		t.Fatal(err, c.stderr.String())
+	}
+	address, ok := strings.CutPrefix(strings.TrimSpace(string(buffer[:n])), "mitmweb UI available at: ")
+	if !ok || !strings.HasSuffix(address, "/?token=T%2B1") {
+		t.Fatalf("printed %q", buffer[:n])
+	}
+	go io.Copy(io.Discard, r)
+	resp, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if string(body) != "hello T+1" {
+		t.Errorf("body %q", body)
+	}
+	cancel() // the client's connection is kept alive: it must not hold us up
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+
+	"starproxy/driver/exporter"
+)
+
+type runCmd struct {
+	exporterFlags
+	Socket     string `type:"path" placeholder:"PATH" help:"Unix socket for clients (default: one in a private directory of its own)."`
+	Start      string `enum:"mock,passthrough,record,replay," default:"" placeholder:"MODE" help:"Start every proxy in this mode at once: mock, passthrough, record, replay."`
+	Scenario   string `type:"path" placeholder:"FILE|DIR" help:"Scenario to answer from, instead of the configured one."`
+	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, with --start replay."`
+	Port       int    `placeholder:"N" help:"Port of the proxy, instead of the configured one."`
+	WebUI      bool   `name:"web-ui" help:"Serve the web UI too, when a proxy is started at once."`
+
+	Listener   string `name:"tls-grpc-listener" placeholder:"[HOST:]PORT" help:"Accept clients over TCP too (default host: all addresses)."`
+	Insecure   bool   `name:"tls-grpc-insecure" help:"Without TLS on that listener."`
+	Cert       string `name:"tls-cert" type:"path" placeholder:"FILE" help:"PEM certificate of that listener."`
+	Key        string `name:"tls-key" type:"path" placeholder:"FILE" help:"PEM key of that listener."`
+	Passphrase string `placeholder:"TEXT" help:"What clients of that listener must present."`
+}
+
+// Help shows the use.
+func (runCmd) Help() string {
+	return `Without a configuration a proxy starts on 127.0.0.1:8080 and answers from a small scenario that can be edited while it runs; its data is kept in ~/.local/share/starproxy. With a configuration nothing is started until it is asked for, by "j EXPORT start" or --start.
+
+It prints the line that makes j, pytest and the Python client find it, and runs until Ctrl+C.
+
+Examples:
+
+    starproxy run
+    starproxy run --scenario ./happy-path.yaml --port 9090
+    starproxy run --exporter-config exporter.yaml --start mock
+    starproxy run --exporter bench1 --tls-grpc-listener 1234 --tls-cert c.pem --tls-key k.pem`
+}
+
+// Validate finds flags that don't go together.
+func (c *runCmd) Validate() error {
+	switch {
+	case c.Listener == "" && (c.Insecure || c.Cert != "" || c.Key != "" || c.Passphrase != ""):
+		return fmt.Errorf("--tls-grpc-insecure, --tls-cert, --tls-key and --passphrase need --tls-grpc-listener")
+	case c.Listener != "" && c.Insecure == (c.Cert != "" || c.Key != ""):
+		return fmt.Errorf("--tls-grpc-listener needs either --tls-grpc-insecure or --tls-cert and --tls-key")
+	case c.Listener != "" && (c.Cert == "") != (c.Key == ""):
+		return fmt.Errorf("--tls-cert and --tls-key belong together")
+	case c.Start == "replay" && c.ReplayFile == "":
+		return fmt.Errorf("--start replay needs --replay-file")
+	case c.Port < 0 || c.Port > 65535:
+		return fmt.Errorf("--port %d: expected 1 to 65535", c.Port)
+	}
+	return nil
+}
+
+// Run serves until it is interrupted.
+func (c *runCmd) Run(ctx context.Context, sys *System) error {
+	b, err := c.open(sys, c.apply)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	socket, err := b.ServeUnix(c.Socket)
+	if err != nil {
+		return err
+	}
+	var tcp net.Addr
+	if c.Listener != "" {
+		tcp, err = b.ServeTCP(c.Listener, exporter.TCPOptions{
+			CertFile: c.Cert, KeyFile: c.Key, Insecure: c.Insecure, Passphrase: c.Passphrase,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	mode := c.Start
+	if mode == "" && b.builtIn {
+		mode = "mock"
+	}
+	if mode != "" {
+		if _, err := b.start(ctx, mode, c.WebUI, c.ReplayFile); err != nil {
+			if b.builtIn && strings.Contains(err.Error(), "already in use") {
+				err = fmt.Errorf("%w (choose another with --port)", err)
+			}
+			return err
+		}
+	}
+	if err := b.greet(ctx, sys, socket, tcp, c.Insecure); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	sys.note("Stopping...")
+	return nil
+}
+
+// apply puts the flags about one proxy into the configuration.
+func (c *runCmd) apply(proxies []*exporter.Node) error {
+	if c.Scenario == "" && c.Port == 0 {
+		return nil
+	}
+	if len(proxies) != 1 {
+		return usagef("--scenario and --port need a configuration with one proxy, this one has %d", len(proxies))
+	}
+	d := proxies[0].Driver
+	if c.Scenario != "" {
+		d.MockScenario = c.Scenario // absolute by now, so not below the mocks directory
+	}
+	if c.Port != 0 {
+		d.Listen.Port = c.Port
+	}
+	return nil
+}
+
+// greet prints where everything is and what to do next.
+func (b *bench) greet(ctx context.Context, sys *System, socket string, tcp net.Addr, insecure bool) error {
+	var try string
+	for _, path := range b.Proxies() {
+		p := b.proxy(path)
+		var st proxyStatus
+		if err := p.document(ctx, &st, "status"); err != nil {
+			return err
+		}
+		if !st.Running {
+			sys.out("%-7s not running, start it with: j %s start", path+":", strings.ReplaceAll(path, ".", " "))
+			continue
+		}
+		sys.out("%-7s http://%s (mode %s, %s mock endpoint(s))", path+":", st.ProxyAddress, st.Mode, st.MockCount)
+		if st.WebUIEnabled {
+			sys.out("web UI: %s", st.WebUIAddress)
+		}
+		ca, err := p.text(ctx, []string{"/"}, "get_ca_cert_path")
+		if err != nil {
+			return err
+		}
+		sys.out("CA:     %s", ca)
+		if try == "" {
+			if try, err = p.tryLine(ctx, st, ca); err != nil {
+				return err
+			}
+		}
+	}
+	sys.out("")
+	sys.out("export JUMPSTARTER_HOST=%s", quote(socket))
+	sys.out("export JMP_DRIVERS_ALLOW=UNSAFE  # for Python's j and pytest")
+	if tcp != nil {
+		hint := ""
+		if insecure {
+			hint = " JMP_GRPC_INSECURE=1"
+		}
+		sys.out("# or over TCP: JUMPSTARTER_HOST=%s%s", tcp, hint)
+	}
+	if try != "" {
+		sys.out("")
+		sys.out("Try:")
+		sys.out("  %s", try)
+	}
+	return nil
+}
+
+// tryLine is a command that shows the proxy at work: it asks for a mock that
+// answers a plain GET, of a host that need not exist, or without one for the CA
+// certificate that every proxy serves.
+func (p proxy) tryLine(ctx context.Context, st proxyStatus, ca string) (string, error) {
+	host, port, err := net.SplitHostPort(st.ProxyAddress)
+	if err != nil {
+		return "", fmt.Errorf("proxy address %q: %w", st.ProxyAddress, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	curl := "curl -x http://" + net.JoinHostPort(host, port)
+	if st.Mode == "mock" {
+		mocks, err := p.mocks(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, m := range mocks {
+			if path, ok := plainGet(m.key); ok {
+				return fmt.Sprintf("%s --cacert %s https://device.example%s", curl, quote(ca), path), nil
+			}
+		}
+	}
+	return curl + " http://mitm.it/cert/pem", nil
+}
+
+// plainGet is the path of an endpoint key that one GET request can be made from.
+func plainGet(key string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(key, "GET /")
+	return "/" + path, ok && regexp.MustCompile(`^[\w./~-]*$`).MatchString(path)
+}
+
+// quote is s as one word of a POSIX shell.
+func quote(s string) string {
+	if regexp.MustCompile(`^[\w@%+=:,./-]+$`).MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,36 @@
+package cli
+
+import "context"
+
+// startFlags are the flags of start and restart.
+type startFlags struct {
+	WebUI      bool   `name:"web-ui" short:"w" help:"Serve the web UI too."`
+	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, for mode replay: a name as in 'flow list' or a path on the exporter."`
+	Port       int    `short:"p" placeholder:"N" help:"Port to listen on instead of the configured one."`
+}
+
+type startCmd struct {
+	Mode string `short:"m" default:"mock" enum:"mock,passthrough,record,replay" placeholder:"MODE" help:"One of mock, passthrough, record, replay (default ${default})."`
+	startFlags
+}
+
+// Help explains the modes.
+func (startCmd) Help() string {
+	return `The modes differ in what answers a request; captures work in all of them:
+
+    mock         mock endpoints; everything else goes to the real server
+    passthrough  the real server
+    record       the real server, and the traffic is written to a flow file
+    replay       a flow file
+
+Examples:
+
+    j proxy start
+    j proxy start -m record
+    j proxy start -m mock -p 9090`
+}
+
+// Run starts the proxy.
+func (c *startCmd) Run(ctx context.Context, sys *System, p proxy) error {
+	return p.say(ctx, sys, "Started in", "start", c.Mode, c.WebUI, c.ReplayFile, c.Port)
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+)
+
+type statusCmd struct {
+	JSON bool `name:"json" help:"Print the exporter's own answer, JSON with more details."`
+}
+
+// Help says what a script may rely on.
+func (statusCmd) Help() string {
+	return `Exits with 0 whether the proxy runs or not.
+
+Examples:
+
+    j proxy status
+    j proxy status --json`
+}
+
+// proxyStatus is the part of the status that people are shown.
+type proxyStatus struct {
+	Running      bool        `json:"running"`
+	Mode         string      `json:"mode"`
+	PID          json.Number `json:"pid"`
+	ProxyAddress string      `json:"proxy_address"`
+	WebUIEnabled bool        `json:"web_ui_enabled"`
+	WebUIAddress string      `json:"web_ui_address"`
+	MockCount    json.Number `json:"mock_count"`
+	FlowFile     string      `json:"flow_file"`
+}
+
+// Run prints the status.
+func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
+	var raw json.RawMessage
+	if err := p.document(ctx, &raw, "status"); err != nil {
+		return err
+	}
+	if c.JSON {
+		sys.out("%s", raw)
+		return nil
+	}
+	st := proxyStatus{Mode: "unknown", MockCount: "0"}
+	if err := json.Unmarshal(raw, &st); err != nil {
+		return err
+	}
+	if !st.Running {
+		sys.out("Proxy is not running.")
+		return nil
+	}
+	sys.out("Proxy is running (PID %s)", st.PID)
+	sys.out("  Mode:    %s", st.Mode)
+	sys.out("  Listen:  %s", st.ProxyAddress)
+	if st.WebUIEnabled {
+		sys.out("  Web UI:  %s", st.WebUIAddress)
+	}
+	sys.out("  Mocks:   %s endpoint(s)", st.MockCount)
+	if st.FlowFile != "" {
+		sys.out("  Flow:    %s", st.FlowFile)
+	}
+	return nil
+}

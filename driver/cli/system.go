@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"golang.org/x/term"
+)
+
+// System is what a command may touch of the process it runs in. Tests put
+// buffers and a made-up environment in.
+type System struct {
+	// Name is the program's name in messages: the base name of argv[0].
+	Name string
+	// Stdin, Stdout and Stderr are the standard streams. Stdout gets data,
+	// Stderr messages.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Getenv reads the environment; an unset variable is "".
+	Getenv func(string) string
+}
+
+// out writes one line of data. A standard output that is gone ends the program
+// by signal before an error could be handled, so none is returned.
+func (s *System) out(format string, args ...any) {
+	fmt.Fprintf(s.Stdout, format+"\n", args...)
+}
+
+// note writes one line of message.
+func (s *System) note(format string, args ...any) {
+	fmt.Fprintf(s.Stderr, format+"\n", args...)
+}
+
+// terminal says whether w is a terminal.
+func terminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colours says whether data may be coloured: on a terminal, unless NO_COLOR is
+// set (https://no-color.org) or the terminal is a dumb one.
+func (s *System) colours() bool {
+	return s.Getenv("NO_COLOR") == "" && s.Getenv("TERM") != "dumb" && terminal(s.Stdout)
+}
+
+// width is the number of columns that a line of data may take: COLUMNS, else
+// the terminal's width, else 100.
+func (s *System) width() int {
+	if n, err := strconv.Atoi(s.Getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
+	if f, ok := s.Stdout.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return 100
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress is a bar on standard error, if that is a terminal, for size bytes
+// (-1 unknown). Close takes it away, so that no trace of it is left.
+func (s *System) progress(what string, size int64) io.WriteCloser {
+	if !terminal(s.Stderr) {
+		return noBar{}
+	}
+	return progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(s.Stderr),
+		progressbar.OptionSetDescription("  "+what),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionSetWidth(24),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// noBar is the progress that nobody sees.
+type noBar struct{}
+
+func (noBar) Write(p []byte) (int, error) { return len(p), nil }
+func (noBar) Close() error                { return nil }
+
+// download writes the file that a streaming method sends in base64 pieces to w.
+func (p proxy) download(ctx context.Context, w io.Writer, method, name string) error {
+	for piece, err := range p.strings(ctx, method, name) {
+		if err != nil {
+			return err
+		}
+		data, err := base64.StdEncoding.DecodeString(piece)
+		if err != nil {
+			return fmt.Errorf("%s: %s: the exporter sent something else than base64: %w", method, name, err)
+		}
+		if _, err := w.Write(data); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// saveFile writes a file that appears under its name only when fill was
+// successful. Whatever else than a regular file stands there (a pipe, a device)
+// is written to in place.
+func saveFile(name string, fill func(io.Writer) error) (err error) {
+	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		if err := fill(f); err != nil {
+			f.Close()
+			return err
+		}
+		return f.Close()
+	} else if err == nil {
+		// Through a link, the file it points to is the one to replace.
+		name = resolved(name)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := fill(f); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// resolved is the absolute form of a path, symbolic links followed.
+func resolved(name string) string {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return name
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real
+	}
+	return abs
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"sync"
+)
+
+type webCmd struct {
+	Address string `default:"localhost" help:"Local address to listen on (default ${default})."`
+	Port    int    `default:"8081" help:"Local port to listen on, 0 for a free one (default ${default})."`
+}
+
+// Help says what it needs.
+func (webCmd) Help() string {
+	return `Listens on a local port and carries every connection to the web UI of the proxy, wherever the exporter runs. The UI must have been started: "start --web-ui". Ctrl+C stops.
+
+Examples:
+
+    j proxy web
+    j proxy web --port 0`
+}
+
+// Run forwards connections until it is interrupted.
+func (c *webCmd) Run(ctx context.Context, sys *System, p proxy) error {
+	var st proxyStatus
+	if err := p.document(ctx, &st, "status"); err != nil {
+		return err
+	}
+	if !st.WebUIEnabled || !st.Running {
+		sys.note("%s: the web UI is not running yet: start it with start --web-ui", sys.Name)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
+	if err != nil {
+		return fmt.Errorf("listening for the browser: %w", err)
+	}
+	sys.out("mitmweb UI available at: http://%s/?token=%s", l.Addr(), url.QueryEscape(webToken(st.WebUIAddress)))
+	sys.out("Press Ctrl+C to stop forwarding.")
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	var open sync.WaitGroup
+	defer open.Wait()
+	for {
+		conn, err := l.Accept()
+		if ctx.Err() != nil {
+			sys.out("\nStopping...")
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("listening for the browser: %w", err)
+		}
+		open.Go(func() {
+			if err := p.tunnel(ctx, conn, "connect_web"); err != nil && ctx.Err() == nil {
+				sys.note("%s: %s", sys.Name, oneLine(err))
+			}
+		})
+	}
+}
+
+// webToken is the token in the address that the exporter gives for its web UI.
+// The stock driver's fixed one stands in when it gives none.
+func webToken(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		if token := u.Query().Get("token"); token != "" {
+			return token
+		}
+	}
+	return "jumpstarter"
+}
+
+// tunnel carries one local connection over a byte stream of the exporter until
+// both directions have ended, and closes it.
+func (p proxy) tunnel(ctx context.Context, local net.Conn, method string) error {
+	defer local.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	remote, err := p.Connect(ctx, method)
+	if err != nil {
+		return fmt.Errorf("web UI: %w", err)
+	}
+	defer remote.Close()
+	// Either end may block in a read: interruption closes both.
+	defer context.AfterFunc(ctx, func() { local.Close(); remote.Close() })()
+	var sending sync.WaitGroup
+	sending.Go(func() { pipe(remote, local) })
+	pipe(local, remote)
+	sending.Wait()
+	return nil
+}
+
+// pipe copies src to dst to its end and passes the end on. After a failure
+// nothing more can be said to either of them.
+func pipe(dst, src net.Conn) {
+	_, err := io.Copy(dst, src)
+	half, ok := dst.(interface{ CloseWrite() error })
+	if err != nil || !ok || half.CloseWrite() != nil {
+		dst.Close()
+		src.Close()
+	}
+}
