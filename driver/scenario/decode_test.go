@@ -31,8 +31,7 @@ type sample struct {
 	Size    uint16            `yaml:"size"`
 	Any     any               `yaml:"any"`
 	Later   yaml.Node         `yaml:"later"`
-	hidden  int
-	Ignored int `yaml:"-"`
+	Ignored int               `yaml:"-"`
 }
 
 func TestDecode(t *testing.T) {

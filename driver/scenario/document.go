@@ -32,13 +32,18 @@ type Error struct {
 	Line, Column int
 	// Message says what is wrong and what was expected.
 	Message string
+	// Err is what code may ask for with errors.Is, or nil.
+	Err error
 }
 
-// Error gives "file:line:column: message".
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Error gives "file:line:column: message"; without a file, the message alone.
 func (e *Error) Error() string {
 	s := e.File
 	if s == "" {
-		s = "document"
+		return e.Message
 	}
 	if e.Line > 0 {
 		s += ":" + strconv.Itoa(e.Line)
