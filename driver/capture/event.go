@@ -1,0 +1,287 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
+)
+
+// MaxEvent is the size in bytes below which every event and every list of
+// events stays: gRPC clients refuse messages of 4 MiB.
+const MaxEvent = 7 << 19
+
+// event is an Entry as the methods of the driver and its stock client show it.
+// The keys up to response_is_binary are those of the stock driver.
+type event struct {
+	Timestamp float64             `json:"timestamp"` // seconds since 1970, at the response's end
+	Method    string              `json:"method"`
+	URL       string              `json:"url"`
+	Path      string              `json:"path"`    // with the query
+	Headers   map[string]string   `json:"headers"` // values of one name folded with ", "
+	Query     map[string][]string `json:"query"`
+	Body      string              `json:"body"` // text, with its content encoding undone
+
+	Status     int   `json:"response_status"` // 0: no answer from the real server
+	WasMocked  bool  `json:"was_mocked"`      // also when patched
+	WasPatched bool  `json:"was_patched"`
+	Duration   int64 `json:"duration_ms"`
+	// ResponseSize is in bytes, with the content encoding undone unless
+	// ResponseEncoding says otherwise.
+	ResponseSize int64             `json:"response_size"`
+	Response     *string           `json:"response_body"`
+	ResponseFile *string           `json:"response_body_file"`
+	ResponseType *string           `json:"response_content_type"` // bare, lower case
+	RespHeaders  map[string]string `json:"response_headers"`      // without content-encoding
+	IsBinary     bool              `json:"response_is_binary"`
+
+	Seq      uint64 `json:"seq"`
+	Kind     string `json:"kind"`   // "http" or "tls_error"
+	Origin   string `json:"origin"` // passthrough, mocked, patched or proxy
+	Endpoint string `json:"endpoint,omitempty"`
+	Source   string `json:"source,omitempty"`
+	Error    string `json:"error,omitempty"`
+	SNI      string `json:"sni,omitempty"`
+	Alert    string `json:"alert,omitempty"`
+	Client   string `json:"client,omitempty"`   // host:port of the device
+	Protocol string `json:"protocol,omitempty"` // HTTP/1.1 and the like
+	// SentStatus is what the device got where response_status is 0.
+	SentStatus int `json:"sent_status,omitempty"`
+
+	// The header lists are [name, value] pairs as they were sent. The bytes of
+	// values that are not UTF-8 are written as Latin-1.
+	HeaderList   [][2]string       `json:"headers_list"`
+	RespList     [][2]string       `json:"response_headers_list"`
+	Trailers     map[string]string `json:"trailers,omitempty"`
+	RespTrailers map[string]string `json:"response_trailers,omitempty"`
+
+	BodySize      int64  `json:"body_size"` // bytes transferred
+	BodyFile      string `json:"body_file,omitempty"`
+	BodyBinary    bool   `json:"body_is_binary,omitempty"`
+	BodyEncoding  string `json:"body_encoding,omitempty"` // see ResponseEncoding
+	BodyTruncated bool   `json:"body_truncated,omitempty"`
+
+	// ResponseEncoding is "latin-1" for text that was not UTF-8 and is shown
+	// as Latin-1 (so that its bytes can be had back), or the content encoding
+	// that the file still has.
+	ResponseEncoding  string `json:"response_body_encoding,omitempty"`
+	ResponseTruncated bool   `json:"response_truncated,omitempty"`
+	// ResponseOffset is where the body begins in response_body_file, when that
+	// is a file of which a range was served.
+	ResponseOffset int64 `json:"response_body_offset,omitempty"`
+
+	// What was left out to keep messages within their limit. EarlierOmitted
+	// counts the events before this one that are missing in a list.
+	BodyOmitted     bool `json:"body_omitted,omitempty"`
+	ResponseOmitted bool `json:"response_body_omitted,omitempty"`
+	HeadersOmitted  bool `json:"headers_omitted,omitempty"`
+	EarlierOmitted  int  `json:"earlier_events_omitted,omitempty"`
+
+	Notes []note `json:"notes,omitempty"`
+
+	bodyBytes, respBytes []byte // what the texts were made of
+}
+
+type note struct {
+	Level string `json:"level"`
+	Text  string `json:"text"`
+}
+
+// Event gives the JSON object that captures show of e, always below MaxEvent.
+// A binary body that is held in memory is put into a spool file, so that the
+// event can name it; text that is too long for the message is, too.
+func (j *Journal) Event(e *Entry) []byte {
+	v := j.event(e)
+	b := v.json()
+	for _, less := range []func(){
+		func() { v.leaveOutResponse(j, e) },
+		func() { v.leaveOutBody(j, e) },
+		v.leaveOutHeaders,
+	} {
+		if len(b) <= MaxEvent {
+			break
+		}
+		less()
+		b = v.json()
+	}
+	return b
+}
+
+func (v *event) json() []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	// Nothing in an event can fail to be encoded: strings that are not UTF-8
+	// get replacement characters, and Timestamp is finite.
+	if err := enc.Encode(v); err != nil {
+		return []byte("{}")
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// event makes the event of e, however large.
+func (j *Journal) event(e *Entry) *event {
+	end := e.Start.Add(e.Duration)
+	v := &event{
+		Timestamp:    float64(end.Unix()) + float64(end.Nanosecond()/1000)/1e6,
+		Method:       e.Method,
+		URL:          e.URL(),
+		Path:         e.Target,
+		Headers:      fold(e.RequestHeader, ""),
+		Query:        parseQuery(e.Target),
+		Status:       e.Status,
+		WasMocked:    e.Origin == exchange.FromMock || e.Origin == exchange.FromPatch,
+		WasPatched:   e.Origin == exchange.FromPatch,
+		Duration:     int64(math.Round(e.Duration.Seconds() * 1000)),
+		RespHeaders:  map[string]string{},
+		Seq:          e.Seq,
+		Kind:         "http",
+		Origin:       e.Origin.String(),
+		Endpoint:     e.Endpoint,
+		Source:       e.Source,
+		Error:        e.Error,
+		SNI:          e.SNI,
+		Protocol:     e.Proto,
+		HeaderList:   list(e.RequestHeader, e.Authority),
+		RespList:     list(e.ResponseHeader, ""),
+		Trailers:     fold(e.RequestTrailer, ""),
+		RespTrailers: fold(e.ResponseTrailer, ""),
+	}
+	if e.Client.IsValid() {
+		v.Client = e.Client.String()
+	}
+	if _, ok := v.Headers["Host"]; !ok && e.Authority != "" {
+		v.Headers["Host"] = e.Authority
+	}
+	for _, n := range e.Notes {
+		v.Notes = append(v.Notes, note(n))
+	}
+	if e.Kind == TLSError {
+		v.Kind, v.Alert = "tls_error", e.Error
+		if v.Method == "" {
+			v.Method = http.MethodConnect
+		}
+		if v.Path == "" {
+			v.Path = e.addr()
+		}
+		return v
+	}
+	v.setBody(j, e)
+	if e.unreachable() {
+		v.Status, v.SentStatus = 0, e.Status
+		return v
+	}
+	if e.Status != 0 {
+		v.RespHeaders = fold(e.ResponseHeader, "Content-Encoding")
+		v.setResponse(j, e)
+	}
+	return v
+}
+
+// unreachable tells whether the answer is the proxy's own word for a real
+// server that gave none.
+func (e *Entry) unreachable() bool {
+	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
+}
+
+// URL is the full URL; the port is left out when it is the scheme's own.
+func (e *Entry) URL() string {
+	if e.Host == "" {
+		return e.Target
+	}
+	host := e.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	scheme := e.Scheme
+	if scheme == "" {
+		scheme = "https" // a TLS handshake has none
+	}
+	if e.Port != 0 && e.Port != exchange.DefaultPort(scheme) {
+		host += ":" + strconv.Itoa(e.Port)
+	}
+	return scheme + "://" + host + e.Target
+}
+
+// Path is the target without its query, escapes untouched.
+func (e *Entry) Path() string {
+	path, _, _ := strings.Cut(e.Target, "?")
+	return path
+}
+
+func (e *Entry) addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
+
+// fold joins the values of each name with ", " and leaves one name out.
+func fold(h http.Header, but string) map[string]string {
+	m := make(map[string]string, len(h)+1)
+	for name, values := range h {
+		if name != but {
+			m[name] = strings.Join(values, ", ")
+		}
+	}
+	return m
+}
+
+// list gives a header as pairs, sorted by name, Host first.
+func list(h http.Header, host string) [][2]string {
+	pairs := make([][2]string, 0, len(h)+1)
+	if host != "" {
+		pairs = append(pairs, [2]string{"Host", latin1(host)})
+	}
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range h[name] {
+			pairs = append(pairs, [2]string{latin1(name), latin1(value)})
+		}
+	}
+	return pairs
+}
+
+// latin1 reads s as Latin-1 unless it is UTF-8. No byte is lost: each becomes
+// the character of its number.
+func latin1(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s) + len(s)/2)
+	for i := range len(s) {
+		b.WriteRune(rune(s[i]))
+	}
+	return b.String()
+}
+
+// parseQuery decodes the query of a target. What can't be decoded stays as it
+// was sent, so that nothing is hidden.
+func parseQuery(target string) map[string][]string {
+	m := map[string][]string{}
+	_, raw, _ := strings.Cut(target, "?")
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, value = unescape(name), unescape(value)
+		m[name] = append(m[name], value)
+	}
+	return m
+}
+
+func unescape(s string) string {
+	if u, err := url.QueryUnescape(s); err == nil {
+		return u
+	}
+	return s
+}

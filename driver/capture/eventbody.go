@@ -1,0 +1,257 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxEncoded is the size of encoded bodies up to which events undo the
+	// encoding of what they do not show in full.
+	maxEncoded = 16 << 20
+	// maxDecoded is how large such a body may become.
+	maxDecoded = 64 << 20
+)
+
+// setBody fills in the request body: text where it is text, else a file.
+func (v *event) setBody(j *Journal, e *Entry) {
+	b := e.RequestBody
+	v.BodySize, v.BodyTruncated = b.Size, b.Truncated
+	if b.Size == 0 {
+		return
+	}
+	declared := IsText(contentType(e.RequestHeader))
+	var data []byte
+	more := true
+	if b.Size <= int64(j.inline) {
+		var err error
+		data, more, err = Decoded(e.RequestHeader, b, int64(j.inline))
+		if err != nil && (len(data) == 0 || len(encodings(e.RequestHeader)) == 0) {
+			more = true
+			v.BodyTruncated = v.BodyTruncated || errors.Is(err, ErrNotKept)
+		}
+	}
+	if !more && (declared || utf8.Valid(data) && bytes.IndexByte(data, 0) < 0) {
+		v.Body, v.BodyEncoding = text(data)
+		v.bodyBytes = data
+		return
+	}
+	v.BodyBinary = !declared
+	v.BodyEncoding = strings.Join(encodings(e.RequestHeader), ", ")
+	switch {
+	case b.Path != "":
+		v.BodyFile = b.Path
+	case b.Data != nil:
+		v.BodyFile, _ = j.show(e, false, b.Data)
+	}
+}
+
+// setResponse fills in the response body.
+func (v *event) setResponse(j *Journal, e *Entry) {
+	b, h := e.ResponseBody, e.ResponseHeader
+	ct := contentType(h)
+	isText := IsText(ct)
+	v.ResponseType, v.IsBinary = &ct, !isText
+	v.ResponseSize, v.ResponseTruncated = b.Size, b.Truncated
+	if b.Size == 0 {
+		v.Response = new(string)
+		return
+	}
+	codings := encodings(h)
+	if isText && b.Size <= int64(j.inline) || len(codings) > 0 && b.Size <= maxEncoded {
+		data, more, err := Decoded(h, b, int64(j.inline))
+		switch {
+		case errors.Is(err, ErrNotKept):
+			v.ResponseTruncated = true
+			return
+		case err != nil && (len(data) == 0 || len(codings) == 0):
+			// Not what the header says: shown as it came.
+		case more:
+			if v.unfold(j, e) {
+				return
+			}
+		case isText:
+			v.setText(data)
+			v.ResponseTruncated = v.ResponseTruncated || err != nil
+			return
+		default:
+			v.ResponseSize = int64(len(data))
+			v.setFile(j.show(e, true, data))
+			v.ResponseTruncated = v.ResponseTruncated || err != nil
+			return
+		}
+	}
+	v.ResponseEncoding = strings.Join(codings, ", ")
+	switch {
+	case b.Path != "":
+		if !b.Spooled {
+			if _, err := os.Stat(b.Path); err != nil {
+				return
+			}
+		}
+		v.ResponseFile, v.ResponseOffset = &b.Path, b.Off
+	case b.Data != nil:
+		v.setFile(j.show(e, true, b.Data))
+	default:
+		v.ResponseTruncated = true
+	}
+}
+
+func (v *event) setText(data []byte) {
+	var s string
+	s, v.ResponseEncoding = text(data)
+	v.Response, v.respBytes = &s, data
+	v.ResponseSize = int64(len(data))
+}
+
+func (v *event) setFile(path string, ok bool) {
+	if ok {
+		v.ResponseFile = &path
+	}
+}
+
+// text makes a string of a body's bytes and names the encoding if it is not UTF-8.
+func text(data []byte) (string, string) {
+	if utf8.Valid(data) {
+		return string(data), ""
+	}
+	return latin1(string(data)), "latin-1"
+}
+
+// show gives a file with the body's data, made when there is none yet. It goes
+// when the entry goes; an entry that is gone gets none.
+func (j *Journal) show(e *Entry, resp bool, data []byte) (string, bool) {
+	if f := j.shown(e.Seq, resp); f != nil {
+		return f.path, true
+	}
+	f, err := j.spool.store(e.URL(), data)
+	if err != nil {
+		return "", false
+	}
+	return j.attach(e.Seq, resp, f)
+}
+
+// unfold names a file with a large response whose encoding is undone.
+func (v *event) unfold(j *Journal, e *Entry) bool {
+	f := j.shown(e.Seq, true)
+	if f == nil {
+		r, err := OpenDecoded(e.ResponseHeader, e.ResponseBody)
+		if err != nil {
+			return false
+		}
+		defer r.Close()
+		rec := j.NewRecorder(http.Header{}, e.URL())
+		n, err := io.Copy(rec, io.LimitReader(r, maxDecoded+1))
+		if n > maxDecoded || err != nil {
+			rec.Discard()
+			return false
+		}
+		b := rec.Blob()
+		if f = j.spool.lookup(b.Path); f == nil {
+			return false
+		}
+		if b.Truncated {
+			j.spool.release(f)
+			return false
+		}
+		if _, ok := j.attach(e.Seq, true, f); !ok {
+			return false
+		}
+		if f = j.shown(e.Seq, true); f == nil {
+			return false
+		}
+	}
+	v.ResponseFile, v.ResponseSize = &f.path, j.spool.length(f)
+	return true
+}
+
+// shown gives the file that events name for a body, nil when there is none.
+func (j *Journal) shown(seq uint64, resp bool) *spoolFile {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s, i, ok := j.find(seq)
+	if !ok {
+		return nil
+	}
+	k := s.find(i)
+	if k == nil {
+		return nil
+	}
+	if f := k.body(resp).shown; f != nil && !f.gone.Load() {
+		return f
+	}
+	return nil
+}
+
+// attach makes f the file that events name for a body. If there is one
+// already, or the entry is gone, f is let go.
+func (j *Journal) attach(seq uint64, resp bool, f *spoolFile) (path string, ok bool) {
+	unused := f
+	defer func() { j.spool.release(unused) }()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s, i, ok := j.find(seq)
+	if !ok {
+		return "", false
+	}
+	n := len(s.kept)
+	h := s.hold(i).body(resp)
+	j.live += keptSize * int64(len(s.kept)-n)
+	if h.shown != nil && !h.shown.gone.Load() {
+		return h.shown.path, true
+	}
+	h.shown, unused = f, nil
+	return f.path, true
+}
+
+// leaveOutResponse puts the text of the response into a file instead.
+func (v *event) leaveOutResponse(j *Journal, e *Entry) {
+	if v.Response == nil || *v.Response == "" {
+		return
+	}
+	if b := e.ResponseBody; b.Path != "" && len(encodings(e.ResponseHeader)) == 0 {
+		v.ResponseFile, v.ResponseOffset = &b.Path, b.Off
+	} else {
+		v.setFile(j.show(e, true, v.respBytes))
+	}
+	v.Response, v.respBytes = nil, nil
+	v.ResponseOmitted = true
+}
+
+// leaveOutBody puts the text of the request into a file instead.
+func (v *event) leaveOutBody(j *Journal, e *Entry) {
+	if v.Body == "" {
+		return
+	}
+	v.BodyFile, _ = j.show(e, false, v.bodyBytes)
+	v.Body, v.bodyBytes = "", nil
+	v.BodyOmitted = true
+}
+
+// maxLine is how much of a text remains in an event that would be too large
+// even without bodies. Every character may take six bytes in JSON.
+const maxLine = 32 << 10
+
+// leaveOutHeaders keeps the frame of an event whose header alone is too large.
+func (v *event) leaveOutHeaders() {
+	v.HeadersOmitted = true
+	v.Headers, v.RespHeaders = map[string]string{}, map[string]string{}
+	v.HeaderList, v.RespList = [][2]string{}, [][2]string{}
+	v.Trailers, v.RespTrailers, v.Notes = nil, nil, nil
+	v.Query = map[string][]string{}
+	for _, s := range []*string{&v.Method, &v.URL, &v.Path, &v.Endpoint, &v.Source, &v.Error, &v.Alert, &v.SNI,
+		&v.BodyEncoding, &v.ResponseEncoding, &v.Protocol} {
+		if len(*s) > maxLine {
+			*s = (*s)[:maxLine]
+		}
+	}
+	if v.ResponseType != nil && len(*v.ResponseType) > maxLine {
+		ct := (*v.ResponseType)[:maxLine]
+		v.ResponseType = &ct
+	}
+}

@@ -1,0 +1,210 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// ErrClosed says that the journal was closed while someone waited.
+var ErrClosed = errors.New("the journal of captures is closed")
+
+// MissedError tells a reader how many entries left the journal before it got
+// to them. It is a gap, not an end: the next entries follow.
+type MissedError struct{ Entries uint64 }
+
+func (e *MissedError) Error() string {
+	return fmt.Sprintf("missed %d captured request(s): they left the journal before they were read", e.Entries)
+}
+
+// Filter picks entries; nil picks all. It must not keep or change the entry.
+type Filter func(*Entry) bool
+
+func (f Filter) pass(e *Entry) bool { return f == nil || f(e) }
+
+// Request picks HTTP exchanges by method and path with query, both as sent. A
+// path that ends in "*" stands for all that begin with what is before it.
+func Request(method, path string) Filter {
+	prefix, wild := strings.CutSuffix(path, "*")
+	return func(e *Entry) bool {
+		if e.Kind != HTTP || e.Method != method {
+			return false
+		}
+		if wild {
+			return strings.HasPrefix(e.Target, prefix)
+		}
+		return e.Target == path
+	}
+}
+
+// Bounds of what is taken out of the journal under one lock.
+const (
+	batchEntries = 128
+	batchBytes   = 128 << 10
+)
+
+// batch is a copy of some consecutive packed entries, taken in one go.
+type batch struct {
+	first uint64
+	buf   []byte
+	ends  []int
+	kept  []kept
+}
+
+// read copies entries numbered from and up into b. With none there, it returns
+// the channel that is closed by the next Add. missed counts entries from
+// `from` that were dropped.
+func (j *Journal) read(from uint64, b *batch) (missed uint64, wake <-chan struct{}, closed bool) {
+	b.buf, b.ends = b.buf[:0], b.ends[:0]
+	clear(b.kept)
+	b.kept = b.kept[:0]
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	// What was cleared was not missed.
+	from = max(from, j.cleared+1)
+	if oldest := j.oldest(); from < oldest {
+		missed, from = oldest-from, oldest
+	}
+	b.first = from
+	for seq := from; seq <= j.last && len(b.ends) < batchEntries && len(b.buf) < batchBytes; seq++ {
+		s, i, _ := j.find(seq)
+		b.buf = append(b.buf, s.packed(i)...)
+		b.ends = append(b.ends, len(b.buf))
+		if k := s.find(i); k != nil {
+			k := *k
+			k.index = uint32(len(b.ends) - 1)
+			b.kept = append(b.kept, k)
+		}
+	}
+	if len(b.ends) == 0 {
+		if j.wake == nil && !j.closed {
+			j.wake = make(chan struct{})
+		}
+		return missed, j.wake, j.closed
+	}
+	return missed, nil, false
+}
+
+// entries unpacks a batch, oldest first.
+func (b *batch) entries(yield func(*Entry) bool) bool {
+	start, k := 0, 0
+	for i, end := range b.ends {
+		var holds kept
+		if k < len(b.kept) && b.kept[k].index == uint32(i) {
+			holds = b.kept[k]
+			k++
+		}
+		e, err := unpack(b.buf[start:end])
+		if err == nil {
+			e.Seq = b.first + uint64(i)
+			holds.req.restore(&e.RequestBody)
+			holds.resp.restore(&e.ResponseBody)
+			if !yield(e) {
+				return false
+			}
+		}
+		start = end
+	}
+	return true
+}
+
+// restore completes an unpacked Blob by what the slab held for it.
+func (h held) restore(b *Blob) {
+	switch {
+	case h.data != nil:
+		b.Data = h.data
+	case b.Spooled:
+		if h.file == nil || h.file.gone.Load() {
+			b.Path, b.Spooled, b.Truncated = "", false, true
+		}
+	case b.Path == "" && b.Data == nil && b.Size > 0:
+		b.Truncated = true
+	}
+}
+
+// Follow gives the entries that f picks, first those numbered above after that
+// the journal still has, then new ones as they come. It ends with the context,
+// when the journal is closed, or when the caller breaks off.
+//
+// With after 0, or a number that this journal has not reached, it starts with
+// the oldest entry. A caller too slow for the journal's budget gets a
+// *MissedError in place of what is gone, and then the rest. Every reader sees
+// entries of its own.
+func (j *Journal) Follow(ctx context.Context, f Filter, after uint64) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		j.mu.Lock()
+		if after == 0 || after > j.last {
+			after = j.oldest() - 1
+		}
+		j.mu.Unlock()
+		var b batch
+		for next := after + 1; ; {
+			missed, wake, closed := j.read(next, &b)
+			if missed > 0 && !yield(nil, &MissedError{missed}) {
+				return
+			}
+			next = b.first + uint64(len(b.ends))
+			whole := b.entries(func(e *Entry) bool {
+				return ctx.Err() == nil && (!f.pass(e) || yield(e, nil))
+			})
+			if !whole || closed || ctx.Err() != nil {
+				return
+			}
+			if wake == nil {
+				continue
+			}
+			select {
+			case <-wake:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// All gives the entries that f picks and that the journal holds now, oldest
+// first, a few at a time, so that it never takes the memory of all of them.
+func (j *Journal) All(f Filter) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		last := j.Last()
+		var b batch
+		for next := uint64(1); next <= last; next = b.first + uint64(len(b.ends)) {
+			j.read(next, &b)
+			if len(b.ends) == 0 {
+				return
+			}
+			whole := b.entries(func(e *Entry) bool {
+				return e.Seq <= last && (!f.pass(e) || yield(e))
+			})
+			if !whole {
+				return
+			}
+		}
+	}
+}
+
+// Entries gives the entries that f picks and that the journal holds now,
+// oldest first. All does the same without taking the memory of all at once.
+func (j *Journal) Entries(f Filter) []*Entry {
+	var list []*Entry
+	for e := range j.All(f) {
+		list = append(list, e)
+	}
+	return list
+}
+
+// Wait gives the first entry that f picks: one that is there already, or else
+// the first to come. It fails with the context's error or ErrClosed.
+func (j *Journal) Wait(ctx context.Context, f Filter) (*Entry, error) {
+	for e := range j.Follow(ctx, f, 0) {
+		if e != nil {
+			return e, nil
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nil, ErrClosed
+}

@@ -1,0 +1,353 @@
+package capture
+
+import (
+	"sort"
+	"sync"
+	"unsafe"
+)
+
+// The defaults of Options.
+const (
+	DefaultMaxBytes = 64 << 20
+	DefaultMaxSpool = 1 << 30
+	DefaultInline   = 256 << 10
+)
+
+// Options set the bounds of a Journal. The zero value of a number stands for
+// its default.
+type Options struct {
+	// MaxBytes is how much memory the entries may take, in bytes; the oldest
+	// go when it is used up. Default 64 MiB.
+	MaxBytes int64
+	// SpoolDir is the directory for large and binary bodies. It is made when
+	// it is first needed. Without one such bodies are not kept.
+	SpoolDir string
+	// MaxSpool is how much the spooled bodies may take on disk, in bytes; the
+	// oldest go when it is used up. Default 1 GiB.
+	MaxSpool int64
+	// Inline is the size up to which text stays in memory, in bytes. Default 256 KiB.
+	Inline int
+}
+
+// Journal is the memory of what went through the proxy. All its methods may be
+// called at any time by any number of goroutines.
+type Journal struct {
+	maxBytes int64
+	inline   int
+	slabSize int
+	spool    *spool
+	scratch  sync.Pool // *[]byte, to pack into
+	buffers  buffers
+
+	mu      sync.Mutex
+	slabs   []*slab // oldest first; the last one is being filled
+	spare   *slab   // one that was emptied, to be used next
+	last    uint64  // number of the newest entry ever
+	cleared uint64  // entries up to this number went because of Clear
+	live    int64   // bytes of all entries
+	shares  map[*byte]*share
+	doomed  []*spoolFile // to be let go once the lock is free
+	wake    chan struct{}
+	closed  bool
+
+	dropped      uint64
+	droppedBytes int64
+}
+
+// share counts the entries that hold the same bytes: a static mock's body is
+// paid for once, however often it was served.
+type share struct {
+	n    int
+	size int64
+}
+
+// shareSize is what a share costs beside its bytes, the map's room included.
+const shareSize = int64(unsafe.Sizeof(share{})) + 32
+
+// New makes an empty journal. It touches no file.
+func New(o Options) *Journal {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxSpool <= 0 {
+		o.MaxSpool = DefaultMaxSpool
+	}
+	if o.Inline <= 0 {
+		o.Inline = DefaultInline
+	}
+	j := &Journal{
+		maxBytes: o.MaxBytes,
+		inline:   o.Inline,
+		slabSize: int(min(max(o.MaxBytes/64, 16<<10), 512<<10)),
+		spool:    newSpool(o.SpoolDir, o.MaxSpool),
+		shares:   map[*byte]*share{},
+	}
+	j.scratch.New = func() any { b := make([]byte, 0, 2<<10); return &b }
+	return j
+}
+
+// Add journals e and returns its number, which it also puts into e.Seq. The
+// journal makes its own copy of everything but bodies over 1 KiB, whose bytes
+// must not be changed any more. A spooled body becomes the journal's.
+//
+// Add wakes those who follow or wait; when there is nobody, it costs one short
+// lock. A closed journal takes nothing and answers 0.
+func (j *Journal) Add(e *Entry) uint64 {
+	scratch := j.scratch.Get().(*[]byte)
+	packed := pack((*scratch)[:0], e)
+	req, resp := j.hold(&e.RequestBody), j.hold(&e.ResponseBody)
+
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		j.spool.release(req.file, resp.file)
+		return 0
+	}
+	j.last++
+	seq := j.last
+	s := j.room(len(packed))
+	s.buf = append(s.buf, packed...)
+	s.ends = append(s.ends, uint32(len(s.buf)))
+	j.live += int64(len(packed)) + endSize
+	if !req.empty() || !resp.empty() {
+		k := s.hold(len(s.ends) - 1)
+		k.req, k.resp = req, resp
+		j.live += keptSize + j.share(req.data) + j.share(resp.data)
+	}
+	for j.live > j.maxBytes && j.oldest() < seq {
+		j.dropOldest()
+	}
+	if j.live > j.maxBytes { // all by itself: its bodies have to go
+		j.strip(s, len(s.ends)-1)
+	}
+	doomed := j.doomed
+	j.doomed = nil
+	if j.wake != nil {
+		close(j.wake)
+		j.wake = nil
+	}
+	j.mu.Unlock()
+
+	e.Seq = seq
+	if cap(packed) <= 64<<10 {
+		*scratch = packed
+		j.scratch.Put(scratch)
+	}
+	if doomed != nil {
+		j.spool.release(doomed...)
+	}
+	return seq
+}
+
+// endSize is what an entry costs in slab.ends.
+const endSize = int64(unsafe.Sizeof(uint32(0)))
+
+// hold says what a slab must hold for a body besides the packed bytes.
+func (j *Journal) hold(b *Blob) held {
+	var h held
+	if len(b.Data) > maxPacked {
+		h.data = b.Data
+	}
+	if b.Spooled {
+		h.file = j.spool.lookup(b.Path)
+	}
+	return h
+}
+
+func (h held) empty() bool { return h.data == nil && h.file == nil }
+
+// room gives a slab with n bytes free. The lock is held.
+func (j *Journal) room(n int) *slab {
+	if k := len(j.slabs); k > 0 && j.slabs[k-1].fits(n) {
+		return j.slabs[k-1]
+	}
+	s := j.spare
+	if s != nil && s.fits(n) {
+		j.spare = nil
+	} else {
+		s = newSlab(max(n, j.slabSize))
+	}
+	s.first = j.last
+	j.slabs = append(j.slabs, s)
+	return s
+}
+
+// oldest is the number of the oldest entry, one past last when there is none.
+func (j *Journal) oldest() uint64 {
+	if len(j.slabs) == 0 {
+		return j.last + 1
+	}
+	return j.slabs[0].first + uint64(j.slabs[0].head)
+}
+
+// dropOldest lets the oldest entry go. The lock is held and there is one.
+func (j *Journal) dropOldest() {
+	s := j.slabs[0]
+	n := int64(len(s.packed(s.head))) + endSize
+	if len(s.kept) > 0 && s.kept[0].index == uint32(s.head) {
+		n += keptSize + j.letGo(&s.kept[0])
+		s.kept[0] = kept{}
+		s.kept = s.kept[1:]
+	}
+	s.head++
+	j.live -= n
+	j.dropped++
+	j.droppedBytes += n
+	if s.head == len(s.ends) {
+		copy(j.slabs, j.slabs[1:])
+		j.slabs[len(j.slabs)-1] = nil
+		j.slabs = j.slabs[:len(j.slabs)-1]
+		if cap(s.buf) == j.slabSize {
+			s.reset()
+			j.spare = s
+		}
+	}
+}
+
+// letGo gives up what k holds and returns how many bytes that frees.
+func (j *Journal) letGo(k *kept) int64 {
+	n := j.unshare(k.req.data) + j.unshare(k.resp.data)
+	for _, f := range [...]*spoolFile{k.req.file, k.req.shown, k.resp.file, k.resp.shown} {
+		if f != nil {
+			j.doomed = append(j.doomed, f)
+		}
+	}
+	k.req, k.resp = held{}, held{}
+	return n
+}
+
+// strip takes the bodies from the entry at index i of s.
+func (j *Journal) strip(s *slab, i int) {
+	if k := s.find(i); k != nil {
+		n := j.unshare(k.req.data) + j.unshare(k.resp.data)
+		k.req.data, k.resp.data = nil, nil
+		j.live -= n
+		j.droppedBytes += n
+	}
+}
+
+// share counts one more entry that holds data and returns what that adds to
+// the bytes in use.
+func (j *Journal) share(data []byte) int64 {
+	if data == nil {
+		return 0
+	}
+	p := unsafe.SliceData(data)
+	if s := j.shares[p]; s != nil {
+		s.n++
+		return 0
+	}
+	s := &share{n: 1, size: int64(cap(data)) + shareSize}
+	j.shares[p] = s
+	return s.size
+}
+
+// unshare is the reverse of share.
+func (j *Journal) unshare(data []byte) int64 {
+	if data == nil {
+		return 0
+	}
+	p := unsafe.SliceData(data)
+	s := j.shares[p]
+	if s.n--; s.n > 0 {
+		return 0
+	}
+	delete(j.shares, p)
+	return s.size
+}
+
+// find gives the slab and index of an entry. The lock is held.
+func (j *Journal) find(seq uint64) (*slab, int, bool) {
+	if seq < j.oldest() || seq > j.last {
+		return nil, 0, false
+	}
+	at := sort.Search(len(j.slabs), func(k int) bool { return j.slabs[k].first > seq }) - 1
+	return j.slabs[at], int(seq - j.slabs[at].first), true
+}
+
+// Last is the number of the newest entry, 0 when there never was one.
+func (j *Journal) Last() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last
+}
+
+// Clear forgets all entries, removes their spool files, and returns how many
+// entries there were. The numbers go on from where they are.
+func (j *Journal) Clear() int {
+	j.mu.Lock()
+	n := j.clear()
+	doomed := j.doomed
+	j.doomed = nil
+	j.mu.Unlock()
+	j.spool.release(doomed...)
+	j.spool.settle()
+	return n
+}
+
+func (j *Journal) clear() int {
+	n := int(j.last + 1 - j.oldest())
+	for _, s := range j.slabs {
+		for i := range s.kept {
+			j.letGo(&s.kept[i])
+		}
+	}
+	j.slabs, j.spare, j.live, j.cleared = nil, nil, 0, j.last
+	return n
+}
+
+// CleanSpool removes all spooled bodies from disk, those too that an earlier
+// process left behind, and nothing that is not the journal's own. It returns
+// how many files it removed and whether there is a spool directory at all.
+// The entries stay; bodies in memory are spooled anew when they are asked for.
+func (j *Journal) CleanSpool() (n int, existed bool, err error) { return j.spool.clean() }
+
+// Close ends what Follow and Wait are doing, forgets all entries and removes
+// their spool files.
+func (j *Journal) Close() {
+	j.mu.Lock()
+	j.closed = true
+	j.clear()
+	doomed := j.doomed
+	j.doomed = nil
+	if j.wake != nil {
+		close(j.wake)
+		j.wake = nil
+	}
+	j.mu.Unlock()
+	j.spool.release(doomed...)
+	j.spool.settle()
+}
+
+// Stats tells how full a journal is.
+type Stats struct {
+	Entries  int    `json:"entries"`   // entries held
+	Bytes    int64  `json:"bytes"`     // memory they take
+	MaxBytes int64  `json:"max_bytes"` // memory they may take
+	Total    uint64 `json:"total"`     // entries ever added
+	// Dropped entries went for want of room, DroppedBytes is what they took.
+	Dropped      uint64 `json:"dropped"`
+	DroppedBytes int64  `json:"dropped_bytes"`
+	SpoolFiles   int    `json:"spool_files"`     // bodies on disk
+	SpoolBytes   int64  `json:"spool_bytes"`     // what they take there
+	MaxSpool     int64  `json:"max_spool_bytes"` // what they may take there
+	// SpoolDropped bodies went from disk for want of room while their entries
+	// stayed.
+	SpoolDropped uint64 `json:"spool_dropped"`
+	// SpoolErrors counts bodies that could not be written; SpoolError is the
+	// last reason.
+	SpoolErrors uint64 `json:"spool_errors"`
+	SpoolError  string `json:"spool_error,omitempty"`
+}
+
+// Stats tells how full the journal is.
+func (j *Journal) Stats() Stats {
+	var s Stats
+	j.mu.Lock()
+	s.Entries = int(j.last + 1 - j.oldest())
+	s.Bytes, s.MaxBytes, s.Total = j.live, j.maxBytes, j.last
+	s.Dropped, s.DroppedBytes = j.dropped, j.droppedBytes
+	j.mu.Unlock()
+	j.spool.stats(&s)
+	return s
+}

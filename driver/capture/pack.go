@@ -1,0 +1,254 @@
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// maxPacked is the size up to which a body's bytes are copied into the packed
+// entry. Larger bodies stay where they are and are referred to.
+const maxPacked = 1 << 10
+
+// How the bytes of a Blob travel in a packed entry.
+const (
+	noBytes     = iota // Data is nil
+	packedBytes        // they follow
+	keptBytes          // they are in the slab's list of kept bodies
+)
+
+// A packed entry is one run of bytes without a single pointer. A journal of a
+// hundred thousand exchanges kept as Go values would have millions of small
+// objects for the collector to visit, again and again, and its headers would
+// hold on to the connection buffers they were read into; packed, it is a few
+// dozen slabs that the collector never looks into, and what it costs is known
+// to the byte.
+//
+// The format lives in memory only and has no version.
+
+// pack appends e, without Seq, and without the bytes of large bodies.
+func pack(b []byte, e *Entry) []byte {
+	b = append(b, byte(e.Kind), byte(e.Origin))
+	b = binary.AppendVarint(b, e.Start.Unix())
+	b = binary.AppendUvarint(b, uint64(e.Start.Nanosecond()))
+	b = binary.AppendVarint(b, int64(e.Duration))
+	b = packAddr(b, e.Client)
+	b = packString(b, e.Method)
+	b = packString(b, e.Scheme)
+	b = packString(b, e.Host)
+	b = binary.AppendVarint(b, int64(e.Port))
+	b = packString(b, e.Target)
+	b = packString(b, e.Proto)
+	b = packString(b, e.Authority)
+	b = packHeader(b, e.RequestHeader)
+	b = packHeader(b, e.RequestTrailer)
+	b = packBlob(b, &e.RequestBody)
+	b = binary.AppendVarint(b, int64(e.Status))
+	b = packHeader(b, e.ResponseHeader)
+	b = packHeader(b, e.ResponseTrailer)
+	b = packBlob(b, &e.ResponseBody)
+	b = packString(b, e.Endpoint)
+	b = packString(b, e.Source)
+	b = packString(b, e.Error)
+	b = packString(b, e.SNI)
+	b = binary.AppendUvarint(b, uint64(len(e.Notes)))
+	for i := range e.Notes {
+		b = packString(b, e.Notes[i].Level)
+		b = packString(b, e.Notes[i].Text)
+	}
+	return b
+}
+
+func packString(b []byte, s string) []byte {
+	if len(s) < 0x80 { // nearly all
+		return append(append(b, byte(len(s))), s...)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// packHeader tells nil (0) from empty (1).
+func packHeader(b []byte, h http.Header) []byte {
+	if h == nil {
+		return append(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(h))+1)
+	for name, values := range h {
+		b = packString(b, name)
+		b = binary.AppendUvarint(b, uint64(len(values)))
+		for _, v := range values {
+			b = packString(b, v)
+		}
+	}
+	return b
+}
+
+func packAddr(b []byte, a netip.AddrPort) []byte {
+	ip := a.Addr()
+	switch {
+	case ip.Is4():
+		v4 := ip.As4()
+		b = append(append(b, 4), v4[:]...)
+	case ip.Is6():
+		v6 := ip.As16()
+		b = append(append(b, 16), v6[:]...)
+		b = packString(b, ip.Zone())
+	default:
+		return append(b, 0)
+	}
+	return binary.BigEndian.AppendUint16(b, a.Port())
+}
+
+func packBlob(b []byte, l *Blob) []byte {
+	flags := byte(noBytes)
+	switch {
+	case l.Data == nil:
+	case len(l.Data) <= maxPacked:
+		flags = packedBytes
+	default:
+		flags = keptBytes
+	}
+	if l.Spooled {
+		flags |= 4
+	}
+	if l.Truncated {
+		flags |= 8
+	}
+	b = append(b, flags)
+	b = binary.AppendVarint(b, l.Size)
+	b = packString(b, l.Path)
+	b = binary.AppendVarint(b, l.Off)
+	if flags&3 == packedBytes {
+		b = binary.AppendUvarint(b, uint64(len(l.Data)))
+		b = append(b, l.Data...)
+	}
+	return b
+}
+
+// reader takes a packed entry apart. Its strings are parts of one string.
+type reader struct {
+	s   string
+	off int
+}
+
+// errPacked can only mean a bug: nobody else writes these bytes.
+var errPacked = errors.New("packed entry is damaged")
+
+// unpack is the reverse of pack. The bytes of kept bodies are left nil.
+func unpack(packed []byte) (e *Entry, err error) {
+	defer func() {
+		// Out of range is how damage shows; one check here instead of one
+		// at each of forty reads.
+		if p := recover(); p != nil {
+			e, err = nil, errPacked
+		}
+	}()
+	r := &reader{s: string(packed)}
+	e = &Entry{Kind: Kind(r.byte()), Origin: exchange.Origin(r.byte())}
+	sec := r.int()
+	e.Start = time.Unix(sec, int64(r.uint()))
+	e.Duration = time.Duration(r.int())
+	e.Client = r.addr()
+	e.Method, e.Scheme, e.Host = r.string(), r.string(), r.string()
+	e.Port = int(r.int())
+	e.Target, e.Proto, e.Authority = r.string(), r.string(), r.string()
+	e.RequestHeader, e.RequestTrailer = r.header(), r.header()
+	r.blob(&e.RequestBody)
+	e.Status = int(r.int())
+	e.ResponseHeader, e.ResponseTrailer = r.header(), r.header()
+	r.blob(&e.ResponseBody)
+	e.Endpoint, e.Source, e.Error, e.SNI = r.string(), r.string(), r.string(), r.string()
+	if n := int(r.uint()); n > 0 {
+		e.Notes = make([]exchange.Note, n)
+		for i := range e.Notes {
+			e.Notes[i] = exchange.Note{Level: r.string(), Text: r.string()}
+		}
+	}
+	return e, nil
+}
+
+func (r *reader) byte() byte {
+	c := r.s[r.off]
+	r.off++
+	return c
+}
+
+func (r *reader) uint() uint64 {
+	var v uint64
+	for shift := 0; ; shift += 7 {
+		c := r.byte()
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return v
+		}
+	}
+}
+
+func (r *reader) int() int64 {
+	u := r.uint()
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+func (r *reader) string() string {
+	n := int(r.uint())
+	s := r.s[r.off : r.off+n]
+	r.off += n
+	return s
+}
+
+func (r *reader) addr() netip.AddrPort {
+	var ip netip.Addr
+	switch r.byte() {
+	case 4:
+		ip = netip.AddrFrom4([4]byte([]byte(r.take(4))))
+	case 16:
+		ip = netip.AddrFrom16([16]byte([]byte(r.take(16)))).WithZone(r.string())
+	default:
+		return netip.AddrPort{}
+	}
+	port := r.take(2)
+	return netip.AddrPortFrom(ip, uint16(port[0])<<8|uint16(port[1]))
+}
+
+func (r *reader) take(n int) string {
+	s := r.s[r.off : r.off+n]
+	r.off += n
+	return s
+}
+
+func (r *reader) header() http.Header {
+	n := int(r.uint())
+	if n == 0 {
+		return nil
+	}
+	h := make(http.Header, n-1)
+	// One array for the values of all names that have one, as net/http does.
+	ones := make([]string, n-1)
+	for i := range n - 1 {
+		name := r.string()
+		k := int(r.uint())
+		if k == 1 {
+			ones[i] = r.string()
+			h[name] = ones[i : i+1 : i+1]
+			continue
+		}
+		values := make([]string, k)
+		for v := range values {
+			values[v] = r.string()
+		}
+		h[name] = values
+	}
+	return h
+}
+
+func (r *reader) blob(l *Blob) {
+	flags := r.byte()
+	l.Spooled, l.Truncated = flags&4 != 0, flags&8 != 0
+	l.Size, l.Path, l.Off = r.int(), r.string(), r.int()
+	if flags&3 == packedBytes {
+		l.Data = []byte(r.string())
+	}
+}

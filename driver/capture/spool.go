@@ -1,0 +1,300 @@
+package capture
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// errNoRoom says that a body does not fit the spool, whatever else is removed.
+var errNoRoom = errors.New("no room in the spool")
+
+// spool is the directory of bodies that are too large or too binary for
+// memory. It keeps them within a budget of bytes on disk: the oldest go first.
+type spool struct {
+	dir string
+	max int64
+
+	mu      sync.Mutex
+	number  int // of the last file name
+	size    int64
+	files   []*spoolFile            // oldest first
+	byPath  map[string]*spoolFile   // those same files
+	bySum   map[[32]byte]*spoolFile // files made from memory, by what is in them
+	trash   []string                // files to be removed from disk
+	settled chan struct{}           // closed when trash has been emptied; nil while idle
+	dropped uint64
+	errors  uint64
+	reason  string
+}
+
+// spoolFile is one body on disk.
+type spoolFile struct {
+	path string
+	sum  [32]byte // zero for those that are not in bySum
+	// gone is set when the file leaves the spool.
+	gone atomic.Bool
+
+	// These are guarded by spool.mu.
+	refs    int   // entries and writers that hold it
+	size    int64 // bytes reserved on disk
+	open    bool  // still being written
+	written int64 // bytes it has, once it is no longer open
+}
+
+// spoolName is what the journal's own files look like.
+var spoolName = regexp.MustCompile(`^\d{6,}_[0-9a-f]{12}\.bin$`)
+
+func newSpool(dir string, max int64) *spool {
+	return &spool{dir: dir, max: max, byPath: map[string]*spoolFile{}, bySum: map[[32]byte]*spoolFile{}}
+}
+
+// create makes an empty file for the body of url, for the caller to write.
+func (s *spool) create(url string) (*spoolFile, *os.File, error) {
+	if s.dir == "" {
+		return nil, nil, errors.New("no spool directory is set")
+	}
+	sum := sha256.Sum256([]byte(url))
+	name := hex.EncodeToString(sum[:6])
+	made := false
+	for {
+		s.mu.Lock()
+		s.number++
+		path := filepath.Join(s.dir, fmt.Sprintf("%06d_%s.bin", s.number, name))
+		s.mu.Unlock()
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		switch {
+		case err == nil:
+			file := &spoolFile{path: path, refs: 1, open: true}
+			s.mu.Lock()
+			s.files = append(s.files, file)
+			s.byPath[path] = file
+			s.mu.Unlock()
+			return file, f, nil
+		case errors.Is(err, fs.ErrExist): // left by an earlier process
+		case errors.Is(err, fs.ErrNotExist) && !made:
+			made = true
+			if err := os.MkdirAll(s.dir, 0o700); err != nil {
+				return nil, nil, err
+			}
+		default:
+			return nil, nil, err
+		}
+	}
+}
+
+// reserve lets a file grow by n bytes, at the cost of the oldest others.
+func (s *spool) reserve(file *spoolFile, n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.size+n > s.max {
+		at := slices.IndexFunc(s.files, func(f *spoolFile) bool { return !f.open })
+		if at < 0 {
+			return errNoRoom
+		}
+		s.dropped++
+		s.remove(s.files[at])
+	}
+	file.size += n
+	s.size += n
+	return nil
+}
+
+// onDisk is what a file of n bytes takes: whole blocks.
+func onDisk(n int64) int64 { return (n + 4095) &^ 4095 }
+
+// finish ends the writing of a file that has n bytes now.
+func (s *spool) finish(file *spoolFile, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !file.gone.Load() {
+		s.size += onDisk(n) - file.size
+		file.size = onDisk(n)
+	}
+	file.written, file.open = n, false
+}
+
+// fail notes that a body could not be written.
+func (s *spool) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errors++
+	s.reason = err.Error()
+}
+
+// store makes a file of a body in memory. The same bytes of the same URL are
+// stored once. The caller holds the file.
+func (s *spool) store(url string, data []byte) (*spoolFile, error) {
+	h := sha256.New()
+	h.Write([]byte(url))
+	h.Write([]byte{0})
+	h.Write(data)
+	sum := [32]byte(h.Sum(nil))
+	s.mu.Lock()
+	if file := s.bySum[sum]; file != nil {
+		file.refs++
+		s.mu.Unlock()
+		return file, nil
+	}
+	s.mu.Unlock()
+
+	file, f, err := s.create(url)
+	if err != nil {
+		s.fail(err)
+		return nil, err
+	}
+	if err = s.reserve(file, onDisk(int64(len(data)))); err == nil {
+		if _, err = f.Write(data); err != nil {
+			s.fail(err)
+		}
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	s.finish(file, int64(len(data)))
+	if err != nil {
+		s.release(file)
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bySum[sum] == nil && !file.gone.Load() {
+		file.sum = sum
+		s.bySum[sum] = file
+	}
+	return file, nil
+}
+
+// lookup gives the file of a path, nil when it is not in the spool.
+func (s *spool) lookup(path string) *spoolFile {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byPath[path]
+}
+
+// length is how many bytes a finished file has.
+func (s *spool) length(f *spoolFile) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f.written
+}
+
+// release ends a hold on files (nil ones are ignored); who is last removes them.
+func (s *spool) release(files ...*spoolFile) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range files {
+		if f == nil {
+			continue
+		}
+		if f.refs--; f.refs <= 0 {
+			s.remove(f)
+		}
+	}
+}
+
+// remove takes a file out of the spool. The disk is tidied in the background:
+// removing a large file takes time, and the one who is here serves a device.
+// The lock is held.
+func (s *spool) remove(f *spoolFile) {
+	if f.gone.Swap(true) {
+		return
+	}
+	s.size -= f.size
+	delete(s.byPath, f.path)
+	if s.bySum[f.sum] == f {
+		delete(s.bySum, f.sum)
+	}
+	if at := slices.Index(s.files, f); at >= 0 {
+		s.files = slices.Delete(s.files, at, at+1)
+	}
+	s.trash = append(s.trash, f.path)
+	if s.settled == nil {
+		s.settled = make(chan struct{})
+		go s.sweep()
+	}
+}
+
+// sweep empties the trash and ends.
+func (s *spool) sweep() {
+	for {
+		s.mu.Lock()
+		trash := s.trash
+		s.trash = nil
+		if len(trash) == 0 {
+			close(s.settled)
+			s.settled = nil
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		for _, path := range trash {
+			os.Remove(path)
+		}
+	}
+}
+
+// settle waits until what was removed is gone from disk.
+func (s *spool) settle() {
+	s.mu.Lock()
+	done := s.settled
+	s.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+// clean removes all files but those that are being written.
+func (s *spool) clean() (n int, existed bool, err error) {
+	s.settle()
+	if s.dir == "" {
+		return 0, false, nil
+	}
+	list, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, true, err
+	}
+	for _, d := range list {
+		if !d.Type().IsRegular() || !spoolName.MatchString(d.Name()) {
+			continue
+		}
+		path := filepath.Join(s.dir, d.Name())
+		s.mu.Lock()
+		f := s.byPath[path]
+		busy := f != nil && f.open
+		if f != nil && !busy {
+			s.remove(f)
+		}
+		s.mu.Unlock()
+		if busy {
+			continue
+		}
+		if f == nil {
+			if rerr := os.Remove(path); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+				err = errors.Join(err, rerr)
+				continue
+			}
+		}
+		n++
+	}
+	s.settle()
+	return n, true, err
+}
+
+func (s *spool) stats(to *Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to.SpoolFiles, to.SpoolBytes, to.MaxSpool = len(s.files), s.size, s.max
+	to.SpoolDropped, to.SpoolErrors, to.SpoolError = s.dropped, s.errors, s.reason
+}
