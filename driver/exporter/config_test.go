@@ -169,9 +169,9 @@ func TestFind(t *testing.T) {
 		{"..", "", "not valid"},
 	}
 	for _, tt := range tests {
-		got, err := find(tt.name, user, system)
+		got, err := findIn(tt.name, user, system)
 		if got != tt.want || (err != nil) != (tt.wrong != "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
-			t.Errorf("find(%q) is %q, %v", tt.name, got, err)
+			t.Errorf("findIn(%q) is %q, %v", tt.name, got, err)
 		}
 	}
 }

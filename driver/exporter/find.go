@@ -21,10 +21,10 @@ func Find(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find exporter %q: %w", name, err)
 	}
-	return find(name, user, systemDir)
+	return findIn(name, user, systemDir)
 }
 
-func find(name string, dirs ...string) (string, error) {
+func findIn(name string, dirs ...string) (string, error) {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
 		return "", fmt.Errorf("exporter name %q is not valid: expected a plain file name without .yaml", name)
 	}
