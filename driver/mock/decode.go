@@ -10,20 +10,24 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
 )
 
-// codings are the content-encodings that decode undoes, as a device may ask for them.
+// isCoding names what [Decode] undoes.
 func isCoding(name string) bool {
 	switch name {
-	case "gzip", "x-gzip", "deflate", "identity":
+	case "gzip", "x-gzip", "deflate", "br", "zstd", "identity":
 		return true
 	}
 	return false
 }
 
-// decode undoes the content-encodings of a Content-Encoding header, the last
-// one applied first.
-func decode(r io.Reader, encodings []string) (io.Reader, error) {
+// Decode undoes the values of a Content-Encoding header, the last one applied
+// first: gzip, deflate, br and zstd. What comes out is not bounded; the caller
+// bounds it.
+func Decode(r io.Reader, encodings []string) (io.Reader, error) {
 	list := strings.Split(strings.Join(encodings, ","), ",")
 	for _, name := range slices.Backward(list) {
 		var err error
@@ -33,8 +37,14 @@ func decode(r io.Reader, encodings []string) (io.Reader, error) {
 			r, err = gzip.NewReader(r)
 		case "deflate":
 			r, err = inflate(r)
+		case "br":
+			r = brotli.NewReader(r)
+		case "zstd":
+			// One at a time means no goroutines, so nothing to close; 8 MiB is
+			// the window that RFC 9659 allows on the web.
+			r, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
 		default:
-			err = fmt.Errorf("content-encoding %q: expected gzip or deflate", name)
+			err = fmt.Errorf("content-encoding %q: expected gzip, deflate, br or zstd", name)
 		}
 		if err != nil {
 			return nil, err
@@ -56,7 +66,10 @@ func inflate(r io.Reader) (io.Reader, error) {
 // decodeAll decodes data that is in memory. With an error it gives what could
 // be decoded; more than max bytes is an error.
 func decodeAll(data []byte, encodings []string, max int64) ([]byte, error) {
-	r, err := decode(bytes.NewReader(data), encodings)
+	if len(encodings) == 0 {
+		return data, nil
+	}
+	r, err := Decode(bytes.NewReader(data), encodings)
 	if err != nil {
 		return nil, err
 	}

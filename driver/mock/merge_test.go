@@ -1,0 +1,121 @@
+package mock
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, target, patch, want string
+		refused                   string
+	}{
+		{"scalar replaces", `{"a":1,"b":2}`, `{"a":3}`, `{"a":3,"b":2}`, ""},
+		{"new key", `{}`, `{"a":null}`, `{"a":null}`, ""},
+		{"deep", `{"a":{"b":{"c":1,"d":2}}}`, `{"a":{"b":{"c":9}}}`, `{"a":{"b":{"c":9,"d":2}}}`, ""},
+		{"list replaces", `{"a":[1,2,3]}`, `{"a":[4]}`, `{"a":[4]}`, ""},
+		{"map over scalar", `{"a":1}`, `{"a":{"b":2}}`, `{"a":{"b":2}}`, ""},
+		{"scalar over map", `{"a":{"b":2}}`, `{"a":1}`, `{"a":1}`, ""},
+		{"map over list", `{"a":[1]}`, `{"a":{"b":2}}`, `{"a":{"b":2}}`, ""},
+		{"element merges", `{"m":[{"a":1,"b":2},{"a":3}]}`, `{"m[0]":{"a":9}}`, `{"m":[{"a":9,"b":2},{"a":3}]}`, ""},
+		{"element replaces", `{"m":[1,2]}`, `{"m[1]":"x"}`, `{"m":[1,"x"]}`, ""},
+		{"missing list", `{}`, `{"m[0]":{"a":1}}`, `{"m":[{"a":1}]}`, ""},
+		{"null is no list yet", `{"m":null}`, `{"m[0]":1}`, `{"m":[1]}`, ""},
+		{"filled up", `{"m":[1]}`, `{"m[3]":{"a":1}}`, `{"m":[1,{},{},{"a":1}]}`, ""},
+		{"several elements", `{}`, `{"m[2]":2,"m[0]":0}`, `{"m":[0,{},2]}`, ""},
+		{"list and its element", `{"m":[7,7]}`, `{"m[1]":2,"m":[1]}`, `{"m":[1,2]}`, ""},
+		{"below a missing map", `{}`, `{"a":{"m[0]":{"b[1]":5}}}`, `{"a":{"m":[{"b":[{},5]}]}}`, ""},
+		{"two indexes", `{"g":[[1,2],[3,4]]}`, `{"g[1][0]":9,"g[2][1]":8}`, `{"g":[[1,2],[9,4],[{},8]]}`, ""},
+		{"map over scalar element", `{"m":[1]}`, `{"m[0]":{"a":1}}`, `{"m":[{"a":1}]}`, ""},
+		{"a key that looks so", `{"m[0]":1}`, `{"m[0]":2}`, `{"m[0]":2}`, ""},
+		{"no index", `{}`, `{"m[x]":1,"[0]":2,"n[-1]":3,"o[]":4}`, `{"m[x]":1,"[0]":2,"n[-1]":3,"o[]":4}`, ""},
+		{"not a list", `{"m":{"a":1},"k":1}`, `{"m[0]":2,"k":3}`, `{"m":{"a":1},"k":3}`, "m[0]: not a list"},
+		{"huge index", `{}`, `{"m[65536]":1}`, `{}`, "m[65536]: index beyond 65535"},
+		{"beyond int", `{}`, `{"m[99999999999999999999]":1}`, `{"m[99999999999999999999]":1}`, ""},
+		{"nothing", `[1]`, `{}`, `[1]`, ""},
+		{"list at the root", `[{"a":1},2]`, `{"[0]":{"a":5},"[2]":3}`, `[{"a":5},2,3]`, ""},
+		{"map over a root list", `[1]`, `{"a":1}`, `[1]`, "a: the target is a list, expected a key such as [0]"},
+		{"map over a root scalar", `1`, `{"a":1}`, `{"a":1}`, ""},
+		{"numbers as written", `{"a":1.0,"b":12345678901234567890}`, `{"c":1}`, `{"a":1.0,"b":12345678901234567890,"c":1}`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			target, err := parseJSON([]byte(c.target))
+			if err != nil {
+				t.Fatal(err)
+			}
+			patch, err := parseJSON([]byte(c.patch))
+			if err != nil {
+				t.Fatal(err)
+			}
+			merged, refused := merge(target, patch.(map[string]any))
+			got, err := json.Marshal(merged)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != normal(t, c.want) || strings.Join(refused, "; ") != c.refused {
+				t.Errorf("%s %q\nexpected %s %q", got, refused, c.want, c.refused)
+			}
+			if before, _ := json.Marshal(target); string(before) != normal(t, c.target) {
+				t.Errorf("the target became %s", before)
+			}
+			if before, _ := json.Marshal(patch); string(before) != normal(t, c.patch) {
+				t.Errorf("the patch became %s", before)
+			}
+		})
+	}
+}
+
+// normal is JSON text with its keys sorted.
+func normal(t testing.TB, text string) string {
+	t.Helper()
+	v, err := parseJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func FuzzMerge(f *testing.F) {
+	f.Add(`{"a":[1,{"b":2}]}`, `{"a[1]":{"b":3},"c[2][1]":4}`)
+	f.Add(`[1,[2]]`, `{"[1][0]":{"x[1]":null}}`)
+	f.Add(`null`, `{"a":{"b":{}}}`)
+	f.Fuzz(func(t *testing.T, target, patch string) {
+		if len(target)+len(patch) > 1<<12 {
+			return
+		}
+		v, err := parseJSON([]byte(target))
+		if err != nil {
+			return
+		}
+		w, err := parseJSON([]byte(patch))
+		p, ok := w.(map[string]any)
+		if err != nil || !ok {
+			return
+		}
+		before, _ := json.Marshal([]any{v, p})
+		merged, refused := merge(v, p)
+		after, _ := json.Marshal([]any{v, p})
+		if string(before) != string(after) {
+			t.Errorf("merge changed its arguments: %s became %s", before, after)
+		}
+		if len(refused) > 0 {
+			return
+		}
+		// Laid over its own result once more, a patch changes nothing, but where
+		// it says one thing twice or a key turns into an index the second time.
+		if strings.Contains(patch, "[") || len(p) == 0 {
+			return
+		}
+		if again := Merge(merged, p); !reflect.DeepEqual(again, merged) {
+			t.Errorf("%s over %s: a second time gives another result", patch, target)
+		}
+	})
+}
