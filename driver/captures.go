@@ -1,0 +1,94 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"starproxy/driver/capture"
+)
+
+func (d *Driver) getCapturedRequests(context.Context) (string, error) {
+	return string(d.journal.Events(nil, 0)), nil
+}
+
+func (d *Driver) watchCapturedRequests(ctx context.Context) (iter.Seq2[any, error], error) {
+	return func(yield func(any, error) bool) {
+		for e, err := range d.journal.Follow(ctx, nil, 0) {
+			var event []byte
+			var missed *capture.MissedError
+			switch {
+			case errors.As(err, &missed): // a gap is an event too: the stream goes on
+				event, err = json.Marshal(map[string]any{"kind": "missed", "missed": missed.Entries, "method": "", "path": ""})
+			case err == nil:
+				event = d.journal.Event(e)
+			}
+			if !yield(string(event), err) || err != nil {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
+		}
+	}, nil
+}
+
+func (d *Driver) clearCapturedRequests(context.Context) (string, error) {
+	return fmt.Sprintf("Cleared %d captured request(s)", d.journal.Clear()), nil
+}
+
+func (d *Driver) exportCapturedScenario(_ context.Context, filter string, excludeMocked bool) (string, error) {
+	return "", errorf(Unimplemented, "exporting captures is not part of this build yet")
+}
+
+func (d *Driver) cleanCaptureSpool(context.Context) (string, error) {
+	n, existed, err := d.journal.CleanSpool()
+	if err != nil {
+		return "", err
+	}
+	if !existed {
+		return "No spool directory found", nil
+	}
+	return fmt.Sprintf("Removed %d spool file(s)", n), nil
+}
+
+func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeout float64) (string, error) {
+	limit := time.Duration(math.MaxInt64)
+	if ns := timeout * 1e9; ns < math.MaxInt64 {
+		limit = max(time.Duration(ns), 0)
+	}
+	wait, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	e, err := d.journal.Wait(wait, capture.Request(method, path))
+	switch {
+	case err == nil:
+		return waited(d.journal.Event(e))
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case wait.Err() != nil:
+		return toJSON(map[string]string{"error": fmt.Sprintf("Timed out waiting for %s %s after %ss", method, path, seconds(timeout))})
+	case errors.Is(err, capture.ErrClosed):
+		return "", errorf(Unavailable, "wait_for_request: the driver was closed")
+	}
+	return "", err
+}
+
+// waited is an event as the answer of a wait. The stock client takes a key
+// "error" for a wait that ran out, so an exchange that failed tells it as "failure".
+func waited(event []byte) (string, error) {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(event, &keys); err != nil {
+		return "", err
+	}
+	failure, ok := keys["error"]
+	if !ok {
+		return string(event), nil
+	}
+	delete(keys, "error")
+	keys["failure"] = failure
+	return toJSON(keys)
+}

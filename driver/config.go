@@ -1,0 +1,180 @@
+package driver
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/scenario"
+)
+
+// Config is the `config:` block of a proxy in an exporter file. Start from
+// [DefaultConfig]: a zero Config has no directories.
+type Config struct {
+	// Where devices reach the proxy.
+	Listen Listen `yaml:"listen"`
+	// Where the browser interface is served, when a start asks for it.
+	Web Web `yaml:"web"`
+	// Where the driver keeps its files.
+	Directories Directories `yaml:"directories"`
+	// Accept any certificate of a real server. Default true.
+	SSLInsecure bool `yaml:"ssl_insecure"`
+	// The scenario loaded at every start in mock mode: a directory with a
+	// scenario.yaml, or a YAML or JSON file; relative to the mocks directory.
+	// Default none.
+	MockScenario string `yaml:"mock_scenario"`
+	// Endpoints laid over the scenario at every start in mock mode, as in a
+	// scenario file. Default none.
+	Mocks yaml.Node `yaml:"mocks"`
+	// What happens in mock mode to a request that no endpoint answers:
+	// passthrough (to the real server) or reject (501 with the nearest
+	// endpoints, without any connection). Default passthrough.
+	Unmatched Unmatched `yaml:"unmatched"`
+	// Makes random template values repeatable: each start draws the same
+	// ones. Default unset: they differ every time.
+	Seed *uint64 `yaml:"seed"`
+	// How much captured traffic is kept.
+	Capture Capture `yaml:"capture"`
+
+	// File is the document that the block stands in, for error messages.
+	File string `yaml:"-"`
+}
+
+// Listen is the proxy's own address.
+type Listen struct {
+	// Default 0.0.0.0: all interfaces.
+	Host string `yaml:"host"`
+	// Default 8080; 0 takes any free port.
+	Port int `yaml:"port"`
+}
+
+// Web is the address of the browser interface.
+type Web struct {
+	// Default 0.0.0.0: all interfaces.
+	Host string `yaml:"host"`
+	// Default 8081; 0 takes any free port.
+	Port int `yaml:"port"`
+}
+
+// Directories are where the driver keeps and looks for files.
+type Directories struct {
+	// The parent of those below that are not set. Default /opt/jumpstarter/mitmproxy.
+	Data string `yaml:"data"`
+	// The certificate authority. Default {data}/conf.
+	Conf string `yaml:"conf"`
+	// Recorded flow files. Default {data}/flows.
+	Flows string `yaml:"flows"`
+	// Addon scripts. Default {data}/addons.
+	Addons string `yaml:"addons"`
+	// Scenario files. Default {data}/mock-responses.
+	Mocks string `yaml:"mocks"`
+	// Files that mocks serve, uploads and exports. Default {data}/mock-files.
+	Files string `yaml:"files"`
+}
+
+// Capture bounds what is kept of the traffic.
+type Capture struct {
+	// Memory for captured exchanges in bytes; beyond it the oldest go.
+	// 0 and default: 67108864 (64 MiB).
+	MaxBytes int64 `yaml:"max_bytes"`
+	// Disk for captured bodies in bytes; beyond it a body is cut short.
+	// 0 and default: 1073741824 (1 GiB).
+	MaxSpoolBytes int64 `yaml:"max_spool_bytes"`
+	// The longest text body kept in memory, in bytes. 0 and default:
+	// 262144 (256 KiB).
+	InlineBytes int `yaml:"inline_bytes"`
+}
+
+// Unmatched says what happens to requests without an endpoint.
+type Unmatched string
+
+// The values of Unmatched.
+const (
+	Passthrough Unmatched = "passthrough"
+	Reject      Unmatched = "reject"
+)
+
+// UnmarshalText accepts the two words.
+func (u *Unmatched) UnmarshalText(text []byte) error {
+	switch v := Unmatched(text); v {
+	case Passthrough, Reject:
+		*u = v
+		return nil
+	}
+	return fmt.Errorf("expected passthrough or reject, found %q", text)
+}
+
+// DefaultConfig is what holds for keys that an exporter file leaves out.
+func DefaultConfig() Config {
+	return Config{
+		Listen:      Listen{Host: "0.0.0.0", Port: 8080},
+		Web:         Web{Host: "0.0.0.0", Port: 8081},
+		Directories: Directories{Data: "/opt/jumpstarter/mitmproxy"},
+		SSLInsecure: true,
+		Unmatched:   Passthrough,
+		Capture:     Capture{MaxBytes: 64 << 20, MaxSpoolBytes: 1 << 30, InlineBytes: 256 << 10},
+	}
+}
+
+// LoadConfig reads a `config:` block that stands in a document of its own.
+func LoadConfig(filename string, data []byte) (Config, error) {
+	c := DefaultConfig()
+	c.File = filename
+	if err := scenario.Decode(filename, data, &c); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// resolve checks the values and fills in the directories.
+func (c *Config) resolve() error {
+	for _, p := range []struct {
+		key  string
+		port int
+	}{{"listen.port", c.Listen.Port}, {"web.port", c.Web.Port}} {
+		if p.port < 0 || p.port > 65535 {
+			return fmt.Errorf("%s: expected a port from 0 to 65535, found %d", p.key, p.port)
+		}
+	}
+	if c.Unmatched == "" {
+		c.Unmatched = Passthrough
+	}
+	if err := c.Unmatched.UnmarshalText([]byte(c.Unmatched)); err != nil {
+		return fmt.Errorf("unmatched: %w", err)
+	}
+	for _, b := range []struct {
+		key string
+		n   int64
+	}{{"max_bytes", c.Capture.MaxBytes}, {"max_spool_bytes", c.Capture.MaxSpoolBytes}, {"inline_bytes", int64(c.Capture.InlineBytes)}} {
+		if b.n < 0 {
+			return fmt.Errorf("capture.%s: expected 0 or more bytes, found %s", b.key, strconv.FormatInt(b.n, 10))
+		}
+	}
+	if m := &c.Mocks; m.Kind != 0 && m.Kind != yaml.MappingNode && m.Tag != "!!null" {
+		return fmt.Errorf("mocks: expected a map of endpoints")
+	}
+	d := &c.Directories
+	if d.Data == "" {
+		d.Data = DefaultConfig().Directories.Data
+	}
+	for _, dir := range []struct {
+		path *string
+		name string
+	}{{&d.Data, ""}, {&d.Conf, "conf"}, {&d.Flows, "flows"}, {&d.Addons, "addons"}, {&d.Mocks, "mock-responses"}, {&d.Files, "mock-files"}} {
+		if *dir.path == "" {
+			*dir.path = filepath.Join(d.Data, dir.name)
+		}
+		// Paths are shown to clients, which have another working directory.
+		abs, err := filepath.Abs(*dir.path)
+		if err != nil {
+			return fmt.Errorf("directories: %w", err)
+		}
+		*dir.path = abs
+	}
+	return nil
+}
+
+// spool is where captured bodies go.
+func (d *Directories) spool() string { return filepath.Join(d.Data, "capture-spool") }

@@ -1,0 +1,90 @@
+// Package driver is the Jumpstarter driver of one proxy: its life-cycle and the
+// table of methods that tests, command line and browser call.
+//
+// A Driver is for any number of goroutines; starting and stopping wait for each
+// other, everything else goes on meanwhile.
+//
+// exporter makes one per proxy of an exporter file and carries its methods over
+// gRPC.
+package driver
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"starproxy/builtins/state"
+	"starproxy/driver/capture"
+)
+
+// Driver controls one proxy.
+type Driver struct {
+	cfg     Config
+	log     *slog.Logger
+	methods []method
+	byName  map[string]*method
+
+	state     *state.Store
+	mocks     *mocks
+	journal   *capture.Journal
+	authority *authority
+
+	life   sync.Mutex              // held while starting, stopping and closing
+	port   int                     // what to listen on, under life
+	closed bool                    // under life
+	run    atomic.Pointer[running] // nil when stopped
+}
+
+// Options are what a Driver gets from its surroundings.
+type Options struct {
+	// Log gets what happens; nil drops it.
+	Log *slog.Logger
+}
+
+// New makes the driver of a proxy, which is not started. It opens the
+// certificate authority in the background, so that the first start need not
+// wait for a key to be made; a failure of that is reported by start.
+func New(cfg Config, o Options) (*Driver, error) {
+	if err := cfg.resolve(); err != nil {
+		return nil, err
+	}
+	d := &Driver{cfg: cfg, log: o.Log, state: state.New(), port: cfg.Listen.Port}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	d.methods = methods()
+	d.byName = make(map[string]*method, len(d.methods))
+	for i := range d.methods {
+		d.byName[d.methods[i].Name] = &d.methods[i]
+	}
+	d.mocks = newMocks(&d.cfg, d.state, d.log)
+	d.journal = capture.New(capture.Options{
+		MaxBytes: cfg.Capture.MaxBytes,
+		MaxSpool: cfg.Capture.MaxSpoolBytes,
+		Inline:   cfg.Capture.InlineBytes,
+		SpoolDir: cfg.Directories.spool(),
+	})
+	d.authority = openAuthority(cfg.Directories.Conf)
+	return d, nil
+}
+
+// Close stops the proxy if it runs and releases everything. It may be called
+// more than once.
+func (d *Driver) Close() error {
+	d.life.Lock()
+	defer d.life.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	var err error
+	if r := d.run.Load(); r != nil {
+		d.log.Info("stopping the proxy at the end of the session", "mode", r.mode, "address", r.address)
+		err = d.shut(context.Background(), r)
+	}
+	d.mocks.close()
+	d.journal.Close()
+	d.authority.wait()
+	return err
+}

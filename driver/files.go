@@ -1,0 +1,205 @@
+package driver
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// chunkSize is how much of a file goes into one message: in base64 it stays
+// well below gRPC's 4 MiB.
+const chunkSize = 2 << 20
+
+// chunks streams a file in base64.
+func chunks(open func() (*os.File, error)) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		f, err := open()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer f.Close()
+		buf := make([]byte, chunkSize)
+		for {
+			n, err := io.ReadFull(f, buf)
+			if n > 0 && !yield(base64.StdEncoding.EncodeToString(buf[:n]), nil) {
+				return
+			}
+			switch err {
+			case nil:
+			case io.EOF, io.ErrUnexpectedEOF:
+				return
+			default:
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// openIn opens a regular file below dir; a name that leads out of it, or to
+// something else, is not local.
+func openIn(dir, name string) (f *os.File, local bool, err error) {
+	if !filepath.IsLocal(name) {
+		return nil, false, nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, true, err
+	}
+	defer root.Close()
+	info, err := root.Stat(name) // before opening, which a pipe would block
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, true, err
+	case err != nil, !info.Mode().IsRegular():
+		return nil, false, nil
+	}
+	f, err = root.Open(name)
+	return f, true, err
+}
+
+func (d *Driver) listFlowFiles(context.Context) (string, error) {
+	type file struct {
+		Name     string `json:"name"`
+		Path     string `json:"path"`
+		Size     int64  `json:"size_bytes"`
+		Modified string `json:"modified"`
+	}
+	files := []file{}
+	entries, err := os.ReadDir(d.cfg.Directories.Flows)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, e := range entries {
+		path := filepath.Join(d.cfg.Directories.Flows, e.Name())
+		if filepath.Ext(e.Name()) != ".bin" {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			continue // gone meanwhile, or not a recording
+		}
+		files = append(files, file{e.Name(), path, info.Size(), info.ModTime().Local().Format("2006-01-02T15:04:05")})
+	}
+	return toJSON(files)
+}
+
+func (d *Driver) getFlowFile(_ context.Context, name string) (iter.Seq2[any, error], error) {
+	return chunks(func() (*os.File, error) {
+		f, local, err := openIn(d.cfg.Directories.Flows, name)
+		switch {
+		case !local:
+			return nil, errorf(InvalidArgument, "Invalid flow file name: '%s'", name)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, errorf(Internal, "Flow file not found: %s", name)
+		}
+		return f, err
+	}), nil
+}
+
+// getCapturedFile streams an exported file by its path in the files directory,
+// or a captured body by the path that its event gives.
+func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any, error], error) {
+	return chunks(func() (*os.File, error) {
+		dir, name := d.cfg.Directories.Files, path
+		if filepath.IsAbs(path) {
+			for _, own := range []string{d.cfg.Directories.spool(), d.cfg.Directories.Files} {
+				if rel, err := filepath.Rel(own, path); err == nil && filepath.IsLocal(rel) {
+					dir, name = own, rel
+					break
+				}
+			}
+		}
+		f, local, err := openIn(dir, name)
+		switch {
+		case !local:
+			return nil, errorf(InvalidArgument, "Invalid file path: %s", path)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, errorf(NotFound, "Captured file not found: %s", path)
+		}
+		return f, err
+	}), nil
+}
+
+func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string, error) {
+	data, err := base64.StdEncoding.DecodeString(content)
+	if err != nil {
+		return "", errorf(InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
+	}
+	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") {
+		return "Invalid file path: " + path, nil
+	}
+	if err := os.MkdirAll(d.cfg.Directories.Files, 0o755); err != nil {
+		return "", err
+	}
+	root, err := os.OpenRoot(d.cfg.Directories.Files)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	if info, err := root.Stat(path); err == nil && info.IsDir() {
+		return "Invalid file path: " + path, nil
+	}
+	if err := replaceFile(root, path, data); err != nil {
+		if errors.Is(err, errEscapes) {
+			return "Invalid file path: " + path, nil
+		}
+		return "", fmt.Errorf("upload_mock_file: %w", err)
+	}
+	return fmt.Sprintf("Uploaded: %s (%d bytes)", path, len(data)), nil
+}
+
+// errEscapes marks a path that leads out of its directory through a symbolic link.
+var errEscapes = errors.New("path leads out of the directory")
+
+// replaceFile puts a file in place in one step: a device that downloads the
+// old one gets all of it.
+func replaceFile(root *os.Root, path string, data []byte) error {
+	dir := filepath.Dir(path)
+	if err := root.MkdirAll(dir, 0o755); err != nil {
+		return escape(err)
+	}
+	temp := filepath.Join(dir, ".upload-"+uuid.NewString())
+	if err := root.WriteFile(temp, data, 0o644); err != nil {
+		root.Remove(temp)
+		return escape(err)
+	}
+	if err := root.Rename(temp, path); err != nil {
+		root.Remove(temp)
+		return escape(err)
+	}
+	return nil
+}
+
+// escape tells os.Root's refusal apart: it has no error value of its own.
+func escape(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes") {
+		return fmt.Errorf("%w: %w", errEscapes, err)
+	}
+	return err
+}
+
+func (d *Driver) listAddons(context.Context) (string, error) {
+	names := []string{}
+	entries, err := os.ReadDir(d.cfg.Directories.Addons)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, e := range entries {
+		if stem, ok := strings.CutSuffix(e.Name(), ".star"); ok && !e.IsDir() && !strings.HasPrefix(stem, "_") {
+			names = append(names, stem)
+		}
+	}
+	return toJSON(names)
+}

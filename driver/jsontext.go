@@ -1,0 +1,100 @@
+package driver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"starproxy/builtins/state"
+)
+
+// parseJSON reads one JSON value; whole numbers become int64. Its errors tell
+// line and column.
+func parseJSON(text string) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, jsonError(text, err)
+	}
+	end := dec.InputOffset()
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("more text after the value: %s", lineColumn(text, end))
+	}
+	return state.Value(v), nil
+}
+
+func jsonError(text string, err error) error {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("empty text")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("unexpected end: %s", lineColumn(text, int64(len(text))))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%w: %s", err, lineColumn(text, syntax.Offset-1))
+	}
+	return err
+}
+
+func lineColumn(text string, off int64) string {
+	before := []byte(text)[:min(max(off, 0), int64(len(text)))]
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := len(before) - (bytes.LastIndexByte(before, '\n') + 1) + 1
+	return fmt.Sprintf("line %d column %d", line, column)
+}
+
+// toJSON is v as JSON text, with <, > and & as they are.
+func toJSON(v any) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return "", err
+	}
+	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+// object is a JSON object that keeps its keys in order.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+// MarshalJSON writes the members one after the other.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		k, err := toJSON(m.key)
+		if err != nil {
+			return nil, err
+		}
+		v, err := toJSON(m.value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.key, err)
+		}
+		b.WriteString(k)
+		b.WriteByte(':')
+		b.WriteString(v)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// seconds writes a duration as the stock driver does: always with a point.
+func seconds(f float64) string {
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !bytes.ContainsRune([]byte(s), '.') {
+		s += ".0"
+	}
+	return s
+}

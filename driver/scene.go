@@ -1,0 +1,197 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
+)
+
+// loaded is the scenario in force: a file that is followed, or a text.
+type loaded struct {
+	source string // the Source.Name of its endpoints
+	path   string // the file; empty for a text
+	name   string // of the text
+	text   []byte
+
+	files []string // what the scenario was read from
+	print string   // fingerprint of files, as they were read
+	watch *watch   // nil when nothing is watched
+	fault error    // why the files as they are now are not in force
+}
+
+// read makes the scenario from its file or text.
+func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
+	if l.path == "" {
+		return scenario.Parse(l.name, l.text, env)
+	}
+	return scenario.Load(l.path, env)
+}
+
+// open reads the scenario and notes what it was read from.
+func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
+	if l.path != "" && l.files == nil {
+		l.files = []string{l.path}
+	}
+	before := fingerprint(l.files) // an edit while it is read shows as a change
+	s, err := l.read(env)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(l.files, s.Files) {
+		before = fingerprint(s.Files)
+	}
+	l.source, l.files, l.print = s.Path, s.Files, before
+	return s.Endpoints, nil
+}
+
+// stop ends the watching.
+func (l *loaded) stop() {
+	if l != nil && l.watch != nil {
+		l.watch.close()
+		l.watch = nil
+	}
+}
+
+// load replaces all endpoints by a scenario; when it cannot be read nothing
+// changes. It returns the number of endpoints.
+func (m *mocks) load(l *loaded) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return 0, errorf(FailedPrecondition, "the driver is closed")
+	}
+	eps, err := l.open(m.env())
+	if err != nil {
+		return 0, err
+	}
+	clear(m.sets)
+	m.install(eps, l)
+	return len(eps), nil
+}
+
+// unload forgets the scenario and what was set one by one; the endpoints stay.
+func (m *mocks) unload() {
+	clear(m.sets)
+	m.loaded.stop()
+	m.loaded = nil
+}
+
+// origin tells what is loaded and why its file may not be in force.
+func (m *mocks) origin() (path, fault *string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.loaded
+	if l == nil {
+		return nil, nil
+	}
+	path = &l.name
+	if l.path != "" {
+		path = &l.path
+	}
+	if l.fault != nil {
+		text := l.fault.Error()
+		fault = &text
+	}
+	return path, fault
+}
+
+// configured loads the scenario of the configuration. One that is not there
+// yet is waited for: the stock driver starts without it too.
+func (m *mocks) configured() ([]*mock.Endpoint, *loaded, error) {
+	path := m.cfg.MockScenario
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(m.cfg.Directories.Mocks, path)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = scenarioIn(path)
+	}
+	l := &loaded{path: path, source: path}
+	eps, err := l.open(m.env())
+	if errors.Is(err, fs.ErrNotExist) {
+		l.fault = fmt.Errorf("mock_scenario %s: no such file", path)
+		m.log.Warn("scenario not loaded", "error", l.fault)
+		return nil, l, nil
+	}
+	return eps, l, err
+}
+
+// scenarioFile finds the file that a caller means; text says why there is none.
+func (d *Driver) scenarioFile(name string) (path, text string) {
+	base := d.cfg.Directories.Mocks
+	path = name
+	relative := !filepath.IsAbs(name)
+	if relative {
+		path = filepath.Join(base, name)
+		if name != "" && !filepath.IsLocal(name) {
+			return "", "Invalid scenario path: must be within " + base
+		}
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = scenarioIn(path)
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", "Scenario file not found: " + path
+	}
+	if relative {
+		if root, err := filepath.EvalSymlinks(base); err == nil {
+			if rel, err := filepath.Rel(root, real); err != nil || !filepath.IsLocal(rel) {
+				return "", "Invalid scenario path: must be within " + base
+			}
+		}
+	}
+	return path, ""
+}
+
+// scenarioIn is the scenario file of a directory.
+func scenarioIn(dir string) string {
+	for _, name := range []string{"scenario.yaml", "scenario.yml", "scenario.json"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return filepath.Join(dir, name)
+		}
+	}
+	return filepath.Join(dir, "scenario.yaml")
+}
+
+func (d *Driver) loadMockScenario(_ context.Context, name string) (string, error) {
+	path, text := d.scenarioFile(name)
+	if text != "" {
+		return text, nil
+	}
+	n, err := d.mocks.load(&loaded{path: path})
+	if err != nil {
+		return refusal("Failed to load scenario: ", err)
+	}
+	return fmt.Sprintf("Loaded %d endpoint(s) from %s", n, filepath.Base(path)), nil
+}
+
+func (d *Driver) loadMockScenarioContent(_ context.Context, name, content string) (string, error) {
+	n, err := d.mocks.load(&loaded{name: name, text: []byte(content)})
+	if err != nil {
+		return refusal("Failed to parse scenario: ", err)
+	}
+	return fmt.Sprintf("Loaded %d endpoint(s) from %s", n, name), nil
+}
+
+// refusal is the text about a document that is not a scenario.
+func refusal(prefix string, err error) (string, error) {
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		return "", own
+	case errors.Is(err, scenario.ErrUnimplemented):
+		return "", errorf(Unimplemented, "%v", err)
+	case errors.Is(err, scenario.ErrNotObject):
+		return "Invalid scenario: expected a JSON/YAML object", nil
+	case errors.Is(err, scenario.ErrNoEndpoints):
+		return "Invalid scenario: expected an object of endpoints", nil
+	}
+	return prefix + err.Error(), nil
+}

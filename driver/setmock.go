@@ -1,0 +1,176 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
+)
+
+// put sets a mock; what is wrong with its definition is the caller's fault.
+// JSON that a caller gave stays as it was written: devices may care for the
+// order of keys.
+func (d *Driver) put(method, key string, def map[string]any) error {
+	switch err := d.mocks.set(key, def); {
+	case errors.Is(err, scenario.ErrUnimplemented):
+		return errorf(Unimplemented, "%s: %v", method, err)
+	case err != nil:
+		return errorf(InvalidArgument, "%s: %v", method, err)
+	}
+	return nil
+}
+
+// parseObject reads a JSON object; empty text is an empty one.
+func parseObject(text string) (map[string]any, error) {
+	if text == "" {
+		return map[string]any{}, nil
+	}
+	v, err := parseJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("expected an object, found %s", show(v))
+	}
+	return m, nil
+}
+
+// parseBody checks a body given as JSON; empty text is an empty object.
+func parseBody(text string) (json.RawMessage, error) {
+	if text == "" {
+		text = "{}"
+	}
+	_, err := parseJSON(text)
+	return json.RawMessage(text), err
+}
+
+// extraHeaders reads the headers of a mock that mentions them only where there
+// are any. An error is the caller's.
+func extraHeaders(method, text string, def map[string]any) error {
+	h, err := parseObject(text)
+	if err != nil {
+		return errorf(InvalidArgument, "%s: argument headers: %v", method, err)
+	}
+	if len(h) > 0 {
+		def["headers"] = h
+	}
+	return nil
+}
+
+func (d *Driver) setMock(_ context.Context, method, path string, status int, body, contentType, headers string) (string, error) {
+	key := mockKey(method, path)
+	b, err := parseBody(body)
+	if err != nil {
+		return "Invalid body JSON: " + err.Error(), nil
+	}
+	h, err := parseObject(headers)
+	if err != nil {
+		return "Invalid headers JSON: " + err.Error(), nil
+	}
+	def := map[string]any{"status": int64(status), "body": b, "content_type": contentType, "headers": h}
+	if err := d.put("set_mock", key, def); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Mock set: %s → %d", key, status), nil
+}
+
+func (d *Driver) setMockFile(_ context.Context, method, path, file, contentType string, status int, headers string) (string, error) {
+	key := mockKey(method, path)
+	if contentType == "" {
+		contentType = mock.ContentType(file)
+	}
+	def := map[string]any{"status": int64(status), "file": file, "content_type": contentType}
+	if err := extraHeaders("set_mock_file", headers, def); err != nil {
+		return "", err
+	}
+	if err := d.put("set_mock_file", key, def); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("File mock set: %s → %s (%s)", key, file, contentType), nil
+}
+
+func (d *Driver) setMockPatch(_ context.Context, method, path, patches, headers string) (string, error) {
+	key := mockKey(method, path)
+	v, err := parseJSON(patches)
+	if err != nil {
+		return "Invalid JSON for patches", nil
+	}
+	if _, ok := v.(map[string]any); !ok {
+		return "Patches must be a JSON object", nil
+	}
+	def := map[string]any{"patch": json.RawMessage(patches)}
+	if err := extraHeaders("set_mock_patch", headers, def); err != nil {
+		return "", err
+	}
+	if err := d.put("set_mock_patch", key, def); err != nil {
+		return "", err
+	}
+	return "Patch mock set: " + key, nil
+}
+
+func (d *Driver) setMockWithLatency(_ context.Context, method, path string, status int, body string, latency int, contentType string) (string, error) {
+	key := mockKey(method, path)
+	b, err := parseBody(body)
+	if err != nil {
+		return "", errorf(InvalidArgument, "set_mock_with_latency: argument body: %v", err)
+	}
+	def := map[string]any{"status": int64(status), "body": b, "content_type": contentType, "latency_ms": int64(latency)}
+	if err := d.put("set_mock_with_latency", key, def); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Mock set: %s → %d (+%dms)", key, status, latency), nil
+}
+
+func (d *Driver) setMockSequence(_ context.Context, method, path, sequence string) (string, error) {
+	key := mockKey(method, path)
+	v, err := parseJSON(sequence)
+	if err != nil {
+		return "Invalid JSON: " + err.Error(), nil
+	}
+	steps, _ := v.([]any)
+	if len(steps) == 0 {
+		return "Sequence must be a non-empty JSON array", nil
+	}
+	if err := d.put("set_mock_sequence", key, map[string]any{"sequence": json.RawMessage(sequence)}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Sequence mock set: %s → %d step(s)", key, len(steps)), nil
+}
+
+func (d *Driver) setMockTemplate(_ context.Context, method, path, template string, status int) (string, error) {
+	key := mockKey(method, path)
+	if _, err := parseJSON(template); err != nil {
+		return "Invalid JSON: " + err.Error(), nil
+	}
+	if err := d.put("set_mock_template", key, map[string]any{"status": int64(status), "body_template": json.RawMessage(template)}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Template mock set: %s → %d", key, status), nil
+}
+
+func (d *Driver) setMockAddon(_ context.Context, method, path, addon, config string) (string, error) {
+	if _, err := parseJSON(config); err != nil {
+		return "Invalid JSON: " + err.Error(), nil
+	}
+	return "", errorf(Unimplemented, "addons need Starlark scripts, which this build does not run yet")
+}
+
+func (d *Driver) setMockConditional(_ context.Context, method, path, rulesJSON string) (string, error) {
+	key := mockKey(method, path)
+	v, err := parseJSON(rulesJSON)
+	if err != nil {
+		return "Invalid JSON: " + err.Error(), nil
+	}
+	rules, _ := v.([]any)
+	if len(rules) == 0 {
+		return "Rules must be a non-empty JSON array", nil
+	}
+	if err := d.put("set_mock_conditional", key, map[string]any{"rules": json.RawMessage(rulesJSON)}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Conditional mock set: %s → %d rule(s)", key, len(rules)), nil
+}
