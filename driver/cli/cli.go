@@ -124,7 +124,8 @@ func (s *System) dispatch(ctx context.Context, name string, grammar any, args []
 		return usagef("%w (see %s --help)", err, at)
 	}
 	err = c.Run()
-	if err != nil && ctx.Err() != nil {
+	var code exitCode
+	if err != nil && ctx.Err() != nil && !errors.As(err, &code) {
 		return errInterrupted
 	}
 	return err

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -23,13 +22,10 @@ type fake struct {
 	streams map[string][]string // by method
 	web     string              // address behind connect_web
 
-	mu    sync.Mutex
 	calls []string
 }
 
 func (f *fake) Call(_ context.Context, method string, args ...any) (any, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.calls = append(f.calls, strings.TrimSpace(method+" "+fmt.Sprintln(args...)))
 	answer, ok := f.answers[method]
 	if !ok {

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// running is a "starproxy run" in this process.
+type running struct {
+	*console
+	greeting string
+	cancel   context.CancelFunc
+	ended    chan int
+}
+
+// startRun runs the command until its greeting is complete, which the line
+// beginning with last tells.
+func startRun(t *testing.T, last string, env []string, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{console: newConsole(env...), cancel: cancel, ended: make(chan int, 1)}
+	r.Name = "starproxy"
+	out, in := io.Pipe()
+	r.Stdout = in
+	go func() {
+		code := r.run(ctx, append([]string{"run"}, args...))
+		in.Close()
+		r.ended <- code
+	}()
+	t.Cleanup(func() { cancel() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		r.greeting += lines.Text() + "\n"
+		if strings.HasPrefix(lines.Text(), last) {
+			go io.Copy(io.Discard, out)
+			return r
+		}
+	}
+	t.Fatalf("exit code %d\nstdout\n%sstderr\n%s", <-r.ended, r.greeting, r.stderr.String())
+	return nil
+}
+
+// find is the first group of a pattern in the greeting.
+func (r *running) find(t *testing.T, pattern string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)` + pattern).FindStringSubmatch(r.greeting)
+	if m == nil {
+		t.Fatalf("no %s in\n%s", pattern, r.greeting)
+	}
+	return m[1]
+}
+
+func (r *running) stop(t *testing.T) {
+	t.Helper()
+	r.cancel()
+	if code := <-r.ended; code != 0 {
+		t.Errorf("exit code %d: %s", code, r.stderr.String())
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// Without a configuration the proxy is up at once and the line to try works.
+func TestRunBuiltIn(t *testing.T) {
+	t.Parallel()
+	data, port := tempDir(t), freePort(t)
+	r := startRun(t, "  curl", []string{"XDG_DATA_HOME=" + data}, "--port", port)
+	proxyURL := r.find(t, `^proxy: (http://\S+) \(mode mock, 4 mock endpoint\(s\)\)$`)
+	if proxyURL != "http://127.0.0.1:"+port {
+		t.Errorf("proxy %s, want port %s", proxyURL, port)
+	}
+	ca := r.find(t, `^CA: +(\S+)$`)
+	if want := filepath.Join(data, "starproxy/conf/mitmproxy-ca-cert.pem"); ca != want {
+		t.Errorf("CA %s, want %s", ca, want)
+	}
+	if _, err := os.Stat(ca); err != nil {
+		t.Error(err)
+	}
+	socket := r.find(t, `^export JUMPSTARTER_HOST=(\S+)$`)
+	if st, err := os.Stat(socket); err != nil || st.Mode().Type() != os.ModeSocket {
+		t.Errorf("socket: %v, %v", st, err)
+	}
+	try := r.find(t, `^  (curl -x .*)$`)
+	if want := "curl -x " + proxyURL + " --cacert " + ca + " https://device.example/api/v1/status"; try != want {
+		t.Errorf("line to try %q, want %q", try, want)
+	}
+	through, _ := url.Parse(proxyURL)
+	c := http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(through), DisableKeepAlives: true}}
+	resp, err := c.Get("http://device.example/api/v1/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != 200 || !strings.Contains(string(body), "quickstart-01") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+
+	// The port is taken now: one line, with the way out.
+	second := newConsole("XDG_DATA_HOME=" + tempDir(t))
+	second.Name = "starproxy"
+	if code := second.run(t.Context(), []string{"run", "--port", port}); code != 1 ||
+		!strings.Contains(second.stderr.String(), "already in use") || !strings.HasSuffix(second.stderr.String(), "(choose another with --port)\n") ||
+		strings.Count(second.stderr.String(), "\n") != 1 {
+		t.Errorf("exit code %d, stderr %q", code, second.stderr.String())
+	}
+	r.stop(t)
+	if _, err := os.Stat(socket); err == nil {
+		t.Error("the socket is still there")
+	}
+}
+
+// With a configuration nothing starts, unless it is asked for.
+func TestRunConfigured(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	config := filepath.Join(dir, "exporter.yaml")
+	text := "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, directories: {data: " + dir + "/a}}}\n" +
+		"  group: {children: {b: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, directories: {data: " + dir + "/b}}}}}\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := startRun(t, "export JMP", nil, "--exporter-config", config)
+	if want := "a:      not running, start it with: j a start\ngroup.b: not running, start it with: j group b start\n"; !strings.HasPrefix(r.greeting, want) {
+		t.Errorf("greeting\n%swant\n%s", r.greeting, want)
+	}
+	r.stop(t)
+
+	socket := filepath.Join(dir, "s")
+	r = startRun(t, "  curl", nil, "--exporter-config", config, "--start", "passthrough", "--socket", socket,
+		"--tls-grpc-listener", "127.0.0.1:"+freePort(t), "--tls-grpc-insecure")
+	r.find(t, `^(a): +http://127.0.0.1:\d+ \(mode passthrough, 0 mock`)
+	r.find(t, `^(group.b): http://127.0.0.1:\d+ \(mode passthrough`)
+	r.find(t, `^  curl -x \S+ (http://mitm.it/cert/pem)$`)
+	r.find(t, `^# or over TCP: JUMPSTARTER_HOST=127.0.0.1:\d+ (JMP_GRPC_INSECURE=1)$`)
+	if got := r.find(t, `^export JUMPSTARTER_HOST=(\S+)$`); got != socket {
+		t.Errorf("socket %s, want %s", got, socket)
+	}
+	r.stop(t)
+
+	c := newConsole()
+	c.Name = "starproxy"
+	if code := c.run(t.Context(), []string{"run", "--exporter-config", config, "--port", "1"}); code != 80 ||
+		c.stderr.String() != "starproxy: --scenario and --port need a configuration with one proxy, this one has 2\n" {
+		t.Errorf("exit code %d, stderr %q", code, c.stderr.String())
+	}
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"/a/b-c.d": "/a/b-c.d", "/a b": "'/a b'", "it's": `'it'\''s'`, "": "''"} {
+		if got := quote(in); got != want {
+			t.Errorf("quote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestPlainGet(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{"GET /a/b.json": true, "GET /": true, "GET /a*": false, "GET /{id}": false, "POST /a": false, "GET /a#x": false, "GET http://h/": false} {
+		if _, got := plainGet(key); got != want {
+			t.Errorf("%s: %v, want %v", key, got, want)
+		}
+	}
+}
