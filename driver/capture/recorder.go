@@ -154,14 +154,12 @@ func (r *Recorder) save(p []byte) {
 		return
 	}
 	if need := r.written + int64(len(p)) - r.reserved; need > 0 {
-		step := max(need, spoolStep)
-		if r.j.spool.reserve(r.file, step) != nil {
-			if step = need; r.j.spool.reserve(r.file, step) != nil {
-				r.cut = true
-				return
-			}
+		n, err := r.j.spool.reserve(r.file, need, max(need, spoolStep))
+		if err != nil {
+			r.cut = true
+			return
 		}
-		r.reserved += step
+		r.reserved += n
 	}
 	n, err := r.out.Write(p)
 	r.written += int64(n)

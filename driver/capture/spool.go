@@ -91,21 +91,26 @@ func (s *spool) create(url string) (*spoolFile, *os.File, error) {
 	}
 }
 
-// reserve lets a file grow by n bytes, at the cost of the oldest others.
-func (s *spool) reserve(file *spoolFile, n int64) error {
+// reserve lets a file grow by need bytes, at the cost of the oldest others, or
+// by want if there is that much to spare. It returns by how much.
+func (s *spool) reserve(file *spoolFile, need, want int64) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n := need
+	if s.size+want <= s.max {
+		n = want
+	}
 	for s.size+n > s.max {
 		at := slices.IndexFunc(s.files, func(f *spoolFile) bool { return !f.open })
 		if at < 0 {
-			return errNoRoom
+			return 0, errNoRoom
 		}
 		s.dropped++
 		s.remove(s.files[at])
 	}
 	file.size += n
 	s.size += n
-	return nil
+	return n, nil
 }
 
 // onDisk is what a file of n bytes takes: whole blocks.
@@ -151,7 +156,8 @@ func (s *spool) store(url string, data []byte) (*spoolFile, error) {
 		s.fail(err)
 		return nil, err
 	}
-	if err = s.reserve(file, onDisk(int64(len(data)))); err == nil {
+	n := onDisk(int64(len(data)))
+	if _, err = s.reserve(file, n, n); err == nil {
 		if _, err = f.Write(data); err != nil {
 			s.fail(err)
 		}
