@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"starproxy/driver/mock"
+	"starproxy/script"
 )
 
 // role is where in a document a definition stands; it decides which keys it
@@ -20,9 +22,9 @@ type role uint8
 
 const (
 	inEndpoint role = iota // the value of a METHOD /path key
-	inEntry                   // under a URL, its response lifted up
-	inRule                    // in rules
-	inStep                    // in sequence
+	inEntry                // under a URL, its response lifted up
+	inRule                 // in rules
+	inStep                 // in sequence
 )
 
 // keys lists what a definition may say in a role.
@@ -38,6 +40,11 @@ func (w role) keys() []string {
 		return append(keys, "match")
 	}
 	return append(keys, "delay_ms", "repeat")
+}
+
+// roleNames says each role in words.
+func roleNames() []string {
+	return []string{"an endpoint", "an entry", "a rule", "a step of a sequence"}
 }
 
 // definition is one response, or what chooses among several: an endpoint's
@@ -62,6 +69,14 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if !slices.Contains(known, k.Value) {
+			for other := range roleNames() {
+				if slices.Contains(role(other).keys(), k.Value) {
+					return nil, faultf(k, "%s: %s does not go with %s", path, k.Value, roleNames()[where])
+				}
+			}
+			if where == inEntry {
+				known = append(known, "method", "response")
+			}
 			return nil, unknownKey(k, path, known)
 		}
 		if v.Tag == "!!null" && !slices.Contains([]string{"rules", "sequence", "patch", "addon", "file"}, k.Value) {
@@ -168,7 +183,7 @@ func validValue(s string) bool { return httpguts.ValidHeaderFieldValue(s) }
 type headerTemplate struct {
 	name     string
 	add      bool // to what the header already holds
-	template Template
+	template *script.Template
 }
 
 // headers reads the header fields; those with {{expressions}} come compiled.
@@ -205,7 +220,7 @@ func (d *definition) headers() (http.Header, []headerTemplate, error) {
 				return nil, nil, d.wrong("headers."+k.Value, v, "text or a list of texts")
 			}
 			if strings.Contains(s, "{{") {
-				t, err := d.template("headers."+k.Value, v, s)
+				t, err := d.template("headers."+k.Value, v)
 				if err != nil {
 					return nil, nil, err
 				}
@@ -319,16 +334,76 @@ func (d *definition) texts(key string, n *yaml.Node) (map[string]string, error) 
 	return m, nil
 }
 
-// template compiles a value with {{expressions}} in it.
-func (d *definition) template(key string, n *yaml.Node, v any) (Template, error) {
-	if d.c.env.Script == nil {
-		return nil, d.unimplemented(n, key, "templates "+needsScripts)
-	}
-	t, err := d.c.env.Script.Template(v, d.c.src.File, n.Line, n.Column)
+// template compiles the value at n, with {{expressions}} in it.
+func (d *definition) template(key string, n *yaml.Node) (*script.Template, error) {
+	host, err := d.script(key, n)
 	if err != nil {
-		return nil, faultf(n, "%s: %v", d.at(key), err)
+		return nil, err
+	}
+	compile := func(n *yaml.Node) (*script.Template, error) {
+		v := value(n)
+		if n.Kind == yaml.ScalarNode && strings.HasPrefix(key, "headers.") {
+			v = n.Value
+		}
+		return host.Template(v, script.Position{File: d.c.src.File, Line: n.Line, Column: n.Column})
+	}
+	t, err := compile(n)
+	if err != nil {
+		// The host knows the value, not the document: find the text it refused.
+		at := n
+		each(n, func(n *yaml.Node) bool {
+			_, bad := compile(n)
+			if bad != nil {
+				at, err = n, bad
+			}
+			return bad == nil
+		})
+		return nil, faultf(at, "%s: %s", d.at(key), scriptMessage(err))
+	}
+	if d.c.env.Log != nil {
+		for _, w := range t.Warnings() {
+			d.c.env.Log.Warn("scenario template", "endpoint", d.path, "warning", w)
+		}
 	}
 	return t, nil
+}
+
+// each visits the texts in n that hold expressions, until visit returns false.
+func each(n *yaml.Node, visit func(*yaml.Node) bool) bool {
+	if n.Kind == yaml.ScalarNode {
+		return n.Tag != "!!str" || !strings.Contains(n.Value, "{{") || visit(n)
+	}
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			continue
+		}
+		if !each(c, visit) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasExpression tells whether a text in n holds an expression.
+func hasExpression(n *yaml.Node) bool { return !each(n, func(*yaml.Node) bool { return false }) }
+
+// scriptMessage is an error without its place, which is ours to tell.
+func scriptMessage(err error) string {
+	var e *script.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	bare := *e
+	bare.Pos = script.Position{}
+	return bare.Error()
+}
+
+// script gives the host that runs what can't be said without one.
+func (d *definition) script(key string, n *yaml.Node) (*script.Host, error) {
+	if d.c.env.Script == nil {
+		return nil, faultf(n, "%s: nothing here runs scripts", d.at(key))
+	}
+	return d.c.env.Script, nil
 }
 
 func (d *definition) unimplemented(n *yaml.Node, key, reason string) error {

@@ -184,6 +184,12 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 			return nil, wrong(rules, path+": rules", "a list")
 		}
 		entries, outer = rules.Content, v
+		known := []string{"method", "rules", "match", "priority"}
+		for i := 0; i+1 < len(v.Content); i += 2 {
+			if k := v.Content[i]; !slices.Contains(known, k.Value) {
+				return nil, unknownKey(k, path+" beside rules", known)
+			}
+		}
 	case v.Kind == yaml.MappingNode:
 		entries = []*yaml.Node{v}
 	default:
@@ -234,7 +240,7 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 		}
 		def := group(groups[method], v)
 		if outer != nil {
-			def = merged(def, without(outer, "rules", "method"))
+			def = merged(def, only(outer, "match", "priority"))
 		}
 		ep, err := c.one(k, method+" "+k.Value, m, def, inEntry)
 		if err != nil {

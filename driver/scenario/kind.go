@@ -13,6 +13,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
+	"starproxy/script"
 )
 
 // kind is a way to answer. To add one, add a row to kinds, its key to
@@ -135,7 +136,7 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	n := d.get("body_template")
-	t, err := d.template("body_template", n, value(n))
+	t, err := d.template("body_template", n)
 	if err != nil {
 		return nil, err
 	}
@@ -147,20 +148,16 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 
 // templated renders its body for each request.
 type templated struct {
-	body   Template
+	body   *script.Template
 	status int
 	header http.Header
 	delay  time.Duration
 }
 
 func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-	v, err := t.body.Render(ctx, x)
+	b, err := t.body.JSON(ctx, x)
 	if err != nil {
 		return nil, err
-	}
-	b, err := marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("body_template: %w", err)
 	}
 	return &exchange.Response{Status: t.status, Header: t.header, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: t.delay}, nil
 }
@@ -181,7 +178,7 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 	}
 	var render func(context.Context, *exchange.Exchange, any) (any, error)
 	if hasExpression(n) {
-		t, err := d.template("patch", n, patch)
+		t, err := d.template("patch", n)
 		if err != nil {
 			return nil, err
 		}
@@ -190,28 +187,12 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 	return withHeaders(mock.NewPatch(patch, render, header, delay), templates), nil
 }
 
-// hasExpression tells whether a text in n holds an expression.
-func hasExpression(n *yaml.Node) bool {
-	if n.Kind == yaml.ScalarNode {
-		return n.Tag == "!!str" && strings.Contains(n.Value, "{{")
-	}
-	for i, c := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 {
-			continue
-		}
-		if hasExpression(c) {
-			return true
-		}
-	}
-	return false
-}
-
 func rulesHandler(d *definition) (exchange.Handler, error) {
 	list, err := d.list("rules")
 	if err != nil {
 		return nil, err
 	}
-	rules := make([]Rule, len(list))
+	rules := make([]script.Rule, len(list))
 	for i, n := range list {
 		r, err := d.child("rules", i, n, inRule)
 		if err != nil {
@@ -234,10 +215,15 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 			return nil, err
 		}
 	}
-	if d.c.env.Script == nil {
-		return nil, d.unimplemented(d.get("rules"), "rules", "rules "+needsScripts)
+	host, err := d.script("rules", d.get("rules"))
+	if err != nil {
+		return nil, err
 	}
-	return d.c.env.Script.Conditional(rules)
+	h, err := host.Conditional(rules)
+	if err != nil {
+		return nil, faultf(d.get("rules"), "%s: %s", d.at("rules"), scriptMessage(err))
+	}
+	return h, nil
 }
 
 func sequenceHandler(d *definition) (exchange.Handler, error) {
@@ -245,7 +231,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps := make([]Step, len(list))
+	steps := make([]script.Step, len(list))
 	timed := false
 	for i, n := range list {
 		s, err := d.child("sequence", i, n, inStep)
@@ -270,10 +256,15 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 	for i := range steps {
 		steps[i].Timed = timed
 	}
-	if d.c.env.Script == nil {
-		return nil, d.unimplemented(d.get("sequence"), "sequence", "sequences "+needsScripts)
+	host, err := d.script("sequence", d.get("sequence"))
+	if err != nil {
+		return nil, err
 	}
-	return d.c.env.Script.Sequence(steps)
+	h, err := host.Sequence(steps)
+	if err != nil {
+		return nil, faultf(d.get("sequence"), "%s: %s", d.at("sequence"), scriptMessage(err))
+	}
+	return h, nil
 }
 
 // child is the definition of a rule or a step.
@@ -295,7 +286,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 	if n := d.get("addon_config"); n != nil && n.Kind != yaml.MappingNode {
 		return nil, d.wrong("addon_config", n, "a map")
 	}
-	return nil, d.unimplemented(d.get("addon"), "addon", "addons "+needsScripts)
+	return nil, d.unimplemented(d.get("addon"), "addon", "addons need Starlark scripts, which this build does not run yet")
 }
 
 // withHeaders sets headers that are computed for each request.

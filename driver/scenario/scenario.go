@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/mock"
+	"starproxy/script"
 )
 
 // The ways in which a document can be no scenario at all, for errors.Is.
@@ -27,8 +28,6 @@ var (
 	ErrUnimplemented = errors.New("not implemented")
 )
 
-const needsScripts = "need Starlark scripts, which this build does not run yet"
-
 // Env is what endpoints are compiled against.
 type Env struct {
 	// FilesDir is where the files that "file:" names lie.
@@ -40,9 +39,8 @@ type Env struct {
 	// DefaultContentType is the type of a response without content_type;
 	// default application/json.
 	DefaultContentType string
-	// Script runs rules, sequences and templates. Without it they are
-	// refused with ErrUnimplemented.
-	Script Script
+	// Script runs rules, sequences and templates; without it they are refused.
+	Script *script.Host
 	// Log gets warnings about documents that load all the same; nil for none.
 	Log *slog.Logger
 }
@@ -125,7 +123,7 @@ func readFile(path string) ([]byte, error) {
 // parse compiles a document; dir is where it lies, empty when it was sent.
 func parse(filename string, data []byte, env Env, dir string) (*Scenario, error) {
 	if strings.EqualFold(filepath.Ext(filename), ".star") {
-		return nil, &Error{File: filename, Message: "scenario scripts " + needsScripts, Err: ErrUnimplemented}
+		return nil, &Error{File: filename, Message: "a .star scenario needs Starlark scripts, which this build does not run yet", Err: ErrUnimplemented}
 	}
 	root, err := read(filename, data)
 	if err != nil {

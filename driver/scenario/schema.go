@@ -1,0 +1,9 @@
+package scenario
+
+import _ "embed"
+
+//go:embed schema.json
+var schema string
+
+// Schema is the JSON Schema (2020-12) of scenario documents, for editors.
+func Schema() []byte { return []byte(schema) }
