@@ -1,0 +1,167 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+	"starproxy/builtins/state"
+)
+
+// Env is what all scripts of a host share. It is for any number of goroutines.
+type Env struct {
+	State  *state.Store
+	Random *Random
+	// Clock tells the time; never nil.
+	Clock func() time.Time
+	Log   *slog.Logger
+	// Getenv reads an environment variable; env() asks only for those of its
+	// allow-list.
+	Getenv func(string) string
+	// Serve makes the handler of a scenario definition ({"file": "a.bin"}),
+	// nil when the host knows only what [Respond] does itself.
+	Serve func(def map[string]any) (exchange.Handler, error)
+	// Merge lays a patch over a JSON value; nil when merge() is not to be had.
+	Merge func(target any, patch map[string]any) any
+	// MaxBody bounds, in bytes, how much of a request body scripts can see.
+	MaxBody int
+
+	mu       sync.Mutex
+	counters map[string]int64
+	patterns map[string]*regexp.Regexp
+	era      atomic.Uint64
+}
+
+// NewEnv makes an environment with a store, a random source (seeded by chance)
+// and the system's clock.
+func NewEnv() *Env {
+	return &Env{
+		State:   state.New(),
+		Random:  NewRandom(nil),
+		Clock:   time.Now,
+		Log:     slog.New(slog.DiscardHandler),
+		Getenv:  os.Getenv,
+		MaxBody: 16 << 20,
+	}
+}
+
+// Reset puts counters, cells and a seeded random source back to where they
+// began. The state store is left alone.
+func (e *Env) Reset() {
+	e.mu.Lock()
+	e.counters = nil
+	e.mu.Unlock()
+	e.era.Add(1)
+	e.Random.Reset()
+}
+
+// count adds one to a named counter and gives its value, 1 at first.
+func (e *Env) count(name string) int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.counters == nil {
+		e.counters = map[string]int64{}
+	}
+	e.counters[name]++
+	return e.counters[name]
+}
+
+// Call is one run of a script: the thread that runs it and what it is about.
+// Its fields are set before the run and cleared after it.
+type Call struct {
+	Env    *Env
+	Thread *starlark.Thread
+	// Context ends the run.
+	Context context.Context
+	// Exchange is the request being answered, nil outside of requests.
+	Exchange *exchange.Exchange
+	// Deadline ends the run by the clock on the wall; zero means none.
+	Deadline time.Time
+	// Waited is called after a builtin has waited for something outside.
+	Waited func()
+
+	request *Request
+}
+
+// callKey is the thread-local name of the Call.
+const callKey = "starproxy"
+
+// Attach makes c the Call of its thread.
+func (c *Call) Attach() { c.Thread.SetLocal(callKey, c) }
+
+// CallOf finds the Call of a running thread.
+func CallOf(thread *starlark.Thread) *Call {
+	c, _ := thread.Local(callKey).(*Call)
+	return c
+}
+
+// Clear forgets the exchange, so that a pooled thread keeps nothing alive.
+func (c *Call) Clear() {
+	c.Context, c.Exchange, c.request = nil, nil, nil
+}
+
+// Request is the exchange's request as scripts see it; the same value for the
+// whole run.
+func (c *Call) Request() *Request {
+	if c.request == nil {
+		c.request = &Request{x: c.Exchange, maxBody: c.Env.MaxBody}
+	}
+	return c.request
+}
+
+// current gives the request being answered or an error that names fn.
+func (c *Call) current(fn string) (*Request, error) {
+	if c.Exchange == nil {
+		return nil, fmt.Errorf("%s: there is no request here", fn)
+	}
+	return c.Request(), nil
+}
+
+// Sleep waits, at most until the run's deadline.
+func (c *Call) Sleep(d time.Duration) error {
+	late := false
+	if !c.Deadline.IsZero() {
+		if left := time.Until(c.Deadline); left < d {
+			d, late = left, true
+		}
+	}
+	if err := exchange.Sleep(c.Context, d); err != nil {
+		return err
+	}
+	if late {
+		return ErrTime
+	}
+	if c.Waited != nil {
+		c.Waited()
+	}
+	return nil
+}
+
+// ErrTime ends a run that took too long by the clock on the wall.
+var ErrTime = errors.New("time limit exceeded")
+
+// PanicError is a panic inside a builtin.
+type PanicError struct {
+	Func  string
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("%s: internal error: %v", e.Func, e.Value) }
+
+// rescue turns a panic into an error.
+func rescue(fn string, err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Func: fn, Value: v, Stack: debug.Stack()}
+	}
+}

@@ -1,0 +1,153 @@
+package builtins
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+const plus = syntax.PLUS
+
+func cellModule() Module {
+	return Module{
+		Doc: "Private memory of one endpoint. Globals are frozen once a script is loaded; a cell is what may still change.",
+		Funcs: []Func{
+			{"cell", "initial=None", "Makes a mutable value with .get(), .set(value), .incr(by=1) and .update(fn); incr and update are atomic among all requests and return the new value. A start of the proxy puts it back to initial.",
+				"hits = cell(0)\nhits.incr()  # => 1\nhits.update(lambda n: n * 10)  # => 10\nhits.set(3)\nhits.get()  # => 3", callCell},
+		},
+	}
+}
+
+func callCell(c *Call, a Args) (starlark.Value, error) {
+	var initial starlark.Value = starlark.None
+	if err := a.Unpack("initial?", &initial); err != nil {
+		return nil, err
+	}
+	return newCell(c.Env, initial), nil
+}
+
+// cell is a value that any number of threads may read and replace. What it
+// holds is frozen.
+type cell struct {
+	env     *Env
+	initial starlark.Value
+	now     atomic.Pointer[held]
+}
+
+// held is the value of a cell since the last Env.Reset that it has seen.
+type held struct {
+	value starlark.Value
+	era   uint64
+}
+
+func newCell(env *Env, initial starlark.Value) *cell {
+	initial.Freeze()
+	return &cell{env: env, initial: initial}
+}
+
+// load gives the value and what to compare with when it is replaced.
+func (c *cell) load() (starlark.Value, *held) {
+	h := c.now.Load()
+	if h == nil || h.era != c.env.era.Load() {
+		return c.initial, h
+	}
+	return h.value, h
+}
+
+// swap replaces the value unless it was replaced since load gave seen.
+func (c *cell) swap(seen *held, v starlark.Value) bool {
+	v.Freeze()
+	return c.now.CompareAndSwap(seen, &held{v, c.env.era.Load()})
+}
+
+func (c *cell) String() string        { return "cell(" + c.initial.String() + ")" }
+func (c *cell) Type() string          { return "cell" }
+func (c *cell) Freeze()               {}
+func (c *cell) Truth() starlark.Bool  { return true }
+func (c *cell) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: cell") }
+
+// AttrNames lists the methods.
+func (c *cell) AttrNames() []string { return []string{"get", "incr", "set", "update"} }
+
+// Attr gives a method.
+func (c *cell) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "get":
+		return method(c, "cell.get", (*cell).get), nil
+	case "set":
+		return method(c, "cell.set", (*cell).set), nil
+	case "incr":
+		return method(c, "cell.incr", (*cell).incr), nil
+	case "update":
+		return method(c, "cell.update", (*cell).update), nil
+	}
+	return nil, nil
+}
+
+func (c *cell) get(_ *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	v, _ := c.load()
+	return v, nil
+}
+
+func (c *cell) set(_ *Call, a Args) (starlark.Value, error) {
+	var v starlark.Value
+	if err := a.Unpack("value", &v); err != nil {
+		return nil, err
+	}
+	v.Freeze()
+	c.now.Store(&held{v, c.env.era.Load()})
+	return starlark.None, nil
+}
+
+func (c *cell) incr(_ *Call, a Args) (starlark.Value, error) {
+	var by starlark.Value = starlark.MakeInt(1)
+	if err := a.Unpack("by?", &by); err != nil {
+		return nil, err
+	}
+	for {
+		v, seen := c.load()
+		sum, err := add(v, by)
+		if err != nil {
+			return nil, fmt.Errorf("cell.incr: %w", err)
+		}
+		if c.swap(seen, sum) {
+			return sum, nil
+		}
+	}
+}
+
+func (c *cell) update(call *Call, a Args) (starlark.Value, error) {
+	var fn starlark.Callable
+	if err := a.Unpack("fn", &fn); err != nil {
+		return nil, err
+	}
+	for {
+		if err := call.alive(); err != nil {
+			return nil, err
+		}
+		v, seen := c.load()
+		v, err := starlark.Call(call.Thread, fn, starlark.Tuple{v}, nil)
+		if err != nil {
+			return nil, err
+		}
+		if c.swap(seen, v) {
+			return v, nil
+		}
+	}
+}
+
+// method binds fn to its receiver under a name for errors.
+func method[T any](recv T, name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+		defer rescue(name, &err)
+		return fn(recv, CallOf(thread), Args{fn: name, args: args, kwargs: kwargs})
+	})
+}
+
+// Interface guard.
+var _ starlark.HasAttrs = (*cell)(nil)

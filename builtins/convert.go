@@ -1,0 +1,356 @@
+package builtins
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// maxDepth bounds how deep JSON values may be nested.
+const maxDepth = 1000
+
+var errDepth = fmt.Errorf("value is nested deeper than %d levels", maxDepth)
+
+// FromGo makes a Starlark value of a JSON value. Containers are new and may be
+// changed by the script that gets them.
+func FromGo(v any) starlark.Value {
+	switch v := v.(type) {
+	case nil:
+		return starlark.None
+	case starlark.Value:
+		return v
+	case bool:
+		return starlark.Bool(v)
+	case string:
+		return starlark.String(v)
+	case []byte:
+		return starlark.Bytes(v)
+	case int:
+		return starlark.MakeInt(v)
+	case int64:
+		return starlark.MakeInt64(v)
+	case uint64:
+		return starlark.MakeUint64(v)
+	case float64:
+		return starlark.Float(v)
+	case *big.Int:
+		return starlark.MakeBigInt(v)
+	case json.Number:
+		if n, ok := new(big.Int).SetString(string(v), 10); ok {
+			return starlark.MakeBigInt(n)
+		}
+		f, _ := v.Float64()
+		return starlark.Float(f)
+	case time.Time:
+		return startime.Time(v)
+	case time.Duration:
+		return startime.Duration(v)
+	case []any:
+		list := make([]starlark.Value, len(v))
+		for i, e := range v {
+			list[i] = FromGo(e)
+		}
+		return starlark.NewList(list)
+	case []string:
+		list := make([]starlark.Value, len(v))
+		for i, e := range v {
+			list[i] = starlark.String(e)
+		}
+		return starlark.NewList(list)
+	case map[string]any:
+		d := starlark.NewDict(len(v))
+		for _, k := range sortedKeys(v) {
+			d.SetKey(starlark.String(k), FromGo(v[k]))
+		}
+		return d
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return starlark.String(fmt.Sprint(v))
+	}
+	x, err := DecodeJSON(data)
+	if err != nil {
+		return starlark.String(fmt.Sprint(v))
+	}
+	return x
+}
+
+// ToGo makes a JSON value of a Starlark value: nil, bool, int64, float64,
+// string, []any or map[string]any; an int beyond int64 becomes a json.Number.
+// Functions and the like have no JSON form and are an error.
+func ToGo(v starlark.Value) (any, error) { return toGo(v, maxDepth) }
+
+func toGo(v starlark.Value, depth int) (any, error) {
+	if depth == 0 {
+		return nil, errDepth
+	}
+	switch v := v.(type) {
+	case nil, starlark.NoneType:
+		return nil, nil
+	case starlark.Bool:
+		return bool(v), nil
+	case starlark.String:
+		return string(v), nil
+	case starlark.Bytes:
+		return string(v), nil
+	case starlark.Int:
+		if n, ok := v.Int64(); ok {
+			return n, nil
+		}
+		return json.Number(v.String()), nil
+	case starlark.Float:
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return nil, fmt.Errorf("%v has no JSON form", f)
+		}
+		return float64(v), nil
+	case startime.Time:
+		return time.Time(v).Format(time.RFC3339Nano), nil
+	case startime.Duration:
+		return time.Duration(v).String(), nil
+	case constant:
+		return v.value, nil
+	case starlark.IterableMapping:
+		m := map[string]any{}
+		for _, kv := range v.Items() {
+			k, err := jsonKey(kv[0])
+			if err != nil {
+				return nil, err
+			}
+			if m[k], err = toGo(kv[1], depth-1); err != nil {
+				return nil, fmt.Errorf("%q: %w", k, err)
+			}
+		}
+		return m, nil
+	case *starlarkstruct.Struct:
+		m := map[string]any{}
+		for _, name := range v.AttrNames() {
+			attr, err := v.Attr(name)
+			if err != nil {
+				return nil, err
+			}
+			if m[name], err = toGo(attr, depth-1); err != nil {
+				return nil, fmt.Errorf("%q: %w", name, err)
+			}
+		}
+		return m, nil
+	case starlark.Callable:
+		return nil, fmt.Errorf("%s %s has no JSON form", v.Type(), v.Name())
+	case starlark.Iterable:
+		list := []any{}
+		it := v.Iterate()
+		defer it.Done()
+		var e starlark.Value
+		for it.Next(&e) {
+			g, err := toGo(e, depth-1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, g)
+		}
+		return list, nil
+	}
+	return nil, fmt.Errorf("%s has no JSON form", v.Type())
+}
+
+// jsonKey is the text of a mapping's key.
+func jsonKey(k starlark.Value) (string, error) {
+	s, ok := starlark.AsString(k)
+	if !ok {
+		return "", fmt.Errorf("key is %s, want string", describe(k))
+	}
+	return s, nil
+}
+
+// constant carries a JSON value through Starlark untouched.
+type constant struct {
+	value any
+}
+
+func (constant) String() string        { return "constant" }
+func (constant) Type() string          { return "constant" }
+func (constant) Freeze()               {}
+func (constant) Truth() starlark.Bool  { return true }
+func (constant) Hash() (uint32, error) { return 0, errors.New("unhashable: constant") }
+
+// AppendJSON writes v as compact JSON, mappings in their own order.
+func AppendJSON(dst []byte, v starlark.Value) ([]byte, error) { return appendJSON(dst, v, maxDepth) }
+
+func appendJSON(dst []byte, v starlark.Value, depth int) (_ []byte, err error) {
+	if depth == 0 {
+		return nil, errDepth
+	}
+	switch v := v.(type) {
+	case nil, starlark.NoneType:
+		return append(dst, "null"...), nil
+	case starlark.Bool:
+		return strconv.AppendBool(dst, bool(v)), nil
+	case starlark.String:
+		return AppendQuoted(dst, string(v)), nil
+	case starlark.Bytes:
+		return AppendQuoted(dst, string(v)), nil
+	case starlark.Int:
+		if n, ok := v.Int64(); ok {
+			return strconv.AppendInt(dst, n, 10), nil
+		}
+		return append(dst, v.String()...), nil
+	case starlark.Float:
+		return appendFloat(dst, float64(v))
+	case *starlark.Dict:
+		dst = append(dst, '{')
+		first := true
+		for k, e := range v.Entries() {
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			key, err := jsonKey(k)
+			if err != nil {
+				return nil, err
+			}
+			dst = append(AppendQuoted(dst, key), ':')
+			if dst, err = appendJSON(dst, e, depth-1); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, '}'), nil
+	case *starlark.List:
+		dst = append(dst, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if dst, err = appendJSON(dst, v.Index(i), depth-1); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, ']'), nil
+	}
+	g, err := toGo(v, depth)
+	if err != nil {
+		return nil, err
+	}
+	return AppendGoJSON(dst, g)
+}
+
+// AppendGoJSON writes a JSON value as compact JSON, maps in alphabetical order.
+func AppendGoJSON(dst []byte, v any) (_ []byte, err error) {
+	switch v := v.(type) {
+	case nil:
+		return append(dst, "null"...), nil
+	case bool:
+		return strconv.AppendBool(dst, v), nil
+	case string:
+		return AppendQuoted(dst, v), nil
+	case int64:
+		return strconv.AppendInt(dst, v, 10), nil
+	case int:
+		return strconv.AppendInt(dst, int64(v), 10), nil
+	case float64:
+		return appendFloat(dst, v)
+	case []any:
+		dst = append(dst, '[')
+		for i, e := range v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if dst, err = AppendGoJSON(dst, e); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, ']'), nil
+	case map[string]any:
+		dst = append(dst, '{')
+		for i, k := range sortedKeys(v) {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(AppendQuoted(dst, k), ':')
+			if dst, err = AppendGoJSON(dst, v[k]); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, '}'), nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return append(dst, data...), nil
+}
+
+// appendFloat writes f so that it reads back as a float: 2.0, not 2.
+func appendFloat(dst []byte, f float64) ([]byte, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("%v has no JSON form", f)
+	}
+	format := byte('f')
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	n := len(dst)
+	dst = strconv.AppendFloat(dst, f, format, -1, 64)
+	if format == 'f' {
+		for _, c := range dst[n:] {
+			if c == '.' {
+				return dst, nil
+			}
+		}
+		dst = append(dst, ".0"...)
+	}
+	return dst, nil
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendQuoted writes s as a JSON string; bytes that are not UTF-8 become U+FFFD.
+func AppendQuoted(dst []byte, s string) []byte {
+	dst = AppendEscaped(append(dst, '"'), s)
+	return append(dst, '"')
+}
+
+// AppendEscaped writes s as it stands inside a JSON string.
+func AppendEscaped(dst []byte, s string) []byte {
+	start := 0
+	for i := 0; i < len(s); {
+		b := s[i]
+		if b >= utf8.RuneSelf {
+			if r, size := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
+				i += size
+				continue
+			}
+			dst = append(append(dst, s[start:i]...), "\ufffd"...)
+			i++
+			start = i
+			continue
+		}
+		if b >= ' ' && b != '"' && b != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch b {
+		case '"', '\\':
+			dst = append(dst, '\\', b)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+		}
+		i++
+		start = i
+	}
+	return append(dst, s[start:]...)
+}

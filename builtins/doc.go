@@ -1,0 +1,154 @@
+// Package builtins is what scripts and template expressions can call: one file
+// per module, with the documentation of every function beside its code.
+//
+// Modules and their members are immutable and shared by all threads. What
+// changes is in an [Env] (one per script host: the state store, the random
+// source, the clock, the counters), which is for any number of goroutines, and
+// in a [Call] (one per running thread), which is for one.
+//
+// script runs threads that call in here; the tools print the documentation.
+package builtins
+
+import (
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+)
+
+// Func is one function that scripts can call, with its documentation.
+type Func struct {
+	// Name is what scripts write, without the module: "incr".
+	Name string
+	// Params is the parameter list as it would stand in a def statement:
+	// "key, by=1". A test compares it with what the function really unpacks.
+	Params string
+	// Doc says what the function does; its first sentence stands alone in lists.
+	Doc string
+	// Example is Starlark that runs as it stands. "EXPR  # => EXPR" states a
+	// result, which a test checks.
+	Example string
+
+	call func(c *Call, a Args) (starlark.Value, error)
+}
+
+// Const is a named value of a module.
+type Const struct {
+	Name, Doc string
+	Value     starlark.Value
+}
+
+// Module is a namespace that scripts see under Name; the module without a name
+// holds what needs no prefix.
+type Module struct {
+	Name, Doc string
+	Funcs     []Func
+	Consts    []Const
+	// TemplatesOnly says that scripts do not see it, only template expressions.
+	TemplatesOnly bool
+	// Call is called when the module itself is: state(key) means state.get(key).
+	Call string
+}
+
+// Modules is the list of everything that scripts can call, in the order in
+// which the reference shows it.
+func Modules() []Module {
+	return []Module{
+		valuesModule(), stateModule(), cellModule(), mergeModule(), flowModule(),
+		jsonModule(), mathModule(), timeModule(), reModule(), sprigModule(), templateModule(),
+	}
+}
+
+// Names builds the names that scripts start with; those of template
+// expressions when template is true.
+func Names(template bool) starlark.StringDict {
+	names := starlark.StringDict{}
+	for _, m := range Modules() {
+		if m.TemplatesOnly && !template {
+			continue
+		}
+		members := starlark.StringDict{}
+		for _, f := range m.Funcs {
+			members[f.Name] = f.builtin(m.Name)
+		}
+		for _, c := range m.Consts {
+			members[c.Name] = c.Value
+		}
+		switch {
+		case m.Name == "":
+			for name, v := range members {
+				names[name] = v
+			}
+		case m.Call != "":
+			names[m.Name] = &callableModule{
+				Module: starlarkstruct.Module{Name: m.Name, Members: members},
+				call:   members[m.Call].(*starlark.Builtin),
+			}
+		default:
+			names[m.Name] = &starlarkstruct.Module{Name: m.Name, Members: members}
+		}
+	}
+	names.Freeze()
+	return names
+}
+
+// builtin makes the Starlark value of f. A panic in f becomes an error.
+func (f Func) builtin(module string) *starlark.Builtin {
+	name := f.Name
+	if module != "" {
+		name = module + "." + f.Name
+	}
+	call := f.call
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+		defer rescue(name, &err)
+		return call(CallOf(thread), Args{fn: name, args: args, kwargs: kwargs})
+	})
+}
+
+// Signature is what the function really unpacks, written as Params is.
+func (f Func) Signature() string {
+	p := &probe{}
+	func() {
+		defer func() { recover() }() // functions may assume a call
+		f.call(nil, Args{fn: f.Name, probe: p})
+	}()
+	return strings.Join(p.params, ", ")
+}
+
+// Find looks a function up by the name scripts use: "state.incr", "uuid".
+func Find(name string) (Module, Func, bool) {
+	for _, m := range Modules() {
+		for _, f := range m.Funcs {
+			if name == f.Name && m.Name == "" || name == m.Name+"."+f.Name {
+				return m, f, true
+			}
+		}
+	}
+	return Module{}, Func{}, false
+}
+
+// callableModule is a module that is a function, too.
+type callableModule struct {
+	starlarkstruct.Module
+	call *starlark.Builtin
+}
+
+func (m *callableModule) Name() string { return m.Module.Name }
+
+// CallInternal calls the module's own function.
+func (m *callableModule) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return m.call.CallInternal(thread, args, kwargs)
+}
+
+// sortedFuncs puts functions in alphabetical order.
+func sortedFuncs(fs []Func) []Func {
+	slices.SortFunc(fs, func(a, b Func) int { return strings.Compare(a.Name, b.Name) })
+	return fs
+}
+
+// Interface guards.
+var (
+	_ starlark.Callable = (*callableModule)(nil)
+	_ starlark.HasAttrs = (*callableModule)(nil)
+)

@@ -1,0 +1,41 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+
+	"go.starlark.net/starlark"
+)
+
+func mergeModule() Module {
+	return Module{
+		Doc: "JSON values.",
+		Funcs: []Func{
+			{"merge", "target, patch", "Lays the dict patch over target, deeply, as a patch: endpoint does, and returns the result; neither is changed. A key \"name[2]\" is an element of the list \"name\".",
+				"merge({\"a\": 1, \"l\": [1, 2]}, {\"b\": 2, \"l[0]\": 9})  # => {\"a\": 1, \"b\": 2, \"l\": [9, 2]}", callMerge},
+		},
+	}
+}
+
+func callMerge(c *Call, a Args) (starlark.Value, error) {
+	var target, patch starlark.Value
+	if err := a.Unpack("target", &target, "patch", &patch); err != nil {
+		return nil, err
+	}
+	if c.Env.Merge == nil {
+		return nil, errors.New("merge: this host has no merge function")
+	}
+	t, err := ToGo(target)
+	if err != nil {
+		return nil, fmt.Errorf("merge: target: %w", err)
+	}
+	p, err := ToGo(patch)
+	if err != nil {
+		return nil, fmt.Errorf("merge: patch: %w", err)
+	}
+	m, ok := p.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("merge: argument \"patch\": got %s, want dict", describe(patch))
+	}
+	return FromGo(c.Env.Merge(t, m)), nil
+}

@@ -1,0 +1,89 @@
+package builtins
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// Random is the one source of chance of a host. With a seed, the same calls
+// give the same values. It is for any number of goroutines.
+type Random struct {
+	mu     sync.Mutex
+	rng    *rand.Rand
+	seed   uint64
+	seeded bool
+}
+
+// NewRandom makes a source; nil means a seed by chance.
+func NewRandom(seed *uint64) *Random {
+	r := &Random{}
+	if seed != nil {
+		r.Seed(*seed)
+		return r
+	}
+	var b [16]byte
+	crand.Read(b[:])
+	r.rng = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])))
+	return r
+}
+
+// Seed starts the source again from seed.
+func (r *Random) Seed(seed uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seed, r.seeded = seed, true
+	r.rng = rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
+}
+
+// Reset starts a seeded source again; another one goes on.
+func (r *Random) Reset() {
+	if r.seeded {
+		r.Seed(r.seed)
+	}
+}
+
+// Int64N is a number from 0 to n-1; n must be positive.
+func (r *Random) Int64N(n int64) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rng.Int64N(n)
+}
+
+// Uint64 is any number.
+func (r *Random) Uint64() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rng.Uint64()
+}
+
+// Float64 is a number from 0 to 1, 1 excluded.
+func (r *Random) Float64() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rng.Float64()
+}
+
+// Read fills p.
+func (r *Random) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := 0; i < len(p); i += 8 {
+		var b [8]byte
+		binary.LittleEndian.PutUint64(b[:], r.rng.Uint64())
+		copy(p[i:], b[:])
+	}
+	return len(p), nil
+}
+
+// UUID is a random UUID (version 4).
+func (r *Random) UUID() string {
+	var b uuid.UUID
+	r.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return b.String()
+}

@@ -1,0 +1,385 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// Request is a request as scripts see it. Every field is worked out when it is
+// asked for, so that a handler pays for what it reads. It belongs to one thread.
+type Request struct {
+	x       *exchange.Exchange
+	maxBody int
+
+	body   []byte
+	read   bool
+	parsed starlark.Value // the JSON body, frozen; nil before the first look
+	failed error          // why there is no parsed
+	form   url.Values
+}
+
+// Exchange is what the request belongs to.
+func (r *Request) Exchange() *exchange.Exchange { return r.x }
+
+func (r *Request) String() string {
+	return "<request " + r.x.Request.Method + " " + r.x.Request.URL() + ">"
+}
+func (r *Request) Type() string          { return "request" }
+func (r *Request) Freeze()               {}
+func (r *Request) Truth() starlark.Bool  { return true }
+func (r *Request) Hash() (uint32, error) { return 0, errors.New("unhashable: request") }
+
+// requestAttrs are the fields and methods in alphabetical order.
+var requestAttrs = []string{
+	"body", "client", "cookies", "form", "header", "headers", "host", "http_version", "id", "json",
+	"method", "params", "path", "port", "query", "scheme", "segments", "text", "time", "url",
+}
+
+// AttrNames lists the fields and methods.
+func (r *Request) AttrNames() []string { return requestAttrs }
+
+// Attr gives a field or method.
+func (r *Request) Attr(name string) (starlark.Value, error) {
+	q := r.x.Request
+	switch name {
+	case "method":
+		return starlark.String(q.Method), nil
+	case "url":
+		return starlark.String(q.URL()), nil
+	case "scheme":
+		return starlark.String(q.Scheme), nil
+	case "host":
+		return starlark.String(q.Host), nil
+	case "port":
+		return starlark.MakeInt(q.Port), nil
+	case "path":
+		return starlark.String(q.Path()), nil
+	case "query":
+		d := new(starlark.Dict)
+		values := q.Query()
+		for _, k := range sortedKeys(values) {
+			d.SetKey(starlark.String(k), starlark.String(values.Get(k)))
+		}
+		return d, nil
+	case "params":
+		d := new(starlark.Dict)
+		for _, k := range sortedKeys(r.x.Params) {
+			d.SetKey(starlark.String(k), starlark.String(r.x.Params[k]))
+		}
+		return d, nil
+	case "headers":
+		return Header{q.Header}, nil
+	case "cookies":
+		d := new(starlark.Dict)
+		for _, c := range (&http.Request{Header: q.Header}).Cookies() {
+			d.SetKey(starlark.String(c.Name), starlark.String(c.Value))
+		}
+		return d, nil
+	case "body":
+		b, err := r.Body()
+		return starlark.Bytes(b), err
+	case "text":
+		s, err := r.Text()
+		return starlark.String(s), err
+	case "client":
+		return starlark.String(r.x.Client.String()), nil
+	case "time":
+		return startime.Time(r.x.Start), nil
+	case "http_version":
+		return starlark.String(strings.TrimPrefix(q.Proto, "HTTP/")), nil
+	case "id":
+		return starlark.MakeUint64(r.x.ID), nil
+	case "segments":
+		return FromGo(segments(q.Path())), nil
+	case "header":
+		return method(r, "req.header", (*Request).header), nil
+	case "json":
+		return method(r, "req.json", (*Request).json), nil
+	case "form":
+		return method(r, "req.form", (*Request).formDict), nil
+	}
+	return nil, nil
+}
+
+// Body reads the body whole.
+func (r *Request) Body() ([]byte, error) {
+	if r.read || r.x.Request.Body == nil {
+		return r.body, nil
+	}
+	b, err := r.x.Request.Body.Bytes(r.maxBody)
+	if errors.Is(err, exchange.ErrBodyTooLarge) {
+		return nil, fmt.Errorf("request body is larger than %d bytes (max_body)", r.maxBody)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("request body: %w", err)
+	}
+	r.body, r.read = b, true
+	return b, nil
+}
+
+// Text is the body as UTF-8; other bytes become U+FFFD.
+func (r *Request) Text() (string, error) {
+	b, err := r.Body()
+	return strings.ToValidUTF8(string(b), "\ufffd"), err
+}
+
+// JSON is the value at a dotted path ("user.tags.0") of the JSON body, nil
+// when there is none; the path "" is the whole body. What it returns is frozen.
+func (r *Request) JSON(path string) (starlark.Value, error) {
+	if r.parsed == nil && r.failed == nil {
+		b, err := r.Body()
+		if err != nil {
+			return nil, err
+		}
+		if r.parsed, r.failed = DecodeJSON(b); r.failed == nil {
+			r.parsed.Freeze()
+		}
+	}
+	if r.failed != nil {
+		return nil, nil
+	}
+	return Dig(r.parsed, path), nil
+}
+
+// Dig follows a dotted path into dicts and, by number, lists. A key that
+// contains dots itself is found, too. It returns nil when there is nothing.
+func Dig(v starlark.Value, path string) starlark.Value {
+	if path == "" {
+		return v
+	}
+	switch c := v.(type) {
+	case *starlark.Dict:
+		if e, ok, _ := c.Get(starlark.String(path)); ok {
+			return e
+		}
+		for i := 0; i < len(path); i++ {
+			if path[i] != '.' {
+				continue
+			}
+			if e, ok, _ := c.Get(starlark.String(path[:i])); ok {
+				if found := Dig(e, path[i+1:]); found != nil {
+					return found
+				}
+			}
+		}
+	case *starlark.List:
+		first, rest, _ := strings.Cut(path, ".")
+		if i, err := strconv.Atoi(first); err == nil && i >= 0 && i < c.Len() {
+			return Dig(c.Index(i), rest)
+		}
+	}
+	return nil
+}
+
+func (r *Request) header(_ *Call, a Args) (starlark.Value, error) {
+	var name string
+	var def starlark.Value = starlark.String("")
+	if err := a.Unpack("name", &name, "default?", &def); err != nil {
+		return nil, err
+	}
+	if v, ok := headerValue(r.x.Request, name); ok {
+		return starlark.String(v), nil
+	}
+	return def, nil
+}
+
+// headerValue is the first value of a header; Host counts as one.
+func headerValue(q *exchange.Request, name string) (string, bool) {
+	if values := q.Header[textproto.CanonicalMIMEHeaderKey(name)]; len(values) > 0 {
+		return values[0], true
+	}
+	if strings.EqualFold(name, "host") {
+		return q.Authority, true
+	}
+	return "", false
+}
+
+func (r *Request) json(_ *Call, a Args) (starlark.Value, error) {
+	var path, def starlark.Value = starlark.None, starlark.None
+	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
+		return nil, err
+	}
+	p := ""
+	if s, ok := starlark.AsString(path); ok {
+		p = s
+	} else if path != starlark.None {
+		return nil, fmt.Errorf("req.json: argument \"path\": got %s, want string", describe(path))
+	}
+	v, err := r.JSON(p)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return def, nil
+	}
+	return thaw(v), nil
+}
+
+// thaw copies containers, so that the script may change what it got.
+func thaw(v starlark.Value) starlark.Value {
+	switch v := v.(type) {
+	case *starlark.Dict:
+		d := starlark.NewDict(v.Len())
+		for k, e := range v.Entries() {
+			d.SetKey(k, thaw(e))
+		}
+		return d
+	case *starlark.List:
+		list := make([]starlark.Value, v.Len())
+		for i := range list {
+			list[i] = thaw(v.Index(i))
+		}
+		return starlark.NewList(list)
+	}
+	return v
+}
+
+func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	if r.form == nil {
+		b, err := r.Body()
+		if err != nil {
+			return nil, err
+		}
+		r.form = parseForm(r.x.Request.Header.Get("Content-Type"), b)
+	}
+	d := new(starlark.Dict)
+	for _, k := range sortedKeys(r.form) {
+		d.SetKey(starlark.String(k), starlark.String(r.form.Get(k)))
+	}
+	return d, nil
+}
+
+// parseForm reads the fields of a form in either encoding; files are left out.
+func parseForm(contentType string, body []byte) url.Values {
+	kind, params, _ := mime.ParseMediaType(contentType)
+	if kind == "multipart/form-data" {
+		return multipartFields(body, params["boundary"])
+	}
+	form, _ := url.ParseQuery(string(body))
+	return form
+}
+
+// segments are the parts of a path between slashes, without empty ones.
+func segments(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+}
+
+// Header is a header as scripts see it: a mapping by name, ignoring case, to
+// the first value. Scripts can't change it.
+type Header struct{ h http.Header }
+
+func (h Header) String() string {
+	d := new(starlark.Dict)
+	for _, kv := range h.Items() {
+		d.SetKey(kv[0], kv[1])
+	}
+	return d.String()
+}
+func (h Header) Type() string          { return "headers" }
+func (h Header) Freeze()               {}
+func (h Header) Truth() starlark.Bool  { return len(h.h) > 0 }
+func (h Header) Hash() (uint32, error) { return 0, errors.New("unhashable: headers") }
+
+// Len is the number of names.
+func (h Header) Len() int { return len(h.h) }
+
+// Get finds the first value of a name, ignoring case.
+func (h Header) Get(k starlark.Value) (starlark.Value, bool, error) {
+	name, ok := starlark.AsString(k)
+	if !ok {
+		return nil, false, fmt.Errorf("header name is %s, want string", describe(k))
+	}
+	if values := h.h[textproto.CanonicalMIMEHeaderKey(name)]; len(values) > 0 {
+		return starlark.String(values[0]), true, nil
+	}
+	return nil, false, nil
+}
+
+func (h Header) names() []string {
+	names := make([]string, 0, len(h.h))
+	for name := range h.h {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Items lists names and first values in alphabetical order.
+func (h Header) Items() []starlark.Tuple {
+	var items []starlark.Tuple
+	for _, name := range h.names() {
+		items = append(items, starlark.Tuple{starlark.String(name), starlark.String(h.h.Get(name))})
+	}
+	return items
+}
+
+// Iterate goes through the names in alphabetical order.
+func (h Header) Iterate() starlark.Iterator { return FromGo(h.names()).(*starlark.List).Iterate() }
+
+// AttrNames lists the methods.
+func (h Header) AttrNames() []string { return []string{"all", "get", "items", "keys"} }
+
+// Attr gives a method.
+func (h Header) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "all":
+		return method(h, "headers.all", Header.all), nil
+	case "get":
+		return method(h, "headers.get", Header.get), nil
+	case "keys":
+		return method(h, "headers.keys", func(h Header, _ *Call, a Args) (starlark.Value, error) {
+			return FromGo(h.names()), a.Unpack()
+		}), nil
+	case "items":
+		return method(h, "headers.items", func(h Header, _ *Call, a Args) (starlark.Value, error) {
+			list := []starlark.Value{}
+			for _, kv := range h.Items() {
+				list = append(list, kv)
+			}
+			return starlark.NewList(list), a.Unpack()
+		}), nil
+	}
+	return nil, nil
+}
+
+func (h Header) all(_ *Call, a Args) (starlark.Value, error) {
+	var name string
+	if err := a.Unpack("name", &name); err != nil {
+		return nil, err
+	}
+	return FromGo(h.h[textproto.CanonicalMIMEHeaderKey(name)]), nil
+}
+
+func (h Header) get(_ *Call, a Args) (starlark.Value, error) {
+	var name string
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("name", &name, "default?", &def); err != nil {
+		return nil, err
+	}
+	if v, ok, _ := h.Get(starlark.String(name)); ok {
+		return v, nil
+	}
+	return def, nil
+}
+
+// Interface guards.
+var (
+	_ starlark.HasAttrs        = (*Request)(nil)
+	_ starlark.HasAttrs        = Header{}
+	_ starlark.IterableMapping = Header{}
+)

@@ -1,0 +1,224 @@
+package builtins
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/Masterminds/sprig/v3"
+	"go.starlark.net/starlark"
+)
+
+// sprigLeftOut are the functions that reach out of the sandbox.
+var sprigLeftOut = []string{"env", "expandenv", "getHostByName"}
+
+// maxSprigCount bounds counts and lengths given to functions that build
+// something of that size.
+const maxSprigCount = 1 << 20
+
+// sprigSized are the functions that build as much as an argument says.
+var sprigSized = map[string]bool{
+	"repeat": true, "indent": true, "nindent": true, "until": true, "untilStep": true, "seq": true,
+	"randAlphaNum": true, "randAlpha": true, "randAscii": true, "randNumeric": true, "randBytes": true,
+}
+
+func sprigModule() Module {
+	m := Module{
+		Name: "sprig",
+		Doc:  "The functions of the sprig library (masterminds.github.io/sprig), with its argument order: the value worked on comes last. Chance and time come from the driver's source and clock. Not there: env, expandenv, getHostByName.",
+	}
+	funcs := sprig.GenericFuncMap()
+	for _, name := range sprigLeftOut {
+		delete(funcs, name)
+	}
+	for _, name := range sortedKeys(funcs) {
+		f := Func{Name: name, Doc: sprigDoc(name), Example: sprigExample(name)}
+		if own, ok := sprigOwn[name]; ok {
+			f.Params, f.call = own.params, own.call
+		} else {
+			fn := reflect.ValueOf(funcs[name])
+			f.Params, f.call = sprigParams(fn.Type()), sprigCall(name, fn)
+		}
+		m.Funcs = append(m.Funcs, f)
+	}
+	return m
+}
+
+// sprigParams names the parameters of a Go function: a, b, *c.
+func sprigParams(t reflect.Type) string {
+	names := make([]string, t.NumIn())
+	for i := range names {
+		names[i] = string(rune('a' + i))
+		if t.IsVariadic() && i == len(names)-1 {
+			names[i] = "*" + names[i]
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// sprigCall calls a Go function with converted arguments.
+func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value, error) {
+	t := fn.Type()
+	n := t.NumIn()
+	if t.IsVariadic() {
+		n--
+	}
+	return func(c *Call, a Args) (starlark.Value, error) {
+		fixed := make([]starlark.Value, n)
+		var rest starlark.Tuple
+		pairs := make([]any, 0, 2*n+2)
+		for i := range fixed {
+			pairs = append(pairs, string(rune('a'+i)), &fixed[i])
+		}
+		if t.IsVariadic() {
+			pairs = append(pairs, "*"+string(rune('a'+n)), &rest)
+		}
+		if err := a.Unpack(pairs...); err != nil {
+			return nil, err
+		}
+		in := make([]reflect.Value, 0, n+len(rest))
+		for i, v := range append(fixed, rest...) {
+			want := t.In(min(i, t.NumIn()-1))
+			if t.IsVariadic() && i >= n {
+				want = want.Elem()
+			}
+			g, err := sprigArg(v, want)
+			if err != nil {
+				return nil, fmt.Errorf("sprig.%s: argument %d: %w", name, i+1, err)
+			}
+			if sprigSized[name] {
+				if n, ok := integer(v); ok && (n > maxSprigCount || n < -maxSprigCount) {
+					return nil, fmt.Errorf("sprig.%s: %d is more than %d", name, n, maxSprigCount)
+				}
+			}
+			in = append(in, g)
+		}
+		out := fn.Call(in)
+		if last := len(out) - 1; last > 0 {
+			if err, _ := out[last].Interface().(error); err != nil {
+				return nil, fmt.Errorf("sprig.%s: %w", name, err)
+			}
+		}
+		return sprigResult(out[0]), nil
+	}
+}
+
+// sprigArg converts v to what a Go parameter wants.
+func sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, error) {
+	var g any
+	if t, ok := goTime(v); ok {
+		g = t
+	} else {
+		var err error
+		if g, err = ToGo(v); err != nil {
+			return reflect.Value{}, err
+		}
+	}
+	if want.Kind() == reflect.Interface {
+		if g == nil {
+			return reflect.Zero(want), nil
+		}
+		return reflect.ValueOf(g), nil
+	}
+	switch want.Kind() {
+	case reflect.String:
+		if s, ok := g.(string); ok {
+			return reflect.ValueOf(s).Convert(want), nil
+		}
+	case reflect.Int, reflect.Int64:
+		if n, ok := integer(v); ok {
+			return reflect.ValueOf(n).Convert(want), nil
+		}
+	case reflect.Uint32:
+		if n, ok := integer(v); ok && n >= 0 && n <= math.MaxUint32 {
+			return reflect.ValueOf(n).Convert(want), nil
+		}
+	case reflect.Float64:
+		if f, ok := starlark.AsFloat(v); ok {
+			return reflect.ValueOf(f), nil
+		}
+	case reflect.Slice:
+		if list, ok := g.([]any); ok && want.Elem().Kind() == reflect.String {
+			words := make([]string, len(list))
+			for i, e := range list {
+				words[i] = fmt.Sprint(e)
+			}
+			return reflect.ValueOf(words), nil
+		}
+	}
+	if g != nil && reflect.TypeOf(g).AssignableTo(want) {
+		return reflect.ValueOf(g), nil
+	}
+	return reflect.Value{}, fmt.Errorf("got %s, want %s", describe(v), sprigWants(want))
+}
+
+// sprigWants names a Go type as scripts know it.
+func sprigWants(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "list"
+	case reflect.Map:
+		return "dict"
+	case reflect.Int, reflect.Int64, reflect.Uint32:
+		return "int"
+	case reflect.Float64:
+		return "float"
+	}
+	return t.String()
+}
+
+// sprigResult converts what a Go function returned.
+func sprigResult(v reflect.Value) starlark.Value {
+	for v.Kind() == reflect.Interface && !v.IsNil() {
+		v = v.Elem()
+	}
+	switch {
+	case !v.IsValid() || v.Kind() == reflect.Interface:
+		return starlark.None
+	case v.Type() == reflect.TypeFor[time.Time]():
+		return FromGo(v.Interface())
+	}
+	if s, ok := v.Interface().(fmt.Stringer); ok {
+		return starlark.String(s.String())
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		return starlark.Bool(v.Bool())
+	case reflect.String:
+		return starlark.String(v.String())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return starlark.MakeInt64(v.Int())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return starlark.MakeUint64(v.Uint())
+	case reflect.Float32, reflect.Float64:
+		return starlark.Float(v.Float())
+	case reflect.Slice, reflect.Array:
+		list := make([]starlark.Value, v.Len())
+		for i := range list {
+			list[i] = sprigResult(v.Index(i))
+		}
+		return starlark.NewList(list)
+	case reflect.Map:
+		m := map[string]any{}
+		for _, k := range v.MapKeys() {
+			m[fmt.Sprint(k.Interface())] = sprigResult(v.MapIndex(k))
+		}
+		return FromGo(m)
+	case reflect.Pointer:
+		if v.IsNil() {
+			return starlark.None
+		}
+		return sprigResult(v.Elem())
+	case reflect.Struct:
+		m := map[string]any{}
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				m[f.Name] = sprigResult(v.Field(i))
+			}
+		}
+		return FromGo(m)
+	}
+	return starlark.String(fmt.Sprint(v.Interface()))
+}

@@ -1,0 +1,126 @@
+package builtins
+
+import (
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+)
+
+// goTime gives the Go value of a time.
+func goTime(v starlark.Value) (time.Time, bool) {
+	t, ok := v.(startime.Time)
+	return time.Time(t), ok
+}
+
+// sprigFunc is a function of sprig's that is made here instead, because
+// sprig's own takes chance or time from elsewhere.
+type sprigFunc struct {
+	params string
+	call   func(*Call, Args) (starlark.Value, error)
+}
+
+const (
+	digits  = "0123456789"
+	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// sprigOwn lists them.
+var sprigOwn = map[string]sprigFunc{
+	"now":          {"", timeNow},
+	"ago":          {"a", sprigAgo},
+	"uuidv4":       {"", callUUID},
+	"randInt":      {"a, b", sprigRandInt},
+	"randAlphaNum": {"a", sprigRandText(letters + digits)},
+	"randAlpha":    {"a", sprigRandText(letters)},
+	"randNumeric":  {"a", sprigRandText(digits)},
+	"randAscii":    {"a", sprigRandText(ascii())},
+	"randBytes":    {"a", sprigRandBytes},
+	"shuffle":      {"a", sprigShuffle},
+}
+
+// ascii is all printable ASCII characters.
+func ascii() string {
+	var b []byte
+	for c := byte(' '); c <= '~'; c++ {
+		b = append(b, c)
+	}
+	return string(b)
+}
+
+func sprigAgo(c *Call, a Args) (starlark.Value, error) {
+	var v starlark.Value
+	if err := a.Unpack("a", &v); err != nil {
+		return nil, err
+	}
+	t, ok := goTime(v)
+	if n, isInt := integer(v); isInt {
+		t, ok = time.Unix(n, 0), true
+	}
+	if !ok {
+		return nil, fmt.Errorf("sprig.ago: argument \"a\": got %s, want time or seconds since 1970", describe(v))
+	}
+	return starlark.String(c.Env.Clock().Sub(t).Round(time.Second).String()), nil
+}
+
+func sprigRandInt(c *Call, a Args) (starlark.Value, error) {
+	var lo, hi int64
+	if err := a.Unpack("a", &lo, "b", &hi); err != nil {
+		return nil, err
+	}
+	if hi <= lo || hi-lo <= 0 {
+		return nil, fmt.Errorf("sprig.randInt: no numbers from %d up to %d", lo, hi)
+	}
+	return starlark.MakeInt64(lo + c.Env.Random.Int64N(hi-lo)), nil
+}
+
+// sprigSize unpacks a count within bounds.
+func sprigSize(a Args) (int, error) {
+	var n int
+	if err := a.Unpack("a", &n); err != nil {
+		return 0, err
+	}
+	if n < 0 || n > maxSprigCount {
+		return 0, fmt.Errorf("%s: count is %d, want 0 to %d", a.fn, n, maxSprigCount)
+	}
+	return n, nil
+}
+
+func sprigRandText(alphabet string) func(*Call, Args) (starlark.Value, error) {
+	return func(c *Call, a Args) (starlark.Value, error) {
+		n, err := sprigSize(a)
+		if err != nil {
+			return nil, err
+		}
+		text := make([]byte, n)
+		for i := range text {
+			text[i] = alphabet[c.Env.Random.Int64N(int64(len(alphabet)))]
+		}
+		return starlark.String(text), nil
+	}
+}
+
+func sprigRandBytes(c *Call, a Args) (starlark.Value, error) {
+	n, err := sprigSize(a)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, n)
+	c.Env.Random.Read(b)
+	return starlark.String(base64.StdEncoding.EncodeToString(b)), nil
+}
+
+func sprigShuffle(c *Call, a Args) (starlark.Value, error) {
+	var s string
+	if err := a.Unpack("a", &s); err != nil {
+		return nil, err
+	}
+	runes := []rune(s)
+	for i := len(runes) - 1; i > 0; i-- {
+		j := c.Env.Random.Int64N(int64(i) + 1)
+		runes[i], runes[j] = runes[j], runes[i]
+	}
+	return starlark.String(string(runes)), nil
+}

@@ -1,0 +1,145 @@
+package builtins
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+)
+
+func stateModule() Module {
+	return Module{
+		Name: "state", Call: "get",
+		Doc: "The key-value store shared by the test (set_state, get_state), templates and scripts. Values are JSON values. state(key, default) is state.get.",
+		Funcs: []Func{
+			{"get", "key, default=None", "The value of key, or default. What it returns is a copy.", "state.set(\"user\", {\"name\": \"ada\"})\nstate.get(\"user\")[\"name\"]  # => \"ada\"\nstate(\"missing\", 7)  # => 7", stateGet},
+			{"set", "key, value", "Stores a JSON value.", "state.set(\"mode\", \"idle\")\nstate.get(\"mode\")  # => \"idle\"", stateSet},
+			{"incr", "key, by=1", "Adds to a number, atomically, and returns the sum; an unset key counts as 0.", "state.incr(\"hits\")  # => 1\nstate.incr(\"hits\", by=10)  # => 11", stateIncr},
+			{"update", "key, fn, default=None", "Replaces the value by fn(value), atomically, and returns it; fn gets default for an unset key. fn runs again when another request changed the value meanwhile, so it should do nothing else.", "state.update(\"log\", lambda l: l + [\"boot\"], default=[])  # => [\"boot\"]", stateUpdate},
+			{"pop", "key, default=None", "Removes key and returns its value, or default.", "state.set(\"once\", 1)\nstate.pop(\"once\")  # => 1\nstate.pop(\"once\")  # => None", statePop},
+			{"keys", "", "The keys, in alphabetical order.", "state.set(\"b\", 1)\nstate.set(\"a\", 2)\nstate.keys()  # => [\"a\", \"b\"]", stateKeys},
+			{"clear", "", "Removes all keys and returns their number.", "state.set(\"a\", 1)\nstate.clear()  # => 1", stateClear},
+		},
+	}
+}
+
+func stateGet(c *Call, a Args) (starlark.Value, error) {
+	var key string
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("key", &key, "default?", &def); err != nil {
+		return nil, err
+	}
+	if v, ok := c.Env.State.Get(key); ok {
+		return FromGo(v), nil
+	}
+	return def, nil
+}
+
+func stateSet(c *Call, a Args) (starlark.Value, error) {
+	var key string
+	var value starlark.Value
+	if err := a.Unpack("key", &key, "value", &value); err != nil {
+		return nil, err
+	}
+	v, err := ToGo(value)
+	if err != nil {
+		return nil, fmt.Errorf("state.set: %q: %w", key, err)
+	}
+	c.Env.State.Set(key, v)
+	return starlark.None, nil
+}
+
+func stateIncr(c *Call, a Args) (starlark.Value, error) {
+	var key string
+	var by starlark.Value = starlark.MakeInt(1)
+	if err := a.Unpack("key", &key, "by?", &by); err != nil {
+		return nil, err
+	}
+	var sum starlark.Value
+	_, err := c.Env.State.Update(key, func(old any, ok bool) (any, error) {
+		var err error
+		var was starlark.Value = starlark.MakeInt(0)
+		if ok && old != nil {
+			was = FromGo(old)
+		}
+		if sum, err = add(was, by); err != nil {
+			return nil, fmt.Errorf("state.incr: %q: %w", key, err)
+		}
+		return ToGo(sum)
+	})
+	return sum, err
+}
+
+func stateUpdate(c *Call, a Args) (starlark.Value, error) {
+	var key string
+	var fn starlark.Callable
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("key", &key, "fn", &fn, "default?", &def); err != nil {
+		return nil, err
+	}
+	v, err := c.Env.State.Update(key, func(old any, ok bool) (any, error) {
+		if err := c.alive(); err != nil {
+			return nil, err
+		}
+		v := def
+		if ok {
+			v = FromGo(old)
+		}
+		v, err := starlark.Call(c.Thread, fn, starlark.Tuple{v}, nil)
+		if err != nil {
+			return nil, err
+		}
+		g, err := ToGo(v)
+		if err != nil {
+			return nil, fmt.Errorf("state.update: %q: %w", key, err)
+		}
+		return g, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return FromGo(v), nil
+}
+
+func statePop(c *Call, a Args) (starlark.Value, error) {
+	var key string
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("key", &key, "default?", &def); err != nil {
+		return nil, err
+	}
+	if v, ok := c.Env.State.Pop(key); ok {
+		return FromGo(v), nil
+	}
+	return def, nil
+}
+
+func stateKeys(c *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	keys := c.Env.State.Keys()
+	list := make([]starlark.Value, len(keys))
+	for i, k := range keys {
+		list[i] = starlark.String(k)
+	}
+	return starlark.NewList(list), nil
+}
+
+func stateClear(c *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	return starlark.MakeInt(c.Env.State.Clear()), nil
+}
+
+// add is a + b of two numbers.
+func add(a, b starlark.Value) (starlark.Value, error) {
+	switch a.(type) {
+	case starlark.Int, starlark.Float:
+		switch b.(type) {
+		case starlark.Int, starlark.Float:
+			return starlark.Binary(plus, a, b)
+		}
+		return nil, fmt.Errorf("cannot add %s", describe(b))
+	}
+	return nil, fmt.Errorf("cannot add to %s", describe(a))
+}

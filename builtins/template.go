@@ -1,0 +1,131 @@
+package builtins
+
+import (
+	"go.starlark.net/starlark"
+)
+
+func templateModule() Module {
+	return Module{
+		Doc:           "What template expressions can ask of the request; scripts have req. A name without arguments needs no parentheses, an unquoted word is its own text: {{request_header(User-Agent)}}.",
+		TemplatesOnly: true,
+		Funcs: []Func{
+			{"request_path", "", "Path and query as sent.", `request_path()  # => "/api/items/7?page=2"`, requestPath},
+			{"request_body", "", "The body as text.", `request_body()  # => '{"user": {"name": "ada"}, "tags": ["x"]}'`, requestBody},
+			{"request_header", "name, default=\"\"", "The first value of a header, or default.", `request_header("x-device")  # => "d1"`, requestHeader},
+			{"request_body_json", "path=\"\", default=None", "The value at a dotted path of the JSON body, or default; list elements by number.", "request_body_json(\"user.name\")  # => \"ada\"\nrequest_body_json(\"tags.0\")  # => \"x\"\nrequest_body_json(\"nothing\")  # => None", requestBodyJSON},
+			{"request_query", "name, default=\"\"", "The first value of a query parameter, or default.", `request_query("page")  # => "2"`, requestQuery},
+			{"request_path_segment", "index", "A part of the path between slashes, counted from 0, or from -1 at the end; \"\" when there is none.", "request_path_segment(1)  # => \"items\"\nrequest_path_segment(-1)  # => \"7\"", requestPathSegment},
+			{"request_param", "name, default=\"\"", "What a {name} segment of the endpoint's path matched, or default.", `request_param("id")  # => "7"`, requestParam},
+		},
+	}
+}
+
+func requestPath(c *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	r, err := c.current(a.fn)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.String(r.x.Request.Target), nil
+}
+
+func requestBody(c *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	r, err := c.current(a.fn)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.Text()
+	return starlark.String(s), err
+}
+
+func requestHeader(c *Call, a Args) (starlark.Value, error) {
+	var name string
+	var def starlark.Value = starlark.String("")
+	if err := a.Unpack("name", &name, "default?", &def); err != nil {
+		return nil, err
+	}
+	r, err := c.current(a.fn)
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := headerValue(r.x.Request, name); ok {
+		return starlark.String(v), nil
+	}
+	return def, nil
+}
+
+func requestBodyJSON(c *Call, a Args) (starlark.Value, error) {
+	path := ""
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
+		return nil, err
+	}
+	r, err := c.current(a.fn)
+	if err != nil {
+		return nil, err
+	}
+	v, err := r.JSON(path)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return def, nil
+	}
+	return v, nil
+}
+
+func requestQuery(c *Call, a Args) (starlark.Value, error) {
+	var name string
+	var def starlark.Value = starlark.String("")
+	if err := a.Unpack("name", &name, "default?", &def); err != nil {
+		return nil, err
+	}
+	r, err := c.current(a.fn)
+	if err != nil {
+		return nil, err
+	}
+	if values := r.x.Request.Query()[name]; len(values) > 0 {
+		return starlark.String(values[0]), nil
+	}
+	return def, nil
+}
+
+func requestPathSegment(c *Call, a Args) (starlark.Value, error) {
+	var index int
+	if err := a.Unpack("index", &index); err != nil {
+		return nil, err
+	}
+	r, err := c.current(a.fn)
+	if err != nil {
+		return nil, err
+	}
+	parts := segments(r.x.Request.Path())
+	if index < 0 {
+		index += len(parts)
+	}
+	if index < 0 || index >= len(parts) {
+		return starlark.String(""), nil
+	}
+	return starlark.String(parts[index]), nil
+}
+
+func requestParam(c *Call, a Args) (starlark.Value, error) {
+	var name string
+	var def starlark.Value = starlark.String("")
+	if err := a.Unpack("name", &name, "default?", &def); err != nil {
+		return nil, err
+	}
+	r, err := c.current(a.fn)
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := r.x.Params[name]; ok {
+		return starlark.String(v), nil
+	}
+	return def, nil
+}

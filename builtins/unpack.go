@@ -1,0 +1,315 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+)
+
+// Args are the arguments of one call of a builtin.
+type Args struct {
+	fn     string
+	args   starlark.Tuple
+	kwargs []starlark.Tuple
+	probe  *probe
+}
+
+// probe collects what a builtin unpacks, instead of calling it.
+type probe struct{ params []string }
+
+var errProbe = errors.New("probe")
+
+// Unpack stores the arguments through pairs of a parameter's name and a
+// pointer. A name with "?" is optional and keeps what the pointer holds; the
+// pointers' types decide what is accepted:
+//
+//	*string                 a string
+//	*int, *int64            an int, or a float without a fraction
+//	*float64                an int or a float
+//	*bool                   a bool
+//	*time.Duration          "250ms", seconds as a number, or a time.duration
+//	*[]byte                 a string or bytes
+//	*starlark.Callable      a function
+//	*starlark.Value         anything
+//	*starlark.Tuple         with "*name": the remaining positional arguments
+//	*[]starlark.Tuple       with "**name": the remaining keyword arguments
+func (a Args) Unpack(pairs ...any) error {
+	if a.probe != nil {
+		return a.probe.record(pairs)
+	}
+	next := 0
+	used := 0
+	var rest *[]starlark.Tuple
+	variadic := false
+	for i := 0; i < len(pairs); i += 2 {
+		name := pairs[i].(string)
+		switch {
+		case strings.HasPrefix(name, "**"):
+			rest = pairs[i+1].(*[]starlark.Tuple)
+			continue
+		case name[0] == '*':
+			*pairs[i+1].(*starlark.Tuple) = a.args[next:]
+			next, variadic = len(a.args), true
+			continue
+		}
+		optional := name[len(name)-1] == '?'
+		if optional {
+			name = name[:len(name)-1]
+		}
+		var v starlark.Value
+		if next < len(a.args) && !variadic {
+			v = a.args[next]
+			next++
+			if len(a.kwargs) > 0 && a.keyword(name) != nil {
+				return fmt.Errorf("%s: two values for argument %q", a.fn, name)
+			}
+		} else if len(a.kwargs) > 0 {
+			if v = a.keyword(name); v != nil {
+				used++
+			}
+		}
+		if v == nil {
+			if !optional {
+				if used < len(a.kwargs) {
+					if err := a.surplus(pairs, rest); err != nil {
+						return err // a misspelt keyword is why it is missing
+					}
+				}
+				return fmt.Errorf("%s: missing argument %q", a.fn, name)
+			}
+			continue
+		}
+		if want := assign(pairs[i+1], v); want != "" {
+			return fmt.Errorf("%s: argument %q: got %s, want %s", a.fn, name, describe(v), want)
+		}
+	}
+	if next < len(a.args) {
+		return fmt.Errorf("%s: got %d arguments, want at most %d", a.fn, len(a.args), next)
+	}
+	if used < len(a.kwargs) || rest != nil {
+		return a.surplus(pairs, rest)
+	}
+	return nil
+}
+
+// keyword finds the value of a keyword argument.
+func (a Args) keyword(name string) starlark.Value {
+	for _, kv := range a.kwargs {
+		if string(kv[0].(starlark.String)) == name {
+			return kv[1]
+		}
+	}
+	return nil
+}
+
+// surplus deals with keywords that no parameter took.
+func (a Args) surplus(pairs []any, rest *[]starlark.Tuple) error {
+	var names []string
+	for i := 0; i < len(pairs); i += 2 {
+		if name := pairs[i].(string); name[0] != '*' {
+			names = append(names, strings.TrimSuffix(name, "?"))
+		}
+	}
+next:
+	for _, kv := range a.kwargs {
+		key := string(kv[0].(starlark.String))
+		for _, name := range names {
+			if name == key {
+				continue next
+			}
+		}
+		if rest == nil {
+			if near := Nearest(key, names); near != "" {
+				return fmt.Errorf("%s: no argument %q (did you mean %q?)", a.fn, key, near)
+			}
+			return fmt.Errorf("%s: no argument %q", a.fn, key)
+		}
+		*rest = append(*rest, kv)
+	}
+	return nil
+}
+
+// assign stores v through p, or says what was wanted instead.
+func assign(p any, v starlark.Value) (want string) {
+	switch p := p.(type) {
+	case *starlark.Value:
+		*p = v
+	case *string:
+		s, ok := v.(starlark.String)
+		if !ok {
+			return "string"
+		}
+		*p = string(s)
+	case *int:
+		n, ok := integer(v)
+		if !ok || n > math.MaxInt || n < math.MinInt {
+			return "int"
+		}
+		*p = int(n)
+	case *int64:
+		n, ok := integer(v)
+		if !ok {
+			return "int"
+		}
+		*p = n
+	case *float64:
+		f, ok := starlark.AsFloat(v)
+		if !ok {
+			return "float"
+		}
+		*p = f
+	case *bool:
+		b, ok := v.(starlark.Bool)
+		if !ok {
+			return "bool"
+		}
+		*p = bool(b)
+	case *time.Duration:
+		d, ok := duration(v)
+		if !ok {
+			return `a duration ("250ms", "1.5s", or seconds)`
+		}
+		*p = d
+	case *[]byte:
+		switch v := v.(type) {
+		case starlark.String:
+			*p = []byte(v)
+		case starlark.Bytes:
+			*p = []byte(v)
+		default:
+			return "string or bytes"
+		}
+	case *starlark.Callable:
+		f, ok := v.(starlark.Callable)
+		if !ok {
+			return "function"
+		}
+		*p = f
+	default:
+		return "nothing that this builtin knows"
+	}
+	return ""
+}
+
+// integer accepts ints and floats without a fraction that fit an int64.
+func integer(v starlark.Value) (int64, bool) {
+	switch v := v.(type) {
+	case starlark.Int:
+		return v.Int64()
+	case starlark.Float:
+		if f := float64(v); f == math.Trunc(f) && math.Abs(f) < 1<<62 {
+			return int64(f), true
+		}
+	}
+	return 0, false
+}
+
+// duration accepts "250ms", seconds, and time.duration values; no negative ones.
+func duration(v starlark.Value) (time.Duration, bool) {
+	switch v := v.(type) {
+	case starlark.String:
+		d, err := time.ParseDuration(string(v))
+		return d, err == nil && d >= 0
+	case startime.Duration:
+		return time.Duration(v), v >= 0
+	case starlark.Int, starlark.Float:
+		f, _ := starlark.AsFloat(v)
+		if f >= 0 && f < math.MaxInt64/1e9 {
+			return time.Duration(f * 1e9), true
+		}
+	}
+	return 0, false
+}
+
+// describe names a value in an error: its type, and the value when it is short.
+func describe(v starlark.Value) string {
+	switch v := v.(type) {
+	case starlark.String:
+		if len(v) <= 40 {
+			return "string " + strconv.Quote(string(v))
+		}
+	case starlark.Int, starlark.Float, starlark.Bool:
+		return v.Type() + " " + v.String()
+	}
+	return v.Type()
+}
+
+// record notes the parameters with their defaults.
+func (p *probe) record(pairs []any) error {
+	for i := 0; i < len(pairs); i += 2 {
+		name := pairs[i].(string)
+		if s, optional := strings.CutSuffix(name, "?"); optional {
+			name = s + "=" + literal(pairs[i+1])
+		}
+		p.params = append(p.params, name)
+	}
+	return errProbe
+}
+
+// literal writes what p points to as Starlark does.
+func literal(p any) string {
+	switch p := p.(type) {
+	case *string:
+		return strconv.Quote(*p)
+	case *int:
+		return strconv.Itoa(*p)
+	case *int64:
+		return strconv.FormatInt(*p, 10)
+	case *float64:
+		return starlark.Float(*p).String()
+	case *bool:
+		return starlark.Bool(*p).String()
+	case *starlark.Value:
+		if *p != nil {
+			return (*p).String()
+		}
+	case *time.Duration:
+		if *p != 0 {
+			return strconv.Quote(p.String())
+		}
+	}
+	return "None"
+}
+
+// Nearest is the candidate that name was probably meant to be, or "".
+func Nearest(name string, candidates []string) string {
+	best, limit := "", 1+len(name)/4
+	for _, c := range candidates {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(c)); d <= limit {
+			best, limit = c, d-1
+		}
+	}
+	return best
+}
+
+// editDistance counts insertions, deletions, replacements and swaps of
+// neighbours that turn a into b.
+func editDistance(a, b string) int {
+	var before []int
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, prev = prev, row
+	}
+	return prev[len(b)]
+}

@@ -1,0 +1,141 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// Position is a place in a document or script. Line and Column count from 1
+// and are 0 when unknown.
+type Position struct {
+	File         string
+	Line, Column int
+}
+
+// String is file:line:col without what is unknown.
+func (p Position) String() string {
+	s := p.File
+	if p.Line > 0 {
+		s += fmt.Sprintf(":%d", p.Line)
+		if p.Column > 0 {
+			s += fmt.Sprintf(":%d", p.Column)
+		}
+	}
+	return s
+}
+
+// Error is what went wrong in a script or a template expression.
+type Error struct {
+	// Pos is the innermost place in a script; it may be unknown.
+	Pos Position
+	// Message says what is wrong.
+	Message string
+	// Hint says what was probably meant, or is empty.
+	Hint string
+	// Frames lead to Pos, the outermost call first; nil for an error of syntax.
+	Frames []Frame
+	// Err is the cause, or nil.
+	Err error
+}
+
+// Frame is one call that led to an error.
+type Frame struct {
+	Func string
+	Pos  Position
+}
+
+// Error is one line: file:line:col: message (hint).
+func (e *Error) Error() string {
+	s := e.Message
+	if at := e.Pos.String(); at != "" {
+		s = at + ": " + s
+	}
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Backtrace is the message with the calls that led to it, over several lines.
+func (e *Error) Backtrace() string {
+	var b strings.Builder
+	if len(e.Frames) > 0 {
+		b.WriteString("Traceback (most recent call last):\n")
+	}
+	for _, f := range e.Frames {
+		fmt.Fprintf(&b, "  %s: in %s\n", f.Pos, f.Func)
+	}
+	b.WriteString(e.Error())
+	return b.String()
+}
+
+// newError makes an *Error of an error of the interpreter.
+func newError(err error) *Error {
+	var done *Error
+	if errors.As(err, &done) {
+		return done
+	}
+	e := &Error{Message: err.Error(), Err: err}
+	var eval *starlark.EvalError
+	var parse syntax.Error
+	var unresolved resolve.ErrorList
+	switch {
+	case errors.As(err, &unresolved) && len(unresolved) > 0:
+		e.Pos, e.Message = position(unresolved[0].Pos), unresolved[0].Msg
+	case errors.As(err, &parse):
+		e.Pos, e.Message = position(parse.Pos), parse.Msg
+	case errors.As(err, &eval):
+		for _, f := range eval.CallStack {
+			if f.Pos.Filename() != "<builtin>" {
+				e.Frames = append(e.Frames, Frame{f.Name, position(f.Pos)})
+			}
+		}
+		if n := len(e.Frames); n > 0 {
+			e.Pos = e.Frames[n-1].Pos
+		}
+	}
+	e.Hint = hint(e.Message)
+	return e
+}
+
+func position(p syntax.Position) Position {
+	return Position{p.Filename(), int(p.Line), int(p.Col)}
+}
+
+// hints are what people coming from JSON and Python write, and what to write
+// instead.
+var hints = []struct {
+	pattern *regexp.Regexp
+	hint    string
+}{
+	{regexp.MustCompile(`undefined: true\b`), "write True"},
+	{regexp.MustCompile(`undefined: false\b`), "write False"},
+	{regexp.MustCompile(`undefined: (null|nil|undefined)\b`), "write None"},
+	{regexp.MustCompile(`undefined: (try|except|raise)\b`), "there are no exceptions: use try_(fn, *args), or fail(message)"},
+	{regexp.MustCompile(`undefined: import\b|got import|'import'`), "there is no import: use load(\"file.star\", \"name\")"},
+	{regexp.MustCompile(`undefined: (try|except|raise|class|with|yield|async|await|global|nonlocal|is|del)\b|'(class|with|yield|async|await|global|nonlocal|is|del|try|except|raise|finally|assert)'|keyword`), "Starlark has no such statement"},
+	{regexp.MustCompile(`undefined: f\b|got string literal, want newline`), "there are no f-strings: use \"%s\" % x or \"{}\".format(x)"},
+	{regexp.MustCompile(`frozen|cannot reassign (global|local)`), "globals are frozen once a script is loaded: keep what changes in state or in a cell"},
+	{regexp.MustCompile(`global variable .* referenced before assignment`), "globals can't be assigned in a function: keep what changes in state or in a cell"},
+	{regexp.MustCompile(`string has no \.format_map|string has no \.decode`), "strings are text already"},
+	{regexp.MustCompile(`stack overflow`), "the recursion has no end"},
+}
+
+// hint is what helps with a message, or "".
+func hint(message string) string {
+	for _, h := range hints {
+		if h.pattern.MatchString(message) {
+			return h.hint
+		}
+	}
+	return ""
+}

@@ -1,0 +1,56 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// Example runs Starlark from the documentation: every line "EXPR  # => EXPR"
+// must hold. x is the request that it may ask about, or nil. It returns how
+// many lines stated a result.
+func (h *Host) Example(ctx context.Context, src string, x *exchange.Exchange) (checked int, err error) {
+	var b strings.Builder
+	for line := range strings.Lines(src) {
+		line = strings.TrimRight(line, "\n")
+		got, want, ok := strings.Cut(line, "# =>")
+		if ok {
+			checked++
+			line = fmt.Sprintf("check(%s, %s)", strings.TrimSpace(got), strings.TrimSpace(want))
+		}
+		b.WriteString(line + "\n")
+	}
+	names := starlark.StringDict{"check": starlark.NewBuiltin("check", check)}
+	for name, v := range h.templates {
+		names[name] = v
+	}
+	r := h.get(ctx, x)
+	defer h.put(r)
+	if x != nil {
+		names["req"] = r.call.Request()
+	}
+	_, err = starlark.ExecFileOptions(dialect(), &r.thread, "example", b.String(), names)
+	if err != nil {
+		return checked, h.explain(r, err)
+	}
+	return checked, nil
+}
+
+// check compares what an example gave with what it states.
+func check(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	if len(args) != 2 {
+		return nil, fmt.Errorf("example: got %d values, want one on each side of =>", len(args))
+	}
+	same, err := starlark.Equal(args[0], args[1])
+	if err != nil {
+		return nil, err
+	}
+	if !same || args[0].Type() != args[1].Type() {
+		return nil, fmt.Errorf("example: got %s, want %s", args[0], args[1])
+	}
+	return starlark.None, nil
+}

@@ -1,0 +1,39 @@
+package script_test
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// newHost makes a host as the driver does.
+func newHost(o script.Options) *script.Host {
+	o.Merge = mock.Merge
+	return script.New(o)
+}
+
+// exampleExchange is the request that the examples of the documentation ask about.
+func exampleExchange() *exchange.Exchange {
+	return newExchange("POST", "/api/items/7?page=2", `{"user": {"name": "ada"}, "tags": ["x"]}`)
+}
+
+func newExchange(method, target, body string) *exchange.Exchange {
+	x := &exchange.Exchange{
+		ID: 1, Start: time.Unix(1700000000, 0), Client: netip.MustParseAddrPort("127.0.0.1:4000"),
+		Request: &exchange.Request{
+			Method: method, Scheme: "http", Host: "api.test", Port: 80, Target: target, Proto: "HTTP/1.1",
+			Authority: "api.test", Header: http.Header{"X-Device": {"d1"}, "User-Agent": {"test"}},
+		},
+		Endpoint: method + " " + target,
+		Params:   map[string]string{"id": "7"},
+	}
+	if body != "" {
+		x.Request.Body = exchange.NewIncoming(strings.NewReader(body), nil)
+	}
+	return x
+}
