@@ -190,16 +190,11 @@ func echo(t *testing.T, port int) {
 // The example exporter is a file that the exporter reads.
 func TestExampleExporter(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(tempDir(t), "examples")
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root(t), "examples"))); err != nil {
-		t.Fatal(err)
-	}
-	port := freePort(t)
-	replacePorts(t, filepath.Join(dir, "exporter.yaml"), port, freePort(t))
+	dir := exampleDir(t)
 	out := run(t, dir, environ(nil, "HOME="+dir), filepath.Join(bin, "starproxy"), "shell", "--exporter-config", "exporter.yaml", "--",
 		"sh", "-c", "j proxy start && j proxy mock list && j proxy mock load scenarios/full && j proxy stop")
 	for _, want := range []string{
-		fmt.Sprintf("Started in 'mock' mode on 127.0.0.1:%d", port),
+		"Started in 'mock' mode on 127.0.0.1:",
 		"  GET /api/v1/time  ->  200 (template)\n", "  GET /api/v1/status  ->  200\n",
 		"  uploading firmware/2.5.0.txt\n", "endpoint(s) from scenario.yaml\n",
 	} {

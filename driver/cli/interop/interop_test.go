@@ -156,9 +156,8 @@ func environ(path []string, extra ...string) []string {
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		switch {
-		case strings.HasPrefix(name, "JMP_"), strings.HasPrefix(name, "JUMPSTARTER_"),
-			strings.HasSuffix(strings.ToLower(name), "_proxy"),
-			name == "PATH", name == "COLUMNS", name == "XDG_RUNTIME_DIR", name == "MAKEFLAGS":
+		case strings.HasPrefix(name, "JMP_"), strings.HasPrefix(name, "JUMPSTARTER_"), strings.HasPrefix(name, "XDG_"),
+			strings.HasSuffix(strings.ToLower(name), "_proxy"), name == "PATH", name == "COLUMNS":
 			continue
 		}
 		env = append(env, kv)

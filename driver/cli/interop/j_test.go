@@ -251,7 +251,7 @@ func TestJFailures(t *testing.T) {
 		{"proxy start --mode sideways", 80, "sideways"},
 		{"proxy start -m replay", 1, "replay"},
 		{"proxy bogus", 80, "bogus"},
-		{"nothing status", 80, "nothing"},
+		{"nothing status", 1, "nothing"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			out := b.j(t, b.dir, strings.Fields(c.args)...)

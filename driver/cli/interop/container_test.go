@@ -1,0 +1,99 @@
+package interop
+
+import (
+	"debug/elf"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What the Containerfile relies on: the Go release of go.mod, a static binary,
+// an exporter file that loads, a health check that the binary can do itself.
+func TestContainerfile(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join(root(t), "Containerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	mod, err := os.ReadFile(filepath.Join(root(t), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(mod))[1]
+	if !strings.Contains(text, "golang:"+release+" AS build") {
+		t.Errorf("the build stage has not the Go %s of go.mod", release)
+	}
+	for _, want := range []string{"\nUSER 65532:65532\n", "\nHEALTHCHECK ", "\nFROM scratch\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the Containerfile has no line %q", strings.TrimSpace(want))
+		}
+	}
+
+	t.Run("static", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(tempDir(t), "starproxy")
+		cmd := exec.Command("go", "build", "-trimpath", "-o", path, "starproxy")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		f, err := elf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, p := range f.Progs {
+			if p.Type == elf.PT_INTERP {
+				t.Error("the binary is linked dynamically")
+			}
+		}
+	})
+
+	t.Run("runs as written", func(t *testing.T) {
+		t.Parallel()
+		cmdline := regexp.MustCompile(`(?m)^CMD \["run", (.*)\]$`).FindStringSubmatch(text)
+		health := regexp.MustCompile(`CMD \["/bin/starproxy", "j", (.*)\]`).FindStringSubmatch(text)
+		if cmdline == nil || health == nil {
+			t.Fatal("no CMD, or no HEALTHCHECK by the program itself")
+		}
+		dir := tempDir(t)
+		config, err := os.ReadFile(filepath.Join(root(t), "examples", "container.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, ".config", "jumpstarter", "exporters", "container.yaml")
+		write(t, file, strings.NewReplacer("0.0.0.0", "127.0.0.1", "/data", dir+"/data",
+			" /scenarios", " "+filepath.Join(root(t), "examples", "scenarios")).Replace(string(config)))
+		replacePorts(t, file, freePort(t), freePort(t))
+		socket := filepath.Join(dir, "s")
+		args := words(cmdline[1])
+		for i, arg := range args {
+			switch {
+			case strings.HasSuffix(arg, ".sock"):
+				args[i] = socket
+			case arg == "0.0.0.0:1234":
+				args[i] = fmt.Sprint("127.0.0.1:", freePort(t))
+			}
+		}
+		p := start(t, dir, environ(nil, "HOME="+dir), []int{0}, append([]string{filepath.Join(bin, "starproxy"), "run"}, args...)...)
+		p.await(t, "JUMPSTARTER_HOST=")
+		out := run(t, dir, environ([]string{bin}, "JUMPSTARTER_HOST="+socket), append([]string{"starproxy", "j"}, words(health[1])...)...)
+		if out.code != 0 || !strings.Contains(out.stdout, "Proxy is running") {
+			t.Errorf("health check: %s", out)
+		}
+	})
+}
+
+// words are the strings of a JSON list without its brackets.
+func words(list string) []string {
+	var w []string
+	for _, m := range regexp.MustCompile(`"([^"]*)"`).FindAllStringSubmatch(list, -1) {
+		w = append(w, m[1])
+	}
+	return w
+}
