@@ -113,9 +113,9 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 	if err != nil {
 		return "Failed to start: " + err.Error(), nil
 	}
-	done := func(bool) {}
+	undo := func() {}
 	if mode == modeMock {
-		if done, err = d.mocks.renew(); err != nil {
+		if undo, err = d.mocks.renew(); err != nil {
 			if errors.Is(err, scenario.ErrUnimplemented) {
 				return "", errorf(Unimplemented, "%v", err)
 			}
@@ -132,7 +132,7 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 		Log:      d.log,
 	})
 	if err := p.Start(); err != nil {
-		done(false)
+		undo()
 		hint := ""
 		if errors.Is(err, syscall.EADDRINUSE) {
 			hint = fmt.Sprintf(" (port %d is already in use - is another mitmproxy instance running?)", port)
@@ -140,7 +140,6 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 		d.log.Error("the proxy did not start", "error", err)
 		return fmt.Sprintf("Failed to start%s: %v", hint, err), nil
 	}
-	done(true)
 	if port != 0 {
 		d.port = port // holds for later starts too, as callers of the stock driver expect
 	}

@@ -11,6 +11,7 @@ import (
 	"starproxy/builtins/state"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
+	"starproxy/script"
 )
 
 // configSource names the endpoints of the exporter file's mocks block.
@@ -19,33 +20,20 @@ const configSource = "exporter configuration"
 // mocks are the endpoints of a driver: those set one by one, those of the
 // loaded scenario, those of the configuration. They outlive starts and stops.
 type mocks struct {
-	cfg   *Config
-	state *state.Store
-	log   *slog.Logger
-	table *mock.Table
+	cfg    *Config
+	log    *slog.Logger
+	table  *mock.Table
+	script *script.Host // of templates, rules and sequences
 
 	mu     sync.Mutex // held while endpoints change
-	script scenario.Script
-	sets   map[string]set // what endpoints set one by one were made of
-	loaded *loaded        // nil when no scenario is
+	loaded *loaded    // nil when no scenario is
 	closed bool
 }
 
-// set is an endpoint as a call gave it.
-type set struct {
-	key string
-	def map[string]any
-}
-
 func newMocks(cfg *Config, s *state.Store, log *slog.Logger) *mocks {
-	m := &mocks{cfg: cfg, state: s, log: log, table: mock.NewTable(), sets: map[string]set{}}
-	m.script = m.newScript()
-	return m
+	return &mocks{cfg: cfg, log: log, table: mock.NewTable(),
+		script: script.New(script.Options{State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge})}
 }
-
-// newScript makes the host of templates, rules and sequences; counters and
-// random numbers begin with it.
-func (m *mocks) newScript() scenario.Script { return nil }
 
 // env is what endpoints are compiled with.
 func (m *mocks) env() scenario.Env {
@@ -74,7 +62,6 @@ func (m *mocks) set(key string, def map[string]any) error {
 			}
 		}
 		m.table.Set(ep)
-		m.sets[ep.Name] = set{key, def}
 	}
 	return nil
 }
@@ -90,7 +77,6 @@ func shadows(ep, other *mock.Endpoint) bool {
 func (m *mocks) remove(key string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.sets, key)
 	if m.table.Remove(key) {
 		return true
 	}
@@ -121,30 +107,26 @@ func (m *mocks) close() {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.unload()
+	m.script.Close()
 }
 
-// renew makes every endpoint begin anew, as a start in mock mode wants it: the
-// configured scenario and mocks are loaded, or, where none is configured, what
-// was set or loaded before stays. When it fails nothing has changed; else done
-// must be called, and with false takes everything back.
-func (m *mocks) renew() (done func(ok bool), err error) {
+// renew readies the endpoints for a start in mock mode: the configured scenario
+// and mocks are loaded, or, where none is configured, what was set or loaded
+// before stays; sequences and counters begin anew. When it fails nothing has
+// changed; undo takes it back.
+func (m *mocks) renew() (undo func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	host, before, eps := m.script, m.loaded, m.table.List()
-	m.script = m.newScript()
+	eps, before := m.table.List(), m.loaded
 	fresh, next, err := m.startup(eps)
 	if err != nil {
-		m.script = host
 		return nil, err
 	}
 	m.install(fresh, next)
-	return func(ok bool) {
+	m.script.Reset()
+	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if ok {
-			return
-		}
-		m.script = host
 		m.install(eps, before)
 	}, nil
 }
@@ -160,57 +142,23 @@ func (m *mocks) install(eps []*mock.Endpoint, l *loaded) {
 	m.follow(l)
 }
 
-// startup compiles the endpoints of a start.
+// startup compiles the endpoints of a start; old are those in force.
 func (m *mocks) startup(old []*mock.Endpoint) ([]*mock.Endpoint, *loaded, error) {
-	eps, next := []*mock.Endpoint(nil), m.loaded
+	eps, next := old, m.loaded
 	if m.cfg.MockScenario != "" {
 		var err error
 		if eps, next, err = m.configured(); err != nil {
 			return nil, nil, err
 		}
-	} else {
-		eps = m.again(old)
 	}
 	inline, err := scenario.Endpoints(m.cfg.File, &m.cfg.Mocks, m.env(), mock.Source{Name: configSource})
 	if err != nil {
 		return nil, nil, err
 	}
-	return slices.Concat(eps, inline), next, nil // of one name the later is in force
-}
-
-// again compiles endpoints anew, so that sequences and counters begin at their
-// start. One that cannot be compiled again, because its file is broken now,
-// stays as it is.
-func (m *mocks) again(old []*mock.Endpoint) []*mock.Endpoint {
-	scene := map[string]*mock.Endpoint{}
-	if m.loaded != nil {
-		if s, err := m.loaded.read(m.env()); err == nil {
-			for _, ep := range s.Endpoints {
-				scene[ep.Name] = ep
-			}
-		}
-	}
-	out := make([]*mock.Endpoint, 0, len(old))
-	for _, ep := range old {
-		switch {
-		case m.loaded != nil && ep.Source.Name == m.loaded.source:
-			if fresh := scene[ep.Name]; fresh != nil {
-				ep = fresh
-			}
-		case ep.Source == mock.Source{}:
-			if one := m.sets[ep.Name]; one.key != "" {
-				if fresh, err := scenario.Compile(one.key, one.def, m.env(), ep.Source); err == nil {
-					for _, f := range fresh {
-						if f.Name == ep.Name {
-							ep = f
-						}
-					}
-				}
-			}
-		}
-		out = append(out, ep)
-	}
-	return out
+	eps = slices.DeleteFunc(slices.Clone(eps), func(ep *mock.Endpoint) bool {
+		return slices.ContainsFunc(inline, func(over *mock.Endpoint) bool { return shadows(over, ep) })
+	})
+	return append(eps, inline...), next, nil // of one name the later is in force
 }
 
 // mockKey is the key of an endpoint given as method and path.

@@ -39,15 +39,15 @@ func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
 	if l.path != "" && l.files == nil {
 		l.files = []string{l.path}
 	}
-	before := fingerprint(l.files) // an edit while it is read shows as a change
+	l.print = fingerprint(l.files) // before, so that an edit meanwhile shows as a change
 	s, err := l.read(env)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Equal(l.files, s.Files) {
-		before = fingerprint(s.Files)
+		l.files, l.print = s.Files, fingerprint(s.Files)
 	}
-	l.source, l.files, l.print = s.Path, s.Files, before
+	l.source = s.Path
 	return s.Endpoints, nil
 }
 
@@ -71,14 +71,12 @@ func (m *mocks) load(l *loaded) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	clear(m.sets)
 	m.install(eps, l)
 	return len(eps), nil
 }
 
-// unload forgets the scenario and what was set one by one; the endpoints stay.
+// unload forgets the scenario; its endpoints stay.
 func (m *mocks) unload() {
-	clear(m.sets)
 	m.loaded.stop()
 	m.loaded = nil
 }

@@ -147,14 +147,13 @@ func (m *mocks) reload(l *loaded) {
 	if m.loaded != l || m.closed {
 		return
 	}
-	now := fingerprint(l.files)
-	if now == l.print {
+	if fingerprint(l.files) == l.print {
 		return
 	}
 	watched, source := l.files, l.source
 	eps, err := l.open(m.env())
 	if err != nil {
-		l.print, l.fault = now, err
+		l.fault = err
 		m.log.Error("scenario not reloaded; the old one stays", "error", err)
 		return
 	}

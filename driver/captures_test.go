@@ -1,0 +1,206 @@
+package driver
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// collect reads a stream to its end, decoding base64.
+func (b *bench) collect(method string, args ...any) string {
+	b.Helper()
+	seq, err := b.d.Stream(context.Background(), method, args)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var out strings.Builder
+	for v, err := range seq {
+		var e *Error
+		if errors.As(err, &e) {
+			return e.Code.String() + " " + e.Message
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		chunk, err := base64.StdEncoding.DecodeString(v.(string))
+		if err != nil {
+			b.Fatal(err)
+		}
+		out.Write(chunk)
+	}
+	return out.String()
+}
+
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	big := strings.Repeat("0123456789abcdef", chunkSize/16) + "tail"
+	b.want(fmt.Sprintf("Uploaded: fw/a.bin (%d bytes)", len(big)), "upload_mock_file", "fw/a.bin", base64.StdEncoding.EncodeToString([]byte(big)))
+	if got := b.collect("get_captured_file", "fw/a.bin"); got != big {
+		t.Errorf("got %d bytes", len(got))
+	}
+	if got := b.collect("get_captured_file", filepath.Join(b.dir, "mock-files", "fw", "a.bin")); got != big {
+		t.Errorf("got %d bytes", len(got))
+	}
+	b.write("secret", "s")
+	if err := os.Symlink("..", filepath.Join(b.dir, "mock-files", "up")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ method, name, want string }{
+		{"get_captured_file", "../secret", "INVALID_ARGUMENT Invalid file path: ../secret"},
+		{"get_captured_file", "up/secret", "INVALID_ARGUMENT Invalid file path: up/secret"},
+		{"get_captured_file", "/etc/hostname", "INVALID_ARGUMENT Invalid file path: /etc/hostname"},
+		{"get_captured_file", "fw", "INVALID_ARGUMENT Invalid file path: fw"},
+		{"get_captured_file", "", "INVALID_ARGUMENT Invalid file path: "},
+		{"get_captured_file", "none", "NOT_FOUND Captured file not found: none"},
+		{"get_flow_file", "../secret", "INVALID_ARGUMENT Invalid flow file name: '../secret'"},
+		{"get_flow_file", "none.bin", "INTERNAL Flow file not found: none.bin"},
+	} {
+		if got := b.collect(tt.method, tt.name); got != tt.want {
+			t.Errorf("%s(%q): %s", tt.method, tt.name, got)
+		}
+	}
+	b.want("Invalid file path: up/x", "upload_mock_file", "up/x", "")
+	if _, err := os.Stat(filepath.Join(b.dir, "x")); err == nil {
+		t.Error("written outside")
+	}
+
+	path := b.write("flows/capture_1.bin", "flow")
+	b.write("flows/notes.txt", "")
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
+	if err := os.Chtimes(path, when, when); err != nil {
+		t.Fatal(err)
+	}
+	b.want(fmt.Sprintf(`[{"name":"capture_1.bin","path":%q,"size_bytes":4,"modified":"2026-01-02T03:04:05"}]`, path), "list_flow_files")
+	if got := b.collect("get_flow_file", "capture_1.bin"); got != "flow" {
+		t.Error(got)
+	}
+	b.write("addons/hls.star", "")
+	b.write("addons/_lib.star", "")
+	b.write("addons/old.py", "")
+	b.want(`["hls"]`, "list_addons")
+}
+
+func TestCaptures(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	binary := strings.Repeat("\x00\x01", 50<<10)
+	real := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		fmt.Fprint(w, binary)
+	}))
+	t.Cleanup(real.Close)
+	b.call("set_mock", "GET", "/a", 200.0, `{"x": 1}`)
+	proxy := b.start()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	seq, err := b.d.Stream(ctx, "watch_captured_requests", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.get(proxy, "http://nowhere.invalid/a?q=1")
+	go b.get(proxy, real.URL+"/bin")
+	waited := make(chan string)
+	go func() { waited <- b.call("wait_for_request", "GET", "/b*", 20.0) }()
+
+	type event struct {
+		Method, Path string
+		Status       int     `json:"response_status"`
+		Mocked       bool    `json:"was_mocked"`
+		Body         *string `json:"response_body"`
+		File         *string `json:"response_body_file"`
+		Error        *string
+	}
+	var events []event
+	for v, err := range seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e event
+		if err := json.Unmarshal([]byte(v.(string)), &e); err != nil {
+			t.Fatal(err)
+		}
+		if events = append(events, e); len(events) == 2 {
+			break
+		}
+	}
+	if e := events[0]; e.Path != "/a?q=1" || !e.Mocked || e.Status != 200 || e.Body == nil {
+		t.Errorf("%+v", e)
+	}
+	e := events[1]
+	if e.Path != "/bin" || e.Mocked || e.File == nil {
+		t.Fatalf("%+v", e)
+	}
+	if got := b.collect("get_captured_file", *e.File); got != binary {
+		t.Errorf("got %d bytes", len(got))
+	}
+	if got := <-waited; !strings.Contains(got, `"path":"/bin"`) {
+		t.Error(got)
+	}
+	if got := b.call("wait_for_request", "GET", "/a", 0.0); !strings.Contains(got, `"error"`) {
+		t.Error("a path without the query stands for one with it", got)
+	}
+	if got := b.call("wait_for_request", "GET", "/a?q=1"); !strings.Contains(got, `"was_mocked":true`) {
+		t.Error(got)
+	}
+
+	// A request whose server is out of reach was made all the same.
+	b.get(proxy, "http://127.0.0.1:1/lost")
+	got := b.call("wait_for_request", "GET", "/lost", 20.0)
+	if strings.Contains(got, `"error"`) || !strings.Contains(got, `"response_status":0`) || !strings.Contains(got, `"failure"`) {
+		t.Error(got)
+	}
+
+	b.call("stop")
+	var all []event
+	if err := json.Unmarshal([]byte(b.call("get_captured_requests")), &all); err != nil || len(all) != 3 {
+		t.Error(len(all), err)
+	}
+	b.want("Removed 1 spool file(s)", "clean_capture_spool")
+	b.want("Cleared 3 captured request(s)", "clear_captured_requests")
+	b.want("[]", "get_captured_requests")
+}
+
+func TestWaitsEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	seq, err := b.d.Stream(ctx, "watch_captured_requests", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2)
+	go func() {
+		var last error
+		for _, err := range seq {
+			last = err
+		}
+		ended <- last
+	}()
+	go func() {
+		_, err := b.d.Call(ctx, "wait_for_request", []any{"GET", "/never", 1e300})
+		ended <- err
+	}()
+	cancel()
+	for range 2 {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	if err := b.d.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := b.call("wait_for_request", "GET", "/never", 5.0); got != "UNAVAILABLE wait_for_request: the driver was closed" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,47 @@
+package driver
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	c, err := LoadConfig("x.yaml", []byte("directories: {data: /srv/p, conf: /etc/ca}\nseed: 7\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.resolve(); err != nil {
+		t.Fatal(err)
+	}
+	want := Directories{"/srv/p", "/etc/ca", "/srv/p/flows", "/srv/p/addons", "/srv/p/mock-responses", "/srv/p/mock-files"}
+	if c.Directories != want {
+		t.Errorf("%+v", c.Directories)
+	}
+	if c.Listen != (Listen{"0.0.0.0", 8080}) || c.Web != (Web{"0.0.0.0", 8081}) || !c.SSLInsecure || c.Unmatched != Passthrough || *c.Seed != 7 {
+		t.Errorf("%+v", c)
+	}
+	if d := DefaultConfig(); d.Directories.Data != "/opt/jumpstarter/mitmproxy" {
+		t.Error(d.Directories)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"listen: {prot: 1}":        `x.yaml:1:10: unknown key "prot" in listen; did you mean "port"?`,
+		"listen: {port: 70000}":    "listen.port: expected a port from 0 to 65535, found 70000",
+		"web: {port: -1}":          "web.port: expected a port from 0 to 65535, found -1",
+		"unmatched: drop":          `expected passthrough or reject, found "drop"`,
+		"mocks: [1]":               "mocks: expected a map of endpoints",
+		"capture: {max_bytes: -1}": "capture.max_bytes: expected 0 or more bytes, found -1",
+	} {
+		c, err := LoadConfig("x.yaml", []byte(text))
+		if err == nil {
+			_, err = New(c, Options{})
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
