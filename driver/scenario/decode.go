@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -246,79 +245,4 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-// whole is a number without a fraction, however it was written.
-func whole(n *yaml.Node) (int64, bool) {
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
-		return 0, false
-	}
-	switch v, _ := number(n); v := v.(type) {
-	case int64:
-		return v, true
-	case float64:
-		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-			return int64(v), true
-		}
-	}
-	return 0, false
-}
-
-func float(n *yaml.Node) (float64, bool) {
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
-		return 0, false
-	}
-	switch v, _ := number(n); v := v.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
-	}
-	return 0, false
-}
-
-// nearest is the known word closest to s by edit distance, or "" when none is
-// close enough to be a slip of the pen.
-func nearest(s string, known []string) string {
-	if len(s) > 64 {
-		return ""
-	}
-	best, at := "", 0
-	for _, k := range known {
-		d := distance(strings.ToLower(s), strings.ToLower(k))
-		if limit := max(1, (len(k)+1)/3); d > limit {
-			continue
-		}
-		if best == "" || d < at || d == at && k < best {
-			best, at = k, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters inserted, dropped, changed or swapped with their
-// neighbour between a and b.
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	var before []int
-	prev := make([]int, len(y)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := range x {
-		row := make([]int, len(y)+1)
-		row[0] = i + 1
-		for j := range y {
-			cost := 1
-			if x[i] == y[j] {
-				cost = 0
-			}
-			row[j+1] = min(prev[j+1]+1, row[j]+1, prev[j]+cost)
-			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, prev = prev, row
-	}
-	return prev[len(y)]
 }

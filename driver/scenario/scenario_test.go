@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -247,6 +248,65 @@ func TestCompile(t *testing.T) {
 		if _, err := Compile(tt.key, tt.def, Env{}, tt.src); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got %v, want %s", tt.key, err, tt.want)
 		}
+	}
+}
+
+// What frames a message is the proxy's; names that differ in case are one header.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	h := map[string]any{"Content-Length": "99", "Transfer-Encoding": "chunked", "X-A": []any{"1", 2, true}, "X-N": nil}
+	for key, length := range map[string]string{"GET /x": "", "HEAD /x": "99"} {
+		eps, err := Compile(key, map[string]any{"body": "b", "headers": h}, Env{}, mock.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, _ := respond(t, eps[0], &exchange.Request{Method: "GET", Target: "/x"})
+		if got := res.Header.Get("Content-Length"); got != length {
+			t.Errorf("%s: Content-Length %q, want %q", key, got, length)
+		}
+		if res.Header.Get("Transfer-Encoding") != "" || !slices.Equal(res.Header["X-A"], []string{"1", "2", "true"}) || res.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %v", key, res.Header)
+		}
+	}
+	s, err := Parse("h.yaml", []byte("GET /x: {headers: {x-a: '{{uuid}}', X-A: [c, d], content-type: t/x}}"), testEnv(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, _ := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/x"}); !slices.Equal(res.Header["X-A"], []string{"c", "d"}) || res.Header.Get("Content-Type") != "t/x" {
+		t.Errorf("got %v", res.Header)
+	}
+}
+
+// Documents made to take long are read or refused at once.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	many := func(n int, each func(i int) string) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(each(i))
+		}
+		return b.String()
+	}
+	keys := func(p string) string {
+		return many(30_000, func(i int) string { return fmt.Sprintf("%s%d: 1, ", p, i) })
+	}
+	for name, text := range map[string]string{
+		"wide entry":  "http://a/x: [{" + keys("a") + "response: {" + keys("b") + "}}]",
+		"wide header": "GET /x: {headers: {" + keys("a") + "}}",
+		"merge chain": "x: &a0 {k: 1}\n" + many(2000, func(i int) string { return fmt.Sprintf("k%d: &a%d {<<: *a%d, q%d: 1}\n", i, i+1, i, i) }),
+		"endpoints":   many(20_000, func(i int) string { return fmt.Sprintf("GET /%d: {}\n", i) }),
+		"rules":       strings.Repeat("GET /x: {rules: [", 1) + strings.Repeat("{rules: [", 240) + strings.Repeat("]}", 241),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			start := time.Now()
+			_, err := Parse("h.yaml", []byte(text), testEnv(t))
+			if took := time.Since(start); took > 20*time.Second {
+				t.Errorf("took %s (%v)", took, err)
+			} else {
+				t.Log(took, err)
+			}
+		})
 	}
 }
 

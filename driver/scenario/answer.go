@@ -1,0 +1,135 @@
+package scenario
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// answer is what all kinds with a response of their own read.
+type answer struct {
+	status    int
+	header    http.Header
+	typ       string
+	delay     time.Duration
+	templates []headerTemplate
+}
+
+func (d *definition) answer() (a answer, err error) {
+	if a.status, err = d.status(); err != nil {
+		return a, err
+	}
+	if a.typ, err = d.contentType(); err != nil {
+		return a, err
+	}
+	if a.delay, err = d.wait("latency_ms", d.c.env.DefaultLatency); err != nil {
+		return a, err
+	}
+	a.header, a.templates, err = d.headers()
+	return a, err
+}
+
+// typed is the header with the content type, unless the header says it itself.
+func (a *answer) typed() http.Header {
+	if _, ok := a.header["Content-Type"]; !ok {
+		a.header.Set("Content-Type", a.typ)
+	}
+	return a.header
+}
+
+func staticHandler(d *definition) (exchange.Handler, error) {
+	a, err := d.answer()
+	if err != nil {
+		return nil, err
+	}
+	return withHeaders(mock.NewStatic(a.status, a.typed(), staticBody(d.get("body")), a.delay), a.templates), nil
+}
+
+// staticBody gives text as it is and everything else as JSON.
+func staticBody(n *yaml.Node) []byte {
+	if n == nil {
+		return nil
+	}
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		return []byte(n.Value)
+	}
+	return appendJSON(nil, n)
+}
+
+func fileHandler(d *definition) (exchange.Handler, error) {
+	name, err := d.text("file")
+	if err != nil {
+		return nil, err
+	}
+	if d.c.filesFault != nil {
+		return nil, d.c.filesFault
+	}
+	a, err := d.answer()
+	if err != nil {
+		return nil, err
+	}
+	return withHeaders(mock.NewFile(d.c.env.FilesDir, name, a.status, a.header, a.typ, a.delay), a.templates), nil
+}
+
+func templateHandler(d *definition) (exchange.Handler, error) {
+	a, err := d.answer()
+	if err != nil {
+		return nil, err
+	}
+	n := d.get("body_template")
+	t, err := d.template("body_template", n)
+	if err != nil {
+		return nil, err
+	}
+	if t.Static() {
+		return withHeaders(mock.NewStatic(a.status, a.typed(), appendJSON(nil, n), a.delay), a.templates), nil
+	}
+	return withHeaders(&templated{t, a.status, a.typed(), a.delay}, a.templates), nil
+}
+
+func patchHandler(d *definition) (exchange.Handler, error) {
+	n := d.get("patch")
+	if n.Kind != yaml.MappingNode {
+		return nil, d.wrong("patch", n, "a map")
+	}
+	patch, _ := value(n).(map[string]any)
+	delay, err := d.wait("latency_ms", d.c.env.DefaultLatency)
+	if err != nil {
+		return nil, err
+	}
+	header, templates, err := d.headers()
+	if err != nil {
+		return nil, err
+	}
+	var render func(context.Context, *exchange.Exchange, any) (any, error)
+	if hasExpression(n) {
+		t, err := d.template("patch", n)
+		if err != nil {
+			return nil, err
+		}
+		render = func(ctx context.Context, x *exchange.Exchange, _ any) (any, error) { return t.Render(ctx, x) }
+	}
+	return withHeaders(mock.NewPatch(patch, render, header, delay), templates), nil
+}
+
+// templated renders its body for each request.
+type templated struct {
+	body   *script.Template
+	status int
+	header http.Header
+	delay  time.Duration
+}
+
+func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	b, err := t.body.JSON(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return &exchange.Response{Status: t.status, Header: t.header, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: t.delay}, nil
+}

@@ -1,0 +1,103 @@
+package scenario
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+func rulesHandler(d *definition) (exchange.Handler, error) {
+	list, err := d.list("rules")
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]script.Rule, len(list))
+	for i, n := range list {
+		r, err := d.child("rules", i, n, inRule)
+		if err != nil {
+			return nil, err
+		}
+		var m mock.Match
+		if err := r.match(&m); err != nil {
+			return nil, err
+		}
+		if r.get("match") != nil {
+			if err := m.Compile(); err != nil {
+				return nil, faultf(n, "%s: %v", r.path, err)
+			}
+			rules[i].Match = func(req *exchange.Request) bool {
+				_, ok := m.Matches(req)
+				return ok
+			}
+		}
+		if rules[i].Handler, _, err = r.handler(); err != nil {
+			return nil, err
+		}
+	}
+	host, err := d.script("rules", d.get("rules"))
+	if err != nil {
+		return nil, err
+	}
+	h, err := host.Conditional(rules)
+	if err != nil {
+		return nil, faultf(d.get("rules"), "%s: %s", d.at("rules"), scriptMessage(err))
+	}
+	return h, nil
+}
+
+func sequenceHandler(d *definition) (exchange.Handler, error) {
+	list, err := d.list("sequence")
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]script.Step, len(list))
+	timed := false
+	for i, n := range list {
+		s, err := d.child("sequence", i, n, inStep)
+		if err != nil {
+			return nil, err
+		}
+		if r := s.get("repeat"); r != nil {
+			n, ok := whole(r)
+			if !ok || n < 1 || n > 1_000_000_000 {
+				return nil, s.wrong("repeat", r, "a whole number, 1 or more")
+			}
+			steps[i].Repeat = int(n)
+		}
+		if steps[i].Delay, err = s.wait("delay_ms", 0); err != nil {
+			return nil, err
+		}
+		timed = timed || s.get("delay_ms") != nil
+		if steps[i].Handler, _, err = s.handler(); err != nil {
+			return nil, err
+		}
+	}
+	for i := range steps {
+		steps[i].Timed = timed
+	}
+	host, err := d.script("sequence", d.get("sequence"))
+	if err != nil {
+		return nil, err
+	}
+	h, err := host.Sequence(steps)
+	if err != nil {
+		return nil, faultf(d.get("sequence"), "%s: %s", d.at("sequence"), scriptMessage(err))
+	}
+	return h, nil
+}
+
+// child is the definition of a rule or a step.
+func (d *definition) child(key string, i int, n *yaml.Node, where role) (*definition, error) {
+	if d.where == inEntry {
+		where = inEntry
+	}
+	c, err := d.c.define(n, fmt.Sprintf("%s[%d]", d.at(key), i), where)
+	if err == nil {
+		c.method = d.method
+	}
+	return c, err
+}

@@ -1,0 +1,88 @@
+package scenario
+
+import (
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/net/http/httpguts"
+
+	"starproxy/driver/mock"
+)
+
+// match adds the conditions under the match key to m.
+func (d *definition) match(m *mock.Match) error {
+	n := d.get("match")
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		return d.wrong("match", n, "a map")
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if v.Tag == "!!null" {
+			continue
+		}
+		var err error
+		switch at := "match." + k.Value; k.Value {
+		case "headers":
+			var all map[string]string
+			all, err = d.texts(at, v)
+			for name := range all {
+				if err == nil && !httpguts.ValidHeaderFieldName(name) {
+					err = faultf(v, "%s: %q is no name of a header", d.at(at), name)
+				}
+			}
+			m.Headers = all
+		case "query":
+			var all map[string]string
+			all, err = d.texts(at, v)
+			if m.Query == nil {
+				m.Query = all
+			}
+			for name, value := range all {
+				m.Query[name] = value
+			}
+		case "headers_absent":
+			if v.Kind != yaml.SequenceNode {
+				return d.wrong(at, v, "a list of names")
+			}
+			for _, name := range v.Content {
+				if name.Kind != yaml.ScalarNode || !httpguts.ValidHeaderFieldName(name.Value) {
+					return d.wrong(at, name, "the name of a header")
+				}
+				m.HeadersAbsent = append(m.HeadersAbsent, name.Value)
+			}
+		case "body_contains":
+			s, ok := scalarText(v)
+			if !ok {
+				return d.wrong(at, v, "text")
+			}
+			m.BodyContains = s
+		case "body_json":
+			if v.Kind != yaml.MappingNode {
+				return d.wrong(at, v, "a map of paths to values")
+			}
+			m.BodyJSON, _ = value(v).(map[string]any)
+		default:
+			return unknownKey(k, d.at("match"), []string{"headers", "headers_absent", "query", "body_contains", "body_json"})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *definition) texts(key string, n *yaml.Node) (map[string]string, error) {
+	if n.Kind != yaml.MappingNode {
+		return nil, d.wrong(key, n, "a map of names to text")
+	}
+	m := make(map[string]string, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		s, ok := scalarText(n.Content[i+1])
+		if !ok {
+			return nil, d.wrong(key+"."+n.Content[i].Value, n.Content[i+1], "text")
+		}
+		m[n.Content[i].Value] = s
+	}
+	return m, nil
+}

@@ -1,0 +1,178 @@
+package scenario
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+func tooDeep(n *yaml.Node) *Error { return faultf(n, "nested more than %d levels deep", maxDepth) }
+
+// extent is how large a node is with all that it refers to.
+type extent struct{ nodes, height int }
+
+// resolver turns parsed nodes into what [read] promises.
+type resolver struct {
+	seen  map[*yaml.Node]extent // nodes 0: being resolved
+	room  int                   // what merge keys may still add
+	alias int                   // nodes that aliases added
+}
+
+func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) {
+	via := n
+	for hops := 0; n.Kind == yaml.AliasNode; hops++ {
+		if n = n.Alias; n == nil || hops > maxDepth {
+			return nil, extent{}, faultf(via, "an alias to nothing")
+		}
+	}
+	if depth > maxDepth {
+		return nil, extent{}, tooDeep(via)
+	}
+	if e, ok := r.seen[n]; ok {
+		if e.nodes == 0 {
+			return nil, e, faultf(via, "alias *%s lies inside what it refers to", via.Value)
+		}
+		if depth+e.height > maxDepth {
+			return nil, e, tooDeep(via)
+		}
+		if r.alias += e.nodes; r.alias > aliasRoom {
+			return nil, e, faultf(via, "aliases expand to more than %d values", aliasRoom)
+		}
+		return n, e, nil
+	}
+	r.seen[n] = extent{}
+	e := extent{nodes: 1}
+	var err error
+	switch n.Kind {
+	case yaml.ScalarNode:
+		err = settle(n)
+	case yaml.SequenceNode:
+		if n.ShortTag() != "!!seq" {
+			return nil, e, faultf(n, "tag %s: expected a plain list", n.Tag)
+		}
+		for i, c := range n.Content {
+			var ce extent
+			if n.Content[i], ce, err = r.resolve(c, depth+1); err != nil {
+				break
+			}
+			e.add(ce)
+		}
+	case yaml.MappingNode:
+		if n.ShortTag() != "!!map" {
+			return nil, e, faultf(n, "tag %s: expected a plain map", n.Tag)
+		}
+		e, err = r.mapping(n, depth)
+	default:
+		err = faultf(n, "expected a map, a list, text, a number, true, false or null")
+	}
+	if err != nil {
+		return nil, e, err
+	}
+	r.seen[n] = e
+	return n, e, nil
+}
+
+func (e *extent) add(c extent) {
+	e.nodes = min(e.nodes+c.nodes, math.MaxInt32)
+	e.height = max(e.height, c.height+1)
+}
+
+// mapping resolves a map: its values, its merge keys, and that no key is there twice.
+func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
+	e := extent{nodes: 1}
+	own := make(map[string]*yaml.Node, len(n.Content)/2)
+	var out []*yaml.Node
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i]
+		if k.Kind == yaml.AliasNode && k.Alias != nil {
+			k = &yaml.Node{Kind: k.Alias.Kind, Tag: k.Alias.Tag, Value: k.Alias.Value, Style: k.Alias.Style, Line: k.Line, Column: k.Column}
+		}
+		if k.Kind != yaml.ScalarNode {
+			return e, faultf(k, "a map key that is %s: expected text", describe(k))
+		}
+		v, ve, err := r.resolve(n.Content[i+1], depth+1)
+		if err != nil {
+			return e, err
+		}
+		if k.ShortTag() == "!!merge" {
+			if v.Kind == yaml.SequenceNode {
+				merges = append(merges, v.Content...)
+			} else {
+				merges = append(merges, v)
+			}
+			for _, m := range merges {
+				if m.Kind != yaml.MappingNode {
+					return e, faultf(n.Content[i+1], "<< takes a map or a list of maps, found %s", describe(m))
+				}
+			}
+			continue
+		}
+		if first := own[k.Value]; first != nil {
+			return e, faultf(k, "duplicate key %q (first at line %d)", k.Value, first.Line)
+		}
+		own[k.Value] = k
+		out = append(out, k, v)
+		e.nodes++
+		e.add(ve)
+	}
+	for _, m := range merges {
+		me := r.seen[m]
+		for i := 0; i+1 < len(m.Content); i += 2 {
+			if own[m.Content[i].Value] != nil {
+				continue
+			}
+			own[m.Content[i].Value] = m.Content[i]
+			out = append(out, m.Content[i], m.Content[i+1])
+			if r.room--; r.room < 0 {
+				return e, faultf(n, "merge keys add more than %d values", aliasRoom)
+			}
+		}
+		e.nodes = min(e.nodes+me.nodes, math.MaxInt32)
+		e.height = max(e.height, me.height)
+	}
+	n.Content = slices.Clip(out)
+	return e, nil
+}
+
+// settle gives a scalar one of the five JSON tags. Unquoted yes, no, on and off
+// are true and false, as for the YAML 1.1 reader that scenario files were
+// written for; a date is text.
+func settle(n *yaml.Node) error {
+	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
+	switch tag := n.ShortTag(); tag {
+	case "!!str":
+		n.Tag = "!!str"
+		if plain {
+			switch strings.ToLower(n.Value) {
+			case "yes", "no", "on", "off":
+				if w := n.Value; w == strings.ToLower(w) || w == strings.ToUpper(w) || w[1:] == strings.ToLower(w[1:]) {
+					n.Tag = "!!bool"
+				}
+			}
+		}
+	case "!!null":
+		n.Tag = "!!null"
+	case "!!timestamp", "!!merge":
+		n.Tag = "!!str"
+	case "!!bool":
+		n.Tag = "!!bool"
+		switch strings.ToLower(n.Value) {
+		case "true", "false", "yes", "no", "on", "off":
+		default:
+			return faultf(n, "tag !!bool: expected true or false, found %q", n.Value)
+		}
+	case "!!int", "!!float":
+		n.Tag = tag
+		if v, err := number(n); err != nil {
+			return err
+		} else if _, isInt := v.(int64); tag == "!!int" && !isInt {
+			n.Tag = "!!float"
+		}
+	default:
+		return faultf(n, "tag %s: expected text, a number, true, false or null", n.Tag)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package scenario
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/mock"
+)
+
+// document compiles the map at the top: {config, endpoints}, {config, mocks},
+// or the endpoints themselves with config among them.
+func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
+	if root.Kind != yaml.MappingNode {
+		return nil, sentinel(root, ErrNotObject)
+	}
+	endpoints, wrapper := root, (*yaml.Node)(nil)
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		k, v := root.Content[i], root.Content[i+1]
+		switch k.Value {
+		case "endpoints", "mocks":
+			if wrapper != nil {
+				return nil, faultf(k, "both endpoints and mocks: expected one of them")
+			}
+			endpoints, wrapper = v, k
+		case "config":
+			if err := c.configure(v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if endpoints.Kind != yaml.MappingNode {
+		return nil, sentinel(endpoints, ErrNoEndpoints)
+	}
+	if wrapper != nil {
+		for i := 0; i+1 < len(root.Content); i += 2 {
+			switch k := root.Content[i]; k.Value {
+			case wrapper.Value, "config":
+			case "name", "description", "version", "$schema": // remarks
+			default:
+				if isKey(k.Value) {
+					return nil, faultf(k, "endpoint %q stands beside %s: expected it inside", k.Value, wrapper.Value)
+				}
+				return nil, unknownKey(k, "", []string{"config", "endpoints", "mocks", "name", "description", "version"})
+			}
+		}
+		return c.endpoints(endpoints, false)
+	}
+	return c.endpoints(endpoints, true)
+}
+
+func sentinel(n *yaml.Node, err error) error {
+	return &Error{Line: n.Line, Column: n.Column, Message: err.Error() + ", found " + describe(n), Err: err}
+}
+
+// isKey tells whether s looks like an endpoint's key rather than a setting.
+func isKey(s string) bool { return strings.ContainsAny(s, " /") }
+
+// config is the document's config block.
+type config struct {
+	FilesDir           string   `yaml:"files_dir"`
+	AddonsDir          string   `yaml:"addons_dir"`
+	DefaultLatencyMS   *float64 `yaml:"default_latency_ms"`
+	DefaultContentType string   `yaml:"default_content_type"`
+}
+
+func (c *compiler) configure(n *yaml.Node) error {
+	var cfg config
+	if err := assign(n, reflect.ValueOf(&cfg).Elem(), "config"); err != nil {
+		return err
+	}
+	if cfg.DefaultLatencyMS != nil {
+		d, ok := milliseconds(*cfg.DefaultLatencyMS)
+		if !ok {
+			return wrong(field(n, "default_latency_ms"), "config.default_latency_ms", latencyRange)
+		}
+		c.env.DefaultLatency = d
+	}
+	if cfg.DefaultContentType != "" {
+		if !validValue(cfg.DefaultContentType) {
+			return wrong(field(n, "default_content_type"), "config.default_content_type", "one line of text")
+		}
+		c.env.DefaultContentType = cfg.DefaultContentType
+	}
+	if cfg.FilesDir != "" {
+		c.env.FilesDir, c.filesFault = c.directory(cfg.FilesDir, c.env.FilesDir, field(n, "files_dir"))
+	}
+	if cfg.AddonsDir != "" {
+		c.env.AddonsDir, c.addonsFault = c.directory(cfg.AddonsDir, c.env.AddonsDir, field(n, "addons_dir"))
+	}
+	return nil
+}
+
+// directory resolves a directory of the config block. The fault counts only
+// once something is asked from there: scenarios written for another machine
+// name directories that nobody uses.
+func (c *compiler) directory(dir, base string, at *yaml.Node) (string, error) {
+	if c.dir != "" {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(c.dir, dir)
+		}
+		return dir, nil
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(base, dir)
+	}
+	if rel, err := filepath.Rel(base, dir); err != nil || !filepath.IsLocal(rel) {
+		return base, faultf(at, "config: directory %q: expected one within %s, since the scenario was sent and not read from disk", dir, base)
+	}
+	return dir, nil
+}
