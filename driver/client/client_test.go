@@ -282,7 +282,7 @@ func TestDialErrors(t *testing.T) {
 		want string
 	}{
 		{filepath.Join(dir, "none"), Options{}, "cannot reach the exporter at " + filepath.Join(dir, "none") + ": "},
-		{"127.0.0.1:1", Options{Insecure: true}, "cannot reach the exporter at 127.0.0.1:1: "},
+		{"127.0.0.1:1", Options{Insecure: true}, "cannot reach the exporter at 127.0.0.1:1: dial tcp "},
 		{"127.0.0.1:1", Options{RootsFile: filepath.Join(dir, "none.pem")}, "trusted roots: "},
 	}
 	for _, tt := range tests {

@@ -30,7 +30,7 @@ func (e *Error) Is(target error) bool {
 }
 
 // dialText is how gRPC wraps the reason for not getting a connection.
-var dialText = regexp.MustCompile(`connection error: desc = "(?:transport: )?(.*)"$`)
+var dialText = regexp.MustCompile(`connection error: desc = "(?:transport: )?(?:Error while dialing: )?(.*)"$`)
 
 // errorOf makes the error of a call readable.
 func (c *Client) errorOf(method string, err error) error {
