@@ -245,7 +245,7 @@ func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func(
 		return r
 	}
 	endToEnd(res.Header)
-	b := &h1Body{ReadCloser: res.Body, u: s.p.upstream, c: c, up: up, stop: stop, keep: !res.Close}
+	b := &h1Body{src: res.Body, size: res.ContentLength, u: s.p.upstream, c: c, up: up, stop: stop, keep: !res.Close}
 	if res.Body == http.NoBody {
 		b.release(true)
 		return r
@@ -256,15 +256,14 @@ func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func(
 		}
 		r.Trailer = func() http.Header { return res.Trailer }
 	}
-	b.Reader = exchange.Reader{R: b, N: res.ContentLength}
-	r.Body = &b.Reader
+	r.Body = b
 	return r
 }
 
 // h1Body is a response body; at its end the connection goes back to the pool.
 type h1Body struct {
-	exchange.Reader
-	io.ReadCloser
+	src  io.Reader
+	size int64
 	u    *upstream
 	c    *h1Conn
 	up   *upload
@@ -274,12 +273,25 @@ type h1Body struct {
 }
 
 func (b *h1Body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.src.Read(p)
 	if err == io.EOF {
 		b.release(true)
 	}
 	return n, err
 }
+
+// SendTo passes the body on as it comes.
+func (b *h1Body) SendTo(_ context.Context, c exchange.Conn) error {
+	_, err := c.ReadFrom(b)
+	return err
+}
+
+// Size is the announced length, -1 without one.
+func (b *h1Body) Size() int64 { return b.size }
+
+// Ready tells whether the beginning is here already, so that it can go out
+// together with the header.
+func (b *h1Body) Ready() bool { return b.c.br.Buffered() > 0 }
 
 // Close gives the connection up unless the body was read to its end.
 func (b *h1Body) Close() error {
@@ -434,3 +446,9 @@ func (p *h1Pool) close() {
 	}
 	p.idle = nil
 }
+
+// Interface guards.
+var (
+	_ exchange.Sized = (*h1Body)(nil)
+	_ io.ReadCloser  = (*h1Body)(nil)
+)

@@ -27,7 +27,7 @@ type sender struct {
 	held   []byte
 	one    [1]byte
 	stream bool // flush after every piece
-	abort  bool   // break the connection off instead of ending the response
+	abort  bool // break the connection off instead of ending the response
 
 	trailer http.Header
 }
@@ -99,9 +99,8 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 			c.rec = j.NewRecorder(res.Header, s.req.Target)
 		}
 	}
-	if size < 0 {
-		// The header goes out now: the first byte may be long in coming.
-		c.Flush()
+	if !ready(res.Body, size) {
+		c.Flush() // the header goes out now: the first byte may be long in coming
 	}
 	err := res.Body.SendTo(ctx, c)
 	if c.rec != nil {
@@ -118,6 +117,17 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 		c.trailer = res.Trailer()
 		c.sendTrailer(res.Header["Trailer"])
 	}
+}
+
+// ready tells whether the first bytes of a body come without waiting.
+func ready(b exchange.Body, size int64) bool {
+	switch b := b.(type) {
+	case interface{ Ready() bool }:
+		return size >= 0 && b.Ready()
+	case exchange.Stored:
+		return true
+	}
+	return false
 }
 
 // sendTrailer hands the trailers to net/http: the announced ones by name, the

@@ -1,0 +1,551 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// everyWay runs f for plain HTTP, HTTPS over HTTP/1.1 and HTTPS over HTTP/2 on both sides.
+func everyWay(t *testing.T, h http.HandlerFunc, f func(t *testing.T, b *bench, c *http.Client, url string)) {
+	for _, w := range []struct {
+		name       string
+		secure, h2 bool
+	}{{"http", false, false}, {"https1", true, false}, {"https2", true, true}} {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, nil)
+			f(t, b, b.client(w.h2), origin(t, w.h2, w.secure, h).URL)
+		})
+	}
+}
+
+func TestForwardIsFaithful(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		for _, k := range []string{"Via", "X-Forwarded-For", "Proxy-Connection", "Accept-Encoding", "User-Agent"} {
+			if v, ok := r.Header[k]; ok {
+				w.Header().Set("Saw-"+k, strings.Join(v, "|"))
+			}
+		}
+		w.Header()["X-Many"] = []string{"a", "b"}
+		w.Header()["Date"] = nil
+		w.Header()["Content-Type"] = nil
+		fmt.Fprint(w, r.Proto, " ", r.Method, " ", r.RequestURI, " ", r.Host, " ", strings.Join(r.Header["X-Twice"], "|"))
+	}, func(t *testing.T, b *bench, c *http.Client, url string) {
+		req, _ := http.NewRequest("DELETE", url+"/%2F/a%20b?x=%41&y", nil)
+		req.Header["X-Twice"] = []string{"1", "2"}
+		req.Header["User-Agent"] = nil
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		want := fmt.Sprintf("%s DELETE /%%2F/a%%20b?x=%%41&y %s 1|2", res.Proto, strings.SplitN(url, "//", 2)[1])
+		if string(body) != want {
+			t.Errorf("got  %s\nwant %s", body, want)
+		}
+		for k := range res.Header {
+			if strings.HasPrefix(k, "Saw-") || k == "Content-Type" || k == "Date" || k == "Via" {
+				t.Errorf("%s: %s", k, res.Header[k])
+			}
+		}
+		if !slices.Equal(res.Header["X-Many"], []string{"a", "b"}) {
+			t.Error(res.Header)
+		}
+	})
+}
+
+func TestForwardLeavesGzipAlone(t *testing.T) {
+	t.Parallel()
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	io.WriteString(z, "hello")
+	z.Close()
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip") // whether asked for or not
+		w.Write(zipped.Bytes())
+	}, func(t *testing.T, b *bench, c *http.Client, url string) {
+		if body, res := get(t, c, url); body != zipped.String() || res.Header.Get("Content-Encoding") != "gzip" {
+			t.Errorf("%q %v", body, res.Header)
+		}
+	})
+}
+
+// What a server sends reaches the device before the server goes on.
+func TestForwardStreams(t *testing.T) {
+	t.Parallel()
+	type step struct{}
+	next := make(chan step)
+	for _, length := range []bool{false, true} {
+		h := func(w http.ResponseWriter, r *http.Request) {
+			if length {
+				w.Header().Set("Content-Length", "8")
+			} else {
+				w.Header().Set("Content-Type", "text/event-stream")
+			}
+			w.WriteHeader(200)
+			w.(http.Flusher).Flush()
+			for i := range 4 {
+				<-next
+				fmt.Fprintf(w, "%d\n", i)
+				w.(http.Flusher).Flush()
+			}
+		}
+		for _, h2 := range []bool{false, true} {
+			b := start(t, nil)
+			res, err := b.client(h2).Get(origin(t, h2, h2, h).URL) // the header comes before any body byte
+			if err != nil {
+				t.Fatal(err)
+			}
+			br := bufio.NewReader(res.Body)
+			for i := range 4 {
+				next <- step{}
+				if l, err := br.ReadString('\n'); l != fmt.Sprintln(i) || err != nil {
+					t.Fatal(l, err)
+				}
+			}
+			if _, err := br.ReadByte(); err != io.EOF {
+				t.Error(err)
+			}
+			res.Body.Close()
+		}
+	}
+}
+
+func TestForwardTrailers(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Trailer", "X-Sum")
+		w.WriteHeader(200)
+		fmt.Fprint(w, "body")
+		w.Header().Set("X-Sum", "42 "+r.Trailer.Get("X-Up"))
+		w.Header().Set(http.TrailerPrefix+"X-Late", "late")
+	}, func(t *testing.T, b *bench, c *http.Client, url string) {
+		req, _ := http.NewRequest("POST", url, struct{ io.Reader }{strings.NewReader("up")})
+		req.Trailer = http.Header{"X-Up": {"sent"}}
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.Trailer.Get("X-Sum") != "42 sent" || res.Trailer.Get("X-Late") != "late" {
+			t.Error(res.Trailer)
+		}
+		if e := b.journal.Entries(nil)[0]; e.ResponseTrailer.Get("X-Sum") != "42 sent" || e.RequestTrailer.Get("X-Up") != "sent" {
+			t.Error(e.ResponseTrailer, e.RequestTrailer)
+		}
+	})
+}
+
+func TestForwardExpectContinue(t *testing.T) {
+	t.Parallel()
+	o := origin(t, false, false, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %q", b, r.Header["Expect"])
+	})
+	b := start(t, nil)
+	c, br := b.dial()
+	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n", o.URL)
+	if l, err := br.ReadString('\n'); !strings.HasPrefix(l, "HTTP/1.1 100 ") {
+		t.Fatal(l, err)
+	}
+	br.ReadString('\n')
+	io.WriteString(c, "ok")
+	expectBody(t, br, "POST", "ok []")
+}
+
+func TestForwardEarlyHints(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</a.css>")
+		w.WriteHeader(103)
+		w.Header().Del("Link")
+		fmt.Fprint(w, "final")
+	}, func(t *testing.T, b *bench, c *http.Client, url string) {
+		if body, res := get(t, c, url); body != "final" || res.StatusCode != 200 || res.Header.Get("Link") != "" {
+			t.Error(body, res.Status, res.Header)
+		}
+	})
+}
+
+// An answer that comes before the upload is done reaches the device, and
+// bytes go both ways at once.
+func TestForwardBothWaysAtOnce(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		w.WriteHeader(200)
+		w.(http.Flusher).Flush()
+		br := bufio.NewReader(r.Body)
+		for {
+			l, err := br.ReadString('\n')
+			if err != nil {
+				return
+			}
+			fmt.Fprint(w, "re:", l)
+			w.(http.Flusher).Flush()
+		}
+	}, func(t *testing.T, b *bench, c *http.Client, url string) {
+		pr, pw := io.Pipe()
+		res, err := c.Post(url, "text/plain", pr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		br := bufio.NewReader(res.Body)
+		for i := range 3 {
+			fmt.Fprintf(pw, "m%d\n", i)
+			if l, err := br.ReadString('\n'); l != fmt.Sprintf("re:m%d\n", i) {
+				t.Fatal(l, err)
+			}
+		}
+		pw.Close()
+		if rest, err := io.ReadAll(br); len(rest) > 0 || err != nil {
+			t.Errorf("%q %v", rest, err)
+		}
+		res.Body.Close()
+	})
+}
+
+func TestForwardLargeBodies(t *testing.T) {
+	t.Parallel()
+	big := make([]byte, 6<<20)
+	for i := range big {
+		big[i] = byte(i * 7 >> 3)
+	}
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		w.Write(b)
+	}, func(t *testing.T, b *bench, c *http.Client, url string) {
+		for _, n := range []int{100, inlineBody, inlineBody + 1, len(big)} {
+			res, err := c.Post(url, "application/octet-stream", bytes.NewReader(big[:n]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || !bytes.Equal(got, big[:n]) {
+				t.Fatalf("%d: got %d bytes, %v", n, len(got), err)
+			}
+		}
+		for i, e := range b.journal.Entries(nil) {
+			for _, blob := range []capture.Blob{e.RequestBody, e.ResponseBody} {
+				r, err := capture.OpenBody(blob)
+				if err != nil {
+					t.Fatal(err)
+				}
+				kept, _ := io.ReadAll(r)
+				r.Close()
+				if int64(len(kept)) != blob.Size || blob.Truncated || !bytes.Equal(kept, big[:len(kept)]) {
+					t.Errorf("entry %d: kept %d of %d bytes", i, len(kept), blob.Size)
+				}
+			}
+		}
+	})
+}
+
+func TestForwardFailures(t *testing.T) {
+	t.Parallel()
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.Close()
+	mute := rawOrigin(t, func(c net.Conn) {})
+	secure := origin(t, false, true, func(http.ResponseWriter, *http.Request) {})
+	plain := origin(t, false, false, func(http.ResponseWriter, *http.Request) {})
+	b := start(t, nil, func(c *Config) { c.Insecure = false })
+	for url, want := range map[string]string{
+		"http://" + dead.Addr().String():                         "connection refused",
+		"https://" + dead.Addr().String():                        "connection refused",
+		"http://" + mute:                                         "closed the connection without an answer",
+		secure.URL:                                               "certificate",
+		strings.Replace(plain.URL, "http:", "https:", 1):         "does not speak TLS",
+		"http://" + b.addr() + "/loop":                           "the proxy itself",
+		"http://" + rawOrigin(t, say("NONSENSE\r\n\r\n")) + "/x": "malformed",
+		"http://" + rawOrigin(t, say("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("y", 2<<20))) + "/x": "header over 1 MiB",
+	} {
+		body, res := get(t, b.client(false), url)
+		if res.StatusCode != 502 || !strings.Contains(body, want) {
+			t.Errorf("%s: %s %q, want %q", url, res.Status, body, want)
+		}
+	}
+	for _, e := range b.journal.Entries(nil) {
+		if e.Status != 0 || e.Error == "" || e.Origin != exchange.FromProxy {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// rawOrigin is a server that reads one header block and then does f.
+func rawOrigin(t *testing.T, f func(net.Conn)) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					f(c)
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func say(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
+
+// A body that breaks off is broken off for the device, too, and the entry says so.
+func TestForwardTruncated(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	for _, head := range []string{"Content-Length: 100\r\n", "Transfer-Encoding: chunked\r\n"} {
+		o := rawOrigin(t, say("HTTP/1.1 200 OK\r\n"+head+"\r\n5\r\nhello\r\n"))
+		res, err := b.client(false).Get("http://" + o)
+		if err == nil {
+			_, err = io.ReadAll(res.Body)
+			res.Body.Close()
+		}
+		if err == nil {
+			t.Error(head, "the device got a whole answer")
+		}
+	}
+	es := b.journal.Entries(nil)
+	if len(es) != 2 || es[0].Error == "" || es[1].Error == "" {
+		t.Errorf("%+v", es)
+	}
+}
+
+// A body without length or chunks ends with the connection.
+func TestForwardUntilClose(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	for range 2 {
+		body, _ := get(t, b.client(false), "http://"+rawOrigin(t, say("HTTP/1.0 200 OK\r\n\r\nall of it")))
+		if body != "all of it" {
+			t.Errorf("%q", body)
+		}
+	}
+}
+
+// The server is told when the device leaves.
+func TestForwardDeviceLeaves(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{}, 3)
+	entered := make(chan struct{}, 3)
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		entered <- struct{}{}
+		<-r.Context().Done()
+		gone <- struct{}{}
+	}, func(t *testing.T, b *bench, c *http.Client, url string) {
+		ctx, cancel := context.WithCancel(t.Context())
+		req, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
+		go func() { <-entered; cancel() }()
+		if _, err := c.Do(req); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		<-gone
+	})
+}
+
+// A kept connection that the server has closed is not an error for the device.
+func TestForwardStaleConnection(t *testing.T) {
+	t.Parallel()
+	n := 0
+	o := rawOrigin(t, func(c net.Conn) {
+		n++
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", n)
+	})
+	b := start(t, nil)
+	c := b.client(false)
+	for i := 1; i <= 5; i++ {
+		if body, res := get(t, c, "http://"+o); body != fmt.Sprint(i) {
+			t.Fatal(body, res.Status)
+		}
+	}
+}
+
+func TestWebSocketPassesThrough(t *testing.T) {
+	t.Parallel()
+	h := func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		for {
+			ty, b, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			c.Write(r.Context(), ty, append([]byte("re:"), b...))
+		}
+	}
+	for _, secure := range []bool{false, true} {
+		b := start(t, nil)
+		ws, res, err := websocket.Dial(t.Context(), strings.Replace(origin(t, false, secure, h).URL, "http", "ws", 1), &websocket.DialOptions{HTTPClient: b.client(false)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != 101 {
+			t.Error(res.Status)
+		}
+		for i := range 3 {
+			ws.Write(t.Context(), websocket.MessageText, fmt.Appendf(nil, "m%d", i))
+			if _, m, err := ws.Read(t.Context()); string(m) != fmt.Sprintf("re:m%d", i) {
+				t.Fatal(string(m), err)
+			}
+		}
+		if es := b.journal.Entries(nil); len(es) != 1 || es[0].Status != 101 {
+			t.Errorf("%+v", es)
+		}
+		if err := ws.Close(websocket.StatusNormalClosure, "bye"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRawTunnels(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				fmt.Fprint(c, "220 hi\n")
+				io.Copy(c, c)
+			}()
+		}
+	}()
+	b := start(t, nil)
+	// The server speaks first.
+	c, br := b.tunnel(l.Addr().String())
+	if s, err := br.ReadString('\n'); s != "220 hi\n" {
+		t.Fatal(s, err)
+	}
+	fmt.Fprint(c, "\x00ping\n")
+	if s, err := br.ReadString('\n'); s != "\x00ping\n" {
+		t.Fatal(s, err)
+	}
+	c.(*net.TCPConn).CloseWrite()
+	if rest, err := io.ReadAll(br); len(rest) > 0 || err != nil {
+		t.Errorf("%q %v", rest, err)
+	}
+	// The client speaks first.
+	c, br = b.tunnel(l.Addr().String())
+	fmt.Fprint(c, "\x01\x02first\n")
+	c.(*net.TCPConn).CloseWrite()
+	if all, err := io.ReadAll(br); string(all) != "220 hi\n\x01\x02first\n" {
+		t.Errorf("%q %v", all, err)
+	}
+	// Isolated: refused.
+	iso := start(t, nil, func(c *Config) { c.Isolated = true })
+	c, br = iso.tunnel(l.Addr().String())
+	fmt.Fprint(c, "\x01\x02first\n")
+	if all, _ := io.ReadAll(br); len(all) > 0 {
+		t.Errorf("isolated: %q", all)
+	}
+}
+
+// A device that only opens a tunnel early and speaks TLS later is intercepted.
+func TestLateTLS(t *testing.T) {
+	t.Parallel()
+	o := origin(t, false, true, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "real") })
+	b := start(t, echo)
+	c, br := b.tunnel(o.Listener.Addr().String())
+	// Wait for the proxy to give up waiting and connect; the server then waits, too.
+	time.Sleep(speakFirst + 200*time.Millisecond)
+	tc := tls.Client(buffered{c, br}, &tls.Config{InsecureSkipVerify: true})
+	fmt.Fprintf(tc, "GET /late HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	expectBody(t, bufio.NewReader(tc), "GET", fmt.Sprintf("HTTP/1.1 GET https://a.test:%d/late 0\n", o.Listener.Addr().(*net.TCPAddr).Port))
+}
+
+// A device that does not trust the CA leaves a trace.
+func TestHandshakeFailureIsCaptured(t *testing.T) {
+	t.Parallel()
+	b := start(t, echo)
+	c, br := b.tunnel("api.example.test:8443")
+	err := tls.Client(buffered{c, br}, &tls.Config{ServerName: "sni.example.test"}).Handshake()
+	if err == nil {
+		t.Fatal("trusted")
+	}
+	c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	e, err := b.journal.Wait(ctx, func(e *capture.Entry) bool { return e.Kind == capture.TLSError })
+	if err != nil || e.SNI != "sni.example.test" || e.Host != "api.example.test" || e.Port != 8443 || !strings.Contains(e.Error, "bad certificate") {
+		t.Errorf("%+v %v", e, err)
+	}
+}
+
+// The Host header names the server where a CONNECT only has its address.
+func TestConnectByAddress(t *testing.T) {
+	t.Parallel()
+	o := origin(t, false, true, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "real ", r.Host, r.TLS.ServerName) })
+	b := start(t, exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+		if x.Request.Host != "api.example.test" {
+			t.Errorf("host %q", x.Request.Host)
+		}
+		return x.Forward(ctx)
+	}))
+	c, br := b.tunnel(o.Listener.Addr().String())
+	tc := tls.Client(buffered{c, br}, &tls.Config{RootCAs: b.roots, ServerName: "api.example.test"})
+	fmt.Fprintf(tc, "GET / HTTP/1.1\r\nHost: api.example.test\r\n\r\n")
+	expectBody(t, bufio.NewReader(tc), "GET", "real api.example.testapi.example.test")
+}
+
+// The two facts of gomitmproxy that the hand-over rests on.
+func TestHandOverOfEveryConnection(t *testing.T) {
+	t.Parallel()
+	b := start(t, echo)
+	for _, first := range []string{"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n"} {
+		c, br := b.dial()
+		io.WriteString(c, first)
+		if _, err := br.ReadByte(); err != nil {
+			t.Fatal(err)
+		}
+		b.p.mu.Lock()
+		for k := range b.p.conns {
+			if fc, ok := k.(*frontConn); ok && fc.RemoteAddr().String() == c.LocalAddr().String() {
+				t.Errorf("%q: gomitmproxy still has the connection", first)
+			}
+		}
+		b.p.mu.Unlock()
+		c.Close()
+	}
+}
