@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 
 	"starproxy/driver"
@@ -36,6 +35,11 @@ func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error)
 	}
 	for _, edit := range edits {
 		if err := edit(proxyNodes(b.config.Export)); err != nil {
+			return nil, err
+		}
+	}
+	if b.builtIn {
+		if err := useQuickstart(b.config.Export[0].Driver); err != nil {
 			return nil, err
 		}
 	}
@@ -95,21 +99,15 @@ func (b *bench) proxy(path string) proxy { return proxy{local{b.Driver(path)}} }
 
 // builtInConfig is what is served when no exporter file is given: one proxy on
 // the loopback interface with the quick-start scenario and its data in the
-// user's own directory.
 func builtInConfig(sys *System) (*exporter.Config, error) {
 	data, err := dataDir(sys)
 	if err != nil {
-		return nil, err
-	}
-	scenario := filepath.Join(data, "quickstart", "scenario.yaml")
-	if err := writeQuickstart(scenario); err != nil {
 		return nil, err
 	}
 	d := driver.DefaultConfig()
 	d.Listen.Host = "127.0.0.1"
 	d.Web.Host = "127.0.0.1"
 	d.Directories.Data = data
-	d.MockScenario = scenario
 	return &exporter.Config{
 		Metadata:    exporter.Metadata{Namespace: "default", Name: "starproxy"},
 		Description: "starproxy with its built-in configuration",
@@ -126,16 +124,4 @@ func dataDir(sys *System) (string, error) {
 		return filepath.Join(home, ".local", "share", "starproxy"), nil
 	}
 	return "", fmt.Errorf("no directory for data: neither XDG_DATA_HOME nor HOME is set")
-}
-
-// writeQuickstart puts the quick-start scenario where it can be looked at and
-// edited. One that is there stays: it may be the user's by now.
-func writeQuickstart(path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(path, quickstart, 0o600)
 }

@@ -36,6 +36,7 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return failure("Error reading file: " + err.Error())
 	}
+	sent := map[string]bool{}
 	for _, name := range companions(path, content) {
 		local := filepath.FromSlash(name)
 		if !filepath.IsAbs(local) {
@@ -49,6 +50,10 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 			continue // the exporter may have it
 		}
 		sys.out("  uploading %s", name)
+		if sent[name] {
+			continue // one transfer serves all that refer to it
+		}
+		sent[name] = true
 		if err := p.upload(ctx, sys, name, local); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -71,8 +76,9 @@ func scenarioPath(path string) string {
 }
 
 // companions is the value of every "file" key that an endpoint, a response, a
-// rule or a step of the scenario has, in their order, each once. A document
-// that can't be read has none: the exporter says what is wrong with it.
+// rule or a step of the scenario has, in their order. A document that
+//
+//	can't be read has none: the exporter says what is wrong with it.
 func companions(path string, content []byte) []string {
 	var doc yaml.Node // JSON is YAML too
 	if yaml.Unmarshal(content, &doc) != nil || len(doc.Content) == 0 {
@@ -86,10 +92,8 @@ func companions(path string, content []byte) []string {
 		}
 	}
 	var files []string
-	seen := map[string]bool{}
 	add := func(n *yaml.Node) {
-		if f := value(n, "file"); f != nil && f.Kind == yaml.ScalarNode && f.Tag == "!!str" && !seen[f.Value] {
-			seen[f.Value] = true
+		if f := value(n, "file"); f != nil && f.Kind == yaml.ScalarNode && f.Tag == "!!str" {
 			files = append(files, f.Value)
 		}
 	}

@@ -14,6 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	"starproxy/driver/client"
 )
 
 // fake is an exported object that answers as it is told.
@@ -175,7 +179,7 @@ func TestMockLoad(t *testing.T) {
 	}
 	f := &fake{answers: map[string]any{"upload_mock_file": "Uploaded: x (1 bytes)", "load_mock_scenario_content": "Loaded 4 endpoint(s) from scenario.yml"}}
 	stdout, stderr, code := proxyCommand(t, f, "mock", "load", dir)
-	want := "  uploading a.bin\n  uploading deep/b.bin\n  skipped unsafe file path: ../x\n  skipped unsafe file path: link\nLoaded 4 endpoint(s) from scenario.yml\n"
+	want := "  uploading a.bin\n  uploading deep/b.bin\n  skipped unsafe file path: ../x\n  uploading a.bin\n  skipped unsafe file path: link\nLoaded 4 endpoint(s) from scenario.yml\n"
 	if stdout != want || stderr != "" || code != 0 {
 		t.Errorf("exit code %d\nstdout\n%swant\n%sstderr %s", code, stdout, want, stderr)
 	}
@@ -291,5 +295,24 @@ func TestWeb(t *testing.T) {
 	cancel() // the client's connection is kept alive: it must not hold us up
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestUploadTooLarge(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	for name, text := range map[string]string{"scenario.yaml": "GET /a: {file: a.bin}\n", "a.bin": "firmware"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The words of grpc-go and of the core library behind Python.
+	for _, message := range []string{"grpc: received message larger than max (5592500 vs. 4194304)", "CLIENT: Received message larger than max (5592500 vs. 4194304)"} {
+		f := &fake{answers: map[string]any{"upload_mock_file": &client.Error{Code: codes.ResourceExhausted, Message: message}}}
+		_, stderr, code := proxyCommand(t, f, "mock", "load", dir)
+		want := "j: a.bin: 8 B are too much for one message to this exporter, which takes files of up to 3.0 MB: copy the file to its files directory by other means\n"
+		if code != 1 || stderr != want {
+			t.Errorf("exit code %d, stderr %q, want %q", code, stderr, want)
+		}
 	}
 }

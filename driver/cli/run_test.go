@@ -83,7 +83,7 @@ func TestRunBuiltIn(t *testing.T) {
 	t.Parallel()
 	data, port := tempDir(t), freePort(t)
 	r := startRun(t, "  curl", []string{"XDG_DATA_HOME=" + data}, "--port", port)
-	proxyURL := r.find(t, `^proxy: (http://\S+) \(mode mock, 4 mock endpoint\(s\)\)$`)
+	proxyURL := r.find(t, `^proxy: +(http://\S+) \(mode mock, 4 mock endpoint\(s\)\)$`)
 	if proxyURL != "http://127.0.0.1:"+port {
 		t.Errorf("proxy %s, want port %s", proxyURL, port)
 	}
