@@ -67,9 +67,6 @@ func fileHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.c.filesFault != nil {
-		return nil, d.c.filesFault
-	}
 	a, err := d.answer()
 	if err != nil {
 		return nil, err

@@ -66,9 +66,6 @@ type compiler struct {
 	src mock.Source
 	// dir is where the document lies, empty when it was sent.
 	dir string
-	// filesFault and addonsFault are what is wrong with the config block's
-	// directories, for whoever needs them.
-	filesFault, addonsFault error
 }
 
 func newCompiler(env Env, src mock.Source, dir string) *compiler {

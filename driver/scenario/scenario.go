@@ -79,8 +79,8 @@ func Load(path string, env Env) (*Scenario, error) {
 }
 
 // Parse reads a scenario that somebody sent; filename decides between YAML and
-// JSON and is used in errors. Directories in its config block must lie within
-// those of env if a file is asked from them, so that a sender can't read others.
+// JSON and is used in errors. Directories in its config block count only
+// within those of env, so that a sender can't read others; the log warns.
 func Parse(filename string, data []byte, env Env) (*Scenario, error) {
 	return parse(filename, data, env, "")
 }

@@ -127,7 +127,7 @@ func TestSchema(t *testing.T) {
 	// What only a reader of the whole can see: syntax, keys, repetitions,
 	// values of headers, who sent it, what this build can't do.
 	beyond := []string{"broken.yaml", "broken.json", "twice.yaml", "twice-url.yaml", "key.yaml", "script.star", "header-value.yaml",
-		"headers.yaml", "template.yaml", "addon.yaml", "files-dir.yaml", "files-up.yaml"}
+		"headers.yaml", "template.yaml", "addon.yaml"}
 	bad, err := txtar.ParseFile(filepath.Join("testdata", "bad.txtar"))
 	if err != nil {
 		t.Fatal(err)
@@ -247,6 +247,31 @@ func TestCompile(t *testing.T) {
 	} {
 		if _, err := Compile(tt.key, tt.def, Env{}, tt.src); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got %v, want %s", tt.key, err, tt.want)
+		}
+	}
+}
+
+// A sender gets at the driver's own files, whatever his config block says.
+func TestSentDirectories(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for name, text := range map[string]string{"secret": "secret", "files/secret": "mine", "files/sub/secret": "sub"} {
+		p := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := Env{FilesDir: filepath.Join(root, "files")}
+	for dir, want := range map[string]string{root: "mine", "..": "mine", "sub": "sub", filepath.Join(root, "files", "sub"): "sub", "/opt/elsewhere": "mine"} {
+		s, err := Parse("sent.yaml", []byte("config: {files_dir: "+dir+"}\nendpoints: {GET /x: {file: secret}}"), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, body := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/x"}); body != want {
+			t.Errorf("files_dir %s: got %q, want %q", dir, body, want)
 		}
 	}
 }

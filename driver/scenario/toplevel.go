@@ -85,29 +85,33 @@ func (c *compiler) configure(n *yaml.Node) error {
 		c.env.DefaultContentType = cfg.DefaultContentType
 	}
 	if cfg.FilesDir != "" {
-		c.env.FilesDir, c.filesFault = c.directory(cfg.FilesDir, c.env.FilesDir, field(n, "files_dir"))
+		c.env.FilesDir = c.directory(cfg.FilesDir, c.env.FilesDir, field(n, "files_dir"))
 	}
 	if cfg.AddonsDir != "" {
-		c.env.AddonsDir, c.addonsFault = c.directory(cfg.AddonsDir, c.env.AddonsDir, field(n, "addons_dir"))
+		c.env.AddonsDir = c.directory(cfg.AddonsDir, c.env.AddonsDir, field(n, "addons_dir"))
 	}
 	return nil
 }
 
-// directory resolves a directory of the config block. The fault counts only
-// once something is asked from there: scenarios written for another machine
-// name directories that nobody uses.
-func (c *compiler) directory(dir, base string, at *yaml.Node) (string, error) {
-	if c.dir != "" {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(c.dir, dir)
-		}
-		return dir, nil
-	}
-	if !filepath.IsAbs(dir) {
+// directory resolves a directory of the config block; base is the driver's own.
+// A sender's files are uploaded below base, and he is not to read what lies
+// elsewhere: a directory outside, as scenarios written for another machine
+// name it, is base itself.
+func (c *compiler) directory(dir, base string, at *yaml.Node) string {
+	switch {
+	case c.dir != "" && filepath.IsAbs(dir):
+		return dir
+	case c.dir != "":
+		return filepath.Join(c.dir, dir)
+	case !filepath.IsAbs(dir):
 		dir = filepath.Join(base, dir)
 	}
 	if rel, err := filepath.Rel(base, dir); err != nil || !filepath.IsLocal(rel) {
-		return base, faultf(at, "config: directory %q: expected one within %s, since the scenario was sent and not read from disk", dir, base)
+		if c.env.Log != nil {
+			c.env.Log.Warn("scenario was sent, not read from disk: its directory lies outside and is not used",
+				"scenario", c.src.Name, "line", at.Line, "directory", dir, "used", base)
+		}
+		return base
 	}
-	return dir, nil
+	return dir
 }
