@@ -33,6 +33,8 @@ type Env struct {
 	Serve func(def map[string]any) (exchange.Handler, error)
 	// Merge lays a patch over a JSON value; nil when merge() is not to be had.
 	Merge func(target any, patch map[string]any) any
+	// Manual is the clock of a test, which Clock then shows; else nil.
+	Manual *Clock
 	// MaxBody bounds, in bytes, how much of a request body scripts can see.
 	MaxBody int
 

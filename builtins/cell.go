@@ -34,6 +34,8 @@ type cell struct {
 	env     *Env
 	initial starlark.Value
 	now     atomic.Pointer[held]
+
+	getFn, setFn, incrFn, updateFn *starlark.Builtin
 }
 
 // held is the value of a cell since the last Env.Reset that it has seen.
@@ -44,7 +46,13 @@ type held struct {
 
 func newCell(env *Env, initial starlark.Value) *cell {
 	initial.Freeze()
-	return &cell{env: env, initial: initial}
+	c := &cell{env: env, initial: initial}
+	// Made once: a handler asks for them at every request.
+	c.getFn = method(c, "cell.get", (*cell).get)
+	c.setFn = method(c, "cell.set", (*cell).set)
+	c.incrFn = method(c, "cell.incr", (*cell).incr)
+	c.updateFn = method(c, "cell.update", (*cell).update)
+	return c
 }
 
 // load gives the value and what to compare with when it is replaced.
@@ -75,13 +83,13 @@ func (c *cell) AttrNames() []string { return []string{"get", "incr", "set", "upd
 func (c *cell) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "get":
-		return method(c, "cell.get", (*cell).get), nil
+		return c.getFn, nil
 	case "set":
-		return method(c, "cell.set", (*cell).set), nil
+		return c.setFn, nil
 	case "incr":
-		return method(c, "cell.incr", (*cell).incr), nil
+		return c.incrFn, nil
 	case "update":
-		return method(c, "cell.update", (*cell).update), nil
+		return c.updateFn, nil
 	}
 	return nil, nil
 }

@@ -45,11 +45,21 @@ type Module struct {
 	Name, Doc string
 	Funcs     []Func
 	Consts    []Const
-	// TemplatesOnly says that scripts do not see it, only template expressions.
-	TemplatesOnly bool
+	// Scope says who sees it; the zero value is everybody.
+	Scope Scope
 	// Call is called when the module itself is: state(key) means state.get(key).
 	Call string
 }
+
+// Scope is a set of places from which a module can be used.
+type Scope uint8
+
+// The scopes.
+const (
+	Everywhere Scope = iota
+	Templates        // template expressions
+	Tests            // *_test.star
+)
 
 // Modules is the list of everything that scripts can call, in the order in
 // which the reference shows it.
@@ -57,15 +67,15 @@ func Modules() []Module {
 	return []Module{
 		valuesModule(), stateModule(), cellModule(), mergeModule(), flowModule(),
 		jsonModule(), mathModule(), timeModule(), reModule(), sprigModule(), templateModule(),
+		assertModule(), clockModule(), testModule(),
 	}
 }
 
-// Names builds the names that scripts start with; those of template
-// expressions when template is true.
-func Names(template bool) starlark.StringDict {
+// Names builds the names that code in a scope starts with.
+func Names(scope Scope) starlark.StringDict {
 	names := starlark.StringDict{}
 	for _, m := range Modules() {
-		if m.TemplatesOnly && !template {
+		if m.Scope != Everywhere && m.Scope != scope {
 			continue
 		}
 		members := starlark.StringDict{}

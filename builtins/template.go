@@ -6,8 +6,8 @@ import (
 
 func templateModule() Module {
 	return Module{
-		Doc:           "What template expressions can ask of the request; scripts have req. A name without arguments needs no parentheses, an unquoted word is its own text: {{request_header(User-Agent)}}.",
-		TemplatesOnly: true,
+		Doc:   "What template expressions can ask of the request; scripts have req. A name without arguments needs no parentheses, an unquoted word is its own text: {{request_header(User-Agent)}}.",
+		Scope: Templates,
 		Funcs: []Func{
 			{"request_path", "", "Path and query as sent.", `request_path()  # => "/api/items/7?page=2"`, requestPath},
 			{"request_body", "", "The body as text.", `request_body()  # => '{"user": {"name": "ada"}, "tags": ["x"]}'`, requestBody},

@@ -3,39 +3,45 @@ package script
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 )
 
 // Example runs Starlark from the documentation: every line "EXPR  # => EXPR"
-// must hold. x is the request that it may ask about, or nil. It returns how
+// must hold, on a clock that stands still. x is the request that it may ask about, or nil. It returns how
 // many lines stated a result.
-func (h *Host) Example(ctx context.Context, src string, x *exchange.Exchange) (checked int, err error) {
+func Example(ctx context.Context, o Options, src string, x *exchange.Exchange) (checked int, err error) {
 	var b strings.Builder
 	for line := range strings.Lines(src) {
 		line = strings.TrimRight(line, "\n")
 		got, want, ok := strings.Cut(line, "# =>")
+		if strings.HasPrefix(line, "assert.") {
+			checked++
+		}
 		if ok {
 			checked++
 			line = fmt.Sprintf("check(%s, %s)", strings.TrimSpace(got), strings.TrimSpace(want))
 		}
 		b.WriteString(line + "\n")
 	}
+	e := testHost(o)
 	names := starlark.StringDict{"check": starlark.NewBuiltin("check", check)}
-	for name, v := range h.templates {
-		names[name] = v
+	for _, scope := range []builtins.Scope{builtins.Templates, builtins.Tests} {
+		maps.Copy(names, builtins.Names(scope))
 	}
-	r := h.get(ctx, x)
-	defer h.put(r)
+	r := e.get(ctx, x)
+	defer e.put(r)
 	if x != nil {
 		names["req"] = r.call.Request()
 	}
 	_, err = starlark.ExecFileOptions(dialect(), &r.thread, "example", b.String(), names)
 	if err != nil {
-		return checked, h.explain(r, err)
+		return checked, e.explain(r, err)
 	}
 	return checked, nil
 }

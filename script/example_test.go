@@ -24,8 +24,7 @@ func TestExamples(t *testing.T) {
 				if got := f.Signature(); got != f.Params {
 					t.Errorf("documented as (%s), unpacks (%s)", f.Params, got)
 				}
-				h := newHost(script.Options{})
-				n, err := h.Example(t.Context(), f.Example, exampleExchange())
+				n, err := script.Example(t.Context(), newHostOptions(), f.Example, exampleExchange())
 				if err != nil {
 					t.Errorf("%v\n%s", err, f.Example)
 				}

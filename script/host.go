@@ -88,8 +88,8 @@ func New(o Options) *Host {
 		env:       env,
 		maxSteps:  10_000_000,
 		maxTime:   30 * time.Second,
-		scripts:   builtins.Names(false),
-		templates: builtins.Names(true),
+		scripts:   builtins.Names(builtins.Everywhere),
+		templates: builtins.Names(builtins.Templates),
 		stdlib:    map[string]*module{},
 	}
 	if o.MaxSteps > 0 {

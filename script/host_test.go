@@ -17,6 +17,8 @@ func newHost(o script.Options) *script.Host {
 	return script.New(o)
 }
 
+func newHostOptions() script.Options { return script.Options{Merge: mock.Merge} }
+
 // exampleExchange is the request that the examples of the documentation ask about.
 func exampleExchange() *exchange.Exchange {
 	return newExchange("POST", "/api/items/7?page=2", `{"user": {"name": "ada"}, "tags": ["x"]}`)

@@ -1,0 +1,282 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"starproxy/builtins/exchange"
+)
+
+func assertModule() Module {
+	return Module{
+		Name: "assert", Scope: Tests,
+		Doc: "What tests state. A statement that does not hold ends the test.",
+		Funcs: []Func{
+			{"eq", "got, want", "got equals want.", "assert.eq(1 + 1, 2)", assertEq},
+			{"ne", "got, other", "got does not equal other.", "assert.ne(1, 2)", assertNe},
+			{"true", "cond, message=\"\"", "cond is true.", "assert.true(1 < 2)", assertTrue},
+			{"contains", "container, item", "item is in a list, a dict's keys, or a text.", "assert.contains(\"hello\", \"ell\")", assertContains},
+			{"fails", "fn, pattern=\"\"", "fn() ends with an error that matches a regular expression.", "assert.fails(lambda: 1 // 0, \"division by zero\")", assertFails},
+		},
+	}
+}
+
+func clockModule() Module {
+	return Module{
+		Name: "clock", Scope: Tests,
+		Doc: "The clock of a test: it stands still until it is moved.",
+		Funcs: []Func{
+			{"advance", "duration", "Moves the clock on.", "before = time.now()\nclock.advance(\"30s\")\nassert.eq(time.now() - before, time.parse_duration(\"30s\"))", clockAdvance},
+		},
+	}
+}
+
+func testModule() Module {
+	return Module{
+		Scope: Tests,
+		Doc:   "Means of tests.",
+		Funcs: []Func{
+			{"seed", "n", "Starts the random source from n.", "seed(7)\na = uuid()\nseed(7)\nassert.eq(uuid(), a)", callSeed},
+			{"request", "key, headers=None, query=None, params=None, body=None", "Makes a request of \"METHOD /path\" or \"METHOD URL\", as a handler gets it. A body that is no text is sent as JSON.", "req = request(\"POST /a?x=1\", headers={\"X-A\": \"b\"}, body={\"n\": 1})\nassert.eq(req.json(\"n\"), 1)\nassert.eq(req.query[\"x\"], \"1\")\nassert.eq(req.header(\"x-a\"), \"b\")", callRequest},
+		},
+	}
+}
+
+func assertEq(c *Call, a Args) (starlark.Value, error) {
+	var got, want starlark.Value
+	if err := a.Unpack("got", &got, "want", &want); err != nil {
+		return nil, err
+	}
+	same, err := starlark.Equal(got, want)
+	if err == nil && !same {
+		err = fmt.Errorf("got %s, want %s", got, want)
+	}
+	return starlark.None, err
+}
+
+func assertNe(c *Call, a Args) (starlark.Value, error) {
+	var got, other starlark.Value
+	if err := a.Unpack("got", &got, "other", &other); err != nil {
+		return nil, err
+	}
+	same, err := starlark.Equal(got, other)
+	if err == nil && same {
+		err = fmt.Errorf("got %s, want anything else", got)
+	}
+	return starlark.None, err
+}
+
+func assertTrue(c *Call, a Args) (starlark.Value, error) {
+	var cond starlark.Value
+	message := ""
+	if err := a.Unpack("cond", &cond, "message?", &message); err != nil {
+		return nil, err
+	}
+	if cond.Truth() {
+		return starlark.None, nil
+	}
+	if message == "" {
+		message = fmt.Sprintf("%s is not true", cond)
+	}
+	return nil, errors.New(message)
+}
+
+func assertContains(c *Call, a Args) (starlark.Value, error) {
+	var container, item starlark.Value
+	if err := a.Unpack("container", &container, "item", &item); err != nil {
+		return nil, err
+	}
+	in, err := starlark.Binary(syntax.IN, item, container)
+	if err == nil && !in.Truth() {
+		err = fmt.Errorf("%s is not in %s", item, container)
+	}
+	return starlark.None, err
+}
+
+func assertFails(c *Call, a Args) (starlark.Value, error) {
+	var fn starlark.Callable
+	pattern := ""
+	if err := a.Unpack("fn", &fn, "pattern?", &pattern); err != nil {
+		return nil, err
+	}
+	re, err := c.Env.pattern(a.fn, pattern)
+	if err != nil {
+		return nil, err
+	}
+	_, err = starlark.Call(c.Thread, fn, nil, nil)
+	if err == nil {
+		return nil, fmt.Errorf("%s did not fail", fn.Name())
+	}
+	if !re.MatchString(err.Error()) {
+		return nil, fmt.Errorf("failed with %q, want a match of %q", err.Error(), pattern)
+	}
+	return starlark.None, nil
+}
+
+// Clock is a clock that moves only when it is told to.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock makes a clock that stands at t.
+func NewClock(t time.Time) *Clock { return &Clock{now: t} }
+
+// Now is the time it shows.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves it on.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func clockAdvance(c *Call, a Args) (starlark.Value, error) {
+	var d time.Duration
+	if err := a.Unpack("duration", &d); err != nil {
+		return nil, err
+	}
+	if c.Env.Manual == nil {
+		return nil, errors.New("clock.advance: the clock here is not a test's")
+	}
+	c.Env.Manual.Advance(d)
+	return starlark.None, nil
+}
+
+func callSeed(c *Call, a Args) (starlark.Value, error) {
+	var n int64
+	if err := a.Unpack("n", &n); err != nil {
+		return nil, err
+	}
+	c.Env.Random.Seed(uint64(n))
+	return starlark.None, nil
+}
+
+func callRequest(c *Call, a Args) (starlark.Value, error) {
+	var key string
+	var headers, query, params, body starlark.Value
+	if err := a.Unpack("key", &key, "headers?", &headers, "query?", &query, "params?", &params, "body?", &body); err != nil {
+		return nil, err
+	}
+	x, err := newExchange(key, headers, query, params, body)
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	x.Start = c.Env.Clock()
+	return &Request{x: x, maxBody: c.Env.MaxBody}, nil
+}
+
+// newExchange makes the exchange of a request that never saw a network.
+func newExchange(key string, headers, query, params, body starlark.Value) (*exchange.Exchange, error) {
+	verb, target, ok := strings.Cut(key, " ")
+	if !ok {
+		verb, target = http.MethodGet, key
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Path == "" {
+		return nil, fmt.Errorf("%q is no METHOD /path", key)
+	}
+	q := &exchange.Request{
+		Method: strings.ToUpper(verb), Scheme: "http", Host: "localhost", Target: u.RequestURI(),
+		Proto: "HTTP/1.1", Header: http.Header{},
+	}
+	if u.Host != "" {
+		q.Scheme, q.Host = u.Scheme, u.Hostname()
+	}
+	q.Port = exchange.DefaultPort(q.Scheme)
+	if p := u.Port(); p != "" {
+		if q.Port, err = strconv.Atoi(p); err != nil {
+			return nil, fmt.Errorf("%q has no valid port", key)
+		}
+	}
+	q.Authority = q.Host
+	x := &exchange.Exchange{ID: 1, Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 40000), Request: q}
+	fields, err := textMap(headers)
+	if err != nil {
+		return nil, fmt.Errorf("headers: %w", err)
+	}
+	for k, v := range fields {
+		q.Header.Set(k, v)
+	}
+	pairs, err := textMap(query)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	if len(pairs) > 0 {
+		values := u.Query()
+		for k, v := range pairs {
+			values.Set(k, v)
+		}
+		q.SetTarget(u.EscapedPath() + "?" + values.Encode())
+	}
+	if x.Params, err = textMap(params); err != nil {
+		return nil, fmt.Errorf("params: %w", err)
+	}
+	return x, setBody(q, body)
+}
+
+// setBody gives a request its body: text as it is, all else as JSON.
+func setBody(q *exchange.Request, body starlark.Value) error {
+	var data []byte
+	switch v := body.(type) {
+	case nil, starlark.NoneType:
+		return nil
+	case starlark.String:
+		data = []byte(v)
+	case starlark.Bytes:
+		data = []byte(v)
+	default:
+		var err error
+		if data, err = AppendJSON(nil, v); err != nil {
+			return fmt.Errorf("body: %w", err)
+		}
+		if q.Header.Get("Content-Type") == "" {
+			q.Header.Set("Content-Type", "application/json")
+		}
+	}
+	q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
+	q.ContentLength = int64(len(data))
+	return nil
+}
+
+// textMap reads a dict of texts; numbers count as text. None is empty.
+func textMap(v starlark.Value) (map[string]string, error) {
+	m := map[string]string{}
+	if v == nil || v == starlark.None {
+		return m, nil
+	}
+	d, ok := v.(starlark.IterableMapping)
+	if !ok {
+		return nil, fmt.Errorf("got %s, want dict", describe(v))
+	}
+	for _, kv := range d.Items() {
+		k, err := jsonKey(kv[0])
+		if err != nil {
+			return nil, err
+		}
+		switch v := kv[1].(type) {
+		case starlark.String:
+			m[k] = string(v)
+		case starlark.Int, starlark.Float:
+			m[k] = v.String()
+		default:
+			return nil, fmt.Errorf("%q: got %s, want string", k, describe(v))
+		}
+	}
+	return m, nil
+}
