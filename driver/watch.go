@@ -2,6 +2,7 @@ package driver
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -62,7 +63,10 @@ func newWatch(files []string, log *slog.Logger, changed func()) (*watch, error) 
 				timer.Reset(settle) // events may have been lost
 			case <-timer.C:
 				since = time.Time{}
-				if err := observe(w, files); err != nil { // directories come and go
+				switch err := observe(w, files); { // directories come and go
+				case errors.Is(err, fsnotify.ErrClosed):
+					return
+				case err != nil:
 					log.Warn("watching scenario files", "error", err)
 				}
 				changed()
