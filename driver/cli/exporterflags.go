@@ -23,6 +23,7 @@ type bench struct {
 	config *exporter.Config
 	// builtIn says that no configuration was given.
 	builtIn bool
+	log     logHandler
 }
 
 // open makes the exporter that the flags ask for; nothing is served yet. Each
@@ -43,8 +44,8 @@ func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error)
 			return nil, err
 		}
 	}
-	log := slog.New(slog.NewTextHandler(sys.Stderr, &slog.HandlerOptions{Level: logLevel(f.LogLevel)}))
-	b.Exporter, err = exporter.New(b.config, exporter.Options{Log: log})
+	b.log = newLogHandler(sys.Stderr, logLevel(f.LogLevel))
+	b.Exporter, err = exporter.New(b.config, exporter.Options{Log: slog.New(b.log)})
 	return b, err
 }
 
@@ -80,18 +81,16 @@ func proxyNodes(nodes []*exporter.Node) (found []*exporter.Node) {
 	return found
 }
 
-// start starts every proxy and answers what each said. The first that fails
-// ends it.
-func (b *bench) start(ctx context.Context, mode string, webUI bool, replayFile string) ([]string, error) {
-	var said []string
+// start starts every proxy; the first that fails ends it.
+func (b *bench) start(ctx context.Context, mode string, webUI bool, replayFile string) error {
+	b.log.quiet.Store(true)
+	defer b.log.quiet.Store(false)
 	for _, path := range b.Proxies() {
-		s, err := b.proxy(path).text(ctx, []string{"Started in"}, "start", mode, webUI, replayFile, 0)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if _, err := b.proxy(path).text(ctx, []string{"Started in"}, "start", mode, webUI, replayFile, 0); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		said = append(said, s)
 	}
-	return said, nil
+	return nil
 }
 
 // proxy is the proxy at path, called without a connection.

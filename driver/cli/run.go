@@ -82,7 +82,7 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 		mode = "mock"
 	}
 	if mode != "" {
-		if _, err := b.start(ctx, mode, c.WebUI, c.ReplayFile); err != nil {
+		if err := b.start(ctx, mode, c.WebUI, c.ReplayFile); err != nil {
 			if b.builtIn && strings.Contains(err.Error(), "already in use") {
 				err = fmt.Errorf("%w (choose another with --port)", err)
 			}

@@ -41,7 +41,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 		return err
 	}
 	if b.builtIn {
-		if _, err := b.start(ctx, "mock", false, ""); err != nil {
+		if err := b.start(ctx, "mock", false, ""); err != nil {
 			return err
 		}
 	}
