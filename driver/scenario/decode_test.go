@@ -46,8 +46,8 @@ func TestDecode(t *testing.T) {
 		"empty json":    {"a.json", " \n", sample{Listen: listen{"h", 1}}},
 		"all": {"a.yaml", "label: l\nwait: 1m30s\nssl_insecure: yes\nnames: [a, 'b']\nlabels: {x: y}\nrate: 2\nsize: 3.0\n",
 			sample{common: common{"l"}, Listen: listen{"h", 1}, Wait: 90 * time.Second, Secure: &yes, Names: []string{"a", "b"}, Labels: map[string]string{"x": "y"}, Rate: 2, Size: 3}},
-		"any": {"a.yaml", "any: [1, 1.5, yes, 'yes', ~, {404: x}, 2024-01-02, 0x10, 1e3, 99999999999999999999]\n",
-			sample{Listen: listen{"h", 1}, Any: []any{int64(1), 1.5, true, "yes", nil, map[string]any{"404": "x"}, "2024-01-02", int64(16), 1e3, 1e20}}},
+		"any": {"a.yaml", "any: [1, 1.5, yes, 'yes', ~, {404: x}, 2024-01-02, 0x10, 1.e+3, 99999999999999999999, 007, 08, 1e3, 1.5e3, 1_0, -.5, .5e-1]\n",
+			sample{Listen: listen{"h", 1}, Any: []any{int64(1), 1.5, true, "yes", nil, map[string]any{"404": "x"}, "2024-01-02", int64(16), 1e3, 1e20, int64(7), "08", "1e3", "1.5e3", int64(10), -.5, .05}}},
 		"merge": {"a.yaml", "any:\n  base: &b {p: 1, q: 2}\n  both: {<<: *b, p: 3}\n  list: {<<: [{q: 5}, *b]}\n",
 			sample{Listen: listen{"h", 1}, Any: map[string]any{
 				"base": map[string]any{"p": int64(1), "q": int64(2)},

@@ -44,7 +44,7 @@ func read(filename string, data []byte) (*yaml.Node, error) {
 		root, err = readYAML(data)
 	}
 	if err == nil {
-		r := resolver{seen: map[*yaml.Node]extent{}, room: aliasRoom}
+		r := resolver{seen: map[*yaml.Node]extent{}, room: aliasRoom, yaml: !isJSON}
 		root, _, err = r.resolve(root, 0)
 	}
 	if err != nil {

@@ -18,6 +18,7 @@ type resolver struct {
 	seen  map[*yaml.Node]extent // nodes 0: being resolved
 	room  int                   // what merge keys may still add
 	alias int                   // nodes that aliases added
+	yaml  bool                  // the document is YAML, not JSON
 }
 
 func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) {
@@ -47,7 +48,7 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 	var err error
 	switch n.Kind {
 	case yaml.ScalarNode:
-		err = settle(n)
+		err = r.settle(n)
 	case yaml.SequenceNode:
 		if n.ShortTag() != "!!seq" {
 			return nil, e, faultf(n, "tag %s: expected a plain list", n.Tag)
@@ -137,10 +138,12 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	return e, nil
 }
 
-// settle gives a scalar one of the five JSON tags. Unquoted yes, no, on and off
-// are true and false, as for the YAML 1.1 reader that scenario files were
-// written for; a date is text.
-func settle(n *yaml.Node) error {
+// settle gives a scalar one of the five JSON tags. Unquoted words in YAML mean
+// what they mean to the YAML 1.1 reader that scenario files were written for:
+// yes, no, on and off are true and false; 08, 1e3 and 1234e5 are text, since
+// its decimals have no leading zero and its exponents a point and a sign. A
+// date is text.
+func (r *resolver) settle(n *yaml.Node) error {
 	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
 	switch tag := n.ShortTag(); tag {
 	case "!!str":
@@ -166,6 +169,10 @@ func settle(n *yaml.Node) error {
 		}
 	case "!!int", "!!float":
 		n.Tag = tag
+		if r.yaml && plain && tag == "!!float" && !isDecimal(n.Value) {
+			n.Tag = "!!str"
+			return nil
+		}
 		if v, err := number(n); err != nil {
 			return err
 		} else if _, isInt := v.(int64); tag == "!!int" && !isInt {
@@ -175,4 +182,16 @@ func settle(n *yaml.Node) error {
 		return faultf(n, "tag %s: expected text, a number, true, false or null", n.Tag)
 	}
 	return nil
+}
+
+// isDecimal tells whether an unquoted word that YAML 1.2 reads as a decimal
+// number is one for YAML 1.1 too.
+func isDecimal(s string) bool {
+	s = strings.TrimLeft(s, "+-")
+	digits, exponent, hasExponent := strings.Cut(strings.ToLower(s), "e")
+	point := strings.Contains(digits, ".")
+	if hasExponent {
+		return point && strings.HasPrefix(exponent, "+") || point && strings.HasPrefix(exponent, "-")
+	}
+	return point || !strings.HasPrefix(digits, "0")
 }
