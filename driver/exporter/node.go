@@ -144,7 +144,7 @@ type item struct {
 // the subtree it names. The root, a group without a name, comes first.
 func unfold(c *Config) ([]item, error) {
 	root := &Node{Description: c.Description, Children: c.Export}
-	u := unfolder{root: root}
+	u := unfolder{root: root, targets: map[*Node]*Node{}}
 	if err := u.add(root, "", "", -1); err != nil {
 		return nil, err
 	}
@@ -152,9 +152,10 @@ func unfold(c *Config) ([]item, error) {
 }
 
 type unfolder struct {
-	root  *Node
-	items []item
-	stack []*Node // the nodes whose subtrees are being listed
+	root    *Node
+	items   []item
+	stack   []*Node         // the nodes whose subtrees are being listed
+	targets map[*Node]*Node // what the refs met so far name
 }
 
 func (u *unfolder) add(n *Node, name, path string, parent int) error {
@@ -188,6 +189,9 @@ func (u *unfolder) resolve(n *Node, path string, seen []*Node) (*Node, error) {
 	if n.Ref == "" {
 		return n, nil
 	}
+	if target, ok := u.targets[n]; ok {
+		return target, nil
+	}
 	if slices.Contains(seen, n) {
 		return nil, n.placed("export.%s: ref %q leads back to itself", path, n.Ref)
 	}
@@ -203,6 +207,7 @@ func (u *unfolder) resolve(n *Node, path string, seen []*Node) (*Node, error) {
 			return nil, err
 		}
 	}
+	u.targets[n] = at
 	return at, nil
 }
 

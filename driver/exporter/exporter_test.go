@@ -1,0 +1,79 @@
+package exporter
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"starproxy/driver"
+	"starproxy/driver/client"
+)
+
+func TestRealDrivers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config, err := Parse("bench.yaml", fmt.Appendf(nil, `
+export:
+  proxy: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, directories: {data: %q}}}
+  lab: {children: {second: {type: starproxy.MitmproxyDriver, config: {directories: {data: %q}}}}}
+  alias: {ref: lab.second}
+`, filepath.Join(dir, "a"), filepath.Join(dir, "b")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(config, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := strings.Join(e.Proxies(), " "); got != "proxy lab.second" {
+		t.Errorf("proxies: %s", got)
+	}
+	if e.Driver("proxy") == nil || e.Driver("lab.second") == nil || e.Driver("alias") != e.Driver("lab.second") {
+		t.Error("a driver is missing or doubled")
+	}
+	for _, path := range []string{"", "lab", "nothing"} {
+		if e.Driver(path) != nil {
+			t.Errorf("%q is a driver", path)
+		}
+	}
+	socket, err := e.ServeUnix(filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := find(t, dial(t, socket, client.Options{}), "proxy")
+	if v, err := proxy.Call(t.Context(), "is_running"); v != false || err != nil {
+		t.Errorf("is_running is %v, %v", v, err)
+	}
+	if v, err := proxy.Call(t.Context(), "stop"); v != "Not running" || err != nil {
+		t.Errorf("stop is %v, %v", v, err)
+	}
+}
+
+func TestNewFailsWhole(t *testing.T) {
+	t.Parallel()
+	config, err := Parse("bench.yaml", []byte("export:\n  a: {type: starproxy.MitmproxyDriver}\n  b: {type: starproxy.MitmproxyDriver}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := new(fake)
+	n := 0
+	_, err = New(config, Options{open: func(driver.Config, driver.Options) (instance, error) {
+		if n++; n == 1 {
+			return first, nil
+		}
+		return nil, errors.New("listen.port: too high")
+	}})
+	if err == nil || err.Error() != "bench.yaml:3:3: export.b: listen.port: too high" {
+		t.Errorf("error %v", err)
+	}
+	if first.closed.Load() != 1 {
+		t.Error("the driver that was made is not closed")
+	}
+}
