@@ -73,7 +73,7 @@ func Modules() []Module {
 
 // Names builds the names that code in a scope starts with.
 func Names(scope Scope) starlark.StringDict {
-	names := starlark.StringDict{}
+	names := guards()
 	for _, m := range Modules() {
 		if m.Scope != Everywhere && m.Scope != scope {
 			continue
