@@ -20,7 +20,7 @@ type loaded struct {
 	name   string // of the text
 	text   []byte
 
-	files []string // what the scenario was read from
+	files []string // what the scenario was read from, or may come to be
 	print string   // fingerprint of files, as they were read
 	watch *watch   // nil when nothing is watched
 	fault error    // why the files as they are now are not in force
@@ -34,21 +34,22 @@ func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
 	return scenario.Load(l.path, env)
 }
 
-// open reads the scenario and notes what it was read from.
+// open reads the scenario and notes what it was read from. The fingerprint is
+// taken before, so that an edit meanwhile shows as a change; where it turns out
+// to be of other files, they are read once more.
 func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
-	if l.path != "" && l.files == nil {
-		l.files = []string{l.path}
+	for again := true; ; again = false {
+		l.print = fingerprint(l.files)
+		s, err := l.read(env)
+		if err != nil {
+			return nil, err
+		}
+		same := slices.Equal(l.files, s.Files)
+		l.source, l.files = s.Path, s.Files
+		if same || !again {
+			return s.Endpoints, nil
+		}
 	}
-	l.print = fingerprint(l.files) // before, so that an edit meanwhile shows as a change
-	s, err := l.read(env)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Equal(l.files, s.Files) {
-		l.files, l.print = s.Files, fingerprint(s.Files)
-	}
-	l.source = s.Path
-	return s.Endpoints, nil
 }
 
 // stop ends the watching.
@@ -107,10 +108,7 @@ func (m *mocks) configured() ([]*mock.Endpoint, *loaded, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(m.cfg.Directories.Mocks, path)
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = scenarioIn(path)
-	}
-	l := &loaded{path: path, source: path}
+	l := &loaded{path: path, source: path, files: append(scenarioFiles(path), path)}
 	eps, err := l.open(m.env())
 	if errors.Is(err, fs.ErrNotExist) {
 		l.fault = fmt.Errorf("mock_scenario %s: no such file", path)
@@ -148,14 +146,20 @@ func (d *Driver) scenarioFile(name string) (path, text string) {
 	return path, ""
 }
 
+// scenarioFiles are what may be the scenario of a directory, the usual one first.
+func scenarioFiles(dir string) []string {
+	return []string{filepath.Join(dir, "scenario.yaml"), filepath.Join(dir, "scenario.yml"), filepath.Join(dir, "scenario.json")}
+}
+
 // scenarioIn is the scenario file of a directory.
 func scenarioIn(dir string) string {
-	for _, name := range []string{"scenario.yaml", "scenario.yml", "scenario.json"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return filepath.Join(dir, name)
+	files := scenarioFiles(dir)
+	for _, f := range files {
+		if _, err := os.Stat(f); err == nil {
+			return f
 		}
 	}
-	return filepath.Join(dir, "scenario.yaml")
+	return files[0]
 }
 
 func (d *Driver) loadMockScenario(_ context.Context, name string) (string, error) {
@@ -163,7 +167,7 @@ func (d *Driver) loadMockScenario(_ context.Context, name string) (string, error
 	if text != "" {
 		return text, nil
 	}
-	n, err := d.mocks.load(&loaded{path: path})
+	n, err := d.mocks.load(&loaded{path: path, files: []string{path}})
 	if err != nil {
 		return refusal("Failed to load scenario: ", err)
 	}

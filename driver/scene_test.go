@@ -115,6 +115,29 @@ func TestStartupMocks(t *testing.T) {
 	}
 }
 
+func TestScenarioDirectoryComesLater(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *Config) { c.MockScenario = "happy-path" })
+	proxy := b.start()
+	dir := filepath.Join(b.dir, "mock-responses", "happy-path")
+	if s := b.status(); s["scenario"] != dir || s["scenario_error"] != "mock_scenario "+dir+": no such file" {
+		t.Error(s)
+	}
+	b.write("mock-responses/happy-path/scenario.yml", "GET /a: {body: a}\n")
+	b.awaitLog("scenario reloaded")
+	if got := b.get(proxy, "http://nowhere.invalid/a"); got != "200 a" {
+		t.Error(got)
+	}
+	b.write("mock-responses/happy-path/scenario.yml", "GET /a: {body: b}\n")
+	b.awaitLog("scenario reloaded")
+	if got := b.get(proxy, "http://nowhere.invalid/a"); got != "200 b" {
+		t.Error(got)
+	}
+	if s := b.status(); s["scenario_error"] != nil {
+		t.Error(s)
+	}
+}
+
 func TestBadInlineMocks(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *Config) {
