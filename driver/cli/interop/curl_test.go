@@ -27,7 +27,7 @@ func TestCurl(t *testing.T) {
 		want string
 	}{
 		{"http/1.1", "http://no-such-host.invalid/x", `{"from": "mock"} 200 1.1`},
-		{"http/1.0", "--http1.0 http://no-such-host.invalid/x", `{"from": "mock"} 200 1.`},
+		{"http/1.0", "--http1.0 http://no-such-host.invalid/x", `{"from": "mock"} 200 1`},
 		{"https, http/1.1", "--http1.1 https://no-such-host.invalid/x", `{"from": "mock"} 200 1.1`},
 		{"https, http/2", "--http2 https://no-such-host.invalid/x", `{"from": "mock"} 200 2`},
 		{"https on another port", "--http2 https://no-such-host.invalid:9443/x", `{"from": "mock"} 200 2`},

@@ -381,6 +381,9 @@ export:
 func newBench(t testing.TB, more string) (b *bench, config string) {
 	t.Helper()
 	b = &bench{dir: filepath.Join(tempDir(t), "data"), port: freePort(t)}
+	if err := os.Mkdir(b.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	config = filepath.Join(filepath.Dir(b.dir), "exporter.yaml")
 	write(t, config, exporterYAML(b.dir, b.port, freePort(t), more))
 	return b, config

@@ -71,6 +71,8 @@ func paste(t *testing.T, dir string, env []string, block string) {
 		}
 		env = append(env, name+"="+strings.TrimSpace(string(value)))
 	}
+	// Like the container test: what was compiled once serves every checkout.
+	env = append(env, "GOFLAGS=-trimpath", "CGO_ENABLED=0")
 	const mark = "--- end of command "
 	script := strings.Builder{}
 	script.WriteString("set -m\n")
