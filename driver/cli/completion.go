@@ -12,7 +12,7 @@ func (completionCmd) Help() string {
 
     source <(starproxy completion bash)                                  # ~/.bashrc
     source <(starproxy completion zsh)                                   # ~/.zshrc, after compinit
-    starproxy completion fish > ~/.config/fish/completions/starproxy.fish`
+    starproxy completion fish | source                                   # ~/.config/fish/config.fish`
 }
 
 // Run prints the script. Its only task is to hand the words of the command line
@@ -26,7 +26,7 @@ func (c *completionCmd) Run(sys *System) error {
 const bashCompletion = `
 _starproxy() {
     local IFS=$'\n' words=("${COMP_WORDS[@]:1:COMP_CWORD}") name=${COMP_WORDS[0]##*/}
-    local found=($("${_starproxy_program:-starproxy}" __complete "$name" "${words[@]}" 2>/dev/null))
+    local found=($(starproxy __complete "$name" "${words[@]}" 2>/dev/null))
     if [[ ${found[0]} == :files ]]; then
         compopt -o filenames
         COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
