@@ -1,0 +1,289 @@
+package builtins
+
+import (
+	"bytes"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"go.starlark.net/starlark"
+)
+
+// DecodeJSON makes a Starlark value of one JSON text. Integral numbers become
+// ints; of equal keys the last one counts.
+func DecodeJSON(data []byte) (starlark.Value, error) {
+	d := jsonDecoder{data: data}
+	v, err := d.value(maxDepth)
+	if err != nil {
+		return nil, err
+	}
+	if d.space(); d.pos < len(data) {
+		return nil, d.fail("more after the end of the value")
+	}
+	return v, nil
+}
+
+type jsonDecoder struct {
+	data []byte
+	pos  int
+}
+
+// fail makes an error with the position at which decoding stopped.
+func (d *jsonDecoder) fail(what string) error {
+	return fmt.Errorf("at offset %d: %s", d.pos, what)
+}
+
+func (d *jsonDecoder) space() {
+	for d.pos < len(d.data) {
+		switch d.data[d.pos] {
+		case ' ', '\t', '\n', '\r':
+			d.pos++
+		default:
+			return
+		}
+	}
+}
+
+// next skips space and gives the byte there, 0 at the end.
+func (d *jsonDecoder) next() byte {
+	d.space()
+	if d.pos == len(d.data) {
+		return 0
+	}
+	return d.data[d.pos]
+}
+
+func (d *jsonDecoder) value(depth int) (starlark.Value, error) {
+	if depth == 0 {
+		return nil, errDepth
+	}
+	switch b := d.next(); b {
+	case '{':
+		return d.object(depth)
+	case '[':
+		return d.array(depth)
+	case '"':
+		s, err := d.text()
+		return starlark.String(s), err
+	case 't':
+		return d.word("true", starlark.True)
+	case 'f':
+		return d.word("false", starlark.False)
+	case 'n':
+		return d.word("null", starlark.None)
+	case 0:
+		if d.pos == len(d.data) {
+			return nil, d.fail("unexpected end")
+		}
+	}
+	return d.number()
+}
+
+func (d *jsonDecoder) word(w string, v starlark.Value) (starlark.Value, error) {
+	if !bytes.HasPrefix(d.data[d.pos:], []byte(w)) {
+		return nil, d.fail("unexpected character")
+	}
+	d.pos += len(w)
+	return v, nil
+}
+
+func (d *jsonDecoder) object(depth int) (starlark.Value, error) {
+	d.pos++
+	dict := new(starlark.Dict)
+	if d.next() == '}' {
+		d.pos++
+		return dict, nil
+	}
+	for {
+		if d.next() != '"' {
+			return nil, d.fail("want a key in double quotes")
+		}
+		k, err := d.text()
+		if err != nil {
+			return nil, err
+		}
+		if d.next() != ':' {
+			return nil, d.fail("want ':' after a key")
+		}
+		d.pos++
+		v, err := d.value(depth - 1)
+		if err != nil {
+			return nil, err
+		}
+		if err := dict.SetKey(starlark.String(k), v); err != nil {
+			return nil, err
+		}
+		switch d.next() {
+		case ',':
+			d.pos++
+		case '}':
+			d.pos++
+			return dict, nil
+		default:
+			return nil, d.fail("want ',' or '}'")
+		}
+	}
+}
+
+func (d *jsonDecoder) array(depth int) (starlark.Value, error) {
+	d.pos++
+	var list []starlark.Value
+	if d.next() == ']' {
+		d.pos++
+		return starlark.NewList(nil), nil
+	}
+	for {
+		v, err := d.value(depth - 1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+		switch d.next() {
+		case ',':
+			d.pos++
+		case ']':
+			d.pos++
+			return starlark.NewList(list), nil
+		default:
+			return nil, d.fail("want ',' or ']'")
+		}
+	}
+}
+
+// number reads a number as the JSON grammar has it.
+func (d *jsonDecoder) number() (starlark.Value, error) {
+	start := d.pos
+	digits := func() bool {
+		from := d.pos
+		for d.pos < len(d.data) && d.data[d.pos] >= '0' && d.data[d.pos] <= '9' {
+			d.pos++
+		}
+		return d.pos > from
+	}
+	at := func(chars string) bool {
+		if d.pos < len(d.data) && strings.IndexByte(chars, d.data[d.pos]) >= 0 {
+			d.pos++
+			return true
+		}
+		return false
+	}
+	at("-")
+	if !at("0") && !digits() {
+		d.pos = start
+		return nil, d.fail("unexpected character")
+	}
+	whole := true
+	if at(".") {
+		if whole = false; !digits() {
+			return nil, d.fail("want a digit after the point")
+		}
+	}
+	if at("eE") {
+		whole = false
+		at("+-")
+		if !digits() {
+			return nil, d.fail("want a digit in the exponent")
+		}
+	}
+	text := string(d.data[start:d.pos])
+	if whole {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return starlark.MakeInt64(n), nil
+		}
+		if len(text) > 1000 {
+			return nil, d.fail("number of more than 1000 digits")
+		}
+		n, _ := new(big.Int).SetString(text, 10)
+		return starlark.MakeBigInt(n), nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return nil, d.fail("number out of range")
+	}
+	return starlark.Float(f), nil
+}
+
+// text reads a string; d.pos is at its opening quote.
+func (d *jsonDecoder) text() (string, error) {
+	d.pos++
+	start := d.pos
+	for i := start; i < len(d.data); i++ {
+		switch b := d.data[i]; {
+		case b == '"':
+			d.pos = i + 1
+			s := d.data[start:i]
+			if !utf8.Valid(s) {
+				return strings.ToValidUTF8(string(s), "\ufffd"), nil
+			}
+			return string(s), nil
+		case b == '\\':
+			return d.escaped(start, i)
+		case b < ' ':
+			d.pos = i
+			return "", d.fail("control character in a string")
+		}
+	}
+	d.pos = len(d.data)
+	return "", d.fail("string without an end")
+}
+
+// escaped reads on from the first backslash, at i.
+func (d *jsonDecoder) escaped(start, i int) (string, error) {
+	out := append([]byte(nil), d.data[start:i]...)
+	for ; i < len(d.data); i++ {
+		b := d.data[i]
+		if b == '"' {
+			d.pos = i + 1
+			return strings.ToValidUTF8(string(out), "\ufffd"), nil
+		}
+		if b < ' ' {
+			d.pos = i
+			return "", d.fail("control character in a string")
+		}
+		if b != '\\' {
+			out = append(out, b)
+			continue
+		}
+		i++
+		if i == len(d.data) {
+			break
+		}
+		if j := strings.IndexByte(`"\/bfnrt`, d.data[i]); j >= 0 {
+			out = append(out, "\"\\/\b\f\n\r\t"[j])
+			continue
+		}
+		r, ok := d.unicode(i)
+		if !ok {
+			d.pos = i
+			return "", d.fail("unknown escape in a string")
+		}
+		i += 4
+		if utf16.IsSurrogate(r) {
+			if i+2 < len(d.data) && d.data[i+1] == '\\' {
+				if low, ok := d.unicode(i + 2); ok {
+					if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+						out = utf8.AppendRune(out, pair)
+						i += 6
+						continue
+					}
+				}
+			}
+			r = utf8.RuneError
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	d.pos = len(d.data)
+	return "", d.fail("string without an end")
+}
+
+// unicode reads uXXXX at i.
+func (d *jsonDecoder) unicode(i int) (rune, bool) {
+	if i+5 > len(d.data) || d.data[i] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(d.data[i+1:i+5]), 16, 16)
+	return rune(n), err == nil
+}

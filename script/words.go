@@ -1,0 +1,259 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
+
+	"starproxy/builtins"
+)
+
+// words replaces undefined names by their text.
+type words struct {
+	names    starlark.StringDict
+	text     string      // the expression
+	base     syntax.Expr // parsed; its start is the text's
+	bound    []string    // names that a comprehension or lambda binds
+	warnings []string
+	err      error
+}
+
+func (w *words) defined(name string) bool {
+	for _, b := range w.bound {
+		if b == name {
+			return true
+		}
+	}
+	if _, ok := w.names[name]; ok {
+		return true
+	}
+	_, ok := starlark.Universe[name]
+	return ok
+}
+
+// isBound tells whether the expression itself binds name.
+func (w *words) isBound(name string) bool {
+	for _, b := range w.bound {
+		if b == name {
+			return true
+		}
+	}
+	return false
+}
+
+// word is the text of an expression that is nothing but undefined names with
+// dots, hyphens and slashes between: user.name, X-Request-Id. With any, names
+// that are defined count as text, too.
+func (w *words) word(e syntax.Expr, any bool) (string, bool) {
+	if !w.wordy(e, any) {
+		return "", false
+	}
+	s := w.source(e)
+	return s, s != "" && !strings.ContainsAny(s, " \t\n")
+}
+
+func (w *words) wordy(e syntax.Expr, any bool) bool {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		if any {
+			return !w.isBound(e.Name)
+		}
+		return !w.defined(e.Name)
+	case *syntax.DotExpr:
+		return w.wordy(e.X, any)
+	case *syntax.BinaryExpr:
+		if e.Op != syntax.MINUS && e.Op != syntax.SLASH && e.Op != syntax.SLASHSLASH {
+			return false
+		}
+		if _, ok := e.Y.(*syntax.Literal); ok {
+			return w.wordy(e.X, any)
+		}
+		// The first name decides: "uuid-x" is no subtraction either, but "n - 1"
+		// of a bound n is.
+		return w.wordy(e.X, any) && w.wordy(e.Y, true)
+	}
+	return false
+}
+
+// source is the text of a part of the expression.
+func (w *words) source(e syntax.Expr) string {
+	start, end := e.Span()
+	from, _ := w.base.Span()
+	// Positions count runes; an expression that spans lines is no word.
+	if start.Line != end.Line || start.Line != from.Line {
+		return ""
+	}
+	runes := []rune(w.text)
+	i, j := int(start.Col-from.Col), int(end.Col-from.Col)
+	if i < 0 || j > len(runes) || i >= j {
+		return ""
+	}
+	return string(runes[i:j])
+}
+
+// quote makes a string literal in the place of e.
+func quote(e syntax.Expr, s string) syntax.Expr {
+	return &syntax.Literal{Token: syntax.STRING, TokenPos: syntax.Start(e), Raw: syntax.Quote(s, false), Value: s}
+}
+
+// expr resolves the words of e.
+func (w *words) expr(e syntax.Expr) syntax.Expr {
+	if s, ok := w.word(e, false); ok {
+		if hint := slips[s]; hint != "" {
+			w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: write %s", s, hint))
+		} else if near := builtins.Nearest(s, w.names.Keys()); near != "" && len(s) > 3 {
+			w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: did you mean %s?", s, near))
+		}
+		return quote(e, s)
+	}
+	switch e := e.(type) {
+	case *syntax.BinaryExpr:
+		if e.Op == syntax.EQ { // a keyword argument
+			e.Y = w.expr(e.Y)
+			break
+		}
+		e.X, e.Y = w.expr(e.X), w.expr(e.Y)
+	case *syntax.UnaryExpr:
+		if e.X != nil {
+			e.X = w.expr(e.X)
+		}
+	case *syntax.ParenExpr:
+		e.X = w.expr(e.X)
+	case *syntax.DotExpr:
+		e.X = w.expr(e.X)
+	case *syntax.CallExpr:
+		w.call(e)
+	case *syntax.CondExpr:
+		e.Cond, e.True, e.False = w.expr(e.Cond), w.expr(e.True), w.expr(e.False)
+	case *syntax.IndexExpr:
+		e.X, e.Y = w.expr(e.X), w.expr(e.Y)
+	case *syntax.SliceExpr:
+		e.X = w.expr(e.X)
+		for _, p := range []*syntax.Expr{&e.Lo, &e.Hi, &e.Step} {
+			if *p != nil {
+				*p = w.expr(*p)
+			}
+		}
+	case *syntax.ListExpr:
+		w.list(e.List)
+	case *syntax.TupleExpr:
+		w.list(e.List)
+	case *syntax.DictExpr:
+		w.list(e.List)
+	case *syntax.DictEntry:
+		e.Key, e.Value = w.expr(e.Key), w.expr(e.Value)
+	case *syntax.Comprehension:
+		w.comprehension(e)
+	case *syntax.LambdaExpr:
+		n := len(w.bound)
+		for i, p := range e.Params {
+			if b, ok := p.(*syntax.BinaryExpr); ok {
+				b.Y = w.expr(b.Y)
+				w.bind(b.X)
+			} else {
+				w.bind(e.Params[i])
+			}
+		}
+		e.Body = w.expr(e.Body)
+		w.bound = w.bound[:n]
+	}
+	return e
+}
+
+func (w *words) list(list []syntax.Expr) {
+	for i := range list {
+		list[i] = w.expr(list[i])
+	}
+}
+
+func (w *words) comprehension(e *syntax.Comprehension) {
+	n := len(w.bound)
+	for _, c := range e.Clauses {
+		switch c := c.(type) {
+		case *syntax.ForClause:
+			c.X = w.expr(c.X)
+			w.bind(c.Vars)
+		case *syntax.IfClause:
+			c.Cond = w.expr(c.Cond)
+		}
+	}
+	e.Body = w.expr(e.Body)
+	w.bound = w.bound[:n]
+}
+
+// bind makes the names in a pattern known.
+func (w *words) bind(e syntax.Expr) {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		w.bound = append(w.bound, e.Name)
+	case *syntax.UnaryExpr:
+		if e.X != nil {
+			w.bind(e.X)
+		}
+	case *syntax.ParenExpr:
+		w.bind(e.X)
+	case *syntax.TupleExpr:
+		for _, x := range e.List {
+			w.bind(x)
+		}
+	case *syntax.ListExpr:
+		for _, x := range e.List {
+			w.bind(x)
+		}
+	}
+}
+
+// named are the functions whose first argument is a name: there a word is text
+// even if it is defined, as in counter(list).
+var named = map[string]bool{
+	"counter": true, "env": true, "state": true, "request_header": true, "request_query": true,
+	"request_body_json": true, "request_param": true,
+}
+
+func (w *words) call(e *syntax.CallExpr) {
+	if fn, ok := e.Fn.(*syntax.Ident); ok {
+		if !w.defined(fn.Name) {
+			if w.err == nil {
+				w.err = fmt.Errorf("undefined function %s", fn.Name)
+				if near := builtins.Nearest(fn.Name, append(w.names.Keys(), starlark.Universe.Keys()...)); near != "" {
+					w.err = fmt.Errorf("%w (did you mean %s?)", w.err, near)
+				}
+			}
+			return
+		}
+		if named[fn.Name] && !w.isBound(fn.Name) && len(e.Args) > 0 {
+			if s, ok := w.word(e.Args[0], true); ok {
+				e.Args[0] = quote(e.Args[0], s)
+			}
+		}
+	} else {
+		e.Fn = w.expr(e.Fn)
+	}
+	w.list(e.Args)
+}
+
+// function tells whether e names a function that is meant to be called.
+func (w *words) function(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		v, ok := w.names[e.Name]
+		_, callable := v.(starlark.Callable)
+		return ok && callable
+	case *syntax.DotExpr:
+		x, ok := e.X.(*syntax.Ident)
+		if !ok {
+			return false
+		}
+		if m, ok := w.names[x.Name].(*starlarkstruct.Module); ok {
+			_, callable := m.Members[e.Name.Name].(starlark.Callable)
+			return callable
+		}
+	}
+	return false
+}
+
+// slips are words of JSON that are other words in Starlark.
+var slips = map[string]string{"true": "True", "false": "False", "null": "None"}
