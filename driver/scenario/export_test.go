@@ -1,0 +1,370 @@
+package scenario
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// captured makes an entry of a GET that was answered after ms milliseconds.
+func captured(ms int, target, contentType, body string) *capture.Entry {
+	e := &capture.Entry{
+		Start: time.Unix(1700000000, 0).Add(time.Duration(ms) * time.Millisecond), Method: "GET", Scheme: "https",
+		Host: "api.example.com", Port: 443, Target: target, Status: 200, Origin: exchange.FromServer,
+		ResponseHeader: http.Header{"Date": {"today"}, "Server": {"s"}},
+		ResponseBody:   capture.Blob{Size: int64(len(body)), Data: []byte(body)},
+	}
+	if contentType != "" {
+		e.ResponseHeader.Set("Content-Type", contentType)
+	}
+	return e
+}
+
+// with changes an entry.
+func with(e *capture.Entry, change func(*capture.Entry)) *capture.Entry {
+	change(e)
+	return e
+}
+
+// replay exports entries, loads what came out, and asks for each of them again
+// at its time.
+func replay(t *testing.T, entries []*capture.Entry) *Exported {
+	t.Helper()
+	dir := t.TempDir()
+	x, err := Export(entries, ExportOptions{FilesDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var clock atomic.Int64
+	host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
+	defer host.Close()
+	s, err := Parse("scenario.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host})
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, x.YAML)
+	}
+	table := mock.NewTable()
+	table.ReplaceAll(s.Endpoints)
+	entries = slices.Clone(entries)
+	slices.SortStableFunc(entries, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
+	for i, e := range entries {
+		clock.Store(e.Start.UnixNano())
+		req := &exchange.Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Header: http.Header{}}
+		ep, _ := table.Lookup(req)
+		if ep == nil {
+			t.Fatalf("request %d, %s: no endpoint in\n%s", i, e.URL(), x.YAML)
+		}
+		res, body := respond(t, ep, req)
+		want, _, err := capture.Decoded(e.ResponseHeader, e.ResponseBody, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Status != e.Status || !sameBody(body, string(want)) {
+			t.Errorf("request %d, %s: %d %.100q, want %d %.100q, by\n%s", i, e.URL(), res.Status, body, e.Status, want, x.YAML)
+		}
+		for name, values := range e.ResponseHeader {
+			if name != "Date" && name != "Server" && name != "Content-Encoding" && !reflect.DeepEqual(res.Header[name], values) {
+				t.Errorf("request %d, %s: header %s is %q, want %q", i, e.URL(), name, res.Header[name], values)
+			}
+		}
+	}
+	checkFiles(t, x, dir)
+	return x
+}
+
+// sameBody compares bytes, and JSON but for its white space.
+func sameBody(a, b string) bool {
+	var x, y bytes.Buffer
+	if json.Compact(&x, []byte(a)) == nil && json.Compact(&y, []byte(b)) == nil {
+		return x.String() == y.String()
+	}
+	return a == b
+}
+
+// checkFiles compares the list of files with the disk.
+func checkFiles(t *testing.T, x *Exported, dir string) {
+	t.Helper()
+	var found []string
+	filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			rel, _ := filepath.Rel(dir, path)
+			found = append(found, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	list := slices.Clone(x.Files)
+	slices.Sort(list)
+	slices.Sort(found)
+	if !slices.Equal(list, found) {
+		t.Errorf("files %v, on disk %v", list, found)
+	}
+	for _, name := range list {
+		if !strings.Contains(x.YAML, name) {
+			t.Errorf("nothing refers to %s in\n%s", name, x.YAML)
+		}
+	}
+}
+
+func gzipped(text string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write([]byte(text))
+	z.Close()
+	return b.String()
+}
+
+func TestExportAnswersTheSame(t *testing.T) {
+	t.Parallel()
+	big := strings.Repeat("0123456789abcdef", 200<<10) // 3.2 MB, past what is held
+	spooled := filepath.Join(t.TempDir(), "000001_0123456789ab.bin")
+	if err := os.WriteFile(spooled, []byte("head"+big), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, entries := range map[string][]*capture.Entry{
+		"one": {captured(0, "/api/v1/status", "application/json", `{"id": 1}`)},
+		"repeated": {
+			captured(0, "/a", "application/json", `{"n":1}`), captured(0, "/b", "text/plain", "b"),
+			captured(500, "/a", "application/json", `{"n":2}`), captured(900, "/a", "application/json", `{"n":1}`),
+			captured(901, "/a", "application/json", `{"n":3}`),
+		},
+		"out of order": {captured(500, "/a", "text/plain", "late"), captured(0, "/a", "text/plain", "early")},
+		"queries": {
+			captured(0, "/a", "text/plain", "none"), captured(1, "/a?x=1", "text/plain", "one"),
+			captured(2, "/a?x=1&y=2", "text/plain", "two"), captured(3, "/a?x=1&flag", "text/plain", "flag"),
+			captured(4, "/a?x=yes&null=", "text/plain", "words"), captured(5, "/a?x=1.0&9=%00", "text/plain", "numbers"),
+			captured(100, "/a?x=1", "text/plain", "one again"), captured(300, "/a?y=2&x=1", "text/plain", "two again"),
+			captured(400, "/a?x=%ff", "text/plain", "bytes"),
+		},
+		"methods": {
+			captured(0, "/a", "text/plain", "get"),
+			with(captured(1, "/a", "text/plain", "post"), func(e *capture.Entry) { e.Method, e.Status = "POST", 201 }),
+			with(captured(2, "/a", "text/plain", ""), func(e *capture.Entry) { e.Method, e.Status = "DELETE", 204 }),
+		},
+		"hosts": {
+			captured(0, "/a", "text/plain", "first"),
+			with(captured(1, "/a", "text/plain", "second"), func(e *capture.Entry) { e.Host = "other.example.com" }),
+			with(captured(2, "/a", "text/plain", "port"), func(e *capture.Entry) { e.Port = 8443 }),
+			with(captured(3, "/a", "text/plain", "plain"), func(e *capture.Entry) { e.Scheme, e.Port = "http", 80 }),
+			with(captured(4, "/a", "text/plain", "v6"), func(e *capture.Entry) { e.Host = "2001:db8::1" }),
+		},
+		"headers": {with(captured(0, "/a", "text/html; charset=utf-8", "<p>"), func(e *capture.Entry) {
+			e.ResponseHeader["Set-Cookie"] = []string{"a=1; Path=/", "b=2"}
+			e.ResponseHeader.Set("X-Number", "1.0")
+			e.ResponseHeader.Set("X-Null", "null")
+			e.ResponseHeader.Set("X-Odd", `: "#'\ %`)
+			e.ResponseHeader.Set("X-Empty", "")
+			e.ResponseHeader.Set("On", "yes")
+		})},
+		"json kept": {captured(0, "/a", "application/json; charset=utf-8", `{"b":1.0,"a":12345678901234567890,"a":1e400,"é":"\u00e9</"}`)},
+		"not json":  {captured(0, "/a", "application/json", `{"broken": `), captured(0, "/b.json", "text/plain", "[1,2]"), captured(1, "/c", "", "\x00\xff")},
+		"gzip": {with(captured(0, "/a", "application/json", gzipped(`{"a": [1, 2]}`)), func(e *capture.Entry) {
+			e.ResponseHeader.Set("Content-Encoding", "gzip")
+		})},
+		"large": {
+			with(captured(0, "/fw.bin", "application/octet-stream", ""), func(e *capture.Entry) {
+				e.ResponseBody = capture.Blob{Size: int64(len(big)), Path: spooled, Off: 4, Spooled: true}
+			}),
+			captured(1, "/fw.bin?v=2", "application/octet-stream", big),
+			captured(2, "/fw.bin?v=3", "application/octet-stream", big+"x"),
+		},
+		"names": {
+			captured(0, "/a", "application/json", "1"), captured(0, "/a.json", "application/json", "2"),
+			captured(0, "/a.json/b", "application/json", "3"), captured(0, "/A", "application/json", "4"),
+			captured(0, "/", "text/html", "5"), captured(0, "/x/../../etc/passwd", "text/plain", "6"),
+			captured(0, "/..", "text/plain", "7"), captured(0, "/%2e%2e/%00", "text/plain", "8"),
+			captured(0, "/"+strings.Repeat("long/", 300)+strings.Repeat("n", 3000), "text/plain", "9"),
+			captured(0, "/root", "text/html", "10"), captured(0, "//a//b", "text/plain", "11"),
+		},
+		"patterns": {captured(0, "/p/{id/x", "text/plain", "1"), captured(0, "/q/a*b/c", "text/plain", "2"),
+			captured(0, "/r/a#b", "text/plain", "3"), captured(0, "/s/\xff\xfe/t", "text/plain", "4")},
+		"errors": {with(captured(0, "/a", "text/plain", "gone"), func(e *capture.Entry) { e.Status = 404 }),
+			with(captured(0, "/b", "", ""), func(e *capture.Entry) {
+				e.Status = 302
+				e.ResponseHeader.Set("Location", "https://api.example.com/a")
+			})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if x := replay(t, entries); strings.Contains(x.YAML, "Left out") {
+				t.Errorf("something was left out:\n%s", x.YAML)
+			}
+		})
+	}
+}
+
+func TestExportDocument(t *testing.T) {
+	t.Parallel()
+	x, err := Export([]*capture.Entry{
+		captured(0, "/api/v1/items?id=7&tag=a%20b", "application/json", `{"id":7}`),
+		with(captured(1500, "/api/v1/items?id=7&tag=a%20b", "text/plain", "x"), func(e *capture.Entry) {
+			e.ResponseHeader.Add("Set-Cookie", "a=1")
+			e.ResponseHeader.Add("Set-Cookie", "b=2")
+		}),
+	}, ExportOptions{FilesDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `endpoints:
+  https://api.example.com/api/v1/items:
+    - method: GET
+      match:
+        query:
+          id: "7"
+          tag: a b
+      delay_ms: 0
+      response:
+        status: 200
+        file: responses/GET/api/v1/items_id-7_tag-a-b.json
+    - method: GET
+      match:
+        query:
+          id: "7"
+          tag: a b
+      delay_ms: 1500
+      response:
+        status: 200
+        content_type: text/plain
+        file: responses/GET/api/v1/items_id-7_tag-a-b.txt
+        headers:
+          Set-Cookie:
+            - a=1
+            - b=2
+`
+	if x.YAML != want {
+		t.Errorf("got\n%swant\n%s", x.YAML, want)
+	}
+}
+
+func TestExportPicks(t *testing.T) {
+	t.Parallel()
+	mocked := with(captured(0, "/api/mocked", "text/plain", "m"), func(e *capture.Entry) { e.Origin = exchange.FromMock })
+	entries := []*capture.Entry{captured(0, "/api/a?q=/other", "text/plain", "a"), captured(0, "/other", "text/plain", "o"), mocked}
+	for _, c := range []struct {
+		o    ExportOptions
+		want []string
+	}{
+		{ExportOptions{}, []string{"responses/GET/api/a_q--other.txt", "responses/GET/other.txt", "responses/GET/api/mocked.txt"}},
+		{ExportOptions{Filter: "/api/*"}, []string{"responses/GET/api/a_q--other.txt", "responses/GET/api/mocked.txt"}},
+		{ExportOptions{Filter: "/api/*", ExcludeMocked: true}, []string{"responses/GET/api/a_q--other.txt"}},
+		{ExportOptions{Filter: "/nothing"}, []string{}},
+	} {
+		c.o.FilesDir = t.TempDir()
+		x, err := Export(entries, c.o)
+		if err != nil || !reflect.DeepEqual(x.Files, c.want) {
+			t.Errorf("%+v: %v, %v, want %v", c.o, x.Files, err, c.want)
+		}
+	}
+	x, err := Export(nil, ExportOptions{})
+	if err != nil || x.YAML != "endpoints: {}\n" || x.Files == nil {
+		t.Errorf("nothing gives %+v, %v", x, err)
+	}
+}
+
+func TestExportLeavesOutWhatNoMockCanGive(t *testing.T) {
+	t.Parallel()
+	status := func(n int) func(*capture.Entry) { return func(e *capture.Entry) { e.Status = n } }
+	x, err := Export([]*capture.Entry{
+		with(captured(0, "/ws", "", ""), status(101)),
+		with(captured(0, "/down", "", ""), status(0)),
+		with(captured(0, "/proxy\n#x", "", ""), func(e *capture.Entry) { e.Origin, e.Status = exchange.FromProxy, 502 }),
+		with(captured(0, "/cut", "", "abc"), func(e *capture.Entry) { e.ResponseBody.Truncated = true }),
+		with(captured(0, "/gone", "", ""), func(e *capture.Entry) {
+			e.ResponseBody = capture.Blob{Size: 3, Path: filepath.Join(t.TempDir(), "gone"), Spooled: true}
+		}),
+		with(captured(0, "*", "", ""), func(e *capture.Entry) { e.Method = "OPTIONS" }),
+		with(captured(0, "/tls", "", ""), func(e *capture.Entry) { e.Kind = capture.TLSError }),
+	}, ExportOptions{FilesDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(x.YAML, "#   ") != 6 || !strings.HasSuffix(x.YAML, "\nendpoints: {}\n") {
+		t.Errorf("got\n%s", x.YAML)
+	}
+	if s, err := Parse("x.yaml", []byte(x.YAML), Env{}); err != nil || len(s.Endpoints) != 0 {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+func TestExportNeverChangesFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	export := func(body string) string {
+		t.Helper()
+		x, err := Export([]*capture.Entry{captured(0, "/a/b", "text/plain", body)}, ExportOptions{FilesDir: dir})
+		if err != nil || len(x.Files) != 1 {
+			t.Fatalf("%+v, %v", x, err)
+		}
+		return x.Files[0]
+	}
+	for _, c := range []struct{ body, want string }{
+		{"one", "responses/GET/a/b.txt"}, {"one", "responses/GET/a/b.txt"}, {"two", "responses/GET/a/b_2.txt"}, {"two", "responses/GET/a/b_2.txt"},
+	} {
+		if got := export(c.body); got != c.want {
+			t.Errorf("%s went to %s, want %s", c.body, got, c.want)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "responses/GET/a/b.txt")); string(data) != "one" {
+		t.Errorf("%q, %v", data, err)
+	}
+	// A link that leads out is not followed.
+	out := t.TempDir()
+	dir = t.TempDir()
+	if err := os.Symlink(out, filepath.Join(dir, "responses")); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Export([]*capture.Entry{captured(0, "/a", "text/plain", "x")}, ExportOptions{FilesDir: dir}); err == nil {
+		t.Error("no error for a link out of the files directory")
+	}
+	if list, _ := os.ReadDir(out); len(list) > 0 {
+		t.Errorf("%v was written outside", list)
+	}
+}
+
+func TestExportOfManyRepeats(t *testing.T) {
+	t.Parallel()
+	var entries []*capture.Entry
+	for i := range 2000 {
+		entries = append(entries, captured(i/3, "/poll", "text/plain", fmt.Sprint(i%700)))
+	}
+	dir := t.TempDir()
+	x, err := Export(entries, ExportOptions{FilesDir: dir})
+	if err != nil || len(x.Files) != 700 || strings.Count(x.YAML, "delay_ms") != 2000 {
+		t.Fatalf("%v, %d files", err, len(x.Files))
+	}
+	checkFiles(t, x, dir)
+}
+
+func FuzzExport(f *testing.F) {
+	f.Add("GET", "h", "/a/{b}?c=d", "X-A", "v", "text/plain", []byte("body"))
+	f.Add("\xff", "::1", "/../\x00#", "é", "{{", "", []byte("{}"))
+	f.Fuzz(func(t *testing.T, method, host, target, name, value, ct string, body []byte) {
+		dir := t.TempDir()
+		e := captured(0, target, ct, string(body))
+		e.Method, e.Host = method, host
+		e.ResponseHeader[name] = []string{value, value}
+		x, err := Export([]*capture.Entry{e, e}, ExportOptions{FilesDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host2 := script.New(script.Options{})
+		defer host2.Close()
+		if _, err := Parse("x.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host2}); err != nil {
+			t.Fatalf("%v in\n%s", err, x.YAML)
+		}
+		checkFiles(t, x, dir)
+	})
+}

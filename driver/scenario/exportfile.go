@@ -1,0 +1,408 @@
+package scenario
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/url"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"starproxy/driver/capture"
+)
+
+const (
+	// maxHeld is the size up to which a body is held in memory while it is exported.
+	maxHeld = 1 << 20
+	// maxUnfolded bounds what an encoded body may unfold to; beyond, it is
+	// exported in its encoding.
+	maxUnfolded = 1 << 30
+	// maxIndentDepth is how deeply JSON may be nested and still be indented.
+	maxIndentDepth = 64
+)
+
+// unreadable says that a captured body can't be read any more.
+type unreadable struct{ error }
+
+// exportFiles writes the bodies of an export. Every body gets a name of its
+// own; bodies of one name with the same bytes share a file.
+type exportFiles struct {
+	dir  string
+	root *os.Root
+	list []string // names, in the order in which they were given
+
+	taken map[string][32]byte // lower-case names and what is in them
+	dirs  map[string]bool     // lower-case directories of those
+	next  map[string]int      // the number to try next for a name
+	same  map[string]string   // name and content to file
+}
+
+func (f *exportFiles) close() {
+	if f.root != nil {
+		f.root.Close()
+	}
+}
+
+func (f *exportFiles) open() error {
+	if f.root != nil {
+		return nil
+	}
+	if f.dir == "" {
+		return errors.New("no files directory is set")
+	}
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(f.dir)
+	if err != nil {
+		return err
+	}
+	f.root = root
+	f.taken, f.dirs = map[string][32]byte{}, map[string]bool{}
+	f.next, f.same = map[string]int{}, map[string]string{}
+	return nil
+}
+
+// body writes the response body of e and returns its file, empty for an empty
+// body. encoded says that it still has its content encoding.
+func (f *exportFiles) body(e *capture.Entry) (file string, encoded bool, err error) {
+	if e.ResponseBody.Size == 0 {
+		return "", false, nil
+	}
+	if err := f.open(); err != nil {
+		return "", false, err
+	}
+	if e.ResponseHeader.Get("Content-Encoding") != "" {
+		r, err := capture.OpenDecoded(e.ResponseHeader, e.ResponseBody)
+		if err == nil {
+			file, err := f.save(e, r, maxUnfolded)
+			if err == nil || !errors.As(err, new(unreadable)) {
+				return file, false, err
+			}
+		}
+		encoded = true // then as it came
+	}
+	r, err := capture.OpenBody(e.ResponseBody)
+	if err != nil {
+		return "", false, unreadable{err}
+	}
+	file, err = f.save(e, r, e.ResponseBody.Size)
+	return file, encoded, err
+}
+
+// save writes what r gives, at most limit bytes. Errors of r are unreadable.
+func (f *exportFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (string, error) {
+	defer r.Close()
+	base, ext := exportName(e)
+	data, err := io.ReadAll(io.LimitReader(r, min(maxHeld, limit)+1))
+	if err != nil {
+		return "", unreadable{err}
+	}
+	if int64(len(data)) > limit {
+		return "", unreadable{fmt.Errorf("more than %d bytes", limit)}
+	}
+	if len(data) == 0 {
+		return "", nil
+	}
+	if len(data) <= maxHeld {
+		if ext == ".json" {
+			data = indentJSON(data)
+		}
+		return f.place(base, ext, int64(len(data)), sha256.Sum256(data), func(name string) error { return f.write(name, data) })
+	}
+	// Too large to hold: into a file first, for the name depends on what is in it.
+	part := "responses/.part-" + rand.Text()
+	if err := f.mkdir("responses"); err != nil {
+		return "", err
+	}
+	out, err := f.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", err
+	}
+	defer f.root.Remove(part)
+	hash := sha256.New()
+	source := &source{r: io.MultiReader(bytes.NewReader(data), r)}
+	n, err := io.Copy(io.MultiWriter(out, hash), io.LimitReader(source, limit+1))
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if source.err != nil {
+		err = unreadable{source.err}
+	} else if n > limit {
+		err = unreadable{fmt.Errorf("more than %d bytes", limit)}
+	}
+	if err != nil {
+		return "", err
+	}
+	return f.place(base, ext, n, [32]byte(hash.Sum(nil)), func(name string) error {
+		if err := f.mkdir(path.Dir(name)); err != nil {
+			return err
+		}
+		if _, err := f.root.Lstat(name); err == nil {
+			return fs.ErrExist // Rename would replace it
+		}
+		return f.root.Rename(part, name)
+	})
+}
+
+// source remembers the error of its reader.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// mkdir makes a directory. Its error is never taken for that of a file that
+// exists, which is what a file in its way would look like.
+func (f *exportFiles) mkdir(dir string) error {
+	if err := f.root.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("directory %s: %v", dir, err)
+	}
+	return nil
+}
+
+func (f *exportFiles) write(name string, data []byte) error {
+	if err := f.mkdir(path.Dir(name)); err != nil {
+		return err
+	}
+	out, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(data)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		f.root.Remove(name)
+	}
+	return err
+}
+
+// place finds the file for a body: one that has the same bytes under the same
+// name, or else the first name that is free, which write then fills.
+func (f *exportFiles) place(base, ext string, size int64, sum [32]byte, write func(string) error) (string, error) {
+	id := base + ext + "\x00" + string(sum[:])
+	if name, ok := f.same[id]; ok {
+		return name, nil
+	}
+	flat := false
+	for n := max(f.next[base+ext], 1); ; n++ {
+		name := base + ext
+		if n > 1 {
+			name = base + "_" + strconv.Itoa(n) + ext
+		}
+		low := strings.ToLower(name)
+		if _, ok := f.taken[low]; ok || f.dirs[low] {
+			continue
+		}
+		err := write(name)
+		if errors.Is(err, fs.ErrExist) && !f.has(name, size, sum) {
+			continue
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			// A directory of that name may be a file already.
+			if dir := path.Dir(name); !flat && strings.Count(dir, "/") > 1 && f.blocked(dir) {
+				parts := strings.SplitN(base, "/", 3) // responses, the method, the path
+				base, flat, n = parts[0]+"/"+parts[1]+"/"+strings.ReplaceAll(parts[2], "/", "_"), true, 0
+				continue
+			}
+			return "", err
+		}
+		f.taken[low] = sum
+		for dir := path.Dir(low); dir != "."; dir = path.Dir(dir) {
+			f.dirs[dir] = true
+		}
+		f.next[base+ext], f.same[id] = n+1, name
+		f.list = append(f.list, name)
+		return name, nil
+	}
+}
+
+// has tells whether a file is there with these bytes.
+func (f *exportFiles) has(name string, size int64, sum [32]byte) bool {
+	in, err := f.root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer in.Close()
+	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != size {
+		return false
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, in)
+	return err == nil && [32]byte(h.Sum(nil)) == sum
+}
+
+// blocked tells whether something on the way to dir is no directory.
+func (f *exportFiles) blocked(dir string) bool {
+	for ; dir != "."; dir = path.Dir(dir) {
+		if info, err := f.root.Stat(dir); err == nil && !info.IsDir() {
+			return true
+		}
+	}
+	return false
+}
+
+// The bounds of names, below those of file systems.
+const (
+	maxSegment  = 100
+	maxSegments = 20
+	maxSuffix   = 100
+)
+
+// exportName gives the name for a body, responses/METHOD/path_key-value, and
+// its extension.
+func exportName(e *capture.Entry) (base, ext string) {
+	ext = extension(e.ResponseHeader.Get("Content-Type"))
+	var segments []string
+	for s := range strings.SplitSeq(e.Path(), "/") {
+		s = strings.Trim(clean(s, "-_."), "_")
+		if strings.Trim(s, ".") != "" {
+			segments = append(segments, s[:min(len(s), maxSegment)])
+		}
+	}
+	segments = segments[:min(len(segments), maxSegments)]
+	if len(segments) == 0 {
+		segments = []string{"root"}
+	}
+	base = "responses/" + clean(e.Method, "-_") + "/" + strings.Join(segments, "/")
+	base += querySuffix(e)
+	if trimmed := strings.TrimSuffix(base, ext); !strings.HasSuffix(trimmed, "/") {
+		base = trimmed
+	}
+	return base, ext
+}
+
+func querySuffix(e *capture.Entry) string {
+	_, raw, _ := strings.Cut(e.Target, "?")
+	q, _ := url.ParseQuery(raw)
+	names := make([]string, 0, len(q))
+	for name := range q {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	s := ""
+	for _, name := range names {
+		s += "_" + dashed(name) + "-" + dashed(q[name][0])
+		if len(s) > maxSuffix {
+			return s[:maxSuffix]
+		}
+	}
+	return s
+}
+
+// clean replaces what is not a letter, a digit, or one of others by "_".
+func clean(s, others string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(others, r) {
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+func dashed(s string) string { return strings.ReplaceAll(clean(s, "-."), "_", "-") }
+
+// extension is the usual ending of a content type's files.
+func extension(contentType string) string {
+	bare, _, _ := strings.Cut(contentType, ";")
+	bare = strings.ToLower(strings.TrimSpace(bare))
+	switch bare {
+	case "":
+		return ".bin"
+	case "application/json":
+		return ".json"
+	case "text/plain":
+		return ".txt"
+	case "text/html":
+		return ".html"
+	case "application/javascript", "text/javascript":
+		return ".js"
+	case "image/jpeg":
+		return ".jpg"
+	case "application/octet-stream":
+		return ".bin"
+	case "application/gzip":
+		return ".gz"
+	case "application/x-protobuf":
+		return ".pb"
+	case "application/x-tar":
+		return ".tar"
+	case "application/x-firmware":
+		return ".fw"
+	case "application/zip":
+		return ".zip"
+	case "audio/mpeg":
+		return ".mp3"
+	case "audio/aac":
+		return ".aac"
+	case "audio/ogg":
+		return ".ogg"
+	case "video/mp4":
+		return ".mp4"
+	case "video/webm":
+		return ".webm"
+	case "video/mpeg":
+		return ".mpg"
+	case "text/csv":
+		return ".csv"
+	case "text/xml", "application/xml":
+		return ".xml"
+	}
+	if strings.HasSuffix(bare, "+json") {
+		return ".json"
+	}
+	if list, err := mime.ExtensionsByType(bare); err == nil && len(list) > 0 {
+		return list[0]
+	}
+	if strings.HasSuffix(bare, "+xml") {
+		return ".xml"
+	}
+	return ".bin"
+}
+
+// indentJSON lays JSON out to be read. Names, their order, doubles among them
+// and numbers stay letter by letter; what is no JSON, or is nested deeply,
+// stays as it is.
+func indentJSON(data []byte) []byte {
+	depth, deepest, text := 0, 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	if deepest > maxIndentDepth {
+		return data
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, data, "", "  ") != nil {
+		return data
+	}
+	return b.Bytes()
+}
