@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/scenario"
 )
 
 func (d *Driver) getCapturedRequests(context.Context) (string, error) {
@@ -42,7 +43,15 @@ func (d *Driver) clearCapturedRequests(context.Context) (string, error) {
 }
 
 func (d *Driver) exportCapturedScenario(_ context.Context, filter string, excludeMocked bool) (string, error) {
-	return "", errorf(Unimplemented, "exporting captures is not part of this build yet")
+	x, err := scenario.Export(d.journal.Entries(nil), scenario.ExportOptions{
+		FilesDir:      d.cfg.Directories.Files,
+		Filter:        filter,
+		ExcludeMocked: excludeMocked,
+	})
+	if err != nil {
+		return "", err
+	}
+	return toJSON(x)
 }
 
 func (d *Driver) cleanCaptureSpool(context.Context) (string, error) {

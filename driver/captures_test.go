@@ -204,3 +204,50 @@ func TestWaitsEnd(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.want(`{"yaml":"endpoints: {}\n","files":[]}`, "export_captured_scenario")
+	real := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Kept", "yes")
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprintf(w, "%s answered", r.URL)
+	}))
+	b.call("set_mock", "GET", "/mocked", 200.0, "{}")
+	proxy := b.start()
+	targets := []string{"/a", "/a?page=1", "/b/c"}
+	before := map[string]string{}
+	for _, target := range targets {
+		before[target] = b.get(proxy, real.URL+target)
+		b.call("wait_for_request", "GET", target)
+	}
+	b.get(proxy, real.URL+"/mocked")
+	b.call("wait_for_request", "GET", "/mocked")
+	real.Close()
+
+	var export struct {
+		YAML  string
+		Files []string
+	}
+	if err := json.Unmarshal([]byte(b.call("export_captured_scenario", "", true)), &export); err != nil {
+		t.Fatal(err)
+	}
+	if len(export.Files) != 3 || strings.Contains(export.YAML, "/mocked") {
+		t.Errorf("%+v", export)
+	}
+	for _, f := range export.Files {
+		if got := b.collect("get_captured_file", f); !strings.HasSuffix(got, "answered") {
+			t.Errorf("%s: %s", f, got)
+		}
+	}
+	b.want("Loaded 2 endpoint(s) from export.yaml", "load_mock_scenario_content", "export.yaml", export.YAML)
+	for _, target := range targets {
+		if got := b.get(proxy, real.URL+target); got != before[target] {
+			t.Errorf("%s: got %s, recorded %s", target, got, before[target])
+		}
+	}
+	if got := b.call("export_captured_scenario", "/b/*", true); strings.Contains(got, "page") || !strings.Contains(got, "/b/c") {
+		t.Error(got)
+	}
+}
