@@ -282,6 +282,9 @@ func (b *h1Body) Read(p []byte) (int, error) {
 
 // SendTo passes the body on as it comes.
 func (b *h1Body) SendTo(_ context.Context, c exchange.Conn) error {
+	if s, ok := c.(*sender); ok && s.canMove(b) {
+		return s.move(b)
+	}
 	_, err := c.ReadFrom(b)
 	return err
 }

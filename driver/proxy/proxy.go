@@ -33,8 +33,9 @@ import (
 
 // Times that bound what a silent peer can hold.
 const (
-	headerTimeout = 30 * time.Second // for a request's header to arrive
-	idleTimeout   = 3 * time.Minute  // a kept connection without a request
+	headerTimeout = 30 * time.Second // for a TLS handshake
+	idleTimeout   = 3 * time.Minute  // for the next request's whole header to arrive
+	idleCheck     = 30 * time.Second
 	closeGrace    = 100 * time.Millisecond
 )
 
@@ -103,15 +104,15 @@ func (p *Proxy) Start() error {
 	p.listener, p.stop = l, stop
 	p.handed = newHandedListener(l.Addr())
 	p.server = &http.Server{
-		Handler:           p,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		ErrorLog:          log.New(errorLog{p.log}, "", 0),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withClient,
+		Handler:     p,
+		ErrorLog:    log.New(errorLog{p.log}, "", 0),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: withClient,
+		ConnState:   markIdle,
 	}
 	go p.server.Serve(p.handed)
 	go p.serveFront(l)
+	go p.closeIdle(ctx)
 	return nil
 }
 
@@ -168,6 +169,55 @@ func (p *Proxy) untrack(c io.Closer) {
 	p.mu.Lock()
 	delete(p.conns, c)
 	p.mu.Unlock()
+}
+
+// markIdle notes when a connection began to wait for a request. net/http's own
+// timeouts would set a deadline on the socket two times a request, which costs
+// more than a mock's lookup.
+func markIdle(nc net.Conn, s http.ConnState) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	c, ok := nc.(*conn)
+	switch {
+	case !ok:
+	case s == http.StateNew, s == http.StateIdle:
+		c.idleSince.Store(time.Now().UnixNano())
+	case s == http.StateActive, s == http.StateHijacked:
+		c.idleSince.Store(0)
+	}
+}
+
+// closeIdle closes connections that have waited too long. A connection counts
+// as waiting until a request's header is whole.
+func (p *Proxy) closeIdle(ctx context.Context) {
+	tick := time.NewTicker(idleCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			p.sweep(time.Now().Add(-idleTimeout))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweep closes what has waited since before the given time.
+func (p *Proxy) sweep(before time.Time) {
+	var old []*conn
+	p.mu.Lock()
+	for k := range p.conns {
+		if c, ok := k.(*conn); ok {
+			if t := c.idleSince.Load(); t != 0 && t < before.UnixNano() {
+				old = append(old, c)
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range old {
+		c.Close()
+	}
 }
 
 // isSelf tells whether addr is the proxy's own: forwarding there would go

@@ -6,12 +6,14 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -382,6 +384,35 @@ func TestClose(t *testing.T) {
 	if _, err := net.Dial("tcp", b.addr()); err == nil {
 		t.Error("still listening")
 	}
+}
+
+// Connections without a request are closed in time, busy ones are not.
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	b := start(t, exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+		if x.Request.Path() == "/busy" {
+			close(entered)
+			<-leave
+		}
+		return exchange.Text(200, "ok"), nil
+	}))
+	idle, br := b.dial()
+	fmt.Fprintf(idle, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	expectBody(t, br, "GET", "ok\n")
+	fmt.Fprintf(idle, "GET http://a.test/ HT") // a header that never ends counts as idle
+	busy, busyBr := b.dial()
+	fmt.Fprintf(busy, "GET http://a.test/busy HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	<-entered
+	// The server marks a connection idle after its answer is out.
+	for closed := false; !closed; {
+		b.p.sweep(time.Now())
+		idle.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		_, err := br.ReadByte()
+		closed = err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+	}
+	close(leave)
+	expectBody(t, busyBr, "GET", "ok\n")
 }
 
 // origin is a real server on loopback.

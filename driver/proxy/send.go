@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -24,10 +25,8 @@ type sender struct {
 	rec    *capture.Recorder
 	blob   capture.Blob
 	left   int64 // bytes of the announced length still to come, -1 when unknown
-	held   []byte
-	one    [1]byte
-	stream bool // flush after every piece
-	abort  bool // break the connection off instead of ending the response
+	stream bool  // flush after every piece
+	abort  bool  // break the connection off instead of ending the response
 
 	trailer http.Header
 }
@@ -96,7 +95,7 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 		if st, ok := res.Body.(exchange.Stored); ok {
 			c.blob = capture.StoredBlob(st)
 		} else {
-			c.rec = j.NewRecorder(res.Header, s.req.Target)
+			c.rec = j.NewRecorder(res.Header, s.req.URL())
 		}
 	}
 	if !ready(res.Body, size) {
@@ -143,7 +142,8 @@ func (c *sender) sendTrailer(announced []string) {
 	}
 }
 
-// Write sends bytes. The last ones of an announced length wait for finish.
+// Write sends bytes. The last one of a large body goes by itself: net/http
+// keeps it until the handler returns, that is, until the entry is journaled.
 func (c *sender) Write(b []byte) (int, error) {
 	if c.rec != nil {
 		c.rec.Write(b)
@@ -159,9 +159,10 @@ func (c *sender) pass(b []byte) (int, error) {
 		}
 		c.left -= int64(n)
 		if c.left == 0 && n > holdBack {
-			// Below that size net/http keeps the bytes until the end by itself.
-			c.one[0] = b[n-1]
-			c.held, b = c.one[:], b[:n-1]
+			if m, err := c.w.Write(b[:n-1]); err != nil {
+				return m, err
+			}
+			b = b[n-1:]
 		}
 	}
 	if m, err := c.w.Write(b); err != nil {
@@ -173,15 +174,8 @@ func (c *sender) pass(b []byte) (int, error) {
 	return n, nil
 }
 
-// holdBack is the size of net/http's smallest buffer on the way out.
+// holdBack is the size up to which net/http keeps a whole body until the end.
 const holdBack = 1 << 10
-
-// finish sends what was held back.
-func (c *sender) finish() {
-	if c.held != nil && !c.abort {
-		c.w.Write(c.held)
-	}
-}
 
 // Flush sends what net/http holds.
 func (c *sender) Flush() error {
@@ -232,18 +226,53 @@ func (c *sender) ReadFrom(src io.Reader) (int64, error) {
 	}
 }
 
-// sendFile sends n bytes of f, the last of them after the entry.
+// sendFile sends n bytes of f.
 func (c *sender) sendFile(f *os.File, n int64) (int64, error) {
 	m, err := io.Copy(c.w, io.LimitReader(f, n-1))
 	c.left -= m
 	if err != nil || m < n-1 {
 		return m, err
 	}
-	if _, err := io.ReadFull(f, c.one[:]); err != nil {
-		return m, err
+	return m + 1, c.lastByte(f)
+}
+
+// lastByte sends the last byte of a body, see Write.
+func (c *sender) lastByte(src io.Reader) error {
+	var one [1]byte
+	if _, err := io.ReadFull(src, one[:]); err != nil {
+		return noEOF(err)
 	}
-	c.held, c.left = c.one[:], 0
-	return n, nil
+	_, err := c.Write(one[:])
+	return err
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// canMove tells whether a body may stay in the kernel on its way: large, of
+// known length, plain on both sides, and not one that is kept in memory.
+func (c *sender) canMove(b *h1Body) bool {
+	return runtime.GOOS == "linux" && b.size >= moveSize && c.left == b.size && c.s.cl.plain &&
+		c.s.r.ProtoMajor == 1 && !b.c.key.tls && (c.rec == nil || b.size > int64(c.rec.Limit()))
+}
+
+// moveSize is where moving a body by pages begins to be cheaper than copying it.
+const moveSize = 128 << 10
+
+// move sends a body without reading it.
+func (c *sender) move(b *h1Body) error {
+	m := &mover{body: b, src: b.c.Conn.(*net.TCPConn), rec: c.rec, left: b.size - 1}
+	n, err := c.w.(io.ReaderFrom).ReadFrom(m)
+	c.left -= n
+	if err == nil {
+		err = c.lastByte(b.c.br)
+	}
+	b.release(err == nil)
+	return err
 }
 
 var _ exchange.Conn = (*sender)(nil)

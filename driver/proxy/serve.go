@@ -25,6 +25,8 @@ type serving struct {
 	conn sender
 	body *capture.Recorder // of the request
 	err  error             // what went wrong on the way to the device
+
+	entry capture.Entry
 }
 
 // ServeHTTP makes an Exchange of a request, has it answered, sends the answer
@@ -52,7 +54,6 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.send(res)
 	s.journal(res)
-	s.conn.finish()
 	if s.conn.abort {
 		panic(http.ErrAbortHandler) // net/http's way to break a response off
 	}
@@ -95,7 +96,7 @@ func (s *serving) read() bool {
 	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward
 	if r.Body != nil && r.Body != http.NoBody {
 		if j := s.p.cfg.Journal; j != nil {
-			s.body = j.NewRecorder(r.Header, q.Target)
+			s.body = j.NewRecorder(r.Header, q.URL())
 			q.Body = exchange.NewIncoming(r.Body, s.body)
 		} else {
 			q.Body = exchange.NewIncoming(r.Body, nil)
@@ -155,7 +156,8 @@ func (s *serving) journal(res *exchange.Response) {
 		return
 	}
 	q, x := &s.req, &s.x
-	e := &capture.Entry{
+	e := &s.entry // the journal makes its own copy
+	*e = capture.Entry{
 		Start: x.Start, Client: x.Client,
 		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Target: q.Target, Proto: q.Proto,
 		Authority: q.Authority, RequestHeader: q.Header, RequestTrailer: s.r.Trailer,

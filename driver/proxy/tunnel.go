@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -31,6 +32,8 @@ type conn struct {
 	pre    []byte
 	target string // host:port of the CONNECT, empty for plain requests
 	once   sync.Once
+
+	idleSince atomic.Int64 // Unix nanoseconds, 0 while a request is served
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -57,6 +60,14 @@ func (c *conn) WriteTo(w io.Writer) (n int64, err error) {
 	return n + m, err
 }
 
+// ReadFrom sends a body by the fastest way that its source allows.
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if m, ok := r.(*mover); ok {
+		return m.moveTo(c.TCPConn)
+	}
+	return c.TCPConn.ReadFrom(r)
+}
+
 func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
@@ -74,6 +85,7 @@ type client struct {
 	host   string // of the CONNECT
 	port   int
 	target string // host:port of the CONNECT, empty outside of one
+	plain  bool   // bytes reach the socket as they are
 }
 
 type clientKey struct{}
@@ -90,6 +102,7 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 		cl.addr = a.AddrPort()
 		cl.addr = netip.AddrPortFrom(cl.addr.Addr().Unmap(), cl.addr.Port())
 	}
+	cl.plain = !ok
 	if c, ok := nc.(*conn); ok && c.target != "" {
 		cl.target = c.target
 		scheme := "http"

@@ -29,6 +29,7 @@ type upstream struct {
 	isSelf func(net.Addr) bool
 	pool   h1Pool
 	h2     *http.Transport
+	pipes  pipePool
 }
 
 var errSelf = errors.New("the request's destination is the proxy itself")
@@ -53,6 +54,7 @@ func newUpstream(insecure bool, isSelf func(net.Addr) bool) *upstream {
 func (u *upstream) close() {
 	u.pool.close()
 	u.h2.CloseIdleConnections()
+	u.pipes.close()
 }
 
 // dial connects to a real server, never to ourselves.
