@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
+
+	"starproxy/driver/capture"
 )
 
 type captureWatchCmd struct {
@@ -25,10 +28,7 @@ Examples:
 
 // Run prints requests until it is interrupted.
 func (c *captureWatchCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	matches, err := pathFilter(c.Filter)
-	if err != nil {
-		return usageError{err}
-	}
+	matches := capture.Glob(c.Filter)
 	sys.out("Watching captured requests (Ctrl+C to stop)...")
 	for text, err := range p.strings(ctx, "watch_captured_requests") {
 		if ctx.Err() != nil {
@@ -41,7 +41,7 @@ func (c *captureWatchCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
 			return fmt.Errorf("watch_captured_requests: an event is not the JSON expected: %w", err)
 		}
-		if matches(e.Path) {
+		if path, _, _ := strings.Cut(e.Path, "?"); matches(path) {
 			sys.out("%s", sys.lines().line(e))
 		}
 	}
