@@ -178,11 +178,12 @@ func TestEventSurvivesABomb(t *testing.T) {
 	var buf bytes.Buffer
 	z := gzip.NewWriter(&buf)
 	zeros := make([]byte, 1<<20)
-	for range 100 {
+	for range 8 {
 		z.Write(zeros)
 	}
 	z.Close()
 	j := New(Options{SpoolDir: t.TempDir()})
+	j.unfold = 4 << 20
 	e := sample()
 	e.ResponseHeader.Set("Content-Encoding", "gzip")
 	e.ResponseBody = Blob{Size: int64(buf.Len()), Data: buf.Bytes()}
@@ -308,13 +309,13 @@ func TestEventsStayBelowTheLimit(t *testing.T) {
 
 func TestHostileEntriesGiveSmallEvents(t *testing.T) {
 	t.Parallel()
-	nasty := strings.Repeat("\x01\xff", 100<<10)
+	nasty := strings.Repeat("\x01\xff", 50<<10)
 	h := http.Header{"Content-Type": {"text/plain"}}
-	for i := range 4 {
+	for i := range 3 {
 		h[fmt.Sprint("X-", i)] = []string{nasty}
 	}
 	j := New(Options{SpoolDir: t.TempDir()})
-	for range 3 {
+	for range 2 {
 		e := sample()
 		e.RequestHeader, e.ResponseHeader, e.Target, e.Error = h, h, "/"+nasty, nasty
 		e.RequestBody = Blob{Size: 256 << 10, Data: bytes.Repeat([]byte{1}, 256<<10)}

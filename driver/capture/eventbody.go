@@ -15,7 +15,7 @@ const (
 	// encoding of what they do not show in full.
 	maxEncoded = 16 << 20
 	// maxDecoded is how large such a body may become.
-	maxDecoded = 64 << 20
+	maxDecoded = 32 << 20
 )
 
 // setBody fills in the request body: text where it is text, else a file.
@@ -146,8 +146,8 @@ func (v *event) unfold(j *Journal, e *Entry) bool {
 		}
 		defer r.Close()
 		rec := j.NewRecorder(http.Header{}, e.URL())
-		n, err := io.Copy(rec, io.LimitReader(r, maxDecoded+1))
-		if n > maxDecoded || err != nil {
+		n, err := io.Copy(rec, io.LimitReader(r, j.unfold+1))
+		if n > j.unfold || err != nil {
 			rec.Discard()
 			return false
 		}

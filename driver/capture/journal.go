@@ -34,6 +34,7 @@ type Options struct {
 type Journal struct {
 	maxBytes int64
 	inline   int
+	unfold   int64 // bytes that an encoded body may become in an event
 	slabSize int
 	spool    *spool
 	scratch  sync.Pool // *[]byte, to pack into
@@ -78,6 +79,7 @@ func New(o Options) *Journal {
 	j := &Journal{
 		maxBytes: o.MaxBytes,
 		inline:   o.Inline,
+		unfold:   maxDecoded,
 		slabSize: int(min(max(o.MaxBytes/64, 16<<10), 512<<10)),
 		spool:    newSpool(o.SpoolDir, o.MaxSpool),
 		shares:   map[*byte]*share{},
