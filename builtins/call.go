@@ -28,9 +28,6 @@ type Env struct {
 	// Getenv reads an environment variable; env() asks only for those of its
 	// allow-list.
 	Getenv func(string) string
-	// Serve makes the handler of a scenario definition ({"file": "a.bin"}),
-	// nil when the host knows only what [Respond] does itself.
-	Serve func(def map[string]any) (exchange.Handler, error)
 	// Merge lays a patch over a JSON value; nil when merge() is not to be had.
 	Merge func(target any, patch map[string]any) any
 	// Manual is the clock of a test, which Clock then shows; else nil.

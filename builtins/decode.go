@@ -216,7 +216,7 @@ func (d *jsonDecoder) text() (string, error) {
 			d.pos = i + 1
 			s := d.data[start:i]
 			if !utf8.Valid(s) {
-				return strings.ToValidUTF8(string(s), "\ufffd"), nil
+				return string([]rune(string(s))), nil // every wrong byte becomes U+FFFD
 			}
 			return string(s), nil
 		case b == '\\':
@@ -237,7 +237,7 @@ func (d *jsonDecoder) escaped(start, i int) (string, error) {
 		b := d.data[i]
 		if b == '"' {
 			d.pos = i + 1
-			return strings.ToValidUTF8(string(out), "\ufffd"), nil
+			return string([]rune(string(out))), nil
 		}
 		if b < ' ' {
 			d.pos = i

@@ -19,11 +19,11 @@ func mathModule() Module {
 			{"ceil", "x", "The smallest int that is not less than x.", `math.ceil(1.2)  # => 2`, mathRounding("ceil", math.Ceil)},
 			{"floor", "x", "The largest int that is not more than x.", `math.floor(1.8)  # => 1`, mathRounding("floor", math.Floor)},
 			{"round", "x, digits=0", "x rounded to a number of decimals, halves away from zero.", "math.round(2.345, 1)  # => 2.3\nmath.round(2.5)  # => 3.0", mathRound},
-			{"pow", "x, y", "x to the power of y.", `math.pow(2, 10)  # => 1024.0`, mathBinary("pow", math.Pow)},
-			{"atan2", "x, y", "The angle whose tangent is x/y.", `math.atan2(0, 1)  # => 0.0`, mathBinary("atan2", math.Atan2)},
-			{"hypot", "x, y", "The square root of x*x + y*y.", `math.hypot(3, 4)  # => 5.0`, mathBinary("hypot", math.Hypot)},
-			{"mod", "x, y", "The floating-point remainder of x/y, with the sign of x.", `math.mod(7, 4)  # => 3.0`, mathBinary("mod", math.Mod)},
-			{"copysign", "x, y", "x with the sign of y.", `math.copysign(2, -1)  # => -2.0`, mathBinary("copysign", math.Copysign)},
+			{"pow", "x, y", "x to the power of y.", `math.pow(2, 10)  # => 1024.0`, mathBinary(math.Pow)},
+			{"atan2", "x, y", "The angle whose tangent is x/y.", `math.atan2(0, 1)  # => 0.0`, mathBinary(math.Atan2)},
+			{"hypot", "x, y", "The square root of x*x + y*y.", `math.hypot(3, 4)  # => 5.0`, mathBinary(math.Hypot)},
+			{"mod", "x, y", "The floating-point remainder of x/y, with the sign of x.", `math.mod(7, 4)  # => 3.0`, mathBinary(math.Mod)},
+			{"copysign", "x, y", "x with the sign of y.", `math.copysign(2, -1)  # => -2.0`, mathBinary(math.Copysign)},
 		},
 	}
 	for _, f := range []struct {
@@ -61,7 +61,7 @@ func mathUnary(fn func(float64) float64) func(*Call, Args) (starlark.Value, erro
 	}
 }
 
-func mathBinary(name string, fn func(x, y float64) float64) func(*Call, Args) (starlark.Value, error) {
+func mathBinary(fn func(x, y float64) float64) func(*Call, Args) (starlark.Value, error) {
 	return func(c *Call, a Args) (starlark.Value, error) {
 		var x, y float64
 		if err := a.Unpack("x", &x, "y", &y); err != nil {

@@ -1,0 +1,108 @@
+package builtins
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.starlark.net/starlark"
+)
+
+func TestDecodeJSON(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`null`: "None", ` [1, -2, 2.5, 1e3, true, false] `: "[1, -2, 2.5, 1000.0, True, False]",
+		`{"a": {"b": []}}`: `{"a": {"b": []}}`, `{"a": 1, "a": 2}`: `{"a": 2}`,
+		`"\u00fc\n\ud83d\ude00\/"`: "\"ü\\n😀/\"", `"\ud83d"`: `"�"`, `"\ud83dx"`: `"�x"`,
+		`123456789012345678901234567890`: "123456789012345678901234567890", `0`: "0", `-0`: "0",
+	} {
+		v, err := DecodeJSON([]byte(in))
+		if err != nil || v.String() != want {
+			t.Errorf("%s: got %v, %v; want %s", in, v, err, want)
+		}
+	}
+	for in, want := range map[string]string{
+		``: "at offset 0: unexpected end", `[1`: "want ',' or ']'", `{1: 2}`: "want a key in double quotes",
+		`{"a" 1}`: "want ':' after a key", `1 2`: "more after the end", `01`: "more after the end", `"a`: "string without an end",
+		`"\x"`: "unknown escape", "\"\n\"": "control character", `nul`: "unexpected character", `1.`: "want a digit after the point",
+		`1e`: "want a digit in the exponent", `1e999`: "number out of range", `'a'`: "unexpected character",
+		strings.Repeat("[", 2000): "nested deeper than 1000 levels",
+	} {
+		if v, err := DecodeJSON([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20s: got %v, %v; want an error with %s", in, v, err, want)
+		}
+	}
+}
+
+// FuzzJSON compares with encoding/json: the same texts are accepted, and what
+// is decoded and encoded again means the same.
+func FuzzJSON(f *testing.F) {
+	for _, s := range []string{`{"a": [1, 2.5, null, "\u00fc\ud83d\ude00"]}`, `1e5`, `-0.0`, `"\ud800\u0041"`, "\"\xff\"", `[[],{}]`, `1E-7`, `12345678901234567890`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, err := DecodeJSON(data)
+		var want any
+		wantErr := json.Unmarshal(data, &want)
+		if err != nil {
+			if wantErr == nil && !strings.Contains(err.Error(), "nested deeper") && !strings.Contains(err.Error(), "1000 digits") {
+				t.Fatalf("%q: %v, encoding/json accepts it", data, err)
+			}
+			return
+		}
+		if wantErr != nil {
+			// An integer too big for a float64 is one that Starlark can hold.
+			if strings.Contains(wantErr.Error(), "cannot unmarshal number") {
+				return
+			}
+			t.Fatalf("%q: accepted, encoding/json says %v", data, wantErr)
+		}
+		out, err := AppendJSON(nil, v)
+		if err != nil {
+			t.Fatalf("%q: %v", data, err)
+		}
+		var got any
+		if err := json.Unmarshal(out, &got); err != nil {
+			t.Fatalf("%q became %q: %v", data, out, err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q became %q", data, out)
+		}
+		g, err := ToGo(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Both encoders agree but for the order of keys.
+		again, err := AppendGoJSON(nil, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sorted, _ := AppendJSON(nil, FromGo(g)); !bytes.Equal(again, sorted) {
+			t.Fatalf("%q is %q as Starlark and %q as Go", data, sorted, again)
+		}
+	})
+}
+
+func TestToGoRefuses(t *testing.T) {
+	t.Parallel()
+	circle := starlark.NewList(nil)
+	circle.Append(circle)
+	for want, v := range map[string]starlark.Value{
+		"has no JSON form": starlark.Universe["len"], "nested deeper": circle, "key is int": func() starlark.Value {
+			d := new(starlark.Dict)
+			d.SetKey(starlark.MakeInt(1), starlark.None)
+			return d
+		}(), "+Inf has": starlark.Float(inf()),
+	} {
+		if _, err := ToGo(v); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ToGo: error is %v, want %s", err, want)
+		}
+		if _, err := AppendJSON(nil, v); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("AppendJSON: error is %v, want %s", err, want)
+		}
+	}
+}
+
+func inf() float64 { zero := 0.0; return 1 / zero }

@@ -1,0 +1,97 @@
+package builtins
+
+import (
+	"strings"
+	"testing"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	headers := new(starlark.Dict)
+	headers.SetKey(starlark.String("cookie"), starlark.String("sid=1; lang=de"))
+	headers.SetKey(starlark.String("x-a"), starlark.String("b"))
+	body := starlark.String(`{"user": {"name": "ada", "a.b": 1}, "tags": ["x", {"y": 2}]}`)
+	x, err := newExchange("post https://api.test:8443/v1//items/7?page=2&page=3&q=a%20b", headers, nil, nil, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Params = map[string]string{"id": "7"}
+	x.Request.Header.Add("X-A", "c")
+	r := &Request{x: x, maxBody: 1000}
+	for name, want := range map[string]string{
+		"method": `"POST"`, "url": `"https://api.test:8443/v1//items/7?page=2&page=3&q=a%20b"`, "scheme": `"https"`, "host": `"api.test"`,
+		"port": "8443", "path": `"/v1//items/7"`, "query": `{"page": "2", "q": "a b"}`, "params": `{"id": "7"}`,
+		"headers": `{"Cookie": "sid=1; lang=de", "X-A": "b"}`, "cookies": `{"sid": "1", "lang": "de"}`, "client": `"127.0.0.1:40000"`,
+		"http_version": `"1.1"`, "id": "1", "segments": `["v1", "items", "7"]`,
+	} {
+		v, err := r.Attr(name)
+		if err != nil || v.String() != want {
+			t.Errorf("req.%s = %v, %v; want %s", name, v, err, want)
+		}
+	}
+	for _, name := range r.AttrNames() {
+		if v, err := r.Attr(name); v == nil || err != nil {
+			t.Errorf("req.%s = %v, %v", name, v, err)
+		}
+	}
+	for path, want := range map[string]string{
+		"user.name": `"ada"`, "tags.0": `"x"`, "tags.1.y": "2", "user.a.b": "1",
+	} {
+		if v, err := r.JSON(path); err != nil || v == nil || v.String() != want {
+			t.Errorf("JSON(%q) = %v, %v; want %s", path, v, err, want)
+		}
+	}
+	for _, path := range []string{"user.none", "tags.9", "tags.-1", "tags.x", "user.name.x", "."} {
+		if v, err := r.JSON(path); v != nil || err != nil {
+			t.Errorf("JSON(%q) = %v, %v; want nothing", path, v, err)
+		}
+	}
+	h, _ := r.Attr("headers")
+	if v := h.(Header).h["X-A"]; len(v) != 2 {
+		t.Errorf("headers X-A: %v", v)
+	}
+}
+
+func TestRequestBody(t *testing.T) {
+	t.Parallel()
+	x, err := newExchange("GET /", nil, nil, nil, starlark.String("\xff not json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Request{x: x, maxBody: 100}
+	if v, err := r.JSON(""); v != nil || err != nil {
+		t.Errorf("JSON of other text = %v, %v", v, err)
+	}
+	if s, err := r.Text(); s != "\ufffd not json" || err != nil {
+		t.Errorf("Text = %q, %v", s, err)
+	}
+	x.Request.Body = exchange.NewIncoming(strings.NewReader(strings.Repeat("x", 200)), nil)
+	r = &Request{x: x, maxBody: 100}
+	if _, err := r.Body(); err == nil || !strings.Contains(err.Error(), "larger than 100 bytes (max_body)") {
+		t.Errorf("a large body: %v", err)
+	}
+	x.Request.Body = nil
+	r = &Request{x: x, maxBody: 100}
+	if b, err := r.Body(); len(b) != 0 || err != nil {
+		t.Errorf("no body: %q, %v", b, err)
+	}
+}
+
+func TestForm(t *testing.T) {
+	t.Parallel()
+	multi := "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\ndata\r\n--B--\r\n"
+	for _, c := range []struct{ contentType, body, want string }{
+		{"application/x-www-form-urlencoded", "a=1&b=x+y", "a=1&b=x+y"},
+		{"multipart/form-data; boundary=B", multi, "a=1"},
+		{"multipart/form-data", multi, ""},
+		{"multipart/form-data; boundary=B", multi[:40], ""},
+	} {
+		if got := parseForm(c.contentType, []byte(c.body)).Encode(); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.contentType, got, c.want)
+		}
+	}
+}
