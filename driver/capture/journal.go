@@ -283,6 +283,7 @@ func (j *Journal) Clear() int {
 	j.doomed = nil
 	j.mu.Unlock()
 	j.spool.release(doomed...)
+	j.spool.purge()
 	j.spool.settle()
 	return n
 }
@@ -318,6 +319,7 @@ func (j *Journal) Close() {
 	}
 	j.mu.Unlock()
 	j.spool.release(doomed...)
+	j.spool.purge()
 	j.spool.settle()
 }
 

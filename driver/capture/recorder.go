@@ -195,7 +195,7 @@ func (r *Recorder) Blob() Blob {
 		r.flush()
 	}
 	if r.out != nil { // flushing may have failed
-		if err := r.out.Close(); err != nil {
+		if err := trim(r.out, r.written); err != nil {
 			r.j.spool.fail(err)
 			r.cut = true
 		}

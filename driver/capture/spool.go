@@ -30,6 +30,7 @@ type spool struct {
 	byPath  map[string]*spoolFile   // those same files
 	bySum   map[[32]byte]*spoolFile // files made from memory, by what is in them
 	trash   []string                // files to be removed from disk
+	spent   []spent                 // dropped files to be written over
 	settled chan struct{}           // closed when trash has been emptied; nil while idle
 	dropped uint64
 	errors  uint64
@@ -70,7 +71,10 @@ func (s *spool) create(url string) (*spoolFile, *os.File, error) {
 		s.number++
 		path := filepath.Join(s.dir, fmt.Sprintf("%06d_%s.bin", s.number, name))
 		s.mu.Unlock()
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := s.reuse(path), error(nil)
+		if f == nil {
+			f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		}
 		switch {
 		case err == nil:
 			file := &spoolFile{path: path, refs: 1, open: true}
@@ -106,11 +110,23 @@ func (s *spool) reserve(file *spoolFile, need, want int64) (int64, error) {
 			return 0, errNoRoom
 		}
 		s.dropped++
-		s.remove(s.files[at])
+		s.retire(s.files[at])
 	}
 	file.size += n
 	s.size += n
 	return n, nil
+}
+
+// trim ends a file after n bytes, in case it is an old one, and closes it.
+func trim(f *os.File, n int64) error {
+	fi, err := f.Stat()
+	if err == nil && fi.Size() > n {
+		err = f.Truncate(n)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // onDisk is what a file of n bytes takes: whole blocks.
@@ -162,7 +178,7 @@ func (s *spool) store(url string, data []byte) (*spoolFile, error) {
 			s.fail(err)
 		}
 	}
-	if cerr := f.Close(); err == nil {
+	if cerr := trim(f, int64(len(data))); err == nil {
 		err = cerr
 	}
 	s.finish(file, int64(len(data)))
@@ -260,6 +276,7 @@ func (s *spool) settle() {
 
 // clean removes all files but those that are being written.
 func (s *spool) clean() (n int, existed bool, err error) {
+	s.purge()
 	s.settle()
 	if s.dir == "" {
 		return 0, false, nil

@@ -1,0 +1,80 @@
+package capture
+
+import (
+	"os"
+	"slices"
+)
+
+// A full spool drops a body for every new one. Making and removing files costs
+// four times what writing into one that is there already costs: blocks must be
+// found, zeroed, and freed again. So a few of the dropped files are kept and
+// written over, the way a database recycles its log.
+
+// maxSpent is how many dropped files wait to be used again.
+const maxSpent = 4
+
+// spent is a dropped file that may be written over.
+type spent struct {
+	path string
+	size int64
+}
+
+// retire takes a file out of the spool as remove does, but keeps it for reuse
+// if it is not too large. The lock is held.
+func (s *spool) retire(f *spoolFile) {
+	size := f.size
+	waiting := int64(0)
+	for _, w := range s.spent {
+		waiting += w.size
+	}
+	keep := canRecycle && len(s.spent) < maxSpent && waiting+size <= s.max/8 && !f.gone.Load()
+	s.remove(f)
+	if !keep {
+		return
+	}
+	if at := slices.Index(s.trash, f.path); at >= 0 {
+		s.trash = slices.Delete(s.trash, at, at+1)
+		s.spent = append(s.spent, spent{f.path, size})
+	}
+}
+
+// reuse turns a retired file into the new file path, if there is one that
+// nobody reads any more. Its old bytes are still in it.
+func (s *spool) reuse(path string) *os.File {
+	s.mu.Lock()
+	if len(s.spent) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	old := s.spent[0]
+	s.spent = slices.Delete(s.spent, 0, 1)
+	s.mu.Unlock()
+	// Under its new name nobody else opens it; who has it open already shows
+	// when we ask to be alone.
+	if err := os.Rename(old.path, path); err != nil {
+		os.Remove(old.path)
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
+	if err != nil {
+		os.Remove(path)
+		return nil
+	}
+	if !alone(f) {
+		f.Close()
+		os.Remove(path)
+		return nil
+	}
+	return f
+}
+
+// purge removes the files that wait to be used again.
+func (s *spool) purge() {
+	s.mu.Lock()
+	list := s.spent
+	s.spent = nil
+	s.mu.Unlock()
+	for _, w := range list {
+		os.Remove(w.path)
+	}
+}

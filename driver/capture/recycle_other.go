@@ -1,0 +1,9 @@
+//go:build !linux
+
+package capture
+
+import "os"
+
+const canRecycle = false
+
+func alone(*os.File) bool { return false }
