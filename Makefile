@@ -54,10 +54,10 @@ venv-mitmproxy:
 	@$(interop)/venv.sh .venv-mitmproxy $(interop)/requirements-mitmproxy.txt
 
 bench: venv-mitmproxy
-	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/proxy/...
+	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench
 
 soak:
-	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/...
+	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/cli/interop
 
 image:
 	podman build -t starproxy -f Containerfile .
