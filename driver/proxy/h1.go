@@ -3,15 +3,12 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"strconv"
-	"sync"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -20,35 +17,6 @@ import (
 // inlineBody is the largest request body that is read whole before it is
 // forwarded, so that the request can be repeated on another connection.
 const inlineBody = 64 << 10
-
-// h1Key says which idle connection fits a request.
-type h1Key struct {
-	addr, sni string
-	tls       bool
-}
-
-// h1Conn is an HTTP/1.1 connection to a real server, used by one exchange at a time.
-type h1Conn struct {
-	net.Conn
-	key    h1Key
-	br     *bufio.Reader
-	bw     *bufio.Writer
-	left   int64 // bytes that may still be read; bounds a response's header
-	idle   time.Time
-	reused bool
-}
-
-var errHeadTooLarge = errors.New("response header over 1 MiB")
-
-// Read is the buffered reader's source.
-func (c *h1Conn) Read(b []byte) (int, error) {
-	if c.left <= 0 {
-		return 0, errHeadTooLarge
-	}
-	n, err := c.Conn.Read(b)
-	c.left -= int64(n)
-	return n, err
-}
 
 // forwardH1 asks a real server over HTTP/1.1, on this goroutine.
 func (s *serving) forwardH1(ctx context.Context, addr string) (*exchange.Response, error) {
@@ -326,128 +294,6 @@ func (b *h1Body) sent() bool {
 	default:
 		return false
 	}
-}
-
-// conn takes an idle connection or makes one.
-func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
-	if c := u.pool.get(key); c != nil {
-		return c, nil
-	}
-	nc, err := u.dial(ctx, key.addr)
-	if err != nil {
-		return nil, err
-	}
-	if key.tls {
-		cfg := u.tls.Clone()
-		cfg.ServerName = key.sni
-		t := tls.Client(nc, cfg)
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-		defer cancel()
-		if err := t.HandshakeContext(ctx); err != nil {
-			nc.Close()
-			return nil, tlsReason(err)
-		}
-		nc = t
-	}
-	c := &h1Conn{Conn: nc, key: key, bw: bufio.NewWriterSize(nc, 4<<10)}
-	c.br = bufio.NewReaderSize(c, 4<<10)
-	return c, nil
-}
-
-// tlsReason says in words what a server that is not TLS looks like.
-func tlsReason(err error) error {
-	var rec tls.RecordHeaderError
-	if errors.As(err, &rec) {
-		return errors.New("the server does not speak TLS")
-	}
-	return err
-}
-
-// h1Pool keeps idle connections, the last used on top.
-type h1Pool struct {
-	mu    sync.Mutex
-	idle  map[h1Key][]*h1Conn
-	timer *time.Timer
-	shut  bool
-}
-
-// trusted is how long an idle connection is used without a look at whether the
-// server has closed it.
-const trusted = 50 * time.Millisecond
-
-func (p *h1Pool) get(key h1Key) *h1Conn {
-	for {
-		p.mu.Lock()
-		s := p.idle[key]
-		if len(s) == 0 {
-			p.mu.Unlock()
-			return nil
-		}
-		c := s[len(s)-1]
-		s[len(s)-1] = nil
-		p.idle[key] = s[:len(s)-1]
-		p.mu.Unlock()
-		if since := time.Since(c.idle); since < trusted || since < upstreamIdle && quiet(c.Conn) {
-			c.reused = true
-			return c
-		}
-		c.Close()
-	}
-}
-
-func (p *h1Pool) put(c *h1Conn) {
-	c.idle = time.Now()
-	p.mu.Lock()
-	if p.shut || len(p.idle[c.key]) >= maxIdlePerHost || c.br.Buffered() > 0 {
-		p.mu.Unlock()
-		c.Close()
-		return
-	}
-	if p.idle == nil {
-		p.idle = map[h1Key][]*h1Conn{}
-	}
-	p.idle[c.key] = append(p.idle[c.key], c)
-	if p.timer == nil {
-		p.timer = time.AfterFunc(upstreamIdle, p.sweep)
-	}
-	p.mu.Unlock()
-}
-
-// sweep closes what has been idle for too long.
-func (p *h1Pool) sweep() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.timer = nil
-	for key, s := range p.idle {
-		i := 0
-		for i < len(s) && time.Since(s[i].idle) >= upstreamIdle {
-			s[i].Close()
-			i++
-		}
-		if s = s[i:]; len(s) == 0 {
-			delete(p.idle, key)
-		} else {
-			p.idle[key] = append([]*h1Conn(nil), s...)
-		}
-	}
-	if len(p.idle) > 0 && !p.shut {
-		p.timer = time.AfterFunc(upstreamIdle, p.sweep)
-	}
-}
-
-func (p *h1Pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shut = true
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-	for _, s := range p.idle {
-		for _, c := range s {
-			c.Close()
-		}
-	}
-	p.idle = nil
 }
 
 // Interface guards.

@@ -276,6 +276,9 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		text = "the device closed the connection during the TLS handshake"
 	case strings.HasPrefix(text, "remote error: "):
 		text = "the device refused the TLS handshake: " + strings.TrimPrefix(text, "remote error: ")
+	case strings.HasSuffix(text, "tls: bad record MAC"):
+		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
+		text = "the device broke the TLS handshake off with an alert that can't be read; most likely it does not trust the CA"
 	}
 	host, port := splitHostPort(c.target, 443)
 	p.log.Warn("TLS handshake failed", slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
