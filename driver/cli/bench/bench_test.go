@@ -19,8 +19,7 @@ type row struct {
 	load          func(*load, target) (requests int)
 	pass          bool // through to the origin
 	slowMitmdump  int  // mitmdump does this fraction of the requests
-	bareIsOrigin  bool
-	throughputMiB int // body size, to print MB/s
+	throughputMiB int  // body size, to print MB/s
 }
 
 var rows = []row{
