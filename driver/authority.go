@@ -2,60 +2,135 @@ package driver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
+	"starproxy/driver/proxy"
 )
 
-// authority is the CA of a driver on its way: making one takes a while.
+// authority is the CA of a driver. To make one takes the better part of a
+// second, in which a proxy already answers whatever needs no certificate; what
+// does waits for it.
 type authority struct {
-	dir   string
-	ready chan struct{} // closed when the background attempt is over
+	dir string
+	log *slog.Logger
 	// shown says that callers may see the certificate: it was there before
-	// us, or a start has used it.
+	// us, or a start has asked for it.
 	shown atomic.Bool
 
 	mu  sync.Mutex
-	ca  *ca.Authority
-	err error
+	now *opening
+}
+
+// opening is one attempt to load or make the CA.
+type opening struct {
+	done chan struct{} // closed when ca and err are set
+	ca   *ca.Authority
+	err  error
 }
 
 // openAuthority begins to load the CA in dir, or to make it.
-func openAuthority(dir string) *authority {
-	a := &authority{dir: dir, ready: make(chan struct{})}
+func openAuthority(dir string, log *slog.Logger) *authority {
+	a := &authority{dir: dir, log: log}
 	_, err := os.Stat(ca.CertPath(dir))
 	a.shown.Store(err == nil)
-	go func() {
-		defer close(a.ready)
-		a.ca, a.err = ca.Open(dir)
-	}()
+	a.now = a.open()
 	return a
 }
 
-func (a *authority) wait() { <-a.ready }
+func (a *authority) open() *opening {
+	o := &opening{done: make(chan struct{})}
+	go func() {
+		defer close(o.done)
+		if o.ca, o.err = ca.Open(a.dir); o.err != nil {
+			a.log.Error("no certificates for devices", "error", o.err)
+		}
+	}()
+	return o
+}
 
-// get waits for the CA. What failed in the background, or was deleted since,
-// is tried again.
-func (a *authority) get() (*ca.Authority, error) {
-	a.wait()
+// wait waits until nothing is under way.
+func (a *authority) wait() { <-a.current().done }
+
+func (a *authority) current() *opening {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.err == nil {
-		if _, err := os.Stat(ca.CertPath(a.dir)); err == nil {
-			a.shown.Store(true)
-			return a.ca, nil
+	return a.now
+}
+
+// prepare readies the CA for a start. It only waits for what is quick: to load
+// a CA, not to make one, if the directory can hold it. What failed before, or
+// was deleted since, is tried again.
+func (a *authority) prepare() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case <-a.now.done:
+		if _, err := os.Stat(ca.CertPath(a.dir)); err != nil || a.now.err != nil {
+			a.now = a.open()
 		}
+	default:
 	}
-	a.ca, a.err = ca.Open(a.dir)
-	if a.err == nil {
-		a.shown.Store(true)
+	if _, err := os.Stat(filepath.Join(a.dir, "mitmproxy-ca.pem")); errors.Is(err, fs.ErrNotExist) {
+		if err := writable(a.dir); err != nil {
+			return fmt.Errorf("certificate authority: %w", err)
+		}
+	} else if <-a.now.done; a.now.err != nil {
+		return a.now.err
 	}
-	return a.ca, a.err
+	a.shown.Store(true)
+	return nil
+}
+
+// writable tells why a file can't be made in dir, which is made if need be.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
+// get waits for the CA.
+func (a *authority) get(ctx context.Context) (*ca.Authority, error) {
+	o := a.current()
+	select {
+	case <-o.done:
+		return o.ca, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Certificate gives the certificate for a device's TLS handshake.
+func (a *authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
+	c, err := a.get(hello.Context())
+	if err != nil {
+		return nil, err
+	}
+	return c.Certificate(hello, host)
+}
+
+// Respond gives devices the CA's own certificate.
+func (a *authority) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	c, err := a.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.Respond(ctx, x)
 }
 
 // missing is what callers read as long as there is no certificate.
@@ -63,21 +138,34 @@ func (a *authority) missing() string {
 	return fmt.Sprintf("CA cert not found at %s. Start proxy once to generate.", ca.CertPath(a.dir))
 }
 
-func (d *Driver) getCACertPath(context.Context) (string, error) {
+func (d *Driver) getCACertPath(ctx context.Context) (string, error) {
 	path := ca.CertPath(d.authority.dir)
-	if _, err := os.Stat(path); err != nil || !d.authority.shown.Load() {
+	if _, err := d.certificate(ctx, path); errors.Is(err, fs.ErrNotExist) {
 		return d.authority.missing(), nil
+	} else if ctx.Err() != nil {
+		return "", err
 	}
 	return path, nil
 }
 
-func (d *Driver) getCACert(context.Context) (string, error) {
-	if !d.authority.shown.Load() {
-		return "Error: " + d.authority.missing(), nil
-	}
-	pem, err := os.ReadFile(ca.CertPath(d.authority.dir))
+func (d *Driver) getCACert(ctx context.Context) (string, error) {
+	pem, err := d.certificate(ctx, ca.CertPath(d.authority.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "Error: " + d.authority.missing(), nil
 	}
 	return string(pem), err
 }
+
+// certificate reads the CA's certificate; it waits for one that a start needs.
+func (d *Driver) certificate(ctx context.Context, path string) ([]byte, error) {
+	if !d.authority.shown.Load() {
+		return nil, fs.ErrNotExist
+	}
+	if _, err := d.authority.get(ctx); ctx.Err() != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// Interface guards.
+var _ proxy.Authority = (*authority)(nil)

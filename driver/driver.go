@@ -43,8 +43,9 @@ type Options struct {
 }
 
 // New makes the driver of a proxy, which is not started. It opens the
-// certificate authority in the background, so that the first start need not
-// wait for a key to be made; a failure of that is reported by start.
+// certificate authority in the background; a failure of that is reported by
+// start, or, while a key is still being made, by the log and to whoever asks
+// for a certificate.
 func New(cfg Config, o Options) (*Driver, error) {
 	if err := cfg.resolve(); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 		Inline:   cfg.Capture.InlineBytes,
 		SpoolDir: cfg.Directories.spool(),
 	})
-	d.authority = openAuthority(cfg.Directories.Conf)
+	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)
 	return d, nil
 }
 

@@ -109,12 +109,12 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 	if port == 0 {
 		port = d.port
 	}
-	authority, err := d.authority.get()
-	if err != nil {
+	if err := d.authority.prepare(); err != nil {
 		return "Failed to start: " + err.Error(), nil
 	}
 	undo := func() {}
 	if mode == modeMock {
+		var err error
 		if undo, err = d.mocks.renew(); err != nil {
 			if errors.Is(err, scenario.ErrUnimplemented) {
 				return "", errorf(Unimplemented, "%v", err)
@@ -124,7 +124,7 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 	}
 	p := proxy.New(proxy.Config{
 		Addr:     net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(port)),
-		CA:       authority,
+		CA:       d.authority,
 		Handler:  d.handler(mode),
 		Journal:  d.journal,
 		Insecure: d.cfg.SSLInsecure,

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -220,5 +221,36 @@ func TestStartWithoutDirectory(t *testing.T) {
 	b.want("false", "is_running")
 	if _, err := b.d.Connect(context.Background(), "connect_web"); err == nil || err.(*Error).Code != Unimplemented {
 		t.Error(err)
+	}
+}
+
+// A proxy whose CA key is still being made answers what needs no certificate;
+// whoever needs one waits.
+func TestStartBeforeCA(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.d.authority.wait()
+	made := b.d.authority.now
+	late := &opening{done: make(chan struct{})}
+	b.d.authority.now = late
+	if err := os.RemoveAll(filepath.Join(b.dir, "conf")); err != nil {
+		t.Fatal(err)
+	}
+	b.call("set_mock", "GET", "/a", 200.0, `"plain"`)
+	p := b.start()
+	if got := b.get(p, "http://x.invalid/a"); got != `200 plain` {
+		t.Error(got)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if v, err := b.d.Call(ctx, "get_ca_cert", nil); !errors.Is(err, context.Canceled) {
+		t.Error("did not wait:", v, err)
+	}
+	page := make(chan string)
+	go func() { page <- b.get(p, "http://mitm.it/cert/pem") }()
+	late.ca = made.ca
+	close(late.done)
+	if got := <-page; !strings.HasPrefix(got, "200 -----BEGIN CERTIFICATE") {
+		t.Error(got)
 	}
 }

@@ -45,7 +45,7 @@ type Config struct {
 	// Addr is the host:port to listen at; port 0 takes any free one.
 	Addr string
 	// CA signs the certificates that devices see.
-	CA *ca.Authority
+	CA Authority
 	// Handler answers every exchange; a nil response of its means Forward.
 	Handler exchange.Handler
 	// Journal gets an entry for every exchange; nil keeps none.
@@ -57,6 +57,14 @@ type Config struct {
 	Isolated bool
 	// Log gets what goes wrong; nil drops it.
 	Log *slog.Logger
+}
+
+// Authority gives the certificates of hosts for TLS handshakes, and answers
+// requests to [ca.OnboardingHost]. Both may take their time, as long as the
+// context allows. [ca.Authority] is one.
+type Authority interface {
+	Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error)
+	exchange.Handler
 }
 
 // Proxy is a running interception proxy.
@@ -259,3 +267,6 @@ func (l errorLog) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// Interface guards.
+var _ Authority = (*ca.Authority)(nil)

@@ -301,7 +301,7 @@ func TestOnboarding(t *testing.T) {
 	b := start(t, echo)
 	for _, s := range []string{"http", "https"} {
 		body, res := get(t, b.client(false), s+"://mitm.it/cert/pem")
-		if body != string(b.p.cfg.CA.CertPEM()) || res.Header.Get("Content-Type") != "application/x-x509-ca-cert" {
+		if body != string(b.p.cfg.CA.(*ca.Authority).CertPEM()) || res.Header.Get("Content-Type") != "application/x-x509-ca-cert" {
 			t.Errorf("%s: %q %v", s, body, res.Header)
 		}
 	}
