@@ -75,7 +75,7 @@ func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeou
 	e, err := d.journal.Wait(wait, capture.Request(method, path))
 	switch {
 	case err == nil:
-		return waited(d.journal.Event(e))
+		return string(d.journal.Event(e)), nil
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case wait.Err() != nil:
@@ -84,20 +84,4 @@ func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeou
 		return "", errorf(Unavailable, "wait_for_request: the driver was closed")
 	}
 	return "", err
-}
-
-// waited is an event as the answer of a wait. The stock client takes a key
-// "error" for a wait that ran out, so an exchange that failed tells it as "failure".
-func waited(event []byte) (string, error) {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(event, &keys); err != nil {
-		return "", err
-	}
-	failure, ok := keys["error"]
-	if !ok {
-		return string(event), nil
-	}
-	delete(keys, "error")
-	keys["failure"] = failure
-	return toJSON(keys)
 }

@@ -48,7 +48,9 @@ type event struct {
 	Origin   string `json:"origin"` // passthrough, mocked, patched or proxy
 	Endpoint string `json:"endpoint,omitempty"`
 	Source   string `json:"source,omitempty"`
-	Error    string `json:"error,omitempty"`
+	// Error is why an exchange went wrong. Its key is not "error": the stock
+	// client takes that for a wait that ran out.
+	Error    string `json:"failure,omitempty"`
 	SNI      string `json:"sni,omitempty"`
 	Alert    string `json:"alert,omitempty"`
 	Client   string `json:"client,omitempty"`   // host:port of the device

@@ -77,7 +77,7 @@ func TestEventKinds(t *testing.T) {
 		"patched": {func(e *Entry) { e.Origin = exchange.FromPatch }, map[string]any{"was_mocked": true, "was_patched": true}},
 		"server":  {func(e *Entry) { e.Origin = exchange.FromServer }, map[string]any{"was_mocked": false, "was_patched": false, "origin": "passthrough"}},
 		"unreachable": {func(e *Entry) { e.Origin, e.Status, e.Error = exchange.FromProxy, 502, "refused" },
-			map[string]any{"response_status": 0.0, "sent_status": 502.0, "error": "refused", "response_body": nil, "response_content_type": nil}},
+			map[string]any{"response_status": 0.0, "sent_status": 502.0, "failure": "refused", "response_body": nil, "response_content_type": nil}},
 		"rejected": {func(e *Entry) { e.Origin, e.Status = exchange.FromProxy, 501 }, map[string]any{"response_status": 501.0, "was_mocked": false}},
 		"tls error": {func(e *Entry) {
 			*e = Entry{Kind: TLSError, Host: "a.example", Port: 443, SNI: "a.example", Error: "remote error: tls: unknown certificate authority"}
