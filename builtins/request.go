@@ -22,8 +22,9 @@ type Request struct {
 	x       *exchange.Exchange
 	maxBody int
 
-	body   []byte
+	body   []byte // as sent
 	read   bool
+	plain  []byte         // its encoding undone; nil before the first look
 	parsed starlark.Value // the JSON body, frozen; nil before the first look
 	failed error          // why there is no parsed
 	form   url.Values
@@ -112,7 +113,7 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-// Body reads the body whole.
+// Body reads the body whole, as it was sent.
 func (r *Request) Body() ([]byte, error) {
 	if r.read || r.x.Request.Body == nil {
 		return r.body, nil
@@ -128,17 +129,38 @@ func (r *Request) Body() ([]byte, error) {
 	return b, nil
 }
 
-// Text is the body as UTF-8; other bytes become U+FFFD.
-func (r *Request) Text() (string, error) {
+// decoded is the body with its content encoding undone. Where that fails
+// (there is no such encoding, or it is another one) it is the body as sent.
+func (r *Request) decoded() ([]byte, error) {
+	if r.plain != nil {
+		return r.plain, nil
+	}
 	b, err := r.Body()
+	if err != nil {
+		return nil, err
+	}
+	plain, err := exchange.Decode(b, exchange.Encodings(r.x.Request.Header), r.maxBody)
+	if errors.Is(err, exchange.ErrBodyTooLarge) {
+		return nil, fmt.Errorf("request body is larger than %d bytes when decoded (max_body)", r.maxBody)
+	}
+	if err != nil {
+		plain = b
+	}
+	r.plain = plain
+	return plain, nil
+}
+
+// Text is the decoded body as UTF-8; other bytes become U+FFFD.
+func (r *Request) Text() (string, error) {
+	b, err := r.decoded()
 	return strings.ToValidUTF8(string(b), "\ufffd"), err
 }
 
-// JSON is the value at a dotted path ("user.tags.0") of the JSON body, nil
+// JSON is the value at a dotted path ("user.tags.0") of the decoded JSON body, nil
 // when there is none; the path "" is the whole body. What it returns is frozen.
 func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.parsed == nil && r.failed == nil {
-		b, err := r.Body()
+		b, err := r.decoded()
 		if err != nil {
 			return nil, err
 		}
@@ -250,7 +272,7 @@ func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
 		return nil, err
 	}
 	if r.form == nil {
-		b, err := r.Body()
+		b, err := r.decoded()
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,8 @@
 package builtins
 
 import (
+	"bytes"
+	"compress/gzip"
 	"strings"
 	"testing"
 
@@ -78,6 +80,45 @@ func TestRequestBody(t *testing.T) {
 	r = &Request{x: x, maxBody: 100}
 	if b, err := r.Body(); len(b) != 0 || err != nil {
 		t.Errorf("no body: %q, %v", b, err)
+	}
+}
+
+func TestRequestDecodesBody(t *testing.T) {
+	t.Parallel()
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	w.Write([]byte(`{"user": "ada"}`))
+	w.Close()
+	request := func(encoding string, body []byte, maxBody int) *Request {
+		x, err := newExchange("POST /", nil, nil, nil, starlark.Bytes(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Request.Header.Set("Content-Encoding", encoding)
+		return &Request{x: x, maxBody: maxBody}
+	}
+	r := request("gzip", z.Bytes(), 100)
+	if s, err := r.Text(); s != `{"user": "ada"}` || err != nil {
+		t.Errorf("Text = %q, %v", s, err)
+	}
+	if v, err := r.JSON("user"); err != nil || v == nil || v.String() != `"ada"` {
+		t.Errorf("JSON = %v, %v", v, err)
+	}
+	if b, err := r.Body(); !bytes.Equal(b, z.Bytes()) || err != nil {
+		t.Errorf("Body = %q, %v; want it as sent", b, err)
+	}
+	// What is not in its encoding is given as it came.
+	for _, encoding := range []string{"gzip", "utf-8"} {
+		if s, err := request(encoding, []byte("plain"), 100).Text(); s != "plain" || err != nil {
+			t.Errorf("%s: Text = %q, %v", encoding, s, err)
+		}
+	}
+	z.Reset()
+	w.Reset(&z)
+	w.Write(make([]byte, 10000))
+	w.Close()
+	if _, err := request("gzip", z.Bytes(), 9999).Text(); err == nil || err.Error() != "request body is larger than 9999 bytes when decoded (max_body)" {
+		t.Errorf("one that unfolds too far: %v", err)
 	}
 }
 

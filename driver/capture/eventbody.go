@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
 )
 
 const (
@@ -31,7 +33,7 @@ func (v *event) setBody(j *Journal, e *Entry) {
 	if b.Size <= int64(j.inline) {
 		var err error
 		data, more, err = Decoded(e.RequestHeader, b, int64(j.inline))
-		if err != nil && (len(data) == 0 || len(encodings(e.RequestHeader)) == 0) {
+		if err != nil && (len(data) == 0 || len(exchange.Encodings(e.RequestHeader)) == 0) {
 			more = true
 			v.BodyTruncated = v.BodyTruncated || errors.Is(err, ErrNotKept)
 		}
@@ -42,7 +44,7 @@ func (v *event) setBody(j *Journal, e *Entry) {
 		return
 	}
 	v.BodyBinary = !declared
-	v.BodyEncoding = strings.Join(encodings(e.RequestHeader), ", ")
+	v.BodyEncoding = strings.Join(exchange.Encodings(e.RequestHeader), ", ")
 	switch {
 	case b.Path != "":
 		v.BodyFile = b.Path
@@ -62,7 +64,7 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 		v.Response = new(string)
 		return
 	}
-	codings := encodings(h)
+	codings := exchange.Encodings(h)
 	if isText && b.Size <= int64(j.inline) || len(codings) > 0 && b.Size <= maxEncoded {
 		data, more, err := Decoded(h, b, int64(j.inline))
 		switch {
@@ -214,7 +216,7 @@ func (v *event) leaveOutResponse(j *Journal, e *Entry) {
 	if v.Response == nil || *v.Response == "" {
 		return
 	}
-	if b := e.ResponseBody; b.Path != "" && len(encodings(e.ResponseHeader)) == 0 {
+	if b := e.ResponseBody; b.Path != "" && len(exchange.Encodings(e.ResponseHeader)) == 0 {
 		v.ResponseFile, v.ResponseOffset = &b.Path, b.Off
 	} else {
 		v.setFile(j.show(e, true, v.respBytes))

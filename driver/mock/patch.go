@@ -84,7 +84,7 @@ func knownCodings(lists []string) string {
 	for item := range strings.SplitSeq(strings.Join(lists, ","), ",") {
 		item = strings.TrimSpace(item)
 		name, _, _ := strings.Cut(item, ";")
-		if isCoding(strings.ToLower(strings.TrimSpace(name))) {
+		if exchange.IsEncoding(strings.ToLower(strings.TrimSpace(name))) {
 			kept = append(kept, item)
 		}
 	}
@@ -130,7 +130,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		return skip("reading the answer: %v", err)
 	}
 	res.Body = exchange.Bytes(raw)
-	plain, err := decodeAll(raw, res.Header["Content-Encoding"], maxPatchBody)
+	plain, err := exchange.Decode(raw, exchange.Encodings(res.Header), maxPatchBody)
 	if err != nil {
 		return skip("the answer: %v", err)
 	}

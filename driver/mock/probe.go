@@ -58,13 +58,9 @@ func requestText(r *exchange.Request) (string, error) {
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
 		err = fmt.Errorf("larger than %d bytes", maxMatchBody)
 	}
-	data := raw
-	if enc := r.Header["Content-Encoding"]; len(enc) > 0 {
-		plain, derr := decodeAll(raw, enc, maxMatchBody)
-		if err == nil {
-			err = derr
-		}
-		data = plain
+	data, derr := exchange.Decode(raw, exchange.Encodings(r.Header), maxMatchBody)
+	if err == nil {
+		err = derr
 	}
 	return charsetText(data, r.Header.Get("Content-Type")), err
 }
