@@ -1,0 +1,98 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// arrows says what each package may import of ours. They run downwards only:
+// who wants another one asks first whether the code stands in the right place.
+var arrows = []struct{ pkg, imports string }{
+	{".", "driver/cli"},
+	{"driver/cli", "driver driver/capture driver/client driver/exporter driver/scenario"},
+	{"driver/cli/bench", ""},
+	{"driver/cli/interop", ""},
+	{"driver/exporter", "driver driver/pb driver/scenario"},
+	{"driver/client", "driver/pb"},
+	{"driver", "driver/proxy driver/scenario driver/capture driver/mock driver/ca script builtins/exchange builtins/state"},
+	{"driver/proxy", "driver/capture driver/ca builtins/exchange"},
+	{"driver/scenario", "driver/capture driver/mock script builtins builtins/exchange"},
+	{"driver/capture", "builtins/exchange"},
+	{"driver/mock", "builtins/exchange"},
+	{"driver/ca", "builtins/exchange"},
+	{"driver/pb", ""},
+	{"script", "stdlib builtins builtins/exchange builtins/state"},
+	{"stdlib", ""},
+	{"builtins", "builtins/exchange builtins/state"},
+	// The ground floor.
+	{"builtins/exchange", ""},
+	{"builtins/state", ""},
+}
+
+// keepers are the only packages that may know a module of others.
+var keepers = map[string]string{
+	"github.com/AdguardTeam/gomitmproxy": "driver/proxy",
+	"github.com/alecthomas/kong":         "driver/cli",
+	"go.starlark.net":                    "script builtins",
+}
+
+// TestArrows holds the imports of every file, whatever system it is built for.
+// Tests may import what they like of ours, for they use a package as those
+// above it do; modules of others stay with their keepers.
+func TestArrows(t *testing.T) {
+	t.Parallel()
+	allowed := map[string][]string{}
+	for _, a := range arrows {
+		allowed[a.pkg] = strings.Fields(a.imports)
+	}
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() && (name == "testdata" || name != "." && strings.HasPrefix(name, ".")) {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(file))
+		if _, known := allowed[pkg]; !known && !seen[pkg] {
+			t.Errorf("%s: a package that arrows does not know", pkg)
+		}
+		seen[pkg] = true
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if ours, ok := strings.CutPrefix(path, "starproxy/"); ok && !strings.HasSuffix(file, "_test.go") && !slices.Contains(allowed[pkg], ours) {
+				t.Errorf("%s imports %s, expected only of ours: %s", file, path, strings.Join(allowed[pkg], ", "))
+			}
+			for module, keeper := range keepers {
+				if (path == module || strings.HasPrefix(path, module+"/")) && !slices.Contains(strings.Fields(keeper), pkg) {
+					t.Errorf("%s imports %s, expected only %s to", file, path, keeper)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range arrows {
+		if !seen[a.pkg] {
+			t.Errorf("%s: no such package", a.pkg)
+		}
+	}
+}
