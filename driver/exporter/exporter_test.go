@@ -56,6 +56,33 @@ export:
 	}
 }
 
+// An inline mock that can't be is found in the exporter's file.
+func TestInlineMockError(t *testing.T) {
+	t.Parallel()
+	config, err := Parse("bench.yaml", fmt.Appendf(nil, `
+export:
+  proxy:
+    type: starproxy.MitmproxyDriver
+    config:
+      listen: {host: 127.0.0.1, port: 0}
+      directories: {data: %q}
+      mocks:
+        GET /a: {statsu: 200}
+`, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(config, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	text, err := e.Driver("proxy").Call(t.Context(), "start", nil)
+	if s, _ := text.(string); err != nil || !strings.HasPrefix(s, "Failed to initialize mock mode: bench.yaml:9:18: ") {
+		t.Errorf("%v, %v", text, err)
+	}
+}
+
 func TestNewFailsWhole(t *testing.T) {
 	t.Parallel()
 	config, err := Parse("bench.yaml", []byte("export:\n  a: {type: starproxy.MitmproxyDriver}\n  b: {type: starproxy.MitmproxyDriver}\n"))

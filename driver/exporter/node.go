@@ -96,6 +96,7 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 	switch {
 	case doc.Type == typeProxy || doc.Type == typeProxyOurs:
 		config := driver.DefaultConfig()
+		config.File = r.file
 		if err := scenario.DecodeNode(r.file, &doc.Config, &config); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
