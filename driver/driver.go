@@ -29,6 +29,7 @@ type Driver struct {
 	mocks     *mocks
 	journal   *capture.Journal
 	authority *authority
+	uploads   *uploads
 
 	life   sync.Mutex              // held while starting, stopping and closing
 	port   int                     // what to listen on, under life
@@ -66,6 +67,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 		Inline:   cfg.Capture.InlineBytes,
 		SpoolDir: cfg.Directories.spool(),
 	})
+	d.uploads = newUploads(d.cfg.Directories.Files)
 	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)
 	return d, nil
 }
@@ -86,6 +88,7 @@ func (d *Driver) Close() error {
 	}
 	d.mocks.close()
 	d.journal.Close()
+	d.uploads.close()
 	d.authority.wait()
 	return err
 }

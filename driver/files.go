@@ -4,15 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 // chunkSize is how much of a file goes into one message: in base64 it stays
@@ -129,65 +126,6 @@ func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any,
 		}
 		return f, err
 	}), nil
-}
-
-func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string, error) {
-	data, err := base64.StdEncoding.DecodeString(content)
-	if err != nil {
-		return "", errorf(InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
-	}
-	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") {
-		return "Invalid file path: " + path, nil
-	}
-	if err := os.MkdirAll(d.cfg.Directories.Files, 0o755); err != nil {
-		return "", err
-	}
-	root, err := os.OpenRoot(d.cfg.Directories.Files)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	if info, err := root.Stat(path); err == nil && info.IsDir() {
-		return "Invalid file path: " + path, nil
-	}
-	if err := replaceFile(root, path, data); err != nil {
-		if errors.Is(err, errEscapes) {
-			return "Invalid file path: " + path, nil
-		}
-		return "", fmt.Errorf("upload_mock_file: %w", err)
-	}
-	return fmt.Sprintf("Uploaded: %s (%d bytes)", path, len(data)), nil
-}
-
-// errEscapes marks a path that leads out of its directory through a symbolic link.
-var errEscapes = errors.New("path leads out of the directory")
-
-// replaceFile puts a file in place in one step: a device that downloads the
-// old one gets all of it.
-func replaceFile(root *os.Root, path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := root.MkdirAll(dir, 0o755); err != nil {
-		return escape(err)
-	}
-	temp := filepath.Join(dir, ".upload-"+uuid.NewString())
-	if err := root.WriteFile(temp, data, 0o644); err != nil {
-		root.Remove(temp)
-		return escape(err)
-	}
-	if err := root.Rename(temp, path); err != nil {
-		root.Remove(temp)
-		return escape(err)
-	}
-	return nil
-}
-
-// escape tells os.Root's refusal apart: it has no error value of its own.
-func escape(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes") {
-		return fmt.Errorf("%w: %w", errEscapes, err)
-	}
-	return err
 }
 
 func (d *Driver) listAddons(context.Context) (string, error) {

@@ -130,6 +130,8 @@ func methods() []method {
 		row("get_captured_file", "Stream an exported or captured file in base64.", (*Driver).getCapturedFile, params(need("relative_path"))),
 		row("upload_mock_file", "Put a file, given in base64, into the files directory.", (*Driver).uploadMockFile,
 			params(need("relative_path"), need("content_base64"))),
+		row("upload_mock_file_part", "Put a file of any size into the files directory, part by part in order; the caller chooses the id.", (*Driver).uploadMockFilePart,
+			params(need("relative_path"), need("upload_id"), need("offset"), need("content_base64"), with("last", false))),
 		row("wait_for_request", "Wait for a captured request, at most timeout seconds; a path may end in *.", (*Driver).waitForRequest,
 			endpoint(with("timeout", 10.0))),
 	}

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// surface is the contract's list: name, parameters with their defaults.
+// surface is the contract's list and upload_mock_file_part, which is ours: name,
+// parameters with their defaults.
 const surface = `
 start(mode="mock", web_ui=false, replay_file="", port=0)
 stop()
@@ -44,6 +45,7 @@ export_captured_scenario(filter_pattern="", exclude_mocked=false)
 clean_capture_spool()
 get_captured_file(relative_path) stream
 upload_mock_file(relative_path, content_base64)
+upload_mock_file_part(relative_path, upload_id, offset int, content_base64, last=false)
 wait_for_request(method, path, timeout=10)
 `
 

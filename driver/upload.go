@@ -1,0 +1,267 @@
+package driver
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// uploadPrefix begins the names of files that are not yet whole.
+	uploadPrefix = ".upload-"
+	// uploadIdle is how long an upload may rest between two parts.
+	uploadIdle = 2 * time.Minute
+	// uploadStale is the age at which a file that a process left behind,
+	// which was killed while it received it, is removed.
+	uploadStale = 24 * time.Hour
+	// maxUploads bounds the files being received in parts at one time.
+	maxUploads = 64
+)
+
+// errUploadPath marks a path that is none in the files directory, or leads out
+// of it through a symbolic link.
+var errUploadPath = errors.New("invalid file path")
+
+// incoming is a file on its way into the files directory. It appears under its
+// name in one step: a device that downloads the old one gets all of it.
+type incoming struct {
+	root       *os.Root
+	file       *os.File
+	path, temp string
+	size       int64
+}
+
+// receive begins a file at path below dir.
+func receive(dir, path string) (*incoming, error) {
+	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") {
+		return nil, errUploadPath
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	in := &incoming{root: root, path: path, temp: filepath.Join(filepath.Dir(path), uploadPrefix+uuid.NewString())}
+	if err := in.open(); err != nil {
+		root.Close()
+		return nil, escape(err)
+	}
+	return in, nil
+}
+
+func (in *incoming) open() (err error) {
+	if info, err := in.root.Stat(in.path); err == nil && info.IsDir() {
+		return errUploadPath
+	}
+	dir := filepath.Dir(in.path)
+	if err := in.root.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	in.sweep(dir)
+	in.file, err = in.root.OpenFile(in.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return err
+}
+
+// sweep removes from dir what has been left there by processes that died.
+func (in *incoming) sweep(dir string) {
+	entries, err := fs.ReadDir(in.root.FS(), filepath.ToSlash(dir))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), uploadPrefix) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > uploadStale {
+			in.root.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+func (in *incoming) write(data []byte) error {
+	n, err := in.file.Write(data)
+	in.size += int64(n)
+	return err
+}
+
+// commit puts the file in place; the incoming file is over then, also when it fails.
+func (in *incoming) commit() error {
+	defer in.root.Close()
+	err := in.file.Close()
+	if err == nil {
+		err = in.root.Rename(in.temp, in.path)
+	}
+	if err != nil {
+		in.root.Remove(in.temp)
+	}
+	return escape(err)
+}
+
+// discard gives the file up.
+func (in *incoming) discard() {
+	in.file.Close()
+	in.root.Remove(in.temp)
+	in.root.Close()
+}
+
+// escape tells os.Root's refusal apart: it has no error value of its own.
+func escape(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes") {
+		return fmt.Errorf("%w: %w", errUploadPath, err)
+	}
+	return err
+}
+
+func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string, error) {
+	data, err := base64.StdEncoding.DecodeString(content)
+	if err != nil {
+		return "", errorf(InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
+	}
+	in, err := receive(d.cfg.Directories.Files, path)
+	if err == nil {
+		if err = in.write(data); err == nil {
+			err = in.commit()
+		} else {
+			in.discard()
+		}
+	}
+	switch {
+	case errors.Is(err, errUploadPath):
+		return "Invalid file path: " + path, nil
+	case err != nil:
+		return "", fmt.Errorf("upload_mock_file: %w", err)
+	}
+	return uploaded(path, int64(len(data))), nil
+}
+
+func uploaded(path string, size int64) string {
+	return fmt.Sprintf("Uploaded: %s (%d bytes)", path, size)
+}
+
+// uploads are the files that come in parts, by the ids that callers gave them.
+type uploads struct {
+	dir string
+
+	mu     sync.Mutex
+	files  map[string]*upload
+	closed bool
+}
+
+// upload is a file of which parts have come.
+type upload struct {
+	*incoming
+	last time.Time // when the latest part came
+	idle *time.Timer
+}
+
+func newUploads(dir string) *uploads { return &uploads{dir: dir, files: map[string]*upload{}} }
+
+// close gives up what is not whole.
+func (u *uploads) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	for id := range u.files {
+		u.drop(id).discard()
+	}
+}
+
+// drop forgets an upload; the caller, who holds mu, ends its file.
+func (u *uploads) drop(id string) *upload {
+	up := u.files[id]
+	up.idle.Stop()
+	delete(u.files, id)
+	return up
+}
+
+// expire gives up an upload to which nothing has come for long.
+func (u *uploads) expire(id string, up *upload) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.files[id] == up && time.Since(up.last) >= uploadIdle {
+		u.drop(id).discard()
+	}
+}
+
+// begin makes an upload whose first part is about to be written.
+func (u *uploads) begin(id, path string) (*upload, error) {
+	if u.closed {
+		return nil, errorf(FailedPrecondition, "the driver is closed")
+	}
+	if len(u.files) == maxUploads {
+		return nil, errorf(FailedPrecondition, "upload_mock_file_part: %d other files are being uploaded, which is the most", maxUploads)
+	}
+	in, err := receive(u.dir, path)
+	if err != nil {
+		return nil, err
+	}
+	up := &upload{incoming: in}
+	up.idle = time.AfterFunc(uploadIdle, func() { u.expire(id, up) })
+	u.files[id] = up
+	return up, nil
+}
+
+// add takes a part and gives the size so far.
+func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (int64, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	up, under := u.files[id]
+	var size int64
+	if under {
+		size = up.size
+		if up.path != path {
+			return 0, errorf(InvalidArgument, "upload_mock_file_part: argument relative_path: expected %q as in the parts before, found %q", up.path, path)
+		}
+	}
+	if offset != size {
+		return 0, errorf(InvalidArgument, "upload_mock_file_part: argument offset: expected %d, found %d", size, offset)
+	}
+	if !under {
+		var err error
+		if up, err = u.begin(id, path); err != nil {
+			return 0, err
+		}
+	}
+	if err := up.write(data); err != nil {
+		u.drop(id).discard()
+		return 0, err
+	}
+	if last {
+		return up.size, u.drop(id).commit()
+	}
+	up.last = time.Now()
+	up.idle.Reset(uploadIdle)
+	return up.size, nil
+}
+
+func (d *Driver) uploadMockFilePart(_ context.Context, path, id string, offset int, content string, last bool) (string, error) {
+	data, err := base64.StdEncoding.DecodeString(content)
+	if err != nil {
+		return "", errorf(InvalidArgument, "upload_mock_file_part: argument content_base64: %v", err)
+	}
+	size, err := d.uploads.add(id, path, int64(offset), data, last)
+	var own *Error
+	switch {
+	case errors.Is(err, errUploadPath):
+		return "", errorf(InvalidArgument, "Invalid file path: %s", path)
+	case errors.As(err, &own):
+		return "", own
+	case err != nil:
+		return "", fmt.Errorf("upload_mock_file_part: %w", err)
+	case last:
+		return uploaded(path, size), nil
+	}
+	return fmt.Sprintf("Received: %s (%d bytes so far)", path, size), nil
+}
