@@ -73,6 +73,18 @@ func TestForwardIsFaithful(t *testing.T) {
 	})
 }
 
+func TestForwardOptionsStar(t *testing.T) {
+	t.Parallel()
+	o := rawOrigin(t, func(c net.Conn) { say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nreal")(c) })
+	b := start(t, nil)
+	c, br := b.tunnel(o)
+	fmt.Fprintf(c, "OPTIONS * HTTP/1.1\r\nHost: %s\r\n\r\n", o)
+	expectBody(t, br, "OPTIONS", "real")
+	if e := b.journal.Entries(nil)[0]; e.Target != "*" {
+		t.Error(e.Target)
+	}
+}
+
 func TestForwardLeavesGzipAlone(t *testing.T) {
 	t.Parallel()
 	var zipped bytes.Buffer

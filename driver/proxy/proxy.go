@@ -117,6 +117,8 @@ func (p *Proxy) Start() error {
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: withClient,
 		ConnState:   markIdle,
+		// "OPTIONS *" is for the real server, not for us.
+		DisableGeneralOptionsHandler: true,
 	}
 	go p.server.Serve(p.handed)
 	go p.serveFront(l)
