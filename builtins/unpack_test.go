@@ -88,14 +88,3 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ name, want string }{
-		{"randm_int", "random_int"}, {"Uuid", "uuid"}, {"cuonter", "counter"}, {"weather", ""}, {"", ""},
-	} {
-		if got := Nearest(c.name, []string{"uuid", "counter", "random_int", "random_float"}); got != c.want {
-			t.Errorf("Nearest(%q) = %q, want %q", c.name, got, c.want)
-		}
-	}
-}

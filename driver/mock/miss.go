@@ -80,36 +80,3 @@ func Reject(t *Table) exchange.Handler {
 		return res, nil
 	})
 }
-
-// maxEdit bounds the texts that editDistance compares in detail.
-const maxEdit = 256
-
-// editDistance is the Levenshtein distance of two texts, by bytes. What is
-// longer than maxEdit counts as all different beyond that.
-func editDistance(a, b string) int {
-	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
-		a, b = a[1:], b[1:]
-	}
-	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
-		a, b = a[:len(a)-1], b[:len(b)-1]
-	}
-	extra := max(len(a), maxEdit) - maxEdit + max(len(b), maxEdit) - maxEdit
-	a, b = a[:min(len(a), maxEdit)], b[:min(len(b), maxEdit)]
-	var line [maxEdit + 1]int
-	for j := range len(b) + 1 {
-		line[j] = j
-	}
-	for i := range len(a) {
-		diagonal := line[0]
-		line[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = line[j+1]
-			line[j+1] = min(cost, line[j+1]+1, line[j]+1)
-		}
-	}
-	return line[len(b)] + extra
-}

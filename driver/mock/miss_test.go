@@ -59,24 +59,6 @@ func TestReject(t *testing.T) {
 	}
 }
 
-func TestEditDistance(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "a", 0}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"/status", "/state", 2},
-		{"abc", "acb", 2}, {strings.Repeat("a", 1000), "b", 1000},
-	} {
-		if got := editDistance(c.a, c.b); got != c.want {
-			t.Errorf("%.10q %.10q: %d, expected %d", c.a, c.b, got, c.want)
-		}
-		if got := editDistance(c.b, c.a); got != c.want {
-			t.Errorf("%.10q %.10q: %d, expected %d", c.b, c.a, got, c.want)
-		}
-	}
-}
-
 func BenchmarkMisses(b *testing.B) {
 	table := bigTable(b)
 	r := request(b, "GET /api/v1/device/500/state")

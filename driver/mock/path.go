@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"starproxy/builtins"
 )
 
 // A pathKind orders path patterns: the smaller answers first.
@@ -210,5 +212,5 @@ func (p *pathPattern) distance(path string) int {
 	if p.kind == prefixPath {
 		path = path[:min(len(path), len(want))]
 	}
-	return editDistance(path, want)
+	return builtins.EditDistance(path, want)
 }

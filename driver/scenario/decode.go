@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins"
 )
 
 // Decode reads a YAML or JSON document into dst, a pointer, usually to a struct
@@ -233,7 +235,7 @@ func unknownKey(k *yaml.Node, path string, known []string) error {
 	if path != "" {
 		in = " in " + path
 	}
-	if near := nearest(k.Value, known); near != "" {
+	if near := builtins.Nearest(k.Value, known); near != "" {
 		return faultf(k, "unknown key %q%s; did you mean %q?", k.Value, in, near)
 	}
 	slices.Sort(known)

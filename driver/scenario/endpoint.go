@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins"
 	"starproxy/driver/mock"
 )
 
@@ -86,7 +87,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 			continue
 		}
 		if bare && !isKey(k.Value) {
-			if near := nearest(k.Value, []string{"endpoints", "mocks", "config"}); near != "" {
+			if near := builtins.Nearest(k.Value, []string{"endpoints", "mocks", "config"}); near != "" {
 				return nil, faultf(k, "unknown key %q; did you mean %q?", k.Value, near)
 			}
 		}
