@@ -91,7 +91,7 @@ func (r *Request) URL() string {
 // (RFC 6455 section 4.1).
 func (r *Request) IsWebSocket() bool {
 	up := r.Header["Upgrade"]
-	return len(up) > 0 && headerHasToken(up, "websocket")
+	return len(up) > 0 && HasToken(up, "websocket")
 }
 
 // DefaultPort is 443 for https, else 80.
@@ -102,8 +102,8 @@ func DefaultPort(scheme string) int {
 	return 80
 }
 
-// headerHasToken looks for a token in comma-separated header values, ignoring case.
-func headerHasToken(values []string, token string) bool {
+// HasToken looks for a token in comma-separated header values, ignoring case.
+func HasToken(values []string, token string) bool {
 	for _, v := range values {
 		for t := range strings.SplitSeq(v, ",") {
 			if strings.EqualFold(strings.TrimSpace(t), token) {

@@ -26,7 +26,7 @@ func (s *serving) forwardH2(ctx context.Context, addr string) (*exchange.Respons
 			header[k] = v
 		}
 	}
-	if listed(q.Header["Te"], "trailers") {
+	if exchange.HasToken(q.Header["Te"], "trailers") {
 		header["Te"] = []string{"trailers"} // gRPC asks for it
 	}
 	if _, ok := header["User-Agent"]; !ok {

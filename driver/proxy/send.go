@@ -134,7 +134,7 @@ func ready(b exchange.Body, size int64) bool {
 func (c *sender) sendTrailer(announced []string) {
 	h := c.w.Header()
 	for k, v := range c.trailer {
-		if listed(announced, k) {
+		if exchange.HasToken(announced, k) {
 			h[k] = v
 		} else {
 			h[http.TrailerPrefix+k] = v

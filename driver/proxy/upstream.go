@@ -139,15 +139,3 @@ func isHop(name string) bool {
 	}
 	return false
 }
-
-// listed looks for a name in comma-separated header values, ignoring case.
-func listed(values []string, name string) bool {
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.TrimSpace(t), name) {
-				return true
-			}
-		}
-	}
-	return false
-}
