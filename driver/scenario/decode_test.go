@@ -96,7 +96,7 @@ func TestDecodeErrors(t *testing.T) {
 		"json syntax":   {"a.json", "{\n  \"label\": x}", `a.json:2:12: not a JSON document: invalid character 'x' looking for beginning of value`},
 		"json cut":      {"a.json", "{", `a.json:1:1: not a JSON document: unexpected end of JSON input`},
 		"json rest":     {"a.json", "{} {}", `a.json:1:4: not a JSON document: invalid character '{' after top-level value`},
-		"yaml syntax":   {"a.yaml", "a: [\nb: 1\n", `a.yaml:2: not a YAML document: did not find expected ',' or ']'`},
+		"yaml syntax":   {"a.yaml", "a: [\nb: 1\n", `a.yaml:2:4: not a YAML document: did not find expected ',' or ']'`},
 		"two documents": {"a.yaml", "label: a\n---\nlabel: b\n", `a.yaml:2:1: a second document: expected only one in a file`},
 		"bomb":          {"a.yaml", bomb, `aliases expand to more than 200000 values`},
 		"self":          {"a.yaml", "any: &a [*a]", `a.yaml:1:10: alias *a lies inside what it refers to`},

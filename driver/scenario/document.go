@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -53,8 +51,6 @@ func read(filename string, data []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?((?s).*)$`)
-
 func readYAML(data []byte) (root *yaml.Node, err error) {
 	// The parser is not ours, and its input may come from anybody.
 	defer func() {
@@ -68,19 +64,13 @@ func readYAML(data []byte) (root *yaml.Node, err error) {
 	case err == io.EOF:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: 1, Column: 1}, nil
 	case err != nil:
-		return nil, yamlFault(err)
+		return nil, yamlFault(data, err)
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
 		return nil, faultf(&more, "a second document: expected only one in a file")
 	case err != io.EOF:
-		return nil, yamlFault(err)
+		return nil, yamlFault(data, err)
 	}
 	return doc.Content[0], nil
-}
-
-func yamlFault(err error) error {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	line, _ := strconv.Atoi(m[1])
-	return &Error{Line: line, Message: "not a YAML document: " + m[2]}
 }

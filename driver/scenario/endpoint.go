@@ -1,13 +1,12 @@
 package scenario
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins"
+	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 )
 
@@ -16,13 +15,11 @@ import (
 // keeps the order of its keys). A URL key may give several endpoints, one a
 // method; every other key gives one. Errors carry src's place.
 func Compile(key string, def map[string]any, env Env, src mock.Source) ([]*mock.Endpoint, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(def); err != nil {
+	b, err := exchange.EncodeJSON(def)
+	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", key, err)
 	}
-	n, err := read("definition.json", b.Bytes())
+	n, err := read("definition.json", b)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", key, err)
 	}

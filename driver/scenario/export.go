@@ -3,10 +3,10 @@ package scenario
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -234,7 +234,7 @@ func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 		put(n, "method", quoted(e.Method))
 		if len(v.query) > 0 {
 			query := &yaml.Node{Kind: yaml.MappingNode}
-			for _, name := range sortedKeys(v.query) {
+			for _, name := range slices.Sorted(maps.Keys(v.query)) {
 				put(query, name, quoted(v.query[name]))
 			}
 			match := &yaml.Node{Kind: yaml.MappingNode}
@@ -294,7 +294,7 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 		put(n, "file", quoted(file))
 	}
 	headers := &yaml.Node{Kind: yaml.MappingNode}
-	for _, name := range sortedKeys(e.ResponseHeader) {
+	for _, name := range slices.Sorted(maps.Keys(e.ResponseHeader)) {
 		values := e.ResponseHeader[name]
 		switch {
 		case framing(name) && !(encoded && name == "Content-Encoding") && !(name == "Content-Length" && e.Method == http.MethodHead):
@@ -337,38 +337,4 @@ func framing(name string) bool {
 // another encoding, and nothing that would be taken for a template.
 func presentable(v string) bool {
 	return utf8.ValidString(v) && validValue(v) && !strings.Contains(v, "{{")
-}
-
-// put adds a key to a map.
-func put(n *yaml.Node, key string, value *yaml.Node) {
-	n.Content = append(n.Content, quoted(key), value)
-}
-
-func integer(i int64) *yaml.Node {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(i, 10)}
-}
-
-// quoted is a text. What does not begin like a word or a path gets quotes, for
-// the sake of readers with other ideas of what is a number or a null.
-func quoted(s string) *yaml.Node {
-	n := &yaml.Node{}
-	n.SetString(s)
-	plain := s != "" && (s[0] == '/' || s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z')
-	switch strings.ToLower(s) {
-	case "y", "n", "yes", "no", "on", "off": // truth values to YAML 1.1
-		plain = false
-	}
-	if !plain || strings.ContainsAny(s, "\r\n") {
-		n.Style = yaml.DoubleQuotedStyle
-	}
-	return n
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -123,7 +123,7 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 func headerText(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok && v != nil {
-		b, err := marshal(v)
+		b, err := exchange.EncodeJSON(v)
 		if err != nil {
 			return "", err
 		}

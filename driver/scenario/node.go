@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/exchange"
 )
 
 // number is the value of a scalar tagged !!int or !!float: an int64 where it
@@ -173,17 +175,6 @@ func filtered(n *yaml.Node, keep func(string) bool) *yaml.Node {
 	return mapping(n, out)
 }
 
-// marshal gives compact JSON without escapes for HTML.
-func marshal(v any) ([]byte, error) {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
-}
-
 // appendJSON writes a node as compact JSON: keys in the document's order,
 // numbers as they were written where JSON can say so.
 func appendJSON(b []byte, n *yaml.Node) []byte {
@@ -214,12 +205,12 @@ func appendJSON(b []byte, n *yaml.Node) []byte {
 	if (n.Tag == "!!int" || n.Tag == "!!float") && json.Valid([]byte(n.Value)) {
 		return append(b, n.Value...)
 	}
-	v, _ := marshal(value(n))
+	v, _ := exchange.EncodeJSON(value(n))
 	return append(b, v...)
 }
 
 func appendText(b []byte, s string) []byte {
-	v, _ := marshal(s)
+	v, _ := exchange.EncodeJSON(s)
 	return append(b, v...)
 }
 
@@ -250,4 +241,29 @@ func float(n *yaml.Node) (float64, bool) {
 		return v, true
 	}
 	return 0, false
+}
+
+// put adds a key to a map.
+func put(n *yaml.Node, key string, value *yaml.Node) {
+	n.Content = append(n.Content, quoted(key), value)
+}
+
+func integer(i int64) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(i, 10)}
+}
+
+// quoted is a text. What does not begin like a word or a path gets quotes, for
+// the sake of readers with other ideas of what is a number or a null.
+func quoted(s string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(s)
+	plain := s != "" && (s[0] == '/' || s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z')
+	switch strings.ToLower(s) {
+	case "y", "n", "yes", "no", "on", "off": // truth values to YAML 1.1
+		plain = false
+	}
+	if !plain || strings.ContainsAny(s, "\r\n") {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
 }

@@ -92,6 +92,9 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 			k = &yaml.Node{Kind: k.Alias.Kind, Tag: k.Alias.Tag, Value: k.Alias.Value, Style: k.Alias.Style, Line: k.Line, Column: k.Column}
 		}
 		if k.Kind != yaml.ScalarNode {
+			if k.Kind == yaml.MappingNode && k.Style&yaml.FlowStyle != 0 {
+				return e, faultf(k, "a map key that is a map: expected text; templates need quotes, as in \"{{uuid}}\"")
+			}
 			return e, faultf(k, "a map key that is %s: expected text", describe(k))
 		}
 		v, ve, err := r.resolve(n.Content[i+1], depth+1)

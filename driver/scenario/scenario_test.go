@@ -39,7 +39,7 @@ func outcome(name string, data []byte, env Env) string {
 	}
 	var b strings.Builder
 	for _, ep := range s.Endpoints {
-		def, _ := marshal(ep.Definition)
+		def, _ := exchange.EncodeJSON(ep.Definition)
 		b.WriteString(ep.Name + "  ->  " + ep.Summary + "  (" + ep.Source.String() + ")\n    " + string(def) + "\n")
 	}
 	return b.String()
