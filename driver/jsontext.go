@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 
+	"starproxy/builtins/exchange"
 	"starproxy/builtins/state"
 )
 
@@ -47,15 +48,10 @@ func lineColumn(text string, off int64) string {
 	return fmt.Sprintf("line %d column %d", line, column)
 }
 
-// toJSON is v as JSON text, with <, > and & as they are.
+// toJSON is v as JSON text, as methods return it.
 func toJSON(v any) (string, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return "", err
-	}
-	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+	b, err := exchange.EncodeJSON(v)
+	return string(b), err
 }
 
 // object is a JSON object that keeps its keys in order.

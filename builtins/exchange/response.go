@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 )
@@ -69,7 +68,7 @@ func Text(status int, text string) *Response {
 
 // JSON makes a JSON response of v, which must be marshallable.
 func JSON(status int, v any) *Response {
-	b, err := json.Marshal(v)
+	b, err := EncodeJSON(v)
 	if err != nil {
 		return &Response{Status: http.StatusInternalServerError, Err: err}
 	}

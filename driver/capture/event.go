@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"bytes"
-	"encoding/json"
 	"math"
 	"net"
 	"net/http"
@@ -118,15 +116,13 @@ func (j *Journal) Event(e *Entry) []byte {
 }
 
 func (v *event) json() []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
 	// Nothing in an event can fail to be encoded: strings that are not UTF-8
 	// get replacement characters, and Timestamp is finite.
-	if err := enc.Encode(v); err != nil {
+	b, err := exchange.EncodeJSON(v)
+	if err != nil {
 		return []byte("{}")
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	return b
 }
 
 // event makes the event of e, however large.

@@ -3,7 +3,6 @@ package mock
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -142,10 +141,8 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	for _, why := range refused {
 		x.Notes.Add("warning", "patch "+why)
 	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(merged); err != nil {
+	out, err := exchange.EncodeJSON(merged)
+	if err != nil {
 		return skip("%v", err)
 	}
 	dropEntityHeader(res.Header)
@@ -153,7 +150,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	// one is sent with its length.
 	res.Header.Del("Trailer")
 	res.Trailer = nil
-	res.Body = exchange.Bytes(bytes.TrimSuffix(out.Bytes(), []byte("\n")))
+	res.Body = exchange.Bytes(out)
 	return true
 }
 
