@@ -47,7 +47,7 @@ func TestSyntaxErrorsHaveTheirPlace(t *testing.T) {
 }
 
 func FuzzSyntaxErrorPlace(f *testing.F) {
-	for _, s := range []string{"a: b: c", "a: [1\nb: 2", "x: *nope", "a: 'b", "\t", "%", "a: {b\n"} {
+	for _, s := range []string{"a: b: c", "a: [1\nb: 2", "x: *nope", "a: 'b", "\t", "%", "a: {b\n", "\r!0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -56,7 +56,11 @@ func FuzzSyntaxErrorPlace(f *testing.F) {
 		if err == nil || !errors.As(err, &e) {
 			return
 		}
-		if e.Line < 0 || e.Line > strings.Count(text, "\n")+1 || e.Column < 0 || e.Column > len(text)+1 {
+		breaks := strings.Count(text, "\n")
+		for _, other := range []string{"\r", "\u0085", "\u2028", "\u2029"} {
+			breaks += strings.Count(text, other)
+		}
+		if e.Line < 0 || e.Line > breaks+1 || e.Column < 0 || e.Column > len(text)+1 {
 			t.Errorf("%q: %v is no place in the text", text, e)
 		}
 	})
