@@ -3,9 +3,40 @@ package builtins
 import (
 	"bytes"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/url"
+
+	"go.starlark.net/starlark"
 )
+
+func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	if r.form == nil {
+		b, err := r.decoded()
+		if err != nil {
+			return nil, err
+		}
+		r.form = parseForm(r.x.Request.Header.Get("Content-Type"), b)
+	}
+	d := new(starlark.Dict)
+	for _, k := range sortedKeys(r.form) {
+		d.SetKey(starlark.String(k), starlark.String(r.form.Get(k)))
+	}
+	return d, nil
+}
+
+// parseForm reads the fields of a form in either encoding; files are left out.
+func parseForm(contentType string, body []byte) url.Values {
+	kind, params, _ := mime.ParseMediaType(contentType)
+	if kind == "multipart/form-data" {
+		return multipartFields(body, params["boundary"])
+	}
+	form, _ := url.ParseQuery(string(body))
+	return form
+}
 
 // multipartFields reads the fields of a multipart/form-data body; files are
 // left out, and so is what comes after a fault in the body.

@@ -3,7 +3,6 @@ package builtins
 import (
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -265,34 +264,6 @@ func thaw(v starlark.Value) starlark.Value {
 		return starlark.NewList(list)
 	}
 	return v
-}
-
-func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
-	if err := a.Unpack(); err != nil {
-		return nil, err
-	}
-	if r.form == nil {
-		b, err := r.decoded()
-		if err != nil {
-			return nil, err
-		}
-		r.form = parseForm(r.x.Request.Header.Get("Content-Type"), b)
-	}
-	d := new(starlark.Dict)
-	for _, k := range sortedKeys(r.form) {
-		d.SetKey(starlark.String(k), starlark.String(r.form.Get(k)))
-	}
-	return d, nil
-}
-
-// parseForm reads the fields of a form in either encoding; files are left out.
-func parseForm(contentType string, body []byte) url.Values {
-	kind, params, _ := mime.ParseMediaType(contentType)
-	if kind == "multipart/form-data" {
-		return multipartFields(body, params["boundary"])
-	}
-	form, _ := url.ParseQuery(string(body))
-	return form
 }
 
 // segments are the parts of a path between slashes, without empty ones.

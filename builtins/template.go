@@ -11,11 +11,11 @@ func templateModule() Module {
 		Funcs: []Func{
 			{"request_path", "", "Path and query as sent.", `request_path()  # => "/api/items/7?page=2"`, requestPath},
 			{"request_body", "", "The body as text.", `request_body()  # => '{"user": {"name": "ada"}, "tags": ["x"]}'`, requestBody},
-			{"request_header", "name, default=\"\"", "The first value of a header, or default.", `request_header("x-device")  # => "d1"`, requestHeader},
+			{"request_header", "name, default=\"\"", "The first value of a header, or default.", `request_header("x-device")  # => "d1"`, named(headerOf)},
 			{"request_body_json", "path=\"\", default=None", "The value at a dotted path of the JSON body, or default; list elements by number.", "request_body_json(\"user.name\")  # => \"ada\"\nrequest_body_json(\"tags.0\")  # => \"x\"\nrequest_body_json(\"nothing\")  # => None", requestBodyJSON},
-			{"request_query", "name, default=\"\"", "The first value of a query parameter, or default.", `request_query("page")  # => "2"`, requestQuery},
+			{"request_query", "name, default=\"\"", "The first value of a query parameter, or default.", `request_query("page")  # => "2"`, named(queryOf)},
 			{"request_path_segment", "index", "A part of the path between slashes, counted from 0, or from -1 at the end; \"\" when there is none.", "request_path_segment(1)  # => \"items\"\nrequest_path_segment(-1)  # => \"7\"", requestPathSegment},
-			{"request_param", "name, default=\"\"", "What a {name} segment of the endpoint's path matched, or default.", `request_param("id")  # => "7"`, requestParam},
+			{"request_param", "name, default=\"\"", "What a {name} segment of the endpoint's path matched, or default.", `request_param("id")  # => "7"`, named(paramOf)},
 		},
 	}
 }
@@ -43,22 +43,6 @@ func requestBody(c *Call, a Args) (starlark.Value, error) {
 	return starlark.String(s), err
 }
 
-func requestHeader(c *Call, a Args) (starlark.Value, error) {
-	var name string
-	var def starlark.Value = starlark.String("")
-	if err := a.Unpack("name", &name, "default?", &def); err != nil {
-		return nil, err
-	}
-	r, err := c.current(a.fn)
-	if err != nil {
-		return nil, err
-	}
-	if v, ok := headerValue(r.x.Request, name); ok {
-		return starlark.String(v), nil
-	}
-	return def, nil
-}
-
 func requestBodyJSON(c *Call, a Args) (starlark.Value, error) {
 	path := ""
 	var def starlark.Value = starlark.None
@@ -77,22 +61,6 @@ func requestBodyJSON(c *Call, a Args) (starlark.Value, error) {
 		return def, nil
 	}
 	return v, nil
-}
-
-func requestQuery(c *Call, a Args) (starlark.Value, error) {
-	var name string
-	var def starlark.Value = starlark.String("")
-	if err := a.Unpack("name", &name, "default?", &def); err != nil {
-		return nil, err
-	}
-	r, err := c.current(a.fn)
-	if err != nil {
-		return nil, err
-	}
-	if values := r.x.Request.Query()[name]; len(values) > 0 {
-		return starlark.String(values[0]), nil
-	}
-	return def, nil
 }
 
 func requestPathSegment(c *Call, a Args) (starlark.Value, error) {
@@ -114,18 +82,36 @@ func requestPathSegment(c *Call, a Args) (starlark.Value, error) {
 	return starlark.String(parts[index]), nil
 }
 
-func requestParam(c *Call, a Args) (starlark.Value, error) {
-	var name string
-	var def starlark.Value = starlark.String("")
-	if err := a.Unpack("name", &name, "default?", &def); err != nil {
-		return nil, err
+// named makes a function that looks a name up in the request, with a default.
+func named(look func(r *Request, name string) (string, bool)) func(*Call, Args) (starlark.Value, error) {
+	return func(c *Call, a Args) (starlark.Value, error) {
+		var name string
+		var def starlark.Value = starlark.String("")
+		if err := a.Unpack("name", &name, "default?", &def); err != nil {
+			return nil, err
+		}
+		r, err := c.current(a.fn)
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := look(r, name); ok {
+			return starlark.String(v), nil
+		}
+		return def, nil
 	}
-	r, err := c.current(a.fn)
-	if err != nil {
-		return nil, err
+}
+
+func headerOf(r *Request, name string) (string, bool) { return headerValue(r.x.Request, name) }
+
+func queryOf(r *Request, name string) (string, bool) {
+	values := r.x.Request.Query()[name]
+	if len(values) == 0 {
+		return "", false
 	}
-	if v, ok := r.x.Params[name]; ok {
-		return starlark.String(v), nil
-	}
-	return def, nil
+	return values[0], true
+}
+
+func paramOf(r *Request, name string) (string, bool) {
+	v, ok := r.x.Params[name]
+	return v, ok
 }

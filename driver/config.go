@@ -7,7 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/driver/scenario"
+	"starproxy/driver/capture"
 )
 
 // Config is the `config:` block of a proxy in an exporter file. Start from
@@ -114,18 +114,8 @@ func DefaultConfig() Config {
 		Directories: Directories{Data: "/opt/jumpstarter/mitmproxy"},
 		SSLInsecure: true,
 		Unmatched:   Passthrough,
-		Capture:     Capture{MaxBytes: 64 << 20, MaxSpoolBytes: 1 << 30, InlineBytes: 256 << 10},
+		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
 	}
-}
-
-// LoadConfig reads a `config:` block that stands in a document of its own.
-func LoadConfig(filename string, data []byte) (Config, error) {
-	c := DefaultConfig()
-	c.File = filename
-	if err := scenario.Decode(filename, data, &c); err != nil {
-		return Config{}, err
-	}
-	return c, nil
 }
 
 // resolve checks the values and fills in the directories.

@@ -3,11 +3,23 @@ package driver
 import (
 	"strings"
 	"testing"
+
+	"starproxy/driver/scenario"
 )
+
+// readConfig reads a `config:` block as an exporter file has it.
+func readConfig(filename string, data []byte) (Config, error) {
+	c := DefaultConfig()
+	c.File = filename
+	if err := scenario.Decode(filename, data, &c); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	c, err := LoadConfig("x.yaml", []byte("directories: {data: /srv/p, conf: /etc/ca}\nseed: 7\n"))
+	c, err := readConfig("x.yaml", []byte("directories: {data: /srv/p, conf: /etc/ca}\nseed: 7\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +48,7 @@ func TestConfigErrors(t *testing.T) {
 		"mocks: [1]":               "mocks: expected a map of endpoints",
 		"capture: {max_bytes: -1}": "capture.max_bytes: expected 0 or more bytes, found -1",
 	} {
-		c, err := LoadConfig("x.yaml", []byte(text))
+		c, err := readConfig("x.yaml", []byte(text))
 		if err == nil {
 			_, err = New(c, Options{})
 		}

@@ -141,7 +141,7 @@ func TestScenarioDirectoryComesLater(t *testing.T) {
 func TestBadInlineMocks(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *Config) {
-		cfg, err := LoadConfig("exporter.yaml", []byte("mocks:\n  GET /b:\n    bdy: inline\n"))
+		cfg, err := readConfig("exporter.yaml", []byte("mocks:\n  GET /b:\n    bdy: inline\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,8 +8,11 @@
 package capture
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -58,6 +61,35 @@ type Entry struct {
 	SNI   string
 	Notes []exchange.Note
 }
+
+// unreachable tells whether the answer is the proxy's own word for a real
+// server that gave none.
+func (e *Entry) unreachable() bool {
+	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
+}
+
+// URL is the full URL; the port is left out when it is the scheme's own.
+func (e *Entry) URL() string {
+	if e.Host == "" {
+		return e.Target
+	}
+	r := exchange.Request{Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target}
+	if r.Scheme == "" {
+		r.Scheme = "https" // a TLS handshake has none
+	}
+	if r.Port == 0 {
+		r.Port = exchange.DefaultPort(r.Scheme)
+	}
+	return r.URL()
+}
+
+// Path is the target without its query, escapes untouched.
+func (e *Entry) Path() string {
+	path, _, _ := strings.Cut(e.Target, "?")
+	return path
+}
+
+func (e *Entry) addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
 // Blob is a body as the journal keeps it: in memory, in a spool file, or as a
 // section of a file that belongs to the user.

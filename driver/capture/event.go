@@ -2,11 +2,9 @@ package capture
 
 import (
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -183,39 +181,6 @@ func (j *Journal) event(e *Entry) *event {
 	}
 	return v
 }
-
-// unreachable tells whether the answer is the proxy's own word for a real
-// server that gave none.
-func (e *Entry) unreachable() bool {
-	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
-}
-
-// URL is the full URL; the port is left out when it is the scheme's own.
-func (e *Entry) URL() string {
-	if e.Host == "" {
-		return e.Target
-	}
-	host := e.Host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	scheme := e.Scheme
-	if scheme == "" {
-		scheme = "https" // a TLS handshake has none
-	}
-	if e.Port != 0 && e.Port != exchange.DefaultPort(scheme) {
-		host += ":" + strconv.Itoa(e.Port)
-	}
-	return scheme + "://" + host + e.Target
-}
-
-// Path is the target without its query, escapes untouched.
-func (e *Entry) Path() string {
-	path, _, _ := strings.Cut(e.Target, "?")
-	return path
-}
-
-func (e *Entry) addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
 // fold joins the values of each name with ", " and leaves one name out.
 func fold(h http.Header, but string) map[string]string {

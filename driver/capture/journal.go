@@ -55,16 +55,6 @@ type Journal struct {
 	droppedBytes int64
 }
 
-// share counts the entries that hold the same bytes: a static mock's body is
-// paid for once, however often it was served.
-type share struct {
-	n    int
-	size int64
-}
-
-// shareSize is what a share costs beside its bytes, the map's room included.
-const shareSize = int64(unsafe.Sizeof(share{})) + 32
-
 // New makes an empty journal. It touches no file.
 func New(o Options) *Journal {
 	if o.MaxBytes <= 0 {
@@ -228,36 +218,6 @@ func (j *Journal) strip(s *slab, i int) {
 	}
 }
 
-// share counts one more entry that holds data and returns what that adds to
-// the bytes in use.
-func (j *Journal) share(data []byte) int64 {
-	if data == nil {
-		return 0
-	}
-	p := unsafe.SliceData(data)
-	if s := j.shares[p]; s != nil {
-		s.n++
-		return 0
-	}
-	s := &share{n: 1, size: int64(cap(data)) + shareSize}
-	j.shares[p] = s
-	return s.size
-}
-
-// unshare is the reverse of share.
-func (j *Journal) unshare(data []byte) int64 {
-	if data == nil {
-		return 0
-	}
-	p := unsafe.SliceData(data)
-	s := j.shares[p]
-	if s.n--; s.n > 0 {
-		return 0
-	}
-	delete(j.shares, p)
-	return s.size
-}
-
 // find gives the slab and index of an entry. The lock is held.
 func (j *Journal) find(seq uint64) (*slab, int, bool) {
 	if seq < j.oldest() || seq > j.last {
@@ -321,37 +281,4 @@ func (j *Journal) Close() {
 	j.spool.release(doomed...)
 	j.spool.purge()
 	j.spool.settle()
-}
-
-// Stats tells how full a journal is.
-type Stats struct {
-	Entries  int    `json:"entries"`   // entries held
-	Bytes    int64  `json:"bytes"`     // memory they take
-	MaxBytes int64  `json:"max_bytes"` // memory they may take
-	Total    uint64 `json:"total"`     // entries ever added
-	// Dropped entries went for want of room, DroppedBytes is what they took.
-	Dropped      uint64 `json:"dropped"`
-	DroppedBytes int64  `json:"dropped_bytes"`
-	SpoolFiles   int    `json:"spool_files"`     // bodies on disk
-	SpoolBytes   int64  `json:"spool_bytes"`     // what they take there
-	MaxSpool     int64  `json:"max_spool_bytes"` // what they may take there
-	// SpoolDropped bodies went from disk for want of room while their entries
-	// stayed.
-	SpoolDropped uint64 `json:"spool_dropped"`
-	// SpoolErrors counts bodies that could not be written; SpoolError is the
-	// last reason.
-	SpoolErrors uint64 `json:"spool_errors"`
-	SpoolError  string `json:"spool_error,omitempty"`
-}
-
-// Stats tells how full the journal is.
-func (j *Journal) Stats() Stats {
-	var s Stats
-	j.mu.Lock()
-	s.Entries = int(j.last + 1 - j.oldest())
-	s.Bytes, s.MaxBytes, s.Total = j.live, j.maxBytes, j.last
-	s.Dropped, s.DroppedBytes = j.dropped, j.droppedBytes
-	j.mu.Unlock()
-	j.spool.stats(&s)
-	return s
 }
