@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -217,8 +216,7 @@ func (x *export) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 // variant makes the entries of one method and query.
 func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 	var nodes []*yaml.Node
-	last := int64(-1)
-	var first time.Time
+	var when timeline
 	for _, e := range v.entries {
 		response, err := x.response(e)
 		if err != nil {
@@ -226,9 +224,6 @@ func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 		}
 		if response == nil {
 			continue
-		}
-		if len(nodes) == 0 {
-			first = e.Start
 		}
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		put(n, "method", quoted(e.Method))
@@ -241,17 +236,12 @@ func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 			put(match, "query", query)
 			put(n, "match", match)
 		}
-		// Of two answers with the same delay the first would never be given.
-		last = min(max(e.Start.Sub(first).Milliseconds(), last+1), maxDelay)
-		put(n, "delay_ms", integer(last))
+		put(n, "delay_ms", when.delay(e))
 		put(n, "response", response)
 		nodes = append(nodes, n)
 	}
 	return nodes, nil
 }
-
-// maxDelay is the longest delay_ms of a scenario: a day.
-const maxDelay = 86_400_000
 
 // exportQuery is what match.query must say to pick the request: the first
 // value of each parameter.

@@ -234,7 +234,7 @@ func TestExportDocument(t *testing.T) {
         query:
           id: "7"
           tag: a b
-      delay_ms: 1500
+      delay_ms: 1450
       response:
         status: 200
         content_type: text/plain
@@ -246,6 +246,55 @@ func TestExportDocument(t *testing.T) {
 `
 	if x.YAML != want {
 		t.Errorf("got\n%swant\n%s", x.YAML, want)
+	}
+}
+
+// TestExportedSequencesForgiveHaste asks sooner than was recorded: mocks answer
+// faster than servers, and nobody asks to the millisecond.
+func TestExportedSequencesForgiveHaste(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		recorded, asked []float64 // milliseconds
+		took            time.Duration
+	}{
+		"one right after the other":  {[]float64{0, 12, 26, 39}, []float64{0, 9, 20, 37}, 0},
+		"within a millisecond":       {[]float64{0, 0.4, 0.9}, []float64{0, 0.3, 0.8}, 0},
+		"seconds apart":              {[]float64{0, 2010, 4030}, []float64{0, 2001, 4002}, 0},
+		"a server that takes time":   {[]float64{0, 1300}, []float64{0, 1001}, 300 * time.Millisecond},
+		"as recorded":                {[]float64{0, 7, 700, 701}, []float64{0, 7, 700, 701}, time.Millisecond},
+		"a long poll, asked in time": {[]float64{0, 30000, 60000}, []float64{0, 30000, 60000}, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var entries []*capture.Entry
+			at := func(ms float64) time.Time {
+				return time.Unix(1700000000, 0).Add(time.Duration(ms * float64(time.Millisecond)))
+			}
+			for i, ms := range c.recorded {
+				entries = append(entries, with(captured(0, "/job", "text/plain", fmt.Sprint(i)), func(e *capture.Entry) {
+					e.Start, e.Duration = at(ms), c.took
+				}))
+			}
+			dir := t.TempDir()
+			x, err := Export(entries, ExportOptions{FilesDir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var clock atomic.Int64
+			host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
+			defer host.Close()
+			s, err := Parse("scenario.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, ms := range c.asked {
+				clock.Store(at(ms).UnixNano())
+				_, body := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/job", Header: http.Header{}})
+				if body != fmt.Sprint(i) {
+					t.Errorf("request %d after %v ms gives answer %s of\n%s", i, ms, body, x.YAML)
+				}
+			}
+		})
 	}
 }
 
