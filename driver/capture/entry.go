@@ -4,7 +4,7 @@
 //
 // A Journal is for any number of goroutines. An Entry is immutable once added.
 //
-// proxy adds entries; driver, web, flow and scenario read them.
+// proxy adds entries; driver and scenario read them.
 package capture
 
 import (
