@@ -126,18 +126,6 @@ func (f Func) Signature() string {
 	return strings.Join(p.params, ", ")
 }
 
-// Find looks a function up by the name scripts use: "state.incr", "uuid".
-func Find(name string) (Module, Func, bool) {
-	for _, m := range Modules() {
-		for _, f := range m.Funcs {
-			if name == f.Name && m.Name == "" || name == m.Name+"."+f.Name {
-				return m, f, true
-			}
-		}
-	}
-	return Module{}, Func{}, false
-}
-
 // callableModule is a module that is a function, too.
 type callableModule struct {
 	starlarkstruct.Module
