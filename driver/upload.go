@@ -42,7 +42,7 @@ type incoming struct {
 
 // receive begins a file at path below dir.
 func receive(dir, path string) (*incoming, error) {
-	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") {
+	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") || strings.Contains(path, "\x00") {
 		return nil, errUploadPath
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -47,7 +47,7 @@ func TestUploadInParts(t *testing.T) {
 	temps(0)
 	part("INVALID_ARGUMENT upload_mock_file_part: argument offset: expected 0, found 7", "fw/a.bin", "1", 7, "", true)
 
-	for _, path := range []string{"", "../x", "/x", "fw", "fw/", "."} {
+	for _, path := range []string{"", "../x", "/x", "fw", "fw/", ".", "a\x00b"} {
 		part("INVALID_ARGUMENT Invalid file path: "+path, path, "3", 0, "x", true)
 	}
 	if err := os.Symlink(b.dir, filepath.Join(files, "out")); err != nil {
