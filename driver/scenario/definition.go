@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -62,6 +63,9 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 	known := where.keys()
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
+		if k.Value == remark {
+			continue
+		}
 		if !slices.Contains(known, k.Value) {
 			for other := range roleNames() {
 				if slices.Contains(role(other).keys(), k.Value) {
@@ -126,6 +130,12 @@ func (d *definition) status() (int, error) {
 		return http.StatusOK, nil
 	}
 	i, ok := whole(n)
+	if !ok && n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		// The stock driver takes "200" too.
+		var err error
+		i, err = strconv.ParseInt(n.Value, 10, 64)
+		ok = err == nil
+	}
 	if !ok || i < 200 || i > 599 {
 		return 0, d.wrong("status", n, "a whole number from 200 to 599")
 	}

@@ -80,7 +80,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 	first := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if bare && k.Value == "config" {
+		if k.Value == remark || bare && (k.Value == "config" || k.Value == "$schema") {
 			continue
 		}
 		if bare && !isKey(k.Value) {

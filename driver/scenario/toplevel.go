@@ -38,7 +38,7 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 		for i := 0; i+1 < len(root.Content); i += 2 {
 			switch k := root.Content[i]; k.Value {
 			case wrapper.Value, "config":
-			case "name", "description", "version", "$schema": // remarks
+			case "name", "description", "version", "$schema", remark:
 			default:
 				if isKey(k.Value) {
 					return nil, faultf(k, "endpoint %q stands beside %s: expected it inside", k.Value, wrapper.Value)
@@ -55,6 +55,10 @@ func sentinel(n *yaml.Node, err error) error {
 	return &Error{Line: n.Line, Column: n.Column, Message: err.Error() + ", found " + describe(n), Err: err}
 }
 
+// remark is the key that JSON documents, which have no comments, have them under.
+// It may stand wherever keys of ours do.
+const remark = "$comment"
+
 // isKey tells whether s looks like an endpoint's key rather than a setting.
 func isKey(s string) bool { return strings.ContainsAny(s, " /") }
 
@@ -68,7 +72,7 @@ type config struct {
 
 func (c *compiler) configure(n *yaml.Node) error {
 	var cfg config
-	if err := assign(n, reflect.ValueOf(&cfg).Elem(), "config"); err != nil {
+	if err := assign(without(n, remark), reflect.ValueOf(&cfg).Elem(), "config"); err != nil {
 		return err
 	}
 	if cfg.DefaultLatencyMS != nil {
