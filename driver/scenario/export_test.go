@@ -261,6 +261,8 @@ func TestExportedSequencesForgiveHaste(t *testing.T) {
 		"within a millisecond":       {[]float64{0, 0.4, 0.9}, []float64{0, 0.3, 0.8}, 0},
 		"seconds apart":              {[]float64{0, 2010, 4030}, []float64{0, 2001, 4002}, 0},
 		"a server that takes time":   {[]float64{0, 1300}, []float64{0, 1001}, 300 * time.Millisecond},
+		"a server that takes longer": {[]float64{0, 52}, []float64{0, 11}, 40 * time.Millisecond},
+		"asked again while it works": {[]float64{0, 20, 40}, []float64{0, 20, 40}, 500 * time.Millisecond},
 		"as recorded":                {[]float64{0, 7, 700, 701}, []float64{0, 7, 700, 701}, time.Millisecond},
 		"a long poll, asked in time": {[]float64{0, 30000, 60000}, []float64{0, 30000, 60000}, 30 * time.Second},
 	} {

@@ -15,6 +15,8 @@ const (
 	maxDelay = 86_400_000
 	// haste is how much sooner a request may come than the one that was recorded.
 	haste = 50 * time.Millisecond
+	// tardy is how much later it may come, where the server took all the time.
+	tardy = 10 * time.Millisecond
 )
 
 // timeline gives the answers of a sequence their delays since the first request.
@@ -25,18 +27,22 @@ type timeline struct {
 	begun       bool
 }
 
-// delay is delay_ms for the next answer: when its request came, and a little
-// sooner. The mock answers faster than the server did, so that a device is back
-// sooner by as much; and clocks are not that exact. It is never sooner than half
-// way from the request before, and each answer has a delay of its own, for of
-// two with the same the first would never be given.
+// delay is delay_ms for the next answer: when its request came, less the time
+// that the server took for the answer before, for the mock takes none and the
+// device is back sooner; and a little sooner still, for nobody is that exact.
+// It stays behind the request before, and each answer has a delay of its own:
+// of two with the same the first would never be given.
 func (t *timeline) delay(e *capture.Entry) *yaml.Node {
 	if !t.begun {
 		t.begun, t.first, t.last, t.took = true, e.Start, e.Start, e.Duration
 		return integer(0)
 	}
 	gap := max(0, e.Start.Sub(t.last))
-	at := e.Start.Sub(t.first) - min(gap/2, haste+t.took)
+	pause := gap - t.took
+	if pause < 0 { // asked again before the answer was there
+		pause = gap
+	}
+	at := t.last.Sub(t.first) + max(pause-min(pause/2, haste), min(gap/8, tardy))
 	before := milli(t.last.Sub(t.first))
 	t.last, t.took = e.Start, e.Duration
 	ms := math.Floor(milli(at))
