@@ -141,7 +141,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	for _, why := range refused {
 		x.Notes.Add("warning", "patch "+why)
 	}
-	out, err := exchange.EncodeJSON(merged)
+	out, err := appendOrdered(make([]byte, 0, len(plain)+256), merged, readOrder(plain))
 	if err != nil {
 		return skip("%v", err)
 	}

@@ -57,7 +57,7 @@ func TestPatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := body(t, res); got != `{"a":{"b":2,"c":"<&>"},"m":[true],"n":1.0}` {
+	if got := body(t, res); got != `{"a":{"b":2,"c":"<&>"},"n":1.0,"m":[true]}` {
 		t.Error(got)
 	}
 	if res.Status != 203 || res.Origin != exchange.FromPatch || res.Delay != time.Minute+time.Second || !closed.closed || len(x.Notes.List()) != 0 {
