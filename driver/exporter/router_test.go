@@ -92,7 +92,13 @@ func TestStreamCloseDeliversWhatWasWritten(t *testing.T) {
 
 func TestStreamEndsWithBackend(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, func(c *net.TCPConn) { c.SetLinger(0) }) // reset
+	conn := connect(t, func(c *net.TCPConn) {
+		io.ReadFull(c, make([]byte, 1)) // a reset any earlier can make the dial fail
+		c.SetLinger(0)                  // reset
+	})
+	if _, err := io.WriteString(conn, "x"); err != nil {
+		t.Fatal(err)
+	}
 	if got, err := io.ReadAll(conn); len(got) != 0 || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
