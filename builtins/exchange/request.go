@@ -31,6 +31,9 @@ type Request struct {
 	Authority string
 	// Header has canonical names and no Host.
 	Header http.Header
+	// Names holds the spelling of header names, by canonical name, where it
+	// was another one: "X-Api-Key": "X-API-Key". Nil when all were canonical.
+	Names map[string]string
 	// Trailer is filled once Body has been read to its end; nil when there is none.
 	Trailer http.Header
 	// Body is nil when the request has none.

@@ -36,6 +36,9 @@ type Response struct {
 	// Header has canonical names. Content-Length is set by the proxy where
 	// the body's size is known and the header is absent.
 	Header http.Header
+	// Names spells header names otherwise, by canonical name, towards devices
+	// that speak HTTP/1: "Etag": "ETag". Nil for canonical names.
+	Names map[string]string
 	// Trailer gives the trailers once the body has been sent; nil for none.
 	// The names must be announced by a Trailer header for HTTP/1.1.
 	Trailer func() http.Header

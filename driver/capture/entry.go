@@ -43,8 +43,12 @@ type Entry struct {
 	// Target is path and query as sent; Proto "HTTP/1.1" and the like.
 	Target, Proto string
 	// Authority is the Host header as sent.
-	Authority       string
-	RequestHeader   http.Header
+	Authority     string
+	RequestHeader http.Header
+	// RequestNames and ResponseNames spell header names as they were sent, by
+	// canonical name, where that was otherwise.
+	RequestNames    map[string]string
+	ResponseNames   map[string]string
 	RequestTrailer  http.Header
 	RequestBody     Blob
 	Status          int // 0 when there was no answer to give

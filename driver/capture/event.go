@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -131,7 +132,7 @@ func (j *Journal) event(e *Entry) *event {
 		Method:       e.Method,
 		URL:          e.URL(),
 		Path:         e.Target,
-		Headers:      fold(e.RequestHeader, ""),
+		Headers:      fold(e.RequestHeader, e.RequestNames, ""),
 		Query:        parseQuery(e.Target),
 		Status:       e.Status,
 		WasMocked:    e.Origin == exchange.FromMock || e.Origin == exchange.FromPatch,
@@ -146,10 +147,10 @@ func (j *Journal) event(e *Entry) *event {
 		Error:        e.Error,
 		SNI:          e.SNI,
 		Protocol:     e.Proto,
-		HeaderList:   list(e.RequestHeader, e.Authority),
-		RespList:     list(e.ResponseHeader, ""),
-		Trailers:     fold(e.RequestTrailer, ""),
-		RespTrailers: fold(e.ResponseTrailer, ""),
+		HeaderList:   list(e.RequestHeader, e.RequestNames, e.Authority),
+		RespList:     list(e.ResponseHeader, e.ResponseNames, ""),
+		Trailers:     fold(e.RequestTrailer, nil, ""),
+		RespTrailers: fold(e.ResponseTrailer, nil, ""),
 	}
 	if e.Client.IsValid() {
 		v.Client = e.Client.String()
@@ -176,25 +177,41 @@ func (j *Journal) event(e *Entry) *event {
 		return v
 	}
 	if e.Status != 0 {
-		v.RespHeaders = fold(e.ResponseHeader, "Content-Encoding")
+		v.RespHeaders = fold(e.ResponseHeader, e.ResponseNames, "Content-Encoding")
+		v.setLength(e)
 		v.setResponse(j, e)
 	}
 	return v
 }
 
-// fold joins the values of each name with ", " and leaves one name out.
-func fold(h http.Header, but string) map[string]string {
+// setLength adds the Content-Length that the proxy gave to an answer of known
+// size.
+func (v *event) setLength(e *Entry) {
+	if e.Origin == exchange.FromServer || e.Status < 200 || e.Status == http.StatusNoContent || e.Status == http.StatusNotModified ||
+		e.ResponseHeader["Content-Length"] != nil || e.ResponseHeader["Transfer-Encoding"] != nil || e.Method == http.MethodHead {
+		return
+	}
+	v.RespHeaders["Content-Length"] = strconv.FormatInt(e.ResponseBody.Size, 10)
+}
+
+// fold joins the values of each name with ", " and leaves one name out. Names
+// are spelt as they were sent.
+func fold(h http.Header, sent map[string]string, but string) map[string]string {
 	m := make(map[string]string, len(h)+1)
 	for name, values := range h {
-		if name != but {
-			m[name] = strings.Join(values, ", ")
+		if name == but {
+			continue
 		}
+		if s, ok := sent[name]; ok {
+			name = s
+		}
+		m[name] = strings.Join(values, ", ")
 	}
 	return m
 }
 
 // list gives a header as pairs, sorted by name, Host first.
-func list(h http.Header, host string) [][2]string {
+func list(h http.Header, sent map[string]string, host string) [][2]string {
 	pairs := make([][2]string, 0, len(h)+1)
 	if host != "" {
 		pairs = append(pairs, [2]string{"Host", latin1(host)})
@@ -205,7 +222,11 @@ func list(h http.Header, host string) [][2]string {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		for _, value := range h[name] {
+		values := h[name]
+		if s, ok := sent[name]; ok {
+			name = s
+		}
+		for _, value := range values {
 			pairs = append(pairs, [2]string{latin1(name), latin1(value)})
 		}
 	}

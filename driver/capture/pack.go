@@ -45,10 +45,12 @@ func pack(b []byte, e *Entry) []byte {
 	b = packString(b, e.Proto)
 	b = packString(b, e.Authority)
 	b = packHeader(b, e.RequestHeader)
+	b = packNames(b, e.RequestNames)
 	b = packHeader(b, e.RequestTrailer)
 	b = packBlob(b, &e.RequestBody)
 	b = binary.AppendVarint(b, int64(e.Status))
 	b = packHeader(b, e.ResponseHeader)
+	b = packNames(b, e.ResponseNames)
 	b = packHeader(b, e.ResponseTrailer)
 	b = packBlob(b, &e.ResponseBody)
 	b = packString(b, e.Endpoint)
@@ -82,6 +84,14 @@ func packHeader(b []byte, h http.Header) []byte {
 		for _, v := range values {
 			b = packString(b, v)
 		}
+	}
+	return b
+}
+
+func packNames(b []byte, names map[string]string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(names)))
+	for canonical, sent := range names {
+		b = packString(packString(b, canonical), sent)
 	}
 	return b
 }
@@ -155,10 +165,10 @@ func unpack(packed []byte) (e *Entry, err error) {
 	e.Method, e.Scheme, e.Host = r.string(), r.string(), r.string()
 	e.Port = int(r.int())
 	e.Target, e.Proto, e.Authority = r.string(), r.string(), r.string()
-	e.RequestHeader, e.RequestTrailer = r.header(), r.header()
+	e.RequestHeader, e.RequestNames, e.RequestTrailer = r.header(), r.names(), r.header()
 	r.blob(&e.RequestBody)
 	e.Status = int(r.int())
-	e.ResponseHeader, e.ResponseTrailer = r.header(), r.header()
+	e.ResponseHeader, e.ResponseNames, e.ResponseTrailer = r.header(), r.names(), r.header()
 	r.blob(&e.ResponseBody)
 	e.Endpoint, e.Source, e.Error, e.SNI = r.string(), r.string(), r.string(), r.string()
 	if n := int(r.uint()); n > 0 {
@@ -242,6 +252,19 @@ func (r *reader) header() http.Header {
 		h[name] = values
 	}
 	return h
+}
+
+func (r *reader) names() map[string]string {
+	n := int(r.uint())
+	if n == 0 {
+		return nil
+	}
+	names := make(map[string]string, n)
+	for range n {
+		canonical := r.string()
+		names[canonical] = r.string()
+	}
+	return names
 }
 
 func (r *reader) blob(l *Blob) {

@@ -73,6 +73,95 @@ func TestForwardIsFaithful(t *testing.T) {
 	})
 }
 
+// Names reach the other side, and the entry, as they were spelt.
+func TestHeaderNamesAsSent(t *testing.T) {
+	t.Parallel()
+	for _, secure := range []bool{false, true} {
+		heads := make(chan string, 2)
+		answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: \"x\"\r\nx-lower: 1\r\nWWW-Authenticate: Basic\r\n\r\nok"
+		l := rawListener(t, secure, func(c net.Conn, br *bufio.Reader) {
+			for {
+				head := ""
+				for !strings.HasSuffix(head, "\r\n\r\n") {
+					line, err := br.ReadString('\n')
+					if err != nil {
+						return
+					}
+					head += line
+				}
+				heads <- head
+				io.WriteString(c, answer)
+			}
+		})
+		b := start(t, nil)
+		var c net.Conn
+		var br *bufio.Reader
+		c, br = b.tunnel(l)
+		if secure {
+			tc := tls.Client(buffered{c, br}, &tls.Config{RootCAs: b.roots, ServerName: "127.0.0.1"})
+			c, br = tc, bufio.NewReader(tc)
+		}
+		for i := range 2 { // the first request of a connection, and a later one
+			fmt.Fprintf(c, "GET /%d HTTP/1.1\r\nHost: a\r\nX-API-Key: k\r\nuser-agent: me\r\nAccept: */*\r\n\r\n", i)
+			head := <-heads
+			for _, line := range []string{"\r\nX-API-Key: k\r\n", "\r\nuser-agent: me\r\n", "\r\nAccept: */*\r\n"} {
+				if !strings.Contains(head, line) {
+					t.Errorf("the server did not see %q in %q", line, head)
+				}
+			}
+			var raw strings.Builder
+			res, err := http.ReadResponse(bufio.NewReader(io.TeeReader(br, &raw)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, res.Body)
+			for _, line := range []string{"\r\nETag: \"x\"\r\n", "\r\nx-lower: 1\r\n", "\r\nWWW-Authenticate: Basic\r\n"} {
+				if !strings.Contains(raw.String(), line) {
+					t.Errorf("the device did not see %q in %q", line, raw.String())
+				}
+			}
+		}
+		for _, e := range b.journal.Entries(nil) {
+			if e.RequestNames["X-Api-Key"] != "X-API-Key" || e.ResponseNames["Etag"] != "ETag" || len(e.RequestNames) != 2 {
+				t.Error(e.RequestNames, e.ResponseNames)
+			}
+			if ev := string(b.journal.Event(e)); !strings.Contains(ev, `"X-API-Key":"k"`) || !strings.Contains(ev, `"ETag":`) {
+				t.Error(ev)
+			}
+		}
+	}
+}
+
+// rawListener is a server that f serves connection by connection.
+func rawListener(t *testing.T, secure bool, f func(net.Conn, *bufio.Reader)) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	addr := l.Addr().String()
+	if secure {
+		a, err := testCA()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l = tls.NewListener(l, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "127.0.0.1") }})
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				f(c, bufio.NewReader(c))
+			}()
+		}
+	}()
+	return addr
+}
+
 func TestForwardOptionsStar(t *testing.T) {
 	t.Parallel()
 	o := rawOrigin(t, func(c net.Conn) { say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nreal")(c) })

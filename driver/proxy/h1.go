@@ -100,7 +100,9 @@ func (s *serving) roundTrip(c *h1Conn, inline []byte, stream bool) (*http.Respon
 	}
 	for {
 		c.left = maxResponseHead
+		c.note.begin()
 		res, err := http.ReadResponse(c.br, s.r)
+		c.note.end()
 		c.left = math.MaxInt64
 		if err != nil {
 			return nil, nil, err
@@ -132,8 +134,12 @@ func (s *serving) writeHead(w *bufio.Writer, inline []byte, stream bool) {
 	}
 	insertionSort(names) // a map's order would change from request to request
 	for _, k := range names {
+		name := k
+		if sent, ok := q.Names[k]; ok {
+			name = sent
+		}
 		for _, v := range q.Header[k] {
-			writeField(w, k, v)
+			writeField(w, name, v)
 		}
 	}
 	if up := q.Header["Upgrade"]; len(up) > 0 {
@@ -207,9 +213,9 @@ func (s *serving) writeBody(w *bufio.Writer) error {
 
 // response makes what was read into a Response whose body comes from c.
 func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func() bool) *exchange.Response {
-	r := &exchange.Response{Status: res.StatusCode, Header: res.Header}
+	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Names: c.note.names()}
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		r.Body = &socket{server: c, header: res.Header, stop: stop}
+		r.Body = &socket{server: c, header: res.Header, names: r.Names, stop: stop}
 		return r
 	}
 	endToEnd(res.Header)

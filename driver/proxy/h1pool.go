@@ -22,6 +22,7 @@ type h1Conn struct {
 	key    h1Key
 	br     *bufio.Reader
 	bw     *bufio.Writer
+	note   headNote
 	left   int64 // bytes that may still be read; bounds a response's header
 	idle   time.Time
 	reused bool
@@ -35,6 +36,7 @@ func (c *h1Conn) Read(b []byte) (int, error) {
 		return 0, errHeadTooLarge
 	}
 	n, err := c.Conn.Read(b)
+	c.note.add(b[:n])
 	c.left -= int64(n)
 	return n, err
 }

@@ -59,6 +59,9 @@ func (s *serving) forwardH2(ctx context.Context, addr string) (*exchange.Respons
 	}
 	endToEnd(res.Header)
 	r := &exchange.Response{Status: res.StatusCode, Header: res.Header}
+	if res.ProtoMajor == 2 {
+		r.Names = lowerNames(res.Header)
+	}
 	if len(res.Trailer) > 0 {
 		for k := range res.Trailer {
 			res.Header.Add("Trailer", k)

@@ -181,20 +181,33 @@ func (p *Proxy) untrack(c io.Closer) {
 	p.mu.Unlock()
 }
 
-// markIdle notes when a connection began to wait for a request. net/http's own
+// markIdle notes when a connection began to wait for a request, and has the
+// request's header noted. net/http's own
 // timeouts would set a deadline on the socket two times a request, which costs
 // more than a mock's lookup.
 func markIdle(nc net.Conn, s http.ConnState) {
-	if t, ok := nc.(*tls.Conn); ok {
+	var note *headNote
+	switch t := nc.(type) {
+	case *clearConn:
+		nc, note = t.NetConn(), &t.note
+	case *tls.Conn:
 		nc = t.NetConn()
+	case *conn:
+		note = &t.note
 	}
 	c, ok := nc.(*conn)
 	switch {
 	case !ok:
 	case s == http.StateNew, s == http.StateIdle:
 		c.idleSince.Store(time.Now().UnixNano())
+		if note != nil {
+			note.begin()
+		}
 	case s == http.StateActive, s == http.StateHijacked:
 		c.idleSince.Store(0)
+		if note != nil {
+			note.end()
+		}
 	}
 }
 

@@ -53,6 +53,9 @@ func (s *serving) send(res *exchange.Response) {
 	c.w, c.s, c.left = s.w, s, -1
 	h := s.w.Header()
 	for k, v := range res.Header {
+		if name, ok := res.Names[k]; ok && s.r.ProtoMajor == 1 && !framing(k) {
+			k = name
+		}
 		h[k] = v
 	}
 	for _, k := range [...]string{"Content-Type", "Date"} {
@@ -76,6 +79,15 @@ func (s *serving) send(res *exchange.Response) {
 		return
 	}
 	s.conn.send(ctx, res, size)
+}
+
+// framing tells the headers that net/http looks at itself, by its own names.
+func framing(name string) bool {
+	switch name {
+	case "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Date", "Trailer":
+		return true
+	}
+	return false
 }
 
 // hijack lets the body have the connection.

@@ -64,6 +64,9 @@ func (s *serving) read() bool {
 	r, q := s.r, &s.req
 	q.Method, q.Proto, q.Authority, q.Header = r.Method, r.Proto, r.Host, r.Header
 	q.Target = r.RequestURI
+	if s.cl.note != nil {
+		q.Names = s.cl.note.names()
+	}
 	q.Scheme = "http"
 	if s.cl.tls {
 		q.Scheme = "https"
@@ -160,8 +163,8 @@ func (s *serving) journal(res *exchange.Response) {
 	*e = capture.Entry{
 		Start: x.Start, Client: x.Client,
 		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Target: q.Target, Proto: q.Proto,
-		Authority: q.Authority, RequestHeader: q.Header, RequestTrailer: s.r.Trailer,
-		Status: res.Status, ResponseHeader: res.Header, Origin: res.Origin,
+		Authority: q.Authority, RequestHeader: q.Header, RequestNames: q.Names, RequestTrailer: s.r.Trailer,
+		Status: res.Status, ResponseHeader: res.Header, ResponseNames: res.Names, Origin: res.Origin,
 		Endpoint: x.Endpoint, Source: x.Source, SNI: s.cl.sni, Notes: x.Notes.List(),
 	}
 	if s.body != nil {
@@ -177,6 +180,9 @@ func (s *serving) journal(res *exchange.Response) {
 		}
 	case s.err != nil:
 		e.Error = s.err.Error()
+	}
+	if s.r.ProtoMajor == 2 {
+		e.RequestNames = lowerNames(q.Header)
 	}
 	e.Duration = time.Since(x.Start)
 	j.Add(e)

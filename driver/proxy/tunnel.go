@@ -33,6 +33,7 @@ type conn struct {
 	target string // host:port of the CONNECT, empty for plain requests
 	once   sync.Once
 
+	note      headNote     // of plain requests
 	idleSince atomic.Int64 // Unix nanoseconds, 0 while a request is served
 }
 
@@ -42,9 +43,12 @@ func (c *conn) Read(b []byte) (int, error) {
 		if c.pre = c.pre[n:]; len(c.pre) == 0 {
 			c.pre = nil
 		}
+		c.note.add(b[:n])
 		return n, nil
 	}
-	return c.TCPConn.Read(b)
+	n, err := c.TCPConn.Read(b)
+	c.note.add(b[:n])
+	return n, err
 }
 
 // WriteTo keeps the embedded connection's own from skipping pre.
@@ -86,6 +90,7 @@ type client struct {
 	port   int
 	target string // host:port of the CONNECT, empty outside of one
 	plain  bool   // bytes reach the socket as they are
+	note   *headNote
 }
 
 type clientKey struct{}
@@ -94,6 +99,9 @@ type clientKey struct{}
 func withClient(ctx context.Context, nc net.Conn) context.Context {
 	cl := new(client)
 	t, ok := nc.(*tls.Conn)
+	if c, clear := nc.(*clearConn); clear {
+		t, ok, cl.note = c.Conn, true, &c.note
+	}
 	if ok {
 		cl.tls, cl.sni = true, t.ConnectionState().ServerName
 		nc = t.NetConn()
@@ -103,6 +111,9 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 		cl.addr = netip.AddrPortFrom(cl.addr.Addr().Unmap(), cl.addr.Port())
 	}
 	cl.plain = !ok
+	if c, ok := nc.(*conn); ok && cl.plain {
+		cl.note = &c.note
+	}
 	if c, ok := nc.(*conn); ok && c.target != "" {
 		cl.target = c.target
 		scheme := "http"
@@ -256,7 +267,11 @@ func (p *Proxy) intercept(c *conn) {
 		c.Close()
 		return
 	}
-	p.handed.push(t)
+	if t.ConnectionState().NegotiatedProtocol == "h2" {
+		p.handed.push(t)
+	} else {
+		p.handed.push(&clearConn{Conn: t})
+	}
 }
 
 // certificate is the TLS configuration's GetCertificate.

@@ -15,6 +15,7 @@ import (
 type socket struct {
 	server *h1Conn
 	header http.Header
+	names  map[string]string
 	stop   func() bool
 }
 
@@ -31,7 +32,15 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 	defer nc.Close()
 	b.stop()
 	rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
-	b.header.Write(rw)
+	for k, values := range b.header {
+		name := k
+		if sent, ok := b.names[k]; ok {
+			name = sent
+		}
+		for _, v := range values {
+			writeField(rw.Writer, name, v)
+		}
+	}
 	rw.WriteString("\r\n")
 	if err := rw.Flush(); err != nil {
 		return err
