@@ -29,6 +29,8 @@ type proxyStatus struct {
 	WebUIAddress string      `json:"web_ui_address"`
 	MockCount    json.Number `json:"mock_count"`
 	FlowFile     string      `json:"flow_file"`
+	// ScenarioError is ours: why an edited scenario was not taken.
+	ScenarioError string `json:"scenario_error"`
 }
 
 // Run prints the status.
@@ -58,6 +60,9 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	sys.out("  Mocks:   %s endpoint(s)", st.MockCount)
 	if st.FlowFile != "" {
 		sys.out("  Flow:    %s", st.FlowFile)
+	}
+	if st.ScenarioError != "" {
+		sys.out("  Error:   %s", st.ScenarioError)
 	}
 	return nil
 }
