@@ -22,7 +22,14 @@ import (
 // it. An empty contentType is guessed by [ContentType]; h goes over all of these.
 // What can't be opened is answered with 500 and a JSON error.
 func NewFile(dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
-	f := &file{dir: dir, name: name, status: status, header: canonical(h), delay: delay}
+	f := &file{dir: dir, name: name, status: status, delay: delay}
+	f.header, f.names = exchange.Spelling(h)
+	if f.header["Etag"] == nil {
+		if f.names == nil {
+			f.names = map[string]string{}
+		}
+		f.names["Etag"] = "ETag" // ours, spelt as RFC 9110 does
+	}
 	if f.status == 0 {
 		f.status = http.StatusOK
 	}
@@ -41,6 +48,7 @@ type file struct {
 	dir, name string
 	status    int
 	header    http.Header
+	names     map[string]string
 	delay     time.Duration
 }
 
@@ -64,6 +72,7 @@ func (f *file) answer(r *exchange.Request) (*exchange.Response, error) {
 	res := &exchange.Response{
 		Status: f.status,
 		Header: f.header.Clone(),
+		Names:  f.names,
 		Body:   &exchange.File{F: opened, N: info.Size()},
 	}
 	if f.status != http.StatusOK || r.Method != http.MethodGet && r.Method != http.MethodHead {

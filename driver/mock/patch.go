@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -23,13 +24,15 @@ const maxPatchBody = 32 << 20
 // without conditions and Range, which speak of a body that the device won't see,
 // and asks for no encodings but those that can be undone here.
 func NewPatch(patch map[string]any, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers http.Header, delay time.Duration) exchange.Handler {
-	return &patcher{patch: patch, render: render, header: canonical(headers), delay: delay}
+	headers, names := exchange.Spelling(headers)
+	return &patcher{patch: patch, render: render, header: headers, names: names, delay: delay}
 }
 
 type patcher struct {
 	patch  map[string]any
 	render func(context.Context, *exchange.Exchange, any) (any, error)
 	header http.Header
+	names  map[string]string
 	delay  time.Duration
 }
 
@@ -56,6 +59,15 @@ func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 	}
 	for name, values := range p.header {
 		res.Header[name] = values
+	}
+	if len(p.names) > 0 {
+		names := maps.Clone(p.names)
+		for c, name := range res.Names {
+			if _, ours := p.header[c]; !ours {
+				names[c] = name
+			}
+		}
+		res.Names = names
 	}
 	res.Delay += p.delay
 	return res, nil

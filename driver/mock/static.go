@@ -14,7 +14,8 @@ func NewStatic(status int, h http.Header, body []byte, delay time.Duration) exch
 	if status == 0 {
 		status = http.StatusOK
 	}
-	res := &exchange.Response{Status: status, Header: canonical(h), Origin: exchange.FromMock, Delay: delay}
+	h, names := exchange.Spelling(h)
+	res := &exchange.Response{Status: status, Header: h, Names: names, Origin: exchange.FromMock, Delay: delay}
 	if len(body) > 0 {
 		res.Body = exchange.Bytes(body)
 	}
@@ -35,16 +36,6 @@ type forward struct{}
 // Respond returns the real server's answer untouched.
 func (forward) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	return x.Forward(ctx)
-}
-
-// canonical copies h with canonical names; it is never nil.
-func canonical(h http.Header) http.Header {
-	c := make(http.Header, len(h)+4)
-	for name, values := range h {
-		name = http.CanonicalHeaderKey(name)
-		c[name] = append(c[name], values...)
-	}
-	return c
 }
 
 // Interface guards.

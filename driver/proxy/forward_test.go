@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -459,20 +460,24 @@ func TestForwardUntilClose(t *testing.T) {
 // The server is told when the device leaves.
 func TestForwardDeviceLeaves(t *testing.T) {
 	t.Parallel()
-	gone := make(chan struct{}, 3)
-	entered := make(chan struct{}, 3)
+	var entered, gone sync.Map // of channels, by path: the ways run at the same time
+	channel := func(m *sync.Map, path string) chan struct{} {
+		c, _ := m.LoadOrStore(path, make(chan struct{}, 1))
+		return c.(chan struct{})
+	}
 	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
-		entered <- struct{}{}
+		channel(&entered, r.URL.Path) <- struct{}{}
 		<-r.Context().Done()
-		gone <- struct{}{}
+		channel(&gone, r.URL.Path) <- struct{}{}
 	}, func(t *testing.T, b *bench, c *http.Client, url string) {
 		ctx, cancel := context.WithCancel(t.Context())
-		req, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
-		go func() { <-entered; cancel() }()
+		path := "/" + t.Name()
+		req, _ := http.NewRequestWithContext(ctx, "GET", url+path, nil)
+		go func() { <-channel(&entered, path); cancel() }()
 		if _, err := c.Do(req); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		<-gone
+		<-channel(&gone, path)
 	})
 }
 

@@ -334,6 +334,27 @@ func TestEntryIsThereBeforeTheAnswerEnds(t *testing.T) {
 	}
 }
 
+// A mock's header names go out as they are spelt.
+func TestMockHeaderSpelling(t *testing.T) {
+	t.Parallel()
+	b := start(t, exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
+		h, names := exchange.Spelling(http.Header{"ETag": {"1"}, "x-a": {"2"}, "X-B": {"3"}})
+		return &exchange.Response{Status: 200, Header: h, Names: names, Origin: exchange.FromMock}, nil
+	}))
+	c, br := b.dial()
+	fmt.Fprintf(c, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	for want := range strings.SplitSeq("\r\nETag: 1\r\n|\r\nx-a: 2\r\n|\r\nX-B: 3\r\n|\r\nContent-Length: 0\r\n", "|") {
+		head, err := br.Peek(br.Buffered())
+		for len(head) == 0 && err == nil {
+			_, err = br.Peek(1)
+			head, _ = br.Peek(br.Buffered())
+		}
+		if !strings.Contains(string(head), want) {
+			t.Errorf("%q is not in %q", want, head)
+		}
+	}
+}
+
 func TestPanicIsAnError(t *testing.T) {
 	t.Parallel()
 	b := start(t, exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) { panic("boom") }))

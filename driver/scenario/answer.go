@@ -87,7 +87,8 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 	if t.Static() {
 		return withHeaders(mock.NewStatic(a.status, a.typed(), appendJSON(nil, n), a.delay), a.templates), nil
 	}
-	return withHeaders(&templated{t, a.status, a.typed(), a.delay}, a.templates), nil
+	header, names := exchange.Spelling(a.typed())
+	return withHeaders(&templated{t, a.status, header, names, a.delay}, a.templates), nil
 }
 
 func patchHandler(d *definition) (exchange.Handler, error) {
@@ -120,6 +121,7 @@ type templated struct {
 	body   *script.Template
 	status int
 	header http.Header
+	names  map[string]string
 	delay  time.Duration
 }
 
@@ -128,5 +130,5 @@ func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchang
 	if err != nil {
 		return nil, err
 	}
-	return &exchange.Response{Status: t.status, Header: t.header, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: t.delay}, nil
+	return &exchange.Response{Status: t.status, Header: t.header, Names: t.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: t.delay}, nil
 }

@@ -296,6 +296,9 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 			x.leaveOut(e, "header "+name)
 			continue
 		}
+		if sent, ok := e.ResponseNames[name]; ok && e.Proto != "HTTP/2.0" {
+			name = sent
+		}
 		if len(values) == 1 {
 			put(headers, name, quoted(values[0]))
 			continue

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ type headerTemplate struct {
 	template *script.Template
 }
 
-// headers reads the header fields; those with {{expressions}} come compiled.
+// headers reads the header fields, names as they are written; those with {{expressions}} come compiled.
 // What frames the message on the wire is left to the proxy.
 func (d *definition) headers() (http.Header, []headerTemplate, error) {
 	h := http.Header{}
@@ -48,7 +49,7 @@ func (d *definition) headers() (http.Header, []headerTemplate, error) {
 			list = v.Content
 		}
 		if seen[name] { // in other letters; the later one counts
-			h.Del(name)
+			maps.DeleteFunc(h, func(k string, _ []string) bool { return http.CanonicalHeaderKey(k) == name })
 			templates = slices.DeleteFunc(templates, func(t headerTemplate) bool { return t.name == name })
 		}
 		seen[name] = true
@@ -71,6 +72,10 @@ func (d *definition) headers() (http.Header, []headerTemplate, error) {
 				return nil, nil, d.wrong("headers."+k.Value, v, "one line of text")
 			}
 			h.Add(name, s)
+		}
+		if values, ok := h[name]; ok && k.Value != name && name != "Content-Type" && name != "Content-Length" {
+			delete(h, name)
+			h[k.Value] = values // sent as it is written here
 		}
 	}
 	return h, templates, nil
