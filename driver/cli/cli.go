@@ -30,6 +30,7 @@ type program struct {
 	Run        runCmd        `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
 	Shell      shellCmd      `cmd:"" help:"Run a shell or a command with an exporter of its own."`
 	J          jCmd          `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
+	Script     scriptCmd     `cmd:"" help:"Check, test and try scripts; print what they can call."`
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of a document, for editors."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
 	Version    versionCmd    `cmd:"" help:"Print version and licence."`

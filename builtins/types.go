@@ -1,0 +1,79 @@
+package builtins
+
+// Type documents a value that scripts are given.
+type Type struct {
+	// Name is what handlers call it: "req".
+	Name, Doc string
+	Attrs     []Attr
+}
+
+// Attr is a field or a method of a value.
+type Attr struct {
+	Name string
+	// Method says that it is called; Params is its parameter list.
+	Method bool
+	Params string
+	Doc    string
+}
+
+// Types is the list of values with fields of their own, in the order in which
+// the reference shows them.
+func Types() []Type {
+	return []Type{requestType(), matchType(), cellType()}
+}
+
+// AttrNames are the names of the fields and methods.
+func (t Type) AttrNames() []string {
+	names := make([]string, len(t.Attrs))
+	for i, a := range t.Attrs {
+		names[i] = a.Name
+	}
+	return names
+}
+
+// field documents a field.
+func field(name, doc string) Attr { return Attr{Name: name, Doc: doc} }
+
+func requestType() Type {
+	return Type{Name: "req", Doc: "The request that a handler answers.", Attrs: []Attr{
+		field("method", "GET, POST and so on."),
+		field("url", "The full URL; the port is left out when it is the scheme's own."),
+		field("scheme", "http or https."),
+		field("host", "The server's name or address, without port."),
+		field("port", "The server's port, an int."),
+		field("path", "The path as sent, without the query."),
+		field("segments", "The parts of the path between slashes, a list."),
+		field("query", "The first value of each name in the query, a dict."),
+		field("params", "What the {name} segments of the endpoint's key matched, a dict."),
+		field("headers", "The header: headers[name] and headers.get(name) ignore case, headers.all(name) lists all values."),
+		field("cookies", "The cookies, a dict."),
+		field("body", "The body as sent, in bytes."),
+		field("text", "The body as text, its content encoding undone."),
+		field("client", "The address and port of the client."),
+		field("time", "When the request came, a time."),
+		field("http_version", "1.0, 1.1 or 2.0."),
+		field("id", "The number of the exchange, as captures show it."),
+		{"header", true, `name, default=""`, "The first value of a header, or default."},
+		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it (\"user.tags.0\"); default when there is none."},
+		{"form", true, "", "The first value of each field of a form, a dict."},
+	}}
+}
+
+func matchType() Type {
+	return Type{Name: "match", Doc: "What re.search, re.match and re.fullmatch found.", Attrs: []Attr{
+		field("text", "What the pattern matched."),
+		field("start", "Where the match begins, in bytes."),
+		field("end", "Where it ends."),
+		field("groups", "What the groups matched, a tuple; None for one that took no part."),
+		field("named", "What the named groups matched, a dict."),
+	}}
+}
+
+func cellType() Type {
+	return Type{Name: "cell", Doc: "A mutable value, made by cell(initial).", Attrs: []Attr{
+		{"get", true, "", "The value."},
+		{"set", true, "value", "Replaces the value."},
+		{"incr", true, "by=1", "Adds to the value, atomically, and returns the sum."},
+		{"update", true, "fn", "Replaces the value by fn(value), atomically, and returns it; fn may run more than once."},
+	}}
+}
