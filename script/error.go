@@ -94,17 +94,24 @@ func newError(err error) *Error {
 	case errors.As(err, &parse):
 		e.Pos, e.Message = position(parse.Pos), parse.Msg
 	case errors.As(err, &eval):
-		for _, f := range eval.CallStack {
-			if f.Pos.Filename() != "<builtin>" {
-				e.Frames = append(e.Frames, Frame{f.Name, position(f.Pos)})
-			}
-		}
+		e.Frames = frames(eval.CallStack)
 		if n := len(e.Frames); n > 0 {
 			e.Pos = e.Frames[n-1].Pos
 		}
 	}
 	e.Hint = hint(e.Message)
 	return e
+}
+
+// frames are the calls of a stack that stand in scripts.
+func frames(stack starlark.CallStack) []Frame {
+	var all []Frame
+	for _, f := range stack {
+		if f.Pos.Filename() != "<builtin>" {
+			all = append(all, Frame{f.Name, position(f.Pos)})
+		}
+	}
+	return all
 }
 
 func position(p syntax.Position) Position {

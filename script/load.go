@@ -1,7 +1,6 @@
 package script
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -70,35 +69,21 @@ func (h *Host) loadStdlib(name string) (starlark.StringDict, error) {
 }
 
 // exec runs the top level of a script and freezes what it leaves.
-func (h *Host) exec(name string, src []byte, names starlark.StringDict, load func(*starlark.Thread, string) (starlark.StringDict, error)) (globals starlark.StringDict, err error) {
-	if err := nesting(src); err != nil {
-		return nil, &Error{Pos: Position{File: name}, Message: err.Error()}
-	}
-	r := h.newRunner() // of its own: it loads in another way than those of the pool
-	r.thread.Load = load
-	r.call.Context = context.Background()
-	r.call.Deadline = time.Now().Add(h.maxTime)
-	r.renew()
-	defer func() {
-		if p := recover(); p != nil {
-			err = h.explain(r, fmt.Errorf("internal error: %v", p))
-		}
-	}()
-	globals, err = starlark.ExecFileOptions(dialect(), &r.thread, name, src, names)
-	if err != nil {
-		return nil, h.explain(r, err)
-	}
-	globals.Freeze()
-	return globals, nil
+func (h *Host) exec(name string, src []byte, names starlark.StringDict, load func(*starlark.Thread, string) (starlark.StringDict, error)) (starlark.StringDict, error) {
+	globals, _, err := h.execFile(name, src, execution{names: names, load: load, deadline: time.Now().Add(h.maxTime)})
+	return globals, err
 }
 
-// maxNesting bounds how deep brackets may be nested: the parser recurses.
-const maxNesting = 500
+// The bounds of a script's text: the parser recurses.
+const (
+	maxNesting = 500 // of brackets, and signs in a row
+	maxSource  = 1 << 20
+)
 
 // nesting refuses what would exhaust the parser's stack.
 func nesting(src []byte) error {
-	if len(src) > 4<<20 {
-		return errors.New("script is larger than 4 MiB")
+	if len(src) > maxSource {
+		return errors.New("script is larger than 1 MiB")
 	}
 	depth, run := 0, 0
 	for _, c := range src {

@@ -1,0 +1,241 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"starproxy/builtins"
+)
+
+// Script is a file that has been loaded with all that it loads.
+type Script struct {
+	// File is its path.
+	File string
+	// Globals are what its top level left, frozen. They hold the names that
+	// start with an underscore, too.
+	Globals starlark.StringDict
+	// Files are the paths of the script and of what it loads from disk, as
+	// those that it wants and that are not there: a change in one of them can
+	// make the next load different.
+	Files []string
+	// Syntax is the script as it was parsed, for who wants to know where in it
+	// a value was written.
+	Syntax *syntax.File
+}
+
+// Ext is what the name of every script ends in.
+const Ext = ".star"
+
+// The bounds of one load.
+const (
+	maxFiles = 1000 // that one script may load, in all
+	maxChain = 100  // of files that load each other
+)
+
+// Load runs the script at file, a path with slashes below the directory root,
+// and freezes what it leaves. Its load statements see the files below root (by
+// a path from the loading file, or after "//" from root) and the standard
+// library, and nothing else: links that lead out of root are refused.
+//
+// Each Load makes everything anew: two scripts that load the same file share
+// none of its cells. When it fails the error is an *Error with the place, and
+// the Script holds only Files.
+func (h *Host) Load(root, file string) (*Script, error) {
+	s := &Script{File: filepath.Join(root, filepath.FromSlash(file))}
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		s.Files = []string{s.File}
+		return s, &Error{Pos: Position{File: s.File}, Message: "script not read: " + reason(err), Err: err}
+	}
+	defer dir.Close()
+	l := &loader{host: h, root: root, dir: dir, deadline: time.Now().Add(h.maxTime), modules: map[string]*module{}}
+	file = path.Clean(file)
+	src, err := l.read(file)
+	if err != nil {
+		err = &Error{Pos: Position{File: s.File}, Message: "script not read: " + reason(err), Err: err}
+	} else {
+		s.Globals, s.Syntax, err = l.run(file, s.File, src)
+	}
+	s.Files = l.files
+	return s, err
+}
+
+// LoadText runs a script that is no file, such as one that somebody sent: it
+// can load the standard library only. name stands for it in errors.
+func (h *Host) LoadText(name string, src []byte) (*Script, error) {
+	l := &loader{host: h, deadline: time.Now().Add(h.maxTime), modules: map[string]*module{}}
+	s := &Script{File: name}
+	var err error
+	s.Globals, s.Syntax, err = l.run(name, name, src)
+	return s, err
+}
+
+// loader is one load: the modules that it has made so far.
+type loader struct {
+	host     *Host
+	root     string
+	dir      *os.Root // nil when there are no files
+	deadline time.Time
+	modules  map[string]*module // by path below the root
+	files    []string
+	chain    []string // what is being loaded, the outermost first
+}
+
+// run executes a module; file is its path below the root, shown the one in errors.
+func (l *loader) run(file, shown string, src []byte) (starlark.StringDict, *syntax.File, error) {
+	l.chain = append(l.chain, file)
+	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
+	e := execution{names: l.host.scripts, deadline: l.deadline, load: func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+		return l.load(file, name)
+	}}
+	return l.host.execFile(shown, src, e)
+}
+
+// load is the load statement in the file from.
+func (l *loader) load(from, name string) (starlark.StringDict, error) {
+	if strings.HasPrefix(name, stdlibPrefix) {
+		return l.host.load(nil, name)
+	}
+	if l.dir == nil {
+		return nil, fmt.Errorf("a script that is no file can load only %sNAME%s", stdlibPrefix, Ext)
+	}
+	file, err := l.resolve(from, name)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.Index(l.chain, file); i >= 0 {
+		return nil, fmt.Errorf("load cycle: %s -> %s", strings.Join(l.chain[i:], " -> "), file)
+	}
+	if m := l.modules[file]; m != nil {
+		return m.globals, m.err
+	}
+	switch {
+	case len(l.chain) >= maxChain:
+		return nil, fmt.Errorf("more than %d files load each other", maxChain)
+	case len(l.modules) >= maxFiles:
+		return nil, fmt.Errorf("more than %d files", maxFiles)
+	}
+	m := &module{}
+	l.modules[file] = m
+	src, err := l.read(file)
+	if err != nil {
+		m.err = errors.New(reason(err))
+	} else {
+		m.globals, _, m.err = l.run(file, filepath.Join(l.root, filepath.FromSlash(file)), src)
+	}
+	return m.globals, m.err
+}
+
+// resolve gives the path below the root that a load statement means.
+func (l *loader) resolve(from, name string) (string, error) {
+	file, fromRoot := strings.CutPrefix(name, "//")
+	switch {
+	case !strings.HasSuffix(name, Ext):
+		return "", fmt.Errorf("want a name that ends in %s", Ext)
+	case strings.HasPrefix(name, "@"):
+		return "", fmt.Errorf("the only library is %sNAME%s", stdlibPrefix, Ext)
+	case strings.Contains(name, "://"):
+		return "", errors.New("scripts are loaded from disk, not from the network")
+	case path.IsAbs(file):
+		return "", fmt.Errorf("want a path from this file, or //path from %s", l.root)
+	case !fromRoot:
+		file = path.Join(path.Dir(from), file)
+	}
+	file = path.Clean(file)
+	if !filepath.IsLocal(filepath.FromSlash(file)) {
+		return "", fmt.Errorf("leads out of %s", l.root)
+	}
+	return file, nil
+}
+
+// read reads a file below the root.
+func (l *loader) read(file string) ([]byte, error) {
+	name := filepath.FromSlash(file)
+	l.files = append(l.files, filepath.Join(l.root, name))
+	info, err := l.dir.Stat(name) // before opening, which a pipe would block
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	f, err := l.dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxSource+1))
+}
+
+// reason is an error of the file system without the path, which others tell.
+func reason(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "no such file"
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// execution is how the top level of a script is run.
+type execution struct {
+	names    starlark.StringDict
+	deadline time.Time
+	load     func(*starlark.Thread, string) (starlark.StringDict, error)
+}
+
+// execFile runs the top level of a script and freezes what it leaves.
+func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.StringDict, file *syntax.File, err error) {
+	r := h.newRunner() // of its own: it loads in another way than those of the pool
+	r.thread.Load = e.load
+	r.call.Context = context.Background()
+	r.call.Deadline = e.deadline
+	r.renew()
+	defer func() {
+		if p := recover(); p != nil {
+			r.ended = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			err = h.explain(r, r.ended)
+		}
+	}()
+	if err := nesting(src); err != nil {
+		return nil, nil, &Error{Pos: Position{File: name}, Message: err.Error()}
+	}
+	file, program, err := starlark.SourceProgramOptions(dialect(), name, src, e.names.Has)
+	if err != nil {
+		return nil, nil, newError(err)
+	}
+	globals, err = program.Init(&r.thread, e.names)
+	if err != nil {
+		return nil, file, h.loadError(r, err)
+	}
+	globals.Freeze()
+	return globals, file, nil
+}
+
+// loadError explains err. When it comes from a file that r's file loads, the
+// load statement is part of the road to it.
+func (h *Host) loadError(r *runner, err error) error {
+	var inner *Error
+	var eval *starlark.EvalError
+	if r.ended != nil || !errors.As(err, &inner) || !errors.As(err, &eval) {
+		return h.explain(r, err)
+	}
+	e := *inner
+	e.Frames = append(frames(eval.CallStack), e.Frames...)
+	return &e
+}
