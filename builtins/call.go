@@ -32,6 +32,8 @@ type Env struct {
 	Merge func(target any, patch map[string]any) any
 	// Manual is the clock of a test, which Clock then shows; else nil.
 	Manual *Clock
+	// Test answers the calls of a test; else nil.
+	Test Tester
 	// MaxBody bounds, in bytes, how much of a request body scripts can see.
 	MaxBody int
 
@@ -39,6 +41,7 @@ type Env struct {
 	counters map[string]int64
 	patterns map[string]*regexp.Regexp
 	era      atomic.Uint64
+	calls    atomic.Uint64 // of tests
 }
 
 // NewEnv makes an environment with a store, a random source (seeded by chance)
@@ -126,8 +129,16 @@ func (c *Call) current(fn string) (*Request, error) {
 	return c.Request(), nil
 }
 
-// Sleep waits, at most until the run's deadline.
+// Sleep waits, at most until the run's deadline. In a test it moves the clock
+// on instead.
 func (c *Call) Sleep(d time.Duration) error {
+	if c.Env.Manual != nil {
+		c.Env.Manual.Advance(d)
+		if c.Waited != nil {
+			c.Waited()
+		}
+		return c.alive()
+	}
 	late := false
 	if !c.Deadline.IsZero() {
 		if left := time.Until(c.Deadline); left < d {

@@ -48,6 +48,8 @@ func testModule() Module {
 		Funcs: []Func{
 			{"seed", "n", "Starts the random source from n.", "seed(7)\na = uuid()\nseed(7)\nassert.eq(uuid(), a)", callSeed},
 			{"request", "key, headers=None, query=None, params=None, body=None", "Makes a request of \"METHOD /path\" or \"METHOD URL\", as a handler gets it. A body that is no text is sent as JSON.", "req = request(\"POST /a?x=1\", headers={\"X-A\": \"b\"}, body={\"n\": 1})\nassert.eq(req.json(\"n\"), 1)\nassert.eq(req.query[\"x\"], \"1\")\nassert.eq(req.header(\"x-a\"), \"b\")", callRequest},
+			{"serve", "scenario, upstream=None", "Makes the endpoints that call() asks from here on: a dict as in a .star scenario, or the path of a scenario from the test's directory. Before, it is the scenario of the same name (auth.star or auth.yaml for auth_test.star), else scenario.star or scenario.yaml beside it. upstream(req) stands in for the real server.", "serve({\"GET /a\": {\"status\": 204}})\ncall(\"GET /a\").status  # => 204", callServe},
+			{"call", "key, body=None, headers=None, query=None, limit=1048576, timeout=\"1m0s\"", "Sends the request \"METHOD /path\" to the endpoints and returns the answer. No socket is used, and nobody waits: latencies and sleep() move the test's clock on. The client leaves after limit bytes or when the timeout is over. What fails in a handler fails the test.", "serve({\"POST /n\": {\"status\": 201, \"body\": {\"n\": 1}, \"latency_ms\": 50}})\nr = call(\"POST /n\", body={\"x\": 1}, headers={\"X-A\": \"b\"})\nassert.eq((r.status, r.json(\"n\"), r.latency_ms), (201, 1, 50))", callCall},
 		},
 	}
 }
@@ -125,8 +127,15 @@ func assertFails(c *Call, a Args) (starlark.Value, error) {
 
 // Clock is a clock that moves only when it is told to.
 type Clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu     sync.Mutex
+	now    time.Time
+	timers map[*timer]bool
+}
+
+// timer is what happens at a time.
+type timer struct {
+	at time.Time
+	do func()
 }
 
 // NewClock makes a clock that stands at t.
@@ -144,6 +153,29 @@ func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+	for t := range c.timers {
+		if !c.now.Before(t.at) {
+			delete(c.timers, t)
+			t.do()
+		}
+	}
+}
+
+// after calls do, which must be quick, when the clock has moved on by d, unless
+// stop is called before.
+func (c *Clock) after(d time.Duration, do func()) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &timer{c.now.Add(d), do}
+	if c.timers == nil {
+		c.timers = map[*timer]bool{}
+	}
+	c.timers[t] = true
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.timers, t)
+	}
 }
 
 func clockAdvance(c *Call, a Args) (starlark.Value, error) {

@@ -19,7 +19,7 @@ type Attr struct {
 // Types is the list of values with fields of their own, in the order in which
 // the reference shows them.
 func Types() []Type {
-	return []Type{requestType(), matchType(), cellType()}
+	return []Type{requestType(), matchType(), cellType(), answerType()}
 }
 
 // AttrNames are the names of the fields and methods.

@@ -11,7 +11,7 @@ import (
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	values := map[string]starlark.HasAttrs{
-		"req": &Request{}, "match": &match{}, "cell": newCell(NewEnv(), starlark.None),
+		"req": &Request{}, "match": &match{}, "cell": newCell(NewEnv(), starlark.None), "answer": &answer{},
 	}
 	for _, doc := range Types() {
 		v := values[doc.Name]

@@ -32,7 +32,7 @@ func TestReference(t *testing.T) {
 					t.Fatal("has no Example: in its docstring")
 				}
 				src := "load(\"" + s.Name + "\", \"" + e.Name + "\")\n" + e.Example
-				if _, err := script.Example(t.Context(), newHostOptions(), src, exampleExchange()); err != nil {
+				if _, err := script.Example(t.Context(), testOptions(), src, exampleExchange()); err != nil {
 					t.Errorf("%v\n%s", err, src)
 				}
 			})

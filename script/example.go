@@ -13,9 +13,9 @@ import (
 )
 
 // Example runs Starlark from the documentation: every line "EXPR  # => EXPR"
-// must hold, on a clock that stands still. x is the request that it may ask about, or nil. It returns how
-// many lines stated a result.
-func Example(ctx context.Context, o Options, src string, x *exchange.Exchange) (checked int, err error) {
+// must hold, as in a test. x is the request that it may ask about, or nil. It
+// returns how many lines stated a result.
+func Example(ctx context.Context, o TestOptions, src string, x *exchange.Exchange) (checked int, err error) {
 	var b strings.Builder
 	for line := range strings.Lines(src) {
 		line = strings.TrimRight(line, "\n")
@@ -29,7 +29,7 @@ func Example(ctx context.Context, o Options, src string, x *exchange.Exchange) (
 		}
 		b.WriteString(line + "\n")
 	}
-	e := testHost(o)
+	e := newTest(o, "example", nil).host
 	names := starlark.StringDict{"check": starlark.NewBuiltin("check", check)}
 	for _, scope := range []builtins.Scope{builtins.Templates, builtins.Tests} {
 		maps.Copy(names, builtins.Names(scope))

@@ -24,7 +24,7 @@ func TestExamples(t *testing.T) {
 				if got := f.Signature(); got != f.Params {
 					t.Errorf("documented as (%s), unpacks (%s)", f.Params, got)
 				}
-				n, err := script.Example(t.Context(), newHostOptions(), f.Example, exampleExchange())
+				n, err := script.Example(t.Context(), testOptions(), f.Example, exampleExchange())
 				if err != nil {
 					t.Errorf("%v\n%s", err, f.Example)
 				}

@@ -56,6 +56,7 @@ type Host struct {
 
 	scripts   starlark.StringDict // the names that scripts start with
 	templates starlark.StringDict // and those of template expressions
+	tests     starlark.StringDict // and those of *_test.star; nil outside of tests
 	idle      sync.Pool           // of *runner
 
 	mu     sync.Mutex

@@ -8,6 +8,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
 	"starproxy/script"
 )
 
@@ -17,7 +18,10 @@ func newHost(o script.Options) *script.Host {
 	return script.New(o)
 }
 
-func newHostOptions() script.Options { return script.Options{Merge: mock.Merge} }
+// testOptions are those of tests and examples, as the command line has them.
+func testOptions() script.TestOptions {
+	return script.TestOptions{Options: script.Options{Merge: mock.Merge}, Table: scenario.Table(scenario.Env{})}
+}
 
 // exampleExchange is the request that the examples of the documentation ask about.
 func exampleExchange() *exchange.Exchange {

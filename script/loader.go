@@ -98,7 +98,11 @@ type loader struct {
 func (l *loader) run(file, shown string, src []byte) (starlark.StringDict, *syntax.File, error) {
 	l.chain = append(l.chain, file)
 	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
-	e := execution{names: l.host.scripts, deadline: l.deadline, load: func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+	names := l.host.scripts
+	if l.host.tests != nil && strings.HasSuffix(file, testSuffix) {
+		names = l.host.tests
+	}
+	e := execution{names: names, deadline: l.deadline, load: func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
 		return l.load(file, name)
 	}}
 	return l.host.execFile(shown, src, e)

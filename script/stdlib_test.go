@@ -32,7 +32,7 @@ func TestStdlib(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, r := range script.RunTests(t.Context(), newHostOptions(), "@stdlib//"+file, src) {
+			for _, r := range script.RunTests(t.Context(), testOptions(), "@stdlib//"+file, src) {
 				var e *script.Error
 				if errors.As(r.Err, &e) {
 					t.Errorf("%s: %s", r.Name, e.Backtrace())

@@ -1,8 +1,15 @@
 package script
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"time"
@@ -10,7 +17,31 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins"
+	"starproxy/builtins/exchange"
 )
+
+// TestOptions configure a run of tests.
+type TestOptions struct {
+	// Options are those of each test's host; State, Seed, Clock and Log count
+	// for nothing.
+	Options
+	// Only chooses tests by their names; nil means all.
+	Only *regexp.Regexp
+	// Table makes what answers the requests of a test: the scenario in the
+	// file path, or, where that is empty, the endpoints. Nil means that tests
+	// can't call.
+	Table func(h *Host, path string, endpoints []Endpoint) (exchange.Handler, error)
+}
+
+// Endpoint is one entry of a map of endpoints in a script: a function that
+// answers, or plain data as in a YAML scenario.
+type Endpoint struct {
+	Key string
+	// Handler is nil for data.
+	Handler exchange.Handler
+	// Definition is nil for a function.
+	Definition map[string]any
+}
 
 // TestResult is the outcome of one test function.
 type TestResult struct {
@@ -19,37 +50,64 @@ type TestResult struct {
 	// Err is why the test failed; nil when it passed.
 	Err      error
 	Duration time.Duration
+	// Output is what the test and the handlers that it called wrote to the log.
+	Output string
 }
 
 // testStart is what the clock shows when a test begins.
 var testStart = time.Date(2024, time.May, 6, 7, 8, 9, 0, time.UTC)
 
-// RunTests runs the functions test_* of a file, in alphabetical order, each in
-// a host of its own made from o: with an empty store, the seed 1 and a clock
-// that stands still. A file that can't be loaded is one failed result.
-func RunTests(ctx context.Context, o Options, file string, src []byte) []TestResult {
-	names, err := testNames(o, file, src)
+// RunTests runs the functions test_* of a script, in alphabetical order, each
+// in a host of its own made from o: with an empty store, the seed 1 and a clock
+// that moves only when it is told to, or when somebody sleeps. A script that
+// can't be loaded is one failed result.
+func RunTests(ctx context.Context, o TestOptions, file string, src []byte) []TestResult {
+	return runTests(ctx, o, file, func(h *Host) (starlark.StringDict, error) {
+		s, err := h.LoadText(file, src)
+		return s.Globals, err
+	})
+}
+
+// RunTestFile runs the tests in a file below the directory root, which its load
+// statements see.
+func RunTestFile(ctx context.Context, o TestOptions, root, file string) []TestResult {
+	return runTests(ctx, o, filepath.Join(root, filepath.FromSlash(file)), func(h *Host) (starlark.StringDict, error) {
+		s, err := h.Load(root, path.Clean(file))
+		return s.Globals, err
+	})
+}
+
+func runTests(ctx context.Context, o TestOptions, file string, load func(*Host) (starlark.StringDict, error)) []TestResult {
+	var out bytes.Buffer
+	names, err := testNames(newTest(o, file, &out).host, file, load)
 	if err != nil {
-		return []TestResult{{File: file, Err: err}}
+		return []TestResult{{File: file, Err: err, Output: out.String()}}
 	}
-	results := make([]TestResult, len(names))
-	for i, name := range names {
+	var results []TestResult
+	for _, name := range names {
+		if o.Only != nil && !o.Only.MatchString(name) {
+			continue
+		}
 		start := time.Now()
-		results[i] = TestResult{File: file, Name: name, Err: runTest(ctx, o, file, src, name)}
-		results[i].Duration = time.Since(start)
+		out.Reset()
+		err := newTest(o, file, &out).run(ctx, name, load)
+		results = append(results, TestResult{File: file, Name: name, Err: err, Duration: time.Since(start), Output: out.String()})
 	}
 	return results
 }
 
 // testNames loads a file only to see what is in it.
-func testNames(o Options, file string, src []byte) ([]string, error) {
-	globals, err := testHost(o).execTest(file, src)
+func testNames(h *Host, file string, load func(*Host) (starlark.StringDict, error)) ([]string, error) {
+	globals, err := load(h)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for name, v := range globals {
-		if _, ok := v.(*starlark.Function); ok && strings.HasPrefix(name, "test_") {
+		if fn, ok := v.(*starlark.Function); ok && strings.HasPrefix(name, "test_") {
+			if fn.NumParams() > 0 {
+				return nil, &Error{Pos: position(fn.Position()), Message: name + " has parameters: a test has none"}
+			}
 			names = append(names, name)
 		}
 	}
@@ -60,27 +118,162 @@ func testNames(o Options, file string, src []byte) ([]string, error) {
 	return names, nil
 }
 
-func runTest(ctx context.Context, o Options, file string, src []byte, name string) error {
-	h := testHost(o)
-	globals, err := h.execTest(file, src)
-	if err != nil {
-		return err
-	}
-	_, err = h.Call(ctx, globals[name])
-	return err
+// test is one run of a test function.
+type test struct {
+	o    TestOptions
+	file string
+	host *Host
+
+	table    exchange.Handler
+	upstream exchange.Handler // stands in for the real server; nil when there is none
 }
 
-// testHost makes a host for one test.
-func testHost(o Options) *Host {
+func newTest(o TestOptions, file string, out *bytes.Buffer) *test {
+	t := &test{o: o, file: file, host: testHost(o.Options, out)}
+	t.host.env.Test = t
+	return t
+}
+
+// testHost makes a host for one test or example, whose log goes to out.
+func testHost(o Options, out *bytes.Buffer) *Host {
 	seed := uint64(1)
 	o.State, o.Seed = nil, &seed
+	if o.Log = nil; out != nil {
+		o.Log = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == "backtrace") {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+	}
 	h := New(o)
+	h.tests = builtins.Names(builtins.Tests)
 	h.env.Manual = builtins.NewClock(testStart)
 	h.env.Clock = h.env.Manual.Now
 	return h
 }
 
-// execTest runs the top level of a test file.
-func (h *Host) execTest(file string, src []byte) (starlark.StringDict, error) {
-	return h.exec(file, src, builtins.Names(builtins.Tests), h.load)
+func (t *test) run(ctx context.Context, name string, load func(*Host) (starlark.StringDict, error)) error {
+	globals, err := load(t.host)
+	if err != nil {
+		return err
+	}
+	_, err = t.host.Call(ctx, globals[name])
+	return err
 }
+
+// Serve makes what Respond asks from here on: a map of endpoints, or the path
+// of a scenario, from the directory of the test file.
+func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error {
+	if t.o.Table == nil {
+		return errors.New("serve: there are no endpoints here, only in starproxy script test")
+	}
+	if upstream != nil {
+		h, err := t.host.Handler(upstream)
+		if err != nil {
+			return err
+		}
+		t.upstream = h
+	}
+	var table exchange.Handler
+	var err error
+	switch v := scenario.(type) {
+	case starlark.String:
+		file := filepath.FromSlash(string(v))
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(t.file), file)
+		}
+		table, err = t.o.Table(t.host, file, nil)
+	case starlark.IterableMapping:
+		var endpoints []Endpoint
+		if endpoints, err = t.host.endpoints(v); err == nil {
+			table, err = t.o.Table(t.host, "", endpoints)
+		}
+	default:
+		return fmt.Errorf("serve: argument \"scenario\": got %s, want a dict of endpoints or the path of a scenario", v.Type())
+	}
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	t.table = table
+	return nil
+}
+
+// endpoints reads a map of endpoints.
+func (h *Host) endpoints(m starlark.IterableMapping) ([]Endpoint, error) {
+	var list []Endpoint
+	for _, kv := range m.Items() {
+		key, ok := starlark.AsString(kv[0])
+		if !ok {
+			return nil, fmt.Errorf("key is %s, want string", kv[0].Type())
+		}
+		ep := Endpoint{Key: key}
+		if fn, ok := kv[1].(starlark.Callable); ok {
+			handler, err := h.Handler(fn)
+			if err != nil {
+				return nil, fmt.Errorf("endpoint %q: %w", key, err)
+			}
+			ep.Handler = handler
+		} else {
+			v, err := builtins.ToGo(kv[1])
+			if err != nil {
+				return nil, fmt.Errorf("endpoint %q: %w", key, err)
+			}
+			if ep.Definition, ok = v.(map[string]any); !ok {
+				return nil, fmt.Errorf("endpoint %q: got %s, want a function or a dict", key, kv[1].Type())
+			}
+		}
+		list = append(list, ep)
+	}
+	return list, nil
+}
+
+// subject finds the scenario that the tests in a file are about: that of the
+// same name, else scenario.star and so on beside it. It is "" when there is none.
+func subject(file string) string {
+	for _, name := range []string{strings.TrimSuffix(filepath.Base(file), testSuffix), "scenario"} {
+		for _, ext := range []string{Ext, ".yaml", ".yml", ".json"} {
+			path := filepath.Join(filepath.Dir(file), name+ext)
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+// Respond answers an exchange by the endpoints that were served last, at first
+// those of the scenario that the test file is about.
+func (t *test) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	if t.table == nil {
+		file := subject(t.file)
+		if file == "" || t.o.Table == nil {
+			return nil, fmt.Errorf("no scenario to call: put %s beside the test, or serve({...}) or serve(\"FILE\") first",
+				strings.TrimSuffix(filepath.Base(t.file), testSuffix)+".star or .yaml")
+		}
+		table, err := t.o.Table(t.host, file, nil)
+		if err != nil {
+			return nil, err
+		}
+		t.table = table
+	}
+	x.Forward = func(ctx context.Context) (*exchange.Response, error) {
+		if t.upstream == nil {
+			return nil, errors.New("it goes to the real server, which a test has none of: serve(..., upstream=fn) stands in for it")
+		}
+		res, err := t.upstream.Respond(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		if res == nil {
+			return nil, errors.New("the upstream function gave no answer")
+		}
+		res = res.Clone()
+		res.Origin = exchange.FromServer
+		return res, nil
+	}
+	return t.table.Respond(ctx, x)
+}
+
+// Interface guard.
+var _ builtins.Tester = (*test)(nil)

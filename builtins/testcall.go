@@ -1,0 +1,302 @@
+package builtins
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// Tester answers the calls of a test.
+type Tester interface {
+	// Serve makes what Respond asks: a dict of endpoints or the path of a
+	// scenario. upstream stands in for the real server; nil leaves it as it is.
+	Serve(scenario starlark.Value, upstream starlark.Callable) error
+	exchange.Handler
+}
+
+func callServe(c *Call, a Args) (starlark.Value, error) {
+	var scenario, upstream starlark.Value
+	if err := a.Unpack("scenario", &scenario, "upstream?", &upstream); err != nil {
+		return nil, err
+	}
+	fn, ok := upstream.(starlark.Callable)
+	if !ok && upstream != nil && upstream != starlark.None {
+		return nil, fmt.Errorf("serve: argument \"upstream\": got %s, want function", describe(upstream))
+	}
+	if c.Env.Test == nil {
+		return nil, errors.New("serve: this is no test")
+	}
+	return starlark.None, c.Env.Test.Serve(scenario, fn)
+}
+
+func callCall(c *Call, a Args) (starlark.Value, error) {
+	var key string
+	var body, headers, query starlark.Value
+	limit := 1 << 20
+	timeout := time.Minute
+	if err := a.Unpack("key", &key, "body?", &body, "headers?", &headers, "query?", &query, "limit?", &limit, "timeout?", &timeout); err != nil {
+		return nil, err
+	}
+	if c.Env.Test == nil {
+		return nil, errors.New("call: this is no test")
+	}
+	x, err := newExchange(key, headers, query, nil, body)
+	if err != nil {
+		return nil, fmt.Errorf("call: %w", err)
+	}
+	x.ID, x.Start = c.Env.calls.Add(1), c.Env.Clock()
+	// The client leaves when its patience is at an end, by the test's clock.
+	ctx, leave := context.WithCancel(c.Context)
+	defer leave()
+	if c.Env.Manual != nil {
+		defer c.Env.Manual.after(timeout, leave)()
+	}
+	began := c.Env.Clock()
+	res, err := c.Env.Test.Respond(ctx, x)
+	if err == nil && res == nil {
+		res, err = x.Forward(ctx)
+	}
+	if err != nil {
+		if c.Context.Err() == nil && errors.Is(err, context.Canceled) {
+			return nil, fmt.Errorf("call: %s: no answer within %s", key, timeout)
+		}
+		return nil, fmt.Errorf("call: %s: %w", key, err)
+	}
+	if res.Delay > 0 && c.Env.Manual != nil {
+		c.Env.Manual.Advance(res.Delay)
+	}
+	ans := &answer{status: res.Status, header: Header{res.Header}, endpoint: x.Endpoint, took: c.Env.Clock().Sub(began), ended: true}
+	if err := ans.receive(ctx, c, leave, x, res, limit); err != nil {
+		return nil, fmt.Errorf("call: %s: %w", key, err)
+	}
+	if c.Waited != nil {
+		c.Waited()
+	}
+	return ans, c.alive()
+}
+
+// answer is what call() got.
+type answer struct {
+	status   int
+	header   Header
+	body     []byte
+	endpoint string
+	took     time.Duration // until the answer began
+	fault    string
+	ended    bool // by itself, not because the client left
+}
+
+// receive reads the body as a client would.
+func (r *answer) receive(ctx context.Context, c *Call, leave func(), x *exchange.Exchange, res *exchange.Response, limit int) error {
+	if r.fault = faultOf(res.Err); r.fault != "" {
+		r.status, r.ended = 0, false
+		return nil
+	}
+	if res.Body == nil {
+		return nil
+	}
+	if closer, ok := res.Body.(io.Closer); ok {
+		defer closer.Close()
+	}
+	if b, ok := res.Body.(exchange.Bytes); ok {
+		if r.body = b[:min(len(b), limit)]; len(b) > limit {
+			r.ended = false
+		}
+		return nil
+	}
+	if x.Request.Method == http.MethodHead {
+		return nil
+	}
+	conn := &receiver{limit: limit, leave: leave}
+	sent := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() { sent <- err }()
+		defer rescue("call", &err)
+		err = res.Body.SendTo(ctx, conn)
+	}()
+	err := conn.wait(sent, c.Env)
+	r.body = conn.buf.Bytes()
+	r.fault = faultOf(err)
+	switch {
+	case r.fault != "", conn.full, c.Context.Err() == nil && ctx.Err() != nil:
+		r.ended = false
+		return nil
+	}
+	return err
+}
+
+// faultOf is the kind of a deliberate fault, or "".
+func faultOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	kind, ok := strings.CutPrefix(line, "fault: ")
+	if !ok {
+		return ""
+	}
+	return kind
+}
+
+// receiver is the end of a connection that keeps what it is sent.
+type receiver struct {
+	buf      bytes.Buffer
+	limit    int
+	full     bool
+	leave    func()
+	progress atomic.Uint64
+}
+
+// idle is how long, by the clock on the wall, a body may do nothing at all
+// before its client gives up: nobody else waits in a test.
+const idle = 300 * time.Millisecond
+
+// wait gives what ends the sending. When nothing is written and the clock
+// stands still, the client leaves.
+func (r *receiver) wait(sent <-chan error, env *Env) error {
+	tick := time.NewTicker(idle)
+	defer tick.Stop()
+	seen, then := r.progress.Load(), env.Clock()
+	for {
+		select {
+		case err := <-sent:
+			return err
+		case <-tick.C:
+			n, now := r.progress.Load(), env.Clock()
+			if n == seen && now.Equal(then) {
+				r.leave()
+			}
+			seen, then = n, now
+		}
+	}
+}
+
+// Write keeps b; beyond the limit the client leaves.
+func (r *receiver) Write(b []byte) (int, error) {
+	r.progress.Add(1)
+	room := r.limit - r.buf.Len()
+	if len(b) <= room {
+		return r.buf.Write(b)
+	}
+	r.buf.Write(b[:room])
+	r.full = true
+	r.leave()
+	return room, errors.New("the client left")
+}
+
+// ReadFrom keeps what src has.
+func (r *receiver) ReadFrom(src io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{r}, src)
+}
+
+// Flush has nothing to do.
+func (r *receiver) Flush() error { return nil }
+
+// Hijack refuses.
+func (r *receiver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errors.New("the endpoint wants the connection itself, as WebSockets do")
+}
+
+// Break ends the connection.
+func (r *receiver) Break([]byte, bool) error { return nil }
+
+func (r *answer) String() string        { return fmt.Sprintf("<answer %d, %d bytes>", r.status, len(r.body)) }
+func (r *answer) Type() string          { return "answer" }
+func (r *answer) Freeze()               {}
+func (r *answer) Truth() starlark.Bool  { return true }
+func (r *answer) Hash() (uint32, error) { return 0, errors.New("unhashable: answer") }
+
+// AttrNames lists the fields and methods.
+func (r *answer) AttrNames() []string {
+	names := answerType().AttrNames()
+	slices.Sort(names)
+	return names
+}
+
+// Attr gives a field or method.
+func (r *answer) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "status":
+		return starlark.MakeInt(r.status), nil
+	case "headers":
+		return r.header, nil
+	case "body":
+		return starlark.Bytes(r.body), nil
+	case "text":
+		plain, err := r.decoded()
+		return starlark.String(strings.ToValidUTF8(string(plain), "\ufffd")), err
+	case "endpoint":
+		return starlark.String(r.endpoint), nil
+	case "latency_ms":
+		return FromGo(r.took.Milliseconds()), nil
+	case "fault":
+		if r.fault == "" {
+			return starlark.None, nil
+		}
+		return starlark.String(r.fault), nil
+	case "complete":
+		return starlark.Bool(r.ended), nil
+	case "json":
+		return method(r, "answer.json", (*answer).json), nil
+	}
+	return nil, nil
+}
+
+// decoded is the body with its content encoding undone.
+func (r *answer) decoded() ([]byte, error) {
+	return exchange.Decode(r.body, exchange.Encodings(http.Header(r.header.h)), 64<<20)
+}
+
+func (r *answer) json(_ *Call, a Args) (starlark.Value, error) {
+	path := ""
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
+		return nil, err
+	}
+	b, err := r.decoded()
+	if err != nil {
+		return nil, err
+	}
+	v, err := DecodeJSON(b)
+	if err != nil {
+		return nil, fmt.Errorf("answer.json: %w", err)
+	}
+	if v = Dig(v, path); v == nil {
+		return def, nil
+	}
+	return v, nil
+}
+
+func answerType() Type {
+	return Type{Name: "answer", Doc: "What call() returns in tests.", Attrs: []Attr{
+		field("status", "The status code; 0 when a fault came before it."),
+		field("headers", "The header: headers[name] and headers.get(name) ignore case."),
+		field("body", "The body as sent, in bytes."),
+		field("text", "The body as text, its content encoding undone."),
+		{"json", true, `path="", default=None`, "The JSON body, or what stands at a dotted path of it; default when there is nothing. A body that is no JSON is an error."},
+		field("endpoint", "The key of the endpoint that answered, \"\" when none did."),
+		field("latency_ms", "How long the answer took to begin, by the test's clock."),
+		field("fault", "The kind of the fault that ended the answer, or None."),
+		field("complete", "Whether the body came to its end; a stream that the client left did not."),
+	}}
+}
+
+// Interface guards.
+var (
+	_ starlark.HasAttrs = (*answer)(nil)
+	_ exchange.Conn     = (*receiver)(nil)
+)

@@ -1,0 +1,127 @@
+package script_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"starproxy/script"
+)
+
+// runFiles runs a.star's tests among files and gives each test's error by name.
+func runFiles(t *testing.T, o script.TestOptions, files map[string]string) map[string]error {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[string]error{}
+	for _, r := range script.RunTestFile(t.Context(), o, dir, "a_test.star") {
+		got[r.Name] = r.Err
+		if r.Err != nil && strings.Contains(r.Err.Error(), "%!") {
+			t.Errorf("%s: %v", r.Name, r.Err)
+		}
+	}
+	return got
+}
+
+const scenarioYAML = `
+endpoints:
+  GET /slow: {body: {ok: true}, latency_ms: 90000}
+  GET /items/{id}:
+    body_template: {id: "{{request_path_segment(1)}}", at: "{{now_epoch}}", n: "{{counter(hits)}}"}
+  POST /echo: {status: 201, body_template: {a: "{{request_body_json(a)}}"}}
+  GET /broken: {body_template: "{{1 // 0}}"}
+`
+
+func TestCall(t *testing.T) {
+	t.Parallel()
+	got := runFiles(t, testOptions(), map[string]string{
+		"lib/names.star": "ID = '7'",
+		"b.yaml":         "endpoints: {GET /b: {status: 204}}",
+		"a.yaml":         scenarioYAML,
+		"a_test.star": `
+load("lib/names.star", "ID")
+
+def test_templates_and_state_are_fresh():
+    r = call("GET /items/" + ID)
+    assert.eq(r.status, 200)
+    assert.eq(r.json("id"), "7")
+    assert.eq(r.json("n"), 1)
+    assert.eq(r.endpoint, "GET /items/{id}")
+    assert.contains(r.headers["content-type"], "json")
+    clock.advance("30s")
+    assert.eq(call("GET /items/7").json("at"), r.json("at") + 30)
+
+def test_body():
+    r = call("POST /echo", body = {"a": [1]}, headers = {"X-A": "b"})
+    assert.eq((r.status, r.json("a.0"), r.complete, r.fault), (201, 1, True, None))
+
+def test_latency_takes_no_time():
+    before = time.now()
+    r = call("GET /slow")
+    assert.eq(r.latency_ms, 90000)
+    assert.eq(time.now() - before, time.parse_duration("90s"))
+
+def test_serve_a_file():
+    serve("b.yaml")
+    assert.eq(call("GET /b").status, 204)
+
+def test_serve_functions():
+    serve({"GET /x": lambda req: None}, upstream = lambda req: None)
+    assert.fails(lambda: call("GET /x"), "no answer")
+
+def test_miss():
+    assert.fails(lambda: call("GET /slwo"), "no endpoint answers it; GET /slow: ")
+
+def test_error_in_a_handler():
+    assert.fails(lambda: call("GET /broken"), "division by zero")
+
+def test_assertion_fails():
+    assert.eq(call("POST /echo", body = 1).status, 200)
+
+def test_no_test_names_elsewhere():
+    assert.fails(lambda: serve("missing.yaml"), "no such file")
+`,
+	})
+	for name, err := range got {
+		switch {
+		case name == "test_assertion_fails":
+			if err == nil || !strings.Contains(err.Error(), "a_test.star:39:14: got 201, want 200") {
+				t.Errorf("%s: got %v", name, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(got) != 9 {
+		t.Errorf("ran %d tests: %v", len(got), got)
+	}
+}
+
+// Only test files see what tests can do.
+func TestTestNames(t *testing.T) {
+	t.Parallel()
+	got := runFiles(t, testOptions(), map[string]string{
+		"lib.star":    "def f():\n    clock.advance(1)\n",
+		"a_test.star": "load(\"lib.star\", \"f\")\ndef test_f():\n    f()\n",
+	})
+	if err := got[""]; err == nil || !strings.Contains(err.Error(), "undefined: clock") {
+		t.Errorf("got %v", got)
+	}
+	got = runFiles(t, testOptions(), map[string]string{"a_test.star": "def test_f():\n    call('GET /')\n"})
+	if err := got["test_f"]; err == nil || !strings.Contains(err.Error(), "no scenario to call: put a.star or .yaml beside the test") {
+		t.Errorf("got %v", got)
+	}
+	got = runFiles(t, testOptions(), map[string]string{"a_test.star": "def test_f(x):\n    pass\n"})
+	if err := got[""]; err == nil || !strings.Contains(err.Error(), "a_test.star:1:1: test_f has parameters") {
+		t.Errorf("got %v", got)
+	}
+}
