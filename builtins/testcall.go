@@ -78,7 +78,7 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 	if res.Delay > 0 && c.Env.Manual != nil {
 		c.Env.Manual.Advance(res.Delay)
 	}
-	ans := &answer{status: res.Status, header: Header{res.Header}, endpoint: x.Endpoint, took: c.Env.Clock().Sub(began), ended: true}
+	ans := &answer{status: res.Status, header: res.Header, endpoint: x.Endpoint, took: c.Env.Clock().Sub(began), ended: true}
 	if err := ans.receive(ctx, c, leave, x, res, limit); err != nil {
 		return nil, fmt.Errorf("call: %s: %w", key, err)
 	}
@@ -91,7 +91,7 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 // answer is what call() got.
 type answer struct {
 	status   int
-	header   Header
+	header   http.Header
 	body     []byte
 	endpoint string
 	took     time.Duration // until the answer began
@@ -233,7 +233,7 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "status":
 		return starlark.MakeInt(r.status), nil
 	case "headers":
-		return r.header, nil
+		return (&Request{x: &exchange.Exchange{Request: &exchange.Request{Header: r.header}}}).Attr("headers")
 	case "body":
 		return starlark.Bytes(r.body), nil
 	case "text":
@@ -258,7 +258,7 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 
 // decoded is the body with its content encoding undone.
 func (r *answer) decoded() ([]byte, error) {
-	return exchange.Decode(r.body, exchange.Encodings(http.Header(r.header.h)), 64<<20)
+	return exchange.Decode(r.body, exchange.Encodings(r.header), 64<<20)
 }
 
 func (r *answer) json(_ *Call, a Args) (starlark.Value, error) {
