@@ -36,6 +36,8 @@ type Env struct {
 	Test Tester
 	// MaxBody bounds, in bytes, how much of a request body scripts can see.
 	MaxBody int
+	// Defaults are those of answers that scripts make.
+	Defaults Defaults
 
 	mu       sync.Mutex
 	counters map[string]int64
@@ -89,10 +91,14 @@ type Call struct {
 	Exchange *exchange.Exchange
 	// Deadline ends the run by the clock on the wall; zero means none.
 	Deadline time.Time
+	// Defaults are those of the answers that the run makes; nil means the
+	// environment's.
+	Defaults *Defaults
 	// Waited is called after a builtin has waited for something outside.
 	Waited func()
 
-	request *Request
+	request   *Request
+	forwarded []forwarded
 }
 
 // callKey is the thread-local name of the Call.
@@ -109,7 +115,15 @@ func CallOf(thread *starlark.Thread) *Call {
 
 // Clear forgets the exchange, so that a pooled thread keeps nothing alive.
 func (c *Call) Clear() {
-	c.Context, c.Exchange, c.request = nil, nil, nil
+	c.Context, c.Exchange, c.request, c.Defaults = nil, nil, nil, nil
+}
+
+// defaults are those of answers made here.
+func (c *Call) defaults() *Defaults {
+	if c.Defaults != nil {
+		return c.Defaults
+	}
+	return &c.Env.Defaults
 }
 
 // Request is the exchange's request as scripts see it; the same value for the

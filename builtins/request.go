@@ -27,6 +27,7 @@ type Request struct {
 	parsed starlark.Value // the JSON body, frozen; nil before the first look
 	failed error          // why there is no parsed
 	form   url.Values
+	own    bool // the header of the exchange was copied, to be changed
 }
 
 // Exchange is what the request belongs to.
@@ -79,7 +80,7 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		}
 		return d, nil
 	case "headers":
-		return Header{q.Header}, nil
+		return Header{r}, nil
 	case "cookies":
 		d := new(starlark.Dict)
 		for _, c := range (&http.Request{Header: q.Header}).Cookies() {
@@ -274,6 +275,8 @@ func segments(path string) []string {
 // Interface guards.
 var (
 	_ starlark.HasAttrs        = (*Request)(nil)
+	_ starlark.HasSetField     = (*Request)(nil)
 	_ starlark.HasAttrs        = Header{}
+	_ starlark.HasSetKey       = Header{}
 	_ starlark.IterableMapping = Header{}
 )

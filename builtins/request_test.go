@@ -53,7 +53,7 @@ func TestRequest(t *testing.T) {
 		}
 	}
 	h, _ := r.Attr("headers")
-	if v := h.(Header).h["X-A"]; len(v) != 2 {
+	if v := h.(Header).owner.headerMap()["X-A"]; len(v) != 2 {
 		t.Errorf("headers X-A: %v", v)
 	}
 }

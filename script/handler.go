@@ -98,76 +98,6 @@ func (h *Host) build(file, name string, items []starlark.Value) (exchange.Handle
 	return h.Handler(fn)
 }
 
-// Handler makes a handler of a Starlark function of one parameter, the
-// request. The function's value answers: None (the real server), or a handler
-// or another such function, which answers instead.
-func (h *Host) Handler(fn starlark.Value) (exchange.Handler, error) {
-	c, ok := fn.(starlark.Callable)
-	if !ok {
-		return nil, fmt.Errorf("handler is a %s, want a function", fn.Type())
-	}
-	c.Freeze()
-	return &function{host: h, fn: c}, nil
-}
-
-// function is a Starlark function that answers.
-type function struct {
-	host *Host
-	fn   starlark.Callable
-}
-
-// maxHops bounds how often an answer is another function.
-const maxHops = 20
-
-// Respond calls the function. The thread is given back before a Go handler
-// that it chose answers, so waiting for a server holds no thread.
-func (f *function) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-	next, err := f.choose(ctx, x)
-	if next == nil || err != nil {
-		return nil, err
-	}
-	return next.Respond(ctx, x)
-}
-
-// choose runs the function and gives the handler that is to answer, nil for
-// the real server.
-func (f *function) choose(ctx context.Context, x *exchange.Exchange) (exchange.Handler, error) {
-	r := f.host.get(ctx, x)
-	defer f.host.put(r)
-	fn := f.fn
-	for range maxHops {
-		v, err := r.run(fn, starlark.Tuple{r.call.Request()})
-		if err != nil {
-			return nil, f.host.report(x, err)
-		}
-		switch v := v.(type) {
-		case starlark.NoneType:
-			return nil, nil
-		case *builtins.Handler:
-			return v.Handler, nil
-		case starlark.Callable:
-			fn = v
-		default:
-			return nil, f.host.report(x, f.wrong(fn, v))
-		}
-	}
-	return nil, f.host.report(x, f.fault(fn, errors.New("the answers are functions without an end")))
-}
-
-// wrong is the error for a value that is no answer.
-func (f *function) wrong(fn starlark.Callable, v starlark.Value) error {
-	return f.fault(fn, fmt.Errorf("%s returned %s, want a handler, a function or None", fn.Name(), v.Type()))
-}
-
-// fault places an error at the definition of fn.
-func (f *function) fault(fn starlark.Callable, err error) error {
-	e := &Error{Message: err.Error(), Err: err}
-	if fn, ok := fn.(*starlark.Function); ok {
-		e.Pos = position(fn.Position())
-	}
-	return e
-}
-
 // report writes an error to the log and to the record of the exchange.
 func (h *Host) report(x *exchange.Exchange, err error) error {
 	var e *Error
@@ -179,6 +109,3 @@ func (h *Host) report(x *exchange.Exchange, err error) error {
 	h.env.Log.Error("script failed", "endpoint", x.Endpoint, "exchange", x.ID, "error", e.Error(), "backtrace", text)
 	return err
 }
-
-// Interface guard.
-var _ exchange.Handler = (*function)(nil)

@@ -38,6 +38,8 @@ type Options struct {
 	// Merge is the deep merge of patches, for merge(target, patch). Without
 	// it merge() is an error.
 	Merge func(target any, patch map[string]any) any
+	// Answering is how answers are made; a handler may have its own.
+	Answering Answering
 	// MaxSteps bounds the computation of one call between waits, in steps of
 	// the interpreter; 0 means 10 million.
 	MaxSteps uint64
@@ -54,6 +56,7 @@ type Host struct {
 	maxSteps uint64
 	maxTime  time.Duration
 
+	answering Answering
 	scripts   starlark.StringDict // the names that scripts start with
 	templates starlark.StringDict // and those of template expressions
 	tests     starlark.StringDict // and those of *_test.star; nil outside of tests
@@ -85,6 +88,7 @@ func New(o Options) *Host {
 		env.MaxBody = o.MaxBody
 	}
 	env.Merge = o.Merge
+	env.Defaults = o.Answering.Defaults
 	h := &Host{
 		env:       env,
 		maxSteps:  10_000_000,
@@ -92,6 +96,7 @@ func New(o Options) *Host {
 		scripts:   builtins.Names(builtins.Everywhere),
 		templates: builtins.Names(builtins.Templates),
 		stdlib:    map[string]*module{},
+		answering: o.Answering,
 	}
 	if o.MaxSteps > 0 {
 		h.maxSteps = o.MaxSteps
@@ -174,7 +179,7 @@ func (r *runner) check() {
 	case r.ended != nil:
 	case r.thread.Steps >= r.limit:
 		r.end(fmt.Errorf("step limit exceeded: more than %d steps without a wait (max_steps)", r.host.maxSteps))
-	case time.Now().After(r.call.Deadline):
+	case !r.call.Deadline.IsZero() && time.Now().After(r.call.Deadline):
 		r.end(builtins.ErrTime)
 	case r.call.Context.Err() != nil:
 		r.end(r.call.Context.Err())

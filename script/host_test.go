@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -25,7 +26,11 @@ func testOptions() script.TestOptions {
 
 // exampleExchange is the request that the examples of the documentation ask about.
 func exampleExchange() *exchange.Exchange {
-	return newExchange("POST", "/api/items/7?page=2", `{"user": {"name": "ada"}, "tags": ["x"]}`)
+	x := newExchange("POST", "/api/items/7?page=2", `{"user": {"name": "ada"}, "tags": ["x"]}`)
+	x.Forward = func(context.Context) (*exchange.Response, error) {
+		return exchange.JSON(http.StatusOK, map[string]bool{"real": true}), nil
+	}
+	return x
 }
 
 func newExchange(method, target, body string) *exchange.Exchange {

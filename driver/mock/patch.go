@@ -130,7 +130,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	if res.Body == nil {
 		return skip("the answer has no body")
 	}
-	raw, rest, err := readBody(ctx, res.Body, maxPatchBody)
+	raw, rest, err := exchange.ReadBody(ctx, res.Body, maxPatchBody)
 	if rest != nil {
 		res.Body = rest
 		return skip("the answer is larger than %d bytes", int64(maxPatchBody))
@@ -176,6 +176,11 @@ func dropEntityHeader(h http.Header) {
 		h.Del(name)
 	}
 }
+
+// failing is a reader that only fails.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // Interface guards.
 var _ exchange.Handler = (*patcher)(nil)

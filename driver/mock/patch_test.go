@@ -228,11 +228,11 @@ func TestPatchRenders(t *testing.T) {
 
 func TestReadBodyOfAnyKind(t *testing.T) {
 	t.Parallel()
-	data, rest, err := readBody(t.Context(), talker{}, 100)
+	data, rest, err := exchange.ReadBody(t.Context(), talker{}, 100)
 	if string(data) != "one two" || rest != nil || err != nil {
 		t.Errorf("%q %v %v", data, rest, err)
 	}
-	_, rest, err = readBody(t.Context(), talker{}, 4)
+	_, rest, err = exchange.ReadBody(t.Context(), talker{}, 4)
 	if err != nil || rest == nil {
 		t.Fatal(rest, err)
 	}

@@ -1,4 +1,4 @@
-package mock
+package exchange
 
 import (
 	"bufio"
@@ -7,21 +7,19 @@ import (
 	"errors"
 	"io"
 	"net"
-
-	"starproxy/builtins/exchange"
 )
 
-// readBody reads a response body of up to max bytes and closes it. For a larger
+// ReadBody reads a response body of up to max bytes and closes it. For a larger
 // one it gives rest, a body that still sends all of it.
-func readBody(ctx context.Context, b exchange.Body, max int64) (data []byte, rest exchange.Body, err error) {
+func ReadBody(ctx context.Context, b Body, max int64) (data []byte, rest Body, err error) {
 	size := int64(-1)
-	if s, ok := b.(exchange.Sized); ok {
+	if s, ok := b.(Sized); ok {
 		size = s.Size()
 	}
 	if size > max {
 		return nil, b, nil
 	}
-	if mem, ok := b.(exchange.Bytes); ok {
+	if mem, ok := b.(Bytes); ok {
 		return mem, nil, nil
 	}
 	src := openBody(ctx, b)
@@ -31,16 +29,19 @@ func readBody(ctx context.Context, b exchange.Body, max int64) (data []byte, res
 			io.Reader
 			io.Closer
 		}{io.MultiReader(bytes.NewReader(data), src), src}
-		return nil, &exchange.Reader{R: all, N: size}, nil
+		return nil, &Reader{R: all, N: size}, nil
 	}
 	src.Close()
 	return data, nil, err
 }
 
 // openBody lets a body be read. Closing it closes the body too.
-func openBody(ctx context.Context, b exchange.Body) io.ReadCloser {
-	if r, ok := b.(*exchange.Reader); ok {
+func openBody(ctx context.Context, b Body) io.ReadCloser {
+	switch r := b.(type) {
+	case *Reader:
 		return r.R
+	case io.ReadCloser:
+		return r
 	}
 	pr, pw := io.Pipe()
 	go func() {
@@ -63,10 +64,5 @@ func (c pipeConn) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("this body wants the connection for itself: it can't be read")
 }
 
-// failing is a reader that only fails.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
 // Interface guards.
-var _ exchange.Conn = pipeConn{}
+var _ Conn = pipeConn{}

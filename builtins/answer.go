@@ -1,0 +1,380 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+func answerModule() Module {
+	return Module{
+		Doc: "What a handler returns. Besides these: None, for the real server, and a plain dict with the keys of a scenario.",
+		Funcs: []Func{
+			{"response", "status=200, body=None, headers={}, content_type=None, file=None, latency_ms=0, stream=None",
+				"Makes an answer. A dict or list as body is sent as JSON, text as text/plain, bytes as application/octet-stream, unless content_type or headers say otherwise; headers is a dict of texts or lists of texts. file is a path in the files directory, served with ranges and conditions. stream is a function of one argument, out: out.write(text or bytes) reaches the client at once, out.closed tells whether it has left. The answer waits latency_ms. It has .status, .headers, .body and .text, which can be set, and .json(path).",
+				"r = response(status = 201, body = {\"id\": 7}, headers = {\"X-Trace\": \"abc\"})\nr.status  # => 201\nr.json(\"id\")  # => 7\nr.headers[\"x-trace\"]  # => \"abc\"\nresponse(stream = lambda out: out.write(\"tick\\n\")).status  # => 200", callResponse},
+			{"fault", "kind, after=0, answer=None",
+				"What the network does instead of an answer: \"reset\" the connection, \"close\" it, \"stall\" (say nothing until the client gives up), \"truncate\" (end in the middle of the body) or send \"garbage\". With after, the header and that many bytes of the body of answer, a response, are sent first; without answer the body is filler.",
+				"fault(\"reset\").kind  # => \"reset\"\nfault(\"truncate\", after = 100).after  # => 100\ntry_(fault, \"explode\").ok  # => False", callFault},
+			{"forward", "req, method=None, url=None, headers=None, body=None",
+				"Asks the real server and gives its answer, a response that can be changed and returned. What is given goes with this request only: headers are laid over those of req (None takes one away), url is a full URL or a path. A server that can't be reached is an error, which try_ catches; uncaught it is a 502.",
+				"res = forward(req, headers = {\"X-Debug\": \"1\"})\nres.status  # => 200\nres.headers[\"X-Served-By\"] = \"starproxy\"\nres.body = merge(res.json(), {\"patched\": True})\nres.json(\"patched\")  # => True", forwardTo},
+		},
+	}
+}
+
+// Defaults are what a document or a driver sets for answers that do not say it.
+type Defaults struct {
+	// ContentType of a plain dict's body; "" means application/json.
+	ContentType string
+	// Latency before an answer without latency_ms.
+	Latency time.Duration
+	// File makes what answers with a file; nil when files can't be had.
+	File func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler
+}
+
+// parts are the keys that response() and a plain dict share.
+type parts struct {
+	status                     int
+	body, headers, contentType starlark.Value
+	file, latency, stream      starlark.Value
+}
+
+// set stores a part; it tells whether there is one of that name.
+func (p *parts) set(key string, v starlark.Value) (known bool, err error) {
+	switch key {
+	case "status":
+		n, ok := integer(v)
+		if !ok || n < 200 || n > 599 {
+			return true, fmt.Errorf("status: got %s, want 200 to 599", describe(v))
+		}
+		p.status = int(n)
+	case "body":
+		p.body = v
+	case "headers":
+		p.headers = v
+	case "content_type":
+		p.contentType = v
+	case "file":
+		p.file = v
+	case "latency_ms":
+		p.latency = v
+	case "stream":
+		p.stream = v
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func callResponse(c *Call, a Args) (starlark.Value, error) {
+	p := parts{status: http.StatusOK}
+	if a.probe != nil || len(a.args) > 0 || !p.keywords(a.kwargs) {
+		var status starlark.Value = starlark.MakeInt(http.StatusOK)
+		var body, typ, file, stream starlark.Value = starlark.None, starlark.None, starlark.None, starlark.None
+		var headers starlark.Value = new(starlark.Dict)
+		var latency starlark.Value = starlark.MakeInt(0)
+		if err := a.Unpack("status?", &status, "body?", &body, "headers?", &headers, "content_type?", &typ, "file?", &file, "latency_ms?", &latency, "stream?", &stream); err != nil {
+			return nil, err
+		}
+		p = parts{body: body, headers: headers, contentType: typ, file: file, latency: latency, stream: stream}
+		if _, err := p.set("status", status); err != nil {
+			return nil, fmt.Errorf("response: %w", err)
+		}
+	}
+	r := &Response{own: true, maxBody: c.Env.MaxBody, ctx: context.Background()}
+	r.res = &r.made
+	var err error
+	if r.handler, err = p.build(r.res, c.defaults(), ""); err != nil {
+		return nil, fmt.Errorf("response: %w", err)
+	}
+	if p.stream != nil && p.stream != starlark.None {
+		fn, ok := p.stream.(starlark.Callable)
+		if !ok {
+			return nil, fmt.Errorf("response: argument \"stream\": got %s, want function", describe(p.stream))
+		}
+		if r.res.Body != nil || r.handler != nil {
+			return nil, errors.New("response: body, file and stream exclude each other")
+		}
+		r.stream = fn
+	}
+	return r, nil
+}
+
+// keywords takes the usual call, keywords only, without a detour; it refuses
+// what an error must be found for.
+func (p *parts) keywords(kwargs []starlark.Tuple) bool {
+	for _, kv := range kwargs {
+		if known, err := p.set(string(kv[0].(starlark.String)), kv[1]); !known || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// build fills res, or gives the handler that answers instead. The type is that
+// of a body which does not say it.
+func (p *parts) build(res *exchange.Response, d *Defaults, typ string) (exchange.Handler, error) {
+	res.Status, res.Origin, res.Delay = p.status, exchange.FromMock, d.Latency
+	given := ""
+	if p.contentType != nil && p.contentType != starlark.None {
+		s, ok := starlark.AsString(p.contentType)
+		if !ok {
+			return nil, fmt.Errorf("content_type: got %s, want string", describe(p.contentType))
+		}
+		if _, err := headerText("Content-Type", p.contentType); err != nil {
+			return nil, err
+		}
+		given, typ = s, s
+	}
+	if p.latency != nil && p.latency != starlark.None {
+		ms, ok := starlark.AsFloat(p.latency)
+		if !ok || !(ms >= 0 && ms <= 86_400_000) {
+			return nil, fmt.Errorf("latency_ms: got %s, want milliseconds, 0 to 86400000 (a day)", describe(p.latency))
+		}
+		res.Delay = time.Duration(math.Round(ms * float64(time.Millisecond)))
+	}
+	if err := p.header(res); err != nil {
+		return nil, err
+	}
+	if p.file != nil && p.file != starlark.None {
+		s, ok := starlark.AsString(p.file)
+		switch {
+		case !ok || s == "":
+			return nil, fmt.Errorf("file: got %s, want the path of a file", describe(p.file))
+		case p.body != nil && p.body != starlark.None:
+			return nil, errors.New("body and file exclude each other")
+		case d.File == nil:
+			return nil, errors.New("file: there are no files here")
+		}
+		return d.File(s, res.Status, res.Header, given, res.Delay), nil
+	}
+	data, kind, err := bodyBytes(p.body)
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	if len(data) > 0 {
+		res.Body = exchange.Bytes(data)
+	}
+	if typ == "" {
+		typ = kind
+	}
+	if typ != "" && len(res.Header["Content-Type"]) == 0 {
+		switch {
+		case res.Header != nil:
+			res.Header["Content-Type"] = []string{typ}
+		case typ == jsonType:
+			res.Header = jsonHeader
+		default:
+			res.Header = http.Header{"Content-Type": {typ}}
+		}
+	}
+	return nil, nil
+}
+
+// jsonHeader is the header of most answers; nobody changes it.
+var jsonHeader = http.Header{"Content-Type": {jsonType}}
+
+// sharedHeader tells whether h is jsonHeader itself, or may be.
+func sharedHeader(h http.Header) bool { return len(h) == 1 && len(h["Content-Type"]) == 1 }
+
+// header reads the headers; what frames the message is left to the proxy.
+func (p *parts) header(res *exchange.Response) error {
+	if p.headers == nil || p.headers == starlark.None {
+		return nil
+	}
+	if d, ok := p.headers.(*starlark.Dict); ok && d.Len() == 0 {
+		return nil
+	}
+	written := http.Header{}
+	d, ok := p.headers.(starlark.IterableMapping)
+	if !ok {
+		return fmt.Errorf("headers: got %s, want dict", describe(p.headers))
+	}
+	for _, kv := range d.Items() {
+		name, ok := starlark.AsString(kv[0])
+		if !ok {
+			return fmt.Errorf("headers: name is %s, want string", describe(kv[0]))
+		}
+		values, err := headerValues(name, kv[1])
+		if err != nil {
+			return err
+		}
+		if c := http.CanonicalHeaderKey(name); values != nil && c != "Content-Length" && c != "Transfer-Encoding" {
+			written[name] = values
+		}
+	}
+	res.Header, res.Names = exchange.Spelling(written)
+	return nil
+}
+
+// Plain makes the answer of a dict that says no more than status, body, headers,
+// content_type, file and latency_ms; ok is false for any other.
+func Plain(d *starlark.Dict, defaults *Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
+	p := parts{status: http.StatusOK}
+	for k, v := range d.Entries() {
+		key, isText := k.(starlark.String)
+		if !isText || key == "stream" {
+			return nil, nil, false, nil
+		}
+		known, err := p.set(string(key), v)
+		if err != nil || !known {
+			return nil, nil, known, err
+		}
+	}
+	if templated(p.headers) {
+		return nil, nil, false, nil
+	}
+	typ := defaults.ContentType
+	if typ == "" {
+		typ = jsonType
+	}
+	if p.file != nil && p.file != starlark.None {
+		typ = ""
+	}
+	res = &exchange.Response{}
+	h, err = p.build(res, defaults, typ)
+	return res, h, true, err
+}
+
+// templated tells whether a header has an expression in it.
+func templated(headers starlark.Value) bool {
+	d, ok := headers.(*starlark.Dict)
+	if !ok || d.Len() == 0 {
+		return false
+	}
+	for _, v := range d.Entries() {
+		if s, ok := v.(starlark.String); ok && strings.Contains(string(s), "{{") {
+			return true
+		}
+		if l, ok := v.(*starlark.List); ok {
+			for i := range l.Len() {
+				if s, ok := l.Index(i).(starlark.String); ok && strings.Contains(string(s), "{{") {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// Fault is what fault() makes.
+type Fault struct {
+	kind  string
+	after int64
+	// Answer is what begins before the fault, or nil.
+	Answer *Response
+}
+
+func callFault(c *Call, a Args) (starlark.Value, error) {
+	f := &Fault{}
+	var answer starlark.Value = starlark.None
+	if err := a.Unpack("kind", &f.kind, "after?", &f.after, "answer?", &answer); err != nil {
+		return nil, err
+	}
+	if answer != starlark.None {
+		r, ok := answer.(*Response)
+		if !ok || r.handler != nil || r.stream != nil {
+			return nil, fmt.Errorf("fault: argument \"answer\": got %s, want a response with a body", describe(answer))
+		}
+		f.Answer = r
+	}
+	if _, err := f.Respond(); err != nil {
+		return nil, fmt.Errorf("fault: %w", err)
+	}
+	return f, nil
+}
+
+// Respond makes the response that is the fault.
+func (f *Fault) Respond() (*exchange.Response, error) {
+	var res *exchange.Response
+	if f.Answer != nil {
+		res = f.Answer.res
+	}
+	return exchange.NewFault(f.kind, f.after, res)
+}
+
+func (f *Fault) String() string        { return fmt.Sprintf("fault(%q)", f.kind) }
+func (f *Fault) Type() string          { return "fault" }
+func (f *Fault) Truth() starlark.Bool  { return true }
+func (f *Fault) Hash() (uint32, error) { return 0, errors.New("unhashable: fault") }
+
+// Freeze freezes the answer.
+func (f *Fault) Freeze() {
+	if f.Answer != nil {
+		f.Answer.Freeze()
+	}
+}
+
+// AttrNames lists the fields.
+func (f *Fault) AttrNames() []string { return []string{"after", "kind"} }
+
+// Attr gives a field.
+func (f *Fault) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "after":
+		return starlark.MakeInt64(f.after), nil
+	case "kind":
+		return starlark.String(f.kind), nil
+	}
+	return nil, nil
+}
+
+// forward asks the real server, within the run's time. What it gives is
+// remembered, so that an answer that nobody sends is closed.
+func (c *Call) forward(x *exchange.Exchange) (*exchange.Response, error) {
+	ctx, cancel := context.WithCancelCause(c.Context)
+	f := forwarded{cancel: cancel}
+	if !c.Deadline.IsZero() {
+		// Not a deadline of the context: the body is read after the run.
+		timer := time.AfterFunc(time.Until(c.Deadline), func() { cancel(ErrTime) })
+		defer timer.Stop()
+	}
+	res, err := x.Forward(ctx)
+	if err != nil {
+		defer cancel(nil)
+		if errors.Is(context.Cause(ctx), ErrTime) {
+			return nil, ErrTime
+		}
+		return nil, err
+	}
+	f.body = res.Body
+	c.forwarded = append(c.forwarded, f)
+	if c.Waited != nil {
+		c.Waited()
+	}
+	return res, nil
+}
+
+// forwarded is a real server's answer: its body, and what ends the wait for it.
+type forwarded struct {
+	body   exchange.Body
+	cancel context.CancelCauseFunc
+}
+
+// Release closes the real server's answers that are not sent; sent is, or nil.
+func (c *Call) Release(sent exchange.Body) {
+	for _, f := range c.forwarded {
+		closer, ok := f.body.(io.Closer)
+		if ok && f.body == sent {
+			continue
+		}
+		if ok {
+			closer.Close()
+		}
+		f.cancel(nil)
+	}
+	c.forwarded = nil
+}
+
+// Interface guard.
+var _ starlark.HasAttrs = (*Fault)(nil)

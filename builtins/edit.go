@@ -1,0 +1,213 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"golang.org/x/net/http/httpguts"
+
+	"starproxy/builtins/exchange"
+)
+
+// SetField changes what goes to the real server, and what handlers, hooks and
+// the record of the exchange see from here on: method, url (a full one, or path
+// and query), path (with a query or without) and body.
+func (r *Request) SetField(name string, v starlark.Value) error {
+	q := r.x.Request
+	if name == "body" || name == "text" {
+		return r.setBody(v)
+	}
+	s, ok := starlark.AsString(v)
+	switch {
+	case name != "method" && name != "url" && name != "path":
+		return starlark.NoSuchAttrError(fmt.Sprintf("request has no .%s to set: want method, url, path, body or headers[name]", name))
+	case !ok:
+		return fmt.Errorf("req.%s: got %s, want string", name, describe(v))
+	case name == "method":
+		return setMethod(q, s)
+	case name == "path" && !strings.HasPrefix(s, "/"):
+		return fmt.Errorf("req.path: %q does not begin with a slash", s)
+	case name == "path" && !strings.Contains(s, "?") && q.RawQuery() != "":
+		s += "?" + q.RawQuery()
+	}
+	return setURL(q, s)
+}
+
+func setMethod(q *exchange.Request, s string) error {
+	if !httpguts.ValidHeaderFieldName(s) {
+		return fmt.Errorf("%q is no method", s)
+	}
+	q.Method = s
+	return nil
+}
+
+// setURL changes where a request goes: to a full URL, or to another path and
+// query of the same server.
+func setURL(q *exchange.Request, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || strings.ContainsAny(s, " \t\r\n") {
+		return fmt.Errorf("%q is no URL", s)
+	}
+	if u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") {
+		target, _, _ := strings.Cut(s, "#")
+		q.SetTarget(target)
+		return nil
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return fmt.Errorf("%q: want http://, https:// or /path", s)
+	}
+	port := exchange.DefaultPort(u.Scheme)
+	if p := u.Port(); p != "" {
+		if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
+			return fmt.Errorf("%q has no valid port", s)
+		}
+	}
+	q.Scheme, q.Host, q.Port = u.Scheme, strings.ToLower(u.Hostname()), port
+	q.Authority, q.DialAddr = u.Host, ""
+	q.SetTarget(u.RequestURI())
+	return nil
+}
+
+func (r *Request) setBody(v starlark.Value) error {
+	data, kind, err := bodyBytes(v)
+	if err != nil {
+		return fmt.Errorf("req.body: %w", err)
+	}
+	q := r.x.Request
+	h, err := r.editHeader()
+	if err != nil {
+		return err
+	}
+	replaceBody(q, h, data, kind)
+	r.body, r.read, r.plain, r.parsed, r.failed, r.form = data, true, nil, nil, nil, nil
+	return nil
+}
+
+// replaceBody gives a request another body; h is its header, to be changed.
+func replaceBody(q *exchange.Request, h http.Header, data []byte, kind string) {
+	if q.Body != nil {
+		q.Body.Drain() // the record has it
+	}
+	delete(h, "Content-Length")
+	delete(h, "Content-Encoding")
+	if kind != "" && (kind == jsonType || len(h["Content-Type"]) == 0) {
+		h["Content-Type"] = []string{kind}
+	}
+	q.Trailer, q.ContentLength = nil, int64(len(data))
+	if q.Body = nil; len(data) > 0 {
+		q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
+	}
+}
+
+func (r *Request) headerMap() http.Header { return r.x.Request.Header }
+
+// editHeader copies the header before the first change: others may hold it.
+func (r *Request) editHeader() (http.Header, error) {
+	q := r.x.Request
+	if !r.own {
+		r.own, q.Header = true, q.Header.Clone()
+		if q.Header == nil {
+			q.Header = http.Header{}
+		}
+	}
+	return q.Header, nil
+}
+
+func forwardTo(c *Call, a Args) (starlark.Value, error) {
+	var req, method, to, headers, body starlark.Value = nil, starlark.None, starlark.None, starlark.None, starlark.None
+	if err := a.Unpack("req", &req, "method?", &method, "url?", &to, "headers?", &headers, "body?", &body); err != nil {
+		return nil, err
+	}
+	r, ok := req.(*Request)
+	if !ok {
+		return nil, fmt.Errorf("forward: argument \"req\": got %s, want request", describe(req))
+	}
+	x := r.x
+	if x.Forward == nil {
+		return nil, errors.New("forward: there is no real server here")
+	}
+	q := x.Request
+	saved := *q
+	// What is given goes with this one request: the device's own stays as it is.
+	defer func() {
+		sent := q.Body
+		*q = saved
+		if body != starlark.None {
+			q.Body = sent // it may still be on its way
+		}
+	}()
+	if s, ok := starlark.AsString(method); ok {
+		if err := setMethod(q, s); err != nil {
+			return nil, fmt.Errorf("forward: %w", err)
+		}
+	} else if method != starlark.None {
+		return nil, fmt.Errorf("forward: argument \"method\": got %s, want string", describe(method))
+	}
+	if s, ok := starlark.AsString(to); ok {
+		if err := setURL(q, s); err != nil {
+			return nil, fmt.Errorf("forward: %w", err)
+		}
+	} else if to != starlark.None {
+		return nil, fmt.Errorf("forward: argument \"url\": got %s, want string", describe(to))
+	}
+	if headers != starlark.None || body != starlark.None {
+		q.Header = q.Header.Clone()
+		if q.Header == nil {
+			q.Header = http.Header{}
+		}
+	}
+	if headers != starlark.None {
+		if err := layHeaders(q.Header, headers); err != nil {
+			return nil, fmt.Errorf("forward: %w", err)
+		}
+	}
+	if body != starlark.None {
+		data, kind, err := bodyBytes(body)
+		if err != nil {
+			return nil, fmt.Errorf("forward: body: %w", err)
+		}
+		if _, err := r.Body(); err != nil { // the script may ask for it later
+			return nil, err
+		}
+		replaceBody(q, q.Header, data, kind)
+	}
+	res, err := c.forward(x)
+	if err != nil {
+		return nil, err
+	}
+	v := NewResponse(c, res)
+	v.own = true
+	return v, nil
+}
+
+// layHeaders sets the headers of a dict in h.
+func layHeaders(h http.Header, v starlark.Value) error {
+	d, ok := v.(starlark.IterableMapping)
+	if !ok {
+		return fmt.Errorf("headers: got %s, want dict", describe(v))
+	}
+	for _, kv := range d.Items() {
+		name, ok := starlark.AsString(kv[0])
+		if !ok {
+			return fmt.Errorf("headers: name is %s, want string", describe(kv[0]))
+		}
+		values, err := headerValues(name, kv[1])
+		if err != nil {
+			return err
+		}
+		if name = http.CanonicalHeaderKey(name); values == nil {
+			delete(h, name)
+		} else {
+			h[name] = values
+		}
+	}
+	return nil
+}
+
+// Interface guard.
+var _ headerOwner = (*Request)(nil)

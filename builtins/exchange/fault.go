@@ -1,0 +1,208 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Breaker is a Conn that can end in another way than a response should.
+type Breaker interface {
+	// Break ends the device's connection, whatever it carries: last is written
+	// to it as it stands, then it is closed, with a reset when that is asked for.
+	Break(last []byte, reset bool) error
+}
+
+// Stream is a body that a function writes. Each Write is sent at once; the
+// context ends when the device leaves, its endpoint is removed or the proxy
+// stops.
+type Stream func(ctx context.Context, c Conn) error
+
+// SendTo calls the function.
+func (s Stream) SendTo(ctx context.Context, c Conn) error { return s(ctx, c) }
+
+// Socket is a body that a function sends over the bare connection, which it
+// takes with Conn.Hijack. It goes with status 101.
+type Socket func(ctx context.Context, c Conn) error
+
+// Hijacks marks the body as one that takes the connection.
+func (Socket) Hijacks() {}
+
+// SendTo calls the function.
+func (s Socket) SendTo(ctx context.Context, c Conn) error { return s(ctx, c) }
+
+// ErrFault is what a deliberate fault ends with; the record of the exchange
+// names it.
+var ErrFault = errors.New("fault")
+
+// Faults lists the kinds that [NewFault] knows.
+func Faults() []string { return []string{"close", "garbage", "reset", "stall", "truncate"} }
+
+// NewFault makes a response that is what the network does instead of
+// answering:
+//
+//	reset     the connection ends with a TCP reset
+//	close     the connection is closed
+//	garbage   bytes that are no HTTP, then the connection is closed
+//	stall     nothing more, until the device gives up
+//	truncate  the connection is closed in the middle of the body
+//
+// With after above 0 the answer begins: its header and that many bytes of its
+// body are sent first. A truncate sends at least the header. The answer is res,
+// or, when that is nil, one of filler bytes. A res is not changed.
+func NewFault(kind string, after int64, res *Response) (*Response, error) {
+	if after < 0 {
+		return nil, fmt.Errorf("after is %d, want 0 or more bytes", after)
+	}
+	f := fault{kind: kind, after: after}
+	switch kind {
+	case "reset", "close", "garbage", "stall":
+		if after == 0 {
+			r := &Response{Origin: FromMock, Err: fmt.Errorf("%w: %s", ErrFault, kind)}
+			if res != nil {
+				r.Delay = res.Delay
+			}
+			r.Body = &bareFault{f}
+			return r, nil
+		}
+	case "truncate":
+	default:
+		return nil, fmt.Errorf("no fault %q, want reset, close, stall, truncate or garbage", kind)
+	}
+	r := &Response{Status: 200, Header: map[string][]string{"Content-Type": {"application/octet-stream"}}, Body: filler(2*after + 1)}
+	if res != nil {
+		r = res.Clone()
+	}
+	r.Origin = FromMock
+	r.Header.Del("Content-Length")
+	r.Body = &cutBody{fault: f, body: r.Body}
+	return r, nil
+}
+
+// fault is a way to end a connection.
+type fault struct {
+	kind  string
+	after int64 // bytes of the body that are sent before
+}
+
+// strike does what the fault is.
+func (f fault) strike(ctx context.Context, c Conn) error {
+	err := fmt.Errorf("%w: %s", ErrFault, f.kind)
+	if f.kind == "stall" {
+		<-ctx.Done()
+		return err
+	}
+	b, ok := c.(Breaker)
+	if !ok || f.kind == "truncate" {
+		return err // the response is broken off
+	}
+	var last []byte
+	if f.kind == "garbage" {
+		last = bytes.Repeat([]byte{0xff, 0x00, 0xa5, 0x17}, 64)
+	}
+	return errors.Join(err, b.Break(last, f.kind == "reset"))
+}
+
+// bareFault strikes before anything is sent.
+type bareFault struct{ fault }
+
+// Hijacks marks the body as one that no status line goes before.
+func (*bareFault) Hijacks() {}
+
+// SendTo strikes.
+func (b *bareFault) SendTo(ctx context.Context, c Conn) error { return b.strike(ctx, c) }
+
+// cutBody strikes in the middle of another body.
+type cutBody struct {
+	fault
+	body Body
+}
+
+// Size is the length that the whole body would have, so that the device misses
+// what does not come.
+func (b *cutBody) Size() int64 {
+	switch body := b.body.(type) {
+	case nil:
+		return b.after + 1
+	case Sized:
+		return max(body.Size(), b.after+1)
+	}
+	return -1
+}
+
+// Close closes the body.
+func (b *cutBody) Close() error {
+	if c, ok := b.body.(interface{ Close() error }); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// SendTo sends the beginning, then strikes.
+func (b *cutBody) SendTo(ctx context.Context, c Conn) error {
+	if b.body != nil && b.after > 0 {
+		// The body ends when there is enough of it.
+		inner, cancel := context.WithCancel(ctx)
+		err := b.body.SendTo(inner, &cutConn{Conn: c, left: b.after})
+		cancel()
+		if err != nil && !errors.Is(err, errCut) {
+			return err
+		}
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	return b.strike(ctx, c)
+}
+
+var errCut = errors.New("cut off")
+
+// cutConn takes only so many bytes.
+type cutConn struct {
+	Conn
+	left int64
+}
+
+func (c *cutConn) Write(b []byte) (int, error) {
+	n := min(int64(len(b)), c.left)
+	m, err := c.Conn.Write(b[:n])
+	c.left -= int64(m)
+	if err == nil && c.left == 0 {
+		err = errCut
+	}
+	return m, err
+}
+
+// ReadFrom copies piece by piece, so that no byte too many goes out.
+func (c *cutConn) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{c}, r)
+}
+
+// filler is a body of n bytes that mean nothing.
+type filler int64
+
+// Size is n.
+func (f filler) Size() int64 { return int64(f) }
+
+// SendTo writes them.
+func (f filler) SendTo(_ context.Context, c Conn) error {
+	piece := bytes.Repeat([]byte{'.'}, int(min(int64(f), 32<<10)))
+	for left := int64(f); left > 0; {
+		n, err := c.Write(piece[:min(left, int64(len(piece)))])
+		if left -= int64(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Interface guards.
+var (
+	_ Body     = Stream(nil)
+	_ Hijacker = Socket(nil)
+	_ Hijacker = (*bareFault)(nil)
+	_ Sized    = (*cutBody)(nil)
+	_ Sized    = filler(0)
+)

@@ -1,0 +1,88 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// Out is what a stream function writes to: the client's side of a response. It
+// belongs to the thread that runs the function.
+type Out struct {
+	ctx   context.Context
+	conn  exchange.Conn
+	call  *Call
+	sent  int64
+	write *starlark.Builtin
+}
+
+// NewOut makes the Out of a run, which ctx ends when the client leaves.
+func NewOut(ctx context.Context, conn exchange.Conn, c *Call) *Out {
+	o := &Out{ctx: ctx, conn: conn, call: c}
+	o.write = method(o, "out.write", (*Out).writeData)
+	return o
+}
+
+func (o *Out) String() string        { return "<out>" }
+func (o *Out) Type() string          { return "out" }
+func (o *Out) Freeze()               {}
+func (o *Out) Truth() starlark.Bool  { return true }
+func (o *Out) Hash() (uint32, error) { return 0, errors.New("unhashable: out") }
+
+// AttrNames lists the fields and methods.
+func (o *Out) AttrNames() []string { return []string{"closed", "request", "sent", "write"} }
+
+// Attr gives a field or method.
+func (o *Out) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "write":
+		return o.write, nil
+	case "closed":
+		return starlark.Bool(o.ctx.Err() != nil), nil
+	case "sent":
+		return starlark.MakeInt64(o.sent), nil
+	case "request":
+		return o.call.Request(), nil
+	}
+	return nil, nil
+}
+
+func (o *Out) writeData(_ *Call, a Args) (starlark.Value, error) {
+	var data starlark.Value
+	if err := a.Unpack("data", &data); err != nil {
+		return nil, err
+	}
+	var b []byte
+	switch v := data.(type) {
+	case starlark.String:
+		b = []byte(v)
+	case starlark.Bytes:
+		b = []byte(v)
+	default:
+		return nil, fmt.Errorf("out.write: got %s, want string or bytes", describe(data))
+	}
+	if err := o.ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(b) > 0 {
+		n, err := o.conn.Write(b)
+		o.sent += int64(n)
+		if err == nil {
+			err = o.conn.Flush()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("out.write: %w", err)
+		}
+	}
+	if o.call.Waited != nil {
+		o.call.Waited()
+	}
+	return starlark.None, nil
+}
+
+// Interface guard.
+var _ starlark.HasAttrs = (*Out)(nil)

@@ -1,0 +1,255 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// Response is an answer as scripts see it: what response() makes, or the real
+// server's answer from forward(). It may be changed until it is frozen; one
+// that is kept in a global answers any number of requests. It belongs to one
+// thread until then.
+type Response struct {
+	res *exchange.Response
+	// own says that res and its header were made for this value; others are
+	// copied before the first change.
+	own    bool
+	frozen bool
+	made   exchange.Response // what res points to for response()
+
+	ctx     context.Context // reads the body of a server's answer
+	maxBody int
+	// plain is the body with its encoding undone, once it was looked at.
+	plain []byte
+
+	handler exchange.Handler  // answers instead of res: a file
+	stream  starlark.Callable // writes the body
+}
+
+// NewResponse shows a response to the run c. A change to it is made to a copy.
+func NewResponse(c *Call, res *exchange.Response) *Response {
+	return &Response{res: res, ctx: c.Context, maxBody: c.Env.MaxBody}
+}
+
+// Answer is the response as it is now; nobody may change it any more.
+func (r *Response) Answer() *exchange.Response { return r.res }
+
+// Handler is what answers instead of Answer, or nil.
+func (r *Response) Handler() exchange.Handler { return r.handler }
+
+// Stream is the function that writes the body, or nil.
+func (r *Response) Stream() starlark.Callable { return r.stream }
+
+func (r *Response) String() string        { return fmt.Sprintf("<response %d>", r.res.Status) }
+func (r *Response) Type() string          { return "response" }
+func (r *Response) Truth() starlark.Bool  { return true }
+func (r *Response) Hash() (uint32, error) { return 0, errors.New("unhashable: response") }
+
+// Freeze ends the changes.
+func (r *Response) Freeze() {
+	r.frozen = true
+	if r.stream != nil {
+		r.stream.Freeze()
+	}
+}
+
+// AttrNames lists the fields and methods.
+func (r *Response) AttrNames() []string {
+	return []string{"body", "headers", "json", "status", "text"}
+}
+
+// Attr gives a field or method.
+func (r *Response) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "status":
+		return starlark.MakeInt(r.res.Status), nil
+	case "headers":
+		return Header{r}, nil
+	case "body":
+		b, err := r.decoded()
+		return starlark.Bytes(b), err
+	case "text":
+		b, err := r.decoded()
+		return starlark.String(strings.ToValidUTF8(string(b), "\ufffd")), err
+	case "json":
+		return method(r, "response.json", (*Response).json), nil
+	}
+	return nil, nil
+}
+
+// SetField changes status or body. A dict or list as a body is sent as JSON.
+func (r *Response) SetField(name string, v starlark.Value) error {
+	switch name {
+	case "status":
+		n, ok := integer(v)
+		if !ok || n < 200 || n > 599 {
+			return fmt.Errorf("response.status: got %s, want 200 to 599", describe(v))
+		}
+		if err := r.edit(); err != nil {
+			return err
+		}
+		r.res.Status = int(n)
+		return nil
+	case "body", "text":
+		data, kind, err := bodyBytes(v)
+		if err != nil {
+			return fmt.Errorf("response.%s: %w", name, err)
+		}
+		return r.setBody(data, kind)
+	}
+	if name == "headers" || name == "json" {
+		return fmt.Errorf("response.%s can't be replaced; set headers[name] or body", name)
+	}
+	return starlark.NoSuchAttrError(fmt.Sprintf("response has no .%s to set: want status, body or headers[name]", name))
+}
+
+// edit makes res ours to change.
+func (r *Response) edit() error {
+	if r.frozen {
+		return errors.New("cannot change a frozen response")
+	}
+	if !r.own {
+		r.res, r.own = r.res.Clone(), true
+	}
+	if r.res.Origin == exchange.FromServer {
+		r.res.Origin = exchange.FromPatch
+	}
+	return nil
+}
+
+func (r *Response) setBody(data []byte, kind string) error {
+	if err := r.edit(); err != nil {
+		return err
+	}
+	if c, ok := r.res.Body.(interface{ Close() error }); ok {
+		c.Close()
+	}
+	h := r.editable()
+	// What was said of the old body is not true of the new one.
+	for _, name := range [...]string{
+		"Content-Length", "Content-Encoding", "Transfer-Encoding", "Etag", "Last-Modified",
+		"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Accept-Ranges", "Trailer",
+	} {
+		delete(h, name)
+	}
+	if kind == jsonType && !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") {
+		h["Content-Type"] = []string{kind}
+	} else if kind != "" && len(h["Content-Type"]) == 0 {
+		h["Content-Type"] = []string{kind}
+	}
+	r.res.Trailer, r.res.Body = nil, exchange.Bytes(data)
+	r.handler, r.stream, r.plain = nil, nil, data
+	return nil
+}
+
+// editable is the header to change; edit has been called.
+func (r *Response) editable() http.Header {
+	if r.res.Header == nil || sharedHeader(r.res.Header) {
+		r.res.Header = r.res.Header.Clone()
+		if r.res.Header == nil {
+			r.res.Header = http.Header{}
+		}
+	}
+	return r.res.Header
+}
+
+func (r *Response) headerMap() http.Header { return r.res.Header }
+
+func (r *Response) editHeader() (http.Header, error) {
+	if r.handler != nil {
+		return nil, errors.New("the header of a file's response is given to response(headers = ...)")
+	}
+	if err := r.edit(); err != nil {
+		return nil, err
+	}
+	return r.editable(), nil
+}
+
+// decoded reads the body whole and undoes its encoding.
+func (r *Response) decoded() ([]byte, error) {
+	if r.plain != nil || r.res.Body == nil {
+		return r.plain, nil
+	}
+	if r.handler != nil || r.stream != nil {
+		return nil, errors.New("the body of this response is not known before it is sent")
+	}
+	b, ok := r.res.Body.(exchange.Bytes)
+	if !ok {
+		if _, ok := r.res.Body.(exchange.Hijacker); ok {
+			return nil, errors.New("this response has no body: it takes the connection")
+		}
+		data, rest, err := exchange.ReadBody(r.ctx, r.res.Body, int64(r.maxBody))
+		if !r.own {
+			r.res, r.own = r.res.Clone(), true
+		}
+		if rest != nil {
+			r.res.Body = rest
+			return nil, fmt.Errorf("response body is larger than %d bytes (max_body)", r.maxBody)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("response body: %w", err)
+		}
+		b = data
+		r.res.Body = b
+	}
+	plain, err := exchange.Decode(b, exchange.Encodings(r.res.Header), r.maxBody)
+	if errors.Is(err, exchange.ErrBodyTooLarge) {
+		return nil, fmt.Errorf("response body is larger than %d bytes when decoded (max_body)", r.maxBody)
+	}
+	if err != nil {
+		plain = b
+	}
+	if !r.frozen {
+		r.plain = plain
+	}
+	return plain, nil
+}
+
+func (r *Response) json(_ *Call, a Args) (starlark.Value, error) {
+	var path string
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
+		return nil, err
+	}
+	b, err := r.decoded()
+	if err != nil {
+		return nil, err
+	}
+	v, err := DecodeJSON(b)
+	if err != nil {
+		return def, nil
+	}
+	if v = Dig(v, path); v == nil {
+		return def, nil
+	}
+	return v, nil
+}
+
+const jsonType = "application/json"
+
+// bodyBytes is a body as it is sent, and its content type when none is given.
+func bodyBytes(v starlark.Value) ([]byte, string, error) {
+	switch v := v.(type) {
+	case nil, starlark.NoneType:
+		return nil, "", nil
+	case starlark.String:
+		return []byte(v), "text/plain; charset=utf-8", nil
+	case starlark.Bytes:
+		return []byte(v), "application/octet-stream", nil
+	}
+	b, err := AppendJSON(make([]byte, 0, 240), v)
+	return b, jsonType, err
+}
+
+// Interface guards.
+var (
+	_ starlark.HasSetField = (*Response)(nil)
+	_ headerOwner          = (*Response)(nil)
+)

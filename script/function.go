@@ -1,0 +1,225 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+)
+
+// Answering is how the answers of a script are made.
+type Answering struct {
+	builtins.Defaults
+	// Compile makes a handler of a dict with the keys of a scenario; the values
+	// are JSON values, or json.RawMessage. where is the place of the function
+	// that returned it. Without it only plain dicts (status, body, headers,
+	// content_type, file, latency_ms) answer.
+	Compile func(def map[string]any, where Position) (exchange.Handler, error)
+}
+
+// Handler makes a handler of a Starlark function of one parameter, the
+// request. What it returns answers: response(), a dict with the keys of a
+// scenario, fault(), the real server's answer from forward(), None (the real
+// server, untouched), or a handler or another such function, which answers
+// instead.
+func (h *Host) Handler(fn starlark.Value) (exchange.Handler, error) {
+	return h.HandlerWith(fn, &h.answering)
+}
+
+// HandlerWith is Handler for a script whose answers are made in a way of their
+// own.
+func (h *Host) HandlerWith(fn starlark.Value, how *Answering) (exchange.Handler, error) {
+	c, ok := fn.(starlark.Callable)
+	if !ok {
+		return nil, fmt.Errorf("handler is a %s, want a function", fn.Type())
+	}
+	c.Freeze()
+	return &function{host: h, fn: c, how: how}, nil
+}
+
+// function is a Starlark function that answers.
+type function struct {
+	host *Host
+	fn   starlark.Callable
+	how  *Answering
+
+	mu       sync.Mutex
+	compiled map[*starlark.Dict]exchange.Handler // of frozen dicts
+}
+
+// maxHops bounds how often an answer is another function.
+const maxHops = 20
+
+// Respond calls the function. The thread is given back before a Go handler
+// that it chose answers, so waiting for a server holds no thread.
+func (f *function) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	r := f.host.get(ctx, x)
+	r.call.Defaults = &f.how.Defaults
+	res, next, err := f.ask(r, x)
+	sent := exchange.Body(nil)
+	if res != nil {
+		sent = res.Body
+	}
+	r.call.Release(sent)
+	f.host.put(r)
+	switch {
+	case err != nil:
+		return nil, f.host.report(x, err)
+	case next != nil:
+		return next.Respond(ctx, x)
+	}
+	return res, nil
+}
+
+// ask runs the function, and those that it returns, until there is an answer:
+// a response, or the handler that answers instead; neither is the real server.
+func (f *function) ask(r *runner, x *exchange.Exchange) (*exchange.Response, exchange.Handler, error) {
+	fn := f.fn
+	for range maxHops {
+		v, err := r.run(fn, starlark.Tuple{r.call.Request()})
+		if err != nil {
+			return nil, nil, err
+		}
+		if next, ok := v.(starlark.Callable); ok {
+			fn = next
+			continue
+		}
+		res, next, err := f.answer(r, x, fn, v)
+		if err != nil {
+			return nil, nil, fault(fn, err)
+		}
+		return res, next, nil
+	}
+	return nil, nil, fault(fn, errors.New("the answers are functions without an end"))
+}
+
+// answer makes a response of what fn returned.
+func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable, v starlark.Value) (*exchange.Response, exchange.Handler, error) {
+	switch v := v.(type) {
+	case starlark.NoneType:
+		return nil, nil, nil
+	case *builtins.Response:
+		if h := v.Handler(); h != nil {
+			return nil, h, nil
+		}
+		if s := v.Stream(); s != nil {
+			res := v.Answer().Clone()
+			res.Body = f.host.streaming(x, s, f.how)
+			return res, nil, nil
+		}
+		return v.Answer(), nil, nil
+	case *starlark.Dict:
+		return f.dict(fn, v)
+	case *builtins.Fault:
+		res, err := v.Respond()
+		return res, nil, err
+	case *builtins.Handler:
+		return nil, v.Handler, nil
+	}
+	return nil, nil, fmt.Errorf("%s returned %s, want response(), a dict, fault(), forward(), None or a function", fn.Name(), v.Type())
+}
+
+// maxCompiled bounds the dicts that are remembered.
+const maxCompiled = 256
+
+// dict answers as a scenario's dict does. One that can't change any more, such
+// as a global, is compiled once.
+func (f *function) dict(fn starlark.Callable, d *starlark.Dict) (*exchange.Response, exchange.Handler, error) {
+	constant := frozen(d)
+	if constant {
+		f.mu.Lock()
+		h := f.compiled[d]
+		f.mu.Unlock()
+		if h != nil {
+			return nil, h, nil
+		}
+	}
+	res, h, plain, err := builtins.Plain(d, &f.how.Defaults)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case plain && h == nil:
+		if !constant {
+			return res, nil, nil
+		}
+		h = exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) { return res, nil })
+	case !plain:
+		if h, err = f.compile(fn, d); err != nil {
+			return nil, nil, err
+		}
+	}
+	if constant {
+		f.mu.Lock()
+		if len(f.compiled) >= maxCompiled || f.compiled == nil {
+			f.compiled = map[*starlark.Dict]exchange.Handler{}
+		}
+		if first := f.compiled[d]; first != nil {
+			h = first // of two at once: a sequence in it counts once
+		}
+		f.compiled[d] = h
+		f.mu.Unlock()
+	}
+	return nil, h, nil
+}
+
+// compile makes a handler of a dict that is more than plain.
+func (f *function) compile(fn starlark.Callable, d *starlark.Dict) (exchange.Handler, error) {
+	def := make(map[string]any, d.Len())
+	for k, v := range d.Entries() {
+		key, ok := k.(starlark.String)
+		if !ok {
+			return nil, fmt.Errorf("%s returned a dict with the key %s, want the keys of a scenario", fn.Name(), k)
+		}
+		text, err := builtins.AppendJSON(nil, v)
+		if err != nil {
+			return nil, fmt.Errorf("%s returned a dict: %s: %w", fn.Name(), key, err)
+		}
+		def[string(key)] = json.RawMessage(text)
+	}
+	if f.how.Compile == nil {
+		return nil, fmt.Errorf("%s returned a dict with other keys than status, body, headers, content_type, file and latency_ms", fn.Name())
+	}
+	return f.how.Compile(def, place(fn))
+}
+
+// frozenKey is a key that no dict holds.
+type frozenKey struct{ starlark.NoneType }
+
+var errFrozenKey = errors.New("no key")
+
+// Hash refuses, so that nothing is ever deleted.
+func (frozenKey) Hash() (uint32, error) { return 0, errFrozenKey }
+
+// frozen tells whether a dict can't change any more: the interpreter refuses a
+// change before it looks at the key.
+func frozen(d *starlark.Dict) bool {
+	_, _, err := d.Delete(frozenKey{})
+	return err != nil && err != errFrozenKey && strings.Contains(err.Error(), "frozen")
+}
+
+// fault places an error at the definition of fn, unless it has a place.
+func fault(fn starlark.Callable, err error) error {
+	var done *Error
+	if errors.As(err, &done) {
+		return err
+	}
+	return &Error{Pos: place(fn), Message: err.Error(), Err: err}
+}
+
+// place is where a function is defined; unknown for those that are not Starlark.
+func place(fn starlark.Callable) Position {
+	if fn, ok := fn.(*starlark.Function); ok {
+		return position(fn.Position())
+	}
+	return Position{}
+}
+
+// Interface guard.
+var _ exchange.Handler = (*function)(nil)

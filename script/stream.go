@@ -1,0 +1,37 @@
+package script
+
+import (
+	"context"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+)
+
+// streaming is a body that fn writes.
+func (h *Host) streaming(x *exchange.Exchange, fn starlark.Callable, how *Answering) exchange.Stream {
+	return func(ctx context.Context, conn exchange.Conn) error {
+		r := h.unlimited(ctx, x, how)
+		_, err := r.run(fn, starlark.Tuple{builtins.NewOut(ctx, conn, &r.call)})
+		r.call.Release(nil)
+		h.put(r)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // it ended because nobody listens
+		}
+		if err != nil {
+			return h.report(x, err)
+		}
+		return nil
+	}
+}
+
+// unlimited takes a runner for what may go on as long as the client stays: only
+// the steps between two waits are bounded.
+func (h *Host) unlimited(ctx context.Context, x *exchange.Exchange, how *Answering) *runner {
+	r := h.get(ctx, x)
+	r.call.Deadline = time.Time{}
+	r.call.Defaults = &how.Defaults
+	return r
+}
