@@ -1,0 +1,52 @@
+package scenario
+
+import (
+	"net/http"
+	"time"
+
+	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// Answering is how the functions of a script answer in env: with its defaults
+// and files, and with dicts that have the keys of an endpoint.
+func Answering(env Env) *script.Answering { return newCompiler(env, mock.Source{}, "").answering() }
+
+func (c *compiler) answering() *script.Answering {
+	dir := c.env.FilesDir
+	how := &script.Answering{
+		Defaults: builtins.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency},
+		Compile:  c.answer,
+	}
+	how.File = func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler {
+		return mock.NewFile(dir, name, status, header, contentType, delay)
+	}
+	return how
+}
+
+// answer compiles a dict that a function returned.
+func (c *compiler) answer(def map[string]any, where script.Position) (exchange.Handler, error) {
+	b, err := exchange.EncodeJSON(def)
+	if err != nil {
+		return nil, err
+	}
+	n, err := read("answer.json", b)
+	if err != nil {
+		return nil, err
+	}
+	src := mock.Source{Name: c.src.Name, File: where.File, Line: where.Line, Column: where.Column}
+	unplace(n, src)
+	inner := *c
+	inner.src = src
+	d, err := inner.define(n, "answer", inStep)
+	if err != nil {
+		return nil, inFile(where.File, err)
+	}
+	h, _, err := d.handler()
+	if err != nil {
+		return nil, inFile(where.File, err)
+	}
+	return h, nil
+}
