@@ -49,6 +49,10 @@ type Exchange struct {
 	Source string
 	// Params holds what the {name} segments of the endpoint's path matched.
 	Params map[string]string
+	// Gone ends when the endpoint that answers is removed or replaced; nil means
+	// never. What answers for long ends with it; the proxy sees to that for
+	// bodies without a length.
+	Gone context.Context
 	// Notes collects what handlers and scripts have to say about this exchange.
 	Notes Notes
 	// Forward asks the real server for its answer to Request as it is now.

@@ -2,6 +2,7 @@ package mock
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 
@@ -14,10 +15,14 @@ type row struct {
 	match  Match
 	source string
 	err    error // why the match could not be compiled; it then fits nothing
+
+	gone   context.Context // ends when the endpoint is no longer in the table
+	retire context.CancelFunc
 }
 
 func newRow(ep *Endpoint) *row {
 	w := &row{ep: ep, match: ep.Match, source: ep.Source.String()}
+	w.gone, w.retire = context.WithCancel(context.Background())
 	w.err = w.match.Compile()
 	return w
 }

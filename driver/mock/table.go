@@ -125,7 +125,25 @@ func (t *Table) Get(name string) *Endpoint {
 func (t *Table) change(edit func([]*row) []*row) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ix.Store(newIndex(edit(slices.Clone(t.ix.Load().rows))))
+	old := t.ix.Load().rows
+	fresh := edit(slices.Clone(old))
+	kept := make(map[*Endpoint]*row, len(fresh))
+	for _, w := range fresh {
+		kept[w.ep] = w
+	}
+	var gone []*row
+	for _, w := range old {
+		if again := kept[w.ep]; again == nil {
+			gone = append(gone, w)
+		} else if again != w { // the same endpoint, put in once more
+			again.retire()
+			again.gone, again.retire = w.gone, w.retire
+		}
+	}
+	t.ix.Store(newIndex(fresh))
+	for _, w := range gone {
+		w.retire()
+	}
 }
 
 func put(rows []*row, ep *Endpoint) []*row {
@@ -155,12 +173,12 @@ type tableHandler struct {
 func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	w := h.t.ix.Load().find(x.Request)
 	if w != nil && w.ep.Handler != nil {
-		x.Endpoint, x.Source, x.Params = w.ep.Name, w.source, w.match.params(x.Request.Path())
+		x.Endpoint, x.Source, x.Params, x.Gone = w.ep.Name, w.source, w.match.params(x.Request.Path()), w.gone
 		if res, err := w.ep.Handler.Respond(ctx, x); res != nil || err != nil {
 			return res, err
 		}
 		// It did not answer: the exchange names who does.
-		x.Endpoint, x.Source, x.Params = "", "", nil
+		x.Endpoint, x.Source, x.Params, x.Gone = "", "", nil, nil
 	}
 	return h.end.Respond(ctx, x)
 }

@@ -27,6 +27,7 @@ type sender struct {
 	left   int64 // bytes of the announced length still to come, -1 when unknown
 	stream bool  // flush after every piece
 	abort  bool  // break the connection off instead of ending the response
+	taken  bool  // by Hijack
 
 	trailer http.Header
 }
@@ -92,11 +93,38 @@ func framing(name string) bool {
 
 // hijack lets the body have the connection.
 func (s *serving) hijack(res *exchange.Response) {
-	s.conn.w, s.conn.s = s.w, s
-	if err := res.Body.SendTo(s.r.Context(), &s.conn); err != nil {
+	s.conn.w, s.conn.s, s.conn.left = s.w, s, -1
+	ctx, stop := s.lasting()
+	defer stop()
+	if err := exchange.Sleep(ctx, res.Delay); err != nil {
+		s.conn.abort = true
+		return
+	}
+	if s.req.Body != nil && res.Origin != exchange.FromServer {
+		s.req.Body.Drain()
+	}
+	if err := res.Body.SendTo(ctx, &s.conn); err != nil {
 		s.p.log.Debug("socket ended", slog.String("url", s.req.URL()), slog.Any("error", err))
 	}
+	// One that was not taken never got an answer, and gets none.
+	s.conn.abort = !s.conn.taken
 }
+
+// lasting is the context of what may go on for long: it ends with the exchange
+// and with the endpoint that answers.
+func (s *serving) lasting() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(s.r.Context())
+	if s.x.Gone == nil {
+		return ctx, func() { cancel(nil) }
+	}
+	stop := context.AfterFunc(s.x.Gone, func() { cancel(errGone) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+var errGone = errors.New("the mock was removed")
 
 // send sends the body.
 func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
@@ -112,6 +140,11 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 	}
 	if !ready(res.Body, size) {
 		c.Flush() // the header goes out now: the first byte may be long in coming
+	}
+	if size < 0 && s.x.Gone != nil && res.Origin == exchange.FromMock {
+		var stop context.CancelFunc
+		ctx, stop = s.lasting()
+		defer stop()
 	}
 	err := res.Body.SendTo(ctx, c)
 	if c.rec != nil {
@@ -199,7 +232,25 @@ func (c *sender) Flush() error {
 
 // Hijack gives the connection away.
 func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(c.w).Hijack()
+	nc, rw, err := http.NewResponseController(c.w).Hijack()
+	c.taken = err == nil
+	return nc, rw, err
+}
+
+// Break ends the whole connection, with HTTP/2 too: last is its last word.
+func (c *sender) Break(last []byte, reset bool) error {
+	c.abort = true
+	cl := c.s.cl
+	if len(last) > 0 {
+		cl.conn.Write(last)
+	}
+	if !reset {
+		return cl.conn.Close()
+	}
+	if l, ok := cl.socket.(interface{ SetLinger(int) error }); ok {
+		l.SetLinger(0)
+	}
+	return cl.socket.Close() // a TLS goodbye would come before the reset
 }
 
 var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
@@ -287,4 +338,8 @@ func (c *sender) move(b *h1Body) error {
 	return err
 }
 
-var _ exchange.Conn = (*sender)(nil)
+// Interface guards.
+var (
+	_ exchange.Conn    = (*sender)(nil)
+	_ exchange.Breaker = (*sender)(nil)
+)

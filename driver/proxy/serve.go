@@ -50,6 +50,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, ok := res.Body.(exchange.Hijacker); ok {
 		s.journal(res) // it may go on for hours
 		s.hijack(res)
+		if s.conn.abort {
+			panic(http.ErrAbortHandler)
+		}
 		return
 	}
 	s.send(res)

@@ -91,13 +91,15 @@ type client struct {
 	target string // host:port of the CONNECT, empty outside of one
 	plain  bool   // bytes reach the socket as they are
 	note   *headNote
+	conn   net.Conn // with TLS, if there is any
+	socket net.Conn // without
 }
 
 type clientKey struct{}
 
 // withClient is the server's ConnContext.
 func withClient(ctx context.Context, nc net.Conn) context.Context {
-	cl := new(client)
+	cl := &client{conn: nc}
 	t, ok := nc.(*tls.Conn)
 	if c, clear := nc.(*clearConn); clear {
 		t, ok, cl.note = c.Conn, true, &c.note
@@ -106,6 +108,7 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 		cl.tls, cl.sni = true, t.ConnectionState().ServerName
 		nc = t.NetConn()
 	}
+	cl.socket = nc
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		cl.addr = a.AddrPort()
 		cl.addr = netip.AddrPortFrom(cl.addr.Addr().Unmap(), cl.addr.Port())
