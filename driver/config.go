@@ -22,8 +22,8 @@ type Config struct {
 	// Accept any certificate of a real server. Default true.
 	SSLInsecure bool `yaml:"ssl_insecure"`
 	// The scenario loaded at every start in mock mode: a directory with a
-	// scenario.yaml, or a YAML or JSON file; relative to the mocks directory.
-	// Default none.
+	// scenario.yaml, or a YAML, JSON or Starlark file; relative to the mocks
+	// directory. Default none.
 	MockScenario string `yaml:"mock_scenario"`
 	// Endpoints laid over the scenario at every start in mock mode, as in a
 	// scenario file. Default none.

@@ -211,6 +211,8 @@ type statusReport struct {
 	Scenario *string `json:"scenario"`
 	// ScenarioError says why the file on disk is not in force.
 	ScenarioError *string `json:"scenario_error"`
+	// AddonErrors says, by name, why addons as they are on disk are not in force.
+	AddonErrors map[string]string `json:"addon_errors"`
 	// Captures tells how much the journal holds and has dropped.
 	Captures any `json:"captures"`
 }
@@ -222,6 +224,7 @@ func (d *Driver) status(context.Context) (string, error) {
 		s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address
 	}
 	s.Scenario, s.ScenarioError = d.mocks.origin()
+	s.AddonErrors = d.mocks.addons.Faults()
 	return toJSON(s)
 }
 

@@ -24,6 +24,7 @@ type loaded struct {
 	print string   // fingerprint of files, as they were read
 	watch *watch   // nil when nothing is watched
 	fault error    // why the files as they are now are not in force
+	hooks *scenario.Hooks
 }
 
 // read makes the scenario from its file or text.
@@ -36,19 +37,28 @@ func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
 
 // open reads the scenario and notes what it was read from. The fingerprint is
 // taken before, so that an edit meanwhile shows as a change; where it turns out
-// to be of other files, they are read once more.
+// to be of other files, they are read once more. When it fails, files and
+// fingerprint are those of the failure, so that a repair shows.
 func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
 	for again := true; ; again = false {
-		l.print = fingerprint(l.files)
+		l.print = scenario.Fingerprint(l.files)
 		s, err := l.read(env)
-		if err != nil {
+		if s == nil {
+			return nil, err
+		}
+		if err != nil && len(s.Files) == 0 {
 			return nil, err
 		}
 		same := slices.Equal(l.files, s.Files)
-		l.source, l.files = s.Path, s.Files
-		if same || !again {
-			return s.Endpoints, nil
+		l.files = s.Files
+		if !same && again {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		l.source, l.hooks = s.Path, s.Hooks
+		return s.Endpoints, nil
 	}
 }
 
@@ -73,6 +83,7 @@ func (m *mocks) load(l *loaded) (int, error) {
 		return 0, err
 	}
 	m.install(eps, l)
+	m.followAddons()
 	return len(eps), nil
 }
 
@@ -80,6 +91,7 @@ func (m *mocks) load(l *loaded) (int, error) {
 func (m *mocks) unload() {
 	m.loaded.stop()
 	m.loaded = nil
+	m.hook(nil)
 }
 
 // origin tells what is loaded and why its file may not be in force.
@@ -148,7 +160,7 @@ func (d *Driver) scenarioFile(name string) (path, text string) {
 
 // scenarioFiles are what may be the scenario of a directory, the usual one first.
 func scenarioFiles(dir string) []string {
-	return []string{filepath.Join(dir, "scenario.yaml"), filepath.Join(dir, "scenario.yml"), filepath.Join(dir, "scenario.json")}
+	return []string{filepath.Join(dir, "scenario.yaml"), filepath.Join(dir, "scenario.yml"), filepath.Join(dir, "scenario.json"), filepath.Join(dir, "scenario.star")}
 }
 
 // scenarioIn is the scenario file of a directory.

@@ -52,7 +52,7 @@ func TestLoadScenario(t *testing.T) {
 	if got := b.call("load_mock_scenario_content", "x.yaml", "a: ["); !strings.HasPrefix(got, "Failed to parse scenario: x.yaml:") {
 		t.Error(got)
 	}
-	if got := b.call("load_mock_scenario_content", "x.star", ""); !strings.HasPrefix(got, "UNIMPLEMENTED ") {
+	if got := b.call("load_mock_scenario_content", "x.star", "endpoints = {'GET /x': tru}"); !strings.HasPrefix(got, "Failed to parse scenario: x.star:1:24: undefined: tru") {
 		t.Error(got)
 	}
 

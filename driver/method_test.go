@@ -174,7 +174,7 @@ func TestTexts(t *testing.T) {
 		{"set_mock_sequence", args{"GET", "/s", `{"a": 1}`}, "Sequence must be a non-empty JSON array"},
 		{"set_mock_template", args{"GET", "/t", ""}, "Invalid JSON: empty text"},
 		{"set_mock_addon", args{"GET", "/t", "hls", "x"}, "Invalid JSON: invalid character 'x' looking for beginning of value: line 1 column 1"},
-		{"set_mock_addon", args{"GET", "/t", "hls"}, "UNIMPLEMENTED addons need Starlark scripts, which this build does not run yet"},
+		{"set_mock_addon", args{"GET", "/t", "hls"}, "Addon not found: hls"},
 		{"set_mock_conditional", args{"GET", "/c", "x"}, "Invalid JSON: invalid character 'x' looking for beginning of value: line 1 column 1"},
 		{"set_mock_conditional", args{"GET", "/c", "{}"}, "Rules must be a non-empty JSON array"},
 		{"list_mocks", nil, `{"GET /fw":{"content_type":"x/y","file":"a.json","headers":{"A":"b"},"status":203},` +

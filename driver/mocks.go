@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"starproxy/builtins/state"
 	"starproxy/driver/mock"
@@ -25,14 +26,19 @@ type mocks struct {
 	table  *mock.Table
 	script *script.Host // of templates, rules and sequences
 
-	mu     sync.Mutex // held while endpoints change
-	loaded *loaded    // nil when no scenario is
-	closed bool
+	addons *scenario.Addons
+	hooks  atomic.Pointer[scenario.Hooks] // of the loaded scenario
+
+	mu      sync.Mutex // held while endpoints change
+	watch   *watch     // of the addons' files
+	watched []string
+	loaded  *loaded // nil when no scenario is
+	closed  bool
 }
 
 func newMocks(cfg *Config, s *state.Store, log *slog.Logger) *mocks {
-	return &mocks{cfg: cfg, log: log, table: mock.NewTable(),
-		script: script.New(script.Options{State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge})}
+	host := script.New(script.Options{State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge})
+	return &mocks{cfg: cfg, log: log, table: mock.NewTable(), script: host, addons: scenario.NewAddons(host, log)}
 }
 
 // env is what endpoints are compiled with.
@@ -40,6 +46,7 @@ func (m *mocks) env() scenario.Env {
 	return scenario.Env{
 		FilesDir:  m.cfg.Directories.Files,
 		AddonsDir: m.cfg.Directories.Addons,
+		Addons:    m.addons,
 		Script:    m.script,
 		Log:       m.log,
 	}
@@ -63,6 +70,7 @@ func (m *mocks) set(key string, def map[string]any) error {
 		}
 		m.table.Set(ep)
 	}
+	m.followAddons()
 	return nil
 }
 
@@ -107,6 +115,9 @@ func (m *mocks) close() {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.unload()
+	if m.watch != nil {
+		m.watch.close()
+	}
 	m.script.Close()
 }
 
@@ -123,6 +134,7 @@ func (m *mocks) renew() (undo func(), err error) {
 		return nil, err
 	}
 	m.install(fresh, next)
+	m.followAddons()
 	m.script.Reset()
 	return func() {
 		m.mu.Lock()
@@ -139,7 +151,17 @@ func (m *mocks) install(eps []*mock.Endpoint, l *loaded) {
 	}
 	m.loaded.stop()
 	m.loaded = l
+	m.hook(l)
 	m.follow(l)
+}
+
+// hook puts the hooks of a scenario in force, nil for none.
+func (m *mocks) hook(l *loaded) {
+	if l == nil {
+		m.hooks.Store(nil)
+		return
+	}
+	m.hooks.Store(l.hooks)
 }
 
 // startup compiles the endpoints of a start; old are those in force.

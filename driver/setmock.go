@@ -153,10 +153,26 @@ func (d *Driver) setMockTemplate(_ context.Context, method, path, template strin
 }
 
 func (d *Driver) setMockAddon(_ context.Context, method, path, addon, config string) (string, error) {
+	key := mockKey(method, path)
+	if config == "" {
+		config = "{}"
+	}
 	if _, err := parseJSON(config); err != nil {
 		return "Invalid JSON: " + err.Error(), nil
 	}
-	return "", errorf(Unimplemented, "addons need Starlark scripts, which this build does not run yet")
+	if addon == "" {
+		return "", errorf(InvalidArgument, "set_mock_addon: argument addon_name is empty")
+	}
+	switch err := d.mocks.addons.Check(d.cfg.Directories.Addons, addon); {
+	case errors.Is(err, scenario.ErrNoAddon):
+		return "Addon not found: " + addon, nil
+	case err != nil:
+		return fmt.Sprintf("Addon %s: %v", addon, err), nil
+	}
+	if err := d.put("set_mock_addon", key, map[string]any{"addon": addon, "addon_config": json.RawMessage(config)}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Addon mock set: %s → %s", key, addon), nil
 }
 
 func (d *Driver) setMockConditional(_ context.Context, method, path, rulesJSON string) (string, error) {

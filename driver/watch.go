@@ -1,11 +1,8 @@
 package driver
 
 import (
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
 )
 
 // Editors save in several steps: truncate and write, or write aside, rename
@@ -118,17 +116,6 @@ func concerns(name string, files []string) bool {
 // close ends the watch without waiting for a call that is under way.
 func (w *watch) close() { w.fs.Close() }
 
-// fingerprint changes with the content of the files.
-func fingerprint(files []string) string {
-	h := sha256.New()
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		fmt.Fprintf(h, "%q %t %d\n", f, err == nil, len(data))
-		h.Write(data)
-	}
-	return string(h.Sum(nil))
-}
-
 // follow begins to watch the files of a scenario. Without a watch it stays as
 // it was loaded.
 func (m *mocks) follow(l *loaded) {
@@ -151,7 +138,7 @@ func (m *mocks) reload(l *loaded) {
 	if m.loaded != l || m.closed {
 		return
 	}
-	if fingerprint(l.files) == l.print {
+	if scenario.Fingerprint(l.files) == l.print {
 		return
 	}
 	watched, source := l.files, l.source
@@ -159,15 +146,46 @@ func (m *mocks) reload(l *loaded) {
 	if err != nil {
 		l.fault = err
 		m.log.Error("scenario not reloaded; the old one stays", "error", err)
-		return
+	} else {
+		l.fault = nil
+		m.table.ReplaceSource(mock.Source{Name: source}, m.beneath(eps, source))
+		m.hook(l)
+		m.log.Info("scenario reloaded", "path", l.path, "endpoints", len(eps))
 	}
-	l.fault = nil
-	m.table.ReplaceSource(mock.Source{Name: source}, m.beneath(eps, source))
-	m.log.Info("scenario reloaded", "path", l.path, "endpoints", len(eps))
 	if !slices.Equal(watched, l.files) {
 		l.stop()
 		m.follow(l)
 	}
+	m.followAddons()
+}
+
+// followAddons watches what the addons in use were read from. They reload alone,
+// each when its own files change.
+func (m *mocks) followAddons() {
+	files := m.addons.Files()
+	if slices.Equal(files, m.watched) {
+		return
+	}
+	if m.watch != nil {
+		m.watch.close()
+	}
+	m.watch, m.watched = nil, files
+	w, err := newWatch(files, m.log, m.reloadAddons)
+	if err != nil {
+		m.log.Warn("addons are not watched for changes", "error", err)
+		return
+	}
+	m.watch = w
+}
+
+func (m *mocks) reloadAddons() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	m.addons.Reload()
+	m.followAddons()
 }
 
 // beneath leaves out the endpoints that something else has taken the place of:

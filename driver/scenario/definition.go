@@ -180,12 +180,6 @@ func (d *definition) contentType() (string, error) {
 	return s, err
 }
 
-func (d *definition) unimplemented(n *yaml.Node, key, reason string) error {
-	e := faultf(n, "%s: %s", d.at(key), reason)
-	e.Err = ErrUnimplemented
-	return e
-}
-
 // number of a key for a summary.
 func (d *definition) count(key string) string {
 	n := len(d.get(key).Content)

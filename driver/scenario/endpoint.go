@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 
+	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins"
@@ -64,13 +65,15 @@ type compiler struct {
 	src mock.Source
 	// dir is where the document lies, empty when it was sent.
 	dir string
+	// answers are the values of nodes that stand for functions.
+	answers map[*yaml.Node]starlark.Value
 }
 
 func newCompiler(env Env, src mock.Source, dir string) *compiler {
 	if env.DefaultContentType == "" {
 		env.DefaultContentType = "application/json"
 	}
-	return &compiler{env: env, src: src, dir: dir}
+	return &compiler{env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
 }
 
 // endpoints compiles a map key → definition; config is a setting among them
@@ -108,6 +111,13 @@ func (c *compiler) endpoint(k, v *yaml.Node) ([]*mock.Endpoint, error) {
 	m, err := mock.ParseKey(k.Value)
 	if err != nil {
 		return nil, faultf(k, "%v", err)
+	}
+	if value := c.answers[v]; value != nil {
+		ep, err := c.scripted(k, v, m, value)
+		if err != nil {
+			return nil, err
+		}
+		return []*mock.Endpoint{ep}, nil
 	}
 	if isURL(k.Value) {
 		return c.urlEndpoints(k, v, m)

@@ -3,8 +3,6 @@ package scenario
 import (
 	"strconv"
 
-	"go.yaml.in/yaml/v3"
-
 	"starproxy/builtins/exchange"
 )
 
@@ -55,14 +53,4 @@ func staticSummary(d *definition) string {
 		}
 	}
 	return s
-}
-
-func addonHandler(d *definition) (exchange.Handler, error) {
-	if _, err := d.text("addon"); err != nil {
-		return nil, err
-	}
-	if n := d.get("addon_config"); n != nil && n.Kind != yaml.MappingNode {
-		return nil, d.wrong("addon_config", n, "a map")
-	}
-	return nil, d.unimplemented(d.get("addon"), "addon", "addons need Starlark scripts, which this build does not run yet")
 }

@@ -36,7 +36,9 @@ type Env struct {
 	// DefaultContentType is the type of a response without content_type;
 	// default application/json.
 	DefaultContentType string
-	// Script runs rules, sequences and templates; without it they are refused.
+	// Addons holds the addons that are loaded already; nil loads them anew.
+	Addons *Addons
+	// Script runs scripts, rules, sequences and templates; without it they are refused.
 	Script *script.Host
 	// Log gets warnings about documents that load all the same; nil for none.
 	Log *slog.Logger
@@ -50,21 +52,29 @@ type Scenario struct {
 	Path string
 	// Endpoints in the document's order; their Source.Name is Path.
 	Endpoints []*mock.Endpoint
+	// Hooks see all traffic; nil when there are none, as in YAML.
+	Hooks *Hooks
 	// Files is what a reload watches; empty for a document that is no file.
 	Files []string
 }
 
 // documentNames are what a scenario directory may hold, in the order they are tried.
-func documentNames() []string { return []string{"scenario.yaml", "scenario.yml", "scenario.json"} }
+func documentNames() []string {
+	return []string{"scenario.yaml", "scenario.yml", "scenario.json", "scenario.star"}
+}
 
 // Load reads a scenario file, or a directory that holds scenario.yaml,
-// scenario.yml or scenario.json. Relative directories in its config block are
-// relative to the document. A missing file is an fs.ErrNotExist; a fault in the
-// document is an [*Error], and nothing of it is used.
+// scenario.yml, scenario.json or scenario.star. Relative directories in its
+// config block are relative to the document. A missing file is an
+// fs.ErrNotExist; a fault in the document is an [*Error], and nothing of it is
+// used: a Scenario that comes with it holds only Files, where a repair may be.
 func Load(path string, env Env) (*Scenario, error) {
 	path, err := find(path)
 	if err != nil {
 		return nil, err
+	}
+	if isScript(path) {
+		return loadScript(path, env)
 	}
 	data, err := readFile(path)
 	if err != nil {
@@ -82,6 +92,9 @@ func Load(path string, env Env) (*Scenario, error) {
 // JSON and is used in errors. Directories in its config block count only
 // within those of env, so that a sender can't read others; the log warns.
 func Parse(filename string, data []byte, env Env) (*Scenario, error) {
+	if isScript(filename) {
+		return parseScript(filename, data, env)
+	}
 	return parse(filename, data, env, "")
 }
 
@@ -119,9 +132,6 @@ func readFile(path string) ([]byte, error) {
 
 // parse compiles a document; dir is where it lies, empty when it was sent.
 func parse(filename string, data []byte, env Env, dir string) (*Scenario, error) {
-	if strings.EqualFold(filepath.Ext(filename), ".star") {
-		return nil, &Error{File: filename, Message: "a .star scenario needs Starlark scripts, which this build does not run yet", Err: ErrUnimplemented}
-	}
 	root, err := read(filename, data)
 	if err != nil {
 		return nil, err

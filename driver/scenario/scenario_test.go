@@ -126,8 +126,8 @@ func TestSchema(t *testing.T) {
 	}
 	// What only a reader of the whole can see: syntax, keys, repetitions,
 	// values of headers, who sent it, what this build can't do.
-	beyond := []string{"broken.yaml", "broken.json", "twice.yaml", "twice-url.yaml", "key.yaml", "script.star", "header-value.yaml",
-		"headers.yaml", "template.yaml", "addon.yaml"}
+	beyond := []string{"broken.yaml", "broken.json", "twice.yaml", "twice-url.yaml", "key.yaml", "header-value.yaml",
+		"headers.yaml", "template.yaml"}
 	bad, err := txtar.ParseFile(filepath.Join("testdata", "bad.txtar"))
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%s: %v", missing, err)
 		}
 	}
-	for text, want := range map[string]error{"[]": ErrNotObject, "": ErrNotObject, "endpoints: 5": ErrNoEndpoints, "GET /x: {addon: a}": ErrUnimplemented} {
+	for text, want := range map[string]error{"[]": ErrNotObject, "": ErrNotObject, "endpoints: 5": ErrNoEndpoints} {
 		if _, err := Load(write("bad.yaml", text), Env{}); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", text, err, want)
 		}

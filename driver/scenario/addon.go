@@ -1,0 +1,344 @@
+package scenario
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"go.starlark.net/starlark"
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// ErrNoAddon is an addon whose script is not there, for errors.Is.
+//
+//lint:ignore ST1005 the stock driver's words
+var ErrNoAddon = errors.New("Addon not found")
+
+// Addons are the addon scripts in use. Each is loaded once, when an endpoint
+// first asks for it, and shared by all that do: its cells outlive changes of
+// the endpoints. Its methods may be called by any number of goroutines.
+type Addons struct {
+	host *script.Host
+	log  *slog.Logger
+
+	mu  sync.Mutex
+	all map[string]*addon // by the path of the script
+}
+
+// NewAddons makes an empty set; log may be nil.
+func NewAddons(host *script.Host, log *slog.Logger) *Addons {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Addons{host: host, log: log, all: map[string]*addon{}}
+}
+
+// addon is one script.
+type addon struct {
+	name, dir, path string
+	now             atomic.Pointer[addonCode] // nil as long as there is none
+
+	// Under Addons.mu:
+	files []string
+	print string // of files, as they were last read
+	fault error  // why the files as they are now are not in force
+}
+
+// addonCode is a version of an addon: its functions, nil where it has none.
+type addonCode struct{ handle, websocket starlark.Callable }
+
+// Check loads the addon of that name, or what has changed of it. The error is
+// an [ErrNoAddon], or says what is wrong with the script; a version loaded
+// before then stays in force.
+func (a *Addons) Check(dir, name string) error {
+	_, err := a.get(dir, name)
+	return err
+}
+
+// get finds an addon as its files are now.
+func (a *Addons) get(dir, name string) (*addon, error) {
+	if !filepath.IsLocal(name) || name != filepath.Clean(name) {
+		return nil, fmt.Errorf("the name %q leads out of the addons directory", name)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	path := filepath.Join(dir, name+script.Ext)
+	ad := a.all[path]
+	if ad == nil {
+		ad = &addon{name: name, dir: dir, path: path}
+		a.all[path] = ad
+	}
+	if ad.print == "" || Fingerprint(ad.files) != ad.print {
+		a.load(ad)
+	}
+	return ad, ad.fault
+}
+
+// load reads the addon anew; when that fails the version in force stays.
+func (a *Addons) load(ad *addon) {
+	if ad.files == nil {
+		ad.files = []string{ad.path}
+	}
+	for again := true; ; again = false {
+		// Before reading, so that an edit meanwhile shows as a change.
+		ad.print = Fingerprint(ad.files)
+		s, err := a.host.Load(ad.dir, filepath.ToSlash(ad.name)+script.Ext)
+		same := slices.Equal(ad.files, s.Files)
+		ad.files = s.Files
+		if !same && again {
+			continue
+		}
+		if err != nil {
+			ad.fault = ad.explain(err)
+			return
+		}
+		code, err := newAddonCode(s)
+		if ad.fault = err; err == nil {
+			ad.now.Store(code)
+		}
+		return
+	}
+}
+
+// explain tells what a script that can't be read may be instead.
+func (ad *addon) explain(err error) error {
+	if _, missing := os.Stat(ad.path); !errors.Is(missing, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(strings.TrimSuffix(ad.path, script.Ext) + ".py"); err == nil {
+		return fmt.Errorf("%s.py is Python, but addons are Starlark scripts (%[1]s.star): see \"Porting Python addons\" in the README", ad.name)
+	}
+	return fmt.Errorf("%w: %s", ErrNoAddon, ad.name)
+}
+
+// newAddonCode takes the functions out of a script.
+func newAddonCode(s *script.Script) (*addonCode, error) {
+	code := &addonCode{}
+	for _, f := range []struct {
+		name, what string
+		to         *starlark.Callable
+	}{{"handle", "the request and the config", &code.handle}, {"websocket", "the socket and the config", &code.websocket}} {
+		v := s.Globals[f.name]
+		if v == nil {
+			continue
+		}
+		fn, ok := v.(starlark.Callable)
+		if !ok {
+			return nil, fmt.Errorf("%s: %s is %s, expected a function", s.File, f.name, v.Type())
+		}
+		if err := takes(fn, 2, f.what); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.File, err)
+		}
+		*f.to = fn
+	}
+	if code.handle == nil && code.websocket == nil {
+		return nil, fmt.Errorf("%s: no function handle(req, config) and none websocket(ws, config)", s.File)
+	}
+	return code, nil
+}
+
+// Files are what the addons were read from: what to watch.
+func (a *Addons) Files() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var files []string
+	for _, path := range slices.Sorted(maps.Keys(a.all)) {
+		files = append(files, a.all[path].files...)
+	}
+	return files
+}
+
+// Reload reads those addons anew whose files have changed. One that is broken
+// stays in force as it was.
+func (a *Addons) Reload() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, ad := range a.all {
+		if Fingerprint(ad.files) == ad.print {
+			continue
+		}
+		a.load(ad)
+		switch {
+		case ad.fault == nil:
+			a.log.Info("addon reloaded", "addon", ad.name, "path", ad.path)
+		case ad.now.Load() != nil:
+			a.log.Error("addon not reloaded; the old one stays", "addon", ad.name, "error", ad.fault)
+		default:
+			a.log.Error("addon not loaded", "addon", ad.name, "error", ad.fault)
+		}
+	}
+}
+
+// Faults says, by name, why addons as they are on disk are not in force.
+func (a *Addons) Faults() map[string]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	faults := map[string]string{}
+	for _, ad := range a.all {
+		if ad.fault != nil {
+			faults[ad.name] = ad.fault.Error()
+		}
+	}
+	return faults
+}
+
+// Fingerprint changes with the content of files.
+func Fingerprint(files []string) string {
+	h := sha256.New()
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		fmt.Fprintf(h, "%q %t %d\n", f, err == nil, len(data))
+		h.Write(data)
+	}
+	return string(h.Sum(nil))
+}
+
+func addonHandler(d *definition) (exchange.Handler, error) {
+	name, err := d.text("addon")
+	if err != nil {
+		return nil, err
+	}
+	config := mapping(d.get("addon"), nil)
+	if n := d.get("addon_config"); n != nil {
+		if n.Kind != yaml.MappingNode {
+			return nil, d.wrong("addon_config", n, "a map")
+		}
+		config = n
+	}
+	if !has(config, "files_dir") {
+		config = mapping(config, slices.Clone(config.Content))
+		put(config, "files_dir", quoted(d.c.env.FilesDir))
+	}
+	values, err := builtins.DecodeJSON(appendJSON(nil, config))
+	if err != nil {
+		return nil, faultf(config, "%s: %v", d.at("addon_config"), err)
+	}
+	values.Freeze()
+	host, err := d.script("addon", d.get("addon"))
+	if err != nil {
+		return nil, err
+	}
+	addons := d.c.env.Addons
+	if addons == nil {
+		addons = NewAddons(host, d.c.env.Log)
+	}
+	ad, err := addons.get(d.c.env.AddonsDir, name)
+	if err != nil && !errors.Is(err, ErrNoAddon) {
+		e := faultf(d.get("addon"), "%s: %v", d.at("addon "+name), err)
+		e.Err = err
+		return nil, e
+	}
+	h := &addonEndpoint{host: host, addon: ad, config: values, socket: d.method == mock.WebSocket}
+	if err != nil {
+		// It answers that it is missing, until the script comes.
+		addons.log.Warn("addon not found", "endpoint", d.path, "addon", name, "path", ad.path)
+		return h, nil
+	}
+	if _, err := h.version(h.socket); err != nil {
+		return nil, faultf(d.get("addon"), "%s: %v", d.at("addon "+name), err)
+	}
+	return h, nil
+}
+
+// addonEndpoint is an endpoint that an addon answers.
+type addonEndpoint struct {
+	host   *script.Host
+	addon  *addon
+	config starlark.Value
+	socket bool // of a WEBSOCKET key
+
+	now atomic.Pointer[addonVersion]
+}
+
+// addonVersion is a version of an addon with the endpoint's config; a function
+// that it does not have is nil.
+type addonVersion struct {
+	code              *addonCode
+	handle, websocket exchange.Handler
+}
+
+// version gives what answers now: the addon may have been reloaded.
+func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
+	code := e.addon.now.Load()
+	if code == nil {
+		return nil, ErrNoAddon
+	}
+	v := e.now.Load()
+	if v == nil || v.code != code {
+		c := &compiler{env: Env{Script: e.host}}
+		v = &addonVersion{code: code}
+		var err error
+		if code.handle != nil {
+			if v.handle, err = c.answerer(e.bind(code.handle), false); err != nil {
+				return nil, err
+			}
+		}
+		if code.websocket != nil {
+			if v.websocket, err = c.answerer(e.bind(code.websocket), true); err != nil {
+				return nil, err
+			}
+		}
+		e.now.Store(v)
+	}
+	switch {
+	case socket && v.websocket == nil:
+		return nil, fmt.Errorf("%s has no function websocket(ws, config)", e.addon.path)
+	case socket:
+		return v.websocket, nil
+	case v.handle == nil:
+		return nil, fmt.Errorf("%s has no function handle(req, config)", e.addon.path)
+	}
+	return v.handle, nil
+}
+
+// bind makes a function of one argument: the config is the second.
+func (e *addonEndpoint) bind(fn starlark.Callable) starlark.Callable {
+	return starlark.NewBuiltin(fn.Name(), func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		return starlark.Call(thread, fn, append(slices.Clip(args), e.config), kwargs)
+	})
+}
+
+// Respond lets the addon answer. An upgrade to WebSocket goes to its function
+// for that, where it has one, whatever the endpoint's key.
+func (e *addonEndpoint) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	socket := e.socket
+	if code := e.addon.now.Load(); code != nil && code.websocket != nil && x.Request.IsWebSocket() {
+		socket = true
+	}
+	h, err := e.version(socket)
+	if errors.Is(err, ErrNoAddon) {
+		res := exchange.JSON(http.StatusInternalServerError, map[string]string{"error": "Addon not found: " + e.addon.name})
+		res.Origin = exchange.FromMock
+		return res, nil
+	}
+	if err != nil {
+		//lint:ignore ST1005 the stock driver's words
+		return nil, fmt.Errorf("Addon error: %w", err)
+	}
+	res, err := h.Respond(ctx, x)
+	var failed *script.Error
+	if errors.As(err, &failed) {
+		//lint:ignore ST1005 the stock driver's words
+		return nil, fmt.Errorf("Addon error: %w", err)
+	}
+	return res, err
+}
+
+// Interface guard.
+var _ exchange.Handler = (*addonEndpoint)(nil)

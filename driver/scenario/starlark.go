@@ -1,0 +1,121 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.starlark.net/syntax"
+
+	"starproxy/builtins"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// isScript tells whether a document is a Starlark script.
+func isScript(filename string) bool { return strings.EqualFold(filepath.Ext(filename), script.Ext) }
+
+// loadScript reads a scenario that is a script; its load statements reach what
+// lies in its directory. A file that is a link stands for the one it leads to.
+func loadScript(path string, env Env) (*Scenario, error) {
+	if env.Script == nil {
+		return nil, &Error{File: path, Message: "nothing here runs scripts"}
+	}
+	real := path
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if real, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, err
+		}
+	}
+	loaded, err := env.Script.Load(filepath.Dir(real), filepath.Base(real))
+	s := &Scenario{Name: filepath.Base(path), Path: path, Files: loaded.Files}
+	if real != path {
+		s.Files = append([]string{path}, s.Files...)
+	}
+	if err == nil {
+		err = s.compile(loaded, newCompiler(env, mock.Source{Name: path, File: path}, filepath.Dir(path)))
+	}
+	return s, scriptFault(err)
+}
+
+// parseScript reads a scenario that is a script and was sent.
+func parseScript(filename string, data []byte, env Env) (*Scenario, error) {
+	if env.Script == nil {
+		return nil, &Error{File: filename, Message: "nothing here runs scripts"}
+	}
+	loaded, err := env.Script.LoadText(filename, data)
+	s := &Scenario{Name: filepath.Base(filename), Path: filename}
+	if err == nil {
+		err = s.compile(loaded, newCompiler(env, mock.Source{Name: filename, File: filename}, ""))
+	}
+	return s, scriptFault(err)
+}
+
+// scriptFault makes an [*Error] of an error of a script.
+func scriptFault(err error) error {
+	var own *Error
+	var e *script.Error
+	if errors.As(err, &own) || !errors.As(err, &e) {
+		return err
+	}
+	return &Error{File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Column, Message: scriptMessage(err), Err: err}
+}
+
+// compile makes the endpoints of a script's globals.
+func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
+	defer func() { err = inFile(s.Path, err) }()
+	r := reader{c: c, room: maxValues}
+	names := make([]string, 0, len(loaded.Globals))
+	for name := range loaded.Globals {
+		names = append(names, name)
+	}
+	if config, ok := loaded.Globals["config"]; ok {
+		n, err := r.node(config, assigned(loaded.Syntax, "config"), nil, "config", 0)
+		if err != nil {
+			return err
+		}
+		if err := c.configure(n); err != nil {
+			return err
+		}
+	}
+	if hooks, ok := loaded.Globals["hooks"]; ok {
+		if s.Hooks, err = r.hooks(hooks, assigned(loaded.Syntax, "hooks")); err != nil {
+			return err
+		}
+	}
+	endpoints, ok := loaded.Globals["endpoints"]
+	if !ok && s.Hooks != nil {
+		return nil
+	}
+	if !ok {
+		message := "no global named endpoints: expected a dict from keys such as \"GET /path\" to functions or data"
+		if near := builtins.Nearest("endpoints", names); near != "" {
+			message = fmt.Sprintf("no global named endpoints; is %s meant?", near)
+		}
+		return &Error{Line: 1, Column: 1, Message: message}
+	}
+	n, err := r.endpoints(endpoints, assigned(loaded.Syntax, "endpoints"))
+	if err != nil {
+		return err
+	}
+	s.Endpoints, err = c.endpoints(n, false)
+	return err
+}
+
+// assigned is the expression that a global is assigned in a file, or nil.
+func assigned(file *syntax.File, name string) syntax.Expr {
+	var found syntax.Expr
+	for _, stmt := range file.Stmts {
+		a, ok := stmt.(*syntax.AssignStmt)
+		if !ok || a.Op != syntax.EQ {
+			continue
+		}
+		if id, ok := a.LHS.(*syntax.Ident); ok && id.Name == name {
+			found = a.RHS
+		}
+	}
+	return found
+}

@@ -1,0 +1,246 @@
+package scenario
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins"
+)
+
+// maxValues bounds what a script's data may come to: it can contain itself.
+const maxValues = 1_000_000
+
+// reader turns Starlark data into the nodes that a YAML document would have,
+// placed where the script wrote them down as far as that can be told.
+type reader struct {
+	c    *compiler
+	room int
+}
+
+// at is a node at the place of an expression, or else of the node above.
+func at(e syntax.Expr, above *yaml.Node) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode}
+	if e != nil {
+		p := syntax.Start(e)
+		n.Line, n.Column = int(p.Line), int(p.Col)
+	} else if above != nil {
+		n.Line, n.Column = above.Line, above.Column
+	}
+	return n
+}
+
+// endpoints reads the dict of endpoints, whose values may be functions.
+func (r *reader) endpoints(v starlark.Value, e syntax.Expr) (*yaml.Node, error) {
+	d, ok := v.(starlark.IterableMapping)
+	if !ok {
+		return nil, sentinel(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v.Type(), Line: at(e, nil).Line, Column: at(e, nil).Column}, ErrNoEndpoints)
+	}
+	n := at(e, nil)
+	n.Kind, n.Tag = yaml.MappingNode, "!!map"
+	for _, kv := range d.Items() {
+		ke, ve := entry(e, kv[0])
+		k := at(ke, n)
+		key, ok := starlark.AsString(kv[0])
+		if !ok {
+			return nil, faultf(k, "endpoints: a key that is %s: expected text", kv[0].Type())
+		}
+		k.Tag, k.Value = "!!str", key
+		var value *yaml.Node
+		var err error
+		if isAnswer(kv[1]) {
+			value = at(ve, k)
+			value.Tag, value.Value = answerTag, kv[1].Type()
+			r.c.answers[value] = kv[1]
+		} else if value, err = r.node(kv[1], ve, k, fmt.Sprintf("endpoint %q", key), 0); err != nil {
+			return nil, err
+		}
+		n.Content = append(n.Content, k, value)
+	}
+	return n, nil
+}
+
+// node turns data into a node; path names it in errors.
+func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path string, depth int) (*yaml.Node, error) {
+	n := at(e, above)
+	if depth > maxDepth {
+		return nil, tooDeep(n)
+	}
+	if r.room--; r.room < 0 {
+		return nil, faultf(n, "%s: more than %d values", path, maxValues)
+	}
+	switch v := v.(type) {
+	case starlark.NoneType:
+		n.Tag, n.Value = "!!null", "null"
+	case starlark.Bool:
+		n.Tag, n.Value = "!!bool", "false"
+		if v {
+			n.Value = "true"
+		}
+	case starlark.String:
+		n.Tag, n.Value, n.Style = "!!str", string(v), yaml.DoubleQuotedStyle
+	case starlark.Bytes:
+		n.Tag, n.Value, n.Style = "!!str", string(v), yaml.DoubleQuotedStyle
+	case starlark.Int, starlark.Float:
+		b, err := builtins.AppendJSON(nil, v)
+		if err != nil {
+			return nil, faultf(n, "%s: %v", path, err)
+		}
+		n.Tag, n.Value = "!!float", string(b)
+		if _, ok := v.(starlark.Int); ok {
+			n.Tag = "!!int"
+		}
+	case starlark.IterableMapping:
+		n.Kind, n.Tag = yaml.MappingNode, "!!map"
+		for _, kv := range v.Items() {
+			ke, ve := entry(e, kv[0])
+			k := at(ke, n)
+			key, ok := starlark.AsString(kv[0])
+			if !ok {
+				return nil, faultf(k, "%s: a key that is %s: expected text", path, kv[0].Type())
+			}
+			k.Tag, k.Value = "!!str", key
+			value, err := r.node(kv[1], ve, k, path+": "+key, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, k, value)
+		}
+	case *starlark.List, starlark.Tuple, *starlark.Set:
+		n.Kind, n.Tag = yaml.SequenceNode, "!!seq"
+		i := 0
+		for item := range starlark.Elements(v.(starlark.Iterable)) {
+			c, err := r.node(item, element(e, i, starlark.Len(v)), n, fmt.Sprintf("%s[%d]", path, i), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, c)
+			i++
+		}
+	case starlark.Callable:
+		return nil, faultf(n, "%s: a function stands where data is expected; an endpoint itself may be one", path)
+	default:
+		data, err := builtins.ToGo(v)
+		if err != nil {
+			return nil, faultf(n, "%s: %v", path, err)
+		}
+		return r.node(builtins.FromGo(data), nil, n, path, depth)
+	}
+	return n, nil
+}
+
+// entry finds where a dict that is written down has a key and its value.
+func entry(e syntax.Expr, key starlark.Value) (k, v syntax.Expr) {
+	s, ok := starlark.AsString(key)
+	if d, isDict := unwrap(e).(*syntax.DictExpr); ok && isDict {
+		for _, item := range d.List {
+			pair := item.(*syntax.DictEntry)
+			if l, ok := pair.Key.(*syntax.Literal); ok && l.Value == s {
+				return pair.Key, pair.Value
+			}
+		}
+	}
+	return nil, nil
+}
+
+// element finds where a list that is written down has its element i of n.
+func element(e syntax.Expr, i, n int) syntax.Expr {
+	switch e := unwrap(e).(type) {
+	case *syntax.ListExpr:
+		if len(e.List) == n {
+			return e.List[i]
+		}
+	case *syntax.TupleExpr:
+		if len(e.List) == n {
+			return e.List[i]
+		}
+	}
+	return nil
+}
+
+func unwrap(e syntax.Expr) syntax.Expr {
+	for {
+		p, ok := e.(*syntax.ParenExpr)
+		if !ok {
+			return e
+		}
+		e = p.X
+	}
+}
+
+// hooks reads the dict of functions that see all traffic.
+func (r *reader) hooks(v starlark.Value, e syntax.Expr) (*Hooks, error) {
+	d, ok := v.(starlark.IterableMapping)
+	if !ok {
+		return nil, faultf(at(e, nil), "hooks: expected a dict with the functions request and response, found %s", v.Type())
+	}
+	h := &Hooks{}
+	known := map[string]struct {
+		fn    *starlark.Callable
+		takes int
+		what  string
+	}{
+		"request":  {&h.Request, 1, "the request"},
+		"response": {&h.Response, 2, "the request and the response"},
+	}
+	for _, kv := range d.Items() {
+		ke, ve := entry(e, kv[0])
+		k := at(ke, at(e, nil))
+		name, _ := starlark.AsString(kv[0])
+		hook, ok := known[name]
+		if !ok {
+			k.Value = name
+			return nil, unknownKey(k, "hooks", slices.Sorted(maps.Keys(known)))
+		}
+		if kv[1] == starlark.None {
+			continue
+		}
+		fn, ok := kv[1].(starlark.Callable)
+		if !ok {
+			return nil, faultf(at(ve, k), "hooks: %s: expected a function, found %s", name, kv[1].Type())
+		}
+		if err := takes(fn, hook.takes, hook.what); err != nil {
+			return nil, faultf(at(ve, k), "hooks: %s: %v", name, err)
+		}
+		*hook.fn = fn
+	}
+	if h.Request == nil && h.Response == nil {
+		return nil, nil
+	}
+	return h, nil
+}
+
+// takes checks that a function can be called with n arguments.
+func takes(fn starlark.Callable, n int, what string) error {
+	f, ok := fn.(*starlark.Function)
+	if !ok {
+		return nil // it knows itself
+	}
+	params := f.NumParams()
+	if f.HasKwargs() {
+		params--
+	}
+	if f.HasVarargs() {
+		params--
+	}
+	positional := params - f.NumKwonlyParams()
+	required := 0
+	for i := range params {
+		if f.ParamDefault(i) != nil {
+			continue
+		}
+		if i >= positional {
+			name, _ := f.Param(i)
+			return fmt.Errorf("function %s needs the keyword %s, but is called with %s only", f.Name(), name, what)
+		}
+		required++
+	}
+	if required > n || positional < n && !f.HasVarargs() {
+		return fmt.Errorf("function %s takes %d parameters, expected %d: %s", f.Name(), positional, n, what)
+	}
+	return nil
+}

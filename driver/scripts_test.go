@@ -1,0 +1,133 @@
+package driver
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAddonMocks(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.write("addons/pass.star", "load(\"lib.star\", \"f\")\ndef handle(req, config):\n    return f(config)\n")
+	b.write("addons/lib.star", "def f(config):\n    return lambda req: None\n")
+	b.write("addons/_hidden.star", "x = 1\n")
+	broken := b.write("addons/broken.star", "def handle(req, config):\n    return tru\n")
+	b.write("addons/old.py", "class Handler: pass\n")
+	b.want(`["broken","lib","pass"]`, "list_addons")
+	b.want("Addon mock set: GET /x → pass", "set_mock_addon", "GET", "/x", "pass")
+	b.want("Addon mock set: GET /y → pass", "set_mock_addon", "get", "/y", "pass", `{"a": [1]}`)
+	b.want(`{"GET /x":{"addon":"pass","addon_config":{}},"GET /y":{"addon":"pass","addon_config":{"a":[1]}}}`, "list_mocks")
+	b.want("Addon not found: nope", "set_mock_addon", "GET", "/z", "nope", "{}")
+	b.want("Addon broken: "+broken+":2:12: undefined: tru", "set_mock_addon", "GET", "/z", "broken", "{}")
+	b.want(`Addon old: old.py is Python, but addons are Starlark scripts (old.star): see "Porting Python addons" in the README`,
+		"set_mock_addon", "GET", "/z", "old", "{}")
+	if got := b.call("set_mock_addon", "GET", "/z", "pass", "{"); !strings.HasPrefix(got, "Invalid JSON: ") {
+		t.Error(got)
+	}
+	if got := b.call("set_mock_addon", "GET", "/z", "pass", "[]"); !strings.HasPrefix(got, "INVALID_ARGUMENT set_mock_addon: ") {
+		t.Error(got)
+	}
+	real := server(t)
+	proxy := b.start()
+	if got := b.get(proxy, real.URL+"/x"); !strings.HasPrefix(got, "200 real /x") {
+		t.Error(got)
+	}
+
+	// What the addon loads changes: it reloads, and a broken edit does not.
+	lib := b.write("addons/lib.star", "def f(config):\n    fail(\"as told\")\n")
+	b.awaitLog("addon reloaded addon=pass")
+	if got, want := b.get(proxy, real.URL+"/x"), lib+":2:9: fail: as told"; !strings.Contains(got, `500 {"error":"Addon error: `+want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	b.write("addons/lib.star", "def f(config):\n    return tru\n")
+	b.awaitLog("addon not reloaded; the old one stays addon=pass")
+	if got := b.get(proxy, real.URL+"/x"); !strings.Contains(got, "as told") {
+		t.Error(got)
+	}
+	faults := fmt.Sprint(b.status()["addon_errors"])
+	if !strings.Contains(faults, lib+":2:12: undefined: tru") {
+		t.Error(faults)
+	}
+	b.write("addons/lib.star", "def f(config):\n    return None\n")
+	b.awaitLog("addon reloaded addon=pass")
+	if got := b.get(proxy, real.URL+"/x"); !strings.HasPrefix(got, "200 real /x") {
+		t.Error(got)
+	}
+}
+
+// A scenario may name an addon that comes later.
+func TestAddonComesLater(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	real := server(t)
+	b.want("Loaded 1 endpoint(s) from s.yaml", "load_mock_scenario_content", "s.yaml", "GET /x: {addon: late}\n")
+	proxy := b.start()
+	if got := b.get(proxy, real.URL+"/x"); got != `500 {"error":"Addon not found: late"}` {
+		t.Error(got)
+	}
+	b.write("addons/late.star", "def handle(req, config):\n    return None\n")
+	b.awaitLog("addon reloaded addon=late")
+	if got := b.get(proxy, real.URL+"/x"); !strings.HasPrefix(got, "200 real /x") {
+		t.Error(got)
+	}
+	b.write("addons/bad.star", "def handle(req):\n    return None\n")
+	got := b.call("load_mock_scenario_content", "t.yaml", "GET /x: {addon: bad}\n")
+	if !strings.HasPrefix(got, `Failed to parse scenario: t.yaml:1:17: endpoint "GET /x": addon bad: `) {
+		t.Error(got)
+	}
+}
+
+func TestScriptReload(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	real := server(t)
+	path := b.write("mock-responses/dir/scenario.star", "load(\"lib/l.star\", \"f\")\nendpoints = {\"GET /x\": f, \"GET /y\": {\"body\": \"y\"}}\n")
+	lib := b.write("mock-responses/dir/lib/l.star", "def f(req):\n    return None\n")
+	b.want("Loaded 2 endpoint(s) from scenario.star", "load_mock_scenario", "dir")
+	b.want(`{"GET /x":{"script":"f"},"GET /y":{"body":"y"}}`, "list_mocks")
+	proxy := b.start()
+	get := func(path, want string) {
+		t.Helper()
+		if got := b.get(proxy, real.URL+path); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+	get("/x", "200 real /x")
+	get("/y", "200 y")
+
+	// What it loads changes.
+	b.write("mock-responses/dir/lib/l.star", "def f(req):\n    fail(\"changed\")\n")
+	b.awaitLog("scenario reloaded")
+	get("/x", `500 {"error":"`+lib+":2:9: fail: changed")
+
+	// Broken in a file that it did not load before; mended there.
+	b.write("mock-responses/dir/scenario.star", "load(\"more.star\", \"body\")\nendpoints = {\"GET /y\": {\"body\": body}}\n")
+	b.awaitLog("scenario not reloaded; the old one stays")
+	get("/y", "200 y")
+	if got := fmt.Sprint(b.status()["scenario_error"]); !strings.HasPrefix(got, path+":1:1: cannot load more.star: no such file") {
+		t.Error(got)
+	}
+	b.write("mock-responses/dir/more.star", "body = \"more\"\n")
+	b.awaitLog("scenario reloaded")
+	get("/y", "200 more")
+	if got := b.status()["scenario_error"]; got != nil {
+		t.Error(got)
+	}
+
+	// A load out of the scenario's directory is refused, and the start fails.
+	b.call("stop")
+	outside := b.write("mock-responses/out.star", "body = 1\n")
+	if err := os.Symlink(outside, filepath.Join(b.dir, "mock-responses/dir/link.star")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"../out.star", "link.star"} {
+		b.write("mock-responses/dir/bad.star", "load(\""+name+"\", \"body\")\nendpoints = {}\n")
+		got := b.call("load_mock_scenario", "dir/bad.star")
+		if !strings.HasPrefix(got, "Failed to load scenario: ") || !strings.Contains(got, "bad.star:1:1: cannot load "+name) {
+			t.Error(got)
+		}
+	}
+}
