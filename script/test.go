@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"sort"
 	"strings"
 	"time"
@@ -77,6 +79,16 @@ func RunTestFile(ctx context.Context, o TestOptions, root, file string) []TestRe
 	})
 }
 
+// CheckTestFile loads a file with tests, but runs none.
+func CheckTestFile(o Options, root, file string) error {
+	h := testHost(o, nil)
+	s, err := h.Load(root, path.Clean(file))
+	if err == nil {
+		_, err = testNames(h, s.File, func(*Host) (starlark.StringDict, error) { return s.Globals, nil })
+	}
+	return err
+}
+
 func runTests(ctx context.Context, o TestOptions, file string, load func(*Host) (starlark.StringDict, error)) []TestResult {
 	var out bytes.Buffer
 	names, err := testNames(newTest(o, file, &out).host, file, load)
@@ -128,23 +140,18 @@ type test struct {
 	upstream exchange.Handler // stands in for the real server; nil when there is none
 }
 
-func newTest(o TestOptions, file string, out *bytes.Buffer) *test {
+func newTest(o TestOptions, file string, out io.Writer) *test {
 	t := &test{o: o, file: file, host: testHost(o.Options, out)}
 	t.host.env.Test = t
 	return t
 }
 
 // testHost makes a host for one test or example, whose log goes to out.
-func testHost(o Options, out *bytes.Buffer) *Host {
+func testHost(o Options, out io.Writer) *Host {
 	seed := uint64(1)
 	o.State, o.Seed = nil, &seed
 	if o.Log = nil; out != nil {
-		o.Log = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == "backtrace") {
-				return slog.Attr{}
-			}
-			return a
-		}}))
+		o.Log = slog.New(&lineLog{out: out})
 	}
 	h := New(o)
 	h.tests = builtins.Names(builtins.Tests)
@@ -158,8 +165,27 @@ func (t *test) run(ctx context.Context, name string, load func(*Host) (starlark.
 	if err != nil {
 		return err
 	}
-	_, err = t.host.Call(ctx, globals[name])
-	return err
+	r := t.host.get(ctx, nil)
+	defer t.host.put(r)
+	return t.host.within(r, func() error {
+		_, err := starlark.Call(&r.thread, globals[name], nil, nil)
+		return err
+	})
+}
+
+// within runs a part of a test; an error of a handler that it calls keeps the
+// road there.
+func (h *Host) within(r *runner, fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.ended = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			err = h.explain(r, r.ended)
+		}
+	}()
+	if err := fn(); err != nil {
+		return h.loadError(r, err)
+	}
+	return nil
 }
 
 // Serve makes what Respond asks from here on: a map of endpoints, or the path

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
+	"starproxy/script"
+)
+
+type scriptCheckCmd struct {
+	Paths []string `arg:"" name:"path" help:"Scripts (scenarios, addons, libraries, tests) and YAML or JSON scenarios, or directories of them."`
+	scriptDirs
+}
+
+// Help says what is checked.
+func (scriptCheckCmd) Help() string {
+	return `Each file is parsed, its names are resolved, what it loads is loaded, and every endpoint of a scenario is compiled as "mock load" would. Of an addon, handle and websocket are looked at.
+
+Mistakes are printed as FILE:LINE:COLUMN: MESSAGE, and the exit code is 1. Words of a template that may be mistakes are warnings.`
+}
+
+// Run prints what is wrong with each file.
+func (c *scriptCheckCmd) Run(ctx context.Context, sys *System) error {
+	files, err := sources(c.Paths, isScriptOrScenario)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("no scripts or scenarios below %s", strings.Join(c.Paths, ", "))
+	}
+	failed := 0
+	for _, f := range files {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var warned warnings
+		err := c.check(f, slog.New(&warned))
+		for _, w := range warned {
+			sys.out("%s", w)
+		}
+		if err != nil {
+			failed++
+			sys.out("%s", oneLine(err))
+		}
+	}
+	if failed > 0 {
+		sys.note("%s: %d of %s wrong", sys.Name, failed, plural(len(files), "file"))
+		return exitCode(exitFailure)
+	}
+	sys.note("%s: %s checked", sys.Name, plural(len(files), "file"))
+	return nil
+}
+
+// check compiles one file.
+func (c *scriptCheckCmd) check(f source, log *slog.Logger) error {
+	h := script.New(scriptOptions())
+	defer h.Close()
+	env := c.env(f.root)
+	env.Script, env.Log = h, log
+	if filepath.Ext(f.file) != script.Ext {
+		_, err := scenario.Load(f.path(), env)
+		return err
+	}
+	if isTest(f.file) {
+		return script.CheckTestFile(scriptOptions(), f.root, filepath.ToSlash(f.file))
+	}
+	s, err := h.Load(f.root, filepath.ToSlash(f.file))
+	if err != nil {
+		return err
+	}
+	has := func(name string) bool { _, ok := s.Globals[name]; return ok }
+	switch {
+	case has("endpoints") || has("hooks"):
+		_, err = scenario.Load(f.path(), env)
+	case has("handle") || has("websocket"):
+		env.AddonsDir = filepath.Dir(f.path())
+		name := strings.TrimSuffix(filepath.Base(f.file), script.Ext)
+		for _, key := range []string{"GET /", "WEBSOCKET /"} {
+			if has(map[string]string{"GET /": "handle", "WEBSOCKET /": "websocket"}[key]) {
+				_, err = scenario.Compile(key, map[string]any{"addon": name}, env, mock.Source{File: f.path()})
+			}
+		}
+	}
+	return err
+}
+
+// isScriptOrScenario tells whether a file in a directory is to be checked. Of
+// YAML and JSON files only those that have endpoints are meant.
+func isScriptOrScenario(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case script.Ext:
+		return true
+	case ".yaml", ".yml", ".json":
+		data, err := os.ReadFile(path)
+		return err == nil && endpointsKey.Match(data)
+	}
+	return false
+}
+
+var endpointsKey = regexp.MustCompile(`(?m)^\s*\{?\s*["']?(endpoints|mocks)["']?\s*:`)
+
+// warnings collects the warnings of a log.
+type warnings []string
+
+// Enabled takes warnings only.
+func (w *warnings) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+
+// Handle notes a warning.
+func (w *warnings) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "warning" {
+			text = a.Value.String()
+		}
+		return true
+	})
+	*w = append(*w, "warning: "+text)
+	return nil
+}
+
+// WithAttrs keeps no attributes.
+func (w *warnings) WithAttrs([]slog.Attr) slog.Handler { return w }
+
+// WithGroup keeps no groups.
+func (w *warnings) WithGroup(string) slog.Handler { return w }
+
+// Interface guard.
+var _ slog.Handler = (*warnings)(nil)
