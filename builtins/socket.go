@@ -1,0 +1,390 @@
+package builtins
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// The bounds of one WebSocket.
+const (
+	maxMessage = 16 << 20 // bytes of a message that a client sends
+	maxQueue   = 64       // messages that wait for recv
+	// lastWords is how long a script may go on with messages that came before
+	// the client left.
+	lastWords = time.Second
+)
+
+// Socket is a WebSocket as scripts see it. It belongs to the thread that runs
+// the function of the endpoint; a goroutine of its own reads what comes, so that
+// the client's leaving is seen at once.
+type Socket struct {
+	conn *websocket.Conn
+	call *Call
+	ctx  context.Context // ends when nothing more can be sent
+	end  context.CancelCauseFunc
+
+	queue chan *message // closed when nothing more will come
+	over  atomic.Bool   // closed by either side
+
+	sendFn, recvFn, closeFn *starlark.Builtin
+}
+
+// AcceptSocket does the server's part of the handshake on a connection that a
+// body was given, and begins to read. A handshake that is none is answered with
+// the reason.
+func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*Socket, error) {
+	q := x.Request
+	h := q.Header.Clone()
+	r := &http.Request{Method: q.Method, Proto: q.Proto, ProtoMajor: 1, ProtoMinor: 1, Header: h, Host: q.Authority}
+	if q.Proto != "HTTP/1.1" {
+		r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(q.Proto)
+	}
+	o := &websocket.AcceptOptions{InsecureSkipVerify: true} // any origin: it is a mock
+	for _, v := range h["Sec-Websocket-Protocol"] {
+		for name := range strings.SplitSeq(v, ",") {
+			o.Subprotocols = append(o.Subprotocols, strings.TrimSpace(name))
+		}
+	}
+	w := &upgrader{conn: c, header: http.Header{}}
+	conn, err := websocket.Accept(w, r, o)
+	if err != nil {
+		w.finish()
+		return nil, err
+	}
+	conn.SetReadLimit(maxMessage)
+	s := &Socket{conn: conn, queue: make(chan *message, maxQueue)}
+	s.ctx, s.end = context.WithCancelCause(ctx)
+	s.sendFn = method(s, "ws.send", (*Socket).send)
+	s.recvFn = method(s, "ws.recv", (*Socket).recv)
+	s.closeFn = method(s, "ws.close", (*Socket).closeCall)
+	go s.read()
+	return s, nil
+}
+
+// upgrader is the ResponseWriter that a handshake is answered on.
+type upgrader struct {
+	conn   exchange.Conn
+	header http.Header
+	nc     net.Conn
+	rw     *bufio.ReadWriter
+	err    error
+}
+
+func (u *upgrader) Header() http.Header { return u.header }
+
+// WriteHeader takes the connection and sends status and header.
+func (u *upgrader) WriteHeader(status int) {
+	if u.nc != nil || u.err != nil {
+		return
+	}
+	if u.nc, u.rw, u.err = u.conn.Hijack(); u.err != nil {
+		return
+	}
+	if status != http.StatusSwitchingProtocols {
+		u.header.Set("Connection", "close")
+	}
+	fmt.Fprintf(u.rw, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	u.header.Write(u.rw)
+	u.rw.WriteString("\r\n")
+	u.err = u.rw.Flush()
+}
+
+func (u *upgrader) Write(b []byte) (int, error) {
+	u.WriteHeader(http.StatusOK)
+	if u.err != nil {
+		return 0, u.err
+	}
+	return u.rw.Write(b)
+}
+
+// Hijack gives what WriteHeader took.
+func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) { return u.nc, u.rw, u.err }
+
+// finish ends a connection that did not become a WebSocket.
+func (u *upgrader) finish() {
+	if u.nc != nil {
+		u.rw.Flush()
+		u.nc.Close()
+	}
+}
+
+// read takes what comes until the client leaves.
+func (s *Socket) read() {
+	defer close(s.queue)
+	for {
+		kind, data, err := s.conn.Read(context.Background())
+		if err != nil {
+			s.over.Store(true)
+			if len(s.queue) == 0 {
+				s.end(errLeft)
+			} else {
+				time.AfterFunc(lastWords, func() { s.end(errLeft) })
+			}
+			return
+		}
+		select {
+		case s.queue <- &message{data: data, text: kind == websocket.MessageText}:
+		case <-s.ctx.Done():
+		}
+	}
+}
+
+var errLeft = errors.New("the client has left")
+
+// Context ends when the client has left and its messages have been read.
+func (s *Socket) Context() context.Context { return s.ctx }
+
+// Bind makes c the run that uses the socket.
+func (s *Socket) Bind(c *Call) { s.call = c }
+
+// Finish closes the socket after the run: normally, or with what failed. It
+// does not wait for a client that takes its time.
+func (s *Socket) Finish(err error) {
+	code, reason := websocket.StatusNormalClosure, ""
+	switch {
+	case s.ctx.Err() != nil:
+		code, reason = websocket.StatusGoingAway, clipReason(context.Cause(s.ctx).Error())
+	case err != nil:
+		code, reason = websocket.StatusInternalError, clipReason(err.Error())
+	}
+	// What comes now is of no interest, but the client's close is waited for
+	// by Close: it must be read.
+	go func() {
+		for range s.queue {
+		}
+	}()
+	timer := time.AfterFunc(lastWords, func() { s.conn.CloseNow() })
+	s.conn.Close(code, reason)
+	timer.Stop()
+	s.conn.CloseNow()
+	s.end(nil)
+}
+
+// clipReason cuts a text to what a close frame can carry.
+func clipReason(s string) string {
+	if len(s) > 120 {
+		s = s[:120]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+func (s *Socket) String() string        { return "<websocket>" }
+func (s *Socket) Type() string          { return "websocket" }
+func (s *Socket) Freeze()               {}
+func (s *Socket) Truth() starlark.Bool  { return starlark.Bool(!s.over.Load()) }
+func (s *Socket) Hash() (uint32, error) { return 0, errors.New("unhashable: websocket") }
+
+// AttrNames lists the fields and methods.
+func (s *Socket) AttrNames() []string {
+	return []string{"close", "closed", "protocol", "recv", "request", "send"}
+}
+
+// Attr gives a field or method.
+func (s *Socket) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "send":
+		return s.sendFn, nil
+	case "recv":
+		return s.recvFn, nil
+	case "close":
+		return s.closeFn, nil
+	case "closed":
+		return starlark.Bool(s.over.Load() || s.ctx.Err() != nil), nil
+	case "protocol":
+		return starlark.String(s.conn.Subprotocol()), nil
+	case "request":
+		return s.call.Request(), nil
+	}
+	return nil, nil
+}
+
+func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
+	var x starlark.Value
+	if err := a.Unpack("x", &x); err != nil {
+		return nil, err
+	}
+	kind := websocket.MessageText
+	var data []byte
+	switch v := x.(type) {
+	case starlark.String:
+		data = []byte(strings.ToValidUTF8(string(v), "\ufffd"))
+	case starlark.Bytes:
+		kind, data = websocket.MessageBinary, []byte(v)
+	default:
+		var err error
+		if data, err = AppendJSON(nil, x); err != nil {
+			return nil, fmt.Errorf("ws.send: %w", err)
+		}
+	}
+	if err := s.conn.Write(s.ctx, kind, data); err != nil {
+		if s.over.Load() || s.ctx.Err() != nil {
+			s.over.Store(true)
+			return nil, fmt.Errorf("ws.send: the socket is closed: %w", context.Canceled)
+		}
+		return nil, fmt.Errorf("ws.send: %w", err)
+	}
+	s.waited()
+	return starlark.None, nil
+}
+
+func (s *Socket) waited() {
+	if s.call != nil && s.call.Waited != nil {
+		s.call.Waited()
+	}
+}
+
+func (s *Socket) recv(_ *Call, a Args) (starlark.Value, error) {
+	var limit starlark.Value = starlark.None
+	if err := a.Unpack("timeout?", &limit); err != nil {
+		return nil, err
+	}
+	var late <-chan time.Time
+	if limit != starlark.None {
+		d, ok := duration(limit)
+		if !ok {
+			return nil, fmt.Errorf("ws.recv: argument \"timeout\": got %s, want a duration (\"250ms\", \"1.5s\", or seconds)", describe(limit))
+		}
+		t := time.NewTimer(d)
+		defer t.Stop()
+		late = t.C
+	}
+	m := s.next(late)
+	if m == nil {
+		return starlark.None, nil
+	}
+	return m, nil
+}
+
+// next waits for a message; nil when there will be none, or it is too late.
+func (s *Socket) next(late <-chan time.Time) *message {
+	defer s.waited()
+	select {
+	case m := <-s.queue: // what came before the end is still given
+		if m != nil {
+			return m
+		}
+		s.end(errLeft)
+		return nil
+	default:
+	}
+	select {
+	case m := <-s.queue:
+		if m == nil {
+			s.end(errLeft)
+		}
+		return m
+	case <-late:
+	case <-s.ctx.Done():
+	}
+	return nil
+}
+
+func (s *Socket) closeCall(_ *Call, a Args) (starlark.Value, error) {
+	code, reason := 1000, ""
+	if err := a.Unpack("code?", &code, "reason?", &reason); err != nil {
+		return nil, err
+	}
+	if code != 1000 && code != 1001 && (code < 1002 || code > 4999 || code == 1004 || code == 1005 || code == 1006 || code == 1015 || code > 1014 && code < 3000) {
+		return nil, fmt.Errorf("ws.close: code is %d, want 1000 to 1003, 1007 to 1014 or 3000 to 4999", code)
+	}
+	if len(reason) > 123 {
+		return nil, fmt.Errorf("ws.close: reason has %d bytes, want at most 123", len(reason))
+	}
+	s.over.Store(true)
+	timer := time.AfterFunc(lastWords, func() { s.conn.CloseNow() })
+	defer timer.Stop()
+	s.conn.Close(websocket.StatusCode(code), reason)
+	s.waited()
+	return starlark.None, nil
+}
+
+// Iterate goes through the messages until the client leaves.
+func (s *Socket) Iterate() starlark.Iterator { return messages{s} }
+
+type messages struct{ s *Socket }
+
+// Next waits for a message.
+func (m messages) Next(p *starlark.Value) bool {
+	next := m.s.next(nil)
+	if next == nil {
+		return false
+	}
+	*p = next
+	return true
+}
+
+// Done ends the loop.
+func (m messages) Done() {}
+
+// message is what a client sent.
+type message struct {
+	data []byte
+	text bool
+}
+
+func (m *message) String() string {
+	if m.text {
+		return starlark.String(m.data).String()
+	}
+	return starlark.Bytes(m.data).String()
+}
+func (m *message) Type() string          { return "message" }
+func (m *message) Freeze()               {}
+func (m *message) Truth() starlark.Bool  { return true }
+func (m *message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
+
+// AttrNames lists the fields and methods.
+func (m *message) AttrNames() []string { return []string{"binary", "bytes", "json", "text"} }
+
+// Attr gives a field or method.
+func (m *message) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "text":
+		return starlark.String(strings.ToValidUTF8(string(m.data), "\ufffd")), nil
+	case "bytes":
+		return starlark.Bytes(m.data), nil
+	case "binary":
+		return starlark.Bool(!m.text), nil
+	case "json":
+		return method(m, "message.json", (*message).json), nil
+	}
+	return nil, nil
+}
+
+func (m *message) json(_ *Call, a Args) (starlark.Value, error) {
+	var path string
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
+		return nil, err
+	}
+	v, err := DecodeJSON(m.data)
+	if err != nil {
+		return def, nil
+	}
+	if v = Dig(v, path); v == nil {
+		return def, nil
+	}
+	return v, nil
+}
+
+// Interface guards.
+var (
+	_ starlark.HasAttrs = (*Socket)(nil)
+	_ starlark.Iterable = (*Socket)(nil)
+	_ starlark.HasAttrs = (*message)(nil)
+	_ http.Hijacker     = (*upgrader)(nil)
+	_ io.Writer         = (*upgrader)(nil)
+)

@@ -1,0 +1,135 @@
+package script
+
+import (
+	"context"
+	"errors"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+)
+
+// Hooks are functions that see all traffic, mocked or not. The zero value has
+// none.
+type Hooks struct {
+	// Request is called with each request, which it may change, before anything
+	// answers. What it returns, if not None, is the answer. It may be nil.
+	Request starlark.Callable
+	// Response is called with each request and its response, which it may
+	// change. What it returns, if not None, goes out instead. It may be nil.
+	Response starlark.Callable
+}
+
+// Wrap puts hooks around what answers. An error of a hook is a 500 that names
+// it. next may answer with nil: then the real server is asked, if there is a
+// hook for its response.
+func (h *Host) Wrap(hooks Hooks, next exchange.Handler) exchange.Handler {
+	return h.WrapWith(hooks, next, &h.answering)
+}
+
+// WrapWith is Wrap for a script whose answers are made in a way of their own.
+func (h *Host) WrapWith(hooks Hooks, next exchange.Handler, how *Answering) exchange.Handler {
+	if hooks.Request != nil {
+		hooks.Request.Freeze()
+		next = &requestHook{function{host: h, fn: hooks.Request, how: how}, next}
+	}
+	if hooks.Response != nil {
+		hooks.Response.Freeze()
+		next = &responseHook{function{host: h, fn: hooks.Response, how: how}, next}
+	}
+	return next
+}
+
+// requestHook is called before a request is answered.
+type requestHook struct {
+	function
+	next exchange.Handler
+}
+
+func (k *requestHook) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	res, err := k.function.Respond(ctx, x)
+	if res != nil || err != nil {
+		return res, err
+	}
+	return k.next.Respond(ctx, x)
+}
+
+// responseHook is called after a request was answered.
+type responseHook struct {
+	function
+	next exchange.Handler
+}
+
+func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	res, err := k.next.Respond(ctx, x)
+	if res == nil && err == nil {
+		res, err = x.Forward(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := k.host.get(ctx, x)
+	r.call.Defaults = &k.how.Defaults
+	shown := builtins.NewResponse(&r.call, res)
+	out, next, err := k.replace(r, x, shown)
+	sent := exchange.Body(nil)
+	if out != nil {
+		sent = out.Body
+	}
+	r.call.Release(sent)
+	k.host.put(r)
+	if err != nil || next != nil || out != shown.Answer() {
+		discard(shown.Answer(), out)
+	}
+	switch {
+	case err != nil:
+		return nil, k.host.report(x, err)
+	case next != nil:
+		return next.Respond(ctx, x)
+	}
+	return out, nil
+}
+
+// replace gives what goes out instead of shown, which may be shown itself.
+func (k *responseHook) replace(r *runner, x *exchange.Exchange, shown *builtins.Response) (*exchange.Response, exchange.Handler, error) {
+	args := starlark.Tuple{r.call.Request(), shown}
+	fn := k.fn
+	for range maxHops {
+		v, err := r.run(fn, args)
+		if err != nil {
+			return nil, nil, err
+		}
+		if v == starlark.None || v == starlark.Value(shown) {
+			return shown.Answer(), nil, nil
+		}
+		if next, ok := v.(starlark.Callable); ok {
+			fn, args = next, args[:1]
+			continue
+		}
+		res, next, err := k.answer(r, x, fn, v)
+		if err != nil {
+			return nil, nil, fault(fn, err)
+		}
+		return res, next, nil
+	}
+	return nil, nil, fault(fn, errors.New("the answers are functions without an end"))
+}
+
+// discard closes the body of a response that is not sent.
+func discard(res, sent *exchange.Response) {
+	c, ok := res.Body.(interface {
+		exchange.Body
+		Close() error
+	})
+	if !ok || sent != nil && sent.Body == exchange.Body(c) {
+		return
+	}
+	c.Close()
+}
+
+// Interface guards.
+var (
+	_ exchange.Handler = (*requestHook)(nil)
+	_ exchange.Handler = (*responseHook)(nil)
+)

@@ -1,0 +1,78 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+)
+
+// Socket makes a handler of a Starlark function of one parameter, a WebSocket.
+// The function runs as long as it takes, or until the client leaves, the
+// endpoint is removed or the proxy stops; then the socket is closed. No real
+// server is asked. A request that is no WebSocket handshake is answered with 426.
+func (h *Host) Socket(fn starlark.Value) (exchange.Handler, error) {
+	return h.SocketWith(fn, &h.answering)
+}
+
+// SocketWith is Socket for a script whose answers are made in a way of their own.
+func (h *Host) SocketWith(fn starlark.Value, how *Answering) (exchange.Handler, error) {
+	c, ok := fn.(starlark.Callable)
+	if !ok {
+		return nil, fmt.Errorf("socket handler is a %s, want a function", fn.Type())
+	}
+	c.Freeze()
+	return &socket{host: h, fn: c, how: how}, nil
+}
+
+// socket is a Starlark function that serves WebSockets.
+type socket struct {
+	host *Host
+	fn   starlark.Callable
+	how  *Answering
+}
+
+// Respond gives a body that takes the connection.
+func (s *socket) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	if !x.Request.IsWebSocket() {
+		res := exchange.JSON(http.StatusUpgradeRequired, map[string]string{"error": "this endpoint is a WebSocket"})
+		res.Header["Upgrade"] = []string{"websocket"}
+		res.Origin = exchange.FromMock
+		return res, nil
+	}
+	return &exchange.Response{
+		Status: http.StatusSwitchingProtocols,
+		Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
+		Origin: exchange.FromMock,
+		Body:   exchange.Socket(func(ctx context.Context, c exchange.Conn) error { return s.serve(ctx, x, c) }),
+	}, nil
+}
+
+// serve runs the function on one socket.
+func (s *socket) serve(ctx context.Context, x *exchange.Exchange, c exchange.Conn) error {
+	ws, err := builtins.AcceptSocket(ctx, x, c)
+	if err != nil {
+		return err
+	}
+	// The run ends with the socket, not only with the exchange.
+	r := s.host.unlimited(ws.Context(), x, s.how)
+	ws.Bind(&r.call)
+	_, err = r.run(s.fn, starlark.Tuple{ws})
+	if ws.Context().Err() != nil {
+		err = nil // it ended because nobody listens
+	}
+	if err != nil {
+		err = s.host.report(x, err)
+	}
+	r.call.Release(nil)
+	ws.Finish(err)
+	s.host.put(r)
+	return err
+}
+
+// Interface guard.
+var _ exchange.Handler = (*socket)(nil)
