@@ -123,6 +123,9 @@ type cutBody struct {
 // Size is the length that the whole body would have, so that the device misses
 // what does not come.
 func (b *cutBody) Size() int64 {
+	if b.kind == "garbage" {
+		return -1 // else it would pass for the rest of the body
+	}
 	switch body := b.body.(type) {
 	case nil:
 		return b.after + 1
