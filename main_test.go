@@ -39,7 +39,7 @@ var arrows = []struct{ pkg, imports string }{
 var keepers = map[string]string{
 	"github.com/AdguardTeam/gomitmproxy": "driver/proxy",
 	"github.com/alecthomas/kong":         "driver/cli",
-	"go.starlark.net":                    "script builtins",
+	"go.starlark.net":                    "script builtins driver/scenario",
 }
 
 // TestArrows holds the imports of every file, whatever system it is built for.

@@ -141,14 +141,11 @@ func (r *answer) receive(ctx context.Context, c *Call, leave func(), x *exchange
 
 // faultOf is the kind of a deliberate fault, or "".
 func faultOf(err error) string {
-	if err == nil {
+	if !errors.Is(err, exchange.ErrFault) {
 		return ""
 	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	kind, ok := strings.CutPrefix(line, "fault: ")
-	if !ok {
-		return ""
-	}
+	_, kind, _ := strings.Cut(err.Error(), exchange.ErrFault.Error()+": ")
+	kind, _, _ = strings.Cut(kind, "\n")
 	return kind
 }
 
@@ -233,7 +230,7 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "status":
 		return starlark.MakeInt(r.status), nil
 	case "headers":
-		return (&Request{x: &exchange.Exchange{Request: &exchange.Request{Header: r.header}}}).Attr("headers")
+		return Header{r}, nil
 	case "body":
 		return starlark.Bytes(r.body), nil
 	case "text":
@@ -254,6 +251,12 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 		return method(r, "answer.json", (*answer).json), nil
 	}
 	return nil, nil
+}
+
+func (r *answer) headerMap() http.Header { return r.header }
+
+func (r *answer) editHeader() (http.Header, error) {
+	return nil, errors.New("what call() returned can't be changed")
 }
 
 // decoded is the body with its content encoding undone.
@@ -299,4 +302,5 @@ func answerType() Type {
 var (
 	_ starlark.HasAttrs = (*answer)(nil)
 	_ exchange.Conn     = (*receiver)(nil)
+	_ exchange.Breaker  = (*receiver)(nil)
 )

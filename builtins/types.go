@@ -19,7 +19,7 @@ type Attr struct {
 // Types is the list of values with fields of their own, in the order in which
 // the reference shows them.
 func Types() []Type {
-	return []Type{requestType(), matchType(), cellType(), answerType()}
+	return []Type{requestType(), responseType(), outType(), matchType(), cellType(), answerType()}
 }
 
 // AttrNames are the names of the fields and methods.
@@ -56,6 +56,25 @@ func requestType() Type {
 		{"header", true, `name, default=""`, "The first value of a header, or default."},
 		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it (\"user.tags.0\"); default when there is none."},
 		{"form", true, "", "The first value of each field of a form, a dict."},
+	}}
+}
+
+func responseType() Type {
+	return Type{Name: "res", Doc: "An answer: what response() makes, what forward() got from the real server, what hooks are given.", Attrs: []Attr{
+		field("status", "The status code; it can be set."),
+		field("headers", "The header: headers[name] ignores case; headers[name] = value replaces, None removes."),
+		field("body", "The body in bytes, its content encoding undone; it can be set, to a dict or list for JSON."),
+		field("text", "The body as text; it can be set."),
+		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it; default when there is none."},
+	}}
+}
+
+func outType() Type {
+	return Type{Name: "out", Doc: "What a stream function writes to.", Attrs: []Attr{
+		{"write", true, "data", "Sends text or bytes to the client at once; an error when it has left."},
+		field("closed", "Whether the client has left."),
+		field("sent", "How many bytes have been sent."),
+		field("request", "The request that is answered."),
 	}}
 }
 

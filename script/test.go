@@ -32,17 +32,7 @@ type TestOptions struct {
 	// Table makes what answers the requests of a test: the scenario in the
 	// file path, or, where that is empty, the endpoints. Nil means that tests
 	// can't call.
-	Table func(h *Host, path string, endpoints []Endpoint) (exchange.Handler, error)
-}
-
-// Endpoint is one entry of a map of endpoints in a script: a function that
-// answers, or plain data as in a YAML scenario.
-type Endpoint struct {
-	Key string
-	// Handler is nil for data.
-	Handler exchange.Handler
-	// Definition is nil for a function.
-	Definition map[string]any
+	Table func(h *Host, path string, endpoints starlark.Value) (exchange.Handler, error)
 }
 
 // TestResult is the outcome of one test function.
@@ -211,10 +201,8 @@ func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error 
 		}
 		table, err = t.o.Table(t.host, file, nil)
 	case starlark.IterableMapping:
-		var endpoints []Endpoint
-		if endpoints, err = t.host.endpoints(v); err == nil {
-			table, err = t.o.Table(t.host, "", endpoints)
-		}
+		v.Freeze() // other threads answer with what is in it
+		table, err = t.o.Table(t.host, "", v)
 	default:
 		return fmt.Errorf("serve: argument \"scenario\": got %s, want a dict of endpoints or the path of a scenario", v.Type())
 	}
@@ -223,35 +211,6 @@ func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error 
 	}
 	t.table = table
 	return nil
-}
-
-// endpoints reads a map of endpoints.
-func (h *Host) endpoints(m starlark.IterableMapping) ([]Endpoint, error) {
-	var list []Endpoint
-	for _, kv := range m.Items() {
-		key, ok := starlark.AsString(kv[0])
-		if !ok {
-			return nil, fmt.Errorf("key is %s, want string", kv[0].Type())
-		}
-		ep := Endpoint{Key: key}
-		if fn, ok := kv[1].(starlark.Callable); ok {
-			handler, err := h.Handler(fn)
-			if err != nil {
-				return nil, fmt.Errorf("endpoint %q: %w", key, err)
-			}
-			ep.Handler = handler
-		} else {
-			v, err := builtins.ToGo(kv[1])
-			if err != nil {
-				return nil, fmt.Errorf("endpoint %q: %w", key, err)
-			}
-			if ep.Definition, ok = v.(map[string]any); !ok {
-				return nil, fmt.Errorf("endpoint %q: got %s, want a function or a dict", key, kv[1].Type())
-			}
-		}
-		list = append(list, ep)
-	}
-	return list, nil
 }
 
 // subject finds the scenario that the tests in a file are about: that of the

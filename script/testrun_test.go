@@ -125,3 +125,80 @@ func TestTestNames(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// Handlers of every sort are asked as a client would, and nothing waits.
+func TestCallHandlers(t *testing.T) {
+	t.Parallel()
+	got := runFiles(t, testOptions(), map[string]string{
+		"firmware.bin": "0123456789",
+		"scenario.star": `
+def ticks(out):
+    n = 0
+    while True:
+        out.write("tick %d\n" % n)
+        n += 1
+        sleep("1s")
+
+def three(out):
+    for i in range(3):
+        out.write("data: %d\n\n" % i)
+
+endpoints = {
+    "GET /for-ever": lambda req: response(stream = ticks),
+    "GET /three": lambda req: response(stream = three, content_type = "text/event-stream"),
+    "GET /reset": lambda req: fault("reset"),
+    "GET /stall": lambda req: fault("stall"),
+    "GET /late": lambda req: fault("stall", after = 5),
+    "GET /cut": lambda req: fault("truncate", after = 5, answer = response(body = "hello world")),
+    "GET /file": lambda req: {"file": "firmware.bin"},
+    "GET /users/{id}": lambda req: {"body": {"id": req.params["id"]}},
+    "GET /real": lambda req: forward(req),
+}
+`,
+		"a_test.star": `
+def test_stream_that_ends():
+    r = call("GET /three")
+    assert.eq((r.text, r.complete), ("data: 0\n\ndata: 1\n\ndata: 2\n\n", True))
+
+def test_client_leaves_after_bytes():
+    r = call("GET /for-ever", limit = 12)
+    assert.eq((r.text, r.complete), ("tick 0\ntick ", False))
+
+def test_client_leaves_after_time():
+    r = call("GET /for-ever", timeout = "3s")
+    assert.eq((r.text, r.complete), ("tick 0\ntick 1\ntick 2\n", False))
+
+def test_faults():
+    r = call("GET /reset")
+    assert.eq((r.status, r.fault, r.complete), (0, "reset", False))
+    assert.eq(call("GET /stall").fault, "stall")
+    r = call("GET /cut")
+    assert.eq((r.status, r.text, r.fault), (200, "hello", "truncate"))
+
+def test_stall_in_the_body():
+    r = call("GET /late")
+    assert.eq((len(r.body), r.complete), (5, False))
+
+def test_dict():
+    r = call("GET /users/42")
+    assert.eq(r.json(), {"id": "42"})
+    assert.contains(r.headers["Content-Type"], "json")
+
+def test_upstream():
+    serve("scenario.star", upstream = lambda req: response(status = 203, body = req.path))
+    r = call("GET /real")
+    assert.eq((r.status, r.text), (203, "/real"))
+
+def test_no_upstream():
+    assert.fails(lambda: call("GET /real"), "real server")
+`,
+	})
+	for name, err := range got {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(got) != 8 {
+		t.Errorf("ran %d tests: %v", len(got), got)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"go.starlark.net/starlark"
+
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -14,44 +16,32 @@ import (
 // the scenario at a path, or of the endpoints of a script when that is empty. A
 // request that no endpoint answers is forwarded; where that fails, the error
 // says which endpoints came nearest.
-func Table(env Env) func(h *script.Host, path string, endpoints []script.Endpoint) (exchange.Handler, error) {
-	return func(h *script.Host, path string, endpoints []script.Endpoint) (exchange.Handler, error) {
+func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) (exchange.Handler, error) {
+	return func(h *script.Host, path string, endpoints starlark.Value) (exchange.Handler, error) {
 		env := env
 		env.Script = h
-		t := mock.NewTable()
+		var eps []*mock.Endpoint
 		if path != "" {
 			s, err := Load(path, env)
 			if err != nil {
 				return nil, err
 			}
-			t.ReplaceAll(s.Endpoints)
-		}
-		for _, ep := range endpoints {
-			eps, err := compiled(ep, env)
+			eps = s.Endpoints
+		} else {
+			c := newCompiler(env, mock.Source{}, "")
+			r := reader{c: c, room: maxValues}
+			n, err := r.endpoints(endpoints, nil)
+			if err == nil {
+				eps, err = c.endpoints(n, false)
+			}
 			if err != nil {
 				return nil, err
 			}
-			for _, ep := range eps {
-				t.Set(ep)
-			}
 		}
+		t := mock.NewTable()
+		t.ReplaceAll(eps)
 		return t.Handler(forwardOrTell(t)), nil
 	}
-}
-
-// compiled makes the endpoints of one entry of a script's map.
-func compiled(ep script.Endpoint, env Env) ([]*mock.Endpoint, error) {
-	if ep.Handler == nil {
-		return Compile(ep.Key, ep.Definition, env, mock.Source{})
-	}
-	m, err := mock.ParseKey(ep.Key)
-	if err == nil {
-		err = m.Compile()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("endpoint %q: %w", ep.Key, err)
-	}
-	return []*mock.Endpoint{{Name: ep.Key, Match: m, Handler: ep.Handler}}, nil
 }
 
 // forwardOrTell asks the real server.
