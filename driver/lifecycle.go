@@ -15,7 +15,6 @@ import (
 	"starproxy/builtins/state"
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
-	"starproxy/driver/scenario"
 )
 
 // The modes of a running proxy: which table answers, and what stands at its end.
@@ -116,9 +115,6 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 	if mode == modeMock {
 		var err error
 		if undo, err = d.mocks.renew(); err != nil {
-			if errors.Is(err, scenario.ErrUnimplemented) {
-				return "", errorf(Unimplemented, "%v", err)
-			}
 			return "Failed to initialize mock mode: " + err.Error(), nil
 		}
 	}
@@ -168,7 +164,7 @@ func (d *Driver) handler(mode string) exchange.Handler {
 		if d.cfg.Unmatched == Reject {
 			end = mock.Reject(d.mocks.table)
 		}
-		end = d.mocks.table.Handler(end)
+		end = &hooked{mocks: d.mocks, next: d.mocks.table.Handler(end)}
 	}
 	return &unconditional{d.state, end}
 }

@@ -200,8 +200,6 @@ func refusal(prefix string, err error) (string, error) {
 	switch {
 	case errors.As(err, &own):
 		return "", own
-	case errors.Is(err, scenario.ErrUnimplemented):
-		return "", errorf(Unimplemented, "%v", err)
 	case errors.Is(err, scenario.ErrNotObject):
 		return "Invalid scenario: expected a JSON/YAML object", nil
 	case errors.Is(err, scenario.ErrNoEndpoints):

@@ -2,10 +2,14 @@ package driver
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 func TestAddonMocks(t *testing.T) {
@@ -129,5 +133,153 @@ func TestScriptReload(t *testing.T) {
 		if !strings.HasPrefix(got, "Failed to load scenario: ") || !strings.Contains(got, "bad.star:1:1: cannot load "+name) {
 			t.Error(got)
 		}
+	}
+}
+
+func TestScriptAnswers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	real := server(t)
+	b.write("mock-files/a.txt", "from file")
+	b.write("mock-responses/other/b.txt", "from other")
+	b.write("mock-responses/s.star", `
+load("@stdlib//sequence.star", "sequence")
+
+def login(req):
+    if req.json("user") != "ada":
+        return response(status = 401, body = {"error": "no"})
+    state.set("token", "t1")
+    return {"body": {"token": state.get("token")}, "headers": {"X-A": "b"}}
+
+def edited(req):
+    res = forward(req)
+    res.headers["X-Edited"] = "yes"
+    return res
+
+def seen(req):
+    req.headers["X-Hook"] = "1"
+    if req.path == "/hooked":
+        return response(status = 418, body = "hook")
+    return None
+
+def marked(req, res):
+    res.headers["X-Marked"] = req.header("X-Hook")
+    return None
+
+def rules(req):
+    return {"rules": [{"match": {"query": {"a": "1"}}, "body": "one"}, {"body_template": "{{request_path}}"}]}
+
+def echo(ws):
+    for msg in ws:
+        ws.send("echo " + msg.text)
+
+config = {"files_dir": "other"}
+hooks = {"request": seen, "response": marked}
+endpoints = {
+    "POST /login": login,
+    "GET /edited": edited,
+    "GET /constant": response(status = 202, body = {"constant": True}),
+    "GET /file": lambda req: {"file": "b.txt", "content_type": "text/plain"},
+    "GET /rules": rules,
+    "GET /seq": sequence([struct(answer = {"body": "a"}, repeat = 1), struct(answer = {"body": "b"})]),
+    "GET /fault": fault("close"),
+    "GET /bad": lambda req: 5,
+    "WEBSOCKET /echo": echo,
+}
+`)
+	b.want("Loaded 9 endpoint(s) from s.star", "load_mock_scenario", "s.star")
+	proxy := b.start()
+	for _, tt := range []struct{ path, want string }{
+		{"/constant", `202 {"constant":true}`},
+		{"/edited", "200 real /edited"},
+		{"/file", "200 from other"},
+		{"/rules?a=1", "200 one"},
+		{"/rules?a=2", `200 "/rules?a=2"`},
+		{"/seq", "200 a"},
+		{"/seq", "200 b"},
+		{"/hooked", "418 hook"},
+		{"/bad", `500 {"error":"`},
+	} {
+		if got := b.get(proxy, real.URL+tt.path); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: got %s, want %s", tt.path, got, tt.want)
+		}
+	}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	defer client.CloseIdleConnections()
+	res, err := client.Post("http://nowhere.invalid/login", "application/json", strings.NewReader(`{"user": "ada"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	if string(body) != `{"token":"t1"}` || res.Header.Get("X-A") != "b" || res.Header.Get("X-Marked") != "1" {
+		t.Errorf("%s %v", body, res.Header)
+	}
+	b.want(`"t1"`, "get_state", "token")
+	if res, err := client.Get(real.URL + "/edited"); err != nil || res.Header.Get("X-Edited") != "yes" || res.Header.Get("X-Marked") != "1" {
+		t.Error(res, err)
+	} else {
+		res.Body.Close()
+	}
+	if res, err := client.Get("http://nowhere.invalid/fault"); err == nil {
+		t.Error("a fault answered", res.Status)
+	}
+	ws, _, err := websocket.Dial(t.Context(), "ws://nowhere.invalid/echo", &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow()
+	if err := ws.Write(t.Context(), websocket.MessageText, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, msg, err := ws.Read(t.Context()); string(msg) != "echo hello" || err != nil {
+		t.Errorf("%s %v", msg, err)
+	}
+	// Cleared mocks take their hooks and sockets with them.
+	b.call("clear_mocks")
+	if _, _, err := ws.Read(t.Context()); err == nil {
+		t.Error("the socket outlives its mock")
+	}
+	if got := b.get(proxy, real.URL+"/hooked"); !strings.HasPrefix(got, "200 real") {
+		t.Error(got)
+	}
+}
+
+func TestAddonSocket(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.write("addons/tele.star", `
+frames = cell(0)
+def handle(req, config):
+    return {"body": {"frames": frames.get(), "files": config["files_dir"], "name": config.get("name")}}
+def websocket(ws, config):
+    for msg in ws:
+        ws.send("%s %d %s" % (config["name"], frames.incr(), msg.text))
+`)
+	b.write("addons/http.star", "def handle(req, config):\n    return response(body=\"x\")\n")
+	b.want("Addon mock set: WEBSOCKET /ws → tele", "set_mock_addon", "WEBSOCKET", "/ws", "tele", `{"name": "n"}`)
+	b.want("Addon mock set: GET /n → tele", "set_mock_addon", "GET", "/n", "tele", "{}")
+	if got := b.call("set_mock_addon", "WEBSOCKET", "/x", "http"); !strings.Contains(got, "has no function websocket(ws, config)") {
+		t.Error(got)
+	}
+	proxy := b.start()
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	defer client.CloseIdleConnections()
+	ws, _, err := websocket.Dial(t.Context(), "ws://nowhere.invalid/ws", &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow()
+	for _, want := range []string{"n 1 hi", "n 2 hi"} {
+		if err := ws.Write(t.Context(), websocket.MessageText, []byte("hi")); err != nil {
+			t.Fatal(err)
+		}
+		if _, msg, err := ws.Read(t.Context()); string(msg) != want || err != nil {
+			t.Errorf("%s %v", msg, err)
+		}
+	}
+	want := `200 {"frames":2,"files":"` + b.d.cfg.Directories.Files + `","name":null}`
+	if got := b.get(proxy, "http://nowhere.invalid/n"); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

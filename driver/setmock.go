@@ -14,10 +14,7 @@ import (
 // JSON that a caller gave stays as it was written: devices may care for the
 // order of keys.
 func (d *Driver) put(method, key string, def map[string]any) error {
-	switch err := d.mocks.set(key, def); {
-	case errors.Is(err, scenario.ErrUnimplemented):
-		return errorf(Unimplemented, "%s: %v", method, err)
-	case err != nil:
+	if err := d.mocks.set(key, def); err != nil {
 		return errorf(InvalidArgument, "%s: %v", method, err)
 	}
 	return nil

@@ -244,7 +244,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 		e.Err = err
 		return nil, e
 	}
-	h := &addonEndpoint{host: host, addon: ad, config: values, socket: d.method == mock.WebSocket}
+	h := &addonEndpoint{host: host, how: d.c.answering(), addon: ad, config: values, socket: d.method == mock.WebSocket}
 	if err != nil {
 		// It answers that it is missing, until the script comes.
 		addons.log.Warn("addon not found", "endpoint", d.path, "addon", name, "path", ad.path)
@@ -259,6 +259,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 // addonEndpoint is an endpoint that an addon answers.
 type addonEndpoint struct {
 	host   *script.Host
+	how    *script.Answering
 	addon  *addon
 	config starlark.Value
 	socket bool // of a WEBSOCKET key
@@ -281,16 +282,15 @@ func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
 	}
 	v := e.now.Load()
 	if v == nil || v.code != code {
-		c := &compiler{env: Env{Script: e.host}}
 		v = &addonVersion{code: code}
 		var err error
 		if code.handle != nil {
-			if v.handle, err = c.answerer(e.bind(code.handle), false); err != nil {
+			if v.handle, err = answerer(e.host, e.bind(code.handle), e.how, false); err != nil {
 				return nil, err
 			}
 		}
 		if code.websocket != nil {
-			if v.websocket, err = c.answerer(e.bind(code.websocket), true); err != nil {
+			if v.websocket, err = answerer(e.host, e.bind(code.websocket), e.how, true); err != nil {
 				return nil, err
 			}
 		}

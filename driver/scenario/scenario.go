@@ -21,8 +21,6 @@ var (
 	ErrNotObject = errors.New("expected a JSON/YAML object")
 	// ErrNoEndpoints is a document whose endpoints are no map.
 	ErrNoEndpoints = errors.New("expected an object of endpoints")
-	// ErrUnimplemented is a document that asks for what this build can't do.
-	ErrUnimplemented = errors.New("not implemented")
 )
 
 // Env is what endpoints are compiled against.

@@ -1,21 +1,25 @@
 package scenario
 
 import (
-	"fmt"
-
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
+	"starproxy/script"
 )
 
-// Hooks are the functions of a scenario that see all traffic, mocked or not;
-// either may be nil.
+// Hooks are the functions of a scenario that see all traffic, mocked or not.
 type Hooks struct {
-	Request  starlark.Callable // of the request
-	Response starlark.Callable // of the request and the response
+	script.Hooks
+	host *script.Host
+	how  *script.Answering
+}
+
+// Wrap puts the hooks around what answers.
+func (h *Hooks) Wrap(next exchange.Handler) exchange.Handler {
+	return h.host.WrapWith(h.Hooks, next, h.how)
 }
 
 // answerTag marks a node that stands for what a script answers with.
@@ -58,7 +62,7 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 	} else if socket {
 		return nil, faultf(v, "endpoint %q: expected a function of the socket, found %s", name, value.Type())
 	}
-	h, err := c.answerer(value, socket)
+	h, err := answerer(c.env.Script, value, c.answering(), socket)
 	if err != nil {
 		return nil, faultf(v, "endpoint %q: %s", name, scriptMessage(err))
 	}
@@ -68,10 +72,14 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 		Definition: map[string]any{"script": label}, Summary: "script:" + label}, nil
 }
 
-// answerer makes a handler of a function or of what one may return.
-func (c *compiler) answerer(value starlark.Value, socket bool) (exchange.Handler, error) {
+// answerer makes a handler of a function, of requests or of sockets, or of what
+// one may return.
+func answerer(host *script.Host, value starlark.Value, how *script.Answering, socket bool) (exchange.Handler, error) {
 	if h, ok := value.(*builtins.Handler); ok {
 		return h.Handler, nil
+	}
+	if socket {
+		return host.SocketWith(value, how)
 	}
 	fn, ok := value.(starlark.Callable)
 	if !ok {
@@ -79,14 +87,5 @@ func (c *compiler) answerer(value starlark.Value, socket bool) (exchange.Handler
 			return value, nil
 		})
 	}
-	if !socket {
-		return c.env.Script.HandlerWith(fn, c.answering())
-	}
-	s, ok := any(c.env.Script).(interface {
-		Socket(starlark.Value) (exchange.Handler, error)
-	})
-	if !ok {
-		return nil, fmt.Errorf("WebSocket functions are %w in this build", ErrUnimplemented)
-	}
-	return s.Socket(fn)
+	return host.HandlerWith(fn, how)
 }

@@ -178,7 +178,7 @@ func (r *reader) hooks(v starlark.Value, e syntax.Expr) (*Hooks, error) {
 	if !ok {
 		return nil, faultf(at(e, nil), "hooks: expected a dict with the functions request and response, found %s", v.Type())
 	}
-	h := &Hooks{}
+	h := &Hooks{host: r.c.env.Script, how: r.c.answering()}
 	known := map[string]struct {
 		fn    *starlark.Callable
 		takes int
