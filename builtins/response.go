@@ -213,12 +213,20 @@ func (r *Response) decoded() ([]byte, error) {
 }
 
 func (r *Response) json(_ *Call, a Args) (starlark.Value, error) {
-	var path string
-	var def starlark.Value = starlark.None
+	return jsonAt(a, r.decoded)
+}
+
+// jsonAt is the method json(path, default) of what has a JSON body.
+func jsonAt(a Args, body func() ([]byte, error)) (starlark.Value, error) {
+	var path, def starlark.Value = starlark.None, starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
 	}
-	b, err := r.decoded()
+	at, ok := starlark.AsString(path)
+	if !ok && path != starlark.None {
+		return nil, fmt.Errorf("%s: argument \"path\": got %s, want string", a.fn, describe(path))
+	}
+	b, err := body()
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +234,7 @@ func (r *Response) json(_ *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return def, nil
 	}
-	if v = Dig(v, path); v == nil {
+	if v = Dig(v, at); v == nil {
 		return def, nil
 	}
 	return v, nil

@@ -365,19 +365,7 @@ func (m *message) Attr(name string) (starlark.Value, error) {
 }
 
 func (m *message) json(_ *Call, a Args) (starlark.Value, error) {
-	var path string
-	var def starlark.Value = starlark.None
-	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
-		return nil, err
-	}
-	v, err := DecodeJSON(m.data)
-	if err != nil {
-		return def, nil
-	}
-	if v = Dig(v, path); v == nil {
-		return def, nil
-	}
-	return v, nil
+	return jsonAt(a, func() ([]byte, error) { return m.data, nil })
 }
 
 // Interface guards.

@@ -19,7 +19,7 @@ type Attr struct {
 // Types is the list of values with fields of their own, in the order in which
 // the reference shows them.
 func Types() []Type {
-	return []Type{requestType(), responseType(), outType(), matchType(), cellType(), answerType()}
+	return []Type{requestType(), responseType(), outType(), socketType(), messageType(), matchType(), cellType(), answerType()}
 }
 
 // AttrNames are the names of the fields and methods.
@@ -75,6 +75,26 @@ func outType() Type {
 		field("closed", "Whether the client has left."),
 		field("sent", "How many bytes have been sent."),
 		field("request", "The request that is answered."),
+	}}
+}
+
+func socketType() Type {
+	return Type{Name: "ws", Doc: "A WebSocket, which a WEBSOCKET endpoint is given. for msg in ws goes through its messages until the client leaves.", Attrs: []Attr{
+		{"send", true, "x", "Sends text as a text message, bytes as a binary one, and anything else as JSON text."},
+		{"recv", true, "timeout=None", "The next message; None when there will be none, or none came in time (\"250ms\", or seconds)."},
+		{"close", true, `code=1000, reason=""`, "Says goodbye and closes; the end of the function does, too."},
+		field("closed", "Whether either side has closed."),
+		field("protocol", "The subprotocol that was agreed: the first that the client offered."),
+		field("request", "The request that opened it."),
+	}}
+}
+
+func messageType() Type {
+	return Type{Name: "msg", Doc: "What a client sent over a WebSocket.", Attrs: []Attr{
+		field("text", "The message as text."),
+		field("bytes", "The message in bytes."),
+		field("binary", "Whether it is a binary message."),
+		{"json", true, "path=None, default=None", "The message as JSON, or what stands at a dotted path of it; default when there is none."},
 	}}
 }
 

@@ -12,7 +12,7 @@ func TestTypes(t *testing.T) {
 	t.Parallel()
 	values := map[string]starlark.HasAttrs{
 		"req": &Request{}, "match": &match{}, "cell": newCell(NewEnv(), starlark.None), "answer": &answer{},
-		"res": &Response{}, "out": &Out{},
+		"res": &Response{}, "out": &Out{}, "ws": &Socket{}, "msg": &message{},
 	}
 	for _, doc := range Types() {
 		v := values[doc.Name]
