@@ -363,6 +363,9 @@ type forwarded struct {
 
 // Release closes the real server's answers that are not sent; sent is, or nil.
 func (c *Call) Release(sent exchange.Body) {
+	if w, ok := sent.(interface{ Unwrap() exchange.Body }); ok {
+		sent = w.Unwrap()
+	}
 	for _, f := range c.forwarded {
 		closer, ok := f.body.(io.Closer)
 		if ok && f.body == sent {

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.starlark.net/starlark"
 
@@ -19,6 +20,26 @@ type Hooks struct {
 	// Response is called with each request and its response, which it may
 	// change. What it returns, if not None, goes out instead. It may be nil.
 	Response starlark.Callable
+}
+
+// Hooks makes Hooks of two functions, either of which may be None.
+func (h *Host) Hooks(request, response starlark.Value) (Hooks, error) {
+	var hooks Hooks
+	for name, v := range map[string]starlark.Value{"request": request, "response": response} {
+		if v == nil || v == starlark.None {
+			continue
+		}
+		fn, ok := v.(starlark.Callable)
+		switch {
+		case !ok:
+			return Hooks{}, fmt.Errorf("hook %q is a %s, want a function", name, v.Type())
+		case name == "request":
+			hooks.Request = fn
+		default:
+			hooks.Response = fn
+		}
+	}
+	return hooks, nil
 }
 
 // Wrap puts hooks around what answers. An error of a hook is a 500 that names

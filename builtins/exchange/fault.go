@@ -135,6 +135,9 @@ func (b *cutBody) Size() int64 {
 	return -1
 }
 
+// Unwrap gives the body of which a part is sent.
+func (b *cutBody) Unwrap() Body { return b.body }
+
 // Close closes the body.
 func (b *cutBody) Close() error {
 	if c, ok := b.body.(interface{ Close() error }); ok {
