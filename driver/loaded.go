@@ -83,6 +83,7 @@ func (m *mocks) load(l *loaded) (int, error) {
 		return 0, err
 	}
 	m.install(eps, l)
+	m.addons.Retain(eps)
 	m.followAddons()
 	return len(eps), nil
 }

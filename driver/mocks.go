@@ -70,6 +70,7 @@ func (m *mocks) set(key string, def map[string]any) error {
 		}
 		m.table.Set(ep)
 	}
+	m.addons.Retain(m.table.List())
 	m.followAddons()
 	return nil
 }
@@ -107,7 +108,10 @@ func (m *mocks) clear() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.unload()
-	return m.table.Clear()
+	n := m.table.Clear()
+	m.addons.Retain(nil)
+	m.followAddons()
+	return n
 }
 
 func (m *mocks) close() {

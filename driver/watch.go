@@ -156,6 +156,7 @@ func (m *mocks) reload(l *loaded) {
 		l.stop()
 		m.follow(l)
 	}
+	m.addons.Retain(m.table.List())
 	m.followAddons()
 }
 

@@ -76,6 +76,7 @@ func (m mockEntry) summary() string {
 		Sequence  []json.RawMessage `json:"sequence"`
 		Template  json.RawMessage   `json:"body_template"`
 		Addon     *string           `json:"addon"`
+		Script    *string           `json:"script"`
 		File      *string           `json:"file"`
 		Status    json.Number       `json:"status"`
 		LatencyMS json.Number       `json:"latency_ms"`
@@ -92,6 +93,8 @@ func (m mockEntry) summary() string {
 		return fmt.Sprintf("%s (template)", d.Status)
 	case d.Addon != nil:
 		return "addon:" + *d.Addon
+	case d.Script != nil:
+		return "script:" + *d.Script
 	case d.File != nil:
 		return fmt.Sprintf("%s file:%s", d.Status, *d.File)
 	}

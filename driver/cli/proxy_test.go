@@ -115,14 +115,14 @@ func TestCommands(t *testing.T) {
 		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": false, "mode": "stopped", "pid": null}`}}, stdout: "Proxy is not running.\n"},
 		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "record", "pid": 7, "proxy_address": "0.0.0.0:8080", "web_ui_enabled": true, "web_ui_address": "http://h:1/?token=T", "mock_count": 3, "flow_file": "/f.bin"}`}},
 			stdout: "Proxy is running (PID 7)\n  Mode:    record\n  Listen:  0.0.0.0:8080\n  Web UI:  http://h:1/?token=T\n  Mocks:   3 endpoint(s)\n  Flow:    /f.bin\n"},
-		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "mock", "pid": 7, "proxy_address": "h:1", "mock_count": 1, "scenario_error": "a.yaml:3:1: no"}`}},
-			stdout: "Proxy is running (PID 7)\n  Mode:    mock\n  Listen:  h:1\n  Mocks:   1 endpoint(s)\n  Error:   a.yaml:3:1: no\n"},
+		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "mock", "pid": 7, "proxy_address": "h:1", "mock_count": 1, "scenario_error": "a.yaml:3:1: no", "addon_errors": {"hls": "hls.star:2:1: no"}}`}},
+			stdout: "Proxy is running (PID 7)\n  Mode:    mock\n  Listen:  h:1\n  Mocks:   1 endpoint(s)\n  Error:   a.yaml:3:1: no\n  Error:   addon hls: hls.star:2:1: no\n"},
 		{args: "status", fake: fake{answers: map[string]any{"status": 7.0}}, stderr: "j: status: the exporter answered float64, expected a string\n", code: 1},
 		{args: "status", fake: fake{answers: map[string]any{"status": "[}"}}, stderr: "j: status: the exporter's answer is not the JSON expected: invalid character '}' looking for beginning of value\n", code: 1},
 		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{}`}}, stdout: "No mocks configured.\n"},
 		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{"GET /z": {}, "GET /a": {"status": 404}, "r": {"rules": [1, 2]}, "s": {"sequence": [1]}, "t": {"body_template": {}, "status": 201},
-			"a": {"addon": "hls"}, "f": {"file": "a.bin"}, "l": {"latency_ms": 50, "status": 500}, "z": {"latency_ms": 0}, "h": {"latency_ms": 1.5}, "p": {"patch": {}}, "odd": [1]}`}},
-			stdout: "  GET /z  ->  200\n  GET /a  ->  404\n  r  ->  2 rule(s)\n  s  ->  1 step(s)\n  t  ->  201 (template)\n  a  ->  addon:hls\n  f  ->  200 file:a.bin\n" +
+			"a": {"addon": "hls"}, "fn": {"script": "login"}, "f": {"file": "a.bin"}, "l": {"latency_ms": 50, "status": 500}, "z": {"latency_ms": 0}, "h": {"latency_ms": 1.5}, "p": {"patch": {}}, "odd": [1]}`}},
+			stdout: "  GET /z  ->  200\n  GET /a  ->  404\n  r  ->  2 rule(s)\n  s  ->  1 step(s)\n  t  ->  201 (template)\n  a  ->  addon:hls\n  fn  ->  script:login\n  f  ->  200 file:a.bin\n" +
 				"  l  ->  500 (+50ms)\n  z  ->  200\n  h  ->  200 (+1.5ms)\n  p  ->  200\n  odd  ->  (not understood)\n"},
 		{args: "mock clear", fake: fake{answers: map[string]any{"clear_mocks": "Cleared 2 mock(s)"}}, stdout: "Cleared 2 mock(s)\n"},
 		{args: "mock load nowhere.yaml", stderr: "j: File not found: nowhere.yaml\n", code: 1},

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 )
 
 type statusCmd struct {
@@ -31,6 +33,8 @@ type proxyStatus struct {
 	FlowFile     string      `json:"flow_file"`
 	// ScenarioError is ours: why an edited scenario was not taken.
 	ScenarioError string `json:"scenario_error"`
+	// AddonErrors is ours: why addons are not in force as they are on disk.
+	AddonErrors map[string]string `json:"addon_errors"`
 }
 
 // Run prints the status.
@@ -63,6 +67,9 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	}
 	if st.ScenarioError != "" {
 		sys.out("  Error:   %s", st.ScenarioError)
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.AddonErrors)) {
+		sys.out("  Error:   addon %s: %s", name, st.AddonErrors[name])
 	}
 	return nil
 }

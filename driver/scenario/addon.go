@@ -67,12 +67,49 @@ type addonCode struct{ handle, websocket starlark.Callable }
 // an [ErrNoAddon], or says what is wrong with the script; a version loaded
 // before then stays in force.
 func (a *Addons) Check(dir, name string) error {
-	_, err := a.get(dir, name)
+	_, err := a.get(dir, name, false)
 	return err
 }
 
-// get finds an addon as its files are now.
-func (a *Addons) get(dir, name string) (*addon, error) {
+// Retain forgets the addons that none of the endpoints names. Where a script
+// answers, which may name any, all are kept.
+func (a *Addons) Retain(eps []*mock.Endpoint) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.all) == 0 {
+		return
+	}
+	used := map[string]bool{}
+	for _, ep := range eps {
+		if isScripted(ep) {
+			return
+		}
+		addonNames(ep.Definition, used)
+	}
+	maps.DeleteFunc(a.all, func(_ string, ad *addon) bool { return !used[ad.name] })
+}
+
+// addonNames collects the addons that a definition names, in its rules and
+// steps too.
+func addonNames(v any, into map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			if name, ok := e.(string); ok && k == "addon" {
+				into[name] = true
+			}
+			addonNames(e, into)
+		}
+	case []any:
+		for _, e := range v {
+			addonNames(e, into)
+		}
+	}
+}
+
+// get finds an addon as its files are now. One that was never good is kept, to
+// be loaded once it is, only if it is merely missing and the caller wants that.
+func (a *Addons) get(dir, name string, missing bool) (*addon, error) {
 	if !filepath.IsLocal(name) || name != filepath.Clean(name) {
 		return nil, fmt.Errorf("the name %q leads out of the addons directory", name)
 	}
@@ -86,6 +123,9 @@ func (a *Addons) get(dir, name string) (*addon, error) {
 	}
 	if ad.print == "" || Fingerprint(ad.files) != ad.print {
 		a.load(ad)
+	}
+	if ad.now.Load() == nil && !(missing && errors.Is(ad.fault, ErrNoAddon)) {
+		delete(a.all, path)
 	}
 	return ad, ad.fault
 }
@@ -143,7 +183,12 @@ func newAddonCode(s *script.Script) (*addonCode, error) {
 			return nil, fmt.Errorf("%s: %s is %s, expected a function", s.File, f.name, v.Type())
 		}
 		if err := takes(fn, 2, f.what); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.File, err)
+			at := script.Position{File: s.File}
+			if fn, ok := fn.(*starlark.Function); ok {
+				p := fn.Position()
+				at = script.Position{File: p.Filename(), Line: int(p.Line), Column: int(p.Col)}
+			}
+			return nil, &script.Error{Pos: at, Message: err.Error(), Err: err}
 		}
 		*f.to = fn
 	}
@@ -238,7 +283,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 	if addons == nil {
 		addons = NewAddons(host, d.c.env.Log)
 	}
-	ad, err := addons.get(d.c.env.AddonsDir, name)
+	ad, err := addons.get(d.c.env.AddonsDir, name, true)
 	if err != nil && !errors.Is(err, ErrNoAddon) {
 		e := faultf(d.get("addon"), "%s: %v", d.at("addon "+name), err)
 		e.Err = err

@@ -45,7 +45,7 @@ def handle(req, config):
 	}
 	for name, want := range map[string]string{
 		"broken":   filepath.Join(dir, "broken.star") + ":2:12: undefined: tru",
-		"few":      "function handle takes 1 parameters, expected 2: the request and the config",
+		"few":      filepath.Join(dir, "few.star") + ":1:1: function handle takes 1 parameters, expected 2: the request and the config",
 		"none":     "no function handle(req, config) and none websocket(ws, config)",
 		"number":   "handle is int, expected a function",
 		"old":      `old.py is Python, but addons are Starlark scripts (old.star): see "Porting Python addons" in the README`,
@@ -101,6 +101,16 @@ def handle(req, config):
 	}
 	if got := env.Addons.Faults()["later"]; !strings.HasPrefix(got, path+":2:10: undefined: nul") {
 		t.Error(got)
+	}
+
+	// Only those that endpoints name are kept, and none that never was good.
+	if faults := env.Addons.Faults(); len(faults) != 1 {
+		t.Error(faults)
+	}
+	rules := []*mock.Endpoint{{Definition: map[string]any{"rules": []any{map[string]any{"addon": "ok"}}}}}
+	env.Addons.Retain(rules)
+	if files := env.Addons.Files(); len(files) != 2 || files[0] != filepath.Join(dir, "ok.star") {
+		t.Error(files)
 	}
 
 	if eps, err = compile("fails", nil); err != nil {

@@ -69,7 +69,17 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 	src := c.src
 	src.Line, src.Column = k.Line, k.Column
 	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src,
-		Definition: map[string]any{"script": label}, Summary: "script:" + label}, nil
+		Definition: map[string]any{scriptKey: label}, Summary: "script:" + label}, nil
+}
+
+// scriptKey is the key under which the definition of an endpoint tells the
+// function that answers; documents don't have it.
+const scriptKey = "script"
+
+// isScripted tells whether a script answers for an endpoint.
+func isScripted(ep *mock.Endpoint) bool {
+	def, _ := ep.Definition.(map[string]any)
+	return def[scriptKey] != nil
 }
 
 // answerer makes a handler of a function, of requests or of sockets, or of what
