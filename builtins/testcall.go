@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
@@ -211,7 +212,19 @@ func (r *receiver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Break ends the connection.
 func (r *receiver) Break([]byte, bool) error { return nil }
 
-func (r *answer) String() string        { return fmt.Sprintf("<answer %d, %d bytes>", r.status, len(r.body)) }
+func (r *answer) String() string {
+	const shown = 500
+	body := string(r.body[:min(len(r.body), shown)])
+	if !utf8.Valid(r.body) || strings.ContainsRune(body, 0) {
+		body = fmt.Sprintf("%d bytes", len(r.body))
+	} else if len(r.body) > shown {
+		body = strings.ToValidUTF8(body, "") + "..."
+	}
+	if r.fault != "" {
+		body = strings.TrimSpace(body + " fault: " + r.fault)
+	}
+	return strings.TrimSpace(fmt.Sprintf("<answer %d %s", r.status, body)) + ">"
+}
 func (r *answer) Type() string          { return "answer" }
 func (r *answer) Freeze()               {}
 func (r *answer) Truth() starlark.Bool  { return true }

@@ -13,8 +13,9 @@ import (
 
 // scriptCmd groups the tools for scripts.
 type scriptCmd struct {
-	Check scriptCheckCmd `cmd:"" help:"Check scripts and scenarios without running them."`
+	Check scriptCheckCmd `cmd:"" help:"Check scripts and scenarios for mistakes."`
 	Test  scriptTestCmd  `cmd:"" help:"Run the tests of scripts and scenarios."`
+	Repl  scriptReplCmd  `cmd:"" help:"Try statements and requests at a prompt."`
 	Doc   scriptDocCmd   `cmd:"" help:"Print what scripts can call."`
 }
 

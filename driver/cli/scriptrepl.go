@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+
+	"starproxy/driver/scenario"
+	"starproxy/script"
+)
+
+type scriptReplCmd struct {
+	File string `arg:"" optional:"" help:"A script, whose names are there, or a scenario, which call() asks."`
+	scriptDirs
+}
+
+// Help shows what can be typed.
+func (scriptReplCmd) Help() string {
+	return `Statements are run as they are entered, with all that tests can use:
+
+    $ starproxy script repl auth.star
+    >>> call("POST /api/auth", body = {"user": "admin"})
+    <answer 401 {"error":"unauthorized"}>
+    >>> clock.advance("30s")
+
+Tab completes names, the arrow keys bring back earlier lines, also those of earlier sessions. Ctrl-D ends it. What a pipe brings is run without a prompt; the exit code is 1 when a statement failed.`
+}
+
+// Run reads and runs statements until the input ends.
+func (c *scriptReplCmd) Run(ctx context.Context, sys *System) error {
+	root := filepath.Dir(c.File)
+	o := script.TestOptions{Options: scriptOptions(), Table: scenario.Table(c.env(root))}
+	s, err := script.NewSession(o, c.File, sys.Stdout)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if f, ok := sys.Stdin.(*os.File); ok && terminal(f) && terminal(sys.Stdout) {
+		return c.interactive(ctx, sys, s, f)
+	}
+	in := bufio.NewReader(sys.Stdin)
+	failed := false
+	for {
+		text, err := s.Eval(ctx, func(bool) (string, error) { return readLine(ctx, in) })
+		switch {
+		case err == nil:
+			if text != "" {
+				sys.out("%s", text)
+			}
+		case errors.Is(err, io.EOF) && !failed:
+			return nil
+		case errors.Is(err, io.EOF):
+			return exitCode(exitFailure)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			failed = true
+			sys.note("%s", explain(err))
+		}
+	}
+}
+
+// readLine is the next line, without its end.
+func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
+	return wait(ctx, func() (string, error) {
+		line, err := in.ReadString('\n')
+		if line != "" {
+			err = nil
+		}
+		return strings.TrimRight(line, "\r\n"), err
+	})
+}
+
+// wait gives what read does, unless ctx ends before.
+func wait(ctx context.Context, read func() (string, error)) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		line, err := read()
+		done <- result{line, err}
+	}()
+	select {
+	case r := <-done:
+		return r.line, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// interactive reads from a terminal.
+func (c *scriptReplCmd) interactive(ctx context.Context, sys *System, s *script.Session, in *os.File) error {
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, sys.Stdout}, "")
+	h := openHistory(sys)
+	defer h.Close()
+	t.History = h
+	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
+		if key != '\t' {
+			return "", 0, false
+		}
+		word, found := s.Complete(line[:pos])
+		if word == "" { // nothing to complete: indent
+			return line[:pos] + "    " + line[pos:], pos + 4, true
+		}
+		if len(found) == 0 {
+			return line, pos, true
+		}
+		longest := common(found)
+		if longest == word && len(found) > 1 {
+			// Written by another goroutine than the one that holds the terminal.
+			go func() { _, _ = t.Write([]byte(strings.Join(found, "  ") + "\n")) }()
+			return line, pos, true
+		}
+		return line[:pos-len(word)] + longest + line[pos:], pos - len(word) + len(longest), true
+	}
+	p := palette(sys.colours())
+	read := func(more bool) (string, error) {
+		prompt := ">>> "
+		if more {
+			prompt = "... "
+		}
+		if w, h, err := term.GetSize(int(in.Fd())); err == nil && w > 0 {
+			_ = t.SetSize(w, h)
+		}
+		// Raw only while reading, so that Ctrl-C ends what runs.
+		state, err := term.MakeRaw(int(in.Fd()))
+		if err != nil {
+			return "", err
+		}
+		defer term.Restore(int(in.Fd()), state)
+		t.SetPrompt(prompt)
+		return wait(ctx, t.ReadLine)
+	}
+	for {
+		text, err := s.Eval(ctx, read)
+		switch {
+		case err == nil:
+			if text != "" {
+				sys.out("%s", text)
+			}
+		case errors.Is(err, io.EOF):
+			sys.out("")
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			sys.out("%s", p.paint(explain(err), red))
+		}
+	}
+}
+
+// common is what all texts begin with.
+func common(texts []string) string {
+	prefix := texts[0]
+	for _, s := range texts[1:] {
+		for !strings.HasPrefix(s, prefix) {
+			prefix = prefix[:len(prefix)-1]
+		}
+	}
+	return prefix
+}

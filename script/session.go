@@ -1,0 +1,165 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// Session runs statements one after the other, as somebody types them. It sees
+// what tests see; its clock goes on as usual and can be moved besides. It is
+// for one goroutine.
+type Session struct {
+	t       *test
+	globals starlark.StringDict
+	files   *loader
+	last    time.Time // when the clock was set last
+}
+
+// NewSession begins a session about the file path: the globals of a script are
+// there, and call() asks a scenario. Without a path there are just the builtins.
+// What scripts log goes to out. Close ends it.
+func NewSession(o TestOptions, path string, out io.Writer) (*Session, error) {
+	root := filepath.Dir(path)
+	s := &Session{t: newTest(o, filepath.Join(root, "repl"), out), last: time.Now()}
+	s.t.host.env.Manual.Advance(time.Since(testStart))
+	s.globals = maps.Clone(s.t.host.tests)
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	s.files = &loader{host: s.t.host, root: root, dir: dir, modules: map[string]*module{}}
+	if path == "" {
+		return s, nil
+	}
+	if err := s.open(path); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Session) open(path string) error {
+	isScenario := true
+	if filepath.Ext(path) == Ext {
+		loaded, err := s.t.host.Load(filepath.Dir(path), filepath.Base(path))
+		if err != nil {
+			return err
+		}
+		_, isScenario = loaded.Globals["endpoints"]
+		maps.Copy(s.globals, loaded.Globals)
+	}
+	if !isScenario {
+		return nil
+	}
+	return s.t.Serve(starlark.String(filepath.Base(path)), nil)
+}
+
+// Close ends the session.
+func (s *Session) Close() error { return s.files.dir.Close() }
+
+// Eval reads one statement and runs it. read gives its lines; more says that
+// the statement goes on. The text is the value of an expression, "" when that
+// is None. The error is io.EOF when read has no more to give.
+func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)) (text string, err error) {
+	opts := dialect()
+	opts.GlobalReassign, opts.LoadBindsGlobally = true, true
+	var src []byte
+	var stopped error // by read, or because the text is too deep
+	file, err := opts.ParseCompoundStmt("repl", func() ([]byte, error) {
+		line, err := read(len(src) > 0)
+		if err == nil {
+			src = append(append(src, line...), '\n')
+			err = nesting(src)
+		}
+		if err != nil {
+			if stopped = err; errors.Is(err, io.EOF) {
+				return nil, io.EOF
+			}
+			return nil, err
+		}
+		return []byte(line + "\n"), nil
+	})
+	switch {
+	case stopped != nil && (len(src) == 0 || !errors.Is(stopped, io.EOF)):
+		return "", stopped
+	case stopped != nil && err != nil:
+		return "", errors.New("the input ends in the middle of a statement")
+	case err != nil:
+		return "", newError(err)
+	}
+	now := time.Now()
+	s.t.host.env.Manual.Advance(now.Sub(s.last))
+	s.last = now
+	r := s.t.host.get(ctx, nil)
+	defer s.t.host.put(r)
+	s.files.deadline = r.call.Deadline
+	load := r.thread.Load
+	defer func() { r.thread.Load = load }()
+	r.thread.Load = func(_ *starlark.Thread, name string) (starlark.StringDict, error) { return s.files.load("repl", name) }
+	err = s.t.host.within(r, func() error {
+		if expr := only(file); expr != nil {
+			v, err := starlark.EvalExprOptions(opts, &r.thread, expr, s.globals)
+			if err == nil && v != starlark.None {
+				text = v.String()
+			}
+			return err
+		}
+		return starlark.ExecREPLChunk(file, &r.thread, s.globals)
+	})
+	return text, err
+}
+
+// only is the expression that a statement consists of, or nil.
+func only(f *syntax.File) syntax.Expr {
+	if len(f.Stmts) == 1 {
+		if stmt, ok := f.Stmts[0].(*syntax.ExprStmt); ok {
+			return stmt.X
+		}
+	}
+	return nil
+}
+
+// Complete lists what a name that ends a line can become: names, and after a
+// dot the fields of a value.
+func (s *Session) Complete(line string) (word string, candidates []string) {
+	i := strings.LastIndexFunc(line, func(r rune) bool {
+		return r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+	word = line[i+1:]
+	var names []string
+	prefix := ""
+	if dot := strings.LastIndexByte(word, '.'); dot >= 0 {
+		prefix = word[:dot+1]
+		path := strings.Split(word[:dot], ".")
+		v := s.globals[path[0]]
+		for _, name := range path[1:] {
+			if x, ok := v.(starlark.HasAttrs); ok {
+				v, _ = x.Attr(name)
+			} else {
+				v = nil
+			}
+		}
+		if x, ok := v.(starlark.HasAttrs); ok {
+			names = x.AttrNames()
+		}
+	} else {
+		names = append(s.globals.Keys(), starlark.Universe.Keys()...)
+	}
+	for _, name := range names {
+		if full := prefix + name; strings.HasPrefix(full, word) {
+			candidates = append(candidates, full)
+		}
+	}
+	slices.Sort(candidates)
+	return word, slices.Compact(candidates)
+}
