@@ -220,30 +220,40 @@ func (p *parts) header(res *exchange.Response) error {
 // Plain makes the answer of a dict that says no more than status, body, headers,
 // content_type, file and latency_ms; ok is false for any other.
 func Plain(d *starlark.Dict, defaults *Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
-	p := parts{status: http.StatusOK}
-	for k, v := range d.Entries() {
-		key, isText := k.(starlark.String)
-		if !isText || key == "stream" {
-			return nil, nil, false, nil
-		}
-		known, err := p.set(string(key), v)
-		if err != nil || !known {
-			return nil, nil, known, err
-		}
-	}
-	if templated(p.headers) {
-		return nil, nil, false, nil
+	r := &plain{parts: parts{status: http.StatusOK}}
+	d.Entries()(r.take)
+	if r.err != nil || r.other || templated(r.headers) {
+		return nil, nil, r.err != nil, r.err
 	}
 	typ := defaults.ContentType
 	if typ == "" {
 		typ = jsonType
 	}
-	if p.file != nil && p.file != starlark.None {
+	if r.file != nil && r.file != starlark.None {
 		typ = ""
 	}
-	res = &exchange.Response{}
-	h, err = p.build(res, defaults, typ)
-	return res, h, true, err
+	h, err = r.build(&r.res, defaults, typ)
+	return &r.res, h, true, err
+}
+
+// plain is a dict being read, and its answer.
+type plain struct {
+	parts
+	res   exchange.Response
+	other bool // there is a key of another kind of answer
+	err   error
+}
+
+// take reads an entry; it tells whether to go on.
+func (r *plain) take(k, v starlark.Value) bool {
+	key, isText := k.(starlark.String)
+	if !isText || key == "stream" {
+		r.other = true
+		return false
+	}
+	known, err := r.set(string(key), v)
+	r.other, r.err = !known, err
+	return known && err == nil
 }
 
 // templated tells whether a header has an expression in it.

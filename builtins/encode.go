@@ -11,63 +11,111 @@ import (
 )
 
 // AppendJSON writes v as compact JSON, mappings in their own order.
-func AppendJSON(dst []byte, v starlark.Value) ([]byte, error) { return appendJSON(dst, v, maxDepth) }
-
-func appendJSON(dst []byte, v starlark.Value, depth int) (_ []byte, err error) {
-	if depth == 0 {
-		return nil, errDepth
+func AppendJSON(dst []byte, v starlark.Value) ([]byte, error) {
+	e := jsonEncoder{out: dst, depth: maxDepth}
+	if !e.leaf(v) {
+		e.container(v)
 	}
+	return e.out, e.err
+}
+
+// jsonEncoder writes one value. It goes through dicts with one function of its
+// own, made once: a closure for each would be most of the price.
+type jsonEncoder struct {
+	out   []byte
+	depth int // how much deeper it may go
+	err   error
+	entry func(k, v starlark.Value) bool
+}
+
+// value writes v; it tells whether to go on.
+func (e *jsonEncoder) value(v starlark.Value) bool { return e.leaf(v) || e.container(v) }
+
+// leaf writes v if it has no parts.
+func (e *jsonEncoder) leaf(v starlark.Value) bool {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
-		return append(dst, "null"...), nil
+		e.out = append(e.out, "null"...)
 	case starlark.Bool:
-		return strconv.AppendBool(dst, bool(v)), nil
+		e.out = strconv.AppendBool(e.out, bool(v))
 	case starlark.String:
-		return AppendQuoted(dst, string(v)), nil
+		e.out = AppendQuoted(e.out, string(v))
 	case starlark.Bytes:
-		return AppendQuoted(dst, string(v)), nil
+		e.out = AppendQuoted(e.out, string(v))
 	case starlark.Int:
 		if n, ok := v.Int64(); ok {
-			return strconv.AppendInt(dst, n, 10), nil
+			e.out = strconv.AppendInt(e.out, n, 10)
+		} else {
+			e.out = append(e.out, v.String()...)
 		}
-		return append(dst, v.String()...), nil
+	default:
+		return false
+	}
+	return true
+}
+
+// container writes all other values.
+func (e *jsonEncoder) container(v starlark.Value) bool {
+	if e.depth == 0 {
+		return e.fail(errDepth)
+	}
+	e.depth--
+	defer func() { e.depth++ }()
+	switch v := v.(type) {
 	case starlark.Float:
-		return appendFloat(dst, float64(v))
-	case *starlark.Dict:
-		dst = append(dst, '{')
-		first := true
-		for k, e := range v.Entries() {
-			if !first {
-				dst = append(dst, ',')
-			}
-			first = false
-			key, err := jsonKey(k)
-			if err != nil {
-				return nil, err
-			}
-			dst = append(AppendQuoted(dst, key), ':')
-			if dst, err = appendJSON(dst, e, depth-1); err != nil {
-				return nil, err
-			}
+		out, err := appendFloat(e.out, float64(v))
+		if err != nil {
+			return e.fail(err)
 		}
-		return append(dst, '}'), nil
+		e.out = out
+	case *starlark.Dict:
+		if e.entry == nil {
+			e.entry = e.writeEntry
+		}
+		e.out = append(e.out, '{')
+		v.Entries()(e.entry)
+		e.out = append(e.out, '}')
 	case *starlark.List:
-		dst = append(dst, '[')
+		e.out = append(e.out, '[')
 		for i := range v.Len() {
 			if i > 0 {
-				dst = append(dst, ',')
+				e.out = append(e.out, ',')
 			}
-			if dst, err = appendJSON(dst, v.Index(i), depth-1); err != nil {
-				return nil, err
+			if !e.value(v.Index(i)) {
+				return false
 			}
 		}
-		return append(dst, ']'), nil
+		e.out = append(e.out, ']')
+	default:
+		g, err := toGo(v, e.depth+1)
+		if err != nil {
+			return e.fail(err)
+		}
+		out, err := AppendGoJSON(e.out, g)
+		if err != nil {
+			return e.fail(err)
+		}
+		e.out = out
 	}
-	g, err := toGo(v, depth)
+	return e.err == nil
+}
+
+// writeEntry writes a key and its value. No value ends in a brace that opens.
+func (e *jsonEncoder) writeEntry(k, v starlark.Value) bool {
+	if e.out[len(e.out)-1] != '{' {
+		e.out = append(e.out, ',')
+	}
+	key, err := jsonKey(k)
 	if err != nil {
-		return nil, err
+		return e.fail(err)
 	}
-	return AppendGoJSON(dst, g)
+	e.out = append(AppendQuoted(e.out, key), ':')
+	return e.value(v)
+}
+
+func (e *jsonEncoder) fail(err error) bool {
+	e.out, e.err = nil, err
+	return false
 }
 
 // AppendGoJSON writes a JSON value as compact JSON, maps in alphabetical order.

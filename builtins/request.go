@@ -104,9 +104,9 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "segments":
 		return FromGo(segments(q.Path())), nil
 	case "header":
-		return method(r, "req.header", (*Request).header), nil
+		return requestHeader.BindReceiver(r), nil
 	case "json":
-		return method(r, "req.json", (*Request).json), nil
+		return requestJSON.BindReceiver(r), nil
 	case "form":
 		return method(r, "req.form", (*Request).formDict), nil
 	}
@@ -204,7 +204,29 @@ func Dig(v starlark.Value, path string) starlark.Value {
 	return nil
 }
 
+// The methods that most handlers call are made once; the rest when asked for.
+var (
+	requestHeader = receiving("req.header", (*Request).header)
+	requestJSON   = receiving("req.json", (*Request).json)
+)
+
+// receiving makes a method to be bound to its receiver.
+func receiving[T starlark.Value](name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+		defer rescue(name, &err)
+		return fn(b.Receiver().(T), CallOf(thread), Args{fn: name, args: args, kwargs: kwargs})
+	})
+}
+
 func (r *Request) header(_ *Call, a Args) (starlark.Value, error) {
+	if name, ok := a.text(); ok {
+		v, _ := headerValue(r.x.Request, name)
+		return starlark.String(v), nil
+	}
+	return r.headerOr(a)
+}
+
+func (r *Request) headerOr(a Args) (starlark.Value, error) {
 	var name string
 	var def starlark.Value = starlark.String("")
 	if err := a.Unpack("name", &name, "default?", &def); err != nil {
@@ -228,6 +250,17 @@ func headerValue(q *exchange.Request, name string) (string, bool) {
 }
 
 func (r *Request) json(_ *Call, a Args) (starlark.Value, error) {
+	if path, ok := a.text(); ok {
+		v, err := r.JSON(path)
+		if err != nil || v == nil {
+			return starlark.None, err
+		}
+		return thaw(v), nil
+	}
+	return r.jsonOr(a)
+}
+
+func (r *Request) jsonOr(a Args) (starlark.Value, error) {
 	var path, def starlark.Value = starlark.None, starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err

@@ -23,6 +23,18 @@ func stateModule() Module {
 }
 
 func stateGet(c *Call, a Args) (starlark.Value, error) {
+	if len(a.args) == 2 && len(a.kwargs) == 0 && a.probe == nil {
+		if key, ok := a.args[0].(starlark.String); ok {
+			if v, ok := c.Env.State.Get(string(key)); ok {
+				return FromGo(v), nil
+			}
+			return a.args[1], nil
+		}
+	}
+	return stateGetOr(c, a)
+}
+
+func stateGetOr(c *Call, a Args) (starlark.Value, error) {
 	var key string
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("key", &key, "default?", &def); err != nil {

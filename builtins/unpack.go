@@ -98,6 +98,16 @@ func (a Args) Unpack(pairs ...any) error {
 	return nil
 }
 
+// text gives the argument of a call with just one, a string: the usual call of
+// what looks something up. Unpack deals with all others.
+func (a Args) text() (string, bool) {
+	if a.probe != nil || len(a.args) != 1 || len(a.kwargs) > 0 {
+		return "", false
+	}
+	s, ok := a.args[0].(starlark.String)
+	return string(s), ok
+}
+
 // keyword finds the value of a keyword argument.
 func (a Args) keyword(name string) starlark.Value {
 	for _, kv := range a.kwargs {

@@ -49,12 +49,18 @@ func (b *Incoming) pull(p []byte) (int, error) {
 	return n, err
 }
 
+// firstRead is the room for a body that Bytes begins with: most bodies fit.
+const firstRead = 511
+
 // Bytes reads the body whole and keeps it, so that Read gives it again. A body
 // over max bytes is an ErrBodyTooLarge together with what was read; Read then
 // still gives all of it. The caller must not change the bytes.
 func (b *Incoming) Bytes(max int) ([]byte, error) {
 	if b.off > 0 && b.off == len(b.held) && b.err == nil {
 		return nil, errors.New("body already forwarded")
+	}
+	if b.held == nil && b.err == nil {
+		b.held = make([]byte, 0, min(max, firstRead)+1)
 	}
 	for b.err == nil {
 		if len(b.held) > max {
