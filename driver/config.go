@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/capture"
+	"starproxy/script"
 )
 
 // Config is the `config:` block of a proxy in an exporter file. Start from
@@ -37,6 +39,8 @@ type Config struct {
 	Seed *uint64 `yaml:"seed"`
 	// How much captured traffic is kept.
 	Capture Capture `yaml:"capture"`
+	// How far scripts and templates may go.
+	Scripts Scripts `yaml:"scripts"`
 
 	// File is the document that the block stands in, for error messages.
 	File string `yaml:"-"`
@@ -87,6 +91,21 @@ type Capture struct {
 	InlineBytes int `yaml:"inline_bytes"`
 }
 
+// Scripts bounds each call of a script.
+type Scripts struct {
+	// Steps of computation between waits. 0 and default: 10000000.
+	MaxSteps int64 `yaml:"max_steps"`
+	// Seconds that a handler may take; streams and sockets may take longer.
+	// 0 and default: 30.
+	MaxTime float64 `yaml:"max_time"`
+	// The largest request body that scripts see, in bytes. 0 and default:
+	// 16777216 (16 MiB).
+	MaxBody int `yaml:"max_body"`
+}
+
+// maxTime is MaxTime as a duration.
+func (s Scripts) maxTime() time.Duration { return time.Duration(s.MaxTime * float64(time.Second)) }
+
 // Unmatched says what happens to requests without an endpoint.
 type Unmatched string
 
@@ -115,6 +134,7 @@ func DefaultConfig() Config {
 		SSLInsecure: true,
 		Unmatched:   Passthrough,
 		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
+		Scripts:     Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody},
 	}
 }
 
@@ -141,6 +161,14 @@ func (c *Config) resolve() error {
 		if b.n < 0 {
 			return fmt.Errorf("capture.%s: expected 0 or more bytes, found %s", b.key, strconv.FormatInt(b.n, 10))
 		}
+	}
+	switch s := c.Scripts; {
+	case s.MaxSteps < 0:
+		return fmt.Errorf("scripts.max_steps: expected 0 or more steps, found %d", s.MaxSteps)
+	case !(s.MaxTime >= 0 && s.MaxTime <= 86400):
+		return fmt.Errorf("scripts.max_time: expected seconds, from 0 to 86400 (a day), found %v", s.MaxTime)
+	case s.MaxBody < 0:
+		return fmt.Errorf("scripts.max_body: expected 0 or more bytes, found %d", s.MaxBody)
 	}
 	if m := &c.Mocks; m.Kind != 0 && m.Kind != yaml.MappingNode && m.Tag != "!!null" {
 		return fmt.Errorf("mocks: expected a map of endpoints")

@@ -47,6 +47,9 @@ func TestConfigErrors(t *testing.T) {
 		"unmatched: drop":          `expected passthrough or reject, found "drop"`,
 		"mocks: [1]":               "mocks: expected a map of endpoints",
 		"capture: {max_bytes: -1}": "capture.max_bytes: expected 0 or more bytes, found -1",
+		"scripts: {max_time: -1}":  "scripts.max_time: expected seconds, from 0 to 86400 (a day), found -1",
+		"scripts: {max_steps: -1}": "scripts.max_steps: expected 0 or more steps, found -1",
+		"scripts: {max_body: -1}":  "scripts.max_body: expected 0 or more bytes, found -1",
 	} {
 		c, err := readConfig("x.yaml", []byte(text))
 		if err == nil {

@@ -37,7 +37,10 @@ type mocks struct {
 }
 
 func newMocks(cfg *Config, s *state.Store, log *slog.Logger) *mocks {
-	host := script.New(script.Options{State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge})
+	host := script.New(script.Options{
+		State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge,
+		MaxSteps: uint64(cfg.Scripts.MaxSteps), MaxTime: cfg.Scripts.maxTime(), MaxBody: cfg.Scripts.MaxBody,
+	})
 	return &mocks{cfg: cfg, log: log, table: mock.NewTable(), script: host, addons: scenario.NewAddons(host, log)}
 }
 

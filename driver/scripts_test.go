@@ -283,3 +283,31 @@ def websocket(ws, config):
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestScriptLimits(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *Config) { c.Scripts = Scripts{MaxSteps: 1000, MaxTime: 0.05, MaxBody: 10} })
+	b.write("mock-responses/s.star", `
+def loop(req):
+    while True:
+        pass
+endpoints = {
+    "GET /loop": loop,
+    "GET /sleep": lambda req: sleep("1h"),
+    "POST /body": lambda req: {"body": req.text},
+}
+`)
+	b.want("Loaded 3 endpoint(s) from s.star", "load_mock_scenario", "s.star")
+	proxy := b.start()
+	for path, want := range map[string]string{
+		"/loop":  "step limit exceeded: more than 1000 steps without a wait (max_steps)",
+		"/sleep": "time limit exceeded: more than 50ms (max_time)",
+	} {
+		if got := b.get(proxy, "http://nowhere.invalid"+path); !strings.HasPrefix(got, "500 ") || !strings.Contains(got, want) {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	if got := b.call("load_mock_scenario_content", "t.star", "endpoints = {}\nwhile True:\n    pass\n"); !strings.Contains(got, "t.star:") || !strings.Contains(got, "(max_steps)") {
+		t.Error(got)
+	}
+}

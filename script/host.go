@@ -41,14 +41,21 @@ type Options struct {
 	// Answering is how answers are made; a handler may have its own.
 	Answering Answering
 	// MaxSteps bounds the computation of one call between waits, in steps of
-	// the interpreter; 0 means 10 million.
+	// the interpreter; 0 means DefaultMaxSteps.
 	MaxSteps uint64
-	// MaxTime bounds one call by the clock on the wall; 0 means 30 s.
+	// MaxTime bounds one call by the clock on the wall; 0 means DefaultMaxTime.
 	MaxTime time.Duration
 	// MaxBody bounds the request bodies that scripts can see, in bytes; 0
-	// means 16 MiB.
+	// means DefaultMaxBody.
 	MaxBody int
 }
+
+// The limits that hold where Options name no others.
+const (
+	DefaultMaxSteps = 10_000_000
+	DefaultMaxTime  = 30 * time.Second
+	DefaultMaxBody  = 16 << 20
+)
 
 // Host runs scripts with one state store, one random source and one clock.
 type Host struct {
@@ -84,15 +91,15 @@ func New(o Options) *Host {
 	if o.Getenv != nil {
 		env.Getenv = o.Getenv
 	}
-	if o.MaxBody > 0 {
+	if env.MaxBody = DefaultMaxBody; o.MaxBody > 0 {
 		env.MaxBody = o.MaxBody
 	}
 	env.Merge = o.Merge
 	env.Defaults = o.Answering.Defaults
 	h := &Host{
 		env:       env,
-		maxSteps:  10_000_000,
-		maxTime:   30 * time.Second,
+		maxSteps:  DefaultMaxSteps,
+		maxTime:   DefaultMaxTime,
 		scripts:   builtins.Names(builtins.Everywhere),
 		templates: builtins.Names(builtins.Templates),
 		stdlib:    map[string]*module{},
