@@ -1,0 +1,59 @@
+package builtins
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+func fileModule() Module {
+	return Module{
+		Doc: "The files directory, for handlers that need more of a file than to send it.",
+		Funcs: []Func{
+			{"read_file", "path, default=None", "The content of a file in the files directory, in bytes; default when there is none. A file that is only sent is better left to response(file = path), which reads it piece by piece.", "read_file(\"no-such.jpg\")  # => None\nread_file(\"no-such.jpg\", default=b\"\")  # => b\"\"", callReadFile},
+		},
+	}
+}
+
+func callReadFile(c *Call, a Args) (starlark.Value, error) {
+	var name string
+	var def starlark.Value = starlark.None
+	if err := a.Unpack("path", &name, "default?", &def); err != nil {
+		return nil, err
+	}
+	open := c.defaults().File
+	if open == nil {
+		return def, nil
+	}
+	// The handler of a mock's file knows what may be read; it is asked as a
+	// client without conditions would.
+	x := &exchange.Exchange{Request: &exchange.Request{Method: http.MethodGet, Scheme: "http", Target: "/", Header: http.Header{}}}
+	res, err := open(name, http.StatusOK, nil, "", 0).Respond(c.Context, x)
+	if err != nil {
+		return nil, fmt.Errorf("read_file: %w", err)
+	}
+	if res.Status != http.StatusOK {
+		if closer, ok := res.Body.(interface{ Close() error }); ok {
+			closer.Close()
+		}
+		return def, nil
+	}
+	if res.Body == nil {
+		return starlark.Bytes(""), nil
+	}
+	data, rest, err := exchange.ReadBody(context.WithoutCancel(c.Context), res.Body, int64(c.Env.MaxBody))
+	if rest != nil {
+		if closer, ok := rest.(interface{ Close() error }); ok {
+			closer.Close()
+		}
+		return nil, fmt.Errorf("read_file: %s is larger than %d bytes (max_body)", name, c.Env.MaxBody)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read_file: %w", err)
+	}
+	return starlark.Bytes(data), nil
+}
