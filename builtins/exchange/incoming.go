@@ -3,6 +3,7 @@ package exchange
 import (
 	"errors"
 	"io"
+	"sync"
 )
 
 // ErrBodyTooLarge says that a body does not fit the bound given to [Incoming.Bytes].
@@ -81,13 +82,18 @@ func (b *Incoming) Bytes(max int) ([]byte, error) {
 	return b.held, nil
 }
 
+// drains are the buffers of Drain: one for each request would cost more than
+// all the rest of a mock's answer.
+var drains = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 // Drain reads what is left and drops it (the tee sees it), so that a mock's
 // answer does not cut an upload short.
 func (b *Incoming) Drain() error {
 	if b.err == io.EOF {
 		return nil
 	}
-	var buf [32 << 10]byte
+	buf := drains.Get().(*[32 << 10]byte)
+	defer drains.Put(buf)
 	for b.err == nil {
 		b.pull(buf[:])
 	}
