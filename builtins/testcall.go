@@ -243,7 +243,7 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "status":
 		return starlark.MakeInt(r.status), nil
 	case "headers":
-		return Header{r}, nil
+		return Header{fixedHeader(r.header)}, nil
 	case "body":
 		return starlark.Bytes(r.body), nil
 	case "text":
@@ -264,12 +264,6 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 		return method(r, "answer.json", (*answer).json), nil
 	}
 	return nil, nil
-}
-
-func (r *answer) headerMap() http.Header { return r.header }
-
-func (r *answer) editHeader() (http.Header, error) {
-	return nil, errors.New("what call() returned can't be changed")
 }
 
 // decoded is the body with its content encoding undone.
