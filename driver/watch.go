@@ -145,7 +145,7 @@ func (m *mocks) reload(l *loaded) {
 	eps, err := l.open(m.env())
 	if err != nil {
 		l.fault = err
-		m.log.Error("scenario not reloaded; the old one stays", "error", err)
+		m.log.Error("scenario not reloaded; the old one stays", scenario.Describe(err)...)
 	} else {
 		l.fault = nil
 		m.table.ReplaceSource(mock.Source{Name: source}, m.beneath(eps, source))

@@ -13,12 +13,12 @@ import (
 )
 
 type mockLoadCmd struct {
-	Scenario string `arg:"" name:"file|dir" help:"Scenario file (YAML or JSON), or a directory with scenario.yaml."`
+	Scenario string `arg:"" name:"file|dir" help:"Scenario file (YAML, JSON or Starlark), or a directory with scenario.yaml or scenario.star."`
 }
 
 // Help tells about companions.
 func (mockLoadCmd) Help() string {
-	return `The file is read here and sent to the exporter, where it replaces all mock endpoints for the very next request. Files that it refers to with "file:" are uploaded first, when they stand beside the scenario or below; references that lead out of its directory are skipped.
+	return `The file is read here and sent to the exporter, where it replaces all mock endpoints for the very next request. Files that it refers to with "file:" are uploaded first, when they stand beside the scenario or below; references that lead out of its directory are skipped. A Starlark scenario that is sent can load the standard library only: one of several files is loaded from the exporter's own disk, as mock_scenario in its configuration.
 
 Examples:
 
@@ -67,7 +67,7 @@ func scenarioPath(path string) string {
 	if st, err := os.Stat(path); err != nil || !st.IsDir() {
 		return path
 	}
-	for _, name := range []string{"scenario.yaml", "scenario.yml", "scenario.json"} {
+	for _, name := range []string{"scenario.yaml", "scenario.yml", "scenario.json", "scenario.star"} {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			return filepath.Join(path, name)
 		}

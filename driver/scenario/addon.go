@@ -223,9 +223,9 @@ func (a *Addons) Reload() {
 		case ad.fault == nil:
 			a.log.Info("addon reloaded", "addon", ad.name, "path", ad.path)
 		case ad.now.Load() != nil:
-			a.log.Error("addon not reloaded; the old one stays", "addon", ad.name, "error", ad.fault)
+			a.log.Error("addon not reloaded; the old one stays", append([]any{"addon", ad.name}, Describe(ad.fault)...)...)
 		default:
-			a.log.Error("addon not loaded", "addon", ad.name, "error", ad.fault)
+			a.log.Error("addon not loaded", append([]any{"addon", ad.name}, Describe(ad.fault)...)...)
 		}
 	}
 }

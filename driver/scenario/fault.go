@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
+
+	"starproxy/script"
 )
 
 // Error is a fault in a document, with its place.
@@ -45,6 +47,17 @@ func faultf(n *yaml.Node, format string, args ...any) *Error {
 		e.Line, e.Column = n.Line, n.Column
 	}
 	return e
+}
+
+// Describe gives the attributes with which the log tells an error: for one of a
+// script, the way to it through the files that it loads, too.
+func Describe(err error) []any {
+	attrs := []any{"error", err}
+	var e *script.Error
+	if errors.As(err, &e) && len(e.Frames) > 0 {
+		attrs = append(attrs, "backtrace", e.Backtrace())
+	}
+	return attrs
 }
 
 // inFile names the file in err, where err is an Error without one.
