@@ -93,25 +93,37 @@ func (m *mocks) unload() {
 	m.loaded.stop()
 	m.loaded = nil
 	m.hook(nil)
+	m.tell()
 }
 
-// origin tells what is loaded and why its file may not be in force.
+// origin tells what is loaded and why its file may not be in force. It does not
+// wait for a script that is being loaded.
 func (m *mocks) origin() (path, fault *string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if o := m.told.Load(); o != nil {
+		return o.path, o.fault
+	}
+	return nil, nil
+}
+
+// told is what origin tells.
+type told struct{ path, fault *string }
+
+// tell notes what is loaded, after a change; m.mu is held.
+func (m *mocks) tell() {
 	l := m.loaded
 	if l == nil {
-		return nil, nil
+		m.told.Store(nil)
+		return
 	}
-	path = &l.name
+	o := &told{path: &l.name}
 	if l.path != "" {
-		path = &l.path
+		o.path = &l.path
 	}
 	if l.fault != nil {
 		text := l.fault.Error()
-		fault = &text
+		o.fault = &text
 	}
-	return path, fault
+	m.told.Store(o)
 }
 
 // configured loads the scenario of the configuration. One that is not there

@@ -28,6 +28,7 @@ type mocks struct {
 
 	addons *scenario.Addons
 	hooks  atomic.Pointer[scenario.Hooks] // of the loaded scenario
+	told   atomic.Pointer[told]           // about the loaded scenario
 
 	mu      sync.Mutex // held while endpoints change
 	watch   *watch     // of the addons' files
@@ -159,6 +160,7 @@ func (m *mocks) install(eps []*mock.Endpoint, l *loaded) {
 	m.loaded.stop()
 	m.loaded = l
 	m.hook(l)
+	m.tell()
 	m.follow(l)
 }
 

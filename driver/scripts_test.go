@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -308,6 +309,31 @@ endpoints = {
 		}
 	}
 	if got := b.call("load_mock_scenario_content", "t.star", "endpoints = {}\nwhile True:\n    pass\n"); !strings.Contains(got, "t.star:") || !strings.Contains(got, "(max_steps)") {
+		t.Error(got)
+	}
+}
+
+// A script that takes its time to load holds up neither requests nor status.
+func TestSlowLoad(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *Config) { c.Scripts.MaxTime = 1 })
+	b.write("mock-responses/s.star", "endpoints = {\"GET /x\": {\"body\": \"one\"}}\n")
+	b.call("load_mock_scenario", "s.star")
+	proxy := b.start()
+	b.write("mock-responses/s.star", "print(\"slow\")\nsleep(\"1h\")\nendpoints = {}\n")
+	b.awaitLog("slow") // it is being loaded
+	begin := time.Now()
+	if s := b.status(); s["scenario_error"] != nil {
+		t.Error(s)
+	}
+	if got := b.get(proxy, "http://nowhere.invalid/x"); got != "200 one" {
+		t.Error(got)
+	}
+	if took := time.Since(begin); took > 900*time.Millisecond {
+		t.Error("waited for", took)
+	}
+	b.awaitLog("scenario not reloaded; the old one stays")
+	if got := fmt.Sprint(b.status()["scenario_error"]); !strings.Contains(got, "s.star:2:6: time limit exceeded: more than 1s (max_time)") {
 		t.Error(got)
 	}
 }

@@ -145,11 +145,13 @@ func (m *mocks) reload(l *loaded) {
 	eps, err := l.open(m.env())
 	if err != nil {
 		l.fault = err
+		m.tell()
 		m.log.Error("scenario not reloaded; the old one stays", scenario.Describe(err)...)
 	} else {
 		l.fault = nil
 		m.table.ReplaceSource(mock.Source{Name: source}, m.beneath(eps, source))
 		m.hook(l)
+		m.tell()
 		m.log.Info("scenario reloaded", "path", l.path, "endpoints", len(eps))
 	}
 	if !slices.Equal(watched, l.files) {

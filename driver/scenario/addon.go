@@ -37,8 +37,9 @@ type Addons struct {
 	host *script.Host
 	log  *slog.Logger
 
-	mu  sync.Mutex
-	all map[string]*addon // by the path of the script
+	mu     sync.Mutex
+	all    map[string]*addon // by the path of the script
+	faults atomic.Pointer[map[string]string]
 }
 
 // NewAddons makes an empty set; log may be nil.
@@ -76,6 +77,7 @@ func (a *Addons) Check(dir, name string) error {
 func (a *Addons) Retain(eps []*mock.Endpoint) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	defer a.tell()
 	if len(a.all) == 0 {
 		return
 	}
@@ -117,15 +119,17 @@ func (a *Addons) get(dir, name string, missing bool) (*addon, error) {
 	defer a.mu.Unlock()
 	path := filepath.Join(dir, name+script.Ext)
 	ad := a.all[path]
-	if ad == nil {
+	fresh := ad == nil
+	if fresh {
 		ad = &addon{name: name, dir: dir, path: path}
 		a.all[path] = ad
 	}
 	if ad.print == "" || Fingerprint(ad.files) != ad.print {
 		a.load(ad)
-	}
-	if ad.now.Load() == nil && !(missing && errors.Is(ad.fault, ErrNoAddon)) {
-		delete(a.all, path)
+		if fresh && ad.now.Load() == nil && !(missing && errors.Is(ad.fault, ErrNoAddon)) {
+			delete(a.all, path)
+		}
+		a.tell()
 	}
 	return ad, ad.fault
 }
@@ -219,6 +223,7 @@ func (a *Addons) Reload() {
 			continue
 		}
 		a.load(ad)
+		a.tell()
 		switch {
 		case ad.fault == nil:
 			a.log.Info("addon reloaded", "addon", ad.name, "path", ad.path)
@@ -230,17 +235,24 @@ func (a *Addons) Reload() {
 	}
 }
 
-// Faults says, by name, why addons as they are on disk are not in force.
+// Faults says, by name, why addons as they are on disk are not in force. It does
+// not wait for one that is being loaded.
 func (a *Addons) Faults() map[string]string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if faults := a.faults.Load(); faults != nil {
+		return *faults
+	}
+	return map[string]string{}
+}
+
+// tell notes the faults, after a change; mu is held.
+func (a *Addons) tell() {
 	faults := map[string]string{}
 	for _, ad := range a.all {
 		if ad.fault != nil {
 			faults[ad.name] = ad.fault.Error()
 		}
 	}
-	return faults
+	a.faults.Store(&faults)
 }
 
 // Fingerprint changes with the content of files.
