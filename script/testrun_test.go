@@ -143,6 +143,11 @@ def three(out):
     for i in range(3):
         out.write("data: %d\n\n" % i)
 
+def mark(req, res):
+    res.headers["X-Seen"] = req.path
+    return res
+
+hooks = {"response": mark}
 endpoints = {
     "GET /for-ever": lambda req: response(stream = ticks),
     "GET /three": lambda req: response(stream = three, content_type = "text/event-stream"),
@@ -183,6 +188,7 @@ def test_dict():
     r = call("GET /users/42")
     assert.eq(r.json(), {"id": "42"})
     assert.contains(r.headers["Content-Type"], "json")
+    assert.eq(r.headers["x-seen"], "/users/42")
 
 def test_upstream():
     serve("scenario.star", upstream = lambda req: response(status = 203, body = req.path))

@@ -25,14 +25,14 @@ type scriptDirs struct {
 	AddonsDir string `placeholder:"DIR" help:"Where addons lie; default the directory of the script."`
 }
 
-// env is what scenarios below the directory root are compiled against.
-func (d scriptDirs) env(root string) scenario.Env {
+// env is what scenarios in the directory of a script are compiled against.
+func (d scriptDirs) env(dir string) scenario.Env {
 	env := scenario.Env{FilesDir: d.FilesDir, AddonsDir: d.AddonsDir}
 	if env.FilesDir == "" {
-		env.FilesDir = root
+		env.FilesDir = dir
 	}
 	if env.AddonsDir == "" {
-		env.AddonsDir = root
+		env.AddonsDir = dir
 	}
 	return env
 }

@@ -62,7 +62,7 @@ func (c *scriptCheckCmd) Run(ctx context.Context, sys *System) error {
 func (c *scriptCheckCmd) check(f source, log *slog.Logger) error {
 	h := script.New(scriptOptions())
 	defer h.Close()
-	env := c.env(f.root)
+	env := c.env(filepath.Dir(f.path()))
 	env.Script, env.Log = h, log
 	if filepath.Ext(f.file) != script.Ext {
 		_, err := scenario.Load(f.path(), env)
@@ -81,6 +81,7 @@ func (c *scriptCheckCmd) check(f source, log *slog.Logger) error {
 		_, err = scenario.Load(f.path(), env)
 	case has("handle") || has("websocket"):
 		env.AddonsDir = filepath.Dir(f.path())
+		env.Addons = scenario.NewAddons(h, log)
 		name := strings.TrimSuffix(filepath.Base(f.file), script.Ext)
 		for _, key := range []string{"GET /", "WEBSOCKET /"} {
 			if has(map[string]string{"GET /": "handle", "WEBSOCKET /": "websocket"}[key]) {

@@ -53,7 +53,7 @@ func (c *scriptTestCmd) Run(ctx context.Context, sys *System) error {
 	start := time.Now()
 	var suites []testSuite
 	for _, f := range files {
-		o := script.TestOptions{Options: scriptOptions(), Only: only, Table: scenario.Table(c.env(f.root))}
+		o := script.TestOptions{Options: scriptOptions(), Only: only, Table: scenario.Table(c.env(filepath.Dir(f.path())))}
 		s := testSuite{name: filepath.ToSlash(f.path()), results: script.RunTestFile(ctx, o, f.root, filepath.ToSlash(f.file))}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -19,14 +19,15 @@ import (
 func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) (exchange.Handler, error) {
 	return func(h *script.Host, path string, endpoints starlark.Value) (exchange.Handler, error) {
 		env := env
-		env.Script = h
+		env.Script, env.Addons = h, NewAddons(h, env.Log)
 		var eps []*mock.Endpoint
+		var hooks *Hooks
 		if path != "" {
 			s, err := Load(path, env)
 			if err != nil {
 				return nil, err
 			}
-			eps = s.Endpoints
+			eps, hooks = s.Endpoints, s.Hooks
 		} else {
 			c := newCompiler(env, mock.Source{}, "")
 			r := reader{c: c, room: maxValues}
@@ -40,7 +41,11 @@ func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) 
 		}
 		t := mock.NewTable()
 		t.ReplaceAll(eps)
-		return t.Handler(forwardOrTell(t)), nil
+		table := t.Handler(forwardOrTell(t))
+		if hooks != nil {
+			return hooks.Wrap(table), nil
+		}
+		return table, nil
 	}
 }
 
