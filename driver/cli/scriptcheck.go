@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -83,10 +84,14 @@ func (c *scriptCheckCmd) check(f source, log *slog.Logger) error {
 		env.AddonsDir = filepath.Dir(f.path())
 		env.Addons = scenario.NewAddons(h, log)
 		name := strings.TrimSuffix(filepath.Base(f.file), script.Ext)
-		for _, key := range []string{"GET /", "WEBSOCKET /"} {
-			if has(map[string]string{"GET /": "handle", "WEBSOCKET /": "websocket"}[key]) {
-				_, err = scenario.Compile(key, map[string]any{"addon": name}, env, mock.Source{File: f.path()})
+		for _, e := range []struct{ fn, key string }{{"handle", "GET /"}, {"websocket", "WEBSOCKET /"}} {
+			if has(e.fn) && err == nil {
+				_, err = scenario.Compile(e.key, map[string]any{"addon": name}, env, mock.Source{})
 			}
+		}
+		var at *script.Error // without the endpoint, which nobody wrote
+		if errors.As(err, &at) {
+			return at
 		}
 	}
 	return err
@@ -98,14 +103,15 @@ func isScriptOrScenario(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case script.Ext:
 		return true
-	case ".yaml", ".yml", ".json":
+	case ".yaml", ".yml":
 		data, err := os.ReadFile(path)
-		return err == nil && endpointsKey.Match(data)
+		return err == nil && regexp.MustCompile(`(?m)^["']?(endpoints|mocks)["']?\s*:`).Match(data)
+	case ".json":
+		data, err := os.ReadFile(path)
+		return err == nil && regexp.MustCompile(`^\s*\{\s*("\$\w+"[^{}]*)?"(config|endpoints|mocks)"\s*:`).Match(data)
 	}
 	return false
 }
-
-var endpointsKey = regexp.MustCompile(`(?m)^\s*\{?\s*["']?(endpoints|mocks)["']?\s*:`)
 
 // warnings collects the warnings of a log.
 type warnings []string
