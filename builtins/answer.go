@@ -341,7 +341,7 @@ func (f *Fault) Attr(name string) (starlark.Value, error) {
 
 // forward asks the real server, within the run's time. What it gives is
 // remembered, so that an answer that nobody sends is closed.
-func (c *Call) forward(x *exchange.Exchange) (*exchange.Response, error) {
+func (c *Call) forward(x *exchange.Exchange) (*Response, error) {
 	ctx, cancel := context.WithCancelCause(c.Context)
 	f := forwarded{cancel: cancel}
 	if !c.Deadline.IsZero() {
@@ -362,7 +362,7 @@ func (c *Call) forward(x *exchange.Exchange) (*exchange.Response, error) {
 	if c.Waited != nil {
 		c.Waited()
 	}
-	return res, nil
+	return NewResponse(ctx, c, res, cancel), nil
 }
 
 // forwarded is a real server's answer: its body, and what ends the wait for it.
@@ -377,14 +377,10 @@ func (c *Call) Release(sent exchange.Body) {
 		sent = w.Unwrap()
 	}
 	for _, f := range c.forwarded {
-		closer, ok := f.body.(io.Closer)
-		if ok && f.body == sent {
-			continue
-		}
-		if ok {
+		if closer, ok := f.body.(io.Closer); ok && f.body != sent {
 			closer.Close()
+			f.cancel(nil)
 		}
-		f.cancel(nil)
 	}
 	c.forwarded = nil
 }

@@ -176,11 +176,10 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 		}
 		replaceBody(q, q.Header, data, kind)
 	}
-	res, err := c.forward(x)
+	v, err := c.forward(x)
 	if err != nil {
 		return nil, err
 	}
-	v := NewResponse(c, res)
 	v.own = true
 	return v, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"go.starlark.net/starlark"
 
@@ -24,8 +25,10 @@ type Response struct {
 	frozen bool
 	made   exchange.Response // what res points to for response()
 
-	ctx     context.Context // reads the body of a server's answer
-	maxBody int
+	ctx      context.Context // reads the body of a server's answer
+	cancel   context.CancelCauseFunc
+	deadline time.Time // for reading it
+	maxBody  int
 	// plain is the body with its encoding undone, once it was looked at.
 	plain []byte
 
@@ -34,8 +37,10 @@ type Response struct {
 }
 
 // NewResponse shows a response to the run c. A change to it is made to a copy.
-func NewResponse(c *Call, res *exchange.Response) *Response {
-	return &Response{res: res, ctx: c.Context, maxBody: c.Env.MaxBody}
+// Its body comes under ctx, which cancel ends: a script that waits for it too
+// long does that.
+func NewResponse(ctx context.Context, c *Call, res *exchange.Response, cancel context.CancelCauseFunc) *Response {
+	return &Response{res: res, ctx: ctx, cancel: cancel, deadline: c.Deadline, maxBody: c.Env.MaxBody}
 }
 
 // Answer is the response as it is now; nobody may change it any more.
@@ -185,7 +190,14 @@ func (r *Response) decoded() ([]byte, error) {
 		if _, ok := r.res.Body.(exchange.Hijacker); ok {
 			return nil, errors.New("this response has no body: it takes the connection")
 		}
+		if r.cancel != nil && !r.deadline.IsZero() {
+			timer := time.AfterFunc(time.Until(r.deadline), func() { r.cancel(ErrTime) })
+			defer timer.Stop()
+		}
 		data, rest, err := exchange.ReadBody(r.ctx, r.res.Body, int64(r.maxBody))
+		if err != nil && errors.Is(context.Cause(r.ctx), ErrTime) {
+			err = ErrTime
+		}
 		if !r.own {
 			r.res, r.own = r.res.Clone(), true
 		}

@@ -380,3 +380,48 @@ func BenchmarkAnswer(b *testing.B) {
 		})
 	}
 }
+
+// slow is a server's body that goes on for ever.
+type slow struct{ ctx context.Context }
+
+func (s slow) Read([]byte) (int, error) { <-s.ctx.Done(); return 0, s.ctx.Err() }
+func (s slow) Close() error             { return nil }
+
+// TestSlowServer checks that waiting for a server counts as time of the script.
+func TestSlowServer(t *testing.T) {
+	t.Parallel()
+	src := `
+def header(req):
+    return forward(req)
+def body(req):
+    return {"body": forward(req).text}
+`
+	for _, name := range []string{"header", "body"} {
+		h := handler(t, script.Options{MaxTime: 30 * time.Millisecond}, src, name)
+		x := newExchange("GET", "/", "")
+		x.Forward = func(ctx context.Context) (*exchange.Response, error) {
+			if name == "header" {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return &exchange.Response{Status: 200, Body: &exchange.Reader{R: slow{ctx}, N: -1}}, nil
+		}
+		if _, err := h.Respond(t.Context(), x); !errors.Is(err, builtins.ErrTime) || !strings.Contains(err.Error(), "more than 30ms (max_time)") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// What is not read by the script takes as long as it takes.
+	h := handler(t, script.Options{MaxTime: 30 * time.Millisecond}, src, "header")
+	x := newExchange("GET", "/", "")
+	var server context.Context
+	x.Forward = func(ctx context.Context) (*exchange.Response, error) {
+		server = ctx
+		return &exchange.Response{Status: 200}, nil
+	}
+	if _, err := h.Respond(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if err := exchange.Sleep(server, 60*time.Millisecond); err != nil {
+		t.Error("the server's answer was given up:", err)
+	}
+}

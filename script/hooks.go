@@ -83,16 +83,18 @@ type responseHook struct {
 }
 
 func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-	res, err := k.next.Respond(ctx, x)
+	read, cancel := context.WithCancelCause(ctx) // of the body, which goes on after this
+	res, err := k.next.Respond(read, x)
 	if res == nil && err == nil {
-		res, err = x.Forward(ctx)
+		res, err = x.Forward(read)
 	}
 	if err != nil {
+		cancel(nil)
 		return nil, err
 	}
 	r := k.host.get(ctx, x)
 	r.call.Defaults = &k.how.Defaults
-	shown := builtins.NewResponse(&r.call, res)
+	shown := builtins.NewResponse(read, &r.call, res, cancel)
 	out, next, err := k.replace(r, x, shown)
 	sent := exchange.Body(nil)
 	if out != nil {

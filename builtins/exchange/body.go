@@ -33,6 +33,9 @@ type Body interface {
 // Sized is a Body that knows its length in bytes; -1 means that it does not.
 type Sized interface{ Size() int64 }
 
+// Lasting is a Body that may take for ever to be sent, although it is Sized.
+type Lasting interface{ Lasts() }
+
 // Stored is a Body whose bytes stay available after it was sent, so that the
 // record of the exchange refers to them instead of copying them.
 type Stored interface {

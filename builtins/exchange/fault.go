@@ -135,6 +135,9 @@ func (b *cutBody) Size() int64 {
 	return -1
 }
 
+// Lasts marks a body that has a length and may take for ever all the same.
+func (b *cutBody) Lasts() {}
+
 // Unwrap gives the body of which a part is sent.
 func (b *cutBody) Unwrap() Body { return b.body }
 

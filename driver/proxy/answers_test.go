@@ -214,7 +214,7 @@ func TestScriptStreamFails(t *testing.T) {
 
 func TestScriptFaults(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, b *bench, _ *mock.Table, c *http.Client, base string) {
+	each(t, func(t *testing.T, b *bench, table *mock.Table, c *http.Client, base string) {
 		for _, query := range []string{"kind=reset", "kind=close", "kind=garbage", "kind=truncate", "kind=truncate&after=100", "kind=reset&after=10", "kind=close&after=70000", "kind=garbage&after=3"} {
 			res, err := c.Get(base + "/fault?" + query)
 			after := 0
@@ -238,6 +238,15 @@ func TestScriptFaults(t *testing.T) {
 				t.Errorf("%s: %v", query, err)
 			}
 		}
+		res, err := c.Get(base + "/fault?kind=stall&after=3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		table.Set(&mock.Endpoint{Name: "GET /fault", Match: table.Get("GET /fault").Match, Handler: table.Get("GET /fault").Handler})
+		if data, err := io.ReadAll(res.Body); string(data) != "..." || err == nil {
+			t.Errorf("stalled, then replaced: %q, %v", data, err)
+		}
+		res.Body.Close()
 		ctx, leave := context.WithCancel(t.Context())
 		time.AfterFunc(50*time.Millisecond, leave)
 		for _, query := range []string{"kind=stall", "kind=stall&after=5"} {

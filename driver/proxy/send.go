@@ -141,7 +141,7 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 	if !ready(res.Body, size) {
 		c.Flush() // the header goes out now: the first byte may be long in coming
 	}
-	if size < 0 && s.x.Gone != nil && res.Origin == exchange.FromMock {
+	if _, lasts := res.Body.(exchange.Lasting); (lasts || size < 0) && s.x.Gone != nil && res.Origin == exchange.FromMock {
 		var stop context.CancelFunc
 		ctx, stop = s.lasting()
 		defer stop()

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -42,11 +43,20 @@ func (c *compiler) answer(def map[string]any, where script.Position) (exchange.H
 	inner.src = src
 	d, err := inner.define(n, "answer", inStep)
 	if err != nil {
-		return nil, inFile(where.File, err)
+		return nil, answerFault(where, err)
 	}
 	h, _, err := d.handler()
 	if err != nil {
-		return nil, inFile(where.File, err)
+		return nil, answerFault(where, err)
 	}
 	return h, nil
+}
+
+// answerFault is a fault in a dict as an error of the script that made it.
+func answerFault(where script.Position, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return &script.Error{Pos: where, Message: e.Message, Err: err}
+	}
+	return err
 }
