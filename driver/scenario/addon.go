@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -253,17 +252,6 @@ func (a *Addons) tell() {
 		}
 	}
 	a.faults.Store(&faults)
-}
-
-// Fingerprint changes with the content of files.
-func Fingerprint(files []string) string {
-	h := sha256.New()
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		fmt.Fprintf(h, "%q %t %d\n", f, err == nil, len(data))
-		h.Write(data)
-	}
-	return string(h.Sum(nil))
 }
 
 func addonHandler(d *definition) (exchange.Handler, error) {

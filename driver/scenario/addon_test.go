@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"starproxy/builtins/exchange"
@@ -139,6 +140,21 @@ func TestAddonsAreShared(t *testing.T) {
 		}
 		if got := x.Notes.List()[0].Text; got != want {
 			t.Errorf("hits are %s, want %s", got, want)
+		}
+	}
+}
+
+// A pipe in the place of a script is refused, not waited for.
+func TestAddonIsPipe(t *testing.T) {
+	t.Parallel()
+	dir := unpack(t, "-- a.star --\nload(\"pipe.star\", \"x\")\n")
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.star"), 0o644); err != nil {
+		t.Skip(err)
+	}
+	addons := NewAddons(testEnv(t).Script, nil)
+	for _, name := range []string{"a", "pipe"} {
+		if err := addons.Check(dir, name); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

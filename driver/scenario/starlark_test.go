@@ -1,16 +1,20 @@
 package scenario
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
+	"starproxy/script"
 )
 
 // unpack writes the files of a txtar text below a new directory.
@@ -174,4 +178,32 @@ func TestScriptThroughLink(t *testing.T) {
 	if s.Path != link || s.Files[0] != link || len(s.Files) != 3 || s.Endpoints[0].Source.Name != link {
 		t.Errorf("got %+v", s)
 	}
+}
+
+// FuzzScript checks that no script makes a scenario that can't be shown.
+func FuzzScript(f *testing.F) {
+	for _, text := range []string{
+		"endpoints = {'GET /x': {'body': 1}}", "endpoints = {'http://h/x': [{'body': 1}, {'body': 2}]}",
+		"config = {'default_latency_ms': 1}\nendpoints = {'* /x*': lambda req: None}", "hooks = {'request': lambda req: None}",
+		"endpoints = {'WEBSOCKET /x': lambda ws: None, 'GET /y': response(body=b'\\xff')}", "endpoints = {'GET /x': fault('reset')}",
+		"endpoints = dict([('GET /x', struct(sequence = [{'body': (1, 2.5, None, True)}]))])",
+	} {
+		f.Add(text)
+	}
+	host := script.New(script.Options{MaxSteps: 10_000, MaxTime: time.Second})
+	f.Cleanup(host.Close)
+	env := Env{FilesDir: f.TempDir(), Script: host}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := Parse("f.star", []byte(text), env)
+		if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
+			t.Fatalf("%T %v is not an Error", err, err)
+		}
+		if err == nil {
+			for _, ep := range s.Endpoints {
+				if _, err := json.Marshal(ep.Definition); err != nil || ep.Handler == nil || ep.Summary == "" {
+					t.Fatalf("%+v: %v", ep, err)
+				}
+			}
+		}
+	})
 }
