@@ -58,6 +58,9 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("call: %w", err)
 	}
+	if x.Request.Method == "WEBSOCKET" || x.Request.IsWebSocket() {
+		return nil, fmt.Errorf("call: %s: a WebSocket needs a connection: call its function with a struct(send=, recv=, ...) instead", key)
+	}
 	x.ID, x.Start = c.Env.calls.Add(1), c.Env.Clock()
 	// The client leaves when its patience is at an end, by the test's clock.
 	ctx, leave := context.WithCancel(c.Context)

@@ -195,6 +195,9 @@ def test_upstream():
     r = call("GET /real")
     assert.eq((r.status, r.text), (203, "/real"))
 
+def test_socket():
+    assert.fails(lambda: call("WEBSOCKET /ws"), "a WebSocket needs a connection")
+
 def test_no_upstream():
     assert.fails(lambda: call("GET /real"), "real server")
 `,
@@ -204,7 +207,7 @@ def test_no_upstream():
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if len(got) != 8 {
+	if len(got) != 9 {
 		t.Errorf("ran %d tests: %v", len(got), got)
 	}
 }
