@@ -115,6 +115,8 @@ func (r *Response) SetField(name string, v starlark.Value) error {
 	return starlark.NoSuchAttrError(fmt.Sprintf("response has no .%s to set: want status, body or headers[name]", name))
 }
 
+var errNoBody = errors.New("this response has no body: it is a WebSocket or a fault")
+
 // edit makes res ours to change.
 func (r *Response) edit() error {
 	if r.frozen {
@@ -130,6 +132,9 @@ func (r *Response) edit() error {
 }
 
 func (r *Response) setBody(data []byte, kind string) error {
+	if _, ok := r.res.Body.(exchange.Hijacker); ok {
+		return errNoBody
+	}
 	if err := r.edit(); err != nil {
 		return err
 	}
@@ -188,7 +193,7 @@ func (r *Response) decoded() ([]byte, error) {
 	b, ok := r.res.Body.(exchange.Bytes)
 	if !ok {
 		if _, ok := r.res.Body.(exchange.Hijacker); ok {
-			return nil, errors.New("this response has no body: it takes the connection")
+			return nil, errNoBody
 		}
 		if r.cancel != nil && !r.deadline.IsZero() {
 			timer := time.AfterFunc(time.Until(r.deadline), func() { r.cancel(ErrTime) })

@@ -290,6 +290,7 @@ def after(req, res):
 		t.Fatal(err)
 	}
 	shared := &exchange.Response{Status: 200, Header: http.Header{"A": {"b"}}, Body: exchange.Bytes("text"), Origin: exchange.FromMock}
+	static := shared
 	next := exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 		if x.Request.Header.Get("X-Seen") != "1" {
 			t.Error("the request hook was not called")
@@ -328,6 +329,18 @@ def after(req, res):
 	if _, err := wrapped.Respond(t.Context(), newExchange("GET", "/bad", "")); err == nil || !strings.Contains(err.Error(), "a.star:11:13: fail: no") {
 		t.Errorf("a failing hook: %v", err)
 	}
+	// A fault stays one, whatever a hook sets.
+	shared, err = exchange.NewFault("reset", 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := wrapped.Respond(t.Context(), newExchange("GET", "/a", "")); err != nil || res.Header.Get("X-Hook") != "0" {
+		t.Errorf("a fault: %v, %v", res, err)
+	}
+	if _, err := wrapped.Respond(t.Context(), newExchange("GET", "/body", "")); err == nil || !strings.Contains(err.Error(), "this response has no body") {
+		t.Errorf("the body of a fault: %v", err)
+	}
+	shared = static
 	if len(shared.Header) != 1 || body(shared) != "text" {
 		t.Errorf("the mock's own response was changed: %v", shared)
 	}
