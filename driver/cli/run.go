@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -107,7 +109,19 @@ func (c *runCmd) apply(proxies []*exporter.Node) error {
 	}
 	d := proxies[0].Driver
 	if c.Scenario != "" {
+		info, err := os.Stat(c.Scenario)
+		if err != nil {
+			return fmt.Errorf("--scenario: %w", err)
+		}
 		d.MockScenario = c.Scenario // absolute by now, so not below the mocks directory
+		if c.Exporter == "" && c.ExporterConfig == "" {
+			// Its files lie beside it: there is no directory for uploads that a
+			// configuration would name.
+			d.Directories.Files = c.Scenario
+			if !info.IsDir() {
+				d.Directories.Files = filepath.Dir(c.Scenario)
+			}
+		}
 	}
 	if c.Port != 0 {
 		d.Listen.Port = c.Port

@@ -128,6 +128,40 @@ func TestRunBuiltIn(t *testing.T) {
 	}
 }
 
+// A scenario on the command line finds the files beside it, and must be there.
+func TestRunScenario(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("scenario.yaml", "GET /fw: {file: fw.bin}\n")
+	write("fw.bin", "firmware")
+	for _, path := range []string{dir, filepath.Join(dir, "scenario.yaml")} {
+		port := freePort(t)
+		r := startRun(t, "  curl", []string{"XDG_DATA_HOME=" + tempDir(t)}, "--port", port, "--scenario", path)
+		c := http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:" + port}), DisableKeepAlives: true}}
+		resp, err := c.Get("http://device.example/fw")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != 200 || string(body) != "firmware" {
+			t.Errorf("%s: %s %s", path, resp.Status, body)
+		}
+		r.stop(t)
+	}
+	missing := newConsole("XDG_DATA_HOME=" + tempDir(t))
+	missing.Name = "starproxy"
+	if code := missing.run(t.Context(), []string{"run", "--scenario", filepath.Join(dir, "nope.yaml")}); code != 1 ||
+		!strings.Contains(missing.stderr.String(), "nope.yaml: no such file") || strings.Count(missing.stderr.String(), "\n") != 1 {
+		t.Errorf("exit code %d, stderr %q", code, missing.stderr.String())
+	}
+}
+
 // With a configuration nothing starts, unless it is asked for.
 func TestRunConfigured(t *testing.T) {
 	t.Parallel()

@@ -52,6 +52,9 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 	defer os.RemoveAll(bin)
 	argv, interactive := c.argv(sys)
 	cmd := exec.Command(argv[0], argv[1:]...)
+	if argv[0] == "j" { // it would be looked for in our own PATH
+		cmd = exec.Command(filepath.Join(bin, "j"), argv[1:]...)
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = sys.Stdin, sys.Stdout, sys.Stderr
 	cmd.Env = append(os.Environ(),
 		"JUMPSTARTER_HOST="+socket,
