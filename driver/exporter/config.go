@@ -123,6 +123,9 @@ func Parse(filename string, data []byte) (*Config, error) {
 		return nil, r.errorf(&root, "expected a map with the key export")
 	}
 	export := take(&root, "export")
+	if export == nil && take(&root, "endpoints") != nil {
+		return nil, r.errorf(&root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers")
+	}
 	r.prune(&root, reflect.TypeFor[Config](), "")
 	if err := scenario.DecodeNode(filename, &root, c); err != nil {
 		return nil, err

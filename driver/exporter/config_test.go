@@ -214,3 +214,12 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A scenario in the place of an exporter file is told apart.
+func TestParseScenario(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("sc.yaml", []byte("endpoints:\n  GET /a: {status: 200}\n"))
+	if err == nil || !strings.Contains(err.Error(), "sc.yaml:1:1") || !strings.Contains(err.Error(), "this is a scenario, not an exporter file") {
+		t.Error(err)
+	}
+}
