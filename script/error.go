@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -39,15 +40,18 @@ type Error struct {
 	// Hint says what was probably meant, or is empty.
 	Hint string
 	// Frames lead to Pos, the outermost call first; nil for an error of syntax.
+	// Of a deep recursion they are the first and the last calls.
 	Frames []Frame
 	// Err is the cause, or nil.
 	Err error
 }
 
-// Frame is one call that led to an error.
+// Frame is one call that led to an error. One with Omitted stands for as many
+// calls that nobody would read, and has nothing else.
 type Frame struct {
-	Func string
-	Pos  Position
+	Func    string
+	Pos     Position
+	Omitted int
 }
 
 // Error is one line: file:line:col: message (hint).
@@ -72,6 +76,10 @@ func (e *Error) Backtrace() string {
 		b.WriteString("Traceback (most recent call last):\n")
 	}
 	for _, f := range e.Frames {
+		if f.Omitted > 0 {
+			fmt.Fprintf(&b, "  ... %d more calls ...\n", f.Omitted)
+			continue
+		}
 		fmt.Fprintf(&b, "  %s: in %s\n", f.Pos, f.Func)
 	}
 	b.WriteString(e.Error())
@@ -103,13 +111,22 @@ func newError(err error) *Error {
 	return e
 }
 
+// How many calls an Error tells of a deep recursion.
+const (
+	outerFrames = 10
+	innerFrames = 20
+)
+
 // frames are the calls of a stack that stand in scripts.
 func frames(stack starlark.CallStack) []Frame {
 	var all []Frame
 	for _, f := range stack {
 		if f.Pos.Filename() != "<builtin>" {
-			all = append(all, Frame{f.Name, position(f.Pos)})
+			all = append(all, Frame{Func: f.Name, Pos: position(f.Pos)})
 		}
+	}
+	if n := len(all) - outerFrames - innerFrames; n > 0 {
+		all = slices.Replace(all, outerFrames, outerFrames+n, Frame{Omitted: n})
 	}
 	return all
 }

@@ -63,6 +63,25 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestDeepBacktrace checks that the calls of an endless recursion are told in
+// a few lines, not in one for each of 100,000.
+func TestDeepBacktrace(t *testing.T) {
+	t.Parallel()
+	tm, err := newHost(script.Options{}).Template("{{ (lambda f: f(f))(lambda f: [f(f)]) }}", script.Position{File: "a.yaml", Line: 3, Column: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tm.Render(t.Context(), newExchange("GET", "/", ""))
+	var e *script.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error is %v", err)
+	}
+	trace := e.Backtrace()
+	if n := strings.Count(trace, "\n"); n > 50 || !strings.Contains(trace, "more calls") || !strings.Contains(trace, "in template") {
+		t.Errorf("%d lines: %.2000s", n, trace)
+	}
+}
+
 // TestCancel checks that a script ends when nobody waits for it any more,
 // whether it waits or computes.
 func TestCancel(t *testing.T) {

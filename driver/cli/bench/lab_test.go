@@ -153,7 +153,8 @@ func freePort() int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func (l *lab) exporterYAML(port int) string {
+// exporterYAML writes an exporter file with a mock; scenario may add others.
+func (l *lab) exporterYAML(port int, scenario string) string {
 	f := filepath.Join(l.dir, fmt.Sprintf("exporter-%d.yaml", port))
 	yaml := fmt.Sprintf(`apiVersion: jumpstarter.dev/v1alpha1
 kind: ExporterConfig
@@ -165,9 +166,10 @@ export:
       listen: {host: 127.0.0.1, port: %d}
       directories: {data: %q, conf: %q}
       ssl_insecure: true
+      mock_scenario: %q
       mocks:
         GET /api/v1/status: {status: 200, body: {id: device-001, online: true, firmware_version: "2.5.1", updated_at: "2026-01-01T00:00:00Z"}}
-`, port, filepath.Join(l.dir, "data"), filepath.Join(l.dir, "conf"))
+`, port, filepath.Join(l.dir, "data"), filepath.Join(l.dir, "conf"), scenario)
 	if err := os.WriteFile(f, []byte(yaml), 0o600); err != nil {
 		l.t.Fatal(err)
 	}
@@ -183,8 +185,11 @@ func (l *lab) ours(pass bool) target {
 }
 
 func (l *lab) startOurs(port int, mode, socket string) *process {
-	cmd := exec.Command(l.bin, "run", "--exporter-config", l.exporterYAML(port), "--socket", socket, "--start", mode)
-	return l.start(cmd, fmt.Sprintf("127.0.0.1:%d", port))
+	return l.start(l.command(port, mode, socket, ""), fmt.Sprintf("127.0.0.1:%d", port))
+}
+
+func (l *lab) command(port int, mode, socket, scenario string) *exec.Cmd {
+	return exec.Command(l.bin, "run", "--exporter-config", l.exporterYAML(port, scenario), "--socket", socket, "--start", mode)
 }
 
 func (l *lab) mitmdump(pass bool) target {

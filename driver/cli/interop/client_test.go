@@ -17,7 +17,7 @@ import (
 
 // suites are the pytest files for a running exporter, with the number of tests
 // that they have at least.
-var suites = map[string]int{"test_client.py": 45, "test_device.py": 4}
+var suites = map[string]int{"test_client.py": 50, "test_device.py": 4}
 
 // suite runs one of them.
 func (b *bench) suite(t *testing.T, file string, env ...string) {
@@ -26,7 +26,7 @@ func (b *bench) suite(t *testing.T, file string, env ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pytest(t, environ([]string{python(t)}, append(b.environ, env...)...), dir, suites[file], filepath.Join(dir, file))
+	pytest(t, environ([]string{python(t)}, append(b.environ, append(env, "STARPROXY_DATA="+b.dir)...)...), dir, suites[file], filepath.Join(dir, file))
 }
 
 // The stock Python client over the unix socket, and a class of

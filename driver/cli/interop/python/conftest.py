@@ -1,5 +1,8 @@
 """Fixtures of the client suite: the session that JUMPSTARTER_HOST names."""
 
+import os
+import pathlib
+
 import pytest
 import requests
 from jumpstarter.common.utils import env
@@ -21,6 +24,14 @@ def proxy(root):
     proxy.clear_captured_requests()
     yield proxy
     proxy.stop()
+
+
+@pytest.fixture
+def addons():
+    """The addons directory of the exporter under test."""
+    directory = pathlib.Path(os.environ["STARPROXY_DATA"]) / "addons"
+    directory.mkdir(exist_ok=True)
+    return directory
 
 
 @pytest.fixture

@@ -252,6 +252,54 @@ class TestMocks:
         assert http.get(f"{upstream}/profile").json()["path"] == "/profile"
 
 
+class TestScripts:
+    def test_addon(self, proxy, http, addons):
+        (addons / "greeter.star").write_text(
+            "count = cell(0)\n"
+            "def handle(req, config):\n"
+            "    return response(body = {'hello': config['name'], 'n': count.incr(), 'who': state.get('who')})\n")
+        assert "greeter" in proxy.list_addons()
+        assert proxy.set_mock_addon("GET", "/g*", "greeter", {"name": "Ada"}) == "Addon mock set: GET /g* → greeter"
+        assert proxy.list_mocks()["GET /g*"] == {"addon": "greeter", "addon_config": {"name": "Ada"}}
+        proxy.set_state("who", ["tester"])
+        assert http.get(f"{API}/g/1").json() == {"hello": "Ada", "n": 1, "who": ["tester"]}
+        assert http.get(f"{API}/g/2").json() == {"hello": "Ada", "n": 2, "who": ["tester"]}
+
+    def test_addons_that_cannot_be_set(self, proxy, addons):
+        (addons / "broken.star").write_text("def handle(req, config):\n    return tru\n")
+        (addons / "old.py").write_text("class Handler: pass\n")
+        assert proxy.set_mock_addon("GET", "/a", "nope") == "Addon not found: nope"
+        assert re.fullmatch(r"Addon broken: .*/broken\.star:2:12: undefined: tru.*", proxy.set_mock_addon("GET", "/a", "broken"))
+        assert "Starlark" in proxy.set_mock_addon("GET", "/a", "old")
+        assert proxy.list_mocks() == {}
+
+    def test_addon_that_fails(self, proxy, http, addons):
+        (addons / "failing.star").write_text("def handle(req, config):\n    return 1 // 0\n")
+        proxy.set_mock_addon("GET", "/f", "failing")
+        answer = http.get(f"{API}/f")
+        assert answer.status_code == 500
+        assert re.match(r"Addon error: .*/failing\.star:2:14: ", answer.json()["error"])
+
+    def test_a_sequence_of_templates(self, proxy, http):
+        proxy.set_mock_sequence("GET", "/s", [
+            {"body_template": {"n": "{{counter(s)}}"}, "repeat": 2},
+            {"status": 503, "headers": {"Retry-After": "{{state(wait, 5)}}"}},
+        ])
+        proxy.set_state("wait", 7)
+        first, second, third = (http.get(f"{API}/s") for _ in range(3))
+        assert second.json()["n"] == first.json()["n"] + 1
+        assert (third.status_code, third.headers["Retry-After"]) == (503, "7")
+
+    def test_rules_with_sequences_and_patches(self, proxy, http, upstream):
+        proxy.set_mock_conditional("GET", "/r", [
+            {"match": {"headers": {"X-Flaky": ""}}, "sequence": [{"status": 500, "repeat": 1}, {"status": 204}]},
+            {"match": {"query": {"plan": "gold"}}, "patch": {"profile": {"plan": "gold"}}},
+        ])
+        assert [http.get(f"{API}/r", headers={"X-Flaky": "1"}).status_code for _ in range(3)] == [500, 204, 204]
+        assert http.get(f"{upstream}/r?plan=gold").json()["profile"] == {"name": "Ada", "plan": "gold"}
+        assert http.get(f"{upstream}/r").json()["profile"] == {"name": "Ada", "plan": "free"}
+
+
 class TestScenarios:
     DOCUMENT = "endpoints:\n  GET /s: {body: {from: content}}\n  https://tariffs.example.com/t:\n    - response: {body: {host: kept}}\n"
 

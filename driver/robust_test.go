@@ -1,0 +1,218 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// hostile is a scenario of what scripts should not do.
+const hostile = `load("@stdlib//sequence.star", "sequence")
+
+def loop(req):
+    n = 0
+    while True:
+        n += 1
+
+def recurse(req):
+    def deeper(n):
+        return [deeper(n + 1)]
+    return {"body": deeper(0)}
+
+def sleeper(req):
+    while True:
+        sleep("1h")
+
+def stream(out):
+    while True:
+        out.write("x" * 1000)
+        sleep("1h")
+
+def boom(req):
+    return {"body": sprig.div(1, 0)}
+
+def caught(req):
+    return {"body": str(try_(sprig.div, 1, 0).ok)}
+
+endpoints = {
+    "GET /ok": {"body": "ok"},
+    "GET /loop": loop,
+    "GET /recurse": recurse,
+    "GET /large": lambda req: {"body": "x" * 100000000},
+    "GET /sleeper": sleeper,
+    "GET /stream": lambda req: response(stream = stream),
+    "GET /boom": boom,
+    "GET /steps": sequence([{"body": str(i), "repeat": 20} for i in range(64)] + [{"body": "end"}]),
+}
+`
+
+// TestRobust holds that no script harms the proxy: it goes on to serve, the
+// error names the place, and memory returns.
+func TestRobust(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.Scripts = Scripts{MaxSteps: 2_000_000, MaxTime: 2}
+		c.Capture.MaxBytes, c.Capture.MaxSpoolBytes = 4<<20, 8<<20
+	})
+	path := b.write("mock-responses/hostile.star", hostile)
+	b.want("Loaded 8 endpoint(s) from hostile.star", "load_mock_scenario", "hostile.star")
+	proxy := b.start()
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), MaxIdleConnsPerHost: 128}}
+	defer client.CloseIdleConnections()
+	ask := func(ctx context.Context, path string) (int, string, error) {
+		req, err := http.NewRequestWithContext(ctx, "GET", "http://nowhere.invalid"+path, nil)
+		if err != nil {
+			return 0, "", err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return 0, "", err
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		return res.StatusCode, string(body), err
+	}
+	before := heap()
+
+	// Somebody else is served all the while.
+	var served, wrong atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for range 4 {
+		others.Go(func() {
+			for ctx.Err() == nil {
+				status, body, err := ask(t.Context(), "/ok")
+				if status != 200 || body != "ok" || err != nil {
+					wrong.Add(1)
+				}
+				served.Add(1)
+			}
+		})
+	}
+
+	t.Run("limits", func(t *testing.T) {
+		for name, want := range map[string]string{
+			"/loop":    path + ":6:11: step limit exceeded: more than 2000000 steps without a wait (max_steps)",
+			"/recurse": path + ":10:",
+			"/sleeper": path + ":15:14: time limit exceeded: more than 2s (max_time)",
+			"/boom":    path + ":23:30: sprig.div: internal error: ",
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				status, body, err := ask(t.Context(), name)
+				if status != 500 || !strings.Contains(body, want) || err != nil {
+					t.Errorf("%d %.300s %v, want %s", status, body, err, want)
+				}
+			})
+		}
+		t.Run("/large", func(t *testing.T) {
+			t.Parallel()
+			status, body, err := ask(t.Context(), "/large")
+			if status != 200 || len(body) != 100_000_000 || err != nil {
+				t.Errorf("%d, %d bytes, %v", status, len(body), err)
+			}
+		})
+	})
+
+	t.Run("a client that leaves", func(t *testing.T) {
+		for _, path := range []string{"/stream", "/sleeper"} {
+			leave, cancel := context.WithCancel(t.Context())
+			req, _ := http.NewRequestWithContext(leave, "GET", "http://nowhere.invalid"+path, nil)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if res, err := client.Do(req); err == nil {
+					io.ReadFull(res.Body, make([]byte, 1000))
+					cancel()
+					io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+				}
+			}()
+			if path == "/sleeper" {
+				cancel()
+			}
+			<-done
+		}
+		// The proxy stops at once only if nobody sleeps any more: see the end.
+	})
+
+	t.Run("64 clients on one sequence", func(t *testing.T) {
+		var counts [65]atomic.Int64
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for range 20 {
+					_, body, err := ask(t.Context(), "/steps")
+					n, bad := strconv.Atoi(body)
+					if err != nil || bad != nil {
+						t.Errorf("%q %v", body, err)
+						return
+					}
+					counts[n].Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range 64 {
+			if n := counts[i].Load(); n != 20 {
+				t.Errorf("step %d was given %d times, not 20", i, n)
+			}
+		}
+		if _, body, _ := ask(t.Context(), "/steps"); body != "end" {
+			t.Errorf("after all steps: %q", body)
+		}
+	})
+
+	t.Run("a broken reload under load", func(t *testing.T) {
+		for i, broken := range []string{
+			"endpoints = {\"GET /ok\": tru}\n",
+			"def f(:\n",
+			"endpoints = {\"GET /ok\": {\"statsu\": 200}}\n",
+			"endpoints = [1 / 0]\n",
+			"while True:\n    pass\n",
+		} {
+			b.write("mock-responses/hostile.star", broken)
+			b.awaitLog("scenario not reloaded; the old one stays")
+			if fault := fmt.Sprint(b.status()["scenario_error"]); !strings.HasPrefix(fault, path+":") {
+				t.Errorf("edit %d: status tells %s", i, fault)
+			}
+		}
+		b.write("mock-responses/hostile.star", "endpoints = {\"GET /ok\": {\"body\": \"ok\"}, \"GET /new\": {\"body\": \"new\"}}\n")
+		b.awaitLog("scenario reloaded")
+		if status, body, err := ask(t.Context(), "/new"); status != 200 || body != "new" || err != nil {
+			t.Error(status, body, err)
+		}
+	})
+
+	stop()
+	others.Wait()
+	if wrong.Load() > 0 || served.Load() == 0 {
+		t.Errorf("%d of %d other requests went wrong", wrong.Load(), served.Load())
+	}
+	b.call("clear_mocks")
+	client.CloseIdleConnections()
+	if after := heap(); after > before+32<<20 {
+		t.Errorf("the heap grew from %d to %d MiB", before>>20, after>>20)
+	}
+	if got := b.call("stop"); !strings.HasPrefix(got, "Stopped") {
+		t.Error(got)
+	}
+	if _, err := client.Get((&url.URL{Scheme: "http", Host: "nowhere.invalid", Path: "/ok"}).String()); err == nil {
+		t.Error("a stopped proxy answers")
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
