@@ -91,64 +91,82 @@ func (d *jsonDecoder) word(w string, v starlark.Value) (starlark.Value, error) {
 }
 
 func (d *jsonDecoder) object(depth int) (starlark.Value, error) {
-	d.pos++
 	dict := new(starlark.Dict)
+	return dict, d.members(func(key []byte) error {
+		k := starlark.String(key)
+		v, err := d.value(depth - 1)
+		if err != nil {
+			return err
+		}
+		return dict.SetKey(k, v)
+	})
+}
+
+// members passes over an object; each is called at the value of every key, and
+// passes over it.
+func (d *jsonDecoder) members(each func(key []byte) error) error {
+	d.pos++
 	if d.next() == '}' {
 		d.pos++
-		return dict, nil
+		return nil
 	}
 	for {
 		if d.next() != '"' {
-			return nil, d.fail("want a key in double quotes")
+			return d.fail("want a key in double quotes")
 		}
-		k, err := d.text()
+		k, err := d.bytes()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if d.next() != ':' {
-			return nil, d.fail("want ':' after a key")
+			return d.fail("want ':' after a key")
 		}
 		d.pos++
-		v, err := d.value(depth - 1)
-		if err != nil {
-			return nil, err
-		}
-		if err := dict.SetKey(starlark.String(k), v); err != nil {
-			return nil, err
+		if err := each(k); err != nil {
+			return err
 		}
 		switch d.next() {
 		case ',':
 			d.pos++
 		case '}':
 			d.pos++
-			return dict, nil
+			return nil
 		default:
-			return nil, d.fail("want ',' or '}'")
+			return d.fail("want ',' or '}'")
 		}
 	}
 }
 
 func (d *jsonDecoder) array(depth int) (starlark.Value, error) {
-	d.pos++
 	var list []starlark.Value
+	err := d.elements(func() error {
+		v, err := d.value(depth - 1)
+		list = append(list, v)
+		return err
+	})
+	return starlark.NewList(list), err
+}
+
+// elements passes over an array; each is called at every element, and passes
+// over it.
+func (d *jsonDecoder) elements(each func() error) error {
+	d.pos++
 	if d.next() == ']' {
 		d.pos++
-		return starlark.NewList(nil), nil
+		return nil
 	}
 	for {
-		v, err := d.value(depth - 1)
-		if err != nil {
-			return nil, err
+		if err := each(); err != nil {
+			return err
 		}
-		list = append(list, v)
 		switch d.next() {
 		case ',':
 			d.pos++
 		case ']':
 			d.pos++
-			return starlark.NewList(list), nil
+			return nil
 		default:
-			return nil, d.fail("want ',' or ']'")
+			return d.fail("want ',' or ']'")
 		}
 	}
 }

@@ -85,6 +85,44 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
+// FuzzScan holds that looking a path up in the text finds what Dig finds in
+// the decoded value.
+func FuzzScan(f *testing.F) {
+	for _, c := range [][2]string{
+		{`{"user": {"name": "ada", "tags": [1, {"x": 2.5}]}}`, "user.name"},
+		{`{"user": {"name": "ada", "tags": [1, {"x": 2.5}]}}`, "user.tags.1.x"},
+		{`{"a": {"b": 1}, "a.b": 2, "a": {"c": 3}}`, "a.b"}, {`{"a": {"b": 1}, "a": 5}`, "a.b"},
+		{`{"a.b": {"c": 1}, "a": {"b": {"d": 1}}}`, "a.b.c"}, {`{"\u0061": [null]}`, "a.0"}, {`[[1], 2`, "0"},
+		{`{"a": 1e999, "b": 1}`, "b"}, {`{"a": 01, "b": 1}`, "b"}, {`{"": {"": 1}}`, "."}, {`{"a": "x"} x`, "a"}, {`{"ü": "\ud83d\ude00"}`, "ü"},
+		{`{"a": {}}`, "a."}, {`[0, -0, 1.5, true, false, null, "\n"]`, "6"}, {`{"a": [}`, "b"}, {"7", ""}, {`{"a.b.c.d": {"e": 1}}`, "a.b.c.d.e"},
+	} {
+		f.Add(c[0], c[1])
+	}
+	f.Fuzz(func(t *testing.T, text, path string) {
+		if strings.Count(path, ".") > maxDots {
+			return
+		}
+		got, err := scanJSON([]byte(text), path)
+		whole, bad := DecodeJSON([]byte(text))
+		if (err == nil) != (bad == nil) {
+			t.Fatalf("%q: %v, but decoding it: %v", text, err, bad)
+		}
+		if err != nil {
+			return
+		}
+		want := Dig(whole, path)
+		if got == nil || want == nil {
+			if got != want {
+				t.Fatalf("%q in %q: %v, want %v", path, text, got, want)
+			}
+			return
+		}
+		if got.String() != want.String() {
+			t.Fatalf("%q in %q: %s, want %s", path, text, got, want)
+		}
+	})
+}
+
 func TestToGoRefuses(t *testing.T) {
 	t.Parallel()
 	circle := starlark.NewList(nil)

@@ -24,8 +24,9 @@ type Request struct {
 	body   []byte // as sent
 	read   bool
 	plain  []byte         // its encoding undone; nil before the first look
-	parsed starlark.Value // the JSON body, frozen; nil before the first look
+	parsed starlark.Value // the JSON body, frozen; nil before it was needed
 	failed error          // why there is no parsed
+	scans  int            // looks at the JSON body that needed no parsed
 	form   url.Values
 	own    bool // the header of the exchange was copied, to be changed
 }
@@ -157,12 +158,20 @@ func (r *Request) Text() (string, error) {
 }
 
 // JSON is the value at a dotted path ("user.tags.0") of the decoded JSON body, nil
-// when there is none; the path "" is the whole body. What it returns is frozen.
+// when there is none; the path "" is the whole body. The caller may change it.
 func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.parsed == nil && r.failed == nil {
 		b, err := r.decoded()
 		if err != nil {
 			return nil, err
+		}
+		if r.scans < maxScans && strings.Count(path, ".") <= maxDots {
+			r.scans++
+			var v starlark.Value
+			if v, r.failed = scanJSON(b, path); r.failed != nil {
+				return nil, nil
+			}
+			return v, nil
 		}
 		if r.parsed, r.failed = DecodeJSON(b); r.failed == nil {
 			r.parsed.Freeze()
@@ -171,7 +180,7 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.failed != nil {
 		return nil, nil
 	}
-	return Dig(r.parsed, path), nil
+	return thaw(Dig(r.parsed, path)), nil
 }
 
 // Dig follows a dotted path into dicts and, by number, lists. A key that
@@ -255,7 +264,7 @@ func (r *Request) json(_ *Call, a Args) (starlark.Value, error) {
 		if err != nil || v == nil {
 			return starlark.None, err
 		}
-		return thaw(v), nil
+		return v, nil
 	}
 	return r.jsonOr(a)
 }
@@ -278,7 +287,7 @@ func (r *Request) jsonOr(a Args) (starlark.Value, error) {
 	if v == nil {
 		return def, nil
 	}
-	return thaw(v), nil
+	return v, nil
 }
 
 // thaw copies containers, so that the script may change what it got.

@@ -1,0 +1,164 @@
+package builtins
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.starlark.net/starlark"
+)
+
+// Most handlers look at one or two fields of a JSON body. Building all of its
+// dicts for that costs more than the rest of the handler, so the first looks
+// walk the text and build what they find.
+
+// maxScans is how many looks walk the text before it is decoded whole.
+const maxScans = 2
+
+// maxDots bounds the paths that are looked up so: any number of their first
+// segments may be one key.
+const maxDots = 4
+
+// scanJSON gives what Dig finds at path in the value of a JSON text, nil when
+// there is nothing. The whole text must be valid, and
+// the path have at most maxDots dots.
+func scanJSON(data []byte, path string) (starlark.Value, error) {
+	d := jsonDecoder{data: data}
+	found, err := d.find(path, maxDepth)
+	if err != nil {
+		return nil, err
+	}
+	if d.space(); d.pos < len(data) {
+		return nil, d.fail("more after the end of the value")
+	}
+	if found.to == 0 {
+		return nil, nil
+	}
+	part := jsonDecoder{data: data[:found.to], pos: found.from}
+	return part.value(maxDepth)
+}
+
+// jsonSpan is a part of the text; to is 0 when there is none.
+type jsonSpan struct{ from, to int }
+
+// find passes over a value and tells where in it the value at path is.
+func (d *jsonDecoder) find(path string, depth int) (found jsonSpan, err error) {
+	if depth == 0 {
+		return found, errDepth
+	}
+	switch b := d.next(); {
+	case path == "":
+		from := d.pos
+		err = d.skip(depth)
+		return jsonSpan{from, d.pos}, err
+	case b == '{':
+		return d.findKey(path, depth)
+	case b == '[':
+		return d.findIndex(path, depth)
+	}
+	return found, d.skip(depth)
+}
+
+// findKey is find in an object. The key that is the whole path comes first,
+// then the shortest beginning of the path that leads to something; of equal
+// keys the last one counts.
+func (d *jsonDecoder) findKey(path string, depth int) (found jsonSpan, err error) {
+	exact := false
+	var shortest [maxDots]jsonSpan // by the number of dots in the key
+	err = d.members(func(key []byte) error {
+		rest, begins := strings.CutPrefix(path, string(key))
+		switch {
+		case begins && rest == "":
+			d.next()
+			from := d.pos
+			err := d.skip(depth - 1)
+			found, exact = jsonSpan{from, d.pos}, true
+			return err
+		case begins && rest[0] == '.':
+			at := &shortest[bytes.Count(key, []byte{'.'})]
+			*at, err = d.find(rest[1:], depth-1)
+			return err
+		}
+		return d.skip(depth - 1)
+	})
+	if exact || err != nil {
+		return found, err
+	}
+	for _, s := range shortest {
+		if s.to > 0 {
+			return s, nil
+		}
+	}
+	return jsonSpan{}, nil
+}
+
+// findIndex is find in an array.
+func (d *jsonDecoder) findIndex(path string, depth int) (found jsonSpan, err error) {
+	first, rest, _ := strings.Cut(path, ".")
+	want, bad := strconv.Atoi(first)
+	i := 0
+	err = d.elements(func() error {
+		if bad == nil && i == want {
+			i++
+			found, err = d.find(rest, depth-1)
+			return err
+		}
+		i++
+		return d.skip(depth - 1)
+	})
+	return found, err
+}
+
+// skip passes over a value.
+func (d *jsonDecoder) skip(depth int) error {
+	if depth == 0 {
+		return errDepth
+	}
+	switch b := d.next(); b {
+	case '{':
+		return d.members(func([]byte) error { return d.skip(depth - 1) })
+	case '[':
+		return d.elements(func() error { return d.skip(depth - 1) })
+	case '"':
+		_, err := d.bytes()
+		return err
+	case 't', 'f', 'n', 0:
+		_, err := d.value(depth) // builds nothing
+		return err
+	default:
+		return d.skipNumber()
+	}
+}
+
+// skipNumber passes over a number; a plain one costs nothing.
+func (d *jsonDecoder) skipNumber() error {
+	i := d.pos
+	for i < len(d.data) && '0' <= d.data[i] && d.data[i] <= '9' {
+		i++
+	}
+	if n := i - d.pos; 0 < n && n < 19 && (n == 1 || d.data[d.pos] != '0') && (i == len(d.data) || strings.IndexByte(".eE", d.data[i]) < 0) {
+		d.pos = i
+		return nil
+	}
+	_, err := d.number()
+	return err
+}
+
+// bytes passes over a string and gives its text, which is a part of the data
+// when nothing in it is escaped.
+func (d *jsonDecoder) bytes() ([]byte, error) {
+	start := d.pos + 1
+	for i := start; i < len(d.data); i++ {
+		b := d.data[i]
+		if b == '"' {
+			d.pos = i + 1
+			return d.data[start:i], nil
+		}
+		if b == '\\' || b < ' ' || b >= utf8.RuneSelf {
+			break
+		}
+	}
+	s, err := d.text()
+	return []byte(s), err
+}
