@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 )
 
 // ErrBodyTooLarge says that a body does not fit the bound given to [Incoming.Bytes].
@@ -20,6 +21,7 @@ type Incoming struct {
 	held []byte // read by Bytes
 	off  int    // how much of held Read has given
 	err  error  // what ended src
+	end  time.Time
 }
 
 // NewIncoming reads from src; what comes is copied to tee (which may be nil)
@@ -46,9 +48,14 @@ func (b *Incoming) pull(p []byte) (int, error) {
 	if n > 0 && b.tee != nil {
 		b.tee.Write(p[:n])
 	}
-	b.err = err
+	if b.err = err; err != nil {
+		b.end = time.Now()
+	}
 	return n, err
 }
+
+// Ended is when the body had come whole, or broke off; zero before that.
+func (b *Incoming) Ended() time.Time { return b.end }
 
 // firstRead is the room for a body that Bytes begins with: most bodies fit.
 const firstRead = 511

@@ -34,6 +34,9 @@ type Request struct {
 	// Names holds the spelling of header names, by canonical name, where it
 	// was another one: "X-Api-Key": "X-API-Key". Nil when all were canonical.
 	Names map[string]string
+	// Order lists the names of the header lines as they came, canonical, a name
+	// once for each of its lines, Host too. Nil when it is not known (HTTP/2).
+	Order []string
 	// Trailer is filled once Body has been read to its end; nil when there is none.
 	Trailer http.Header
 	// Body is nil when the request has none.

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -39,6 +40,12 @@ type Response struct {
 	// Names spells header names otherwise, by canonical name, towards devices
 	// that speak HTTP/1: "Etag": "ETag". Nil for canonical names.
 	Names map[string]string
+	// Order lists the names of the header lines as the real server sent them,
+	// see Request.Order.
+	Order []string
+	// Server is the real server's end of the connection that the answer came
+	// on; nil when no server was asked.
+	Server *Peer
 	// Trailer gives the trailers once the body has been sent; nil for none.
 	// The names must be announced by a Trailer header for HTTP/1.1.
 	Trailer func() http.Header
@@ -52,6 +59,19 @@ type Response struct {
 	// failed (the real server could not be reached, a script broke); captures
 	// show it.
 	Err error
+}
+
+// Peer is the other end of a connection.
+type Peer struct {
+	Addr netip.AddrPort
+	TLS  TLS
+}
+
+// TLS is what was agreed on in a handshake; its zero value is no TLS.
+type TLS struct {
+	Version uint16 // tls.VersionTLS13 and the like
+	Cipher  uint16 // tls.TLS_AES_128_GCM_SHA256 and the like
+	ALPN    string // "h2", "http/1.1" or none
 }
 
 // Clone is a copy whose fields and header may be changed. The body is shared.

@@ -23,8 +23,10 @@ type Kind uint8
 
 // The kinds of entries.
 const (
-	HTTP     Kind = iota // a request and its response
-	TLSError             // a device that broke off the TLS handshake
+	HTTP      Kind = iota // a request and its response
+	TLSError              // a device that broke off the TLS handshake
+	Message               // a message of a WebSocket
+	SocketEnd             // a WebSocket's end; it has all fields of its handshake
 )
 
 // Entry is one journaled exchange.
@@ -36,7 +38,16 @@ type Entry struct {
 	// there to the end of the response.
 	Start    time.Time
 	Duration time.Duration
-	Client   netip.AddrPort
+	// Uploaded is the time from Start to the end of the request's body, Answered
+	// the time to when the response's header was there.
+	Uploaded, Answered time.Duration
+	Client             netip.AddrPort
+	// Conn numbers the devices' connections of a proxy, from 1.
+	Conn      uint64
+	ClientTLS exchange.TLS
+	// Server is the real server's end of the connection to it; zero when it was
+	// not asked.
+	Server exchange.Peer
 
 	Method, Scheme, Host string
 	Port                 int
@@ -47,8 +58,12 @@ type Entry struct {
 	RequestHeader http.Header
 	// RequestNames and ResponseNames spell header names as they were sent, by
 	// canonical name, where that was otherwise.
-	RequestNames    map[string]string
-	ResponseNames   map[string]string
+	RequestNames  map[string]string
+	ResponseNames map[string]string
+	// RequestOrder and ResponseOrder list the names of the header lines as they
+	// came, see exchange.Request.Order; nil when that is not known.
+	RequestOrder    []string
+	ResponseOrder   []string
 	RequestTrailer  http.Header
 	RequestBody     Blob
 	Status          int // 0 when there was no answer to give
@@ -61,9 +76,22 @@ type Entry struct {
 	// Error says what failed: the real server out of reach, a broken transfer,
 	// for TLSError the alert.
 	Error string
-	// SNI is the name asked for in the TLS handshake (TLSError only).
+	// SNI is the name asked for in the TLS handshake.
 	SNI   string
 	Notes []exchange.Note
+
+	// Socket is, for a Message and a SocketEnd, the number of the handshake's
+	// entry, which stands in another journal.
+	Socket uint64
+	// FromClient tells who sent the message, which is in RequestBody or else in
+	// ResponseBody, or who closed first.
+	FromClient bool
+	// Binary tells a binary message from text.
+	Binary bool
+	// CloseCode and CloseReason are those of the first close frame; 1005 when
+	// it had none, 1006 when there was no such frame (SocketEnd only).
+	CloseCode   int
+	CloseReason string
 }
 
 // unreachable tells whether the answer is the proxy's own word for a real

@@ -44,7 +44,13 @@ func TestPackKeepsEverything(t *testing.T) {
 	full.RequestBody = Blob{Size: 3, Data: []byte{}, Path: "/x", Off: 5, Spooled: true, Truncated: true}
 	full.Notes = []exchange.Note{{Level: "warning", Text: strings.Repeat("long ", 100)}, {}}
 	full.Target = "/\xff\x00"
-	for name, e := range map[string]*Entry{"sample": sample(), "full": full, "zero": {}} {
+	full.RequestOrder = []string{"Host", "Accept", "User-Agent", "Accept-Encoding"}
+	full.ResponseOrder = []string{"Set-Cookie", "Date", "Set-Cookie", "Content-Type", "Content-Length"}
+	full.Uploaded, full.Answered, full.Conn = time.Microsecond, time.Millisecond, 7
+	full.ClientTLS = exchange.TLS{Version: 0x304, Cipher: 0x1301, ALPN: "h2"}
+	full.Server = exchange.Peer{Addr: netip.MustParseAddrPort("192.0.2.1:443"), TLS: exchange.TLS{Version: 0x303, Cipher: 0xc02f}}
+	for name, e := range map[string]*Entry{"sample": sample(), "full": full, "zero": {}, "message": {Kind: Message, Socket: 9, Binary: true, ResponseBody: Blob{Size: 2, Data: []byte("ab")}},
+		"end": {Kind: SocketEnd, Socket: 300, FromClient: true, CloseCode: 1001, CloseReason: "bye", Status: 101}} {
 		got, err := unpack(pack(nil, e))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -62,6 +68,24 @@ func TestPackKeepsEverything(t *testing.T) {
 		if e, err := unpack(packed[:n]); err == nil {
 			t.Fatalf("%d of %d bytes unpacked to %+v", n, len(packed), e)
 		}
+	}
+}
+
+// A header that was changed after it came keeps what is left of its order.
+func TestPackOrderOfAChangedHeader(t *testing.T) {
+	t.Parallel()
+	e := sample()
+	e.RequestOrder = []string{"Host", "X-Gone", "Accept", "X-Two", "X-Two", "User-Agent"}
+	e.RequestHeader = http.Header{"Accept": {"*/*"}, "X-Two": {"1", "2", "3"}, "User-Agent": {"curl"}, "X-New": {"n"}}
+	got, err := unpack(pack(nil, e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.RequestHeader, e.RequestHeader) {
+		t.Errorf("header %v, want %v", got.RequestHeader, e.RequestHeader)
+	}
+	if n := len(e.RequestOrder); !reflect.DeepEqual(got.RequestOrder[:n], e.RequestOrder) || len(got.RequestOrder) != n+1 {
+		t.Errorf("order %v", got.RequestOrder)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -36,7 +37,13 @@ func pack(b []byte, e *Entry) []byte {
 	b = binary.AppendVarint(b, e.Start.Unix())
 	b = binary.AppendUvarint(b, uint64(e.Start.Nanosecond()))
 	b = binary.AppendVarint(b, int64(e.Duration))
+	b = binary.AppendVarint(b, int64(e.Uploaded))
+	b = binary.AppendVarint(b, int64(e.Answered))
 	b = packAddr(b, e.Client)
+	b = binary.AppendUvarint(b, e.Conn)
+	b = packTLS(b, &e.ClientTLS)
+	b = packAddr(b, e.Server.Addr)
+	b = packTLS(b, &e.Server.TLS)
 	b = packString(b, e.Method)
 	b = packString(b, e.Scheme)
 	b = packString(b, e.Host)
@@ -44,14 +51,14 @@ func pack(b []byte, e *Entry) []byte {
 	b = packString(b, e.Target)
 	b = packString(b, e.Proto)
 	b = packString(b, e.Authority)
-	b = packHeader(b, e.RequestHeader)
+	b = packHeader(b, e.RequestHeader, e.RequestOrder)
 	b = packNames(b, e.RequestNames)
-	b = packHeader(b, e.RequestTrailer)
+	b = packHeader(b, e.RequestTrailer, nil)
 	b = packBlob(b, &e.RequestBody)
 	b = binary.AppendVarint(b, int64(e.Status))
-	b = packHeader(b, e.ResponseHeader)
+	b = packHeader(b, e.ResponseHeader, e.ResponseOrder)
 	b = packNames(b, e.ResponseNames)
-	b = packHeader(b, e.ResponseTrailer)
+	b = packHeader(b, e.ResponseTrailer, nil)
 	b = packBlob(b, &e.ResponseBody)
 	b = packString(b, e.Endpoint)
 	b = packString(b, e.Source)
@@ -62,7 +69,19 @@ func pack(b []byte, e *Entry) []byte {
 		b = packString(b, e.Notes[i].Level)
 		b = packString(b, e.Notes[i].Text)
 	}
-	return b
+	if e.Socket == 0 {
+		return append(b, 0)
+	}
+	b = binary.AppendUvarint(b, e.Socket)
+	flags := byte(0)
+	if e.FromClient {
+		flags |= 1
+	}
+	if e.Binary {
+		flags |= 2
+	}
+	b = binary.AppendUvarint(append(b, flags), uint64(e.CloseCode))
+	return packString(b, e.CloseReason)
 }
 
 func packString(b []byte, s string) []byte {
@@ -72,18 +91,76 @@ func packString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// packHeader tells nil (0) from empty (1).
-func packHeader(b []byte, h http.Header) []byte {
+func packTLS(b []byte, t *exchange.TLS) []byte {
+	b = binary.AppendUvarint(b, uint64(t.Version))
+	if t.Version == 0 {
+		return b
+	}
+	return packString(binary.AppendUvarint(b, uint64(t.Cipher)), t.ALPN)
+}
+
+// maxOrdered bounds the header whose order is kept: finding the values of each
+// line takes time that grows with its square.
+const maxOrdered = 64
+
+// packHeader tells nil (0) from empty. A header whose order is known is one
+// group for each line, else one for each name.
+func packHeader(b []byte, h http.Header, order []string) []byte {
 	if h == nil {
 		return append(b, 0)
 	}
-	b = binary.AppendUvarint(b, uint64(len(h))+1)
+	if order != nil && len(order) <= maxOrdered {
+		return packOrdered(b, h, order)
+	}
+	b = binary.AppendUvarint(b, uint64(len(h))<<1+1)
 	for name, values := range h {
-		b = packString(b, name)
-		b = binary.AppendUvarint(b, uint64(len(values)))
-		for _, v := range values {
-			b = packString(b, v)
+		b = packValues(packString(b, name), values)
+	}
+	return b
+}
+
+// packOrdered packs line by line. The header may have been changed since it
+// came: names that are gone have no values, what is new comes last.
+func packOrdered(b []byte, h http.Header, order []string) []byte {
+	groups, rest := uint64(len(order)), 0
+	for name := range h {
+		if !slices.Contains(order, name) {
+			rest++
 		}
+	}
+	b = binary.AppendUvarint(b, (groups+uint64(rest))<<1+2)
+	for i, name := range order {
+		b = packString(b, name)
+		values := h[name]
+		nth := 0 // of the lines with that name
+		for _, before := range order[:i] {
+			if before == name {
+				nth++
+			}
+		}
+		switch {
+		case nth >= len(values):
+			b = append(b, 0)
+		case slices.Contains(order[i+1:], name):
+			b = packString(append(b, 1), values[nth])
+		default: // the last line has all that is left
+			b = packValues(b, values[nth:])
+		}
+	}
+	if rest > 0 {
+		for name, values := range h {
+			if !slices.Contains(order, name) {
+				b = packValues(packString(b, name), values)
+			}
+		}
+	}
+	return b
+}
+
+func packValues(b []byte, values []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(values)))
+	for _, v := range values {
+		b = packString(b, v)
 	}
 	return b
 }
@@ -161,14 +238,20 @@ func unpack(packed []byte) (e *Entry, err error) {
 	sec := r.int()
 	e.Start = time.Unix(sec, int64(r.uint()))
 	e.Duration = time.Duration(r.int())
-	e.Client = r.addr()
+	e.Uploaded, e.Answered = time.Duration(r.int()), time.Duration(r.int())
+	e.Client, e.Conn, e.ClientTLS = r.addr(), r.uint(), r.tls()
+	e.Server.Addr, e.Server.TLS = r.addr(), r.tls()
 	e.Method, e.Scheme, e.Host = r.string(), r.string(), r.string()
 	e.Port = int(r.int())
 	e.Target, e.Proto, e.Authority = r.string(), r.string(), r.string()
-	e.RequestHeader, e.RequestNames, e.RequestTrailer = r.header(), r.names(), r.header()
+	e.RequestHeader, e.RequestOrder = r.header()
+	e.RequestNames = r.names()
+	e.RequestTrailer, _ = r.header()
 	r.blob(&e.RequestBody)
 	e.Status = int(r.int())
-	e.ResponseHeader, e.ResponseNames, e.ResponseTrailer = r.header(), r.names(), r.header()
+	e.ResponseHeader, e.ResponseOrder = r.header()
+	e.ResponseNames = r.names()
+	e.ResponseTrailer, _ = r.header()
 	r.blob(&e.ResponseBody)
 	e.Endpoint, e.Source, e.Error, e.SNI = r.string(), r.string(), r.string(), r.string()
 	if n := int(r.uint()); n > 0 {
@@ -176,6 +259,11 @@ func unpack(packed []byte) (e *Entry, err error) {
 		for i := range e.Notes {
 			e.Notes[i] = exchange.Note{Level: r.string(), Text: r.string()}
 		}
+	}
+	if e.Socket = r.uint(); e.Socket != 0 {
+		flags := r.byte()
+		e.FromClient, e.Binary = flags&1 != 0, flags&2 != 0
+		e.CloseCode, e.CloseReason = int(r.uint()), r.string()
 	}
 	return e, nil
 }
@@ -229,29 +317,50 @@ func (r *reader) take(n int) string {
 	return s
 }
 
-func (r *reader) header() http.Header {
+func (r *reader) tls() (t exchange.TLS) {
+	if t.Version = uint16(r.uint()); t.Version != 0 {
+		t.Cipher, t.ALPN = uint16(r.uint()), r.string()
+	}
+	return t
+}
+
+func (r *reader) header() (h http.Header, order []string) {
 	n := int(r.uint())
 	if n == 0 {
-		return nil
+		return nil, nil
 	}
-	h := make(http.Header, n-1)
+	n--
+	ordered := n&1 != 0
+	n >>= 1
+	h = make(http.Header, n)
+	if ordered {
+		order = make([]string, 0, n)
+	}
 	// One array for the values of all names that have one, as net/http does.
-	ones := make([]string, n-1)
-	for i := range n - 1 {
+	ones := make([]string, n)
+	for i := range n {
 		name := r.string()
 		k := int(r.uint())
-		if k == 1 {
+		if ordered {
+			order = append(order, name)
+		}
+		switch {
+		case k == 0 && ordered:
+		case k == 1 && h[name] == nil:
 			ones[i] = r.string()
 			h[name] = ones[i : i+1 : i+1]
-			continue
+		default:
+			values := h[name]
+			for range k {
+				values = append(values, r.string())
+			}
+			if values == nil {
+				values = []string{}
+			}
+			h[name] = values
 		}
-		values := make([]string, k)
-		for v := range values {
-			values[v] = r.string()
-		}
-		h[name] = values
 	}
-	return h
+	return h, order
 }
 
 func (r *reader) names() map[string]string {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strconv"
 	"time"
 
@@ -126,14 +127,7 @@ func (s *serving) writeHead(w *bufio.Writer, inline []byte, stream bool) {
 	w.WriteString(q.Authority)
 	w.WriteString("\r\n")
 	var buf [24]string
-	names := buf[:0]
-	for k := range q.Header {
-		if !isHop(k) {
-			names = append(names, k)
-		}
-	}
-	insertionSort(names) // a map's order would change from request to request
-	for _, k := range names {
+	for _, k := range inOrder(q, buf[:0]) {
 		name := k
 		if sent, ok := q.Names[k]; ok {
 			name = sent
@@ -161,6 +155,25 @@ func (s *serving) writeHead(w *bufio.Writer, inline []byte, stream bool) {
 		writeField(w, "Content-Length", strconv.Itoa(len(inline)))
 	}
 	w.WriteString("\r\n")
+}
+
+// inOrder appends the names of the header that go to the server: as they came,
+// then in alphabetical order what was added since, for a map's own order would
+// change from request to request.
+func inOrder(q *exchange.Request, names []string) []string {
+	for _, k := range q.Order {
+		if !isHop(k) && q.Header[k] != nil && !slices.Contains(names, k) {
+			names = append(names, k)
+		}
+	}
+	known := len(names)
+	for k := range q.Header {
+		if !isHop(k) && !slices.Contains(names[:known], k) {
+			names = append(names, k)
+		}
+	}
+	insertionSort(names[known:])
+	return names
 }
 
 func writeField(w *bufio.Writer, name, value string) {
@@ -213,7 +226,8 @@ func (s *serving) writeBody(w *bufio.Writer) error {
 
 // response makes what was read into a Response whose body comes from c.
 func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func() bool) *exchange.Response {
-	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Names: c.note.names()}
+	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Server: &c.peer}
+	r.Names, r.Order = c.note.names()
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		r.Body = &socket{server: c, header: res.Header, names: r.Names, stop: stop}
 		return r

@@ -6,8 +6,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // h1Key says which idle connection fits a request.
@@ -22,6 +25,7 @@ type h1Conn struct {
 	key    h1Key
 	br     *bufio.Reader
 	bw     *bufio.Writer
+	peer   exchange.Peer
 	note   headNote
 	left   int64 // bytes that may still be read; bounds a response's header
 	idle   time.Time
@@ -62,9 +66,27 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 		}
 		nc = t
 	}
-	c := &h1Conn{Conn: nc, key: key, bw: bufio.NewWriterSize(nc, 4<<10)}
+	c := &h1Conn{Conn: nc, key: key, peer: peerOf(nc), bw: bufio.NewWriterSize(nc, 4<<10)}
 	c.br = bufio.NewReaderSize(c, 4<<10)
 	return c, nil
+}
+
+// peerOf tells who is at the other end of a connection.
+func peerOf(nc net.Conn) (p exchange.Peer) {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		p.Addr = a.AddrPort()
+		p.Addr = netip.AddrPortFrom(p.Addr.Addr().Unmap(), p.Addr.Port())
+	}
+	if t, ok := nc.(*tls.Conn); ok {
+		p.TLS = agreed(t)
+	}
+	return p
+}
+
+// agreed is the outcome of a handshake.
+func agreed(t *tls.Conn) exchange.TLS {
+	s := t.ConnectionState()
+	return exchange.TLS{Version: s.Version, Cipher: s.CipherSuite, ALPN: s.NegotiatedProtocol}
 }
 
 // tlsReason says in words what a server that is not TLS looks like.

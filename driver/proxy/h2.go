@@ -35,7 +35,13 @@ func (s *serving) forwardH2(ctx context.Context, addr string) (*exchange.Respons
 	// Interim answers come on a goroutine of the Transport.
 	var mu sync.Mutex
 	done := false
+	var peer exchange.Peer
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			mu.Lock()
+			defer mu.Unlock()
+			peer = peerOf(info.Conn)
+		},
 		Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -53,12 +59,13 @@ func (s *serving) forwardH2(ctx context.Context, addr string) (*exchange.Respons
 	res, err := s.p.upstream.h2.RoundTrip(out)
 	mu.Lock()
 	done = true
+	server := peer
 	mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	endToEnd(res.Header)
-	r := &exchange.Response{Status: res.StatusCode, Header: res.Header}
+	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Server: &server}
 	if res.ProtoMajor == 2 {
 		r.Names = lowerNames(res.Header)
 	}

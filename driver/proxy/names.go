@@ -33,38 +33,51 @@ func (n *headNote) add(b []byte) {
 func (n *headNote) begin() { n.on, n.buf = true, n.buf[:0] }
 func (n *headNote) end()   { n.on = false }
 
-// names finds the spellings that differ from net/http's, by its own names;
-// nil when there are none.
-func (n *headNote) names() map[string]string {
-	var odd map[string]string
-	block := n.buf
-	_, block, _ = bytes.Cut(block, []byte{'\n'}) // the first line
+// names gives the names of the header lines in their order, in net/http's
+// spelling, and by those the spellings that differ; nil when there are none.
+// The order is nil when the header was too long to be noted whole.
+func (n *headNote) names() (odd map[string]string, order []string) {
+	_, head, _ := bytes.Cut(n.buf, []byte{'\n'}) // the first line
+	end := bytes.Index(head, []byte("\r\n\r\n"))
+	if end >= 0 {
+		head = head[:end+2]
+		order = make([]string, 0, bytes.Count(head, []byte{'\n'}))
+	}
+	block := string(head)
 	for {
-		i := bytes.IndexByte(block, '\n')
+		i := strings.IndexByte(block, '\n')
 		if i < 2 { // the blank line, or the end of what was noted
-			return odd
+			return odd, order
 		}
 		line := block[:i]
 		block = block[i+1:]
-		k := bytes.IndexByte(line, ':')
-		if k <= 0 || canonical(line[:k]) {
+		k := strings.IndexByte(line, ':')
+		if k <= 0 {
 			continue
 		}
-		name := string(line[:k])
-		if c := textproto.CanonicalMIMEHeaderKey(name); c != name {
-			if odd == nil {
-				odd = map[string]string{}
+		name := line[:k]
+		if !canonical(name) {
+			c := textproto.CanonicalMIMEHeaderKey(name)
+			if c != name {
+				if odd == nil {
+					odd = map[string]string{}
+				}
+				odd[c] = name
 			}
-			odd[c] = name
+			name = c
+		}
+		if order != nil {
+			order = append(order, name)
 		}
 	}
 }
 
 // canonical tells whether a name is in net/http's spelling: upper case at the
 // beginning and after each '-', lower case elsewhere.
-func canonical(name []byte) bool {
+func canonical(name string) bool {
 	upper := true
-	for _, c := range name {
+	for i := range len(name) {
+		c := name[i]
 		if upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z' {
 			return false
 		}

@@ -50,6 +50,12 @@ type Config struct {
 	Handler exchange.Handler
 	// Journal gets an entry for every exchange; nil keeps none.
 	Journal *capture.Journal
+	// Sockets gets an entry for every message of a WebSocket whose handshake is
+	// in Journal, and one for its end; nil keeps none.
+	Sockets *capture.Journal
+	// Settle is called with the number of a journaled exchange before the device
+	// gets the last byte of its answer; nil goes on at once.
+	Settle func(ctx context.Context, seq uint64)
 	// Insecure takes any certificate of a real server; else the system's roots decide.
 	Insecure bool
 	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
@@ -76,7 +82,8 @@ type Proxy struct {
 	handed   *handedListener
 	tls      *tls.Config
 	upstream *upstream
-	ids      atomic.Uint64
+	ids      atomic.Uint64 // of exchanges
+	conned   atomic.Uint64 // and of connections
 
 	mu    sync.Mutex
 	conns map[io.Closer]struct{} // every open client connection, in front or handed over

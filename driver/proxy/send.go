@@ -28,6 +28,7 @@ type sender struct {
 	stream bool  // flush after every piece
 	abort  bool  // break the connection off instead of ending the response
 	taken  bool  // by Hijack
+	watch  *watch
 
 	trailer http.Header
 }
@@ -102,6 +103,10 @@ func (s *serving) hijack(res *exchange.Response) {
 	}
 	if s.req.Body != nil && res.Origin != exchange.FromServer {
 		s.req.Body.Drain()
+	}
+	s.conn.watch = s.watching()
+	if s.conn.watch != nil {
+		defer s.conn.watch.end(s)
 	}
 	if err := res.Body.SendTo(ctx, &s.conn); err != nil {
 		s.p.log.Debug("socket ended", slog.String("url", s.req.URL()), slog.Any("error", err))
@@ -234,6 +239,9 @@ func (c *sender) Flush() error {
 func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := http.NewResponseController(c.w).Hijack()
 	c.taken = err == nil
+	if c.taken && c.watch != nil {
+		nc, rw = c.watch.conn(nc, rw)
+	}
 	return nc, rw, err
 }
 

@@ -24,7 +24,9 @@ type serving struct {
 	req  exchange.Request
 	conn sender
 	body *capture.Recorder // of the request
-	err  error             // what went wrong on the way to the device
+
+	answered time.Duration // when the response's header was there
+	err      error         // what went wrong on the way to the device
 
 	entry capture.Entry
 }
@@ -68,7 +70,7 @@ func (s *serving) read() bool {
 	q.Method, q.Proto, q.Authority, q.Header = r.Method, r.Proto, r.Host, r.Header
 	q.Target = r.RequestURI
 	if s.cl.note != nil {
-		q.Names = s.cl.note.names()
+		q.Names, q.Order = s.cl.note.names()
 	}
 	q.Scheme = "http"
 	if s.cl.tls {
@@ -115,6 +117,7 @@ func (s *serving) read() bool {
 // a response of what fails.
 func (s *serving) answer() *exchange.Response {
 	ctx := s.r.Context()
+	defer func() { s.answered = time.Since(s.x.Start) }()
 	res, err := s.respond(ctx)
 	if res == nil && err == nil {
 		res, err = s.forward(ctx)
@@ -164,14 +167,20 @@ func (s *serving) journal(res *exchange.Response) {
 	q, x := &s.req, &s.x
 	e := &s.entry // the journal makes its own copy
 	*e = capture.Entry{
-		Start: x.Start, Client: x.Client,
+		Start: x.Start, Answered: s.answered, Client: x.Client, Conn: s.cl.id, ClientTLS: s.cl.agreed,
 		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Target: q.Target, Proto: q.Proto,
-		Authority: q.Authority, RequestHeader: q.Header, RequestNames: q.Names, RequestTrailer: s.r.Trailer,
-		Status: res.Status, ResponseHeader: res.Header, ResponseNames: res.Names, Origin: res.Origin,
+		Authority: q.Authority, RequestHeader: q.Header, RequestNames: q.Names, RequestOrder: q.Order, RequestTrailer: s.r.Trailer,
+		Status: res.Status, ResponseHeader: res.Header, ResponseNames: res.Names, ResponseOrder: res.Order, Origin: res.Origin,
 		Endpoint: x.Endpoint, Source: x.Source, SNI: s.cl.sni, Notes: x.Notes.List(),
 	}
 	if s.body != nil {
 		e.RequestBody = s.body.Blob()
+		if end := q.Body.Ended(); !end.IsZero() {
+			e.Uploaded = end.Sub(x.Start)
+		}
+	}
+	if res.Server != nil {
+		e.Server = *res.Server
 	}
 	e.ResponseBody, e.ResponseTrailer = s.conn.blob, s.conn.trailer
 	switch {
@@ -188,7 +197,10 @@ func (s *serving) journal(res *exchange.Response) {
 		e.RequestNames = lowerNames(q.Header)
 	}
 	e.Duration = time.Since(x.Start)
-	j.Add(e)
+	seq := j.Add(e)
+	if settle := s.p.cfg.Settle; settle != nil && res.Status != http.StatusSwitchingProtocols {
+		settle(s.r.Context(), seq)
+	}
 }
 
 // connectAgain serves a CONNECT that comes on a kept connection, after plain

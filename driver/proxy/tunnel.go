@@ -83,8 +83,10 @@ func (c *conn) Close() error {
 
 // client is what an exchange needs to know of its connection.
 type client struct {
+	id     uint64 // of the connection
 	addr   netip.AddrPort
 	tls    bool
+	agreed exchange.TLS
 	sni    string
 	host   string // of the CONNECT
 	port   int
@@ -105,17 +107,17 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 		t, ok, cl.note = c.Conn, true, &c.note
 	}
 	if ok {
-		cl.tls, cl.sni = true, t.ConnectionState().ServerName
+		cl.tls, cl.sni, cl.agreed = true, t.ConnectionState().ServerName, agreed(t)
 		nc = t.NetConn()
 	}
 	cl.socket = nc
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		cl.addr = a.AddrPort()
-		cl.addr = netip.AddrPortFrom(cl.addr.Addr().Unmap(), cl.addr.Port())
-	}
+	cl.addr = peerOf(nc).Addr
 	cl.plain = !ok
 	if c, ok := nc.(*conn); ok && cl.plain {
 		cl.note = &c.note
+	}
+	if c, ok := nc.(*conn); ok {
+		cl.id = c.p.conned.Add(1)
 	}
 	if c, ok := nc.(*conn); ok && c.target != "" {
 		cl.target = c.target

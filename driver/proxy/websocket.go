@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"starproxy/driver/capture"
+)
+
+// maxHandshake bounds the answer to a handshake that is looked at, in bytes.
+const maxHandshake = 64 << 10
+
+// watch journals the messages of a WebSocket as they pass by, whoever answers:
+// the real server, a script or a recording.
+type watch struct {
+	j     *capture.Journal
+	entry capture.Entry // of the handshake
+
+	mu       sync.Mutex
+	answer   []byte // of the handshake, as far as it has been sent
+	open     bool   // the handshake is over, frames follow
+	ended    bool
+	up, down frames
+	code     int // of the first close frame
+	reason   string
+	byClient bool
+}
+
+// watching gives the watch of a socket whose handshake is journaled, nil when
+// nobody is to see its messages.
+func (s *serving) watching() *watch {
+	j := s.p.cfg.Sockets
+	if j == nil || s.entry.Seq == 0 || s.r.ProtoMajor != 1 || !s.req.IsWebSocket() {
+		return nil
+	}
+	return &watch{j: j, entry: s.entry}
+}
+
+// conn wraps the connection that a body took.
+func (w *watch) conn(nc net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
+	c := &watched{Conn: nc, w: w}
+	if n := rw.Reader.Buffered(); n > 0 {
+		held, _ := rw.Reader.Peek(n)
+		c.pre = bytes.Clone(held)
+	}
+	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c))
+}
+
+// sent takes bytes on their way to the device.
+func (w *watch) sent(p []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down.dead {
+		return
+	}
+	if !w.open {
+		w.answer = append(w.answer, p...)
+		end := bytes.Index(w.answer, []byte("\r\n\r\n"))
+		if end < 0 {
+			w.down.dead = len(w.answer) > maxHandshake
+			return
+		}
+		p = w.answer[end+4:]
+		w.handshake(w.answer[:end+4])
+		w.answer, w.open = nil, true
+	}
+	w.down.add(p, func(m message) { w.note(m, false) })
+}
+
+// handshake reads what was agreed on.
+func (w *watch) handshake(answer []byte) {
+	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		w.up.dead, w.down.dead = true, true
+		return
+	}
+	if len(w.entry.ResponseHeader) <= 2 { // a script's: it answers by itself
+		w.entry.ResponseHeader = res.Header
+	}
+	for _, ext := range res.Header["Sec-Websocket-Extensions"] {
+		if !strings.Contains(ext, "permessage-deflate") {
+			continue
+		}
+		w.down.inflate = &inflater{takeover: !strings.Contains(ext, "server_no_context_takeover")}
+		w.up.inflate = &inflater{takeover: !strings.Contains(ext, "client_no_context_takeover")}
+	}
+}
+
+// received takes bytes that came from the device.
+func (w *watch) received(p []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.open {
+		w.up.add(p, func(m message) { w.note(m, true) })
+	}
+}
+
+// note journals a message.
+func (w *watch) note(m message, fromClient bool) {
+	if w.ended {
+		return
+	}
+	if m.op == opClose {
+		if w.code == 0 {
+			w.code, w.byClient = 1005, fromClient // none given
+			if len(m.data) >= 2 {
+				w.code, w.reason = int(binary.BigEndian.Uint16(m.data)), string(m.data[2:])
+			}
+		}
+		return
+	}
+	e := &capture.Entry{Kind: capture.Message, Start: time.Now(), Socket: w.entry.Seq, FromClient: fromClient, Binary: m.op == opBinary}
+	b := capture.Blob{Size: m.size, Data: m.data, Truncated: m.cut}
+	if fromClient {
+		e.RequestBody = b
+	} else {
+		e.ResponseBody = b
+	}
+	w.j.Add(e)
+}
+
+// end journals that the socket is over.
+func (w *watch) end(s *serving) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
+	w.ended = true
+	e := w.entry
+	e.Kind, e.Socket, e.Duration, e.Notes = capture.SocketEnd, w.entry.Seq, time.Since(e.Start), s.x.Notes.List()
+	e.RequestBody, e.ResponseBody = capture.Blob{}, capture.Blob{}
+	e.CloseCode, e.CloseReason, e.FromClient = w.code, w.reason, w.byClient
+	if e.CloseCode == 0 {
+		e.CloseCode = 1006 // no close frame (RFC 6455 section 7.1.5)
+	}
+	w.j.Add(&e)
+}
+
+// watched is a device's connection whose bytes are looked at.
+type watched struct {
+	net.Conn
+	w   *watch
+	pre []byte // read already
+}
+
+func (c *watched) Read(b []byte) (n int, err error) {
+	if len(c.pre) > 0 {
+		n = copy(b, c.pre)
+		c.pre = c.pre[n:]
+	} else {
+		n, err = c.Conn.Read(b)
+	}
+	if n > 0 {
+		c.w.received(b[:n])
+	}
+	return n, err
+}
+
+// Write notes first: the device may answer before it returns.
+func (c *watched) Write(b []byte) (int, error) {
+	c.w.sent(b)
+	return c.Conn.Write(b)
+}
+
+// CloseWrite passes a half-close on where the connection can.
+func (c *watched) CloseWrite() error {
+	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return c.Conn.Close()
+}
