@@ -24,6 +24,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/proxy", "driver/capture driver/ca builtins/exchange"},
 	{"driver/scenario", "driver/capture driver/mock script builtins builtins/exchange"},
 	{"driver/capture", "builtins/exchange"},
+	{"driver/flow", "driver/capture builtins/exchange"},
 	{"driver/mock", "builtins builtins/exchange"},
 	{"driver/ca", "builtins/exchange"},
 	{"driver/pb", ""},

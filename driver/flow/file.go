@@ -1,0 +1,191 @@
+package flow
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// File is a recording on disk. Bodies of some size stay there: a flow says
+// where they are, so they can be read as long as the File is open.
+type File struct {
+	path  string // as it was given
+	f     *os.File
+	at    string // absolute path of f
+	temp  bool   // f is ours
+	bad   []harError
+	max   int64
+	tally *tally
+	pool  sync.Pool
+}
+
+// harError is an entry that could not be turned into a flow, and where in the
+// flow file it would be.
+type harError struct {
+	off int64
+	err error
+}
+
+// Open opens a recording, which is a flow file or a HAR document. A document
+// is turned into a flow file for as long as it is open, and so is what can't be
+// read twice.
+func Open(path string) (*File, error) {
+	return OpenWith(path, Options{})
+}
+
+// OpenWith is Open with options.
+func OpenWith(path string, o Options) (_ *File, err error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open recording: %w", err)
+	}
+	f := &File{path: path, f: in, max: o.MaxRecord, tally: &tally{path: path}}
+	if f.max <= 0 {
+		f.max = maxFileRecord
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open recording: %w", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("open recording %s: it is a directory", path)
+	}
+	if f.at, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("open recording: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		if err := f.replace(f.copy); err != nil {
+			return nil, fmt.Errorf("read recording %s: %w", path, err)
+		}
+	}
+	var head [4]byte
+	n, err := f.f.ReadAt(head[:], 0)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read recording: %w", err)
+	}
+	if startsHAR(head[:n]) {
+		if err := f.replace(f.convert); err != nil {
+			return nil, fmt.Errorf("read recording %s: %w", path, err)
+		}
+	}
+	return f, nil
+}
+
+// Flows gives the flows in the order of the file, as [Reader.Flows] does. Each
+// use begins at the beginning.
+func (f *File) Flows() iter.Seq2[*Flow, error] {
+	return func(yield func(*Flow, error) bool) {
+		r := f.reader(window)
+		bad := f.bad
+		for {
+			for len(bad) > 0 && bad[0].off <= r.off {
+				if !yield(nil, bad[0].err) {
+					return
+				}
+				bad = bad[1:]
+			}
+			flow, err := r.Next()
+			if err == io.EOF || !yield(flow, f.named(err)) {
+				return
+			}
+		}
+	}
+}
+
+// FlowAt gives the flow whose record begins at off; see [Flow.Offset].
+func (f *File) FlowAt(off int64) (*Flow, error) {
+	r, ok := f.pool.Get().(*Reader)
+	if !ok {
+		r = f.reader(glance)
+	}
+	defer f.pool.Put(r)
+	r.s.buf = r.s.buf[:0] // the file may have changed
+	flow, _, err := r.record(off)
+	if err == nil && flow == nil {
+		err = &RecordError{Path: f.path, Offset: off, Err: errors.New("expected an HTTP flow")}
+	}
+	return flow, f.named(err)
+}
+
+// Skipped counts the flows that were passed over because they are not HTTP, by
+// their type, as far as the file was read.
+func (f *File) Skipped() map[string]int { return f.tally.skips() }
+
+// Warnings are what was read although it may not be what it seems.
+func (f *File) Warnings() []string { return f.tally.warned() }
+
+// Close closes the recording. The bodies that are in its file can still be read
+// when it is one of the user's.
+func (f *File) Close() error {
+	err := f.f.Close()
+	if f.temp {
+		err = errors.Join(err, os.Remove(f.at))
+		f.temp = false
+	}
+	return err
+}
+
+func (f *File) reader(ahead int) *Reader {
+	s := newSource(f.f, f.at)
+	s.ahead = ahead
+	return &Reader{s: s, max: f.max, ahead: ahead, tally: f.tally}
+}
+
+// named names the recording as the user did.
+func (f *File) named(err error) error {
+	if e, ok := err.(*RecordError); ok {
+		e.Path = f.path
+	}
+	return err
+}
+
+// replace goes over to a file of our own that fill writes from what is open.
+func (f *File) replace(fill func(in io.Reader, out *os.File) error) error {
+	out, err := os.CreateTemp("", "starproxy-*.flow")
+	if err != nil {
+		return err
+	}
+	in := io.Reader(f.f)
+	if info, serr := f.f.Stat(); serr == nil && info.Mode().IsRegular() {
+		in = io.NewSectionReader(f.f, 0, info.Size())
+	}
+	if err := fill(in, out); err != nil {
+		out.Close()
+		return errors.Join(err, os.Remove(out.Name()))
+	}
+	f.f.Close()
+	if f.temp {
+		os.Remove(f.at)
+	}
+	f.f, f.at, f.temp = out, out.Name(), true
+	return nil
+}
+
+func (f *File) copy(in io.Reader, out *os.File) error {
+	_, err := io.Copy(out, in)
+	return err
+}
+
+// convert writes the flows of a HAR document and remembers those that are none.
+func (f *File) convert(in io.Reader, out *os.File) error {
+	w := NewWriter(out)
+	for flow, err := range readHAR(in, f.path) {
+		if err != nil {
+			f.bad = append(f.bad, harError{w.written, err})
+			continue
+		}
+		if err := w.Write(flow); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,414 @@
+package flow
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"starproxy/driver/capture"
+)
+
+// The formats that are read: those of mitmproxy 7 to 13. What is newer is tried,
+// for the part about HTTP has not changed since.
+const (
+	oldest = 14
+	newest = 21
+)
+
+// record is a flow that is taken apart but not yet read. The type tells what
+// the rest means, and may stand at the end.
+type record struct {
+	version value
+	kind    string
+
+	id, err, client, server, request, response, websocket,
+	replayed, marked, comment, metadata, created value
+}
+
+// open takes the record v apart.
+func (s *source) open(v value) (r record, err error) {
+	c := s.walk(v, tagDict)
+	for c.pair() {
+		switch string(c.key[:c.nkey]) {
+		case "version":
+			r.version = c.value
+		case "type":
+			r.kind = c.text()
+		case "id":
+			r.id = c.value
+		case "error":
+			r.err = c.value
+		case "client_conn":
+			r.client = c.value
+		case "server_conn":
+			r.server = c.value
+		case "request":
+			r.request = c.value
+		case "response":
+			r.response = c.value
+		case "websocket":
+			r.websocket = c.value
+		case "is_replay":
+			r.replayed = c.value
+		case "marked":
+			r.marked = c.value
+		case "comment":
+			r.comment = c.value
+		case "metadata":
+			r.metadata = c.value
+		case "timestamp_created":
+			r.created = c.value
+		}
+	}
+	return r, c.err
+}
+
+// format reads the version of a record and refuses old ones.
+func (s *source) format(v value) (int, error) {
+	var n int
+	switch c := (cursor{s: s, value: v}); v.tag {
+	case 0:
+		return 0, errors.New("it has no version")
+	case tagInt:
+		if n = c.small(); c.err != nil {
+			return 0, fmt.Errorf("version: %w", c.err)
+		}
+	case tagList: // until 2018 it was that of the program
+		n = 3
+	default:
+		return 0, fmt.Errorf("version: %w", mismatch("an integer", v))
+	}
+	if n < oldest {
+		return 0, fmt.Errorf("its format is older than %d, that of mitmproxy 7: expected a file that mitmproxy 7 or newer has saved", oldest)
+	}
+	return n, nil
+}
+
+// http reads an HTTP flow. Formats differ in the names of what connections are
+// made of and in what they left out; all that is unknown is passed over.
+func (s *source) http(r *record, f *Flow) error {
+	if r.request.null() {
+		return errors.New("it has no request")
+	}
+	var err error
+	wrap := func(name string, e error) {
+		if err == nil && e != nil {
+			err = fmt.Errorf("%s: %w", name, e)
+		}
+	}
+	wrap("request", s.request(r.request, &f.Request))
+	if !r.response.null() {
+		f.Response = &Response{}
+		wrap("response", s.response(r.response, f.Response))
+	}
+	if !r.websocket.null() {
+		f.WebSocket = &WebSocket{}
+		wrap("websocket", s.websocket(r.websocket, f.WebSocket))
+	}
+	if !r.err.null() {
+		f.Error = &Error{}
+		wrap("error", s.failure(r.err, f.Error))
+	}
+	wrap("client_conn", s.conn(r.client, &f.Client, false))
+	wrap("server_conn", s.conn(r.server, &f.Server, true))
+	if !r.metadata.null() && r.metadata.n > 0 {
+		m, e := s.dict(r.metadata, 1)
+		f.Metadata = m
+		wrap("metadata", e)
+	}
+	if err != nil {
+		return err
+	}
+	text := func(name string, v value) string {
+		c := s.single(name, v)
+		text := c.text()
+		if err == nil {
+			err = c.err
+		}
+		return text
+	}
+	f.ID = text("id", r.id)
+	f.Replayed = text("is_replay", r.replayed)
+	f.Comment = text("comment", r.comment)
+	f.Marked = text("marked", r.marked)
+	c := s.single("timestamp_created", r.created)
+	if f.Created = c.time(); err == nil {
+		err = c.err
+	}
+	for _, t := range []time.Time{f.Request.Start, f.Client.Start} {
+		if f.Created.IsZero() { // formats before 16 have none
+			f.Created = t
+		}
+	}
+	return err
+}
+
+func (s *source) request(v value, r *Request) error {
+	c := s.walk(v, tagDict)
+	for c.pair() {
+		switch string(c.key[:c.nkey]) {
+		case "method":
+			r.Method = c.text()
+		case "scheme":
+			r.Scheme = c.text()
+		case "host":
+			r.Host = c.text()
+		case "port":
+			r.Port = c.small()
+		case "path":
+			r.Path = c.text()
+		case "authority":
+			r.Authority = c.text()
+		case "http_version":
+			r.Proto = c.text()
+		case "headers":
+			r.Header = c.fields()
+		case "trailers":
+			r.Trailer = c.fields()
+		case "content":
+			r.Body = c.body()
+		case "timestamp_start":
+			r.Start = c.time()
+		case "timestamp_end":
+			r.End = c.time()
+		}
+	}
+	return c.err
+}
+
+func (s *source) response(v value, r *Response) error {
+	c := s.walk(v, tagDict)
+	for c.pair() {
+		switch string(c.key[:c.nkey]) {
+		case "status_code":
+			r.Status = c.small()
+		case "reason":
+			r.Reason = c.text()
+		case "http_version":
+			r.Proto = c.text()
+		case "headers":
+			r.Header = c.fields()
+		case "trailers":
+			r.Trailer = c.fields()
+		case "content":
+			r.Body = c.body()
+		case "timestamp_start":
+			r.Start = c.time()
+		case "timestamp_end":
+			r.End = c.time()
+		}
+	}
+	return c.err
+}
+
+// fields reads a header, nil for an empty one.
+func (c *cursor) fields() []Field {
+	var fields []Field
+	if c.value.n > 64 {
+		fields = make([]Field, 0, min(c.value.n/40, 32))
+	}
+	inner := c.s.walk(c.value, tagList)
+	for inner.item() {
+		pair := c.s.walk(inner.value, tagList)
+		var f Field
+		if pair.item() {
+			f.Name = pair.text()
+		}
+		if pair.item() {
+			f.Value = pair.text()
+		}
+		if pair.err == nil && (pair.index != 2 || pair.off != pair.end) {
+			pair.err = errors.New("expected a name and a value")
+		}
+		inner.fail(pair.err)
+		inner.fail(c.s.hold(32))
+		fields = append(fields, f)
+	}
+	c.fail(inner.err)
+	return fields
+}
+
+// body reads a body, or where it is.
+func (c *cursor) body() Body {
+	v := c.value
+	if v.tag == tagNull {
+		return Body{Missing: true}
+	}
+	if c.s.file != nil && v.n >= onDisk && (v.tag == tagBytes || v.tag == tagText) {
+		return Body{Blob: capture.Blob{Size: v.n, Path: c.s.path, Off: v.off}}
+	}
+	data := c.bytes()
+	return Body{Blob: capture.Blob{Size: int64(len(data)), Data: data}}
+}
+
+func (s *source) websocket(v value, w *WebSocket) error {
+	c := s.walk(v, tagDict)
+	for c.pair() {
+		switch string(c.key[:c.nkey]) {
+		case "messages":
+			w.Messages = c.messages()
+		case "closed_by_client":
+			if c.value.tag != tagNull {
+				by := c.bool()
+				w.ClosedByClient = &by
+			}
+		case "close_code":
+			w.CloseCode = c.small()
+		case "close_reason":
+			w.CloseReason = c.text()
+		case "timestamp_end":
+			w.End = c.time()
+		}
+	}
+	return c.err
+}
+
+func (c *cursor) messages() []Message {
+	var list []Message
+	inner := c.s.walk(c.value, tagList)
+	for inner.item() {
+		m, err := c.s.message(inner.value)
+		inner.fail(err)
+		inner.fail(c.s.hold(96))
+		list = append(list, m)
+	}
+	c.fail(inner.err)
+	return list
+}
+
+// message reads a message: opcode, from_client, content, timestamp, dropped and,
+// since format 15, injected.
+func (s *source) message(v value) (m Message, err error) {
+	c := s.walk(v, tagList)
+	for c.item() {
+		switch c.index {
+		case 1:
+			m.Binary = c.int() != 1
+		case 2:
+			m.FromClient = c.bool()
+		case 3:
+			m.Data = c.bytes()
+		case 4:
+			m.Time = c.time()
+		case 5:
+			m.Dropped = c.bool()
+		case 6:
+			m.Injected = c.bool()
+		}
+	}
+	if c.err == nil && c.index < 5 {
+		return m, fmt.Errorf("expected 5 or 6 elements, got %d", c.index)
+	}
+	return m, c.err
+}
+
+// conn reads a connection. Where a format has a thing under its old name, the
+// new one isn't there.
+func (s *source) conn(v value, n *Conn, server bool) error {
+	c := s.walk(v, tagDict)
+	sameSNI := false
+	for c.pair() {
+		switch key := string(c.key[:c.nkey]); key {
+		case "id":
+			n.ID = c.text()
+		case "address":
+			if server {
+				n.Address = c.address()
+			} else {
+				n.Peer = c.address()
+			}
+		case "peername", "ip_address":
+			n.Peer = c.address()
+		case "sockname", "source_address":
+			n.Sock = c.address()
+		case "tls":
+			n.TLS = c.bool()
+		case "tls_version":
+			n.TLSVersion = c.text()
+		case "cipher", "cipher_name":
+			n.Cipher = c.text()
+		case "sni":
+			if sameSNI = c.value.tag == tagBool; !sameSNI {
+				n.SNI = c.text()
+			}
+		case "alpn":
+			n.ALPN = c.text()
+		case "certificate_list":
+			n.Certificates = c.list()
+		case "timestamp_start":
+			n.Start = c.time()
+		case "timestamp_tcp_setup":
+			n.Connected = c.time()
+		case "timestamp_tls_setup":
+			n.TLSSetup = c.time()
+		case "timestamp_end":
+			n.End = c.time()
+		case "error":
+			n.Error = c.text()
+		}
+	}
+	if sameSNI { // true meant the name of the address
+		n.SNI, _, _ = splitAddress(n.Address)
+	}
+	if !server {
+		n.Peer, n.Sock = known(n.Peer), known(n.Sock)
+	}
+	return c.err
+}
+
+// known is a client's address, which can't be null in a record: port 0 stands
+// for one that isn't known.
+func known(addr string) string {
+	if _, port, _ := splitAddress(addr); port == 0 {
+		return ""
+	}
+	return addr
+}
+
+// address reads [host, port], which for IPv6 may have two more elements.
+func (c *cursor) address() string {
+	var host string
+	var port int
+	inner := c.s.walk(c.value, tagList)
+	for inner.item() {
+		switch inner.index {
+		case 1:
+			host = inner.text()
+		case 2:
+			port = inner.small()
+		}
+	}
+	c.fail(inner.err)
+	switch inner.index {
+	case 0:
+		return ""
+	case 1:
+		c.fail(errors.New("expected a host and a port"))
+	}
+	return joinAddress(host, port)
+}
+
+// list reads a list of bytes.
+func (c *cursor) list() [][]byte {
+	var list [][]byte
+	inner := c.s.walk(c.value, tagList)
+	for inner.item() {
+		inner.fail(c.s.hold(32))
+		list = append(list, inner.bytes())
+	}
+	c.fail(inner.err)
+	return list
+}
+
+func (s *source) failure(v value, e *Error) error {
+	c := s.walk(v, tagDict)
+	for c.pair() {
+		switch string(c.key[:c.nkey]) {
+		case "msg":
+			e.Message = c.text()
+		case "timestamp":
+			e.Time = c.time()
+		}
+	}
+	return c.err
+}
