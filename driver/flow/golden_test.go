@@ -115,6 +115,17 @@ func TestGolden(t *testing.T) {
 					t.Errorf("flow %d at %d differs from what was read in a row", i, f.Offset)
 				}
 			}
+			var out bytes.Buffer
+			w := NewWriter(&out)
+			for _, f := range flows {
+				if err := w.Write(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range want {
+				want[i].Version = 17
+			}
+			compare(t, all(t, NewReader(&out, Options{}).Flows()), want)
 			others := map[string]int(nil)
 			for _, g := range want {
 				if g.Type != "http" {

@@ -262,14 +262,43 @@ func (c *cursor) float() float64 {
 // time reads the seconds since 1970. Null is unknown, and so is 0, which is
 // written where null is not allowed, and what is no time at all.
 func (c *cursor) time() time.Time {
+	b := c.scalar("a float", tagFloat, tagInt)
+	if sec, nsec, ok := seconds(b); ok {
+		if sec == 0 && nsec == 0 {
+			return time.Time{}
+		}
+		return time.Unix(sec, nsec)
+	}
 	f := c.float()
 	if f == 0 || !(math.Abs(f) < 1<<37) { // some 4000 years
 		return time.Time{}
 	}
 	whole := math.Floor(f)
-	// A float has room for fractions of a quarter of a microsecond in our days.
-	// Nanoseconds bring every one of them back.
 	return time.Unix(int64(whole), int64(math.Round((f-whole)*1e9)))
+}
+
+// seconds reads a time as it is printed, to the digit. A float could not tell
+// a millisecond exactly.
+func seconds(b []byte) (sec, nsec int64, ok bool) {
+	digits, point := 0, false
+	for _, c := range b {
+		switch {
+		case c == '.' && !point:
+			point, digits = true, 0
+		case c < '0' || c > '9' || digits > 10 || point && digits == 9:
+			return 0, 0, false
+		case point:
+			nsec = nsec*10 + int64(c-'0')
+			digits++
+		default:
+			sec = sec*10 + int64(c-'0')
+			digits++
+		}
+	}
+	for ; point && digits < 9; digits++ {
+		nsec *= 10
+	}
+	return sec, nsec, len(b) > 0 && b[0] != '.'
 }
 
 // bool reads a boolean; null is false.

@@ -1,0 +1,251 @@
+package flow
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// encoder writes a tnetstring from its end to its beginning: what a length
+// announces has been written by then, so nothing is measured first or moved
+// later. Whatever is to stand first is written last.
+type encoder struct {
+	buf   []byte
+	at    int   // where what is written begins
+	n     int64 // bytes written, those of holes too
+	holes []hole
+	err   error
+}
+
+// hole is a body that is copied into its place from a file.
+type hole struct {
+	left int // bytes in buf that follow it
+	body openBody
+}
+
+func (e *encoder) reset() {
+	if cap(e.buf) > maxKept {
+		e.buf = nil
+	}
+	e.at, e.n, e.holes, e.err = len(e.buf), 0, e.holes[:0], nil
+}
+
+// room gives n bytes in front of what is written.
+func (e *encoder) room(n int) []byte {
+	if e.at < n {
+		used := len(e.buf) - e.at
+		grown := make([]byte, max(2*len(e.buf), used+n, 4<<10))
+		copy(grown[len(grown)-used:], e.buf[e.at:])
+		e.buf, e.at = grown, len(grown)-used
+	}
+	e.at -= n
+	e.n += int64(n)
+	return e.buf[e.at : e.at+n]
+}
+
+// raw writes what is encoded already.
+func (e *encoder) raw(s string) { copy(e.room(len(s)), s) }
+
+func (e *encoder) tag(c byte) { e.room(1)[0] = c }
+
+// open begins a list or dictionary, at its end; close completes it when all is
+// written that is to be in it.
+func (e *encoder) open(tag byte) (mark int64) {
+	e.tag(tag)
+	return e.n
+}
+
+func (e *encoder) close(mark int64) { e.length(e.n - mark) }
+
+func (e *encoder) length(n int64) {
+	if n < 10 {
+		b := e.room(2)
+		b[0], b[1] = byte('0'+n), ':'
+		return
+	}
+	var digits [20]byte
+	e.tag(':')
+	b := strconv.AppendInt(digits[:0], n, 10)
+	copy(e.room(len(b)), b)
+}
+
+func (e *encoder) bytes(s string) {
+	e.tag(tagBytes)
+	e.raw(s)
+	e.length(int64(len(s)))
+}
+
+// text writes what must be UTF-8.
+func (e *encoder) text(s string) {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
+	}
+	e.tag(tagText)
+	e.raw(s)
+	e.length(int64(len(s)))
+}
+
+// name writes text, or null when it is empty.
+func (e *encoder) name(s string) {
+	if s == "" {
+		e.null()
+		return
+	}
+	e.text(s)
+}
+
+func (e *encoder) null() { e.raw("0:~") }
+
+func (e *encoder) bool(b bool) {
+	if b {
+		e.raw("4:true!")
+	} else {
+		e.raw("5:false!")
+	}
+}
+
+func (e *encoder) int(n int64) {
+	var digits [20]byte
+	b := strconv.AppendInt(digits[:0], n, 10)
+	e.tag(tagInt)
+	copy(e.room(len(b)), b)
+	e.length(int64(len(b)))
+}
+
+// float writes f as Python prints it.
+func (e *encoder) float(f float64) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		e.null() // Python's "nan" is not for everyone
+		return
+	}
+	var digits [32]byte
+	var b []byte
+	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
+		b = strconv.AppendFloat(digits[:0], f, 'e', -1, 64)
+	} else {
+		b = strconv.AppendFloat(digits[:0], f, 'f', -1, 64)
+		if f == math.Trunc(f) {
+			b = append(b, ".0"...)
+		}
+	}
+	e.tag(tagFloat)
+	copy(e.room(len(b)), b)
+	e.length(int64(len(b)))
+}
+
+// time writes a time, or null when it isn't known.
+func (e *encoder) time(t time.Time) {
+	if t.IsZero() {
+		e.null()
+		return
+	}
+	e.moment(t)
+}
+
+// moment writes the first time that is known, or 0 where null is not allowed.
+func (e *encoder) moment(times ...time.Time) {
+	for _, t := range times {
+		if !t.IsZero() {
+			e.float(float64(t.Unix()) + float64(t.Nanosecond())/1e9)
+			return
+		}
+	}
+	e.float(0)
+}
+
+// address writes [host, port], or null.
+func (e *encoder) address(addr string) {
+	host, port, ok := splitAddress(addr)
+	if !ok {
+		e.null()
+		return
+	}
+	list := e.open(tagList)
+	e.int(int64(port))
+	e.text(host)
+	e.close(list)
+}
+
+// id writes a UUID, a new one for an empty one.
+func (e *encoder) id(id string) {
+	if id == "" {
+		id = newID()
+	}
+	e.text(id)
+}
+
+// newID makes a random UUID.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var text [36]byte
+	hex.Encode(text[:8], b[:4])
+	hex.Encode(text[9:13], b[4:6])
+	hex.Encode(text[14:18], b[6:8])
+	hex.Encode(text[19:23], b[8:10])
+	hex.Encode(text[24:], b[10:])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
+}
+
+// any writes a value of metadata.
+func (e *encoder) any(v any, depth int) {
+	if depth > maxDepth {
+		e.fail(fmt.Errorf("nested more than %d deep", maxDepth))
+		return
+	}
+	switch v := v.(type) {
+	case nil:
+		e.null()
+	case bool:
+		e.bool(v)
+	case int:
+		e.int(int64(v))
+	case int64:
+		e.int(v)
+	case float64:
+		e.float(v)
+	case string:
+		e.text(v)
+	case []byte:
+		e.bytes(string(v))
+	case []any:
+		list := e.open(tagList)
+		for _, item := range slices.Backward(v) {
+			e.any(item, depth+1)
+		}
+		e.close(list)
+	case map[string]any:
+		e.dict(v, depth+1)
+	default:
+		e.fail(fmt.Errorf("a %T cannot be written", v))
+	}
+}
+
+// dict writes a dictionary in the order of its keys.
+func (e *encoder) dict(m map[string]any, depth int) {
+	if len(m) == 0 {
+		e.raw("0:}")
+		return
+	}
+	dict := e.open(tagDict)
+	for _, key := range slices.Backward(slices.Sorted(maps.Keys(m))) {
+		e.any(m[key], depth)
+		e.text(key)
+	}
+	e.close(dict)
+}
+
+func (e *encoder) fail(err error) {
+	if e.err == nil {
+		e.err = err
+	}
+}
