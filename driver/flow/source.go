@@ -107,7 +107,7 @@ func (s *source) pull(off int64, n int) ([]byte, error) {
 func (s *source) grow(want int) {
 	gone := int(min(s.pin-s.start, int64(len(s.buf))))
 	kept := s.buf[gone:]
-	if size := max(window, min(want-gone, 2*len(kept))); s.lent || size > cap(s.buf) || cap(s.buf) > 4*size {
+	if size := max(glance, min(2*cap(s.buf), window), min(want-gone, 2*len(kept))); s.lent || size > cap(s.buf) || cap(s.buf) > 4*size {
 		s.buf = append(make([]byte, 0, size+64), kept...)
 		s.lent = false
 	} else {
