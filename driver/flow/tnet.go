@@ -32,7 +32,12 @@ const (
 	maxDepth = 64
 )
 
-var errPrefix = errors.New("expected a length and a colon")
+// What can be wrong with the frame of an element.
+var (
+	errPrefix = errors.New("expected a length and a colon")
+	errBeyond = errors.New("an element reaches beyond what it is part of")
+	errTag    = errors.New("expected a type at the end of an element")
+)
 
 // prefix reads the length that an element begins with, and how many bytes that
 // took.
@@ -49,7 +54,13 @@ func prefix(head []byte) (n int64, size int, err error) {
 	return 0, 0, errPrefix
 }
 
-func isTag(c byte) bool { return tagName(c) != "" }
+func isTag(c byte) bool {
+	switch c {
+	case tagBytes, tagText, tagInt, tagFloat, tagBool, tagNull, tagList, tagDict:
+		return true
+	}
+	return false
+}
 
 func tagName(c byte) string {
 	switch c {
@@ -84,6 +95,22 @@ func (v value) null() bool { return v.tag == tagNull || v.tag == 0 }
 // element reads the frame of the element at off, in a container that ends at
 // end.
 func (s *source) element(off, end int64) (v value, next int64, err error) {
+	// As a rule all is in the window, and this is where reading spends its time.
+	if i, j := off-s.start, end-s.start; i >= 0 && j <= int64(len(s.buf)) {
+		n, size, err := prefix(s.buf[i:min(j, i+maxPrefix)])
+		if err != nil {
+			return value{}, 0, err
+		}
+		last := i + int64(size) + n
+		if last >= j {
+			return value{}, 0, errBeyond
+		}
+		tag := s.buf[last]
+		if !isTag(tag) {
+			return value{}, 0, errTag
+		}
+		return value{off + int64(size), n, tag}, s.start + last + 1, nil
+	}
 	head, err := s.peek(off, int(min(end-off, maxPrefix)))
 	if err != nil {
 		return value{}, 0, err
@@ -92,20 +119,18 @@ func (s *source) element(off, end int64) (v value, next int64, err error) {
 	if err != nil {
 		return value{}, 0, err
 	}
-	v = value{off: off + int64(size), n: n}
-	last := v.off + n
+	last := off + int64(size) + n
 	if last >= end {
-		return value{}, 0, fmt.Errorf("an element of %d bytes reaches beyond what it is part of", n)
+		return value{}, 0, errBeyond
 	}
-	tag, err := s.peek(last, 1)
-	if err != nil {
+	tag, err := s.exact(last, 1)
+	switch {
+	case err != nil:
 		return value{}, 0, err
+	case !isTag(tag[0]):
+		return value{}, 0, errTag
 	}
-	if len(tag) == 0 || !isTag(tag[0]) {
-		return value{}, 0, errors.New("expected a type at the end of an element")
-	}
-	v.tag = tag[0]
-	return v, last + 1, nil
+	return value{off + int64(size), n, tag[0]}, last + 1, nil
 }
 
 // cursor walks over the elements of a list or a dictionary and reads them. Its
