@@ -142,7 +142,7 @@ func (f *File) reader(ahead int) *Reader {
 
 // named names the recording as the user did.
 func (f *File) named(err error) error {
-	if e, ok := err.(*RecordError); ok {
+	if e := (*RecordError)(nil); errors.As(err, &e) {
 		e.Path = f.path
 	}
 	return err

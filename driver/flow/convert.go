@@ -1,0 +1,92 @@
+package flow
+
+import (
+	"bufio"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// Convert makes a HAR document of a flow file, or the other way round; a name
+// that ends in .har is that of a HAR document, for out at least: in is what it
+// is. It gives the number of flows that are in out now; what could not be
+// converted is in the warnings. out is there whole or not at all, and may be in.
+func Convert(in, out string) (n int, warnings []string, err error) {
+	file, err := Open(in)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer file.Close()
+	part := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".part-"+rand.Text())
+	to, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return 0, nil, fmt.Errorf("convert %s: %w", in, err)
+	}
+	defer func() {
+		if err != nil {
+			to.Close()
+			os.Remove(part)
+		}
+	}()
+	// What can't be read is told of and left out.
+	flows := func(yield func(*Flow, error) bool) {
+		for f, err := range file.Flows() {
+			if bad := (*RecordError)(nil); errors.As(err, &bad) {
+				warnings = append(warnings, err.Error())
+				continue
+			}
+			if err == nil {
+				n++
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+	if strings.EqualFold(filepath.Ext(out), ".har") {
+		err = WriteHAR(to, flows, version())
+	} else {
+		buffered := bufio.NewWriterSize(to, window)
+		w := NewWriter(buffered)
+		for f, ferr := range flows {
+			if err = ferr; err == nil {
+				err = w.Write(f)
+			}
+			if err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = buffered.Flush()
+		}
+	}
+	skipped := file.Skipped()
+	for _, kind := range slices.Sorted(maps.Keys(skipped)) {
+		warnings = append(warnings, fmt.Sprintf("recording %s: %d flows of type %s are left out", in, skipped[kind], kind))
+	}
+	warnings = append(warnings, file.Warnings()...)
+	if err == nil {
+		err = to.Close()
+	}
+	if err == nil {
+		err = os.Rename(part, out)
+	}
+	if err != nil {
+		return 0, warnings, fmt.Errorf("convert %s to %s: %w", in, out, err)
+	}
+	return n, warnings, nil
+}
+
+// version is that of this program, for documents that name their creator.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

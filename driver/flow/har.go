@@ -1,0 +1,165 @@
+package flow
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A HAR document is JSON: log, and in it the entries, which are all there is of
+// any size. Both ways they are taken one by one.
+
+// What a comment in a HAR document says of a body that isn't there as it should
+// be. An import understands it.
+const (
+	notStored = "the body was not stored"
+	stillIn   = "still in its content encoding"
+)
+
+// harTime is how times are written in HAR.
+const harTime = "2006-01-02T15:04:05.000000Z07:00"
+
+type harPair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// UnmarshalJSON takes [name, value] as well, which some programs write.
+func (p *harPair) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '[' {
+		var list []string
+		if err := json.Unmarshal(data, &list); err != nil {
+			return err
+		}
+		if len(list) != 2 {
+			return errors.New("expected a name and a value")
+		}
+		p.Name, p.Value = list[0], list[1]
+		return nil
+	}
+	type bare harPair
+	return json.Unmarshal(data, (*bare)(p))
+}
+
+type harCookie struct {
+	Name     string `json:"name"`
+	Value    string `json:"value"`
+	Path     string `json:"path,omitempty"`
+	Domain   string `json:"domain,omitempty"`
+	HTTPOnly bool   `json:"httpOnly"`
+	Secure   bool   `json:"secure"`
+	SameSite string `json:"sameSite,omitempty"`
+}
+
+// harMessage is what requests and responses share. PostData and Content come
+// last: exports write them by hand, for their text may be large.
+type harMessage struct {
+	Proto       string      `json:"httpVersion"`
+	Cookies     []harCookie `json:"cookies"`
+	Headers     []harPair   `json:"headers"`
+	HeadersSize int64       `json:"headersSize"`
+	BodySize    int64       `json:"bodySize"`
+	Trailers    []harPair   `json:"_trailers,omitempty"`
+}
+
+type harRequest struct {
+	Method string    `json:"method"`
+	URL    string    `json:"url"`
+	Query  []harPair `json:"queryString"`
+	harMessage
+	PostData *harText `json:"postData,omitempty"`
+}
+
+type harResponse struct {
+	Status      int    `json:"status"`
+	StatusText  string `json:"statusText"`
+	RedirectURL string `json:"redirectURL"`
+	Error       string `json:"_error,omitempty"`
+	harMessage
+	Content *harText `json:"content,omitempty"`
+}
+
+// harText is a body. Text is nil where there is none, and in exports, which
+// write it apart.
+type harText struct {
+	Size        *int64    `json:"size,omitempty"`
+	Compression int64     `json:"compression,omitempty"`
+	MimeType    string    `json:"mimeType"`
+	Params      []harPair `json:"params,omitempty"`
+	Encoding    string    `json:"encoding,omitempty"`
+	Comment     string    `json:"comment,omitempty"`
+	Text        *string   `json:"text,omitempty"`
+}
+
+type harSocketMessage struct {
+	Type   string  `json:"type"`
+	Time   float64 `json:"time"`
+	Opcode int     `json:"opcode"`
+	Data   string  `json:"data"`
+}
+
+// harTimings are milliseconds, -1 for what does not apply.
+type harTimings struct {
+	Blocked float64 `json:"blocked"`
+	DNS     float64 `json:"dns"`
+	Connect float64 `json:"connect"`
+	SSL     float64 `json:"ssl"`
+	Send    float64 `json:"send"`
+	Wait    float64 `json:"wait"`
+	Receive float64 `json:"receive"`
+}
+
+// sum is what the timings amount to.
+func (t harTimings) sum() float64 {
+	var total float64
+	for _, ms := range []float64{t.Connect, t.SSL, t.Send, t.Wait, t.Receive} {
+		total += max(ms, 0)
+	}
+	return total
+}
+
+// harEntry is an entry as it is imported.
+type harEntry struct {
+	Started   string             `json:"startedDateTime"`
+	Time      float64            `json:"time"`
+	Request   *harRequest        `json:"request"`
+	Response  *harResponse       `json:"response"`
+	ServerIP  string             `json:"serverIPAddress"`
+	Comment   string             `json:"comment"`
+	Resource  string             `json:"_resourceType"`
+	WebSocket []harSocketMessage `json:"_webSocketMessages"`
+}
+
+// get gives the first field of a name, empty for none.
+func get(fields []Field, name string) string {
+	for _, f := range fields {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// only is the header with the fields of one name, as net/http wants it.
+func only(fields []Field, name string) http.Header {
+	var values []string
+	for _, f := range fields {
+		if strings.EqualFold(f.Name, name) {
+			values = append(values, f.Value)
+		}
+	}
+	return http.Header{name: values}
+}
+
+// parseHARTime reads the time of an entry. The zone may be missing.
+func parseHARTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("startedDateTime %q: expected a time as in 2006-01-02T15:04:05Z", s)
+}

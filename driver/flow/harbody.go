@@ -1,0 +1,197 @@
+package flow
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"starproxy/driver/capture"
+)
+
+const (
+	// maxInMemory is the size up to which a body is read once and kept until it
+	// is written; larger ones are read twice.
+	maxInMemory = 1 << 20
+	// maxUnfolded bounds what an encoded body may unfold to. Beyond, it is
+	// exported as it came.
+	maxUnfolded = 1 << 30
+)
+
+// harBody is a body about to be exported: how much it is and how it is written.
+type harBody struct {
+	size    int64
+	base64  bool
+	missing bool
+	comment string
+	data    []byte // all of it, when there is no open
+	open    func() (io.ReadCloser, error)
+}
+
+// measure reads a body, with its content encodings undone where that works.
+func measure(fields []Field, b Body) (harBody, error) {
+	if b.Missing || b.Truncated {
+		return harBody{missing: true, comment: notStored}, nil
+	}
+	header := only(fields, "Content-Encoding")
+	m := harBody{open: func() (io.ReadCloser, error) { return capture.OpenDecoded(header, b.Blob) }}
+	if len(header["Content-Encoding"]) > 0 && b.Size > 0 {
+		err := m.read()
+		if err == nil {
+			return m, nil
+		}
+		m = harBody{comment: fmt.Sprintf("%s: %v", stillIn, err)}
+	}
+	m.open = func() (io.ReadCloser, error) { return capture.OpenBody(b.Blob) }
+	err := m.read()
+	if errors.Is(err, capture.ErrNotKept) {
+		return harBody{missing: true, comment: notStored}, nil
+	}
+	m.base64 = m.base64 || m.comment != ""
+	return m, err
+}
+
+// read goes through the body once.
+func (m *harBody) read() error {
+	r, err := m.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var check utf8Check
+	m.data, err = io.ReadAll(io.LimitReader(r, maxInMemory+1))
+	check.Write(m.data)
+	m.size = int64(len(m.data))
+	binary := mostlyBinary(m.data)
+	switch {
+	case err != nil:
+		return err
+	case m.size <= maxInMemory:
+		m.open = nil
+	default:
+		m.data = nil
+		n, err := io.Copy(&check, io.LimitReader(r, maxUnfolded))
+		if err != nil {
+			return err
+		}
+		if m.size += n; n == maxUnfolded {
+			return fmt.Errorf("more than %d bytes", maxUnfolded)
+		}
+	}
+	m.base64 = binary || !check.valid()
+	return nil
+}
+
+// writeTo writes the body as the inside of a JSON string.
+func (m *harBody) writeTo(w io.Writer) error {
+	var out io.Writer = escaper{w}
+	var end io.Closer
+	if m.base64 {
+		e := base64.NewEncoder(base64.StdEncoding, w)
+		out, end = e, e
+	}
+	if m.open == nil {
+		if _, err := out.Write(m.data); err != nil {
+			return err
+		}
+	} else {
+		r, err := m.open()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		n, err := io.Copy(out, io.LimitReader(r, m.size))
+		if err == nil && n < m.size {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if end != nil {
+		return end.Close()
+	}
+	return nil
+}
+
+// mostlyBinary tells whether nobody would read data as text, by its beginning.
+func mostlyBinary(data []byte) bool {
+	data = data[:min(len(data), 512)]
+	odd := 0
+	for _, c := range data {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+			odd++
+		}
+	}
+	return odd*10 > len(data)*3
+}
+
+// utf8Check tells whether all that is written to it is UTF-8.
+type utf8Check struct {
+	bad  bool
+	part []byte // of a character that is not complete yet
+}
+
+func (c *utf8Check) Write(p []byte) (int, error) {
+	n := len(p)
+	for !c.bad && len(c.part) > 0 && len(p) > 0 {
+		c.part, p = append(c.part, p[0]), p[1:]
+		if utf8.FullRune(c.part) {
+			c.bad = !utf8.Valid(c.part)
+			c.part = c.part[:0]
+		}
+	}
+	if c.bad || len(p) == 0 {
+		return n, nil
+	}
+	end := len(p)
+	for i := 1; i <= min(utf8.UTFMax, len(p)); i++ {
+		if rest := p[len(p)-i:]; utf8.RuneStart(rest[0]) {
+			if !utf8.FullRune(rest) {
+				end -= i
+			}
+			break
+		}
+	}
+	c.bad = !utf8.Valid(p[:end])
+	c.part = append(c.part[:0], p[end:]...)
+	return n, nil
+}
+
+func (c *utf8Check) valid() bool { return !c.bad && len(c.part) == 0 }
+
+// escaper writes UTF-8 so that it can stand in a JSON string.
+type escaper struct{ w io.Writer }
+
+func (e escaper) Write(p []byte) (int, error) {
+	const hex = "0123456789abcdef"
+	from := 0
+	for i, c := range p {
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		if _, err := e.w.Write(p[from:i]); err != nil {
+			return from, err
+		}
+		from = i + 1
+		var esc []byte
+		switch c {
+		case '\n':
+			esc = []byte(`\n`)
+		case '\r':
+			esc = []byte(`\r`)
+		case '\t':
+			esc = []byte(`\t`)
+		case '"', '\\':
+			esc = []byte{'\\', c}
+		default:
+			esc = []byte{'\\', 'u', '0', '0', hex[c>>4], hex[c&15]}
+		}
+		if _, err := e.w.Write(esc); err != nil {
+			return from, err
+		}
+	}
+	_, err := e.w.Write(p[from:])
+	return len(p), err
+}

@@ -1,0 +1,321 @@
+package flow
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
+)
+
+// maxForm bounds the forms that are taken apart in an export.
+const maxForm = 64 << 10
+
+// WriteHAR writes flows as a HAR 1.2 document, one after the other; creator is
+// the version of this program. Bodies have their content encoding undone, in
+// base64 when they are not text. It ends at the first error of the flows.
+func WriteHAR(w io.Writer, flows iter.Seq2[*Flow, error], creator string) error {
+	h := &harWriter{w: bufio.NewWriterSize(w, 64<<10), servers: map[string]bool{}}
+	h.json(`{"log":{"version":"1.2","creator":`, map[string]string{"name": "starproxy", "version": creator, "comment": ""})
+	h.raw(`,"pages":[],"entries":[`)
+	first := true
+	for f, err := range flows {
+		if err != nil {
+			return err
+		}
+		if !first {
+			h.raw(",")
+		}
+		h.raw("\n")
+		first = false
+		h.entry(f)
+		if h.err != nil {
+			return fmt.Errorf("write flow %s %s: %w", f.Request.Method, f.Request.Path, h.err)
+		}
+	}
+	h.raw("\n]}}\n")
+	if h.err == nil {
+		h.err = h.w.Flush()
+	}
+	return h.err
+}
+
+// harWriter writes entries. It does nothing after an error.
+type harWriter struct {
+	w       *bufio.Writer
+	servers map[string]bool // connections that were in an entry
+	err     error
+}
+
+func (h *harWriter) raw(s string) {
+	if h.err == nil {
+		_, h.err = h.w.WriteString(s)
+	}
+}
+
+// json writes before and v.
+func (h *harWriter) json(before string, v any) {
+	h.raw(before)
+	h.put(h.encode(v))
+}
+
+// open writes before and the object v, but for its last brace.
+func (h *harWriter) open(before string, v any) {
+	h.raw(before)
+	b := h.encode(v)
+	h.put(b[:max(len(b)-1, 0)])
+}
+
+func (h *harWriter) put(b []byte) {
+	if h.err == nil {
+		_, h.err = h.w.Write(b)
+	}
+}
+
+func (h *harWriter) encode(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil && h.err == nil {
+		h.err = err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// body writes the object t, its text being that of a body.
+func (h *harWriter) body(before string, t *harText, m *harBody) {
+	h.open(before, t)
+	if !m.missing {
+		h.raw(`,"text":"`)
+		if h.err == nil {
+			h.err = m.writeTo(h.w)
+		}
+		h.raw(`"`)
+	}
+	h.raw("}")
+}
+
+func (h *harWriter) entry(f *Flow) {
+	request, err := measure(f.Request.Header, f.Request.Body)
+	if err != nil {
+		h.err = fmt.Errorf("body of the request: %w", err)
+		return
+	}
+	var response harBody
+	if f.Response != nil {
+		if response, err = measure(f.Response.Header, f.Response.Body); err != nil {
+			h.err = fmt.Errorf("body of the response: %w", err)
+			return
+		}
+	}
+	timings := h.timings(f)
+	started := f.Request.Start
+	if started.IsZero() {
+		started = f.Created
+	}
+	if started.IsZero() {
+		started = time.Unix(0, 0)
+	}
+	h.json(`{"startedDateTime":`, started.UTC().Format(harTime))
+	h.json(`,"time":`, timings.sum())
+	h.request(&f.Request, &request)
+	h.response(f, &response)
+	h.json(`,"cache":{},"timings":`, timings)
+	if host, _, ok := splitAddress(f.Server.Peer); ok {
+		h.json(`,"serverIPAddress":`, legible(host))
+	}
+	if f.Comment != "" {
+		h.json(`,"comment":`, legible(f.Comment))
+	}
+	if f.WebSocket != nil {
+		h.raw(`,"_resourceType":"websocket","_webSocketMessages":[`)
+		for i := range f.WebSocket.Messages {
+			if i > 0 {
+				h.raw(",")
+			}
+			h.json("", harSocketOf(&f.WebSocket.Messages[i]))
+		}
+		h.raw("]")
+	}
+	h.raw("}")
+}
+
+func (h *harWriter) request(r *Request, body *harBody) {
+	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: queryOf(r.Path), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
+	out.Cookies = []harCookie{}
+	for _, c := range (&http.Request{Header: only(r.Header, "Cookie")}).Cookies() {
+		out.Cookies = append(out.Cookies, harCookie{Name: c.Name, Value: legible(c.Value)})
+	}
+	h.open(`,"request":`, out)
+	switch method := strings.ToUpper(r.Method); {
+	case method == "POST", method == "PUT", method == "PATCH", body.size > 0, body.missing:
+		t := &harText{MimeType: legible(get(r.Header, "Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
+		if strings.HasPrefix(strings.ToLower(t.MimeType), "application/x-www-form-urlencoded") && body.size <= maxForm {
+			t.Params = queryOf("?" + string(body.data))
+		}
+		h.body(`,"postData":`, t, body)
+	}
+	h.raw("}")
+}
+
+func (h *harWriter) response(f *Flow, body *harBody) {
+	r := f.Response
+	if r == nil {
+		out := harResponse{harMessage: harMessage{Cookies: []harCookie{}, Headers: []harPair{}, HeadersSize: -1, BodySize: -1}, Content: &harText{Size: new(int64)}}
+		if f.Error != nil {
+			out.Error = legible(f.Error.Message)
+		}
+		h.json(`,"response":`, out)
+		return
+	}
+	out := harResponse{Status: r.Status, StatusText: legible(r.Reason), RedirectURL: legible(get(r.Header, "Location")), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
+	if f.Error != nil {
+		out.Error = legible(f.Error.Message)
+	}
+	out.Cookies = []harCookie{}
+	for _, c := range (&http.Response{Header: only(r.Header, "Set-Cookie")}).Cookies() {
+		sameSite := map[http.SameSite]string{http.SameSiteLaxMode: "Lax", http.SameSiteStrictMode: "Strict", http.SameSiteNoneMode: "None"}[c.SameSite]
+		out.Cookies = append(out.Cookies, harCookie{c.Name, legible(c.Value), legible(c.Path), c.Domain, c.HttpOnly, c.Secure, sameSite})
+	}
+	size := body.size
+	if body.missing {
+		size, _ = strconv.ParseInt(get(r.Header, "Content-Length"), 10, 64)
+		size = max(size, 0)
+	}
+	t := &harText{Size: &size, MimeType: legible(get(r.Header, "Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
+	if !body.missing {
+		t.Compression = body.size - r.Body.Size
+	}
+	h.open(`,"response":`, out)
+	h.body(`,"content":`, t, body)
+	h.raw("}")
+}
+
+// timings tells how long a flow took for what. Connecting counts with the first
+// flow of a connection.
+func (h *harWriter) timings(f *Flow) harTimings {
+	t := harTimings{Blocked: -1, DNS: -1, Connect: -1, SSL: -1, Send: between(f.Request.Start, f.Request.End)}
+	if s := &f.Server; !h.servers[s.ID] {
+		h.servers[s.ID] = s.ID != ""
+		if !s.Start.IsZero() && !s.Connected.IsZero() {
+			t.Connect = between(s.Start, s.Connected)
+		}
+		if !s.Connected.IsZero() && !s.TLSSetup.IsZero() {
+			t.SSL = between(s.Connected, s.TLSSetup)
+		}
+	}
+	if r := f.Response; r != nil {
+		t.Wait, t.Receive = between(f.Request.End, r.Start), between(r.Start, r.End)
+	}
+	return t
+}
+
+// between gives milliseconds, 0 for what isn't known.
+func between(a, b time.Time) float64 {
+	if a.IsZero() || b.Before(a) {
+		return 0
+	}
+	return float64(b.Sub(a).Microseconds()) / 1000
+}
+
+func encodingOf(b *harBody) string {
+	if b.base64 && !b.missing {
+		return "base64"
+	}
+	return ""
+}
+
+func harMessageOf(proto string, header, trailer []Field, body Body) harMessage {
+	m := harMessage{Proto: legible(proto), Headers: []harPair{}, BodySize: body.Size}
+	if body.Missing {
+		m.BodySize = -1
+	}
+	for _, f := range header {
+		m.Headers = append(m.Headers, harPair{legible(f.Name), legible(f.Value)})
+		m.HeadersSize += int64(len(f.Name) + len(f.Value) + 4)
+	}
+	for _, f := range trailer {
+		m.Trailers = append(m.Trailers, harPair{legible(f.Name), legible(f.Value)})
+	}
+	return m
+}
+
+func harSocketOf(m *Message) harSocketMessage {
+	out := harSocketMessage{Type: "receive", Opcode: 1}
+	if m.FromClient {
+		out.Type = "send"
+	}
+	if !m.Time.IsZero() {
+		out.Time = float64(m.Time.UnixMicro()) / 1e6
+	}
+	if m.Binary {
+		out.Opcode, out.Data = 2, base64.StdEncoding.EncodeToString(m.Data)
+	} else {
+		out.Data = legible(string(m.Data))
+	}
+	return out
+}
+
+// prettyURL is the URL of a request with the host that its header names.
+func prettyURL(r *Request) string {
+	host := r.Authority
+	if host == "" {
+		host = get(r.Header, "Host")
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if host = strings.Trim(host, "[]"); host == "" {
+		host = r.Host
+	}
+	path := r.Path
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // that of OPTIONS may be *
+	}
+	x := exchange.Request{Scheme: r.Scheme, Host: host, Port: r.Port, Target: path}
+	return x.URL()
+}
+
+// queryOf gives the pairs of a query, in their order.
+func queryOf(path string) []harPair {
+	pairs := []harPair{}
+	_, query, _ := strings.Cut(path, "?")
+	for part := range strings.SplitSeq(query, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		pairs = append(pairs, harPair{unescape(name), unescape(value)})
+	}
+	return pairs
+}
+
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		s = plain
+	}
+	return legible(s)
+}
+
+// legible is s as JSON can have it: what isn't UTF-8 is taken for Latin-1.
+func legible(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
