@@ -15,12 +15,13 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver driver/capture driver/client driver/exporter driver/mock driver/scenario script builtins/exchange"},
+	{"driver/cli", "driver driver/capture driver/client driver/exporter driver/flow driver/mock driver/scenario script builtins/exchange"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
 	{"driver/exporter", "driver driver/pb driver/scenario"},
 	{"driver/client", "driver/pb"},
-	{"driver", "driver/proxy driver/scenario driver/capture driver/mock driver/ca script builtins/exchange builtins/state"},
+	{"driver/flow", "driver/capture builtins/exchange"},
+	{"driver", "driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/exchange builtins/state"},
 	{"driver/proxy", "driver/capture driver/ca builtins/exchange"},
 	{"driver/scenario", "driver/capture driver/mock script builtins builtins/exchange"},
 	{"driver/capture", "builtins/exchange"},

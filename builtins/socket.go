@@ -1,13 +1,9 @@
 package builtins
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -46,22 +42,8 @@ type Socket struct {
 // body was given, and begins to read. A handshake that is none is answered with
 // the reason.
 func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*Socket, error) {
-	q := x.Request
-	h := q.Header.Clone()
-	r := &http.Request{Method: q.Method, Proto: q.Proto, ProtoMajor: 1, ProtoMinor: 1, Header: h, Host: q.Authority}
-	if q.Proto != "HTTP/1.1" {
-		r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(q.Proto)
-	}
-	o := &websocket.AcceptOptions{InsecureSkipVerify: true} // any origin: it is a mock
-	for _, v := range h["Sec-Websocket-Protocol"] {
-		for name := range strings.SplitSeq(v, ",") {
-			o.Subprotocols = append(o.Subprotocols, strings.TrimSpace(name))
-		}
-	}
-	w := &upgrader{conn: c, header: http.Header{}}
-	conn, err := websocket.Accept(w, r, o)
+	conn, err := exchange.AcceptWebSocket(ctx, x.Request, c)
 	if err != nil {
-		w.finish()
 		return nil, err
 	}
 	conn.SetReadLimit(maxMessage)
@@ -72,53 +54,6 @@ func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*
 	s.closeFn = method(s, "ws.close", (*Socket).closeCall)
 	go s.read()
 	return s, nil
-}
-
-// upgrader is the ResponseWriter that a handshake is answered on.
-type upgrader struct {
-	conn   exchange.Conn
-	header http.Header
-	nc     net.Conn
-	rw     *bufio.ReadWriter
-	err    error
-}
-
-func (u *upgrader) Header() http.Header { return u.header }
-
-// WriteHeader takes the connection and sends status and header.
-func (u *upgrader) WriteHeader(status int) {
-	if u.nc != nil || u.err != nil {
-		return
-	}
-	if u.nc, u.rw, u.err = u.conn.Hijack(); u.err != nil {
-		return
-	}
-	if status != http.StatusSwitchingProtocols {
-		u.header.Set("Connection", "close")
-	}
-	fmt.Fprintf(u.rw, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-	u.header.Write(u.rw)
-	u.rw.WriteString("\r\n")
-	u.err = u.rw.Flush()
-}
-
-func (u *upgrader) Write(b []byte) (int, error) {
-	u.WriteHeader(http.StatusOK)
-	if u.err != nil {
-		return 0, u.err
-	}
-	return u.rw.Write(b)
-}
-
-// Hijack gives what WriteHeader took.
-func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) { return u.nc, u.rw, u.err }
-
-// finish ends a connection that did not become a WebSocket.
-func (u *upgrader) finish() {
-	if u.nc != nil {
-		u.rw.Flush()
-		u.nc.Close()
-	}
 }
 
 // read takes what comes until the client leaves.
@@ -373,6 +308,4 @@ var (
 	_ starlark.HasAttrs = (*Socket)(nil)
 	_ starlark.Iterable = (*Socket)(nil)
 	_ starlark.HasAttrs = (*message)(nil)
-	_ http.Hijacker     = (*upgrader)(nil)
-	_ io.Writer         = (*upgrader)(nil)
 )

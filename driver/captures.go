@@ -39,6 +39,7 @@ func (d *Driver) watchCapturedRequests(ctx context.Context) (iter.Seq2[any, erro
 }
 
 func (d *Driver) clearCapturedRequests(context.Context) (string, error) {
+	d.sockets.Clear()
 	return fmt.Sprintf("Cleared %d captured request(s)", d.journal.Clear()), nil
 }
 

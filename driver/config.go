@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/flow"
 	"starproxy/script"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	Seed *uint64 `yaml:"seed"`
 	// How much captured traffic is kept.
 	Capture Capture `yaml:"capture"`
+	// How recordings answer in replay mode.
+	Replay Replay `yaml:"replay"`
 	// How far scripts and templates may go.
 	Scripts Scripts `yaml:"scripts"`
 
@@ -134,6 +137,7 @@ func DefaultConfig() Config {
 		SSLInsecure: true,
 		Unmatched:   Passthrough,
 		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
+		Replay:      Replay{Repeat: flow.InOrder, Refresh: true, Misses: Misses(Reject), Timing: NoTime},
 		Scripts:     Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody},
 	}
 }
@@ -161,6 +165,9 @@ func (c *Config) resolve() error {
 		if b.n < 0 {
 			return fmt.Errorf("capture.%s: expected 0 or more bytes, found %s", b.key, strconv.FormatInt(b.n, 10))
 		}
+	}
+	if err := c.Replay.resolve(); err != nil {
+		return err
 	}
 	switch s := c.Scripts; {
 	case s.MaxSteps < 0:

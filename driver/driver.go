@@ -25,11 +25,13 @@ type Driver struct {
 	methods []method
 	byName  map[string]*method
 
-	state     *state.Store
-	mocks     *mocks
-	journal   *capture.Journal
-	authority *authority
-	uploads   *uploads
+	state       *state.Store
+	mocks       *mocks
+	journal     *capture.Journal
+	sockets     *capture.Journal // messages of WebSockets
+	authority   *authority
+	uploads     *uploads // into the files directory
+	flowUploads *uploads // and into that of recordings
 
 	life   sync.Mutex              // held while starting, stopping and closing
 	port   int                     // what to listen on, under life
@@ -67,7 +69,9 @@ func New(cfg Config, o Options) (*Driver, error) {
 		Inline:   cfg.Capture.InlineBytes,
 		SpoolDir: cfg.Directories.spool(),
 	})
+	d.sockets = capture.New(capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
 	d.uploads = newUploads(d.cfg.Directories.Files)
+	d.flowUploads = newUploads(d.cfg.Directories.Flows)
 	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)
 	return d, nil
 }
@@ -88,7 +92,9 @@ func (d *Driver) Close() error {
 	}
 	d.mocks.close()
 	d.journal.Close()
+	d.sockets.Close()
 	d.uploads.close()
+	d.flowUploads.close()
 	d.authority.wait()
 	return err
 }

@@ -79,7 +79,7 @@ func (d *Driver) listFlowFiles(context.Context) (string, error) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(d.cfg.Directories.Flows, e.Name())
-		if filepath.Ext(e.Name()) != ".bin" {
+		if !isRecording(e.Name()) {
 			continue
 		}
 		info, err := os.Stat(path)

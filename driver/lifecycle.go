@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/state"
+	"starproxy/driver/flow"
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
 )
@@ -32,6 +33,10 @@ type running struct {
 	proxy   *proxy.Proxy
 	address string // as the configuration names the host, with the real port
 	port    int
+
+	recorder   *flow.Recorder // nil unless it records
+	replay     *flow.Replay   // nil unless it replays
+	replayFile string
 }
 
 func (d *Driver) start(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
@@ -43,7 +48,7 @@ func (d *Driver) start(ctx context.Context, mode string, webUI bool, replayFile 
 	if text, err := d.refuse(mode, webUI, replayFile, port); text != "" || err != nil {
 		return text, err
 	}
-	return d.launch(mode, port)
+	return d.launch(mode, replayFile, port)
 }
 
 func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
@@ -55,6 +60,9 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 		if r != nil {
 			mode = r.mode
 		}
+	}
+	if r != nil && replayFile == "" && mode == modeReplay {
+		replayFile = r.replayFile
 	}
 	// A restart that cannot be leaves the proxy as it is.
 	if text, err := d.refuse(mode, webUI, replayFile, port); text != "" || err != nil {
@@ -68,7 +76,7 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 			return "", err
 		}
 	}
-	return d.launch(mode, port)
+	return d.launch(mode, replayFile, port)
 }
 
 // refuse answers a start that cannot be.
@@ -82,20 +90,13 @@ func (d *Driver) refuse(mode string, webUI bool, replayFile string, port int) (s
 	if port < 0 || port > 65535 {
 		return "", errorf(InvalidArgument, "start: argument port: expected 0 to 65535, found %d", port)
 	}
-	switch mode {
-	case modeReplay:
+	if mode == modeReplay {
 		if replayFile == "" {
 			return "Error: replay_file is required for replay mode", nil
 		}
-		if !filepath.IsAbs(replayFile) {
-			replayFile = filepath.Join(d.cfg.Directories.Flows, replayFile)
+		if path := d.replayFile(replayFile); !exists(path) {
+			return "Replay file not found: " + path, nil
 		}
-		if _, err := os.Stat(replayFile); err != nil {
-			return "Replay file not found: " + replayFile, nil
-		}
-		return "", errorf(Unimplemented, "replay mode is not part of this build yet")
-	case modeRecord:
-		return "", errorf(Unimplemented, "record mode is not part of this build yet")
 	}
 	if webUI {
 		return "", errorf(Unimplemented, "the web UI is not part of this build yet")
@@ -104,7 +105,7 @@ func (d *Driver) refuse(mode string, webUI bool, replayFile string, port int) (s
 }
 
 // launch starts a proxy; when it fails everything is as it was.
-func (d *Driver) launch(mode string, port int) (string, error) {
+func (d *Driver) launch(mode, replayFile string, port int) (_ string, err error) {
 	if port == 0 {
 		port = d.port
 	}
@@ -112,21 +113,43 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 		return "Failed to start: " + err.Error(), nil
 	}
 	undo := func() {}
-	if mode == modeMock {
-		var err error
+	r := &running{mode: mode}
+	cfg := proxy.Config{
+		Addr:     net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(port)),
+		CA:       d.authority,
+		Journal:  d.journal,
+		Sockets:  d.sockets,
+		Insecure: d.cfg.SSLInsecure,
+		Log:      d.log,
+	}
+	switch mode {
+	case modeMock:
 		if undo, err = d.mocks.renew(); err != nil {
 			return "Failed to initialize mock mode: " + err.Error(), nil
 		}
+		cfg.Isolated = d.cfg.Unmatched == Reject
+	case modeReplay:
+		r.replayFile = d.replayFile(replayFile)
+		if r.replay, err = d.cfg.Replay.open(r.replayFile); err != nil {
+			return "Failed to start: " + err.Error(), nil
+		}
+		undo = func() { r.replay.Close() }
+		for _, w := range r.replay.Warnings() {
+			d.log.Warn("not replayed", "why", w)
+		}
+		cfg.Isolated = d.cfg.Replay.isolated()
+	case modeRecord:
+		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.journal, d.sockets, d.log); err != nil {
+			return "Failed to start: " + err.Error(), nil
+		}
+		undo = func() {
+			r.recorder.Close()
+			os.Remove(r.recorder.Path())
+		}
+		cfg.Settle = r.recorder.Settle
 	}
-	p := proxy.New(proxy.Config{
-		Addr:     net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(port)),
-		CA:       d.authority,
-		Handler:  d.handler(mode),
-		Journal:  d.journal,
-		Insecure: d.cfg.SSLInsecure,
-		Isolated: mode == modeMock && d.cfg.Unmatched == Reject,
-		Log:      d.log,
-	})
+	cfg.Handler = d.handler(r)
+	p := proxy.New(cfg)
 	if err := p.Start(); err != nil {
 		undo()
 		hint := ""
@@ -139,13 +162,17 @@ func (d *Driver) launch(mode string, port int) (string, error) {
 	if port != 0 {
 		d.port = port // holds for later starts too, as callers of the stock driver expect
 	}
-	r := &running{mode: mode, proxy: p}
+	r.proxy = p
 	r.port = p.Addr().(*net.TCPAddr).Port
 	r.address = net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(r.port))
 	d.run.Store(r)
 	d.makeDirectories()
 	d.log.Info("proxy started", "mode", mode, "address", r.address)
-	return fmt.Sprintf("Started in '%s' mode on %s (PID %d)", mode, r.address, os.Getpid()), nil
+	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", mode, r.address, os.Getpid())
+	if r.recorder != nil {
+		text += " | Recording to: " + r.recorder.Path()
+	}
+	return text, nil
 }
 
 // makeDirectories makes those that people put files into, where that is allowed.
@@ -158,9 +185,12 @@ func (d *Driver) makeDirectories() {
 }
 
 // handler is a mode: the table that is asked, and what stands at its end.
-func (d *Driver) handler(mode string) exchange.Handler {
+func (d *Driver) handler(r *running) exchange.Handler {
 	end := exchange.Handler(mock.Forward)
-	if mode == modeMock {
+	switch r.mode {
+	case modeReplay:
+		end = r.replay
+	case modeMock:
 		if d.cfg.Unmatched == Reject {
 			end = mock.Reject(d.mocks.table)
 		}
@@ -179,13 +209,30 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 	if err := d.shut(ctx, r); err != nil {
 		d.log.Warn("the proxy stopped with an error", "error", err)
 	}
-	return fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid()), nil
+	text := fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid())
+	if r.recorder != nil {
+		text += " | Flow saved to: " + r.recorder.Path()
+	}
+	return text, nil
 }
 
 // shut ends a running proxy; the caller holds life.
 func (d *Driver) shut(ctx context.Context, r *running) error {
 	d.run.Store(nil)
-	return r.proxy.Close(ctx)
+	err := r.proxy.Close(ctx)
+	if r.recorder != nil {
+		err = errors.Join(err, r.recorder.Close())
+	}
+	if r.replay != nil {
+		err = errors.Join(err, r.replay.Close())
+	}
+	return err
+}
+
+// exists tells whether there is a file.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (d *Driver) isRunning(context.Context) (bool, error) { return d.run.Load() != nil, nil }
@@ -209,8 +256,19 @@ type statusReport struct {
 	ScenarioError *string `json:"scenario_error"`
 	// AddonErrors says, by name, why addons as they are on disk are not in force.
 	AddonErrors map[string]string `json:"addon_errors"`
+	// Recording tells how record mode goes.
+	Recording *flow.RecorderStats `json:"recording"`
+	// Replay tells what replay mode answers from.
+	Replay *replayReport `json:"replay"`
 	// Captures tells how much the journal holds and has dropped.
 	Captures any `json:"captures"`
+}
+
+// replayReport is the part of status about a recording that answers.
+type replayReport struct {
+	File     string   `json:"file"`
+	Answers  int      `json:"answers"`
+	Warnings []string `json:"warnings"`
 }
 
 func (d *Driver) status(context.Context) (string, error) {
@@ -218,6 +276,13 @@ func (d *Driver) status(context.Context) (string, error) {
 	if r := d.run.Load(); r != nil {
 		pid := os.Getpid()
 		s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address
+		if r.recorder != nil {
+			stats, path := r.recorder.Stats(), r.recorder.Path()
+			s.FlowFile, s.Recording = &path, &stats
+		}
+		if r.replay != nil {
+			s.Replay = &replayReport{r.replayFile, r.replay.Len(), append([]string{}, r.replay.Warnings()...)}
+		}
 	}
 	s.Scenario, s.ScenarioError = d.mocks.origin()
 	s.AddonErrors = d.mocks.addons.Faults()

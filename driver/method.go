@@ -118,6 +118,8 @@ func methods() []method {
 
 		row("list_flow_files", "List the recorded flow files as a JSON array.", (*Driver).listFlowFiles, nil),
 		row("get_flow_file", "Stream a recorded flow file in base64.", (*Driver).getFlowFile, params(need("name"))),
+		row("upload_flow_file_part", "Put a recording of any size into the flows directory, part by part in order; the caller chooses the id.", (*Driver).uploadFlowFilePart,
+			params(need("name"), need("upload_id"), need("offset"), need("content_base64"), with("last", false))),
 		row("get_ca_cert_path", "Give the path of the CA certificate on the exporter.", (*Driver).getCACertPath, nil),
 		row("get_ca_cert", "Give the CA certificate in PEM.", (*Driver).getCACert, nil),
 
@@ -126,6 +128,8 @@ func methods() []method {
 		row("clear_captured_requests", "Forget all captured requests.", (*Driver).clearCapturedRequests, nil),
 		row("export_captured_scenario", "Make a scenario of the captured traffic; the filter is a glob on the path.", (*Driver).exportCapturedScenario,
 			params(with("filter_pattern", ""), with("exclude_mocked", false))),
+		row("export_captures", "Stream the captured traffic in base64, as a HAR document (har) or a flow file (flow); the filter is a glob on the path.", (*Driver).exportCaptures,
+			params(need("format"), with("filter_pattern", ""), with("exclude_mocked", false))),
 		row("clean_capture_spool", "Delete the captured bodies kept on disk.", (*Driver).cleanCaptureSpool, nil),
 		row("get_captured_file", "Stream an exported or captured file in base64.", (*Driver).getCapturedFile, params(need("relative_path"))),
 		row("upload_mock_file", "Put a file, given in base64, into the files directory.", (*Driver).uploadMockFile,

@@ -36,12 +36,14 @@ load_mock_scenario(path)
 load_mock_scenario_content(filename, content)
 list_flow_files()
 get_flow_file(name) stream
+upload_flow_file_part(name, upload_id, offset int, content_base64, last=false)
 get_ca_cert_path()
 get_ca_cert()
 get_captured_requests()
 watch_captured_requests() stream
 clear_captured_requests()
 export_captured_scenario(filter_pattern="", exclude_mocked=false)
+export_captures(format, filter_pattern="", exclude_mocked=false) stream
 clean_capture_spool()
 get_captured_file(relative_path) stream
 upload_mock_file(relative_path, content_base64)

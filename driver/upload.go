@@ -31,6 +31,9 @@ const (
 // of it through a symbolic link.
 var errUploadPath = errors.New("invalid file path")
 
+// errDriverClosed is what callers get who come too late.
+var errDriverClosed error = errorf(FailedPrecondition, "the driver is closed")
+
 // incoming is a file on its way into the files directory. It appears under its
 // name in one step: a device that downloads the old one gets all of it.
 type incoming struct {
@@ -198,10 +201,10 @@ func (u *uploads) expire(id string, up *upload) {
 // begin makes an upload whose first part is about to be written.
 func (u *uploads) begin(id, path string) (*upload, error) {
 	if u.closed {
-		return nil, errorf(FailedPrecondition, "the driver is closed")
+		return nil, errDriverClosed
 	}
 	if len(u.files) == maxUploads {
-		return nil, errorf(FailedPrecondition, "upload_mock_file_part: %d other files are being uploaded, which is the most", maxUploads)
+		return nil, errorf(FailedPrecondition, "%d other files are being uploaded, which is the most", maxUploads)
 	}
 	in, err := receive(u.dir, path)
 	if err != nil {
@@ -222,11 +225,11 @@ func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (in
 	if under {
 		size = up.size
 		if up.path != path {
-			return 0, errorf(InvalidArgument, "upload_mock_file_part: argument relative_path: expected %q as in the parts before, found %q", up.path, path)
+			return 0, errorf(InvalidArgument, "argument relative_path: expected %q as in the parts before, found %q", up.path, path)
 		}
 	}
 	if offset != size {
-		return 0, errorf(InvalidArgument, "upload_mock_file_part: argument offset: expected %d, found %d", size, offset)
+		return 0, errorf(InvalidArgument, "argument offset: expected %d, found %d", size, offset)
 	}
 	if !under {
 		var err error
@@ -247,19 +250,26 @@ func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (in
 }
 
 func (d *Driver) uploadMockFilePart(_ context.Context, path, id string, offset int, content string, last bool) (string, error) {
+	return d.uploads.part("upload_mock_file_part", path, id, offset, content, last)
+}
+
+// part takes a part of a file for a method.
+func (u *uploads) part(method, path, id string, offset int, content string, last bool) (string, error) {
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {
-		return "", errorf(InvalidArgument, "upload_mock_file_part: argument content_base64: %v", err)
+		return "", errorf(InvalidArgument, "%s: argument content_base64: %v", method, err)
 	}
-	size, err := d.uploads.add(id, path, int64(offset), data, last)
+	size, err := u.add(id, path, int64(offset), data, last)
 	var own *Error
 	switch {
 	case errors.Is(err, errUploadPath):
 		return "", errorf(InvalidArgument, "Invalid file path: %s", path)
+	case err == errDriverClosed:
+		return "", err
 	case errors.As(err, &own):
-		return "", own
+		return "", errorf(own.Code, "%s: %s", method, own.Message)
 	case err != nil:
-		return "", fmt.Errorf("upload_mock_file_part: %w", err)
+		return "", fmt.Errorf("%s: %w", method, err)
 	case last:
 		return uploaded(path, size), nil
 	}

@@ -12,10 +12,14 @@ type Origin uint8
 // The origins of a response.
 const (
 	FromServer Origin = iota // the real server, untouched
-	FromMock                 // a mock, a script or a recording
+	FromMock                 // a mock or a script
 	FromPatch                // the real server, changed by a patch or a script
 	FromProxy                // the proxy itself: 502, 501, the CA download page
+	FromReplay               // a recording
 )
+
+// Mocked tells whether something else than the real server had a hand in it.
+func (o Origin) Mocked() bool { return o == FromMock || o == FromPatch || o == FromReplay }
 
 // String is the word that captures and the user interface show.
 func (o Origin) String() string {
@@ -26,6 +30,8 @@ func (o Origin) String() string {
 		return "patched"
 	case FromProxy:
 		return "proxy"
+	case FromReplay:
+		return "replayed"
 	}
 	return "passthrough"
 }

@@ -135,7 +135,7 @@ func (j *Journal) event(e *Entry) *event {
 		Headers:      fold(e.RequestHeader, e.RequestNames, ""),
 		Query:        parseQuery(e.Target),
 		Status:       e.Status,
-		WasMocked:    e.Origin == exchange.FromMock || e.Origin == exchange.FromPatch,
+		WasMocked:    e.Origin.Mocked(),
 		WasPatched:   e.Origin == exchange.FromPatch,
 		Duration:     int64(math.Round(e.Duration.Seconds() * 1000)),
 		RespHeaders:  map[string]string{},

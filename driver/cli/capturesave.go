@@ -9,24 +9,53 @@ import (
 )
 
 type captureSaveCmd struct {
-	Directory     string `arg:"" help:"Directory to write; it is made if it does not exist."`
+	Directory     string `arg:"" optional:"" help:"Directory to write a scenario to; it is made if it does not exist."`
+	HAR           string `name:"har" placeholder:"FILE" help:"Write a HAR document."`
+	Flow          string `name:"flow" placeholder:"FILE" help:"Write a flow file, which mitmproxy opens and 'start -m replay' answers from."`
 	Filter        string `short:"f" placeholder:"GLOB" help:"Only requests whose path matches, for instance '/api/v1/*'."`
 	ExcludeMocked bool   `name:"exclude-mocked" help:"Leave out what a mock answered."`
 }
 
 // Help tells the way back.
 func (captureSaveCmd) Help() string {
-	return `Writes DIRECTORY/scenario.yaml and the recorded bodies beside it, below responses/. Loaded again with "mock load DIRECTORY" it answers what was recorded. Spooled bodies on the exporter are removed afterwards.
+	return `Writes a scenario: DIRECTORY/scenario.yaml and the recorded bodies beside it, below responses/. Loaded again with "mock load DIRECTORY" it answers what was recorded. Spooled bodies on the exporter are removed afterwards.
 
 Examples:
 
     j proxy capture save recorded/
     j proxy capture save recorded/ -f '/api/v1/*' --exclude-mocked
-    j proxy mock load recorded/`
+    j proxy mock load recorded/
+    j proxy capture save --har session.har
+    j proxy capture save --flow golden.bin --exclude-mocked`
 }
 
-// Run exports the captured requests and downloads their bodies.
+// Run exports the captured requests.
 func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
+	if c.Directory == "" && c.HAR == "" && c.Flow == "" {
+		return usagef("expected a directory for a scenario, --har FILE or --flow FILE")
+	}
+	for _, doc := range []struct{ format, name, what string }{{"har", c.HAR, "HAR document"}, {"flow", c.Flow, "Flow file"}} {
+		if doc.name == "" {
+			continue
+		}
+		bar := sys.progress(doc.name, -1)
+		err := saveFile(doc.name, func(w io.Writer) error {
+			return p.download(ctx, io.MultiWriter(w, bar), "export_captures", doc.format, c.Filter, c.ExcludeMocked)
+		})
+		_ = bar.Close()
+		if err != nil {
+			return err
+		}
+		sys.out("%s written to: %s", doc.what, resolved(doc.name))
+	}
+	if c.Directory == "" {
+		return nil
+	}
+	return c.scenario(ctx, sys, p)
+}
+
+// scenario exports them as a scenario and downloads the bodies.
+func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) error {
 	var exported struct {
 		YAML  string   `json:"yaml"`
 		Files []string `json:"files"`

@@ -33,8 +33,10 @@ type proxyCommands struct {
 		Load  mockLoadCmd  `cmd:"" help:"Replace the mock endpoints by those of a scenario."`
 	} `cmd:"" help:"Manage mock endpoints."`
 	Flow struct {
-		List flowListCmd `cmd:"" help:"List the recordings on the exporter."`
-		Save flowSaveCmd `cmd:"" help:"Download a recording."`
+		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
+		Save    flowSaveCmd    `cmd:"" help:"Download a recording."`
+		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`
+		Convert flowConvertCmd `cmd:"" help:"Turn a flow file into a HAR document, or the other way round."`
 	} `cmd:"" help:"Manage recorded flow files."`
 	Capture captureCommands `cmd:"" help:"Watch, list and save captured requests."`
 	Web     webCmd          `cmd:"" help:"Make the web UI reachable on a local port."`
@@ -46,7 +48,7 @@ type captureCommands struct {
 	Watch captureWatchCmd `cmd:"" default:"withargs" help:"Print requests as they happen (the default)."`
 	List  captureListCmd  `cmd:"" help:"Print the requests captured so far."`
 	Clear captureClearCmd `cmd:"" help:"Forget the captured requests."`
-	Save  captureSaveCmd  `cmd:"" help:"Write captured traffic as a scenario."`
+	Save  captureSaveCmd  `cmd:"" help:"Write captured traffic as a scenario, a HAR document or a flow file."`
 }
 
 // Help tells of the default.
@@ -70,6 +72,7 @@ Examples, for an export named proxy:
     j proxy mock load happy-path.yaml
     j proxy capture                    # watch requests, Ctrl+C to stop
     j proxy capture save recorded/     # ... and turn them into a scenario
+    j proxy start -m record            # write what the real servers answer to a flow file
     j proxy cert                       # the certificate that the device must trust`
 }
 
@@ -98,9 +101,8 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
 		return jUsage(ctx, sys, len(args) == 0)
 	}
-	if asksHelp(args) {
-		// Help needs no exporter: the names of the exports are taken on trust.
-		path, rest := splitAtCommand(args)
+	if path, rest := splitAtCommand(args); asksHelp(args) || len(rest) > 1 && rest[0] == "flow" && rest[1] == "convert" {
+		// These need no exporter: the names of the exports are taken on trust.
 		return sys.dispatch(ctx, "j "+strings.Join(path, " "), &proxyCommands{}, rest, proxy{})
 	}
 	c, err := dial(ctx, sys)

@@ -31,6 +31,17 @@ type proxyStatus struct {
 	WebUIAddress string      `json:"web_ui_address"`
 	MockCount    json.Number `json:"mock_count"`
 	FlowFile     string      `json:"flow_file"`
+	// Recording and Replay are ours: how those modes go.
+	Recording *struct {
+		Flows int    `json:"flows"`
+		Lost  uint64 `json:"lost"`
+		Error string `json:"error"`
+	} `json:"recording"`
+	Replay *struct {
+		File     string   `json:"file"`
+		Answers  int      `json:"answers"`
+		Warnings []string `json:"warnings"`
+	} `json:"replay"`
 	// ScenarioError is ours: why an edited scenario was not taken.
 	ScenarioError string `json:"scenario_error"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
@@ -64,6 +75,15 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	sys.out("  Mocks:   %s endpoint(s)", st.MockCount)
 	if st.FlowFile != "" {
 		sys.out("  Flow:    %s", st.FlowFile)
+	}
+	if r := st.Recording; r != nil && r.Lost > 0 {
+		sys.out("  Error:   %d flow(s) not recorded %s", r.Lost, r.Error)
+	}
+	if r := st.Replay; r != nil {
+		sys.out("  Replay:  %s (%d answers)", r.File, r.Answers)
+		for _, w := range r.Warnings {
+			sys.out("  Warning: %s", w)
+		}
 	}
 	if st.ScenarioError != "" {
 		sys.out("  Error:   %s", st.ScenarioError)

@@ -34,15 +34,15 @@ type noBar struct{}
 func (noBar) Write(p []byte) (int, error) { return len(p), nil }
 func (noBar) Close() error                { return nil }
 
-// download writes the file that a streaming method sends in base64 pieces to w.
-func (p proxy) download(ctx context.Context, w io.Writer, method, name string) error {
-	for piece, err := range p.strings(ctx, method, name) {
+// download writes what a streaming method sends in base64 pieces to w.
+func (p proxy) download(ctx context.Context, w io.Writer, method string, args ...any) error {
+	for piece, err := range p.strings(ctx, method, args...) {
 		if err != nil {
 			return err
 		}
 		data, err := base64.StdEncoding.DecodeString(piece)
 		if err != nil {
-			return fmt.Errorf("%s: %s: the exporter sent something else than base64: %w", method, name, err)
+			return fmt.Errorf("%s: the exporter sent something else than base64: %w", method, err)
 		}
 		if _, err := w.Write(data); err != nil {
 			return err

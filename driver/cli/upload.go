@@ -35,7 +35,7 @@ func (p proxy) upload(ctx context.Context, sys *System, name, local string) erro
 	}
 	if info.Mode().IsRegular() && info.Size() > partSize {
 		bar := sys.progress(name, info.Size())
-		done, err := p.uploadParts(ctx, io.TeeReader(f, bar), name)
+		done, err := p.uploadParts(ctx, io.TeeReader(f, bar), "upload_mock_file_part", name)
 		_ = bar.Close()
 		if done || err != nil {
 			return err
@@ -48,8 +48,8 @@ func (p proxy) upload(ctx context.Context, sys *System, name, local string) erro
 }
 
 // uploadParts sends r piece by piece. It is not done when the exporter, a
-// Python one, has no method for it.
-func (p proxy) uploadParts(ctx context.Context, r io.Reader, name string) (done bool, err error) {
+// Python one, has no such method.
+func (p proxy) uploadParts(ctx context.Context, r io.Reader, method, name string) (done bool, err error) {
 	id := uuid.NewString()
 	buf, next := make([]byte, partSize), make([]byte, partSize)
 	n, err := io.ReadFull(r, buf)
@@ -63,7 +63,7 @@ func (p proxy) uploadParts(ctx context.Context, r io.Reader, name string) (done 
 			m, err = io.ReadFull(r, next)
 			last = m == 0 && err == io.EOF
 		}
-		_, e := p.text(ctx, []string{"Received", "Uploaded"}, "upload_mock_file_part",
+		_, e := p.text(ctx, []string{"Received", "Uploaded"}, method,
 			name, id, offset, base64.StdEncoding.EncodeToString(buf[:n]), last)
 		var refused *client.Error
 		if offset == 0 && errors.As(e, &refused) && (refused.Code == codes.NotFound || refused.Code == codes.Unimplemented) {

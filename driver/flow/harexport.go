@@ -23,9 +23,12 @@ import (
 const maxForm = 64 << 10
 
 // WriteHAR writes flows as a HAR 1.2 document, one after the other; creator is
-// the version of this program. Bodies have their content encoding undone, in
+// the version of this program, as the build has it when empty. Bodies have their content encoding undone, in
 // base64 when they are not text. It ends at the first error of the flows.
 func WriteHAR(w io.Writer, flows iter.Seq2[*Flow, error], creator string) error {
+	if creator == "" {
+		creator = version()
+	}
 	h := &harWriter{w: bufio.NewWriterSize(w, 64<<10), servers: map[string]bool{}}
 	h.json(`{"log":{"version":"1.2","creator":`, map[string]string{"name": "starproxy", "version": creator, "comment": ""})
 	h.raw(`,"pages":[],"entries":[`)

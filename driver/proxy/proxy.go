@@ -37,6 +37,7 @@ const (
 	idleTimeout   = 3 * time.Minute  // for the next request's whole header to arrive
 	idleCheck     = 30 * time.Second
 	closeGrace    = 100 * time.Millisecond
+	takenGrace    = 2 * time.Second // for sockets to note their end
 )
 
 // Config says what a Proxy is made of. Handler is required; CA too, unless no
@@ -88,6 +89,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	conns map[io.Closer]struct{} // every open client connection, in front or handed over
 	shut  bool
+	taken sync.WaitGroup // connections that bodies have for themselves
 	stop  context.CancelFunc
 }
 
@@ -165,7 +167,28 @@ func (p *Proxy) Close(ctx context.Context) error {
 		c.Close()
 	}
 	p.upstream.close()
+	gone := make(chan struct{})
+	go func() {
+		p.taken.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+	case <-time.After(takenGrace):
+	}
 	return err
+}
+
+// take notes that a body has a connection for itself; false when the proxy is
+// being closed. taken.Done must follow.
+func (p *Proxy) take() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shut {
+		return false
+	}
+	p.taken.Add(1)
+	return true
 }
 
 // track remembers an open connection, or closes it when the proxy has stopped.

@@ -95,6 +95,11 @@ func framing(name string) bool {
 // hijack lets the body have the connection.
 func (s *serving) hijack(res *exchange.Response) {
 	s.conn.w, s.conn.s, s.conn.left = s.w, s, -1
+	if !s.p.take() {
+		s.conn.abort = true
+		return
+	}
+	defer s.p.taken.Done()
 	ctx, stop := s.lasting()
 	defer stop()
 	if err := exchange.Sleep(ctx, res.Delay); err != nil {

@@ -53,7 +53,7 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 	groups := map[string][]*capture.Entry{}
 	var keys []string
 	for _, e := range entries {
-		mocked := e.Origin == exchange.FromMock || e.Origin == exchange.FromPatch
+		mocked := e.Origin.Mocked()
 		if e.Kind != capture.HTTP || !picks(e.Path()) || o.ExcludeMocked && mocked {
 			continue
 		}

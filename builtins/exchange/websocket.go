@@ -1,0 +1,86 @@
+package exchange
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/coder/websocket"
+)
+
+// AcceptWebSocket does the server's part of the handshake (RFC 6455 section 4.2)
+// on a connection that a body was given. It agrees to the first subprotocol that
+// the client offers. A handshake that is none is answered with the reason.
+func AcceptWebSocket(_ context.Context, q *Request, c Conn) (*websocket.Conn, error) {
+	h := q.Header.Clone()
+	r := &http.Request{Method: q.Method, Proto: q.Proto, ProtoMajor: 1, ProtoMinor: 1, Header: h, Host: q.Authority}
+	if q.Proto != "HTTP/1.1" {
+		r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(q.Proto)
+	}
+	o := &websocket.AcceptOptions{InsecureSkipVerify: true} // any origin: no real server answers
+	for _, v := range h["Sec-Websocket-Protocol"] {
+		for name := range strings.SplitSeq(v, ",") {
+			o.Subprotocols = append(o.Subprotocols, strings.TrimSpace(name))
+		}
+	}
+	w := &upgrader{conn: c, header: http.Header{}}
+	conn, err := websocket.Accept(w, r, o)
+	if err != nil {
+		w.finish()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// upgrader is the ResponseWriter that a handshake is answered on.
+type upgrader struct {
+	conn   Conn
+	header http.Header
+	nc     net.Conn
+	rw     *bufio.ReadWriter
+	err    error
+}
+
+func (u *upgrader) Header() http.Header { return u.header }
+
+// WriteHeader takes the connection and sends status and header.
+func (u *upgrader) WriteHeader(status int) {
+	if u.nc != nil || u.err != nil {
+		return
+	}
+	if u.nc, u.rw, u.err = u.conn.Hijack(); u.err != nil {
+		return
+	}
+	if status != http.StatusSwitchingProtocols {
+		u.header.Set("Connection", "close")
+	}
+	fmt.Fprintf(u.rw, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	u.header.Write(u.rw)
+	u.rw.WriteString("\r\n")
+	u.err = u.rw.Flush()
+}
+
+func (u *upgrader) Write(b []byte) (int, error) {
+	u.WriteHeader(http.StatusOK)
+	if u.err != nil {
+		return 0, u.err
+	}
+	return u.rw.Write(b)
+}
+
+// Hijack gives what WriteHeader took.
+func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) { return u.nc, u.rw, u.err }
+
+// finish ends a connection that did not become a WebSocket.
+func (u *upgrader) finish() {
+	if u.nc != nil {
+		u.rw.Flush()
+		u.nc.Close()
+	}
+}
+
+// Interface guard.
+var _ http.Hijacker = (*upgrader)(nil)

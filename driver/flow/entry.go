@@ -1,0 +1,220 @@
+package flow
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// FromEntry makes a flow of a captured exchange, nil of an entry that is none.
+// messages are those of a WebSocket and end its end, if it has come to one.
+// space is what the ids of connections are made in: those of one recording
+// share it.
+func FromEntry(e *capture.Entry, messages []Message, end *capture.Entry, space uuid.UUID) *Flow {
+	if e.Kind != capture.HTTP && e.Kind != capture.SocketEnd {
+		return nil
+	}
+	f := &Flow{Created: e.Start, Request: requestOf(e), Client: clientOf(e, space), Server: serverOf(e, space)}
+	if e.Error != "" {
+		f.Error = &Error{Message: e.Error, Time: e.Start.Add(e.Duration)}
+	}
+	// What the proxy says of a server that it did not reach is no answer of one.
+	if e.Status != 0 && !(e.Origin == exchange.FromProxy && e.Error != "") {
+		f.Response = responseOf(e)
+	}
+	if e.Origin == exchange.FromReplay {
+		f.Replayed = "response"
+	}
+	f.Metadata = metadataOf(e)
+	if e.Kind == capture.SocketEnd || end != nil || messages != nil {
+		f.WebSocket = &WebSocket{Messages: messages}
+	}
+	if e.Kind == capture.SocketEnd {
+		end = e
+	}
+	if end != nil {
+		byClient := end.FromClient
+		f.WebSocket.ClosedByClient = &byClient
+		f.WebSocket.CloseCode, f.WebSocket.CloseReason = end.CloseCode, end.CloseReason
+		f.WebSocket.End = end.Start.Add(end.Duration)
+	}
+	return f
+}
+
+// FromMessage makes a message of the entry of one. One that was not kept whole
+// is marked as dropped: what it said can't be told.
+func FromMessage(e *capture.Entry) Message {
+	b := e.ResponseBody
+	if e.FromClient {
+		b = e.RequestBody
+	}
+	return Message{Binary: e.Binary, FromClient: e.FromClient, Data: b.Data, Time: e.Start, Dropped: b.Truncated}
+}
+
+func requestOf(e *capture.Entry) Request {
+	r := Request{
+		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Path: e.Target, Proto: e.Proto,
+		Trailer: fields(e.RequestTrailer, nil, nil, ""),
+		Body:    bodyOf(e.RequestBody), Start: e.Start, End: e.Start.Add(e.Uploaded),
+	}
+	host := e.Authority
+	if e.Proto == "HTTP/2.0" {
+		r.Authority, host = e.Authority, ""
+	}
+	r.Header = fields(e.RequestHeader, e.RequestNames, e.RequestOrder, host)
+	return r
+}
+
+func responseOf(e *capture.Entry) *Response {
+	r := &Response{
+		Status: e.Status, Proto: e.Proto,
+		Header:  fields(e.ResponseHeader, e.ResponseNames, e.ResponseOrder, ""),
+		Trailer: fields(e.ResponseTrailer, nil, nil, ""),
+		Body:    bodyOf(e.ResponseBody), Start: e.Start.Add(e.Answered), End: e.Start.Add(e.Duration),
+	}
+	if e.Server.Addr.IsValid() {
+		r.Proto = "HTTP/1.1"
+		if e.Server.TLS.ALPN == "h2" {
+			r.Proto = "HTTP/2.0"
+		}
+	}
+	if r.Proto == "HTTP/2.0" {
+		return r
+	}
+	r.Reason = http.StatusText(e.Status)
+	// What frames the message does not reach the journal.
+	if e.Status >= 200 && e.Status != http.StatusNoContent && e.Status != http.StatusNotModified && e.Method != http.MethodHead && e.ResponseHeader["Content-Length"] == nil {
+		if e.Server.Addr.IsValid() {
+			r.Header = append(r.Header, Field{"Transfer-Encoding", "chunked"})
+		} else {
+			r.Header = append(r.Header, Field{"Content-Length", strconv.FormatInt(e.ResponseBody.Size, 10)})
+		}
+	}
+	return r
+}
+
+// bodyOf is a captured body; what was not kept whole is missing.
+func bodyOf(b capture.Blob) Body {
+	return Body{Blob: b, Missing: b.Truncated || b.Size > 0 && b.Data == nil && b.Path == ""}
+}
+
+// fields lays a header out in lines: in the order in which they came, or by
+// name with Host first.
+func fields(h http.Header, names map[string]string, order []string, host string) []Field {
+	out := make([]Field, 0, len(h)+1)
+	add := func(name string, values ...string) {
+		if sent, ok := names[name]; ok {
+			name = sent
+		}
+		for _, v := range values {
+			out = append(out, Field{name, v})
+		}
+	}
+	if order == nil || host != "" && !slices.Contains(order, "Host") {
+		if host != "" {
+			add("Host", host)
+		}
+	}
+	given := map[string]int{} // values by name
+	for i, name := range order {
+		if name == "Host" && h["Host"] == nil {
+			if host != "" {
+				add("Host", host)
+			}
+			continue
+		}
+		n := given[name]
+		switch values := h[name]; {
+		case n >= len(values):
+		case slices.Contains(order[i+1:], name):
+			add(name, values[n])
+			given[name] = n + 1
+		default:
+			add(name, values[n:]...)
+			given[name] = len(values)
+		}
+	}
+	rest := make([]string, 0, len(h))
+	for name := range h {
+		if _, ok := given[name]; !ok {
+			rest = append(rest, name)
+		}
+	}
+	slices.Sort(rest)
+	for _, name := range rest {
+		add(name, h[name]...)
+	}
+	return out
+}
+
+// metadataOf is what mitmproxy has no place for.
+func metadataOf(e *capture.Entry) map[string]any {
+	m := map[string]any{}
+	if e.Origin != exchange.FromServer {
+		m["starproxy.origin"] = e.Origin.String()
+	}
+	if e.Endpoint != "" {
+		m["starproxy.endpoint"] = e.Endpoint
+	}
+	if e.Source != "" {
+		m["starproxy.source"] = e.Source
+	}
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+func clientOf(e *capture.Entry, space uuid.UUID) Conn {
+	c := Conn{
+		ID:   connID(space, "client", e.Conn, e.Client),
+		Peer: e.Client.String(), TLS: e.ClientTLS.Version != 0, SNI: e.SNI, Start: e.Start,
+	}
+	if !e.Client.IsValid() {
+		c.Peer = ""
+	}
+	c.agreed(e, e.ClientTLS)
+	return c
+}
+
+func serverOf(e *capture.Entry, space uuid.UUID) Conn {
+	c := Conn{
+		ID:      connID(space, "server", e.Conn, e.Server.Addr),
+		Address: joinAddress(e.Host, e.Port), TLS: e.Scheme == "https",
+	}
+	if !e.Server.Addr.IsValid() {
+		return c
+	}
+	c.Peer = e.Server.Addr.String()
+	c.Start, c.Connected = e.Start, e.Start
+	if c.TLS {
+		c.SNI = e.Host
+	}
+	c.agreed(e, e.Server.TLS)
+	return c
+}
+
+// agreed fills in the outcome of a handshake.
+func (c *Conn) agreed(e *capture.Entry, t exchange.TLS) {
+	if t.Version == 0 {
+		return
+	}
+	c.TLSSetup, c.ALPN = e.Start, t.ALPN
+	c.TLSVersion = strings.TrimSuffix(strings.Replace(tls.VersionName(t.Version), "TLS ", "TLSv", 1), ".0")
+	c.Cipher = tls.CipherSuiteName(t.Cipher)
+}
+
+// connID is the same for all flows of a connection.
+func connID(space uuid.UUID, side string, conn uint64, addr netip.AddrPort) string {
+	b := binary.BigEndian.AppendUint64([]byte(side), conn)
+	return uuid.NewSHA1(space, append(b, addr.String()...)).String()
+}

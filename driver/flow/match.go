@@ -1,0 +1,296 @@
+package flow
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// Matching says what of a request counts when its recording is looked for. Its
+// zero value is mitmproxy's: scheme, method, path, query, host, port and body.
+type Matching struct {
+	IgnoreHost, IgnorePort, IgnoreBody bool
+	// IgnoreQuery and IgnoreForm name parameters of the query, and fields of
+	// forms, that do not count.
+	IgnoreQuery, IgnoreForm []string
+	// Headers name headers that count, too.
+	Headers []string
+}
+
+// subject is what is compared of a request, recorded or live.
+type subject struct {
+	scheme, method, host string
+	port                 int
+	target               string
+	header               func(name string) (values []string)
+	form                 bool // the body is looked into
+	body                 func() (io.ReadCloser, error)
+	missing              bool // the body was not recorded
+}
+
+// key is the digest of all that counts.
+type key [16]byte
+
+// recorded is the subject of a flow.
+func recorded(r *Request) subject {
+	s := subject{scheme: r.Scheme, method: r.Method, port: r.Port, target: r.Path, missing: r.Body.Missing}
+	s.header = func(name string) (values []string) {
+		for _, f := range r.Header {
+			if strings.EqualFold(f.Name, name) {
+				values = append(values, f.Value)
+			}
+		}
+		return values
+	}
+	authority := r.Authority
+	if authority == "" || !strings.HasPrefix(r.Proto, "HTTP/2") && !strings.HasPrefix(r.Proto, "HTTP/3") {
+		if h := s.header("Host"); len(h) > 0 {
+			authority = h[0]
+		} else {
+			authority = ""
+		}
+	}
+	if s.host = hostPart(authority); s.host == "" {
+		s.host = r.Host
+	}
+	s.body = func() (io.ReadCloser, error) { return capture.OpenBody(r.Body.Blob) }
+	return s
+}
+
+// live is the subject of a request that came; body is all of it.
+func live(q *exchange.Request, body []byte) subject {
+	s := subject{scheme: q.Scheme, method: q.Method, port: q.Port, target: q.Target}
+	s.header = func(name string) []string { return q.Header[http.CanonicalHeaderKey(name)] }
+	if s.host = hostPart(q.Authority); s.host == "" {
+		s.host = q.Host
+	}
+	s.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return s
+}
+
+// hostPart is an authority without its port, in the spelling it has.
+func hostPart(authority string) string {
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && strings.IndexByte(authority[i:], ']') < 0 &&
+		strings.Trim(authority[i+1:], "0123456789") == "" {
+		return authority[:i]
+	}
+	return authority
+}
+
+// Key parts as people know them, in the order in which they are told.
+const (
+	partScheme = "scheme"
+	partMethod = "method"
+	partPath   = "path"
+	partBody   = "body"
+	partHost   = "host"
+	partPort   = "port"
+	partQuery  = "query"
+	partHeader = "header "
+)
+
+// part is one thing that counts, with its value as text.
+type part struct{ name, value string }
+
+// parts lists what counts but the body.
+func (m *Matching) parts(s *subject) []part {
+	path, query := splitTarget(s.target)
+	list := append(make([]part, 0, 8), part{partScheme, s.scheme}, part{partMethod, strings.ToUpper(s.method)}, part{partPath, path})
+	if !m.IgnoreHost {
+		list = append(list, part{partHost, s.host})
+	}
+	if !m.IgnorePort {
+		list = append(list, part{partPort, itoa(s.port)})
+	}
+	list = append(list, part{partQuery, m.query(query)})
+	for _, name := range m.Headers {
+		value := "\x00" // absent is not empty
+		if v := s.header(name); v != nil {
+			value = strings.Join(v, ", ")
+		}
+		list = append(list, part{partHeader + name, value})
+	}
+	return list
+}
+
+// keyOf digests what counts.
+func (m *Matching) keyOf(s *subject) (k key, err error) {
+	h := sha256.New()
+	for _, p := range m.parts(s) {
+		field(h, p.value)
+	}
+	if !m.IgnoreBody {
+		sum, err := m.bodySum(s)
+		if err != nil {
+			return k, err
+		}
+		field(h, sum)
+	}
+	copy(k[:], h.Sum(nil))
+	return k, nil
+}
+
+func field(h hash.Hash, s string) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(s)))
+	h.Write(n[:])
+	io.WriteString(h, s)
+}
+
+// emptySum is that of a body without bytes, which most requests have.
+var emptySum = digestOf(nil)
+
+func digestOf(b []byte) string {
+	s := sha256.Sum256(b)
+	return string(s[:])
+}
+
+// bodySum digests the body: its bytes as sent, or the fields of a form that count.
+func (m *Matching) bodySum(s *subject) (string, error) {
+	if s.missing {
+		return "missing", nil
+	}
+	r, err := s.body()
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	if len(m.IgnoreForm) > 0 {
+		if typ, params, err := mime.ParseMediaType(strings.Join(s.header("Content-Type"), ", ")); err == nil {
+			switch typ {
+			case "application/x-www-form-urlencoded", "multipart/form-data":
+				return m.formSum(s, r, typ, params["boundary"])
+			}
+		}
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, r)
+	if n == 0 && err == nil {
+		return emptySum, nil
+	}
+	return string(h.Sum(nil)), err
+}
+
+// maxFields bounds the forms that are taken apart, in bytes.
+const maxFields = 16 << 20
+
+func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (string, error) {
+	h := http.Header{"Content-Encoding": s.header("Content-Encoding")}
+	data, err := io.ReadAll(io.LimitReader(r, maxFields))
+	if err != nil {
+		return "", err
+	}
+	if plain, err := exchange.Decode(data, exchange.Encodings(h), maxFields); err == nil {
+		data = plain
+	}
+	digest := sha256.New()
+	add := func(name, value string) {
+		if !slices.Contains(m.IgnoreForm, name) {
+			field(digest, name)
+			field(digest, value)
+		}
+	}
+	if typ == "multipart/form-data" {
+		for mr := multipart.NewReader(bytes.NewReader(data), boundary); ; {
+			p, err := mr.NextRawPart()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return digestOf(data), nil // not the form that it says it is
+			}
+			value, err := io.ReadAll(p)
+			if err != nil {
+				return digestOf(data), nil
+			}
+			add(p.FormName(), string(value))
+		}
+	} else {
+		pairs(string(data), add)
+	}
+	return string(digest.Sum(nil)), nil
+}
+
+// query is the canonical form of the pairs of a query that count.
+func (m *Matching) query(raw string) string {
+	if raw == "" {
+		return ""
+	}
+	var b strings.Builder
+	pairs(raw, func(name, value string) {
+		if slices.Contains(m.IgnoreQuery, name) {
+			return
+		}
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(value))
+	})
+	return b.String()
+}
+
+// pairs decodes name=value&… as mitmproxy does: only "&" separates, a pair
+// without "=" has an empty value, and what can't be decoded stays as it is.
+func pairs(raw string, add func(name, value string)) {
+	for p := range strings.SplitSeq(raw, "&") {
+		if p == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(p, "=")
+		add(percentDecoded(name), percentDecoded(value))
+	}
+}
+
+func percentDecoded(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '+':
+			b = append(b, ' ')
+		case s[i] == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0:
+			b = append(b, byte(hexDigit(s[i+1])<<4|hexDigit(s[i+2])))
+			i += 2
+		default:
+			b = append(b, s[i])
+		}
+	}
+	return string(b)
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// splitTarget takes a request target apart: its path, without the parameters
+// of the last segment and without a fragment, and its query.
+func splitTarget(target string) (path, query string) {
+	target, _, _ = strings.Cut(target, "#")
+	path, query, _ = strings.Cut(target, "?")
+	slash := strings.LastIndexByte(path, '/')
+	if i := strings.IndexByte(path[slash+1:], ';'); i >= 0 {
+		path = path[:slash+1+i]
+	}
+	return path, query
+}

@@ -1,0 +1,62 @@
+package flow
+
+import (
+	"net/http"
+	"net/mail"
+	"strings"
+	"time"
+)
+
+// refresh moves the times of an answer on by d, as mitmproxy does: Date,
+// Expires, Last-Modified, and when cookies end. A time that can't be read stays,
+// but for that of a cookie, which then has none.
+func refresh(h http.Header, d time.Duration) {
+	for _, name := range [...]string{"Date", "Expires", "Last-Modified"} {
+		values := h[name]
+		for i, v := range values {
+			if t, ok := parseTime(v); ok {
+				values[i] = t.Add(d).UTC().Format(http.TimeFormat)
+			}
+		}
+	}
+	for i, v := range h["Set-Cookie"] {
+		h["Set-Cookie"][i] = refreshCookie(v, d)
+	}
+}
+
+// refreshCookie changes the expires attribute and nothing else.
+func refreshCookie(cookie string, d time.Duration) string {
+	if pair, _, _ := strings.Cut(cookie, ";"); !strings.Contains(pair, "=") {
+		return cookie
+	}
+	var out []string
+	for attr := range strings.SplitSeq(cookie, ";") {
+		name, value, _ := strings.Cut(attr, "=")
+		if len(out) > 0 && strings.EqualFold(strings.TrimSpace(name), "expires") {
+			t, ok := parseTime(strings.TrimSpace(value))
+			if !ok {
+				continue
+			}
+			attr = name + "=" + t.Add(d).UTC().Format(http.TimeFormat)
+		}
+		out = append(out, attr)
+	}
+	return strings.Join(out, ";")
+}
+
+// parseTime reads a time as it stands in headers (RFC 9110 section 5.6.7), and
+// what mail programs and old servers write.
+func parseTime(s string) (time.Time, bool) {
+	if t, err := http.ParseTime(s); err == nil {
+		return t, true
+	}
+	if t, err := mail.ParseDate(s); err == nil {
+		return t, true
+	}
+	for _, layout := range [...]string{"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 02-Jan-06 15:04:05 MST"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
