@@ -43,11 +43,12 @@ func (d *Driver) clearCapturedRequests(context.Context) (string, error) {
 	return fmt.Sprintf("Cleared %d captured request(s)", d.journal.Clear()), nil
 }
 
-func (d *Driver) exportCapturedScenario(_ context.Context, filter string, excludeMocked bool) (string, error) {
+func (d *Driver) exportCapturedScenario(_ context.Context, filter string, excludeMocked, timed bool) (string, error) {
 	x, err := scenario.Export(d.journal.Entries(nil), scenario.ExportOptions{
 		FilesDir:      d.cfg.Directories.Files,
 		Filter:        filter,
 		ExcludeMocked: excludeMocked,
+		Timed:         timed,
 	})
 	if err != nil {
 		return "", err

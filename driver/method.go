@@ -127,7 +127,7 @@ func methods() []method {
 		row("watch_captured_requests", "Stream captured requests: those kept, then new ones as they happen.", (*Driver).watchCapturedRequests, nil),
 		row("clear_captured_requests", "Forget all captured requests.", (*Driver).clearCapturedRequests, nil),
 		row("export_captured_scenario", "Make a scenario of the captured traffic; the filter is a glob on the path.", (*Driver).exportCapturedScenario,
-			params(with("filter_pattern", ""), with("exclude_mocked", false))),
+			params(with("filter_pattern", ""), with("exclude_mocked", false), with("timed", false))),
 		row("export_captures", "Stream the captured traffic in base64, as a HAR document (har) or a flow file (flow); the filter is a glob on the path.", (*Driver).exportCaptures,
 			params(need("format"), with("filter_pattern", ""), with("exclude_mocked", false))),
 		row("clean_capture_spool", "Delete the captured bodies kept on disk.", (*Driver).cleanCaptureSpool, nil),

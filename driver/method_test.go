@@ -42,7 +42,7 @@ get_ca_cert()
 get_captured_requests()
 watch_captured_requests() stream
 clear_captured_requests()
-export_captured_scenario(filter_pattern="", exclude_mocked=false)
+export_captured_scenario(filter_pattern="", exclude_mocked=false, timed=false)
 export_captures(format, filter_pattern="", exclude_mocked=false) stream
 clean_capture_spool()
 get_captured_file(relative_path) stream

@@ -10,6 +10,7 @@ import (
 
 type captureSaveCmd struct {
 	Directory     string `arg:"" optional:"" help:"Directory to write a scenario to; it is made if it does not exist."`
+	Timed         bool   `name:"timed" help:"Let a repeated request be answered by the time that has passed since the first, instead of answer by answer."`
 	HAR           string `name:"har" placeholder:"FILE" help:"Write a HAR document."`
 	Flow          string `name:"flow" placeholder:"FILE" help:"Write a flow file, which mitmproxy opens and 'start -m replay' answers from."`
 	Filter        string `short:"f" placeholder:"GLOB" help:"Only requests whose path matches, for instance '/api/v1/*'."`
@@ -60,7 +61,7 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 		YAML  string   `json:"yaml"`
 		Files []string `json:"files"`
 	}
-	if err := p.document(ctx, &exported, "export_captured_scenario", c.Filter, c.ExcludeMocked); err != nil {
+	if err := p.document(ctx, &exported, "export_captured_scenario", c.exportArgs()...); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(c.Directory, 0o777); err != nil {
@@ -89,6 +90,15 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 	}
 	sys.out("%s", s)
 	return nil
+}
+
+// exportArgs leaves out what a stock exporter does not know, unless it is asked for.
+func (c *captureSaveCmd) exportArgs() []any {
+	args := []any{c.Filter, c.ExcludeMocked}
+	if c.Timed {
+		args = append(args, true)
+	}
+	return args
 }
 
 // saveBody downloads one recorded body into root.

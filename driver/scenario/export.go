@@ -28,6 +28,9 @@ type ExportOptions struct {
 	Filter string
 	// ExcludeMocked leaves out what mocks answered or patched.
 	ExcludeMocked bool
+	// Timed lets repeated requests be answered by the time since the first of
+	// their kind, as the stock driver has it, instead of one after the other.
+	Timed bool
 }
 
 // Exported is a scenario made of captures.
@@ -41,13 +44,13 @@ type Exported struct {
 
 // Export makes a scenario that gives the answers that were captured: a list of
 // entries under each URL, one for each response, in the order of the requests.
-// Requests that differ in their query have a match; repeated ones have the
-// delay since the first of their kind, so that they form a timed sequence.
+// Requests that differ in their query have a match; repeated ones form a
+// sequence, whose last answer stays.
 //
 // Exchanges that no mock can repeat are left out and named in a comment:
 // WebSockets, failures, answers of the proxy itself, bodies that were not kept.
 func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
-	x := &export{files: exportFiles{dir: o.FilesDir}}
+	x := &export{files: exportFiles{dir: o.FilesDir}, timed: o.Timed}
 	defer x.files.close()
 	picks := capture.Glob(o.Filter)
 	groups := map[string][]*capture.Entry{}
@@ -99,6 +102,7 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 // export is an export under way.
 type export struct {
 	files   exportFiles
+	timed   bool
 	left    []string // what was left out, and why
 	omitted int      // how many more
 }
@@ -217,12 +221,13 @@ func (x *export) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 	var nodes []*yaml.Node
 	var when timeline
+	steps := steps{}
 	for _, e := range v.entries {
 		response, err := x.response(e)
 		if err != nil {
 			return nil, err
 		}
-		if response == nil {
+		if response == nil || !x.timed && !steps.next(response) {
 			continue
 		}
 		n := &yaml.Node{Kind: yaml.MappingNode}
@@ -236,11 +241,39 @@ func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 			put(match, "query", query)
 			put(n, "match", match)
 		}
-		put(n, "delay_ms", when.delay(e))
+		if x.timed {
+			put(n, "delay_ms", when.delay(e))
+		}
 		put(n, "response", response)
 		nodes = append(nodes, n)
 	}
+	for i, times := range steps.times {
+		if i < len(nodes)-1 { // the last one stays
+			repeat := &yaml.Node{Kind: yaml.MappingNode}
+			put(repeat, "repeat", integer(int64(times)))
+			n := nodes[i]
+			at := len(n.Content) - 2 // before the response
+			n.Content = slices.Insert(n.Content, at, repeat.Content...)
+		}
+	}
 	return nodes, nil
+}
+
+// steps counts how often each answer of a sequence was given in a row.
+type steps struct {
+	times []int
+	last  string
+}
+
+// next takes the next answer; it tells whether that is another one.
+func (s *steps) next(response *yaml.Node) bool {
+	text, err := yaml.Marshal(response)
+	if n := len(s.times); n > 0 && err == nil && string(text) == s.last {
+		s.times[n-1]++
+		return false
+	}
+	s.times, s.last = append(s.times, 1), string(text)
+	return true
 }
 
 // exportQuery is what match.query must say to pick the request: the first

@@ -3,7 +3,6 @@ package scenario
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -43,10 +42,10 @@ func with(e *capture.Entry, change func(*capture.Entry)) *capture.Entry {
 
 // replay exports entries, loads what came out, and asks for each of them again
 // at its time.
-func replay(t *testing.T, entries []*capture.Entry) *Exported {
+func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 	t.Helper()
 	dir := t.TempDir()
-	x, err := Export(entries, ExportOptions{FilesDir: dir})
+	x, err := Export(entries, ExportOptions{FilesDir: dir, Timed: timed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +61,9 @@ func replay(t *testing.T, entries []*capture.Entry) *Exported {
 	entries = slices.Clone(entries)
 	slices.SortStableFunc(entries, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
 	for i, e := range entries {
-		clock.Store(e.Start.UnixNano())
+		if timed {
+			clock.Store(e.Start.UnixNano())
+		}
 		req := &exchange.Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Header: http.Header{}}
 		ep, _ := table.Lookup(req)
 		if ep == nil {
@@ -73,7 +74,7 @@ func replay(t *testing.T, entries []*capture.Entry) *Exported {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.Status != e.Status || !sameBody(body, string(want)) {
+		if res.Status != e.Status || body != string(want) {
 			t.Errorf("request %d, %s: %d %.100q, want %d %.100q, by\n%s", i, e.URL(), res.Status, body, e.Status, want, x.YAML)
 		}
 		for name, values := range e.ResponseHeader {
@@ -84,15 +85,6 @@ func replay(t *testing.T, entries []*capture.Entry) *Exported {
 	}
 	checkFiles(t, x, dir)
 	return x
-}
-
-// sameBody compares bytes, and JSON but for its white space.
-func sameBody(a, b string) bool {
-	var x, y bytes.Buffer
-	if json.Compact(&x, []byte(a)) == nil && json.Compact(&y, []byte(b)) == nil {
-		return x.String() == y.String()
-	}
-	return a == b
 }
 
 // checkFiles compares the list of files with the disk.
@@ -197,12 +189,14 @@ func TestExportAnswersTheSame(t *testing.T) {
 				e.ResponseHeader.Set("Location", "https://api.example.com/a")
 			})},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if x := replay(t, entries); strings.Contains(x.YAML, "Left out") {
-				t.Errorf("something was left out:\n%s", x.YAML)
-			}
-		})
+		for _, timed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", timed ", timed), func(t *testing.T) {
+				t.Parallel()
+				if x := replay(t, entries, timed); strings.Contains(x.YAML, "Left out") {
+					t.Errorf("something was left out:\n%s", x.YAML)
+				}
+			})
+		}
 	}
 }
 
@@ -214,7 +208,7 @@ func TestExportDocument(t *testing.T) {
 			e.ResponseHeader.Add("Set-Cookie", "a=1")
 			e.ResponseHeader.Add("Set-Cookie", "b=2")
 		}),
-	}, ExportOptions{FilesDir: t.TempDir()})
+	}, ExportOptions{FilesDir: t.TempDir(), Timed: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +272,7 @@ func TestExportedSequencesForgiveHaste(t *testing.T) {
 				}))
 			}
 			dir := t.TempDir()
-			x, err := Export(entries, ExportOptions{FilesDir: dir})
+			x, err := Export(entries, ExportOptions{FilesDir: dir, Timed: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -392,11 +386,47 @@ func TestExportOfManyRepeats(t *testing.T) {
 		entries = append(entries, captured(i/3, "/poll", "text/plain", fmt.Sprint(i%700)))
 	}
 	dir := t.TempDir()
-	x, err := Export(entries, ExportOptions{FilesDir: dir})
+	x, err := Export(entries, ExportOptions{FilesDir: dir, Timed: true})
 	if err != nil || len(x.Files) != 700 || strings.Count(x.YAML, "delay_ms") != 2000 {
 		t.Fatalf("%v, %d files", err, len(x.Files))
 	}
 	checkFiles(t, x, dir)
+	if x, err = Export(entries, ExportOptions{FilesDir: t.TempDir()}); err != nil || strings.Count(x.YAML, "repeat: 1\n") != 1999 || strings.Contains(x.YAML, "delay_ms") {
+		t.Errorf("%v in\n%.2000s", err, x.YAML)
+	}
+}
+
+// Answers that came several times in a row are one step of a sequence.
+func TestExportedSteps(t *testing.T) {
+	t.Parallel()
+	var entries []*capture.Entry
+	for i, body := range []string{"a", "a", "a", "b", "a", "a"} {
+		entries = append(entries, captured(i, "/a", "text/plain", body))
+	}
+	x := replay(t, entries, false)
+	want := `endpoints:
+  https://api.example.com/a:
+    - method: GET
+      repeat: 3
+      response:
+        status: 200
+        content_type: text/plain
+        file: responses/GET/a.txt
+    - method: GET
+      repeat: 1
+      response:
+        status: 200
+        content_type: text/plain
+        file: responses/GET/a_2.txt
+    - method: GET
+      response:
+        status: 200
+        content_type: text/plain
+        file: responses/GET/a.txt
+`
+	if x.YAML != want {
+		t.Errorf("got\n%swant\n%s", x.YAML, want)
+	}
 }
 
 func FuzzExport(f *testing.F) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +22,6 @@ const (
 	// maxUnfolded bounds what an encoded body may unfold to; beyond, it is
 	// exported in its encoding.
 	maxUnfolded = 1 << 30
-	// maxIndentDepth is how deeply JSON may be nested and still be indented.
-	maxIndentDepth = 64
 )
 
 // unreadable says that a captured body can't be read any more.
@@ -111,9 +108,6 @@ func (f *exportFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (stri
 		return "", nil
 	}
 	if len(data) <= maxHeld {
-		if ext == ".json" {
-			data = indentJSON(data)
-		}
 		return f.place(base, ext, int64(len(data)), sha256.Sum256(data), func(name string) error { return f.write(name, data) })
 	}
 	// Too large to hold: into a file first, for the name depends on what is in it.
@@ -255,33 +249,4 @@ func (f *exportFiles) blocked(dir string) bool {
 		}
 	}
 	return false
-}
-
-// indentJSON lays JSON out to be read. Names, their order, doubles among them
-// and numbers stay letter by letter; what is no JSON, or is nested deeply,
-// stays as it is.
-func indentJSON(data []byte) []byte {
-	depth, deepest, text := 0, 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case text && c == '\\':
-			i++
-		case c == '"':
-			text = !text
-		case text:
-		case c == '{' || c == '[':
-			depth++
-			deepest = max(deepest, depth)
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	if deepest > maxIndentDepth {
-		return data
-	}
-	var b bytes.Buffer
-	if json.Indent(&b, data, "", "  ") != nil {
-		return data
-	}
-	return b.Bytes()
 }
