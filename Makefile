@@ -17,7 +17,7 @@ interop      = driver/cli/interop
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy bench soak image clean
+.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy venv-mitmproxy-8 bench soak image clean
 
 all: build
 
@@ -27,7 +27,7 @@ build:
 run: build
 	exec ./starproxy run $(ARGS)
 
-test: check venv venv-mitmproxy
+test: check venv venv-mitmproxy venv-mitmproxy-8
 	STARPROXY_INTEROP=1 $(GO) test -race -timeout 25m ./...
 
 check: vet fmt staticcheck
@@ -53,6 +53,9 @@ venv:
 venv-mitmproxy:
 	@$(interop)/venv.sh .venv-mitmproxy $(interop)/requirements-mitmproxy.txt
 
+venv-mitmproxy-8:
+	@$(interop)/venv.sh .venv-mitmproxy-8 $(interop)/requirements-mitmproxy-8.txt
+
 bench: venv-mitmproxy
 	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench
 
@@ -63,4 +66,4 @@ image:
 	podman build -t starproxy -f Containerfile .
 
 clean:
-	rm -rf starproxy j .venv .venv-mitmproxy
+	rm -rf starproxy j .venv .venv-mitmproxy .venv-mitmproxy-8
