@@ -28,7 +28,7 @@ func TestREADME(t *testing.T) {
 	port, web := freePort(t), freePort(t)
 	replacePorts(t, filepath.Join(dir, "examples", "exporter.yaml"), port, web)
 	// Another port than 8080, which somebody may be using.
-	moved := strings.NewReplacer("8080", fmt.Sprint(port), "starproxy run", fmt.Sprint("starproxy run --port ", port))
+	moved := strings.NewReplacer("18099", fmt.Sprint(freePort(t)), "8080", fmt.Sprint(port), "starproxy run", fmt.Sprint("starproxy run --port ", port))
 	for i, b := range blocks {
 		t.Run(fmt.Sprint("block ", i+1), func(t *testing.T) {
 			var path []string

@@ -9,12 +9,17 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"starproxy/driver/capture"
+	"starproxy/driver/flow"
 )
 
 // soaking skips unless long runs were asked for.
@@ -180,3 +185,64 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
+
+// A recording of 100,000 flows answers within two seconds of the start, and
+// its bodies stay on disk.
+func TestSoakReplay(t *testing.T) {
+	soaking(t)
+	const flows = 100_000
+	dir := tempDir(t)
+	name := filepath.Join(dir, "large.bin")
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	w := flow.NewWriter(file)
+	body := bytes.Repeat([]byte("0123456789abcdef"), 512) // 8 KiB
+	now := time.Now()
+	for i := range flows {
+		err := w.Write(&flow.Flow{Created: now,
+			Request: flow.Request{Method: "GET", Scheme: "http", Host: "api.example.com", Port: 80, Path: fmt.Sprintf("/api/v1/items/%d?page=%d", i/10, i%10),
+				Proto: "HTTP/1.1", Header: []flow.Field{{Name: "Host", Value: "api.example.com"}, {Name: "User-Agent", Value: "curl/8.0"}}, Start: now},
+			Response: &flow.Response{Status: 200, Reason: "OK", Proto: "HTTP/1.1", Header: []flow.Field{{Name: "Content-Type", Value: "application/octet-stream"},
+				{Name: "Content-Length", Value: strconv.Itoa(len(body))}}, Body: flow.Body{Blob: capture.Blob{Size: int64(len(body)), Data: body}}, Start: now},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	b := ours(t, "", "--start", "replay", "--replay-file", name)
+	started := time.Since(begin)
+	status, got := get(t, b.port, "http://api.example.com/api/v1/items/9999?page=9")
+	if status != 200 || got != string(body) {
+		t.Errorf("%d, %d bytes", status, len(got))
+	}
+	answered := time.Since(begin)
+	tr := b.transport(false)
+	defer tr.CloseIdleConnections()
+	for i := range 20_000 {
+		req, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("http://api.example.com/api/v1/items/%d?page=%d", i/10*5, i%10), nil)
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, resp.Body); n != int64(len(body)) || err != nil {
+			t.Fatal(n, err)
+		}
+		resp.Body.Close()
+	}
+	peak := b.memory(t, "VmHWM")
+	t.Logf("%d flows, %.0f MiB: started after %s, first answer after %s, %.0f MiB at most", flows, mib(info.Size()), started.Round(time.Millisecond), answered.Round(time.Millisecond), mib(peak))
+	if answered > 2*time.Second {
+		t.Errorf("the first answer came after %s, at most 2 s are allowed", answered)
+	}
+	if peak > 200<<20 {
+		t.Errorf("%.0f MiB resident, at most 200 are allowed", mib(peak))
+	}
+}
