@@ -185,8 +185,8 @@ func (r *Reader) record(off int64) (f *Flow, next int64, err error) {
 		return bad(fmt.Errorf("it is cut short, expected %d bytes: %w", n, io.ErrUnexpectedEOF))
 	}
 	s.lend, s.ahead = n > window, r.ahead
-	if n > window {
-		s.ahead = glance
+	if n > int64(r.ahead) { // then most of it is bodies, as a rule
+		s.ahead = min(glance, r.ahead)
 	} else if _, err := s.peek(off, int(end-off)); err != nil {
 		return bad(err)
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// window is how much of a file is read at once, and so the size up to which
-	// a record is taken in whole.
+	// window is how much of a file is read at once by who reads all of it, and so
+	// the size up to which a record is taken in whole.
 	window = 256 << 10
 	// glance is how much is read at once where most of it will be passed over.
 	glance = 8 << 10
@@ -118,6 +118,13 @@ func (s *source) grow(want int) {
 
 // exact is peek of all n bytes.
 func (s *source) exact(off int64, n int) ([]byte, error) {
+	if i := off - s.start; i >= 0 && i+int64(n) <= int64(len(s.buf)) {
+		return s.buf[i : i+int64(n)], nil
+	}
+	return s.fetch(off, n)
+}
+
+func (s *source) fetch(off int64, n int) ([]byte, error) {
 	b, err := s.peek(off, n)
 	if err == nil && len(b) < n {
 		err = io.ErrUnexpectedEOF
