@@ -64,16 +64,18 @@ func (e *encoder) open(tag byte) (mark int64) {
 
 func (e *encoder) close(mark int64) { e.length(e.n - mark) }
 
+// length writes the length of what is written already, and its colon.
 func (e *encoder) length(n int64) {
-	if n < 10 {
-		b := e.room(2)
-		b[0], b[1] = byte('0'+n), ':'
-		return
+	size := 2
+	for rest := n; rest >= 10; rest /= 10 {
+		size++
 	}
-	var digits [20]byte
-	e.tag(':')
-	b := strconv.AppendInt(digits[:0], n, 10)
-	copy(e.room(len(b)), b)
+	b := e.room(size)
+	b[size-1] = ':'
+	for i := size - 2; i >= 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
 }
 
 func (e *encoder) bytes(s string) {
@@ -152,12 +154,36 @@ func (e *encoder) time(t time.Time) {
 // moment writes the first time that is known, or 0 where null is not allowed.
 func (e *encoder) moment(times ...time.Time) {
 	for _, t := range times {
-		if !t.IsZero() {
-			e.float(float64(t.Unix()) + float64(t.Nanosecond())/1e9)
-			return
+		if t.IsZero() {
+			continue
 		}
+		sec, nsec := t.Unix(), t.Nanosecond()
+		if sec > 0 && sec < 1<<32 && nsec%1000 == 0 {
+			e.micros(sec, nsec/1000)
+		} else {
+			e.float(float64(sec) + float64(nsec)/1e9)
+		}
+		return
 	}
 	e.float(0)
+}
+
+// micros writes a time in microseconds as the float it is. Up to 2106 floats lie
+// so close together that no fewer digits would do, so there is nothing to find.
+func (e *encoder) micros(sec int64, usec int) {
+	fraction := 6
+	for ; fraction > 1 && usec%10 == 0; fraction-- {
+		usec /= 10
+	}
+	var digits [24]byte
+	b := append(strconv.AppendInt(digits[:0], sec, 10), ".000000"[:fraction+1]...)
+	for i := len(b) - 1; usec > 0; i-- {
+		b[i] = byte('0' + usec%10)
+		usec /= 10
+	}
+	e.tag(tagFloat)
+	copy(e.room(len(b)), b)
+	e.length(int64(len(b)))
 }
 
 // address writes [host, port], or null.

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"starproxy/driver/capture"
 )
@@ -204,6 +206,24 @@ func TestFloat(t *testing.T) {
 		e.float(f)
 		if got := string(e.buf[e.at:]); got != want {
 			t.Errorf("got %s, expected %s", got, want)
+		}
+	}
+}
+
+// TestMicros compares the short way for times with that for floats.
+func TestMicros(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 100_000 {
+		sec, usec := random.Int64N(1<<32-1)+1, random.IntN(1e6)
+		if i < 10 {
+			usec = []int{0, 1, 10, 999_999, 100_000, 500_000, 123_000, 99, 90, 1000}[i]
+		}
+		var e, f encoder
+		e.moment(time.Unix(sec, int64(usec)*1000))
+		f.float(float64(sec) + float64(usec)/1e6)
+		if got, want := string(e.buf[e.at:]), string(f.buf[f.at:]); got != want {
+			t.Fatalf("got %s, expected %s", got, want)
 		}
 	}
 }
