@@ -1,0 +1,218 @@
+package capture
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// ArgKind says what follows an operator in a filter expression.
+type ArgKind string
+
+// The kinds of arguments.
+const (
+	NoArg  ArgKind = ""
+	Regex  ArgKind = "regex"  // RE2
+	Status ArgKind = "status" // 404, 4xx, 200-299, or several with commas
+	Millis ArgKind = "ms"     // a time: 250, 250ms, 1.5s
+	Size   ArgKind = "bytes"  // a size: 1000, 64k, 1.5m
+)
+
+// wanted names the argument in a message.
+func (k ArgKind) wanted() string {
+	switch k {
+	case Status:
+		return "a status (404, 4xx, 200-299, 401,403)"
+	case Millis:
+		return "a time in milliseconds (250, 1.5s)"
+	case Size:
+		return "a size in bytes (1000, 64k, 2m)"
+	}
+	return "a regular expression"
+}
+
+// Operator describes an operator of filter expressions to people.
+type Operator struct {
+	// Name goes without the ~ before it.
+	Name string  `json:"name"`
+	Arg  ArgKind `json:"arg"`
+	Help string  `json:"help"`
+}
+
+// operator is a row of the table of operators.
+type operator struct {
+	Operator
+	cost cost
+	mode string // flags of the regular expression
+	test func(s *subject, a *argument) bool
+}
+
+// argument is what a test gets, by its operator's kind.
+type argument struct {
+	re     *pattern
+	ranges [][2]int
+	number int64 // nanoseconds or bytes
+}
+
+// set reads an argument. When it is none of its kind, reason may tell why.
+func (a *argument) set(op *operator, text string) (reason string, ok bool) {
+	switch op.Arg {
+	case Regex:
+		var err error
+		if a.re, err = newPattern(text, op.mode); err != nil {
+			return ": " + err.Error(), false
+		}
+		return "", true
+	case Status:
+		a.ranges, ok = parseStatus(text)
+	case Millis:
+		a.number, ok = parseNumber(text, map[string]float64{"": 1e6, "ms": 1e6, "s": 1e9})
+	case Size:
+		a.number, ok = parseNumber(text, map[string]float64{"": 1, "k": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "g": 1 << 30, "gb": 1 << 30})
+	}
+	return "", ok
+}
+
+// parseStatus reads a list of statuses, classes and ranges.
+func parseStatus(text string) (ranges [][2]int, ok bool) {
+	number := func(s string) (n int, ok bool) {
+		n, err := strconv.Atoi(s)
+		return n, err == nil && len(s) == 3 && n >= 100
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if class, found := strings.CutSuffix(strings.ToLower(part), "xx"); found {
+			first, last, isRange = class+"00", class+"99", true
+		}
+		if !isRange {
+			last = first
+		}
+		low, ok1 := number(first)
+		high, ok2 := number(last)
+		if !ok1 || !ok2 || low > high {
+			return nil, false
+		}
+		ranges = append(ranges, [2]int{low, high})
+	}
+	return ranges, true
+}
+
+// parseNumber reads a number with one of the units.
+func parseNumber(text string, units map[string]float64) (int64, bool) {
+	n := len(text) - len(strings.TrimLeft(text, "0123456789."))
+	unit, known := units[strings.ToLower(text[n:])]
+	f, err := strconv.ParseFloat(text[:n], 64)
+	if !known || err != nil || f*unit >= 1<<62 {
+		return 0, false
+	}
+	return int64(math.Ceil(f * unit)), true
+}
+
+// rows are all operators; the first ones are those in daily use.
+var rows = []operator{
+	{Operator{"u", Regex, "URL; a word alone is looked for there, too"}, costText, "", func(s *subject, a *argument) bool { return s.url(a.re) }},
+	{Operator{"d", Regex, "host name"}, costText, "", func(s *subject, a *argument) bool { return s.host(a.re) }},
+	{Operator{"m", Regex, "method"}, costText, "", func(s *subject, a *argument) bool { return s.method(a.re) }},
+	{Operator{"c", Status, "status of the response"}, costField, "", (*subject).status},
+	{Operator{"b", Regex, "body of request or response, or a WebSocket's message"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
+	{Operator{"bq", Regex, "body of the request, or a message of the device"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request) }},
+	{Operator{"bs", Regex, "body of the response, or a message of the server"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, response) }},
+	{Operator{"h", Regex, "header line (Name: value) of request or response"}, costBlock, "m", func(s *subject, a *argument) bool { return s.header(a.re, request, response) }},
+	{Operator{"hq", Regex, "header line of the request"}, costBlock, "m", func(s *subject, a *argument) bool { return s.header(a.re, request) }},
+	{Operator{"hs", Regex, "header line of the response"}, costBlock, "m", func(s *subject, a *argument) bool { return s.header(a.re, response) }},
+	{Operator{"t", Regex, "Content-Type of request or response"}, costText, "", func(s *subject, a *argument) bool { return s.contentType(a.re, request, response) }},
+	{Operator{"tq", Regex, "Content-Type of the request"}, costText, "", func(s *subject, a *argument) bool { return s.contentType(a.re, request) }},
+	{Operator{"ts", Regex, "Content-Type of the response"}, costText, "", func(s *subject, a *argument) bool { return s.contentType(a.re, response) }},
+	{Operator{"a", NoArg, "asset: the response is a script, style sheet, image or font"}, costText, "", func(s *subject, _ *argument) bool { return s.contentType(assets, response) }},
+	{Operator{"src", Regex, "address of the device, host:port"}, costText, "", func(s *subject, a *argument) bool { return s.e.Client.IsValid() && a.re.text(s.e.Client.String()) }},
+	{Operator{"dst", Regex, "address of the server, host:port"}, costText, "", func(s *subject, a *argument) bool { return s.server(a.re) }},
+	{Operator{"q", NoArg, "request without a response"}, costField, "", func(s *subject, _ *argument) bool { return s.http() && !s.answered() }},
+	{Operator{"s", NoArg, "request with a response"}, costField, "", func(s *subject, _ *argument) bool { return s.answered() }},
+	{Operator{"e", NoArg, "something failed"}, costField, "", func(s *subject, _ *argument) bool { return s.e.Error != "" }},
+
+	{Operator{"mock", Regex, "key of the endpoint that answered: GET /api/x"}, costText, "", func(s *subject, a *argument) bool { return s.e.Endpoint != "" && a.re.text(s.e.Endpoint) }},
+	{Operator{"mocked", NoArg, "a mock, a patch or a recording made the response or changed it"}, costField, "", func(s *subject, _ *argument) bool { return s.e.Origin.Mocked() }},
+	{Operator{"patched", NoArg, "a patch changed the real server's response"}, costField, "", func(s *subject, _ *argument) bool { return s.e.Origin == exchange.FromPatch }},
+	{Operator{"passthrough", NoArg, "the response is the real server's own"}, costField, "", func(s *subject, _ *argument) bool {
+		return s.http() && s.e.Origin == exchange.FromServer
+	}},
+	{Operator{"tls", NoArg, "the device broke off the TLS handshake"}, costField, "", func(s *subject, _ *argument) bool { return s.e.Kind == TLSError }},
+	{Operator{"slow", Millis, "took at least so many milliseconds"}, costField, "", func(s *subject, a *argument) bool { return s.http() && s.e.Duration >= time.Duration(a.number) }},
+	{Operator{"size", Size, "the response was sent in at least so many bytes"}, costField, "", func(s *subject, a *argument) bool { return s.answered() && s.e.ResponseBody.Size >= a.number }},
+
+	{Operator{"marked", NoArg, "has a mark"}, costField, "", func(s *subject, _ *argument) bool { return s.mark() != "" }},
+	{Operator{"marker", Regex, "text of the mark"}, costText, "", func(s *subject, a *argument) bool { return a.re.text(s.mark()) }},
+	{Operator{"comment", Regex, "text of the comment"}, costText, "m", func(s *subject, a *argument) bool { return a.re.text(s.comment()) }},
+	{Operator{"meta", Regex, "origin, endpoint, source and notes, a line (key: value) for each"}, costText, "m", func(s *subject, a *argument) bool { return a.re.text(s.metadata()) }},
+	{Operator{"replay", NoArg, "replayed from a recording"}, costField, "", (*subject).replayed},
+	{Operator{"replays", NoArg, "the response was replayed"}, costField, "", (*subject).replayed},
+	{Operator{"replayq", NoArg, "the request was replayed: none is"}, costField, "", never},
+	{Operator{"all", NoArg, "everything"}, costField, "", func(*subject, *argument) bool { return true }},
+	{Operator{"http", NoArg, "HTTP exchange"}, costField, "", func(s *subject, _ *argument) bool { return s.http() }},
+	{Operator{"websocket", NoArg, "WebSocket"}, costField, "", func(s *subject, _ *argument) bool { return s.websocket() }},
+	{Operator{"tcp", NoArg, "TCP stream: none is captured"}, costField, "", never},
+	{Operator{"udp", NoArg, "UDP stream: none is captured"}, costField, "", never},
+	{Operator{"dns", NoArg, "DNS question: none is captured"}, costField, "", never},
+}
+
+func never(*subject, *argument) bool { return false }
+
+// operators are the rows by name.
+var operators = func() map[string]*operator {
+	m := make(map[string]*operator, len(rows))
+	for i := range rows {
+		m[rows[i].Name] = &rows[i]
+	}
+	return m
+}()
+
+// Operators lists the operators of filter expressions, those in daily use first.
+func Operators() []Operator {
+	list := make([]Operator, len(rows))
+	for i := range rows {
+		list[i] = rows[i].Operator
+	}
+	return list
+}
+
+// suggestion tells which operator an unknown name may stand for.
+func suggestion(name string) string {
+	var all []string
+	for i := range rows {
+		known := rows[i].Name
+		if resembles(strings.ToLower(name), known) {
+			return fmt.Sprintf("did you mean ~%s?", known)
+		}
+		all = append(all, "~"+known)
+	}
+	slices.Sort(all)
+	return "expected one of " + strings.Join(all, " ")
+}
+
+// resembles tells whether name is a known one in other letters, with a number
+// at its end, cut short, or with one letter too many, too few or wrong.
+func resembles(name, known string) bool {
+	if name == known || strings.TrimRight(name, "0123456789") == known || len(name) > 2 && strings.HasPrefix(known, name) {
+		return true
+	}
+	if len(name) < 4 || len(known) < 4 || max(len(name)-len(known), len(known)-len(name)) > 1 {
+		return false
+	}
+	i := 0
+	for i < min(len(name), len(known)) && name[i] == known[i] {
+		i++
+	}
+	a, b := name[i:], known[i:]
+	switch {
+	case len(a) > len(b):
+		return a[1:] == b
+	case len(a) < len(b):
+		return a == b[1:]
+	}
+	return a[1:] == b[1:] || len(a) > 1 && a[0] == b[1] && a[1] == b[0] && a[2:] == b[2:]
+}

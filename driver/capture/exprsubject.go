@@ -1,0 +1,405 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
+)
+
+// maxSearched bounds what is read of one body to look for something, decoded.
+const maxSearched = 16 << 20
+
+// side is one half of an exchange.
+type side uint8
+
+const (
+	request side = iota
+	response
+)
+
+// subject is an entry that an expression is tried on. What takes work is done
+// at most once, whatever the number of operators that need it.
+type subject struct {
+	e        *Entry
+	messages func(seq uint64, yield func(*Entry) bool)
+	marks    Annotations
+
+	blocks [2]*string
+	bodies [2]*[]byte
+}
+
+// http tells whether the entry is about an exchange.
+func (s *subject) http() bool { return s.e.Kind == HTTP || s.e.Kind == SocketEnd }
+
+// answered tells whether there is a response. What the proxy says in place of
+// a real server that it can't reach is none.
+func (s *subject) answered() bool { return s.http() && s.e.Status != 0 && !s.e.unreachable() }
+
+func (s *subject) websocket() bool {
+	switch s.e.Kind {
+	case Message, SocketEnd:
+		return true
+	case HTTP:
+		return s.e.Status == http.StatusSwitchingProtocols && exchange.HasToken(s.e.RequestHeader["Upgrade"], "websocket")
+	}
+	return false
+}
+
+func (s *subject) status(a *argument) bool {
+	if !s.answered() {
+		return false
+	}
+	for _, r := range a.ranges {
+		if r[0] <= s.e.Status && s.e.Status <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *subject) replayed(*argument) bool { return s.e.Origin == exchange.FromReplay }
+
+// method looks at the method as captures show it.
+func (s *subject) method(re *pattern) bool {
+	switch {
+	case s.e.Kind == Message:
+		return false
+	case s.e.Kind == TLSError && s.e.Method == "":
+		return re.text(http.MethodConnect)
+	}
+	return re.text(s.e.Method)
+}
+
+// named is the host that the Host header names where that is another one.
+func (s *subject) named() (host string, port int, ok bool) {
+	port = exchange.DefaultPort(s.e.Scheme)
+	if h, p, err := net.SplitHostPort(s.e.Authority); err == nil {
+		host = h
+		if n, err := strconv.Atoi(p); err == nil {
+			port = n
+		}
+	} else {
+		host = strings.Trim(s.e.Authority, "[]")
+	}
+	return host, port, host != "" && (host != s.e.Host || port != s.e.Port)
+}
+
+// url looks at the URL as captures show it and as the Host header makes it.
+func (s *subject) url(re *pattern) bool {
+	if s.e.Kind == Message {
+		return false
+	}
+	if re.text(s.e.URL()) {
+		return true
+	}
+	host, port, ok := s.named()
+	if !ok {
+		return false
+	}
+	e := *s.e
+	e.Host, e.Port = host, port
+	return re.text(e.URL())
+}
+
+func (s *subject) host(re *pattern) bool {
+	if s.e.Host != "" && re.text(s.e.Host) {
+		return true
+	}
+	if s.e.Kind == TLSError {
+		return s.e.SNI != "" && re.text(s.e.SNI)
+	}
+	host, _, ok := s.named()
+	return ok && re.text(host)
+}
+
+// server looks at the server that was meant and at the one that was reached.
+func (s *subject) server(re *pattern) bool {
+	return s.e.Host != "" && re.text(s.e.addr()) || s.e.Server.Addr.IsValid() && re.text(s.e.Server.Addr.String())
+}
+
+// headers are those of one side, nil when it has none.
+func (s *subject) headers(of side) http.Header {
+	switch {
+	case of == request && s.http():
+		return s.e.RequestHeader
+	case of == response && s.answered():
+		return s.e.ResponseHeader
+	}
+	return nil
+}
+
+func (s *subject) contentType(re *pattern, sides ...side) bool {
+	for _, of := range sides {
+		for _, v := range s.headers(of)["Content-Type"] {
+			if re.text(v) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *subject) header(re *pattern, sides ...side) bool {
+	for _, of := range sides {
+		if of == request && !s.http() || of == response && !s.answered() {
+			continue
+		}
+		block := s.block(of)
+		if re.text(block) || re.ends && re.text(strings.ReplaceAll(block, "\r\n", "\n")) {
+			return true
+		}
+	}
+	return false
+}
+
+// block is a header as it stands in a message of HTTP/1.
+func (s *subject) block(of side) string {
+	if s.blocks[of] == nil {
+		names, host := s.e.ResponseNames, ""
+		if of == request {
+			names, host = s.e.RequestNames, s.e.Authority
+		}
+		var b strings.Builder
+		for _, line := range list(s.headers(of), names, host) {
+			b.WriteString(line[0] + ": " + line[1] + "\r\n")
+		}
+		text := b.String()
+		s.blocks[of] = &text
+	}
+	return *s.blocks[of]
+}
+
+// body looks at bodies, and at the messages of a WebSocket.
+func (s *subject) body(re *pattern, sides ...side) bool {
+	for _, of := range sides {
+		if re.bytes(s.read(of)) {
+			return true
+		}
+	}
+	if s.messages == nil || s.e.Kind == Message || !s.websocket() {
+		return false
+	}
+	seq, found := s.e.Seq, false
+	if s.e.Kind == SocketEnd {
+		seq = s.e.Socket
+	}
+	s.messages(seq, func(m *Entry) bool {
+		message := subject{e: m}
+		found = message.body(re, sides...)
+		return !found
+	})
+	return found
+}
+
+// read gives a body decoded, nil when there is none.
+func (s *subject) read(of side) []byte {
+	if s.bodies[of] == nil {
+		h, b := s.e.RequestHeader, s.e.RequestBody
+		if of == response {
+			h, b = s.e.ResponseHeader, s.e.ResponseBody
+		}
+		var data []byte
+		message := s.e.Kind == Message && s.e.FromClient == (of == request)
+		if message || of == request && s.http() || of == response && s.answered() {
+			data = readBody(h, b)
+		}
+		s.bodies[of] = &data
+	}
+	return *s.bodies[of]
+}
+
+// readBody gives a body with its content encoding undone, or as it is when that
+// can't be done.
+func readBody(h http.Header, b Blob) []byte {
+	if len(exchange.Encodings(h)) == 0 && b.Data != nil {
+		return b.Data[:min(len(b.Data), maxSearched)]
+	}
+	data, _, err := Decoded(h, b, maxSearched)
+	if err != nil && len(data) == 0 {
+		data, _, _ = Decoded(nil, b, maxSearched)
+	}
+	return data
+}
+
+func (s *subject) mark() string {
+	if s.marks == nil {
+		return ""
+	}
+	mark, _ := s.marks.Mark(s.e.Seq)
+	return mark
+}
+
+func (s *subject) comment() string {
+	if s.marks == nil {
+		return ""
+	}
+	_, comment := s.marks.Mark(s.e.Seq)
+	return comment
+}
+
+// metadata is what flow files have as such, and the notes.
+func (s *subject) metadata() string {
+	var b strings.Builder
+	line := func(key, value string) {
+		if value != "" {
+			b.WriteString(key + ": " + value + "\n")
+		}
+	}
+	if s.http() {
+		line("starproxy.origin", s.e.Origin.String())
+	}
+	line("starproxy.endpoint", s.e.Endpoint)
+	line("starproxy.source", s.e.Source)
+	for _, n := range s.e.Notes {
+		line(n.Level, n.Text)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// pattern is a regular expression that ignores the case of letters.
+type pattern struct {
+	re *regexp.Regexp
+	// must is an ASCII text, in lower case, without which nothing matches, if
+	// there is one: it is found in long bodies many times faster. whole says
+	// that it is all of the expression.
+	must  []byte
+	whole bool
+	// raw says that it may mean bytes that are not UTF-8: \xff.
+	raw bool
+	// ends says that it may mean the end of a line.
+	ends bool
+}
+
+// newPattern compiles a regular expression. The error is RE2's reason.
+func newPattern(text, mode string) (*pattern, error) {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	p := &pattern{raw: strings.Contains(text, `\x`), ends: strings.Contains(text, "$")}
+	if err == nil {
+		p.re, err = regexp.Compile("(?i" + mode + ")" + text)
+	}
+	if err != nil {
+		return nil, reason(err, text)
+	}
+	p.must = required(tree)
+	p.whole = p.must != nil && text == regexp.QuoteMeta(text)
+	return p, nil
+}
+
+// reason is why a text is no regular expression, without the text.
+func reason(err error, text string) error {
+	var e *syntax.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	why := string(e.Code)
+	if e.Code == syntax.ErrInvalidPerlOp {
+		why = "RE2 has no such group (look-around, for one)"
+	}
+	if e.Code != syntax.ErrInvalidUTF8 && e.Expr != text && !strings.HasSuffix(e.Expr, ")"+text) {
+		why += ": " + e.Expr
+	}
+	return errors.New(why)
+}
+
+// required is the longest text in ASCII that all matches have, in lower case.
+func required(re *syntax.Regexp) (longest []byte) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			if r >= utf8.RuneSelf {
+				return nil
+			}
+			longest = append(longest, byte(unicode.ToLower(r)))
+		}
+	case syntax.OpConcat, syntax.OpCapture, syntax.OpPlus:
+		for _, sub := range re.Sub {
+			if text := required(sub); len(text) > len(longest) {
+				longest = text
+			}
+		}
+	}
+	return longest
+}
+
+// assets are what browsers load with a page, in mitmproxy's list.
+var assets = &pattern{re: regexp.MustCompile(`text/javascript|application/x-javascript|application/javascript|text/css|image/|font/|application/font`)}
+
+func (p *pattern) text(s string) bool { return p.re.MatchString(s) }
+
+func (p *pattern) bytes(b []byte) bool {
+	switch {
+	case p.must != nil && !containsFold(b, p.must):
+		return false
+	case p.whole, p.re.Match(b):
+		return true
+	}
+	return p.raw && !utf8.Valid(b) && p.re.MatchReader(&latin1Reader{b: b})
+}
+
+// containsFold looks for a text in lower case in b, whose ASCII letters may be
+// in any case.
+func containsFold(b, lower []byte) bool {
+	first := lower[0]
+	upper := first
+	if 'a' <= first && first <= 'z' {
+		upper -= 'a' - 'A'
+	}
+	next := func(from int, c byte) int {
+		if i := bytes.IndexByte(b[from:], c); i >= 0 {
+			return from + i
+		}
+		return len(b)
+	}
+	at, atUpper := next(0, first), len(b)
+	if upper != first {
+		atUpper = next(0, upper)
+	}
+	for {
+		i := min(at, atUpper)
+		if i+len(lower) > len(b) {
+			return false
+		}
+		if equalFold(b[i:i+len(lower)], lower) {
+			return true
+		}
+		if i == at {
+			at = next(i+1, first)
+		} else {
+			atUpper = next(i+1, upper)
+		}
+	}
+}
+
+func equalFold(b, lower []byte) bool {
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// latin1Reader reads each byte as the character of its number.
+type latin1Reader struct{ b []byte }
+
+func (r *latin1Reader) ReadRune() (rune, int, error) {
+	if len(r.b) == 0 {
+		return 0, 0, io.EOF
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return rune(c), 1, nil
+}
