@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // collect reads a stream to its end, decoding base64.
@@ -249,5 +251,117 @@ func TestExport(t *testing.T) {
 	}
 	if got := b.call("export_captured_scenario", "/b/*", true); strings.Contains(got, "page") || !strings.Contains(got, "/b/c") {
 		t.Error(got)
+	}
+}
+
+func TestFilteredCaptures(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	real := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/missing" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		fmt.Fprintf(w, "the real %s", r.URL.Path)
+	}))
+	defer real.Close()
+	b.write("mock-responses/s.star", `
+def echo(ws):
+    for msg in ws:
+        ws.send("echo " + msg.text)
+
+endpoints = {
+    "GET /mocked": {"body": {"token": "t1"}},
+    "WEBSOCKET /echo": echo,
+}
+`)
+	b.want("Loaded 2 endpoint(s) from s.star", "load_mock_scenario", "s.star")
+	proxy := b.start()
+	for _, path := range []string{"/mocked", "/page?q=1", "/missing"} {
+		b.get(proxy, real.URL+path)
+		b.call("wait_for_request", "GET", path)
+	}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	defer client.CloseIdleConnections()
+	ws, _, err := websocket.Dial(t.Context(), "ws://nowhere.invalid/echo", &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow()
+	if err := ws.Write(t.Context(), websocket.MessageText, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, msg, err := ws.Read(t.Context()); string(msg) != "echo hello" || err != nil {
+		t.Errorf("%s %v", msg, err)
+	}
+	b.call("wait_for_request", "GET", "/echo")
+
+	path := func(event []byte) string {
+		var e struct{ Path string }
+		if err := json.Unmarshal(event, &e); err != nil {
+			t.Fatal(err)
+		}
+		return e.Path
+	}
+	for _, tt := range []struct{ expr, want string }{
+		{"", "/mocked /page?q=1 /missing /echo"},
+		{"~mocked & ~http & !~websocket", "/mocked"},
+		{"~mock ^GET", "/mocked"},
+		{"~c 4xx", "/missing"},
+		{"~b real & ~c 200", "/page?q=1"},
+		{"~b ^echo.hello$", "/echo"},
+		{"~bq hello", "/echo"},
+		{"~bq echo", ""},
+		{`~b '"t\d"' | q=`, "/mocked /page?q=1"},
+		{"~e", ""},
+	} {
+		var events []json.RawMessage
+		if err := json.Unmarshal([]byte(b.call("list_captured_requests", tt.expr)), &events); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range events {
+			got = append(got, path(e))
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %q, want %q", tt.expr, got, tt.want)
+		}
+	}
+	if got, want := b.call("list_captured_requests", ""), b.call("get_captured_requests"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	b.want("INVALID_ARGUMENT list_captured_requests: argument filter_expr: column 1: unknown operator ~coment: did you mean ~comment?", "list_captured_requests", "~coment x")
+	var refused *Error
+	if _, err := b.d.Stream(t.Context(), "watch_captured_requests", []any{"(~s"}); !errors.As(err, &refused) || refused.Code != InvalidArgument ||
+		refused.Message != "watch_captured_requests: argument filter_expr: column 4: expected a ) for the ( in column 1" {
+		t.Error(err)
+	}
+
+	// What is there, then what comes.
+	seq, err := b.d.Stream(t.Context(), "watch_captured_requests", []any{"~c 404 | ~b hello"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for v, err := range seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, path([]byte(v.(string)))); len(got) == 2 {
+			b.get(proxy, real.URL+"/page?q=2")
+			b.get(proxy, real.URL+"/page/hello")
+		}
+		if len(got) == 3 {
+			break
+		}
+	}
+	if want := "/missing /echo /page/hello"; strings.Join(got, " ") != want {
+		t.Errorf("watched %q, want %s", got, want)
+	}
+
+	// A caller that has gone is not searched for.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.d.Call(ctx, "list_captured_requests", []any{"~b x"}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

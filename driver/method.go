@@ -124,7 +124,9 @@ func methods() []method {
 		row("get_ca_cert", "Give the CA certificate in PEM.", (*Driver).getCACert, nil),
 
 		row("get_captured_requests", "Give all captured requests as a JSON array.", (*Driver).getCapturedRequests, nil),
-		row("watch_captured_requests", "Stream captured requests: those kept, then new ones as they happen.", (*Driver).watchCapturedRequests, nil),
+		row("list_captured_requests", "Give the captured requests that a filter expression picks as a JSON array.", (*Driver).listCapturedRequests, params(with("filter_expr", ""))),
+		row("watch_captured_requests", "Stream captured requests, or those that a filter expression picks: those kept, then new ones as they happen.", (*Driver).watchCapturedRequests,
+			params(with("filter_expr", ""))),
 		row("clear_captured_requests", "Forget all captured requests.", (*Driver).clearCapturedRequests, nil),
 		row("export_captured_scenario", "Make a scenario of the captured traffic; the filter is a glob on the path.", (*Driver).exportCapturedScenario,
 			params(with("filter_pattern", ""), with("exclude_mocked", false), with("timed", false))),

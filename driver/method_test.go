@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// surface is the contract's list and upload_mock_file_part, which is ours: name,
-// parameters with their defaults.
+// surface is the contract's list and what is ours (list_captured_requests, the
+// filter_expr of watch_captured_requests, uploads in parts): name, parameters
+// with their defaults.
 const surface = `
 start(mode="mock", web_ui=false, replay_file="", port=0)
 stop()
@@ -40,7 +41,8 @@ upload_flow_file_part(name, upload_id, offset int, content_base64, last=false)
 get_ca_cert_path()
 get_ca_cert()
 get_captured_requests()
-watch_captured_requests() stream
+list_captured_requests(filter_expr="")
+watch_captured_requests(filter_expr="") stream
 clear_captured_requests()
 export_captured_scenario(filter_pattern="", exclude_mocked=false, timed=false)
 export_captures(format, filter_pattern="", exclude_mocked=false) stream
@@ -194,6 +196,9 @@ func TestTexts(t *testing.T) {
 		{"list_addons", nil, "[]"},
 		{"list_flow_files", nil, "[]"},
 		{"get_captured_requests", nil, "[]"},
+		{"list_captured_requests", nil, "[]"},
+		{"list_captured_requests", args{"~m GET & ~b x"}, "[]"},
+		{"list_captured_requests", args{"~d "}, "INVALID_ARGUMENT list_captured_requests: argument filter_expr: column 4: expected a regular expression after ~d"},
 		{"clear_captured_requests", nil, "Cleared 0 captured request(s)"},
 		{"clean_capture_spool", nil, "No spool directory found"},
 		{"upload_mock_file", args{"a/b.bin", base64.StdEncoding.EncodeToString([]byte("hello"))}, "Uploaded: a/b.bin (5 bytes)"},
