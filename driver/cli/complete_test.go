@@ -21,7 +21,7 @@ func TestComplete(t *testing.T) {
 		{"j proxy st", "start stop status"},
 		{"j proxy start -m re", "record replay"},
 		{"j bench proxy mock load ", ":files"},
-		{"j proxy capture --f", "--filter"},
+		{"j proxy capture --f", "--filter --filter-expr"},
 		{"j pro", ""},
 		{"j --he", ""},
 	} {

@@ -12,11 +12,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 
+	"starproxy/driver/capture"
 	"starproxy/driver/client"
 )
 
@@ -42,7 +44,12 @@ func (f *fake) Call(_ context.Context, method string, args ...any) (any, error) 
 }
 
 func (f *fake) Stream(ctx context.Context, method string, args ...any) iter.Seq2[any, error] {
+	f.calls = append(f.calls, strings.TrimSpace(method+" "+fmt.Sprintln(args...)))
 	return func(yield func(any, error) bool) {
+		if err, ok := f.answers[method].(error); ok {
+			yield(nil, err)
+			return
+		}
 		for _, item := range f.streams[method] {
 			if !yield(item, nil) {
 				return
@@ -91,6 +98,7 @@ func TestCommands(t *testing.T) {
 	event := `{"timestamp": 0, "method": "GET", "path": "/api/x?y=1", "response_status": 200, "response_size": 2, "was_mocked": true}`
 	other := `{"timestamp": 0, "method": "GET", "path": "/other", "response_status": 204}`
 	line := "  --:--:-- GET     /api/x?y=1                                     200       -      2 B [mocked]     \n"
+	stock := "j: this exporter does not know filter expressions (--filter-expr): it is the stock one or an old starproxy\n"
 	for _, test := range []struct {
 		args   string
 		fake   fake
@@ -131,6 +139,19 @@ func TestCommands(t *testing.T) {
 			stdout: "  a.bin  (1.5 KB, 2026-01-31T12:00:00)\n"},
 		{args: "capture list", fake: fake{answers: map[string]any{"get_captured_requests": `[]`}}, stdout: "No captured requests.\n"},
 		{args: "capture list", fake: fake{answers: map[string]any{"get_captured_requests": "[" + event + "]"}}, stdout: "1 captured request(s):\n" + line},
+		{args: "capture list --filter-expr ~c&4xx", stderr: "j: --filter-expr: column 3: expected a status (404, 4xx, 200-299, 401,403) after ~c (see j proxy capture list --help)\n", code: 80},
+		{args: "capture list --filter-expr=~s|/api", fake: fake{answers: map[string]any{"list_captured_requests": "[" + event + "]"}}, stdout: "1 captured request(s):\n" + line,
+			call: "list_captured_requests ~s|/api"},
+		{args: "capture list --filter-expr ~e", fake: fake{answers: map[string]any{"list_captured_requests": "[]"}}, stdout: "No captured requests match.\n"},
+		{args: "capture list --filter-expr ~e", fake: fake{answers: map[string]any{"list_captured_requests": &client.Error{Code: codes.NotFound, Message: "method list_captured_requests not found on driver"}}},
+			stderr: stock, code: 1},
+		{args: "capture list --filter-expr ~e", fake: fake{answers: map[string]any{"list_captured_requests": &client.Error{Code: codes.Unavailable, Message: "gone"}}}, stderr: "j: gone\n", code: 1},
+		{args: "capture -f /api/* --filter-expr ~s", fake: fake{streams: map[string][]string{"watch_captured_requests": {other, event}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n" + line,
+			call: "watch_captured_requests ~s"},
+		{args: "capture watch --filter-expr ~s", fake: fake{answers: map[string]any{"watch_captured_requests": &client.Error{Code: codes.Unknown,
+			Message: "MitmproxyDriver.watch_captured_requests() takes 1 positional argument but 2 were given"}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n", stderr: stock, code: 1},
+		{args: "capture watch --filter-expr ~s", fake: fake{answers: map[string]any{"watch_captured_requests": &client.Error{Code: codes.InvalidArgument,
+			Message: "watch_captured_requests: expected at most 0 arguments, found 1"}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n", stderr: stock, code: 1},
 		{args: "capture clear", fake: fake{answers: map[string]any{"clear_captured_requests": "Cleared 1 captured request(s)"}}, stdout: "Cleared 1 captured request(s)\n"},
 		{args: "capture -f /api/*", fake: fake{streams: map[string][]string{"watch_captured_requests": {other, event}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n" + line},
 		{args: "capture watch --filter /api/x", fake: fake{streams: map[string][]string{"watch_captured_requests": {other, event}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n" + line},
@@ -229,7 +250,7 @@ func TestDownloads(t *testing.T) {
 	saved := filepath.Join(dir, "new", "recorded")
 	check([]string{"capture", "save", saved, "-f", "/a*", "--exclude-mocked"},
 		"Scenario written to: "+saved+"/scenario.yaml\n  responses/GET/a.bin\nNo spool directory found\n", filepath.Join(saved, "responses/GET/a.bin"), "body")
-	if f.calls[1] != "export_captured_scenario /a* true" {
+	if f.calls[2] != "export_captured_scenario /a* true" {
 		t.Errorf("calls %q", f.calls)
 	}
 
@@ -315,6 +336,22 @@ func TestUploadTooLarge(t *testing.T) {
 		want := "j: a.bin: 8 B are too much for one message to this exporter, which takes files of up to 3.0 MB: copy the file to its files directory by other means\n"
 		if code != 1 || stderr != want {
 			t.Errorf("exit code %d, stderr %q, want %q", code, stderr, want)
+		}
+	}
+}
+
+// The help of "capture list" has every operator, in its way.
+func TestOperatorHelp(t *testing.T) {
+	t.Parallel()
+	for _, op := range capture.Operators() {
+		arg := map[capture.ArgKind]string{capture.Regex: "RE", capture.Status: "STATUS", capture.Millis: "MS", capture.Size: "BYTES"}[op.Arg]
+		if !regexp.MustCompile(strings.TrimSpace("~"+op.Name+" "+arg) + `\b`).MatchString(operatorHelp) {
+			t.Errorf("~%s %s is missing", op.Name, arg)
+		}
+	}
+	for _, name := range regexp.MustCompile(`~(\w+)`).FindAllStringSubmatch(operatorHelp, -1) {
+		if x, err := capture.ParseFilter("~" + name[1] + " 200"); err != nil {
+			t.Errorf("~%s: %v %v", name[1], x, err)
 		}
 	}
 }

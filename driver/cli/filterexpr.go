@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"starproxy/driver/capture"
+	"starproxy/driver/client"
+)
+
+// filterExpr is a filter expression that has been checked here, so that a
+// mistake is told as one of the command line, whatever the exporter.
+type filterExpr string
+
+// UnmarshalText takes the value of a flag.
+func (f *filterExpr) UnmarshalText(text []byte) error {
+	if _, err := capture.ParseFilter(string(text)); err != nil {
+		return err
+	}
+	*f = filterExpr(text)
+	return nil
+}
+
+// refused makes the failure of a method that was to filter readable: neither
+// the stock exporter nor starproxy's first ones can.
+func (f filterExpr) refused(err error) error {
+	var e *client.Error
+	if f == "" || !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case e.Code == codes.NotFound, e.Code == codes.Unimplemented,
+		e.Code == codes.Unknown && strings.Contains(e.Message, "positional argument"),
+		e.Code == codes.InvalidArgument && strings.Contains(e.Message, "at most 0 arguments"):
+		return errors.New("this exporter does not know filter expressions (--filter-expr): it is the stock one or an old starproxy")
+	}
+	return err
+}
+
+// operatorHelp lists the operators; a test holds it against capture.Operators.
+const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language and more:
+
+    WORD, ~u RE              URL
+    ~d RE, ~m RE             host, method
+    ~c STATUS                404, 4xx, 200-299, 401,403
+    ~q, ~s, ~e               without a response, with one, failed
+    ~b RE, ~bq RE, ~bs RE    body of either, of request, of response; decoded,
+                             WebSocket messages too
+    ~h RE, ~hq RE, ~hs RE    header lines "Name: value", likewise
+    ~t RE, ~tq RE, ~ts RE    Content-Type, likewise
+    ~a                       response is a script, style sheet, image or font
+    ~src RE, ~dst RE         host:port of the device, of the server
+    ~mock RE                 key of the endpoint that answered
+    ~mocked, ~patched        not just the real server's answer; patched
+    ~passthrough             the real server's answer as it is
+    ~tls                     device broke off the TLS handshake
+    ~slow MS, ~size BYTES    took, or sent in response, at least: 1.5s, 64k
+    ~marked, ~marker RE      has a mark, text of the mark
+    ~comment RE, ~meta RE    comment; origin, endpoint, source and notes
+    ~replay, ~replays        answered from a recording (~replayq: none is)
+    ~http, ~websocket, ~all  kind (~tcp, ~udp, ~dns: none is captured)
+    !A  A & B  A | B  (A)    not, and, or; A B is an "and" that binds weakest
+
+RE is a regular expression that matches anywhere and ignores case. With blanks or any of ( ) ~ ' " it stands in quotes.`
