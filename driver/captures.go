@@ -35,7 +35,7 @@ func (d *Driver) filter(ctx context.Context, method, expr string) (capture.Filte
 		return nil, errorf(InvalidArgument, "%s: argument filter_expr: %s", method, err)
 	}
 	m := messages{all: d.sockets, until: d.journal.Last()}
-	f := x.Filter(m.of)
+	f := x.Filter(m.of, d.notes)
 	if f == nil {
 		return nil, nil
 	}

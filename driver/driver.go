@@ -16,6 +16,7 @@ import (
 
 	"starproxy/builtins/state"
 	"starproxy/driver/capture"
+	"starproxy/driver/web"
 )
 
 // Driver controls one proxy.
@@ -30,13 +31,16 @@ type Driver struct {
 	journal     *capture.Journal
 	sockets     *capture.Journal // messages of WebSockets
 	authority   *authority
+	notes       *annotations
 	uploads     *uploads // into the files directory
 	flowUploads *uploads // and into that of recordings
 
-	life   sync.Mutex              // held while starting, stopping and closing
-	port   int                     // what to listen on, under life
-	closed bool                    // under life
-	run    atomic.Pointer[running] // nil when stopped
+	session string                    // secret of the web UI's cookies
+	page    atomic.Pointer[webServer] // the web UI; nil when it is not served
+	life    sync.Mutex                // held while starting, stopping and closing
+	port    int                       // what to listen on, under life
+	closed  bool                      // under life
+	run     atomic.Pointer[running]   // nil when stopped
 }
 
 // Options are what a Driver gets from its surroundings.
@@ -70,6 +74,8 @@ func New(cfg Config, o Options) (*Driver, error) {
 		SpoolDir: cfg.Directories.spool(),
 	})
 	d.sockets = capture.New(capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
+	d.notes = newAnnotations()
+	d.session = web.Secret()
 	d.uploads = newUploads(d.cfg.Directories.Files)
 	d.flowUploads = newUploads(d.cfg.Directories.Flows)
 	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)
@@ -90,6 +96,7 @@ func (d *Driver) Close() error {
 		d.log.Info("stopping the proxy at the end of the session", "mode", r.mode, "address", r.address)
 		err = d.shut(context.Background(), r)
 	}
+	d.closeWeb()
 	d.mocks.close()
 	d.journal.Close()
 	d.sockets.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 )
 
 // Code is the kind of a failure that a caller is told about. The exporter maps
@@ -49,6 +50,26 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// Status is the failure in HTTP's words, and the name of its code.
+func (e *Error) Status() (int, string) {
+	status := http.StatusInternalServerError
+	switch e.Code {
+	case InvalidArgument:
+		status = http.StatusBadRequest
+	case NotFound:
+		status = http.StatusNotFound
+	case Unimplemented:
+		status = http.StatusNotImplemented
+	case Unavailable:
+		status = http.StatusServiceUnavailable
+	case DeadlineExceeded:
+		status = http.StatusGatewayTimeout
+	case FailedPrecondition:
+		status = http.StatusConflict
+	}
+	return status, e.Code.String()
+}
 
 // errorf makes an Error.
 func errorf(code Code, format string, args ...any) *Error {

@@ -129,15 +129,24 @@ func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any,
 }
 
 func (d *Driver) listAddons(context.Context) (string, error) {
+	names, err := d.addonNames()
+	if err != nil {
+		return "", err
+	}
+	return toJSON(names)
+}
+
+// addonNames are the names of the scripts in the addons directory.
+func (d *Driver) addonNames() ([]string, error) {
 	names := []string{}
 	entries, err := os.ReadDir(d.cfg.Directories.Addons)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+		return nil, err
 	}
 	for _, e := range entries {
 		if stem, ok := strings.CutSuffix(e.Name(), ".star"); ok && !e.IsDir() && !strings.HasPrefix(stem, "_") {
 			names = append(names, stem)
 		}
 	}
-	return toJSON(names)
+	return names, nil
 }

@@ -45,10 +45,10 @@ func (d *Driver) start(ctx context.Context, mode string, webUI bool, replayFile 
 	if r := d.run.Load(); r != nil {
 		return fmt.Sprintf("Already running in '%s' mode (PID %d). Stop first.", r.mode, os.Getpid()), nil
 	}
-	if text, err := d.refuse(mode, webUI, replayFile, port); text != "" || err != nil {
+	if text, err := d.refuse(mode, replayFile, port); text != "" || err != nil {
 		return text, err
 	}
-	return d.launch(mode, replayFile, port)
+	return d.launch(ctx, mode, webUI, replayFile, port)
 }
 
 func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
@@ -65,7 +65,7 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 		replayFile = r.replayFile
 	}
 	// A restart that cannot be leaves the proxy as it is.
-	if text, err := d.refuse(mode, webUI, replayFile, port); text != "" || err != nil {
+	if text, err := d.refuse(mode, replayFile, port); text != "" || err != nil {
 		return text, err
 	}
 	if r != nil {
@@ -76,11 +76,11 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 			return "", err
 		}
 	}
-	return d.launch(mode, replayFile, port)
+	return d.launch(ctx, mode, webUI, replayFile, port)
 }
 
 // refuse answers a start that cannot be.
-func (d *Driver) refuse(mode string, webUI bool, replayFile string, port int) (string, error) {
+func (d *Driver) refuse(mode, replayFile string, port int) (string, error) {
 	if d.closed {
 		return "", errorf(FailedPrecondition, "the driver is closed")
 	}
@@ -98,14 +98,11 @@ func (d *Driver) refuse(mode string, webUI bool, replayFile string, port int) (s
 			return "Replay file not found: " + path, nil
 		}
 	}
-	if webUI {
-		return "", errorf(Unimplemented, "the web UI is not part of this build yet")
-	}
 	return "", nil
 }
 
 // launch starts a proxy; when it fails everything is as it was.
-func (d *Driver) launch(mode, replayFile string, port int) (_ string, err error) {
+func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile string, port int) (_ string, err error) {
 	if port == 0 {
 		port = d.port
 	}
@@ -159,6 +156,11 @@ func (d *Driver) launch(mode, replayFile string, port int) (_ string, err error)
 		d.log.Error("the proxy did not start", "error", err)
 		return fmt.Sprintf("Failed to start%s: %v", hint, err), nil
 	}
+	if text := d.serveWeb(ctx, webUI); text != "" {
+		p.Close(ctx)
+		undo()
+		return text, nil
+	}
 	if port != 0 {
 		d.port = port // holds for later starts too, as callers of the stock driver expect
 	}
@@ -169,6 +171,9 @@ func (d *Driver) launch(mode, replayFile string, port int) (_ string, err error)
 	d.makeDirectories()
 	d.log.Info("proxy started", "mode", mode, "address", r.address)
 	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", mode, r.address, os.Getpid())
+	if page := d.page.Load(); page != nil {
+		text += " | Web UI: " + page.url()
+	}
 	if r.recorder != nil {
 		text += " | Recording to: " + r.recorder.Path()
 	}
@@ -208,6 +213,9 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 	}
 	if err := d.shut(ctx, r); err != nil {
 		d.log.Warn("the proxy stopped with an error", "error", err)
+	}
+	if !fromWeb(ctx) {
+		d.closeWeb()
 	}
 	text := fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid())
 	if r.recorder != nil {
@@ -284,13 +292,13 @@ func (d *Driver) status(context.Context) (string, error) {
 			s.Replay = &replayReport{r.replayFile, r.replay.Len(), append([]string{}, r.replay.Warnings()...)}
 		}
 	}
+	if page := d.page.Load(); page != nil {
+		address := page.url()
+		s.WebUIEnabled, s.WebUIAddress = true, &address
+	}
 	s.Scenario, s.ScenarioError = d.mocks.origin()
 	s.AddonErrors = d.mocks.addons.Faults()
 	return toJSON(s)
-}
-
-func (d *Driver) connectWeb(context.Context) (net.Conn, error) {
-	return nil, errorf(Unimplemented, "the web UI is not part of this build yet")
 }
 
 // unconditional drops the headers that ask for an answer only if something

@@ -28,7 +28,6 @@ func TestLifecycle(t *testing.T) {
 	b.want("Unknown mode 'x'. Use: mock, passthrough, record, replay", "start", "x")
 	b.want("Error: replay_file is required for replay mode", "start", "replay")
 	b.want("Replay file not found: "+filepath.Join(b.dir, "flows", "a.bin"), "start", "replay", false, "a.bin", 0.0)
-	b.want("UNIMPLEMENTED the web UI is not part of this build yet", "start", "mock", true)
 	if entries, _ := os.ReadDir(filepath.Join(b.dir, "flows")); entries != nil {
 		t.Error("a refused start left a directory behind")
 	}
@@ -218,7 +217,7 @@ func TestStartWithoutDirectory(t *testing.T) {
 		t.Error(got)
 	}
 	b.want("false", "is_running")
-	if _, err := b.d.Connect(context.Background(), "connect_web"); err == nil || err.(*Error).Code != Unimplemented {
+	if _, err := b.d.Connect(context.Background(), "connect_web"); err == nil || err.(*Error).Code != FailedPrecondition {
 		t.Error(err)
 	}
 }

@@ -45,12 +45,31 @@ list_captured_requests(filter_expr="")
 watch_captured_requests(filter_expr="") stream
 clear_captured_requests()
 export_captured_scenario(filter_pattern="", exclude_mocked=false, timed=false)
-export_captures(format, filter_pattern="", exclude_mocked=false) stream
+export_captures(format, filter_pattern="", exclude_mocked=false, filter_expr="", seqs="") stream
 clean_capture_spool()
 get_captured_file(relative_path) stream
 upload_mock_file(relative_path, content_base64)
 upload_mock_file_part(relative_path, upload_id, offset int, content_base64, last=false)
 wait_for_request(method, path, timeout=10)
+list_captures(filter_expr="", highlight_expr="", before=0, limit=500)
+watch_captures(filter_expr="", highlight_expr="", after=0) stream
+get_capture(seq=0)
+get_capture_body(seq=0, side="response", offset=0, limit=65536)
+list_messages(seq=0, after=0)
+watch_messages(seq=0, after=0) stream
+annotate_capture(seq=0, mark="", comment="")
+check_filter(filter_expr)
+list_filter_operators()
+resend_request(request_json)
+list_endpoints()
+capture_as_mock(seq=0)
+check_mock(key, text)
+put_mock(key, text, replaces="")
+enable_mock(key, enabled=true)
+list_scenarios()
+delete_state(key)
+list_addon_status()
+watch_status() stream
 `
 
 func TestSurface(t *testing.T) {

@@ -66,6 +66,12 @@ func (m *mocks) set(key string, def map[string]any) error {
 	if err != nil {
 		return err
 	}
+	m.force(eps)
+	return nil
+}
+
+// force puts endpoints in force; m.mu is held.
+func (m *mocks) force(eps []*mock.Endpoint) {
 	for _, ep := range eps {
 		for _, other := range m.table.List() {
 			if shadows(ep, other) {
@@ -76,7 +82,6 @@ func (m *mocks) set(key string, def map[string]any) error {
 	}
 	m.addons.Retain(m.table.List())
 	m.followAddons()
-	return nil
 }
 
 // shadows tells whether ep, for every server, stands for other, of one server.

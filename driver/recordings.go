@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -199,14 +200,25 @@ func (d *Driver) writeCaptures(w io.Writer, format string, f capture.Filter) err
 	return nil
 }
 
-func (d *Driver) exportCaptures(ctx context.Context, format, filter string, excludeMocked bool) (iter.Seq2[any, error], error) {
+func (d *Driver) exportCaptures(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) (iter.Seq2[any, error], error) {
 	if format != "har" && format != "flow" {
 		return nil, errorf(InvalidArgument, "export_captures: argument format: expected har or flow, found %q", format)
 	}
 	picks := capture.Glob(filter)
+	shows, err := d.filter(ctx, "export_captures", expr)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []uint64
+	if seqs != "" {
+		if err := json.Unmarshal([]byte(seqs), &chosen); err != nil {
+			return nil, errorf(InvalidArgument, "export_captures: argument seqs: expected a JSON array of numbers, found %q", seqs)
+		}
+	}
 	return d.encoded(func(w io.Writer) error {
 		return d.writeCaptures(w, format, func(e *capture.Entry) bool {
-			return picks(e.Path()) && !(excludeMocked && e.Origin.Mocked())
+			return picks(e.Path()) && !(excludeMocked && e.Origin.Mocked()) &&
+				(len(chosen) == 0 || slices.Contains(chosen, e.Seq)) && (shows == nil || shows(e))
 		})
 	}), nil
 }

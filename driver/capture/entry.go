@@ -94,9 +94,9 @@ type Entry struct {
 	CloseReason string
 }
 
-// unreachable tells whether the answer is the proxy's own word for a real
+// Unreachable tells whether the answer is the proxy's own word for a real
 // server that gave none.
-func (e *Entry) unreachable() bool {
+func (e *Entry) Unreachable() bool {
 	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
 }
 

@@ -172,7 +172,7 @@ func (j *Journal) event(e *Entry) *event {
 		return v
 	}
 	v.setBody(j, e)
-	if e.unreachable() {
+	if e.Unreachable() {
 		v.Status, v.SentStatus = 0, e.Status
 		return v
 	}

@@ -45,7 +45,7 @@ func (j *Journal) Events(f Filter, limit int) []byte {
 	const reserve = 64 // for earlier_events_omitted and the brackets
 	var items []*listed
 	size, omitted := reserve, 0
-	for e := range j.backward(f) {
+	for e := range j.Backward(f) {
 		if omitted > 0 {
 			if f == nil { // no need to look at them all
 				j.mu.Lock()
@@ -107,8 +107,8 @@ func longestBody(items []*listed) *listed {
 	return longest
 }
 
-// backward is All from the newest to the oldest.
-func (j *Journal) backward(f Filter) func(yield func(*Entry) bool) {
+// Backward is All from the newest to the oldest.
+func (j *Journal) Backward(f Filter) func(yield func(*Entry) bool) {
 	return func(yield func(*Entry) bool) {
 		const step = 64
 		var b batch

@@ -36,7 +36,7 @@ func (s *subject) http() bool { return s.e.Kind == HTTP || s.e.Kind == SocketEnd
 
 // answered tells whether there is a response. What the proxy says in place of
 // a real server that it can't reach is none.
-func (s *subject) answered() bool { return s.http() && s.e.Status != 0 && !s.e.unreachable() }
+func (s *subject) answered() bool { return s.http() && s.e.Status != 0 && !s.e.Unreachable() }
 
 func (s *subject) websocket() bool {
 	switch s.e.Kind {

@@ -185,6 +185,30 @@ func (j *Journal) All(f Filter) iter.Seq[*Entry] {
 	}
 }
 
+// Get gives the entry of a number, if the journal still has it.
+func (j *Journal) Get(seq uint64) (*Entry, bool) {
+	var b batch
+	j.mu.Lock()
+	s, i, ok := j.find(seq)
+	if ok {
+		b.first = seq
+		b.buf = append(b.buf, s.packed(i)...)
+		b.ends = append(b.ends, len(b.buf))
+		if k := s.find(i); k != nil {
+			k := *k
+			k.index = 0
+			b.kept = append(b.kept, k)
+		}
+	}
+	j.mu.Unlock()
+	var found *Entry
+	b.entries(func(e *Entry) bool {
+		found = e
+		return false
+	})
+	return found, found != nil
+}
+
 // Entries gives the entries that f picks and that the journal holds now,
 // oldest first. All does the same without taking the memory of all at once.
 func (j *Journal) Entries(f Filter) []*Entry {

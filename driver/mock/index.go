@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"starproxy/builtins/exchange"
 )
@@ -15,13 +16,15 @@ type row struct {
 	match  Match
 	source string
 	err    error // why the match could not be compiled; it then fits nothing
+	off    bool  // somebody has disabled it
+	hits   *atomic.Uint64
 
 	gone   context.Context // ends when the endpoint is no longer in the table
 	retire context.CancelFunc
 }
 
 func newRow(ep *Endpoint) *row {
-	w := &row{ep: ep, match: ep.Match, source: ep.Source.String()}
+	w := &row{ep: ep, match: ep.Match, source: ep.Source.String(), hits: new(atomic.Uint64)}
 	w.gone, w.retire = context.WithCancel(context.Background())
 	w.err = w.match.Compile()
 	return w
@@ -59,7 +62,7 @@ func newIndex(rows []*row) *index {
 	ordered := make([]*row, 0, len(rows))
 	for i, w := range rows {
 		ix.byName[w.ep.Name] = i
-		if w.err == nil {
+		if w.err == nil && !w.off {
 			ordered = append(ordered, w)
 		}
 	}

@@ -109,6 +109,40 @@ func (t *Table) List() []*Endpoint {
 	return eps
 }
 
+// Report is an endpoint with how it fares in a table.
+type Report struct {
+	Endpoint *Endpoint
+	// Hits is how many requests it was asked to answer since it was put in.
+	Hits    uint64
+	Enabled bool
+}
+
+// Report tells of all endpoints, in the order of insertion.
+func (t *Table) Report() []Report {
+	rows := t.ix.Load().rows
+	list := make([]Report, len(rows))
+	for i, w := range rows {
+		list[i] = Report{w.ep, w.hits.Load(), !w.off}
+	}
+	return list
+}
+
+// Enable lets the endpoint of that name answer, or keeps it from that without
+// taking it out; it tells whether there is one. An endpoint that is replaced is
+// enabled.
+func (t *Table) Enable(name string, on bool) (found bool) {
+	t.change(func(rows []*row) []*row {
+		if i := named(rows, name); i >= 0 {
+			found = true
+			w := newRow(rows[i].ep)
+			w.off, w.hits = !on, rows[i].hits
+			rows[i] = w
+		}
+		return rows
+	})
+	return found
+}
+
 // Len is the number of endpoints.
 func (t *Table) Len() int { return len(t.ix.Load().rows) }
 
@@ -173,6 +207,7 @@ type tableHandler struct {
 func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	w := h.t.ix.Load().find(x.Request)
 	if w != nil && w.ep.Handler != nil {
+		w.hits.Add(1)
 		x.Endpoint, x.Source, x.Params, x.Gone = w.ep.Name, w.source, w.match.params(x.Request.Path()), w.gone
 		if res, err := w.ep.Handler.Respond(ctx, x); res != nil || err != nil {
 			return res, err

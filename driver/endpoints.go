@@ -1,0 +1,195 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
+)
+
+// shownEndpoint is an endpoint as the web UI lists it.
+type shownEndpoint struct {
+	Key        string `json:"key"`
+	Summary    string `json:"summary"`
+	Source     string `json:"source"`
+	File       string `json:"file"`
+	Line       int    `json:"line"`
+	Hits       uint64 `json:"hits"`
+	Enabled    bool   `json:"enabled"`
+	Scripted   bool   `json:"scripted"`
+	Definition any    `json:"definition"`
+	Text       string `json:"text"` // the definition as YAML
+}
+
+func (d *Driver) listEndpoints(context.Context) (string, error) {
+	list := []shownEndpoint{}
+	for _, r := range d.mocks.table.Report() {
+		ep := r.Endpoint
+		text, err := scenario.Text(ep.Definition)
+		if err != nil {
+			return "", err
+		}
+		list = append(list, shownEndpoint{
+			Key: ep.Name, Summary: ep.Summary, Source: ep.Source.String(), File: ep.Source.File, Line: ep.Source.Line,
+			Hits: r.Hits, Enabled: r.Enabled, Scripted: strings.HasPrefix(ep.Summary, "script:"), Definition: ep.Definition, Text: text,
+		})
+	}
+	return toJSON(list)
+}
+
+func (d *Driver) enableMock(_ context.Context, key string, enabled bool) (string, error) {
+	if !d.mocks.table.Enable(key, enabled) {
+		return "Mock not found: " + key, nil
+	}
+	if enabled {
+		return "Mock enabled: " + key, nil
+	}
+	return "Mock disabled: " + key, nil
+}
+
+// checkMock tells what is wrong with an endpoint that somebody is writing.
+func (d *Driver) checkMock(_ context.Context, key, text string) (string, error) {
+	answer := map[string]any{"ok": true, "warnings": []string{}}
+	if _, err := d.mocks.compile(key, text); err != nil {
+		answer = map[string]any{"ok": false, "error": err.Error()}
+		var place *scenario.Error
+		if errors.As(err, &place) {
+			answer["error"], answer["line"], answer["column"] = place.Message, place.Line, place.Column
+		}
+	}
+	return toJSON(answer)
+}
+
+// putMock puts an endpoint in force that is given as YAML or JSON text.
+func (d *Driver) putMock(_ context.Context, key, text, replaces string) (string, error) {
+	if err := d.mocks.put(key, text, replaces); err != nil {
+		return "", errorf(InvalidArgument, "put_mock: %v", err)
+	}
+	return "Mock set: " + key, nil
+}
+
+// mockText names the text of an endpoint in messages.
+const mockText = "mock"
+
+// compile makes the endpoints of a text.
+func (m *mocks) compile(key, text string) ([]*mock.Endpoint, error) {
+	return scenario.CompileText(mockText, key, []byte(text), m.env())
+}
+
+// put sets the endpoints of a text in place of another key.
+func (m *mocks) put(key, text, replaces string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	eps, err := m.compile(key, text)
+	if err != nil {
+		return err
+	}
+	if replaces != "" && replaces != key {
+		m.table.Remove(replaces)
+	}
+	m.force(eps)
+	return nil
+}
+
+func (d *Driver) captureAsMock(_ context.Context, seq int) (string, error) {
+	e, err := d.entry("capture_as_mock", seq)
+	if err != nil {
+		return "", err
+	}
+	key, text, err := scenario.AsMock(e, d.cfg.Directories.Files)
+	if err != nil {
+		return "", errorf(FailedPrecondition, "capture_as_mock: %v", err)
+	}
+	return toJSON(map[string]string{"key": key, "definition": text})
+}
+
+func (d *Driver) deleteState(_ context.Context, key string) (string, error) {
+	if !d.state.Delete(key) {
+		return "State key not found: " + key, nil
+	}
+	return "State deleted: " + key, nil
+}
+
+// listScenarios lists what load_mock_scenario can load from the mocks directory.
+func (d *Driver) listScenarios(context.Context) (string, error) {
+	type file struct {
+		Name string `json:"name"`
+		Kind string `json:"kind"`
+	}
+	list := []file{}
+	entries, err := os.ReadDir(d.cfg.Directories.Mocks)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		path := filepath.Join(d.cfg.Directories.Mocks, name)
+		switch ext := strings.TrimPrefix(filepath.Ext(name), "."); {
+		case strings.HasPrefix(name, "."), strings.HasSuffix(name, "_test.star"):
+		case e.IsDir():
+			if slices.ContainsFunc(scenarioFiles(path), exists) {
+				list = append(list, file{name, "dir"})
+			}
+		case slices.Contains([]string{"yaml", "yml", "json", "star"}, ext):
+			list = append(list, file{name, ext})
+		}
+	}
+	return toJSON(list)
+}
+
+func (d *Driver) listAddonStatus(context.Context) (string, error) {
+	type addon struct {
+		Name  string `json:"name"`
+		File  string `json:"file"`
+		Error string `json:"error"`
+	}
+	list := []addon{}
+	faults := d.mocks.addons.Faults()
+	names, err := d.addonNames()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		list = append(list, addon{name, filepath.Join(d.cfg.Directories.Addons, name+".star"), faults[name]})
+		delete(faults, name)
+	}
+	for name, fault := range faults {
+		list = append(list, addon{name, filepath.Join(d.cfg.Directories.Addons, name+".star"), fault})
+	}
+	return toJSON(list)
+}
+
+// statusPace is how often who watches the status hears of changes.
+const statusPace = 500 * time.Millisecond
+
+func (d *Driver) watchStatus(ctx context.Context) (iter.Seq2[any, error], error) {
+	return func(yield func(any, error) bool) {
+		tick := time.NewTicker(statusPace)
+		defer tick.Stop()
+		last := ""
+		for {
+			now, err := d.status(ctx)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if now != last && !yield(now, nil) {
+				return
+			}
+			last = now
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}, nil
+}

@@ -1,0 +1,279 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// maxCurl is up to which size a body stands in a curl command.
+const maxCurl = 64 << 10
+
+// getCapture tells all there is to know of a captured exchange but its bodies'
+// bytes: the event that captures show, and more.
+func (d *Driver) getCapture(_ context.Context, seq int) (string, error) {
+	e, err := d.entry("get_capture", seq)
+	if err != nil {
+		return "", err
+	}
+	all := rawJSON(d.journal.Event(e))
+	delete(all, "body") // their own method gives them
+	delete(all, "response_body")
+	more := map[string]any{
+		"timing": map[string]float64{
+			"uploaded_ms": e.Uploaded.Seconds() * 1000, "answered_ms": e.Answered.Seconds() * 1000, "duration_ms": e.Duration.Seconds() * 1000,
+		},
+		"start":            seconds64(e.Start.UnixMicro()),
+		"tls":              map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},
+		"request_cookies":  requestCookies(e.RequestHeader),
+		"response_cookies": responseCookies(e.ResponseHeader),
+		"query_list":       queryPairs(e.Target),
+		"form":             formPairs(e),
+		"curl":             curl(e),
+		"why":              d.why(e),
+		"socket":           d.socketState(e),
+	}
+	if e.Server.Addr.IsValid() {
+		more["server"] = e.Server.Addr.String()
+	}
+	more["mark"], more["comment"] = d.notes.Mark(e.Seq)
+	for k, v := range more {
+		b, err := exchange.EncodeJSON(v)
+		if err != nil {
+			return "", err
+		}
+		all[k] = b
+	}
+	return toJSON(all)
+}
+
+// shownTLS is a handshake as people read it, nil for none.
+func shownTLS(t exchange.TLS) any {
+	if t.Version == 0 {
+		return nil
+	}
+	return map[string]string{"version": tls.VersionName(t.Version), "cipher": tls.CipherSuiteName(t.Cipher), "alpn": t.ALPN}
+}
+
+func requestCookies(h http.Header) [][2]string {
+	list := [][2]string{}
+	for _, c := range (&http.Request{Header: h}).Cookies() {
+		list = append(list, [2]string{c.Name, c.Value})
+	}
+	return list
+}
+
+func responseCookies(h http.Header) [][2]string {
+	list := [][2]string{}
+	for _, v := range h["Set-Cookie"] {
+		name, rest, _ := strings.Cut(v, "=")
+		list = append(list, [2]string{name, rest})
+	}
+	return list
+}
+
+// queryPairs are the parameters of a target, in their order.
+func queryPairs(target string) [][2]string {
+	_, query, _ := strings.Cut(target, "?")
+	return pairs(query)
+}
+
+func pairs(text string) [][2]string {
+	list := [][2]string{}
+	for p := range strings.SplitSeq(text, "&") {
+		if p == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(p, "=")
+		list = append(list, [2]string{decoded(name), decoded(value)})
+	}
+	return list
+}
+
+func decoded(s string) string {
+	if u, err := url.QueryUnescape(s); err == nil {
+		s = u
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+// formPairs are the fields of a form, nil when the request has none.
+func formPairs(e *capture.Entry) any {
+	if bareType(e.RequestHeader) != "application/x-www-form-urlencoded" {
+		return nil
+	}
+	data, more, err := capture.Decoded(e.RequestHeader, e.RequestBody, maxCurl)
+	if more || err != nil {
+		return nil
+	}
+	return pairs(string(data))
+}
+
+// curl is the command that sends the request again.
+func curl(e *capture.Entry) string {
+	if e.Kind != capture.HTTP {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("curl")
+	switch {
+	case e.Method == http.MethodHead:
+		b.WriteString(" -I")
+	case e.Method != http.MethodGet && !(e.Method == http.MethodPost && e.RequestBody.Size > 0):
+		b.WriteString(" -X " + quoteShell(e.Method))
+	}
+	b.WriteString(" " + quoteShell(e.URL()))
+	order := e.RequestOrder
+	if order == nil {
+		for name := range e.RequestHeader {
+			order = append(order, name)
+		}
+		slices.Sort(order)
+	}
+	seen := map[string]bool{}
+	for _, name := range order {
+		if seen[name] || name == "Host" && e.Authority == hostOf(e) || name == "Content-Length" || name == "Proxy-Connection" {
+			continue
+		}
+		seen[name] = true
+		values := e.RequestHeader[name]
+		if name == "Host" {
+			values = []string{e.Authority}
+		}
+		sent := name
+		if s, ok := e.RequestNames[name]; ok {
+			sent = s
+		}
+		for _, v := range values {
+			b.WriteString(" \\\n  -H " + quoteShell(sent+": "+v))
+		}
+	}
+	if e.RequestBody.Size > 0 {
+		r, err := capture.OpenBody(e.RequestBody)
+		if err != nil {
+			return b.String() + " \\\n  --data-binary @BODY"
+		}
+		defer r.Close()
+		var data bytes.Buffer
+		data.ReadFrom(http.MaxBytesReader(nil, r, maxCurl))
+		if int64(data.Len()) == e.RequestBody.Size && utf8.Valid(data.Bytes()) && bytes.IndexByte(data.Bytes(), 0) < 0 {
+			b.WriteString(" \\\n  --data-raw " + quoteShell(data.String()))
+		} else {
+			b.WriteString(" \\\n  --data-binary @BODY")
+		}
+	}
+	return b.String()
+}
+
+// hostOf is the Host header that curl sends by itself.
+func hostOf(e *capture.Entry) string {
+	u, err := url.Parse(e.URL())
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// quoteShell makes one word of s for a POSIX shell.
+func quoteShell(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+=,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// why tells what answered, or why no mock did.
+func (d *Driver) why(e *capture.Entry) any {
+	switch {
+	case e.Kind != capture.HTTP:
+		return nil
+	case e.Origin == exchange.FromReplay:
+		return map[string]any{"recording": e.Source}
+	case e.Endpoint != "":
+		w := map[string]any{"endpoint": e.Endpoint, "source": e.Source}
+		if ep := d.mocks.table.Get(e.Endpoint); ep != nil && ep.Source.File != "" {
+			w["file"], w["line"] = ep.Source.File, ep.Source.Line
+		}
+		return w
+	}
+	misses := []map[string]any{}
+	r := d.run.Load()
+	if d.mocks.table.Len() > 0 && (r == nil || r.mode == modeMock) {
+		q := requestOf(e)
+		for _, m := range d.mocks.table.Misses(q, 5) {
+			misses = append(misses, map[string]any{"endpoint": m.Endpoint.Name, "source": m.Endpoint.Source.String(), "why": m.Why})
+		}
+	}
+	return map[string]any{"misses": misses}
+}
+
+// requestOf makes the request of a captured exchange again.
+func requestOf(e *capture.Entry) *exchange.Request {
+	q := &exchange.Request{
+		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Proto: e.Proto,
+		Authority: e.Authority, Header: e.RequestHeader, Names: e.RequestNames, Order: e.RequestOrder, ContentLength: e.RequestBody.Size,
+	}
+	if e.RequestBody.Size > 0 {
+		if r, err := capture.OpenBody(e.RequestBody); err == nil {
+			var data bytes.Buffer
+			data.ReadFrom(http.MaxBytesReader(nil, r, maxPiece))
+			r.Close()
+			q.Body = exchange.NewIncoming(&data, nil)
+		}
+	}
+	return q
+}
+
+// socketState tells how a WebSocket stands, nil for what is none.
+func (d *Driver) socketState(e *capture.Entry) any {
+	if e.Status != http.StatusSwitchingProtocols {
+		return nil
+	}
+	n, state := 0, map[string]any{"closed": false}
+	for m := range d.sockets.All(ofSocket(e.Seq)) {
+		if m.Kind == capture.Message {
+			n++
+			continue
+		}
+		state["closed"], state["code"], state["reason"], state["by"] = true, m.CloseCode, m.CloseReason, "server"
+		if m.FromClient {
+			state["by"] = "client"
+		}
+		notes := []map[string]string{}
+		for _, note := range m.Notes {
+			notes = append(notes, map[string]string{"level": note.Level, "text": note.Text})
+		}
+		state["notes"] = notes
+	}
+	state["messages"] = n
+	return state
+}
+
+// listFilterOperators and checkFilter help who writes an expression.
+func (d *Driver) checkFilter(_ context.Context, text string) (string, error) {
+	answer := map[string]any{"ok": true}
+	x, err := capture.ParseFilter(text)
+	if err != nil {
+		answer["ok"], answer["error"] = false, err.Error()
+		var place *capture.ExprError
+		if errors.As(err, &place) {
+			answer["column"] = place.Column
+		}
+	} else {
+		answer["canonical"] = x.String()
+	}
+	return toJSON(answer)
+}
+
+func (d *Driver) listFilterOperators(context.Context) (string, error) {
+	return toJSON(capture.Operators())
+}

@@ -1,0 +1,120 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"starproxy/driver/capture"
+)
+
+// resent is a request that somebody sends from the web UI.
+type resent struct {
+	Method  string      `json:"method"`
+	URL     string      `json:"url"`
+	Headers [][2]string `json:"headers"`
+	Body    string      `json:"body"`
+	Base64  string      `json:"body_base64"`
+}
+
+// resendTime bounds how long a resent request may take.
+const resendTime = 60 * time.Second
+
+// resendRequest sends a request through the proxy, as a device would, so that
+// mocks answer it and captures show it.
+func (d *Driver) resendRequest(ctx context.Context, text string) (string, error) {
+	bad := func(format string, args ...any) (string, error) {
+		return "", errorf(InvalidArgument, "resend_request: %s", fmt.Sprintf(format, args...))
+	}
+	var in resent
+	if err := json.Unmarshal([]byte(text), &in); err != nil {
+		return bad("%v", err)
+	}
+	r := d.run.Load()
+	if r == nil {
+		return "", errorf(FailedPrecondition, "resend_request: the proxy is not running")
+	}
+	u, err := url.Parse(in.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return bad("url: expected http://… or https://…, found %q", in.URL)
+	}
+	body := []byte(in.Body)
+	if in.Base64 != "" {
+		if body, err = base64.StdEncoding.DecodeString(in.Base64); err != nil {
+			return bad("body_base64: %v", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, resendTime)
+	defer cancel()
+	var from netip.AddrPort
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if a, ok := info.Conn.LocalAddr().(*net.TCPAddr); ok {
+			from = a.AddrPort()
+			from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		}
+	}})
+	req, err := http.NewRequestWithContext(ctx, strings.ToUpper(in.Method), in.URL, bytes.NewReader(body))
+	if err != nil {
+		return bad("%v", err)
+	}
+	for _, h := range in.Headers {
+		switch http.CanonicalHeaderKey(h[0]) {
+		case "Host":
+			req.Host = h[1]
+		case "Content-Length", "Transfer-Encoding", "Connection", "Proxy-Connection", "Keep-Alive", "Upgrade":
+		default:
+			req.Header[h[0]] = append(req.Header[h[0]], h[1])
+		}
+	}
+	if len(req.Header["User-Agent"]) == 0 && len(req.Header["user-agent"]) == 0 {
+		req.Header["User-Agent"] = nil // none, instead of Go's own
+	}
+	proxy := &url.URL{Scheme: "http", Host: net.JoinHostPort(d.ownHost(), strconv.Itoa(r.port))}
+	client := &http.Client{
+		Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true, DisableCompression: true,
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // the proxy is our own
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	last := d.journal.Last()
+	res, err := client.Do(req)
+	status := 0
+	if err == nil {
+		status = res.StatusCode
+		_, err = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+	wait, stop := context.WithTimeout(ctx, time.Second)
+	defer stop()
+	answer := map[string]any{"status": status}
+	for e, ferr := range d.journal.Follow(wait, func(e *capture.Entry) bool { return e.Client == from }, last) {
+		if ferr == nil {
+			answer["seq"] = e.Seq
+			break
+		}
+	}
+	if err != nil && answer["seq"] == nil {
+		return "", errorf(Unavailable, "resend_request: %v", errors.Unwrap(err))
+	}
+	return toJSON(answer)
+}
+
+// ownHost is where the proxy is reached from here.
+func (d *Driver) ownHost() string {
+	if ip := net.ParseIP(d.cfg.Listen.Host); d.cfg.Listen.Host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return d.cfg.Listen.Host
+	}
+	return "127.0.0.1"
+}

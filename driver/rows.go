@@ -1,0 +1,498 @@
+package driver
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// captureRow is a captured exchange in one line, as the web UI lists it.
+type captureRow struct {
+	Seq        uint64  `json:"seq"`
+	Kind       string  `json:"kind"` // http, tls_error, or update for news of an older row
+	Start      float64 `json:"start"`
+	Method     string  `json:"method"`
+	Scheme     string  `json:"scheme"`
+	Host       string  `json:"host"`
+	Port       int     `json:"port"`
+	Path       string  `json:"path"` // with the query
+	Status     int     `json:"status"`
+	SentStatus int     `json:"sent_status,omitempty"`
+	Duration   float64 `json:"duration_ms"`
+	Size       int64   `json:"size"`
+	Type       string  `json:"type"`
+	Origin     string  `json:"origin"`
+	Fault      bool    `json:"fault,omitempty"`
+	Endpoint   string  `json:"endpoint,omitempty"`
+	Error      string  `json:"error,omitempty"`
+	WebSocket  bool    `json:"websocket,omitempty"`
+	Open       bool    `json:"open,omitempty"` // a WebSocket that has not ended
+	Mark       string  `json:"mark,omitempty"`
+	Comment    string  `json:"comment,omitempty"`
+	Level      string  `json:"level,omitempty"` // the worst note: warning or error
+	Highlight  bool    `json:"highlight,omitempty"`
+	Client     string  `json:"client,omitempty"`
+}
+
+// view is how somebody looks at the captures.
+type view struct {
+	d         *Driver
+	filter    capture.Filter
+	highlight capture.Filter
+}
+
+// view compiles the expressions of a viewer, for one goroutine.
+func (d *Driver) view(ctx context.Context, method, filter, highlight string) (*view, error) {
+	v := &view{d: d}
+	var err error
+	if v.filter, err = d.filter(ctx, method, filter); err != nil {
+		return nil, err
+	}
+	if highlight != "" {
+		if v.highlight, err = d.filter(ctx, method, highlight); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+func (v *view) shows(e *capture.Entry) bool { return v.filter == nil || v.filter(e) }
+
+func (v *view) row(e *capture.Entry) captureRow {
+	r := captureRow{
+		Seq: e.Seq, Kind: "http", Start: seconds64(e.Start.UnixMicro()), Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port,
+		Path: e.Target, Status: e.Status, Duration: float64(e.Duration.Microseconds()) / 1000, Size: e.ResponseBody.Size,
+		Type: bareType(e.ResponseHeader), Origin: e.Origin.String(), Endpoint: e.Endpoint, Error: e.Error,
+		Fault: strings.HasPrefix(e.Error, exchange.ErrFault.Error()), WebSocket: e.Status == http.StatusSwitchingProtocols,
+	}
+	if e.Kind == capture.TLSError {
+		r.Kind = "tls_error"
+	}
+	if e.Unreachable() {
+		r.Status, r.SentStatus = 0, e.Status
+	}
+	if e.Client.IsValid() {
+		r.Client = e.Client.String()
+	}
+	for _, n := range e.Notes {
+		if n.Level == "error" || n.Level == "warning" && r.Level == "" {
+			r.Level = n.Level
+		}
+	}
+	r.Open = r.WebSocket && !v.d.ended(e.Seq)
+	r.Mark, r.Comment = v.d.notes.Mark(e.Seq)
+	r.Highlight = v.highlight != nil && v.highlight(e)
+	return r
+}
+
+func seconds64(micros int64) float64 { return float64(micros) / 1e6 }
+
+// bareType is a content type without its parameters.
+func bareType(h http.Header) string {
+	t, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+// ended tells whether a WebSocket has come to its end, as far as is known.
+func (d *Driver) ended(seq uint64) bool {
+	for range d.sockets.All(func(e *capture.Entry) bool { return e.Kind == capture.SocketEnd && e.Socket == seq }) {
+		return true
+	}
+	return false
+}
+
+// maxRows bounds what list_captures gives at once.
+const maxRows = 5000
+
+func (d *Driver) listCaptures(ctx context.Context, filter, highlight string, before, limit int) (string, error) {
+	v, err := d.view(ctx, "list_captures", filter, highlight)
+	if err != nil {
+		return "", err
+	}
+	list := struct {
+		Rows    []captureRow `json:"rows"`
+		Total   uint64       `json:"total"`
+		First   uint64       `json:"first"`
+		Last    uint64       `json:"last"`
+		Dropped uint64       `json:"dropped"`
+	}{Rows: []captureRow{}}
+	s := d.journal.Stats()
+	list.Total, list.Last, list.Dropped = uint64(s.Entries), d.journal.Last(), s.Dropped
+	limit = min(max(limit, 1), maxRows)
+	picks := func(e *capture.Entry) bool { return (before <= 0 || e.Seq < uint64(before)) && v.shows(e) }
+	for e := range d.journal.Backward(picks) {
+		list.Rows = append(list.Rows, v.row(e))
+		if len(list.Rows) == limit {
+			break
+		}
+	}
+	for i, j := 0, len(list.Rows)-1; i < j; i, j = i+1, j-1 {
+		list.Rows[i], list.Rows[j] = list.Rows[j], list.Rows[i]
+	}
+	if len(list.Rows) > 0 {
+		list.First = list.Rows[0].Seq
+	}
+	return toJSON(list)
+}
+
+func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, after int) (iter.Seq2[any, error], error) {
+	if _, err := d.view(ctx, "watch_captures", filter, highlight); err != nil {
+		return nil, err
+	}
+	return func(yield func(any, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		fresh, _ := d.view(ctx, "", filter, highlight) // they were compiled before
+		old, _ := d.view(ctx, "", filter, highlight)
+		var updates sync.Mutex
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer cancel()
+		rows := make(chan any, 256)
+		send := func(r any) bool {
+			select {
+			case rows <- r:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		}
+		update := func(seq uint64) bool {
+			e, ok := d.journal.Get(seq)
+			if !ok {
+				return true
+			}
+			updates.Lock()
+			shown := old.shows(e)
+			r := old.row(e)
+			updates.Unlock()
+			if !shown {
+				return true
+			}
+			r.Kind = "update"
+			return send(r)
+		}
+		last := d.sockets.Last()
+		all.Go(func() {
+			defer cancel()
+			for e, err := range d.journal.Follow(ctx, fresh.filter, uint64(max(after, 0))) {
+				var missed *capture.MissedError
+				switch {
+				case errors.As(err, &missed):
+					if !send(map[string]any{"kind": "missed", "missed": missed.Entries}) {
+						return
+					}
+				case err != nil || !send(fresh.row(e)):
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			ends := func(e *capture.Entry) bool { return e.Kind == capture.SocketEnd }
+			for e, err := range d.sockets.Follow(ctx, ends, last) {
+				if err == nil && !update(e.Socket) {
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			for seq := range d.notes.changes(ctx) {
+				if !update(seq) {
+					return
+				}
+			}
+		})
+		for {
+			select {
+			case r := <-rows:
+				text, err := toJSON(r)
+				if !yield(text, err) || err != nil {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}, nil
+}
+
+// entry gives a captured exchange, or the error that it is gone.
+func (d *Driver) entry(method string, seq int) (*capture.Entry, error) {
+	if seq > 0 {
+		if e, ok := d.journal.Get(uint64(seq)); ok {
+			return e, nil
+		}
+	}
+	return nil, errorf(NotFound, "%s: no captured request %d: it was cleared, or has left the budget", method, seq)
+}
+
+// maxPiece bounds how much of a body one call gives, and maxSkip how far into
+// an encoded body calls reach.
+const (
+	maxPiece = 2 << 20
+	maxSkip  = 256 << 20
+)
+
+func (d *Driver) getCaptureBody(_ context.Context, seq int, side string, offset, limit int) (string, error) {
+	e, err := d.entry("get_capture_body", seq)
+	if err != nil {
+		return "", err
+	}
+	header, body := e.ResponseHeader, e.ResponseBody
+	switch side {
+	case "response":
+	case "request":
+		header, body = e.RequestHeader, e.RequestBody
+	default:
+		return "", errorf(InvalidArgument, "get_capture_body: argument side: expected request or response, found %q", side)
+	}
+	piece := struct {
+		Data      string `json:"data"` // base64
+		Offset    int    `json:"offset"`
+		Size      int64  `json:"size"` // with the content encoding undone; -1 when not known yet
+		More      bool   `json:"more"`
+		Type      string `json:"type"`
+		Binary    bool   `json:"binary"`
+		Truncated bool   `json:"truncated"`
+		Error     string `json:"error"`
+	}{Offset: max(offset, 0), Size: body.Size, Type: bareType(header), Truncated: body.Truncated}
+	if len(exchange.Encodings(header)) > 0 {
+		piece.Size = -1
+	}
+	limit = min(max(limit, 1), maxPiece)
+	data, more, err := readPiece(header, body, int64(piece.Offset), limit)
+	if err != nil {
+		piece.Error = err.Error()
+		if errors.Is(err, capture.ErrNotKept) {
+			piece.Truncated = true
+		}
+	}
+	if piece.More = more; !more && err == nil {
+		piece.Size = int64(piece.Offset + len(data))
+	}
+	piece.Data = base64.StdEncoding.EncodeToString(data)
+	piece.Binary = !utf8.Valid(trimRune(data))
+	return toJSON(piece)
+}
+
+// trimRune takes an incomplete character off the end.
+func trimRune(b []byte) []byte {
+	for n := 1; n <= 3 && n <= len(b); n++ {
+		if c := b[len(b)-n]; utf8.RuneStart(c) {
+			if !utf8.FullRune(b[len(b)-n:]) {
+				return b[:len(b)-n]
+			}
+			return b
+		}
+	}
+	return b
+}
+
+func readPiece(h http.Header, b capture.Blob, offset int64, limit int) (data []byte, more bool, err error) {
+	if offset > maxSkip {
+		return nil, false, errors.New("the rest is too far in to be shown: save the exchange instead")
+	}
+	r, err := capture.OpenDecoded(h, b)
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.Close()
+	if _, err := io.CopyN(io.Discard, r, offset); err != nil {
+		if err == io.EOF {
+			err = nil
+		}
+		return nil, false, err
+	}
+	data, err = io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if len(data) > limit {
+		return data[:limit], true, nil
+	}
+	return data, false, err
+}
+
+// shownMessage is a message of a WebSocket as the web UI shows it.
+type shownMessage struct {
+	Seq       uint64  `json:"seq"`
+	Kind      string  `json:"kind"` // message or end
+	Time      float64 `json:"time"`
+	From      string  `json:"from"` // client or server
+	Binary    bool    `json:"binary"`
+	Size      int64   `json:"size"`
+	Data      string  `json:"data"` // text, or base64 of a binary message
+	Truncated bool    `json:"truncated"`
+	Code      int     `json:"code,omitempty"`
+	Reason    string  `json:"reason,omitempty"`
+}
+
+// maxShown bounds how much of a message is shown, in bytes.
+const maxShown = 64 << 10
+
+func showMessage(e *capture.Entry) shownMessage {
+	m := shownMessage{Seq: e.Seq, Kind: "message", Time: seconds64(e.Start.UnixMicro()), From: "server", Binary: e.Binary}
+	b := e.ResponseBody
+	if e.FromClient {
+		m.From, b = "client", e.RequestBody
+	}
+	if e.Kind == capture.SocketEnd {
+		m.Kind, m.Time = "end", seconds64(e.Start.Add(e.Duration).UnixMicro())
+		m.Code, m.Reason = e.CloseCode, strings.ToValidUTF8(e.CloseReason, "\ufffd")
+		return m
+	}
+	data := b.Data
+	m.Size, m.Truncated = b.Size, b.Truncated
+	if len(data) > maxShown {
+		data, m.Truncated = data[:maxShown], true
+	}
+	if m.Binary {
+		m.Data = base64.StdEncoding.EncodeToString(data)
+	} else {
+		m.Data = strings.ToValidUTF8(string(data), "\ufffd")
+	}
+	return m
+}
+
+func (d *Driver) listMessages(_ context.Context, seq, after int) (string, error) {
+	list := []shownMessage{}
+	for e := range d.sockets.All(ofSocket(uint64(max(seq, 0)))) {
+		if e.Seq > uint64(max(after, 0)) {
+			list = append(list, showMessage(e))
+		}
+	}
+	return toJSON(list)
+}
+
+func ofSocket(seq uint64) capture.Filter {
+	return func(e *capture.Entry) bool { return e.Socket == seq }
+}
+
+func (d *Driver) watchMessages(ctx context.Context, seq, after int) (iter.Seq2[any, error], error) {
+	if _, err := d.entry("watch_messages", seq); err != nil {
+		return nil, err
+	}
+	return func(yield func(any, error) bool) {
+		for e, err := range d.sockets.Follow(ctx, ofSocket(uint64(seq)), uint64(max(after, 0))) {
+			var missed *capture.MissedError
+			if errors.As(err, &missed) {
+				continue // some of them were of other sockets
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			text, err := toJSON(showMessage(e))
+			if !yield(text, err) || err != nil || e.Kind == capture.SocketEnd {
+				return
+			}
+		}
+	}, nil
+}
+
+// annotations are the marks and comments that people gave captured exchanges.
+type annotations struct {
+	mu    sync.Mutex
+	marks map[uint64]annotation
+	order []uint64 // of changes, the latest last
+	base  int      // how many changes were forgotten
+	wake  chan struct{}
+}
+
+type annotation struct{ mark, comment string }
+
+// maxAnnotations bounds how many there are; the oldest go.
+const maxAnnotations = 10_000
+
+func newAnnotations() *annotations {
+	return &annotations{marks: map[uint64]annotation{}, wake: make(chan struct{})}
+}
+
+// Mark gives what stands at an exchange.
+func (a *annotations) Mark(seq uint64) (mark, comment string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := a.marks[seq]
+	return n.mark, n.comment
+}
+
+func (a *annotations) set(seq uint64, mark, comment string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if mark == "" && comment == "" {
+		delete(a.marks, seq)
+	} else {
+		a.marks[seq] = annotation{mark, comment}
+	}
+	a.order = append(a.order, seq)
+	if len(a.order) > maxAnnotations {
+		delete(a.marks, a.order[0])
+		a.order = a.order[1:]
+		a.base++
+	}
+	close(a.wake)
+	a.wake = make(chan struct{})
+}
+
+// changes gives the exchanges whose annotation changes from now on.
+func (a *annotations) changes(ctx context.Context) iter.Seq[uint64] {
+	a.mu.Lock()
+	next := a.base + len(a.order)
+	a.mu.Unlock()
+	return func(yield func(uint64) bool) {
+		for {
+			a.mu.Lock()
+			var news []uint64
+			if at := next - a.base; at < len(a.order) {
+				news = append(news, a.order[max(at, 0):]...)
+			}
+			next = a.base + len(a.order)
+			wake := a.wake
+			a.mu.Unlock()
+			for _, seq := range news {
+				if !yield(seq) {
+					return
+				}
+			}
+			select {
+			case <-wake:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// markColours are the colours that the web UI knows.
+var markColours = []string{"", "red", "orange", "yellow", "green", "blue", "purple", "grey"}
+
+func (d *Driver) annotateCapture(_ context.Context, seq int, mark, comment string) (string, error) {
+	if _, err := d.entry("annotate_capture", seq); err != nil {
+		return "", err
+	}
+	known := false
+	for _, c := range markColours {
+		known = known || c == mark
+	}
+	if !known {
+		return "", errorf(InvalidArgument, "annotate_capture: argument mark: expected one of %s, found %q", strings.Join(markColours[1:], ", "), mark)
+	}
+	if len(comment) > 10_000 {
+		return "", errorf(InvalidArgument, "annotate_capture: argument comment: expected at most 10000 bytes, found %d", len(comment))
+	}
+	d.notes.set(uint64(seq), mark, comment)
+	return "Annotated", nil
+}
+
+// rawJSON lets a JSON text stand in a larger one.
+func rawJSON(b []byte) map[string]json.RawMessage {
+	m := map[string]json.RawMessage{}
+	json.Unmarshal(b, &m)
+	return m
+}

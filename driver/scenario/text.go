@@ -1,0 +1,147 @@
+package scenario
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+	"starproxy/driver/mock"
+)
+
+// Text is the definition of an endpoint as YAML, for people to edit.
+func Text(def any) (string, error) {
+	b, err := exchange.EncodeJSON(def)
+	if err != nil {
+		return "", err
+	}
+	n, err := readJSON(b)
+	if err != nil {
+		return "", err
+	}
+	return block(n)
+}
+
+// block writes a node in YAML's block style.
+func block(n *yaml.Node) (string, error) {
+	plain(n)
+	return yamlText(n)
+}
+
+// plain takes the styles of JSON off a node; empty maps and lists keep theirs.
+func plain(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode || len(n.Content) > 0 {
+		n.Style = 0
+	}
+	for _, c := range n.Content {
+		plain(c)
+	}
+}
+
+// CompileText makes the endpoints of one key whose definition is a text in YAML
+// or JSON. Places in errors are those in the text; filename appears in them.
+func CompileText(filename, key string, text []byte, env Env) ([]*mock.Endpoint, error) {
+	var def yaml.Node
+	if err := Decode(filename, text, &def); err != nil {
+		return nil, err
+	}
+	if def.Kind == 0 {
+		def = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}
+	}
+	doc := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{
+		{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.TrimSpace(key)}, &def,
+	}}
+	eps, err := Endpoints(filename, doc, env, mock.Source{})
+	for _, ep := range eps {
+		ep.Source = mock.Source{} // it is in no file
+	}
+	return eps, err
+}
+
+// maxInline is the size up to which a body becomes part of a definition.
+const maxInline = 64 << 10
+
+// AsMock makes the key and the definition, in YAML, of an endpoint that answers
+// as a captured exchange was answered, at any server. A body that is no text, or
+// is large, becomes a file below filesDir.
+func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
+	if reason := unrepeatable(e); reason != "" && e.Origin != exchange.FromProxy {
+		return "", "", &Error{Message: reason}
+	}
+	u := *e
+	u.Scheme, u.Host, u.Port = "http", "h", 80
+	key = e.Method + " " + strings.TrimPrefix(exportKey(&u), "http://h")
+	if _, err := mock.ParseKey(key); err != nil {
+		return "", "", err
+	}
+	x := &export{files: exportFiles{dir: filesDir}}
+	defer x.files.close()
+	body := inlineBody(e)
+	if body != nil {
+		whole := *e // without its body, which stands inline
+		whole.ResponseBody = capture.Blob{}
+		e = &whole
+	}
+	n, err := x.response(e)
+	if err != nil {
+		return "", "", err
+	}
+	if n == nil {
+		return "", "", &Error{Message: "the body was not kept"}
+	}
+	if body != nil {
+		put(n, "body", body)
+	}
+	def := &yaml.Node{Kind: yaml.MappingNode}
+	if query := exportQuery(e); len(query) > 0 {
+		match := &yaml.Node{Kind: yaml.MappingNode}
+		q := &yaml.Node{Kind: yaml.MappingNode}
+		for _, name := range slices.Sorted(maps.Keys(query)) {
+			put(q, name, quoted(query[name]))
+		}
+		put(match, "query", q)
+		put(def, "match", match)
+	}
+	def.Content = append(def.Content, n.Content...)
+	text, err = yamlText(def)
+	return key, text, err
+}
+
+func yamlText(n *yaml.Node) (string, error) {
+	var b strings.Builder
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	err := enc.Encode(n)
+	return b.String(), err
+}
+
+// inlineBody is a body as it can stand in a definition, nil when it can't: JSON
+// as a value, other text as text.
+func inlineBody(e *capture.Entry) *yaml.Node {
+	if e.ResponseBody.Size == 0 || e.Method == http.MethodHead {
+		return nil
+	}
+	data, more, err := capture.Decoded(e.ResponseHeader, e.ResponseBody, maxInline)
+	if err != nil || more || !utf8.Valid(data) || strings.ContainsRune(string(data), 0) {
+		return nil
+	}
+	if strings.Contains(string(data), "{{") {
+		return nil
+	}
+	if strings.Contains(e.ResponseHeader.Get("Content-Type"), "json") {
+		if n, err := readJSON(data); err == nil && (n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode) {
+			plain(n)
+			return n
+		}
+	}
+	n := quoted(string(data))
+	if strings.Contains(string(data), "\n") {
+		n.Style = yaml.LiteralStyle
+	}
+	return n
+}

@@ -1,0 +1,412 @@
+// Package web serves the browser's side of a driver: the page, and the methods
+// that it calls.
+//
+// A Server is for any number of goroutines.
+//
+// driver makes one when a start asks for it.
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed ui
+var files embed.FS
+
+// Methods is the driver's table of methods. Errors of Call and Stream may have
+// a method Status() (code int, name string), which then is the answer's.
+type Methods interface {
+	Call(ctx context.Context, name string, args []any) (any, error)
+	Stream(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error)
+	// Resume gives the arguments with which a stream goes on after the item of
+	// that id.
+	Resume(name string, args []any, after uint64) []any
+}
+
+const (
+	// maxCall is how many bytes of arguments a call may have.
+	maxCall = 64 << 20
+	// beat is how often an idle stream shows that it lives.
+	beat = 15 * time.Second
+	// tunnelToken is what the stock client puts into its link; it opens the page
+	// through the tunnel only, where Jumpstarter has asked who is there.
+	tunnelToken = "jumpstarter"
+)
+
+// Server is the web UI.
+type Server struct {
+	methods Methods
+	log     *slog.Logger
+	token   string
+	session string
+	names   []string // hosts that the page may be reached by, besides addresses
+	http    *http.Server
+	tunnels *tunnels
+	assets  map[string]asset
+}
+
+// asset is a file of the page.
+type asset struct {
+	data []byte
+	kind string
+	etag string
+}
+
+// New makes the server of a driver; session is the secret of its cookies, which
+// may be that of an earlier server of the same process. host is what it will
+// listen on.
+func New(m Methods, host, session string, log *slog.Logger) (*Server, error) {
+	s := &Server{methods: m, log: log, token: Secret(), session: session, tunnels: newTunnels(), assets: map[string]asset{}}
+	s.names = []string{"localhost"}
+	for _, name := range []string{host, hostname()} {
+		if name != "" {
+			s.names = append(s.names, strings.ToLower(name), strings.ToLower(name)+".local")
+		}
+	}
+	err := fs.WalkDir(files, "ui", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := files.ReadFile(name)
+		s.assets[strings.TrimPrefix(name, "ui")] = asset{data, mime.TypeByExtension(path.Ext(name)), etag(data)}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", s.page)
+	mux.HandleFunc("POST /api/call/{name}", s.call)
+	mux.HandleFunc("GET /api/stream/{name}", s.stream)
+	mux.HandleFunc("GET /api/file/{name}", s.file)
+	s.http = &http.Server{
+		Handler:           s.guard(mux),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if _, ok := c.(*tunnel); ok {
+				return context.WithValue(ctx, tunnelKey{}, true)
+			}
+			return ctx
+		},
+	}
+	go s.http.Serve(s.tunnels)
+	return s, nil
+}
+
+// Secret makes 128 random bits, as text.
+func Secret() string { return strings.ToLower(rand.Text()) }
+
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
+}
+
+// Token is what opens the page; it is new for every server.
+func (s *Server) Token() string { return s.token }
+
+// Serve answers the connections of a listener until Close.
+func (s *Server) Serve(l net.Listener) { s.http.Serve(l) }
+
+// Connect gives a connection to the server for somebody who has been let in
+// already.
+func (s *Server) Connect() (net.Conn, error) { return s.tunnels.connect() }
+
+// Close ends all connections.
+func (s *Server) Close() error {
+	s.tunnels.Close()
+	return s.http.Close()
+}
+
+// policy is the Content-Security-Policy: nothing runs that is not the page's own.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// guard lets in who has a session, by a name that is ours, from our own page.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if !s.known(r.Host) {
+			refuse(w, http.StatusForbidden, fmt.Sprintf("the name %q is not this server's: use its address, or localhost", r.Host))
+			return
+		}
+		if !ownOrigin(r) {
+			refuse(w, http.StatusForbidden, "the request comes from another site")
+			return
+		}
+		if token := r.URL.Query().Get("token"); token != "" && r.URL.Path == "/" && r.Method == http.MethodGet {
+			s.enter(w, r, token)
+			return
+		}
+		if !s.inSession(r) {
+			if r.URL.Path == "/" {
+				s.login(w)
+				return
+			}
+			refuse(w, http.StatusForbidden, "no session: open the link that status prints")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// known tells whether a Host header is one that no other site can have: an
+// address, or a name of this machine. A name that somebody else made point here
+// (DNS rebinding) is none.
+func (s *Server) known(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(name, "."), "["), "]"))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	for _, own := range s.names {
+		if name == own {
+			return true
+		}
+	}
+	return false
+}
+
+// ownOrigin tells whether a request is not one that another site's page makes.
+func ownOrigin(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		// A link to the page may stand anywhere.
+		if r.Method != http.MethodGet || r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+			return false
+		}
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host == r.Host && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// cookie is the name of the session's cookie. Browsers don't tell ports apart,
+// so the name does.
+func cookie(r *http.Request) string {
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		port = "80"
+	}
+	return "starproxy-" + port
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+func (s *Server) inSession(r *http.Request) bool {
+	c, err := r.Cookie(cookie(r))
+	return err == nil && same(c.Value, s.session)
+}
+
+// tunnelKey marks the context of what comes through a tunnel.
+type tunnelKey struct{}
+
+// enter begins a session and takes the token out of the address.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, token string) {
+	ok := same(token, s.token)
+	if through, _ := r.Context().Value(tunnelKey{}).(bool); through && token == tunnelToken {
+		ok = true
+	}
+	if !ok {
+		s.log.Warn("web UI: wrong token", "client", r.RemoteAddr)
+		s.login(w)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookie(r), Value: s.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// login asks for the token.
+func (s *Server) login(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusForbidden)
+	io.WriteString(w, `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>starproxy</title><link rel="icon" href="data:,"><h1>starproxy</h1>
+<p>Open the link that <code>j proxy status</code> prints, or enter its token:</p>
+<form><input name="token" autocomplete="off" autofocus aria-label="Token"><button>Open</button></form></html>`)
+}
+
+func refuse(w http.ResponseWriter, status int, why string) { fail(w, status, "", why) }
+
+func fail(w http.ResponseWriter, status int, code, why string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(struct {
+		Error string `json:"error"`
+		Code  string `json:"code,omitempty"`
+	}{why, code})
+}
+
+// page serves a file of the page.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Path
+	if name == "/" {
+		name = "/index.html"
+	}
+	a, ok := s.assets[name]
+	if !ok {
+		refuse(w, http.StatusNotFound, "no such file")
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", a.etag)
+	h.Set("Content-Type", a.kind)
+	if r.Header.Get("If-None-Match") == a.etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Write(a.data)
+}
+
+// call calls a method.
+func (s *Server) call(w http.ResponseWriter, r *http.Request) {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		refuse(w, http.StatusUnsupportedMediaType, "expected Content-Type application/json")
+		return
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
+		return
+	}
+	args, err := arguments(string(data))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	result, err := s.methods.Call(r.Context(), r.PathValue("name"), args)
+	if err != nil {
+		status, code := http.StatusInternalServerError, ""
+		if c, ok := err.(interface{ Status() (int, string) }); ok {
+			status, code = c.Status()
+		}
+		fail(w, status, code, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]any{"result": result})
+}
+
+// arguments reads a JSON array; empty text has none.
+func arguments(text string) ([]any, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var args []any
+	if err := json.Unmarshal([]byte(text), &args); err != nil {
+		return nil, errors.New("arguments: expected a JSON array")
+	}
+	return args, nil
+}
+
+// stream sends what a method streams, as server-sent events.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	args, err := arguments(r.URL.Query().Get("args"))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if last, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64); err == nil {
+		args = s.methods.Resume(name, args, last)
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	seq, err := s.methods.Stream(ctx, name, args)
+	if err != nil {
+		status, code := http.StatusInternalServerError, ""
+		if c, ok := err.(interface{ Status() (int, string) }); ok {
+			status, code = c.Status()
+		}
+		fail(w, status, code, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	out := newEvents(w)
+	defer out.close()
+	for item, err := range seq {
+		if err != nil {
+			return
+		}
+		if out.send(item) != nil {
+			return
+		}
+	}
+	out.end()
+}
+
+// file downloads what a method streams in base64.
+func (s *Server) file(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	args, err := arguments(q.Get("args"))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	seq, err := s.methods.Stream(r.Context(), r.PathValue("name"), args)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	h := w.Header()
+	begun := false
+	for item, err := range seq {
+		text, ok := item.(string)
+		var data []byte
+		if err == nil && ok {
+			data, err = base64.StdEncoding.DecodeString(text)
+		}
+		if err != nil {
+			if !begun {
+				refuse(w, http.StatusBadRequest, err.Error())
+				return
+			}
+			panic(http.ErrAbortHandler) // a part would look like the whole
+		}
+		if !begun {
+			begun = true
+			h.Set("Content-Type", "application/octet-stream")
+			h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(q.Get("as"))}))
+		}
+		if _, err := w.Write(data); err != nil {
+			return
+		}
+	}
+}

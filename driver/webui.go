@@ -1,0 +1,110 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"starproxy/driver/web"
+)
+
+// webServer is the web UI while it is served.
+type webServer struct {
+	*web.Server
+	address string // as the configuration names the host, with the real port
+}
+
+// url is the link that opens it.
+func (w *webServer) url() string { return fmt.Sprintf("http://%s/?token=%s", w.address, w.Token()) }
+
+// webKey marks the context of a call that the web UI makes.
+type webKey struct{}
+
+// fromWeb tells whether the web UI calls: it must not end itself.
+func fromWeb(ctx context.Context) bool { return ctx.Value(webKey{}) != nil }
+
+// webMethods is the table of methods as the web UI calls them.
+type webMethods struct{ *Driver }
+
+func (m webMethods) Call(ctx context.Context, name string, args []any) (any, error) {
+	return m.Driver.Call(context.WithValue(ctx, webKey{}, true), name, args)
+}
+
+func (m webMethods) Stream(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error) {
+	return m.Driver.Stream(context.WithValue(ctx, webKey{}, true), name, args)
+}
+
+// Resume sets the parameter "after" of a method that has one.
+func (m webMethods) Resume(name string, args []any, after uint64) []any {
+	info := m.byName[name]
+	if info == nil {
+		return args
+	}
+	at := slices.IndexFunc(info.Params, func(p Param) bool { return p.Name == "after" })
+	if at < 0 {
+		return args
+	}
+	args = slices.Clone(args)
+	for i := len(args); i <= at; i++ {
+		args = append(args, info.Params[i].Default)
+	}
+	args[at] = float64(after)
+	return args
+}
+
+// serveWeb begins to serve the web UI, or ends it, as a start asks for; text
+// says why it can't be. A page that starts the proxy stays as it is. The caller
+// holds life.
+func (d *Driver) serveWeb(ctx context.Context, on bool) (text string) {
+	if fromWeb(ctx) && d.page.Load() != nil {
+		return ""
+	}
+	d.closeWeb()
+	if !on {
+		return ""
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(d.cfg.Web.Port)))
+	if err != nil {
+		hint := ""
+		if errors.Is(err, syscall.EADDRINUSE) {
+			hint = fmt.Sprintf(" (web UI port %d is already in use - is another mitmproxy instance running?)", d.cfg.Web.Port)
+		}
+		return fmt.Sprintf("Failed to start%s: %v", hint, err)
+	}
+	s, err := web.New(webMethods{d}, d.cfg.Web.Host, d.session, d.log)
+	if err != nil {
+		l.Close()
+		return "Failed to start: " + err.Error()
+	}
+	go s.Serve(l)
+	port := l.Addr().(*net.TCPAddr).Port
+	d.page.Store(&webServer{s, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})
+	return ""
+}
+
+// closeWeb ends the web UI.
+func (d *Driver) closeWeb() {
+	if page := d.page.Swap(nil); page != nil {
+		page.Close()
+	}
+}
+
+func (d *Driver) connectWeb(context.Context) (net.Conn, error) {
+	page := d.page.Load()
+	if page == nil {
+		return nil, errorf(FailedPrecondition, "connect_web: the web UI is not running: start the proxy with web_ui")
+	}
+	c, err := page.Connect()
+	if err != nil {
+		return nil, errorf(Unavailable, "connect_web: %v", err)
+	}
+	return c, nil
+}
+
+// Interface guard.
+var _ web.Methods = webMethods{}
