@@ -349,7 +349,9 @@ func (c *Call) forward(x *exchange.Exchange) (*Response, error) {
 		timer := time.AfterFunc(time.Until(c.Deadline), func() { cancel(ErrTime) })
 		defer timer.Stop()
 	}
+	c.waits()
 	res, err := x.Forward(ctx)
+	c.waited()
 	if err != nil {
 		defer cancel(nil)
 		if errors.Is(context.Cause(ctx), ErrTime) {
@@ -359,9 +361,6 @@ func (c *Call) forward(x *exchange.Exchange) (*Response, error) {
 	}
 	f.body = res.Body
 	c.forwarded = append(c.forwarded, f)
-	if c.Waited != nil {
-		c.Waited()
-	}
 	return NewResponse(ctx, c, res, cancel), nil
 }
 

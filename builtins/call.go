@@ -36,6 +36,9 @@ type Env struct {
 	Test Tester
 	// MaxBody bounds, in bytes, how much of a request body scripts can see.
 	MaxBody int
+	// MaxResult bounds, in bytes, what one operation may make; 0 means
+	// [MaxResult].
+	MaxResult int
 	// Defaults are those of answers that scripts make.
 	Defaults Defaults
 
@@ -94,8 +97,11 @@ type Call struct {
 	// Defaults are those of the answers that the run makes; nil means the
 	// environment's.
 	Defaults *Defaults
-	// Waited is called after a builtin has waited for something outside.
-	Waited func()
+	// Waits is called before a builtin waits for something outside, Waited
+	// after it.
+	Waits, Waited func()
+	// Ended tells why the run was ended from outside, if it was.
+	Ended func() error
 
 	request   *Request
 	forwarded []forwarded
@@ -148,10 +154,11 @@ func (c *Call) current(fn string) (*Request, error) {
 func (c *Call) Sleep(d time.Duration) error {
 	if c.Env.Manual != nil {
 		c.Env.Manual.Advance(d)
-		if c.Waited != nil {
-			c.Waited()
-		}
+		c.waited()
 		return c.alive()
+	}
+	if err := c.alive(); err != nil {
+		return err
 	}
 	late := false
 	if !c.Deadline.IsZero() {
@@ -159,16 +166,25 @@ func (c *Call) Sleep(d time.Duration) error {
 			d, late = left, true
 		}
 	}
-	if err := exchange.Sleep(c.Context, d); err != nil {
-		return err
-	}
-	if late {
+	c.waits()
+	err := exchange.Sleep(c.Context, d)
+	c.waited()
+	if err == nil && late {
 		return ErrTime
 	}
-	if c.Waited != nil {
+	return err
+}
+
+func (c *Call) waits() {
+	if c != nil && c.Waits != nil {
+		c.Waits()
+	}
+}
+
+func (c *Call) waited() {
+	if c != nil && c.Waited != nil {
 		c.Waited()
 	}
-	return nil
 }
 
 // ErrTime ends a run that took too long by the clock on the wall.

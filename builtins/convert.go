@@ -88,8 +88,22 @@ func FromGo(v any) starlark.Value {
 func ToGo(v starlark.Value) (any, error) { return toGo(v, maxDepth) }
 
 func toGo(v starlark.Value, depth int) (any, error) {
+	c := converter{room: maxConverted}
+	return c.value(v, depth)
+}
+
+// maxConverted bounds the values of one conversion: a list that stands in many
+// places of another is copied for each.
+const maxConverted = 4_000_000
+
+type converter struct{ room int }
+
+func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	if depth == 0 {
 		return nil, errDepth
+	}
+	if c.room--; c.room < 0 {
+		return nil, fmt.Errorf("value has more than %d parts", maxConverted)
 	}
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
@@ -123,7 +137,7 @@ func toGo(v starlark.Value, depth int) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			if m[k], err = toGo(kv[1], depth-1); err != nil {
+			if m[k], err = c.value(kv[1], depth-1); err != nil {
 				return nil, fmt.Errorf("%q: %w", k, err)
 			}
 		}
@@ -135,7 +149,7 @@ func toGo(v starlark.Value, depth int) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			if m[name], err = toGo(attr, depth-1); err != nil {
+			if m[name], err = c.value(attr, depth-1); err != nil {
 				return nil, fmt.Errorf("%q: %w", name, err)
 			}
 		}
@@ -148,7 +162,7 @@ func toGo(v starlark.Value, depth int) (any, error) {
 		defer it.Done()
 		var e starlark.Value
 		for it.Next(&e) {
-			g, err := toGo(e, depth-1)
+			g, err := c.value(e, depth-1)
 			if err != nil {
 				return nil, err
 			}

@@ -27,8 +27,9 @@ func DecodeJSON(data []byte) (starlark.Value, error) {
 }
 
 type jsonDecoder struct {
-	data []byte
-	pos  int
+	data  []byte
+	pos   int
+	count int // of values
 }
 
 // fail makes an error with the position at which decoding stopped.
@@ -59,6 +60,9 @@ func (d *jsonDecoder) next() byte {
 func (d *jsonDecoder) value(depth int) (starlark.Value, error) {
 	if depth == 0 {
 		return nil, errDepth
+	}
+	if d.count++; d.count > maxElements {
+		return nil, d.fail(fmt.Sprintf("more than %d values", maxElements))
 	}
 	switch b := d.next(); b {
 	case '{':

@@ -10,8 +10,10 @@
 package builtins
 
 import (
+	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -99,8 +101,16 @@ func Names(scope Scope) starlark.StringDict {
 			names[m.Name] = &starlarkstruct.Module{Name: m.Name, Members: members}
 		}
 	}
+	maps.Copy(names, Operators())
 	names.Freeze()
 	return names
+}
+
+// Visible lists the names that scripts can write, in alphabetical order.
+func Visible(names starlark.StringDict) []string {
+	return slices.DeleteFunc(names.Keys(), func(name string) bool {
+		return !unicode.IsLetter(rune(name[0])) && name[0] != '_'
+	})
 }
 
 // builtin makes the Starlark value of f. A panic in f becomes an error.

@@ -10,6 +10,11 @@ import (
 	"go.starlark.net/starlark"
 )
 
+// maxText bounds JSON texts: a value can stand in many places of another.
+const maxText = MaxResult
+
+var errText = fmt.Errorf("%w: the JSON text has more than %d bytes", ErrMemory, maxText)
+
 // AppendJSON writes v as compact JSON, mappings in their own order.
 func AppendJSON(dst []byte, v starlark.Value) ([]byte, error) {
 	e := jsonEncoder{out: dst, depth: maxDepth}
@@ -84,6 +89,9 @@ func (e *jsonEncoder) container(v starlark.Value) bool {
 			if !e.value(v.Index(i)) {
 				return false
 			}
+			if len(e.out) > maxText {
+				return e.fail(errText)
+			}
 		}
 		e.out = append(e.out, ']')
 	default:
@@ -110,6 +118,9 @@ func (e *jsonEncoder) writeEntry(k, v starlark.Value) bool {
 		return e.fail(err)
 	}
 	e.out = append(AppendQuoted(e.out, key), ':')
+	if len(e.out) > maxText {
+		return e.fail(errText)
+	}
 	return e.value(v)
 }
 
@@ -142,6 +153,9 @@ func AppendGoJSON(dst []byte, v any) (_ []byte, err error) {
 			if dst, err = AppendGoJSON(dst, e); err != nil {
 				return nil, err
 			}
+			if len(dst) > maxText {
+				return nil, errText
+			}
 		}
 		return append(dst, ']'), nil
 	case map[string]any:
@@ -153,6 +167,9 @@ func AppendGoJSON(dst []byte, v any) (_ []byte, err error) {
 			dst = append(AppendQuoted(dst, k), ':')
 			if dst, err = AppendGoJSON(dst, v[k]); err != nil {
 				return nil, err
+			}
+			if len(dst) > maxText {
+				return nil, errText
 			}
 		}
 		return append(dst, '}'), nil

@@ -50,7 +50,7 @@ func callReadFile(c *Call, a Args) (starlark.Value, error) {
 		if closer, ok := rest.(interface{ Close() error }); ok {
 			closer.Close()
 		}
-		return nil, fmt.Errorf("read_file: %s is larger than %d bytes (max_body)", name, c.Env.MaxBody)
+		return nil, fmt.Errorf("read_file: %s is larger than %d bytes (scripts.max_body)", name, c.Env.MaxBody)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read_file: %w", err)

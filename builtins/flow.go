@@ -59,6 +59,9 @@ func callLog(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("*args", &args); err != nil {
 		return nil, err
 	}
+	if err := c.fits("log", 0, args...); err != nil {
+		return nil, err
+	}
 	words := make([]string, len(args))
 	for i, v := range args {
 		if s, ok := starlark.AsString(v); ok {
@@ -90,6 +93,11 @@ func (c *Call) Print(text string) {
 
 // alive is the reason why the run must end, if there is one.
 func (c *Call) alive() error {
+	if c.Ended != nil {
+		if err := c.Ended(); err != nil {
+			return err
+		}
+	}
 	if err := c.Context.Err(); err != nil {
 		return err
 	}

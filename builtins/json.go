@@ -28,6 +28,9 @@ func jsonEncode(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("x", &x); err != nil {
 		return nil, err
 	}
+	if err := c.fits("json.encode", 0, x); err != nil {
+		return nil, err
+	}
 	b, err := AppendJSON(nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode: %w", err)
@@ -41,11 +44,14 @@ func jsonEncodeIndent(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("x", &x, "prefix?", &prefix, "indent?", &indent); err != nil {
 		return nil, err
 	}
+	if err := c.fits("json.encode_indent", 0, x); err != nil {
+		return nil, err
+	}
 	b, err := AppendJSON(nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode_indent: %w", err)
 	}
-	return indented("json.encode_indent", b, prefix, indent)
+	return indented(c, "json.encode_indent", b, prefix, indent)
 }
 
 func jsonIndent(c *Call, a Args) (starlark.Value, error) {
@@ -54,18 +60,47 @@ func jsonIndent(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("s", &s, "prefix?", &prefix, "indent?", &indent); err != nil {
 		return nil, err
 	}
-	return indented("json.indent", []byte(s), prefix, indent)
+	return indented(c, "json.indent", []byte(s), prefix, indent)
 }
 
-func indented(fn string, b []byte, prefix, indent string) (starlark.Value, error) {
+func indented(c *Call, fn string, b []byte, prefix, indent string) (starlark.Value, error) {
 	if len(prefix)+len(indent) > 64 {
 		return nil, fmt.Errorf("%s: prefix and indent are longer than 64 bytes", fn)
+	}
+	if err := c.enough(fn, laidOut(b, len(prefix), len(indent))); err != nil {
+		return nil, err
 	}
 	var out bytes.Buffer
 	if err := json.Indent(&out, b, prefix, indent); err != nil {
 		return nil, fmt.Errorf("%s: %w", fn, err)
 	}
 	return starlark.String(out.String()), nil
+}
+
+// laidOut is at least how long JSON text is over several lines.
+func laidOut(b []byte, prefix, indent int) int {
+	size, depth := len(b), 0
+	inside := false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inside && c == '\\':
+			i++
+		case c == '"':
+			inside = !inside
+		case inside:
+		case c == '[' || c == '{':
+			depth++
+			size += 1 + prefix + depth*indent
+		case c == ']' || c == '}':
+			depth--
+			size += 1 + prefix + max(depth, 0)*indent
+		case c == ',':
+			size += 1 + prefix + max(depth, 0)*indent
+		case c == ':':
+			size++
+		}
+	}
+	return size
 }
 
 func jsonDecode(c *Call, a Args) (starlark.Value, error) {

@@ -68,6 +68,11 @@ func (o *Out) writeData(_ *Call, a Args) (starlark.Value, error) {
 	if err := o.ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := o.call.alive(); err != nil {
+		return nil, err
+	}
+	o.call.waits()
+	defer o.call.waited()
 	if len(b) > 0 {
 		n, err := o.conn.Write(b)
 		o.sent += int64(n)
@@ -77,9 +82,6 @@ func (o *Out) writeData(_ *Call, a Args) (starlark.Value, error) {
 		if err != nil {
 			return nil, fmt.Errorf("out.write: %w", err)
 		}
-	}
-	if o.call.Waited != nil {
-		o.call.Waited()
 	}
 	return starlark.None, nil
 }

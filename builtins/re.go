@@ -86,7 +86,11 @@ func reFindAll(c *Call, a Args) (starlark.Value, error) {
 		return nil, err
 	}
 	var list []starlark.Value
-	for _, loc := range re.FindAllStringSubmatchIndex(s, -1) {
+	found := re.FindAllStringSubmatchIndex(s, maxElements+1)
+	if len(found) > maxElements {
+		return nil, fmt.Errorf("re.findall: more than %d matches", maxElements)
+	}
+	for _, loc := range found {
 		m := &match{re, s, loc}
 		switch re.NumSubexp() {
 		case 0:
@@ -109,7 +113,20 @@ func reSub(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return starlark.String(re.ReplaceAllString(s, repl)), nil
+	if times(len(s)+1, len(repl)+1) < 1<<20 {
+		return starlark.String(re.ReplaceAllString(s, repl)), nil // no matter how often
+	}
+	var out []byte
+	last := 0
+	for _, loc := range re.FindAllStringSubmatchIndex(s, -1) {
+		out = append(out, s[last:loc[0]]...)
+		out = re.ExpandString(out, repl, s, loc)
+		last = loc[1]
+		if err := c.enough("re.sub", len(out)); err != nil {
+			return nil, err
+		}
+	}
+	return starlark.String(append(out, s[last:]...)), nil
 }
 
 func reSplit(c *Call, a Args) (starlark.Value, error) {
@@ -117,7 +134,11 @@ func reSplit(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return FromGo(re.Split(s, -1)), nil
+	parts := re.Split(s, maxElements+1)
+	if len(parts) > maxElements {
+		return nil, fmt.Errorf("re.split: more than %d parts", maxElements)
+	}
+	return FromGo(parts), nil
 }
 
 func reEscape(c *Call, a Args) (starlark.Value, error) {

@@ -121,7 +121,7 @@ func (r *Request) Body() ([]byte, error) {
 	}
 	b, err := r.x.Request.Body.Bytes(r.maxBody)
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
-		return nil, fmt.Errorf("request body is larger than %d bytes (max_body)", r.maxBody)
+		return nil, fmt.Errorf("request body is larger than %d bytes (scripts.max_body)", r.maxBody)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("request body: %w", err)
@@ -142,7 +142,7 @@ func (r *Request) decoded() ([]byte, error) {
 	}
 	plain, err := exchange.Decode(b, exchange.Encodings(r.x.Request.Header), r.maxBody)
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
-		return nil, fmt.Errorf("request body is larger than %d bytes when decoded (max_body)", r.maxBody)
+		return nil, fmt.Errorf("request body is larger than %d bytes when decoded (scripts.max_body)", r.maxBody)
 	}
 	if err != nil {
 		plain = b

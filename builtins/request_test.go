@@ -73,7 +73,7 @@ func TestRequestBody(t *testing.T) {
 	}
 	x.Request.Body = exchange.NewIncoming(strings.NewReader(strings.Repeat("x", 200)), nil)
 	r = &Request{x: x, maxBody: 100}
-	if _, err := r.Body(); err == nil || !strings.Contains(err.Error(), "larger than 100 bytes (max_body)") {
+	if _, err := r.Body(); err == nil || !strings.Contains(err.Error(), "larger than 100 bytes (scripts.max_body)") {
 		t.Errorf("a large body: %v", err)
 	}
 	x.Request.Body = nil
@@ -117,7 +117,7 @@ func TestRequestDecodesBody(t *testing.T) {
 	w.Reset(&z)
 	w.Write(make([]byte, 10000))
 	w.Close()
-	if _, err := request("gzip", z.Bytes(), 9999).Text(); err == nil || err.Error() != "request body is larger than 9999 bytes when decoded (max_body)" {
+	if _, err := request("gzip", z.Bytes(), 9999).Text(); err == nil || err.Error() != "request body is larger than 9999 bytes when decoded (scripts.max_body)" {
 		t.Errorf("one that unfolds too far: %v", err)
 	}
 }

@@ -208,7 +208,7 @@ func (r *Response) decoded() ([]byte, error) {
 		}
 		if rest != nil {
 			r.res.Body = rest
-			return nil, fmt.Errorf("response body is larger than %d bytes (max_body)", r.maxBody)
+			return nil, fmt.Errorf("response body is larger than %d bytes (scripts.max_body)", r.maxBody)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("response body: %w", err)
@@ -218,7 +218,7 @@ func (r *Response) decoded() ([]byte, error) {
 	}
 	plain, err := exchange.Decode(b, exchange.Encodings(r.res.Header), r.maxBody)
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
-		return nil, fmt.Errorf("response body is larger than %d bytes when decoded (max_body)", r.maxBody)
+		return nil, fmt.Errorf("response body is larger than %d bytes when decoded (scripts.max_body)", r.maxBody)
 	}
 	if err != nil {
 		plain = b

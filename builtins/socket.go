@@ -164,21 +164,17 @@ func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
 			return nil, fmt.Errorf("ws.send: %w", err)
 		}
 	}
-	if err := s.conn.Write(s.ctx, kind, data); err != nil {
+	s.call.waits()
+	err := s.conn.Write(s.ctx, kind, data)
+	s.call.waited()
+	if err != nil {
 		if s.over.Load() || s.ctx.Err() != nil {
 			s.over.Store(true)
 			return nil, fmt.Errorf("ws.send: the socket is closed: %w", context.Canceled)
 		}
 		return nil, fmt.Errorf("ws.send: %w", err)
 	}
-	s.waited()
 	return starlark.None, nil
-}
-
-func (s *Socket) waited() {
-	if s.call != nil && s.call.Waited != nil {
-		s.call.Waited()
-	}
 }
 
 func (s *Socket) recv(_ *Call, a Args) (starlark.Value, error) {
@@ -205,7 +201,8 @@ func (s *Socket) recv(_ *Call, a Args) (starlark.Value, error) {
 
 // next waits for a message; nil when there will be none, or it is too late.
 func (s *Socket) next(late <-chan time.Time) *message {
-	defer s.waited()
+	s.call.waits()
+	defer s.call.waited()
 	select {
 	case m := <-s.queue: // what came before the end is still given
 		if m != nil {
@@ -241,8 +238,9 @@ func (s *Socket) closeCall(_ *Call, a Args) (starlark.Value, error) {
 	s.over.Store(true)
 	timer := time.AfterFunc(lastWords, func() { s.conn.CloseNow() })
 	defer timer.Stop()
+	s.call.waits()
 	s.conn.Close(websocket.StatusCode(code), reason)
-	s.waited()
+	s.call.waited()
 	return starlark.None, nil
 }
 

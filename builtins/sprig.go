@@ -24,6 +24,35 @@ var sprigSized = map[string]bool{
 	"randAlphaNum": true, "randAlpha": true, "randAscii": true, "randNumeric": true, "randBytes": true,
 }
 
+// sprigSize tells of functions that make much of little how much it would be.
+var sprigSize = map[string]func(args []starlark.Value) int{
+	"repeat":                 func(a []starlark.Value) int { return times(number(a[0]), length(a[1])) },
+	"indent":                 sprigIndented,
+	"nindent":                sprigIndented,
+	"replace":                func(a []starlark.Value) int { return replaced(words(a[2]), words(a[0]), words(a[1])) },
+	"join":                   func(a []starlark.Value) int { return times(length(a[0]), starlark.Len(a[1])) },
+	"wrapWith":               func(a []starlark.Value) int { return times(length(a[1]), length(a[2])/max(number(a[0]), 1)) },
+	"regexReplaceAll":        func(a []starlark.Value) int { return times(length(a[1])+1, length(a[2])+1) },
+	"regexReplaceAllLiteral": func(a []starlark.Value) int { return times(length(a[1])+1, length(a[2])+1) },
+}
+
+func sprigIndented(a []starlark.Value) int {
+	return length(a[1]) + times(number(a[0]), strings.Count(words(a[1]), "\n")+1)
+}
+
+// number, words and length are an argument's if it is of the right kind.
+func number(v starlark.Value) int {
+	n, _ := integer(v)
+	return int(n)
+}
+
+func words(v starlark.Value) string {
+	s, _ := starlark.AsString(v)
+	return s
+}
+
+func length(v starlark.Value) int { return len(words(v)) }
+
 func sprigModule() Module {
 	m := Module{
 		Name: "sprig",
@@ -79,7 +108,11 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 			return nil, err
 		}
 		in := make([]reflect.Value, 0, n+len(rest))
-		for i, v := range append(fixed, rest...) {
+		given := append(fixed, rest...)
+		if err := c.fits("sprig."+name, 0, given...); err != nil {
+			return nil, err
+		}
+		for i, v := range given {
 			want := t.In(min(i, t.NumIn()-1))
 			if t.IsVariadic() && i >= n {
 				want = want.Elem()
@@ -94,6 +127,11 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 				}
 			}
 			in = append(in, g)
+		}
+		if size := sprigSize[name]; size != nil && len(given) >= n {
+			if err := c.enough("sprig."+name, size(given)); err != nil {
+				return nil, err
+			}
 		}
 		out := fn.Call(in)
 		if last := len(out) - 1; last > 0 {

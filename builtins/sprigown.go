@@ -76,8 +76,8 @@ func sprigRandInt(c *Call, a Args) (starlark.Value, error) {
 	return starlark.MakeInt64(lo + c.Env.Random.Int64N(hi-lo)), nil
 }
 
-// sprigSize unpacks a count within bounds.
-func sprigSize(a Args) (int, error) {
+// sprigCount unpacks a count within bounds.
+func sprigCount(a Args) (int, error) {
 	var n int
 	if err := a.Unpack("a", &n); err != nil {
 		return 0, err
@@ -90,7 +90,7 @@ func sprigSize(a Args) (int, error) {
 
 func sprigRandText(alphabet string) func(*Call, Args) (starlark.Value, error) {
 	return func(c *Call, a Args) (starlark.Value, error) {
-		n, err := sprigSize(a)
+		n, err := sprigCount(a)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func sprigRandText(alphabet string) func(*Call, Args) (starlark.Value, error) {
 }
 
 func sprigRandBytes(c *Call, a Args) (starlark.Value, error) {
-	n, err := sprigSize(a)
+	n, err := sprigCount(a)
 	if err != nil {
 		return nil, err
 	}

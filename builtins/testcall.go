@@ -69,6 +69,8 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 		defer c.Env.Manual.after(timeout, leave)()
 	}
 	began := c.Env.Clock()
+	c.waits()
+	defer c.waited()
 	res, err := c.Env.Test.Respond(ctx, x)
 	if err == nil && res == nil {
 		res, err = x.Forward(ctx)
@@ -85,9 +87,6 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 	ans := &answer{status: res.Status, header: res.Header, endpoint: x.Endpoint, took: c.Env.Clock().Sub(began), ended: true}
 	if err := ans.receive(ctx, c, leave, x, res, limit); err != nil {
 		return nil, fmt.Errorf("call: %s: %w", key, err)
-	}
-	if c.Waited != nil {
-		c.Waited()
 	}
 	return ans, c.alive()
 }

@@ -104,6 +104,10 @@ type Scripts struct {
 	// The largest request body that scripts see, in bytes. 0 and default:
 	// 16777216 (16 MiB).
 	MaxBody int `yaml:"max_body"`
+	// Memory that all scripts together may hold, in bytes; what goes beyond is
+	// ended with an error. One operation may make a quarter of it, and 256 MiB
+	// at most. 0 and default: 1073741824 (1 GiB).
+	MaxMemory int64 `yaml:"max_memory"`
 }
 
 // maxTime is MaxTime as a duration.
@@ -138,7 +142,7 @@ func DefaultConfig() Config {
 		Unmatched:   Passthrough,
 		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
 		Replay:      Replay{Repeat: flow.InOrder, Refresh: true, Misses: Misses(Reject), Timing: NoTime},
-		Scripts:     Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody},
+		Scripts:     Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody, MaxMemory: script.DefaultMaxMemory},
 	}
 }
 
@@ -176,6 +180,8 @@ func (c *Config) resolve() error {
 		return fmt.Errorf("scripts.max_time: expected seconds, from 0 to 86400 (a day), found %v", s.MaxTime)
 	case s.MaxBody < 0:
 		return fmt.Errorf("scripts.max_body: expected 0 or more bytes, found %d", s.MaxBody)
+	case s.MaxMemory < 0:
+		return fmt.Errorf("scripts.max_memory: expected 0 or more bytes, found %d", s.MaxMemory)
 	}
 	if m := &c.Mocks; m.Kind != 0 && m.Kind != yaml.MappingNode && m.Tag != "!!null" {
 		return fmt.Errorf("mocks: expected a map of endpoints")

@@ -41,15 +41,16 @@ func TestConfig(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"listen: {prot: 1}":        `x.yaml:1:10: unknown key "prot" in listen; did you mean "port"?`,
-		"listen: {port: 70000}":    "listen.port: expected a port from 0 to 65535, found 70000",
-		"web: {port: -1}":          "web.port: expected a port from 0 to 65535, found -1",
-		"unmatched: drop":          `expected passthrough or reject, found "drop"`,
-		"mocks: [1]":               "mocks: expected a map of endpoints",
-		"capture: {max_bytes: -1}": "capture.max_bytes: expected 0 or more bytes, found -1",
-		"scripts: {max_time: -1}":  "scripts.max_time: expected seconds, from 0 to 86400 (a day), found -1",
-		"scripts: {max_steps: -1}": "scripts.max_steps: expected 0 or more steps, found -1",
-		"scripts: {max_body: -1}":  "scripts.max_body: expected 0 or more bytes, found -1",
+		"listen: {prot: 1}":         `x.yaml:1:10: unknown key "prot" in listen; did you mean "port"?`,
+		"listen: {port: 70000}":     "listen.port: expected a port from 0 to 65535, found 70000",
+		"web: {port: -1}":           "web.port: expected a port from 0 to 65535, found -1",
+		"unmatched: drop":           `expected passthrough or reject, found "drop"`,
+		"mocks: [1]":                "mocks: expected a map of endpoints",
+		"capture: {max_bytes: -1}":  "capture.max_bytes: expected 0 or more bytes, found -1",
+		"scripts: {max_time: -1}":   "scripts.max_time: expected seconds, from 0 to 86400 (a day), found -1",
+		"scripts: {max_steps: -1}":  "scripts.max_steps: expected 0 or more steps, found -1",
+		"scripts: {max_memory: -1}": "scripts.max_memory: expected 0 or more bytes, found -1",
+		"scripts: {max_body: -1}":   "scripts.max_body: expected 0 or more bytes, found -1",
 	} {
 		c, err := readConfig("x.yaml", []byte(text))
 		if err == nil {

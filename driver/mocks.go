@@ -41,6 +41,7 @@ func newMocks(cfg *Config, s *state.Store, log *slog.Logger) *mocks {
 	host := script.New(script.Options{
 		State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge,
 		MaxSteps: uint64(cfg.Scripts.MaxSteps), MaxTime: cfg.Scripts.maxTime(), MaxBody: cfg.Scripts.MaxBody,
+		MaxMemory: uint64(cfg.Scripts.MaxMemory),
 	})
 	return &mocks{cfg: cfg, log: log, table: mock.NewTable(), script: host, addons: scenario.NewAddons(host, log)}
 }

@@ -39,14 +39,32 @@ def stream(out):
 def boom(req):
     return {"body": sprig.div(1, 0)}
 
+def doubling(req):
+    s = "x"
+    while True:
+        s = s + s
+
+def appending(req):
+    l = []
+    while True:
+        l.append("x" * 1000000)
+
 def caught(req):
-    return {"body": str(try_(sprig.div, 1, 0).ok)}
+    while True:
+        try_(appending, req)
 
 endpoints = {
+    "GET /doubling": doubling,
+    "GET /appending": appending,
+    "GET /caught": caught,
+    "GET /repeat": lambda req: {"body": [0] * 1000000000},
+    "GET /join": lambda req: {"body": "".join(["x" * 1000000] * 1000000)},
+    "GET /replace": lambda req: {"body": ("a" * 1000000).replace("a", "x" * 1000000)},
+    "GET /format": lambda req: {"body": "%s" % [["x" * 1000000] * 1000000]},
     "GET /ok": {"body": "ok"},
     "GET /loop": loop,
     "GET /recurse": recurse,
-    "GET /large": lambda req: {"body": "x" * 100000000},
+    "GET /large": lambda req: {"body": "x" * 30000000},
     "GET /sleeper": sleeper,
     "GET /stream": lambda req: response(stream = stream),
     "GET /boom": boom,
@@ -58,11 +76,11 @@ endpoints = {
 // error names the place, and memory returns.
 func TestRobust(t *testing.T) {
 	b := newBench(t, func(c *Config) {
-		c.Scripts = Scripts{MaxSteps: 2_000_000, MaxTime: 2}
+		c.Scripts = Scripts{MaxSteps: 2_000_000, MaxTime: 2, MaxMemory: 128 << 20}
 		c.Capture.MaxBytes, c.Capture.MaxSpoolBytes = 4<<20, 8<<20
 	})
 	path := b.write("mock-responses/hostile.star", hostile)
-	b.want("Loaded 8 endpoint(s) from hostile.star", "load_mock_scenario", "hostile.star")
+	b.want("Loaded 15 endpoint(s) from hostile.star", "load_mock_scenario", "hostile.star")
 	proxy := b.start()
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), MaxIdleConnsPerHost: 128}}
 	defer client.CloseIdleConnections()
@@ -99,9 +117,9 @@ func TestRobust(t *testing.T) {
 
 	t.Run("limits", func(t *testing.T) {
 		for name, want := range map[string]string{
-			"/loop":    path + ":6:11: step limit exceeded: more than 2000000 steps without a wait (max_steps)",
+			"/loop":    path + ":6:11: step limit exceeded: more than 2000000 steps without a wait (scripts.max_steps)",
 			"/recurse": path + ":10:",
-			"/sleeper": path + ":15:14: time limit exceeded: more than 2s (max_time)",
+			"/sleeper": path + ":15:14: time limit exceeded: more than 2s (scripts.max_time)",
 			"/boom":    path + ":23:30: sprig.div: internal error: ",
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -115,10 +133,28 @@ func TestRobust(t *testing.T) {
 		t.Run("/large", func(t *testing.T) {
 			t.Parallel()
 			status, body, err := ask(t.Context(), "/large")
-			if status != 200 || len(body) != 100_000_000 || err != nil {
+			if status != 200 || len(body) != 30_000_000 || err != nil {
 				t.Errorf("%d, %d bytes, %v", status, len(body), err)
 			}
 		})
+	})
+
+	t.Run("memory", func(t *testing.T) {
+		const held = "memory limit exceeded: scripts hold more than 134217728 bytes (scripts.max_memory)"
+		for name, want := range map[string][2]string{
+			"/doubling":  {":28:15: ", "memory limit exceeded: + would make"},
+			"/appending": {":33:", held},
+			"/caught":    {":33:", held},
+			"/repeat":    {":43:45: ", "memory limit exceeded: * would make more than 33554432 bytes at once (scripts.max_memory)"},
+			"/join":      {":44:46: ", "memory limit exceeded: join would make"},
+			"/replace":   {":45:65: ", "memory limit exceeded: replace would make"},
+			"/format":    {":46:46: ", "memory limit exceeded: % would make"},
+		} {
+			status, body, err := ask(t.Context(), name)
+			if status != 500 || !strings.Contains(body, path+want[0]) || !strings.Contains(body, want[1]) || err != nil {
+				t.Errorf("%s: %d %.300s %v, want %s", name, status, body, err, want)
+			}
+		}
 	})
 
 	t.Run("a client that leaves", func(t *testing.T) {

@@ -301,14 +301,14 @@ endpoints = {
 	b.want("Loaded 3 endpoint(s) from s.star", "load_mock_scenario", "s.star")
 	proxy := b.start()
 	for path, want := range map[string]string{
-		"/loop":  "step limit exceeded: more than 1000 steps without a wait (max_steps)",
-		"/sleep": "time limit exceeded: more than 50ms (max_time)",
+		"/loop":  "step limit exceeded: more than 1000 steps without a wait (scripts.max_steps)",
+		"/sleep": "time limit exceeded: more than 50ms (scripts.max_time)",
 	} {
 		if got := b.get(proxy, "http://nowhere.invalid"+path); !strings.HasPrefix(got, "500 ") || !strings.Contains(got, want) {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
-	if got := b.call("load_mock_scenario_content", "t.star", "endpoints = {}\nwhile True:\n    pass\n"); !strings.Contains(got, "t.star:") || !strings.Contains(got, "(max_steps)") {
+	if got := b.call("load_mock_scenario_content", "t.star", "endpoints = {}\nwhile True:\n    pass\n"); !strings.Contains(got, "t.star:") || !strings.Contains(got, "(scripts.max_steps)") {
 		t.Error(got)
 	}
 }
@@ -333,7 +333,7 @@ func TestSlowLoad(t *testing.T) {
 		t.Error("waited for", took)
 	}
 	b.awaitLog("scenario not reloaded; the old one stays")
-	if got := fmt.Sprint(b.status()["scenario_error"]); !strings.Contains(got, "s.star:2:6: time limit exceeded: more than 1s (max_time)") {
+	if got := fmt.Sprint(b.status()["scenario_error"]); !strings.Contains(got, "s.star:2:6: time limit exceeded: more than 1s (scripts.max_time)") {
 		t.Error(got)
 	}
 }

@@ -112,7 +112,7 @@ func (c *compiler) function() (starlark.Value, error) {
 		Body: []syntax.Stmt{&syntax.ReturnStmt{Return: at, Result: tuple}},
 	}
 	file := &syntax.File{Path: c.where.File, Stmts: []syntax.Stmt{def}, Options: dialect()}
-	prog, err := starlark.FileProgram(file, c.host.templates.Has)
+	prog, err := program(file, c.host.templates)
 	if err != nil {
 		return nil, newError(err)
 	}

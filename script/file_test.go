@@ -45,7 +45,7 @@ def test_missing():
     assert.eq(read_file("../secret"), None)
 
 def test_large():
-    assert.fails(lambda: read_file("large"), "read_file: large is larger than 1000 bytes .max_body.")
+    assert.fails(lambda: read_file("large"), "read_file: large is larger than 1000 bytes .scripts.max_body.")
 `
 	for _, r := range script.RunTests(t.Context(), o, "file_test.star", []byte(src)) {
 		if r.Err != nil {

@@ -419,7 +419,7 @@ def body(req):
 			}
 			return &exchange.Response{Status: 200, Body: &exchange.Reader{R: slow{ctx}, N: -1}}, nil
 		}
-		if _, err := h.Respond(t.Context(), x); !errors.Is(err, builtins.ErrTime) || !strings.Contains(err.Error(), "more than 30ms (max_time)") {
+		if _, err := h.Respond(t.Context(), x); !errors.Is(err, builtins.ErrTime) || !strings.Contains(err.Error(), "more than 30ms (scripts.max_time)") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -48,13 +49,18 @@ type Options struct {
 	// MaxBody bounds the request bodies that scripts can see, in bytes; 0
 	// means DefaultMaxBody.
 	MaxBody int
+	// MaxMemory bounds what all scripts together hold, in bytes; 0 means
+	// DefaultMaxMemory. A single operation may make a quarter of it, and no
+	// more than [builtins.MaxResult].
+	MaxMemory uint64
 }
 
 // The limits that hold where Options name no others.
 const (
-	DefaultMaxSteps = 10_000_000
-	DefaultMaxTime  = 30 * time.Second
-	DefaultMaxBody  = 16 << 20
+	DefaultMaxSteps  = 10_000_000
+	DefaultMaxTime   = 30 * time.Second
+	DefaultMaxBody   = 16 << 20
+	DefaultMaxMemory = 1 << 30
 )
 
 // Host runs scripts with one state store, one random source and one clock.
@@ -62,6 +68,7 @@ type Host struct {
 	env      *builtins.Env
 	maxSteps uint64
 	maxTime  time.Duration
+	memory   *memory
 
 	answering Answering
 	scripts   starlark.StringDict // the names that scripts start with
@@ -94,12 +101,17 @@ func New(o Options) *Host {
 	if env.MaxBody = DefaultMaxBody; o.MaxBody > 0 {
 		env.MaxBody = o.MaxBody
 	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = DefaultMaxMemory
+	}
+	env.MaxResult = int(max(min(o.MaxMemory/4, builtins.MaxResult), 1))
 	env.Merge = o.Merge
 	env.Defaults = o.Answering.Defaults
 	h := &Host{
 		env:       env,
 		maxSteps:  DefaultMaxSteps,
 		maxTime:   DefaultMaxTime,
+		memory:    newMemory(o.MaxMemory),
 		scripts:   builtins.Names(builtins.Everywhere),
 		templates: builtins.Names(builtins.Templates),
 		stdlib:    map[string]*module{},
@@ -135,6 +147,10 @@ type runner struct {
 	call   builtins.Call
 	limit  uint64 // of thread.Steps, for this call
 	ended  error  // why the thread was cancelled
+
+	state atomic.Uint64 // what it does, and turn
+	turn  uint64        // counts the times that it began to compute
+	seen  uint64        // the state after the last garbage collection; memory's
 }
 
 // stride is how many steps a thread runs before it looks whether it should
@@ -147,8 +163,9 @@ func (h *Host) newRunner() *runner {
 	r.thread.Print = func(_ *starlark.Thread, text string) { r.call.Print(text) }
 	r.thread.Load = h.load
 	r.thread.OnMaxSteps = func(*starlark.Thread) { r.check() }
-	r.call = builtins.Call{Env: h.env, Thread: &r.thread, Waited: r.renew}
+	r.call = builtins.Call{Env: h.env, Thread: &r.thread, Waits: r.waits, Waited: r.waited, Ended: r.outOfMemory}
 	r.call.Attach()
+	h.memory.join(r)
 	return r
 }
 
@@ -160,13 +177,14 @@ func (h *Host) get(ctx context.Context, x *exchange.Exchange) *runner {
 	}
 	r.call.Context, r.call.Exchange = ctx, x
 	r.call.Deadline = time.Now().Add(h.maxTime)
-	r.renew()
+	r.begin()
 	return r
 }
 
 // put gives a runner back, unless something went wrong with it.
 func (h *Host) put(r *runner) {
-	if r.ended != nil || r.thread.CallStackDepth() > 0 {
+	if !r.finish() || r.ended != nil || r.thread.CallStackDepth() > 0 {
+		h.memory.stirred.Store(true) // it goes
 		return
 	}
 	r.call.Clear()
@@ -185,7 +203,7 @@ func (r *runner) check() {
 	switch {
 	case r.ended != nil:
 	case r.thread.Steps >= r.limit:
-		r.end(fmt.Errorf("step limit exceeded: more than %d steps without a wait (max_steps)", r.host.maxSteps))
+		r.end(fmt.Errorf("step limit exceeded: more than %d steps without a wait (scripts.max_steps)", r.host.maxSteps))
 	case !r.call.Deadline.IsZero() && time.Now().After(r.call.Deadline):
 		r.end(builtins.ErrTime)
 	case r.call.Context.Err() != nil:
@@ -223,12 +241,15 @@ func (h *Host) Call(ctx context.Context, fn starlark.Value, args ...starlark.Val
 
 // explain makes an *Error of what went wrong on r, and logs internal errors.
 func (h *Host) explain(r *runner, err error) error {
+	if r.ended == nil {
+		r.ended = r.outOfMemory()
+	}
 	if r.ended != nil {
 		// The interpreter only knows the text of the reason.
 		err = &ended{cause: r.ended, err: err}
 	}
 	if errors.Is(err, builtins.ErrTime) {
-		err = &ended{cause: fmt.Errorf("%w: more than %s (max_time)", builtins.ErrTime, h.maxTime), err: err}
+		err = &ended{cause: fmt.Errorf("%w: more than %s (scripts.max_time)", builtins.ErrTime, h.maxTime), err: err}
 	}
 	var p *builtins.PanicError
 	if errors.As(err, &p) {

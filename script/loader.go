@@ -209,7 +209,8 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 	r.thread.Load = e.load
 	r.call.Context = context.Background()
 	r.call.Deadline = e.deadline
-	r.renew()
+	r.begin()
+	defer r.finish()
 	defer func() {
 		if p := recover(); p != nil {
 			r.ended = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
@@ -219,11 +220,15 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 	if err := nesting(src); err != nil {
 		return nil, nil, &Error{Pos: Position{File: name}, Message: err.Error()}
 	}
-	file, program, err := starlark.SourceProgramOptions(dialect(), name, src, e.names.Has)
+	file, err = dialect().Parse(name, src, 0)
 	if err != nil {
 		return nil, nil, newError(err)
 	}
-	globals, err = program.Init(&r.thread, e.names)
+	prog, err := program(file, e.names)
+	if err != nil {
+		return nil, nil, newError(err)
+	}
+	globals, err = prog.Init(&r.thread, e.names)
 	if err != nil {
 		return nil, file, h.loadError(r, err)
 	}

@@ -115,7 +115,7 @@ func TestLoadErrors(t *testing.T) {
 		"frozen":     {"-- main.star --\nload(\"a.star\", \"x\")\nx.append(1)\n-- a.star --\nx = []\n", "ROOT/main.star:2:9: append: cannot append to frozen list (globals are frozen", ""},
 		"reassigned": {"-- main.star --\nx = 1\nx = 2\n", "ROOT/main.star:2:1: cannot reassign global x", ""},
 		"endless":    {"-- main.star --\nwhile True:\n    pass\n", "step limit exceeded", ""},
-		"sleeps":     {"-- main.star --\nsleep(\"1h\")\n", "time limit exceeded: more than 50ms (max_time)", ""},
+		"sleeps":     {"-- main.star --\nsleep(\"1h\")\n", "time limit exceeded: more than 50ms (scripts.max_time)", ""},
 		"large":      {"-- main.star --\n" + strings.Repeat("#", 1<<20) + "\n", "ROOT/main.star: script is larger than 1 MiB", ""},
 		"lambdas":    {"-- main.star --\nx = " + strings.Repeat("lambda: ", 1<<16) + "1\n", "", ""},
 		"nots":       {"-- main.star --\nx = " + strings.Repeat("not ", 1<<17) + "1\n", "", ""},

@@ -13,6 +13,8 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"starproxy/builtins"
 )
 
 // Session runs statements one after the other, as somebody types them. It sees
@@ -97,6 +99,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	case err != nil:
 		return "", newError(err)
 	}
+	bounded{}.stmts(file.Stmts)
 	now := time.Now()
 	s.t.host.env.Manual.Advance(now.Sub(s.last))
 	s.last = now
@@ -153,7 +156,7 @@ func (s *Session) Complete(line string) (word string, candidates []string) {
 			names = x.AttrNames()
 		}
 	} else {
-		names = append(s.globals.Keys(), starlark.Universe.Keys()...)
+		names = append(builtins.Visible(s.globals), starlark.Universe.Keys()...)
 	}
 	for _, name := range names {
 		if full := prefix + name; strings.HasPrefix(full, word) {

@@ -104,7 +104,7 @@ func (w *words) expr(e syntax.Expr) syntax.Expr {
 	if s, ok := w.word(e, false); ok {
 		if hint := slips[s]; hint != "" {
 			w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: write %s", s, hint))
-		} else if near := builtins.Nearest(s, w.names.Keys()); near != "" && len(s) > 3 {
+		} else if near := builtins.Nearest(s, builtins.Visible(w.names)); near != "" && len(s) > 3 {
 			w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: did you mean %s?", s, near))
 		}
 		return quote(e, s)
@@ -218,7 +218,7 @@ func (w *words) call(e *syntax.CallExpr) {
 		if !w.defined(fn.Name) {
 			if w.err == nil {
 				w.err = fmt.Errorf("undefined function %s", fn.Name)
-				if near := builtins.Nearest(fn.Name, append(w.names.Keys(), starlark.Universe.Keys()...)); near != "" {
+				if near := builtins.Nearest(fn.Name, append(builtins.Visible(w.names), starlark.Universe.Keys()...)); near != "" {
 					w.err = fmt.Errorf("%w (did you mean %s?)", w.err, near)
 				}
 			}

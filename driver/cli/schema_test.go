@@ -50,7 +50,7 @@ func TestExporterSchemaDefaults(t *testing.T) {
 		"listen.host": d.Listen.Host, "listen.port": float64(d.Listen.Port), "web.host": d.Web.Host, "web.port": float64(d.Web.Port),
 		"directories.data": d.Directories.Data, "ssl_insecure": d.SSLInsecure, "mock_scenario": d.MockScenario, "unmatched": string(d.Unmatched),
 		"capture.max_bytes": float64(d.Capture.MaxBytes), "capture.max_spool_bytes": float64(d.Capture.MaxSpoolBytes), "capture.inline_bytes": float64(d.Capture.InlineBytes),
-		"scripts.max_steps": float64(d.Scripts.MaxSteps), "scripts.max_time": d.Scripts.MaxTime, "scripts.max_body": float64(d.Scripts.MaxBody),
+		"scripts.max_steps": float64(d.Scripts.MaxSteps), "scripts.max_time": d.Scripts.MaxTime, "scripts.max_body": float64(d.Scripts.MaxBody), "scripts.max_memory": float64(d.Scripts.MaxMemory),
 	} {
 		at := doc["$defs"].(map[string]any)["config"].(map[string]any)
 		for _, key := range strings.Split(path, ".") {
