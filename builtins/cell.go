@@ -14,8 +14,8 @@ func cellModule() Module {
 	return Module{
 		Doc: "Private memory of one endpoint. Globals are frozen once a script is loaded; a cell is what may still change.",
 		Funcs: []Func{
-			{"cell", "initial=None", "Makes a mutable value with .get(), .set(value), .incr(by=1) and .update(fn); incr and update are atomic among all requests and return the new value. A start of the proxy puts it back to initial.",
-				"hits = cell(0)\nhits.incr()  # => 1\nhits.update(lambda n: n * 10)  # => 10\nhits.set(3)\nhits.get()  # => 3", callCell},
+			{"cell", "initial=None", "Makes a mutable value with .get(), .set(value), .incr(by=1) and .update(fn); incr and update are atomic among all requests and return the new value. fn gets a copy of a list or dict, which it may change and must return; what get gives is frozen. A start of the proxy puts the cell back to initial.",
+				"hits = cell(0)\nhits.incr()  # => 1\nhits.update(lambda n: n * 10)  # => 10\nhits.set(3)\nhits.get()  # => 3\nby_path = cell({})\ndef hit(d):\n    d[\"/a\"] = d.get(\"/a\", 0) + 1\n    return d\nby_path.update(hit)  # => {\"/a\": 1}\nby_path.update(hit)  # => {\"/a\": 2}\nby_path.get()[\"/a\"]  # => 2", callCell},
 		},
 	}
 }
@@ -139,7 +139,7 @@ func (c *cell) update(call *Call, a Args) (starlark.Value, error) {
 			return nil, err
 		}
 		v, seen := c.load()
-		v, err := starlark.Call(call.Thread, fn, starlark.Tuple{v}, nil)
+		v, err := change("cell.update", call, fn, v)
 		if err != nil {
 			return nil, err
 		}
@@ -147,6 +147,90 @@ func (c *cell) update(call *Call, a Args) (starlark.Value, error) {
 			return v, nil
 		}
 	}
+}
+
+// change calls fn with a value that it may change and gives what it returned.
+// A list or dict that becomes None was changed in place and not returned.
+func change(name string, call *Call, fn starlark.Callable, old starlark.Value) (starlark.Value, error) {
+	given, err := mutable(old)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	v, err := starlark.Call(call.Thread, fn, starlark.Tuple{given}, nil)
+	if err == nil && v == starlark.None && isContainer(old) {
+		err = fmt.Errorf("%s: %s returned None for a %s, want the new value", name, fn.Name(), old.Type())
+	}
+	return v, err
+}
+
+func isContainer(v starlark.Value) bool {
+	switch v.(type) {
+	case *starlark.List, *starlark.Dict, *starlark.Set:
+		return true
+	}
+	return false
+}
+
+// mutable is a copy of v whose lists, dicts and sets can be changed, at every
+// level. What stands in it twice is one in the copy, too.
+func mutable(v starlark.Value) (starlark.Value, error) {
+	switch v.(type) {
+	case *starlark.List, *starlark.Dict, *starlark.Set, starlark.Tuple:
+		return copier{}.value(v, maxDepth)
+	}
+	return v, nil
+}
+
+type copier map[starlark.Value]starlark.Value
+
+func (t copier) value(v starlark.Value, depth int) (_ starlark.Value, err error) {
+	if depth == 0 {
+		return nil, errDepth
+	}
+	if isContainer(v) {
+		if done := t[v]; done != nil {
+			return done, nil
+		}
+	}
+	switch v := v.(type) {
+	case *starlark.List:
+		list := starlark.NewList(make([]starlark.Value, 0, v.Len()))
+		t[v] = list
+		for i := range v.Len() {
+			e, err := t.value(v.Index(i), depth-1)
+			if err != nil {
+				return nil, err
+			}
+			list.Append(e)
+		}
+		return list, nil
+	case *starlark.Dict:
+		d := starlark.NewDict(v.Len())
+		t[v] = d
+		for k, e := range v.Entries() {
+			if e, err = t.value(e, depth-1); err != nil {
+				return nil, err
+			}
+			d.SetKey(k, e)
+		}
+		return d, nil
+	case *starlark.Set:
+		s := starlark.NewSet(v.Len())
+		t[v] = s
+		for e := range v.Elements() {
+			s.Insert(e)
+		}
+		return s, nil
+	case starlark.Tuple:
+		tuple := make(starlark.Tuple, len(v))
+		for i, e := range v {
+			if tuple[i], err = t.value(e, depth-1); err != nil {
+				return nil, err
+			}
+		}
+		return tuple, nil
+	}
+	return v, nil
 }
 
 // method binds fn to its receiver under a name for errors.

@@ -14,7 +14,7 @@ func stateModule() Module {
 			{"get", "key, default=None", "The value of key, or default. What it returns is a copy.", "state.set(\"user\", {\"name\": \"ada\"})\nstate.get(\"user\")[\"name\"]  # => \"ada\"\nstate(\"missing\", 7)  # => 7", stateGet},
 			{"set", "key, value", "Stores a JSON value.", "state.set(\"mode\", \"idle\")\nstate.get(\"mode\")  # => \"idle\"", stateSet},
 			{"incr", "key, by=1", "Adds to a number, atomically, and returns the sum; an unset key counts as 0.", "state.incr(\"hits\")  # => 1\nstate.incr(\"hits\", by=10)  # => 11", stateIncr},
-			{"update", "key, fn, default=None", "Replaces the value by fn(value), atomically, and returns it; fn gets default for an unset key. fn runs again when another request changed the value meanwhile, so it should do nothing else.", "state.update(\"log\", lambda l: l + [\"boot\"], default=[])  # => [\"boot\"]", stateUpdate},
+			{"update", "key, fn, default=None", "Replaces the value by fn(value), atomically, and returns it; fn gets default for an unset key, and a copy of a list or dict, which it may change and must return. fn runs again when another request changed the value meanwhile, so it should do nothing else.", "state.update(\"log\", lambda l: l + [\"boot\"], default=[])  # => [\"boot\"]\ndef hit(d):\n    d[\"/a\"] = d.get(\"/a\", 0) + 1\n    return d\nstate.update(\"hits\", hit, default={})  # => {\"/a\": 1}", stateUpdate},
 			{"pop", "key, default=None", "Removes key and returns its value, or default.", "state.set(\"once\", 1)\nstate.pop(\"once\")  # => 1\nstate.pop(\"once\")  # => None", statePop},
 			{"keys", "", "The keys, in alphabetical order.", "state.set(\"b\", 1)\nstate.set(\"a\", 2)\nstate.keys()  # => [\"a\", \"b\"]", stateKeys},
 			{"clear", "", "Removes all keys and returns their number.", "state.set(\"a\", 1)\nstate.clear()  # => 1", stateClear},
@@ -96,7 +96,7 @@ func stateUpdate(c *Call, a Args) (starlark.Value, error) {
 		if ok {
 			v = FromGo(old)
 		}
-		v, err := starlark.Call(c.Thread, fn, starlark.Tuple{v}, nil)
+		v, err := change("state.update", c, fn, v)
 		if err != nil {
 			return nil, err
 		}

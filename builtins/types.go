@@ -110,9 +110,9 @@ func matchType() Type {
 
 func cellType() Type {
 	return Type{Name: "cell", Doc: "A mutable value, made by cell(initial).", Attrs: []Attr{
-		{"get", true, "", "The value."},
+		{"get", true, "", "The value; a list or dict is frozen: update changes it."},
 		{"set", true, "value", "Replaces the value."},
 		{"incr", true, "by=1", "Adds to the value, atomically, and returns the sum."},
-		{"update", true, "fn", "Replaces the value by fn(value), atomically, and returns it; fn may run more than once."},
+		{"update", true, "fn", "Replaces the value by fn(value), atomically, and returns it; fn gets a copy that it may change, must return the new value and may run more than once."},
 	}}
 }

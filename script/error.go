@@ -148,7 +148,7 @@ var hints = []struct {
 	{regexp.MustCompile(`undefined: import\b|got import|'import'`), "there is no import: use load(\"file.star\", \"name\")"},
 	{regexp.MustCompile(`undefined: (try|except|raise|class|with|yield|async|await|global|nonlocal|is|del)\b|'(class|with|yield|async|await|global|nonlocal|is|del|try|except|raise|finally|assert)'|keyword`), "Starlark has no such statement"},
 	{regexp.MustCompile(`undefined: f\b|got string literal, want newline`), "there are no f-strings: use \"%s\" % x or \"{}\".format(x)"},
-	{regexp.MustCompile(`frozen|cannot reassign (global|local)`), "globals are frozen once a script is loaded: keep what changes in state or in a cell"},
+	{regexp.MustCompile(`frozen|cannot reassign (global|local)`), "globals are frozen once a script is loaded, and so is what a cell holds: keep what changes in state, or in a cell and use its update(fn)"},
 	{regexp.MustCompile(`global variable .* referenced before assignment`), "globals can't be assigned in a function: keep what changes in state or in a cell"},
 	{regexp.MustCompile(`string has no \.format_map|string has no \.decode`), "strings are text already"},
 	{regexp.MustCompile(`stack overflow`), "the recursion has no end"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -436,5 +437,59 @@ def body(req):
 	}
 	if err := exchange.Sleep(server, 60*time.Millisecond); err != nil {
 		t.Error("the server's answer was given up:", err)
+	}
+}
+
+// TestUpdate checks that the function of an update may change what it gets,
+// that nobody else sees the change before it is done, and what is said when
+// the function forgets to return it.
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	h := newHost(script.Options{})
+	s, err := h.LoadText("t.star", []byte(`
+c = cell({"a": [1], "t": (1, [2])})
+nothing = {}
+def change(d):
+    d["a"].append(2)
+    d["t"][1].append(3)
+    d["b"] = d.get("b", 0) + 1
+    return d
+def forgets(d):
+    d["b"] = 1
+def good(req):
+    before = c.get()
+    c.update(change)
+    c.update(change)
+    state.update("k", change, default = {"a": [], "t": (1, [])})
+    state.update("k", change)
+    state.update("n", lambda d: d.setdefault("x", 1) and d, default = nothing)
+    return {"body": [before, c.get(), state.get("k"), state.get("n")]}
+def lost(req): c.update(forgets)
+def lost_state(req): state.update("x", forgets, default = {})
+def frozen(req): c.get()["x"] = 1
+def none(req): return {"body": [cell(1).update(lambda n: None)]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"good":       `[{"a":[1],"t":[1,[2]]},{"a":[1,2,2],"t":[1,[2,3,3]],"b":2},{"a":[2,2],"b":2,"t":[1,[3,3]]},{"x":1}]`,
+		"lost":       "t.star:19:24: cell.update: forgets returned None for a dict, want the new value",
+		"lost_state": "t.star:20:34: state.update: forgets returned None for a dict, want the new value",
+		"frozen":     "update(fn)",
+		"none":       "[null]",
+	} {
+		handler, err := h.Handler(s.Globals[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := handler.Respond(t.Context(), newExchange("GET", "/", ""))
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = string(res.Body.(exchange.Bytes))
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
 	}
 }
