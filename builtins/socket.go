@@ -27,10 +27,12 @@ const (
 // the function of the endpoint; a goroutine of its own reads what comes, so that
 // the client's leaving is seen at once.
 type Socket struct {
-	conn *websocket.Conn
-	call *Call
-	ctx  context.Context // ends when nothing more can be sent
-	end  context.CancelCauseFunc
+	wire     wire
+	protocol string
+	talk     *dialog // in a test; else nil
+	call     *Call
+	ctx      context.Context // ends when nothing more can be sent
+	end      context.CancelCauseFunc
 
 	queue chan *message // closed when nothing more will come
 	over  atomic.Bool   // closed by either side
@@ -38,29 +40,44 @@ type Socket struct {
 	sendFn, recvFn, closeFn *starlark.Builtin
 }
 
+// wire is what messages go over.
+type wire interface {
+	Write(ctx context.Context, kind websocket.MessageType, data []byte) error
+	Close(code websocket.StatusCode, reason string) error
+	CloseNow() error
+}
+
 // AcceptSocket does the server's part of the handshake on a connection that a
 // body was given, and begins to read. A handshake that is none is answered with
 // the reason.
 func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*Socket, error) {
+	if v, ok := c.(visitor); ok {
+		return v.dialog.socket(ctx, x), nil
+	}
 	conn, err := exchange.AcceptWebSocket(ctx, x.Request, c)
 	if err != nil {
 		return nil, err
 	}
 	conn.SetReadLimit(maxMessage)
-	s := &Socket{conn: conn, queue: make(chan *message, maxQueue)}
+	s := &Socket{wire: conn, protocol: conn.Subprotocol(), queue: make(chan *message, maxQueue)}
+	s.bind(ctx)
+	go s.read(conn)
+	return s, nil
+}
+
+// bind makes what the socket needs to be used, until ctx ends.
+func (s *Socket) bind(ctx context.Context) {
 	s.ctx, s.end = context.WithCancelCause(ctx)
 	s.sendFn = method(s, "ws.send", (*Socket).send)
 	s.recvFn = method(s, "ws.recv", (*Socket).recv)
 	s.closeFn = method(s, "ws.close", (*Socket).closeCall)
-	go s.read()
-	return s, nil
 }
 
 // read takes what comes until the client leaves.
-func (s *Socket) read() {
+func (s *Socket) read(conn *websocket.Conn) {
 	defer close(s.queue)
 	for {
-		kind, data, err := s.conn.Read(context.Background())
+		kind, data, err := conn.Read(context.Background())
 		if err != nil {
 			s.over.Store(true)
 			if len(s.queue) == 0 {
@@ -101,10 +118,10 @@ func (s *Socket) Finish(err error) {
 		for range s.queue {
 		}
 	}()
-	timer := time.AfterFunc(lastWords, func() { s.conn.CloseNow() })
-	s.conn.Close(code, reason)
+	timer := time.AfterFunc(lastWords, func() { s.wire.CloseNow() })
+	s.wire.Close(code, reason)
 	timer.Stop()
-	s.conn.CloseNow()
+	s.wire.CloseNow()
 	s.end(nil)
 }
 
@@ -139,7 +156,7 @@ func (s *Socket) Attr(name string) (starlark.Value, error) {
 	case "closed":
 		return starlark.Bool(s.over.Load() || s.ctx.Err() != nil), nil
 	case "protocol":
-		return starlark.String(s.conn.Subprotocol()), nil
+		return starlark.String(s.protocol), nil
 	case "request":
 		return s.call.Request(), nil
 	}
@@ -165,7 +182,7 @@ func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
 		}
 	}
 	s.call.waits()
-	err := s.conn.Write(s.ctx, kind, data)
+	err := s.wire.Write(s.ctx, kind, data)
 	s.call.waited()
 	if err != nil {
 		if s.over.Load() || s.ctx.Err() != nil {
@@ -182,27 +199,29 @@ func (s *Socket) recv(_ *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("timeout?", &limit); err != nil {
 		return nil, err
 	}
-	var late <-chan time.Time
+	wait := time.Duration(-1)
 	if limit != starlark.None {
 		d, ok := duration(limit)
 		if !ok {
 			return nil, fmt.Errorf("ws.recv: argument \"timeout\": got %s, want a duration (\"250ms\", \"1.5s\", or seconds)", describe(limit))
 		}
-		t := time.NewTimer(d)
-		defer t.Stop()
-		late = t.C
+		wait = d
 	}
-	m := s.next(late)
+	m := s.next(wait)
 	if m == nil {
 		return starlark.None, nil
 	}
 	return m, nil
 }
 
-// next waits for a message; nil when there will be none, or it is too late.
-func (s *Socket) next(late <-chan time.Time) *message {
+// next waits for a message, at most as long as limit if that is not negative;
+// nil when there will be none, or it is too late.
+func (s *Socket) next(limit time.Duration) *message {
 	s.call.waits()
 	defer s.call.waited()
+	if s.talk != nil {
+		return s.talk.next(s, limit)
+	}
 	select {
 	case m := <-s.queue: // what came before the end is still given
 		if m != nil {
@@ -211,6 +230,12 @@ func (s *Socket) next(late <-chan time.Time) *message {
 		s.end(errLeft)
 		return nil
 	default:
+	}
+	var late <-chan time.Time
+	if limit >= 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		late = t.C
 	}
 	select {
 	case m := <-s.queue:
@@ -236,10 +261,10 @@ func (s *Socket) closeCall(_ *Call, a Args) (starlark.Value, error) {
 		return nil, fmt.Errorf("ws.close: reason has %d bytes, want at most 123", len(reason))
 	}
 	s.over.Store(true)
-	timer := time.AfterFunc(lastWords, func() { s.conn.CloseNow() })
+	timer := time.AfterFunc(lastWords, func() { s.wire.CloseNow() })
 	defer timer.Stop()
 	s.call.waits()
-	s.conn.Close(websocket.StatusCode(code), reason)
+	s.wire.Close(websocket.StatusCode(code), reason)
 	s.call.waited()
 	return starlark.None, nil
 }
@@ -251,7 +276,7 @@ type messages struct{ s *Socket }
 
 // Next waits for a message.
 func (m messages) Next(p *starlark.Value) bool {
-	next := m.s.next(nil)
+	next := m.s.next(-1)
 	if next == nil {
 		return false
 	}

@@ -45,10 +45,10 @@ func callServe(c *Call, a Args) (starlark.Value, error) {
 
 func callCall(c *Call, a Args) (starlark.Value, error) {
 	var key string
-	var body, headers, query starlark.Value
+	var body, headers, query, messages starlark.Value
 	limit := 1 << 20
 	timeout := time.Minute
-	if err := a.Unpack("key", &key, "body?", &body, "headers?", &headers, "query?", &query, "limit?", &limit, "timeout?", &timeout); err != nil {
+	if err := a.Unpack("key", &key, "body?", &body, "headers?", &headers, "query?", &query, "limit?", &limit, "timeout?", &timeout, "messages?", &messages); err != nil {
 		return nil, err
 	}
 	if c.Env.Test == nil {
@@ -58,8 +58,16 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("call: %w", err)
 	}
+	var talk *dialog
 	if x.Request.Method == "WEBSOCKET" || x.Request.IsWebSocket() {
-		return nil, fmt.Errorf("call: %s: a WebSocket needs a connection: call its function with a struct(send=, recv=, ...) instead", key)
+		x.Request.Method = http.MethodGet
+		x.Request.Header.Set("Upgrade", "websocket")
+		x.Request.Header.Set("Connection", "Upgrade")
+		if talk, err = newDialog(c.Env, messages); err != nil {
+			return nil, fmt.Errorf("call: %w", err)
+		}
+	} else if messages != nil && messages != starlark.None {
+		return nil, fmt.Errorf("call: %s: messages are for WEBSOCKET /path", key)
 	}
 	x.ID, x.Start = c.Env.calls.Add(1), c.Env.Clock()
 	// The client leaves when its patience is at an end, by the test's clock.
@@ -85,7 +93,7 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 		c.Env.Manual.Advance(res.Delay)
 	}
 	ans := &answer{status: res.Status, header: res.Header, endpoint: x.Endpoint, took: c.Env.Clock().Sub(began), ended: true}
-	if err := ans.receive(ctx, c, leave, x, res, limit); err != nil {
+	if err := ans.receive(ctx, c, leave, x, res, limit, talk); err != nil {
 		return nil, fmt.Errorf("call: %s: %w", key, err)
 	}
 	return ans, c.alive()
@@ -99,11 +107,12 @@ type answer struct {
 	endpoint string
 	took     time.Duration // until the answer began
 	fault    string
-	ended    bool // by itself, not because the client left
+	ended    bool    // by itself, not because the client left
+	talk     *dialog // over a WebSocket, or nil
 }
 
 // receive reads the body as a client would.
-func (r *answer) receive(ctx context.Context, c *Call, leave func(), x *exchange.Exchange, res *exchange.Response, limit int) error {
+func (r *answer) receive(ctx context.Context, c *Call, leave func(), x *exchange.Exchange, res *exchange.Response, limit int, talk *dialog) error {
 	if r.fault = faultOf(res.Err); r.fault != "" {
 		r.status, r.ended = 0, false
 		return nil
@@ -124,16 +133,28 @@ func (r *answer) receive(ctx context.Context, c *Call, leave func(), x *exchange
 		return nil
 	}
 	conn := &receiver{limit: limit, leave: leave}
+	var to exchange.Conn = conn
+	if talk != nil {
+		talk.limit, talk.leave = limit, leave
+		conn, to = &talk.receiver, visitor{&talk.receiver, talk}
+	}
 	sent := make(chan error, 1)
 	go func() {
 		var err error
 		defer func() { sent <- err }()
 		defer rescue("call", &err)
-		err = res.Body.SendTo(ctx, conn)
+		err = res.Body.SendTo(ctx, to)
 	}()
 	err := conn.wait(sent, c.Env)
-	r.body = conn.buf.Bytes()
 	r.fault = faultOf(err)
+	if talk != nil && res.Status == http.StatusSwitchingProtocols {
+		r.talk, r.ended = talk, talk.closed
+		if r.fault != "" || conn.full || !talk.closed {
+			return nil
+		}
+		return err
+	}
+	r.body = conn.buf.Bytes()
 	switch {
 	case r.fault != "", conn.full, c.Context.Err() == nil && ctx.Err() != nil:
 		r.ended = false
@@ -260,6 +281,21 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 			return starlark.None, nil
 		}
 		return starlark.String(r.fault), nil
+	case "messages":
+		if r.talk == nil {
+			return starlark.None, nil
+		}
+		return starlark.NewList(slices.Clone(r.talk.sent)), nil
+	case "code":
+		if r.talk == nil || !r.talk.closed {
+			return starlark.None, nil
+		}
+		return starlark.MakeInt(r.talk.code), nil
+	case "reason":
+		if r.talk == nil {
+			return starlark.String(""), nil
+		}
+		return starlark.String(r.talk.reason), nil
 	case "complete":
 		return starlark.Bool(r.ended), nil
 	case "json":
@@ -304,6 +340,9 @@ func answerType() Type {
 		field("latency_ms", "How long the answer took to begin, by the test's clock."),
 		field("fault", "The kind of the fault that ended the answer, or None."),
 		field("complete", "Whether the body came to its end; a stream that the client left did not."),
+		field("messages", "What a WEBSOCKET function sent, a list of text and bytes; None for other answers."),
+		field("code", "The code with which a WEBSOCKET function closed, 1000 at its end; None when the client left first."),
+		field("reason", "What it gave as the reason, else \"\"."),
 	}}
 }
 

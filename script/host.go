@@ -191,9 +191,13 @@ func (h *Host) put(r *runner) {
 	h.idle.Put(r)
 }
 
-// renew gives the thread its full number of steps again.
-func (r *runner) renew() {
-	r.limit = r.thread.Steps + r.host.maxSteps
+// renew gives the thread its full number of steps again. When it is looked at
+// next stays as it is: who waits all the time is looked at, too.
+func (r *runner) renew() { r.limit = r.thread.Steps + r.host.maxSteps }
+
+// start has the thread looked at from here on.
+func (r *runner) start() {
+	r.renew()
 	r.thread.SetMaxExecutionSteps(r.thread.Steps + min(stride, r.host.maxSteps))
 }
 

@@ -145,7 +145,7 @@ func (m *memory) free() {
 func (r *runner) begin() {
 	r.turn += oneTurn
 	r.state.Store(r.turn | computing)
-	r.renew()
+	r.start()
 }
 
 // finish marks it as idle; false means that it was ended and is of no more use.

@@ -196,7 +196,47 @@ def test_upstream():
     assert.eq((r.status, r.text), (203, "/real"))
 
 def test_socket():
-    assert.fails(lambda: call("WEBSOCKET /ws"), "a WebSocket needs a connection")
+    def echo(ws):
+        for msg in ws:
+            ws.send(msg.bytes if msg.binary else msg.text)
+    def pushes(ws):
+        n = 0
+        while not ws.closed:
+            msg = ws.recv(timeout = "250ms")
+            ws.send(msg.json() if msg else n)
+            n += 1
+    def closes(ws):
+        if ws.recv().text == "go":
+            ws.close(4000, "gone to " + ws.request.query["to"])
+    def sleeps(ws):
+        while True:
+            ws.send(b"x")
+            sleep("10s")
+    def mute(ws):
+        ws.recv()
+        while True:
+            ws.recv(timeout = 0)
+    serve({
+        "WEBSOCKET /echo": echo, "WEBSOCKET /pushes": pushes, "WEBSOCKET /closes": closes, "WEBSOCKET /sleeps": sleeps,
+        "WEBSOCKET /mute": mute, "WEBSOCKET /boom": lambda ws: fail("boom"), "GET /echo": {"status": 426},
+    })
+    r = call("WEBSOCKET /echo", messages = ["hi", b"\x00", {"a": 1}])
+    assert.eq((r.status, r.messages, r.code, r.complete), (101, ["hi", b"\x00", '{"a":1}'], None, False))
+    then = now_epoch()
+    r = call("WEBSOCKET /pushes", messages = [[7], 1.1, [8], 0.6])
+    assert.eq(r.messages, ["[7]", "1", "2", "3", "4", "[8]", "6", "7"])
+    assert.eq((r.code, r.complete, now_epoch() - then), (None, False, 1))
+    assert.eq(len(call("WEBSOCKET /pushes", timeout = "10s").messages), 40)
+    r = call("WEBSOCKET /closes?to=bed", messages = ["go"])
+    assert.eq((r.code, r.reason, r.messages), (4000, "gone to bed", []))
+    r = call("WEBSOCKET /sleeps")
+    assert.eq((r.messages, r.code, r.complete), ([b"x"] * 6, None, False))
+    assert.eq(call("WEBSOCKET /mute").messages, [])
+    assert.eq(call("GET /echo").messages, None)
+    assert.eq(call("GET /echo", headers = {"Upgrade": "websocket"}, messages = ["x"]).messages, ["x"])
+    assert.fails(lambda: call("GET /echo", messages = ["x"]), "messages are for WEBSOCKET")
+    assert.fails(lambda: call("WEBSOCKET /boom"), "boom")
+    assert.fails(lambda: call("WEBSOCKET /echo", messages = [-1]), "no pause")
 
 def test_no_upstream():
     assert.fails(lambda: call("GET /real"), "real server")

@@ -1,0 +1,176 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// dialog is the client of a WebSocket in a test: it says what it was given to
+// say, by the test's clock, and keeps what it is sent. The thread that runs the
+// function of the endpoint is the only one that uses it until that has ended.
+type dialog struct {
+	receiver // counts what comes, and lets the client leave
+
+	env  *Env
+	ctx  context.Context // of the socket
+	said []utterance
+	end  time.Time // of the silence after the last word
+	mute bool      // nothing was given to say: the client only listens
+
+	sent   []starlark.Value
+	gone   bool // the client has left
+	closed bool // the function has closed it
+	code   int
+	reason string
+}
+
+// utterance is a message with the time at which it is said.
+type utterance struct {
+	at time.Time
+	*message
+}
+
+// newDialog reads the messages of call(): text, bytes, values that are sent as
+// JSON, and numbers, which are pauses in seconds.
+func newDialog(env *Env, messages starlark.Value) (*dialog, error) {
+	d := &dialog{env: env, end: env.Clock()}
+	if messages == nil || messages == starlark.None {
+		d.mute = true
+		return d, nil
+	}
+	list, ok := messages.(starlark.Iterable)
+	if !ok {
+		return nil, fmt.Errorf("argument \"messages\": got %s, want list", describe(messages))
+	}
+	it := list.Iterate()
+	defer it.Done()
+	var v starlark.Value
+	for it.Next(&v) {
+		m := &message{text: true}
+		switch v := v.(type) {
+		case starlark.Int, starlark.Float:
+			pause, ok := duration(v)
+			if !ok {
+				return nil, fmt.Errorf("argument \"messages\": %s is no pause in seconds", v)
+			}
+			d.end = d.end.Add(pause)
+			continue
+		case starlark.String:
+			m.data = []byte(v)
+		case starlark.Bytes:
+			m.data, m.text = []byte(v), false
+		default:
+			var err error
+			if m.data, err = AppendJSON(nil, v); err != nil {
+				return nil, fmt.Errorf("argument \"messages\": %w", err)
+			}
+		}
+		d.said = append(d.said, utterance{d.end, m})
+	}
+	return d, nil
+}
+
+// socket is the end of it that the function has.
+func (d *dialog) socket(ctx context.Context, x *exchange.Exchange) *Socket {
+	s := &Socket{wire: d, talk: d, queue: make(chan *message)}
+	close(s.queue)
+	for v := range strings.SplitSeq(x.Request.Header.Get("Sec-WebSocket-Protocol"), ",") {
+		s.protocol = strings.TrimSpace(v)
+		break
+	}
+	s.bind(ctx)
+	d.ctx = s.ctx
+	return s
+}
+
+// next is what the client says next: it is waited for on the test's clock, at
+// most as long as limit if that is not negative. Nil means that it said nothing
+// in time, or has left, which it does when all is said.
+func (d *dialog) next(s *Socket, limit time.Duration) *message {
+	if d.gone || d.closed || s.ctx.Err() != nil {
+		return nil
+	}
+	if limit != 0 { // who asks without end, but does not wait, does nothing
+		d.progress.Add(1)
+	}
+	due := d.end
+	if len(d.said) > 0 {
+		due = d.said[0].at
+	}
+	wait := due.Sub(d.env.Clock())
+	if limit >= 0 && (wait > limit || d.mute) {
+		d.pass(limit)
+		return nil
+	}
+	if wait > 0 {
+		d.pass(wait)
+	}
+	switch {
+	case s.ctx.Err() != nil:
+		return nil
+	case len(d.said) == 0:
+		d.gone = true
+		s.over.Store(true)
+		s.end(errLeft)
+		return nil
+	}
+	m := d.said[0].message
+	d.said = d.said[1:]
+	return m
+}
+
+func (d *dialog) pass(t time.Duration) {
+	if d.env.Manual != nil {
+		d.env.Manual.Advance(t)
+	}
+}
+
+// Write keeps a message.
+func (d *dialog) Write(_ context.Context, kind websocket.MessageType, data []byte) error {
+	if d.gone || d.closed {
+		return errLeft
+	}
+	if _, err := d.receiver.Write(data); err != nil {
+		d.gone = true
+		return errLeft
+	}
+	if kind == websocket.MessageText {
+		d.sent = append(d.sent, starlark.String(data))
+	} else {
+		d.sent = append(d.sent, starlark.Bytes(data))
+	}
+	return nil
+}
+
+// Close notes with what the function closed, if it was the first to do so.
+func (d *dialog) Close(code websocket.StatusCode, reason string) error {
+	if d.gone || d.closed || d.ctx.Err() != nil {
+		return errors.New("closed before")
+	}
+	d.closed, d.code, d.reason = true, int(code), reason
+	return nil
+}
+
+// CloseNow has nothing to do.
+func (d *dialog) CloseNow() error { return nil }
+
+// visitor is the connection that a dialog comes over.
+type visitor struct {
+	*receiver
+	dialog *dialog
+}
+
+// Interface guards.
+var (
+	_ wire          = (*dialog)(nil)
+	_ wire          = (*websocket.Conn)(nil)
+	_ exchange.Conn = visitor{}
+)
