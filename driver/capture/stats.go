@@ -6,6 +6,7 @@ type Stats struct {
 	Bytes    int64  `json:"bytes"`     // memory they take
 	MaxBytes int64  `json:"max_bytes"` // memory they may take
 	Total    uint64 `json:"total"`     // entries ever added
+	First    uint64 `json:"first"`     // number of the oldest that is held
 	// Dropped entries went for want of room, DroppedBytes is what they took.
 	Dropped      uint64 `json:"dropped"`
 	DroppedBytes int64  `json:"dropped_bytes"`
@@ -27,6 +28,7 @@ func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	s.Entries = int(j.last + 1 - j.oldest())
 	s.Bytes, s.MaxBytes, s.Total = j.live, j.maxBytes, j.last
+	s.First = j.oldest()
 	s.Dropped, s.DroppedBytes = j.dropped, j.droppedBytes
 	j.mu.Unlock()
 	j.spool.stats(&s)
