@@ -40,6 +40,8 @@ type Defaults struct {
 	Latency time.Duration
 	// File makes what answers with a file; nil when files can't be had.
 	File func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler
+	// FilesDir is where it looks, for errors.
+	FilesDir string
 }
 
 // parts are the keys that response() and a plain dict share.

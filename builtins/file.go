@@ -14,20 +14,30 @@ func fileModule() Module {
 	return Module{
 		Doc: "The files directory, for handlers that need more of a file than to send it.",
 		Funcs: []Func{
-			{"read_file", "path, default=None", "The content of a file in the files directory, in bytes; default when there is none. A file that is only sent is better left to response(file = path), which reads it piece by piece.", "read_file(\"no-such.jpg\")  # => None\nread_file(\"no-such.jpg\", default=b\"\")  # => b\"\"", callReadFile},
+			{"read_file", "path, default=None", "The content of a file in the files directory, in bytes; default when there is none, and an error without a default. A file that is only sent is better left to response(file = path), which reads it piece by piece.", "read_file(\"no-such.jpg\", default=None)  # => None\nread_file(\"no-such.jpg\", default=b\"\")  # => b\"\"", callReadFile},
 		},
 	}
 }
 
 func callReadFile(c *Call, a Args) (starlark.Value, error) {
 	var name string
-	var def starlark.Value = starlark.None
+	var def starlark.Value
 	if err := a.Unpack("path", &name, "default?", &def); err != nil {
 		return nil, err
 	}
+	missing := func() (starlark.Value, error) {
+		if def != nil {
+			return def, nil
+		}
+		where := "there are no files here"
+		if dir := c.defaults().FilesDir; dir != "" {
+			where = "no such file in " + dir
+		}
+		return nil, fmt.Errorf("read_file: %q: %s (read_file(path, default=None) gives None)", name, where)
+	}
 	open := c.defaults().File
 	if open == nil {
-		return def, nil
+		return missing()
 	}
 	// The handler of a mock's file knows what may be read; it is asked as a
 	// client without conditions would.
@@ -40,7 +50,7 @@ func callReadFile(c *Call, a Args) (starlark.Value, error) {
 		if closer, ok := res.Body.(interface{ Close() error }); ok {
 			closer.Close()
 		}
-		return def, nil
+		return missing()
 	}
 	if res.Body == nil {
 		return starlark.Bytes(""), nil

@@ -3,6 +3,7 @@ package builtins
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,10 +105,23 @@ func laidOut(b []byte, prefix, indent int) int {
 }
 
 func jsonDecode(c *Call, a Args) (starlark.Value, error) {
-	var x []byte
-	var def starlark.Value
-	if err := a.Unpack("x", &x, "default?", &def); err != nil {
+	var from, def starlark.Value
+	if err := a.Unpack("x", &from, "default?", &def); err != nil {
 		return nil, err
+	}
+	var x []byte
+	switch from := from.(type) {
+	case starlark.NoneType:
+		if def != nil {
+			return def, nil
+		}
+		return nil, errors.New("json.decode: got None instead of text: what should have given it found nothing")
+	case starlark.String:
+		x = []byte(from)
+	case starlark.Bytes:
+		x = []byte(from)
+	default:
+		return nil, fmt.Errorf("json.decode: argument \"x\": got %s, want string or bytes", describe(from))
 	}
 	v, err := DecodeJSON(x)
 	if err == nil {

@@ -117,7 +117,7 @@ func TestRobust(t *testing.T) {
 
 	t.Run("limits", func(t *testing.T) {
 		for name, want := range map[string]string{
-			"/loop":    path + ":6:11: step limit exceeded: more than 2000000 steps without a wait (scripts.max_steps)",
+			"/loop":    path + ":6:9: step limit exceeded: more than 2000000 steps without a wait (scripts.max_steps)",
 			"/recurse": path + ":10:",
 			"/sleeper": path + ":15:14: time limit exceeded: more than 2s (scripts.max_time)",
 			"/boom":    path + ":23:30: sprig.div: internal error: ",

@@ -26,7 +26,7 @@ func TestAddonMocks(t *testing.T) {
 	b.want("Addon mock set: GET /y → pass", "set_mock_addon", "get", "/y", "pass", `{"a": [1]}`)
 	b.want(`{"GET /x":{"addon":"pass","addon_config":{}},"GET /y":{"addon":"pass","addon_config":{"a":[1]}}}`, "list_mocks")
 	b.want("Addon not found: nope", "set_mock_addon", "GET", "/z", "nope", "{}")
-	b.want("Addon broken: "+broken+":2:12: undefined: tru", "set_mock_addon", "GET", "/z", "broken", "{}")
+	b.want("Addon broken: "+broken+":2:12: undefined: tru (did you mean True?)", "set_mock_addon", "GET", "/z", "broken", "{}")
 	b.want(`Addon old: old.py is Python, but addons are Starlark scripts (old.star): see "Porting Python addons" in the README`,
 		"set_mock_addon", "GET", "/z", "old", "{}")
 	if got := b.call("set_mock_addon", "GET", "/z", "pass", "{"); !strings.HasPrefix(got, "Invalid JSON: ") {
@@ -53,7 +53,7 @@ func TestAddonMocks(t *testing.T) {
 		t.Error(got)
 	}
 	faults := fmt.Sprint(b.status()["addon_errors"])
-	if !strings.Contains(faults, lib+":2:12: undefined: tru") {
+	if !strings.Contains(faults, lib+":2:12: undefined: tru (did you mean True?)") {
 		t.Error(faults)
 	}
 	b.write("addons/lib.star", "def f(config):\n    return None\n")

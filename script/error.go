@@ -10,6 +10,8 @@ import (
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"starproxy/builtins"
 )
 
 // Position is a place in a document or script. Line and Column count from 1
@@ -111,6 +113,19 @@ func newError(err error) *Error {
 	return e
 }
 
+// newErrorAmong is newError for what does not compile; names are those that it
+// could use.
+func newErrorAmong(err error, names []string) *Error {
+	e := newError(err)
+	name, ok := strings.CutPrefix(e.Message, "undefined: ")
+	if ok && e.Hint == "" && !strings.Contains(name, " ") {
+		if near := builtins.Nearest(name, append(names, starlark.Universe.Keys()...)); near != "" {
+			e.Hint = "did you mean " + near + "?"
+		}
+	}
+	return e
+}
+
 // How many calls an Error tells of a deep recursion.
 const (
 	outerFrames = 10
@@ -144,12 +159,22 @@ var hints = []struct {
 	{regexp.MustCompile(`undefined: true\b`), "write True"},
 	{regexp.MustCompile(`undefined: false\b`), "write False"},
 	{regexp.MustCompile(`undefined: (null|nil|undefined)\b`), "write None"},
-	{regexp.MustCompile(`undefined: (try|except|raise)\b`), "there are no exceptions: use try_(fn, *args), or fail(message)"},
 	{regexp.MustCompile(`undefined: import\b|got import|'import'`), "there is no import: use load(\"file.star\", \"name\")"},
-	{regexp.MustCompile(`undefined: (try|except|raise|class|with|yield|async|await|global|nonlocal|is|del)\b|'(class|with|yield|async|await|global|nonlocal|is|del|try|except|raise|finally|assert)'|keyword`), "Starlark has no such statement"},
-	{regexp.MustCompile(`undefined: f\b|got string literal, want newline`), "there are no f-strings: use \"%s\" % x or \"{}\".format(x)"},
+	{regexp.MustCompile(`(undefined: |got |')(try|except|finally)\b`), "there are no exceptions: r = try_(fn, arg), then r.ok, r.value and r.error"},
+	{regexp.MustCompile(`(undefined: |got |')(raise|assert)\b`), "there are no exceptions: use fail(message)"},
+	{regexp.MustCompile(`(undefined: |got |')class\b`), "there are no classes: use functions and struct(x = 1), and state or a cell for what changes"},
+	{regexp.MustCompile(`(undefined: |got |')with\b`), "there is no with: use read_file(\"name\")"},
+	{regexp.MustCompile(`(undefined: |got |')(global|nonlocal)\b`), "a function can't assign to a global: keep what changes in state or in a cell"},
+	{regexp.MustCompile(`(undefined: |got |')is\b`), "there is no is: write == or !="},
+	{regexp.MustCompile(`(undefined: |got |')del\b`), "there is no del: use d.pop(key) or l.pop(i)"},
+	{regexp.MustCompile(`(undefined: |got |')(yield|async|await)\b|keyword`), "Starlark has no such statement"},
+	{regexp.MustCompile(`undefined: f\b|got (string|bytes) literal`), "there are no f-strings: use \"%s\" % x or \"{}\".format(x)"},
 	{regexp.MustCompile(`frozen|cannot reassign (global|local)`), "globals are frozen once a script is loaded, and so is what a cell holds: keep what changes in state, or in a cell and use its update(fn)"},
-	{regexp.MustCompile(`global variable .* referenced before assignment`), "globals can't be assigned in a function: keep what changes in state or in a cell"},
+	{regexp.MustCompile(`global variable .* referenced before assignment`), "a function can't assign to a global: keep what changes in state or in a cell"},
+	{regexp.MustCompile(`local variable .* referenced before assignment`), "if a global is meant, a function can't assign to it: keep what changes in state or in a cell"},
+	{regexp.MustCompile(`key .* not in dict`), "d.get(key, default) is no error"},
+	{regexp.MustCompile(`(operation NoneType|^NoneType has no )`), "the value is None: what it came from found nothing, or has no return"},
+	{regexp.MustCompile(`step limit exceeded`), "an endless loop?"},
 	{regexp.MustCompile(`string has no \.format_map|string has no \.decode`), "strings are text already"},
 	{regexp.MustCompile(`stack overflow`), "the recursion has no end"},
 }

@@ -30,6 +30,7 @@ func TestReadFile(t *testing.T) {
 	}
 	o := testOptions()
 	o.MaxBody = 1000
+	o.Answering.FilesDir = dir
 	o.Answering.File = func(name string, status int, h http.Header, typ string, delay time.Duration) exchange.Handler {
 		return mock.NewFile(dir, name, status, h, typ, delay)
 	}
@@ -39,10 +40,11 @@ def test_content():
     assert.eq(read_file("empty"), b"")
 
 def test_missing():
-    assert.eq(read_file("c"), None)
+    assert.eq(read_file("c", default = None), None)
+    assert.fails(lambda: read_file("c"), "read_file: \"c\": no such file in")
     assert.eq(read_file("c", default = b"x"), b"x")
-    assert.eq(read_file("a"), None)
-    assert.eq(read_file("../secret"), None)
+    assert.eq(read_file("a", default = None), None)
+    assert.eq(read_file("../secret", default = None), None)
 
 def test_large():
     assert.fails(lambda: read_file("large"), "read_file: large is larger than 1000 bytes .scripts.max_body.")

@@ -201,3 +201,33 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestHints checks what is said to people who write Python.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	h := newHost(script.Options{MaxSteps: 100_000})
+	for src, want := range map[string]string{
+		"class A:\n    pass\n":                       "t.star:1:1: got class, want primary expression (there are no classes",
+		"def f():\n    try:\n        pass\n":         "try_(fn, arg)",
+		"def f():\n    raise ValueError(1)\n":        "fail(message)",
+		"def f(x):\n    if x is None:\n        pass": "write == or !=",
+		"x = f\"a\"\n":                               "no f-strings",
+		"x = {\"a\": f\"a\"}\n":                      "no f-strings",
+		"x = [1, f\"a\"]\n":                          "no f-strings",
+		"print(f\"a\", 1)\n":                         "no f-strings",
+		"def f():\n    return f\"a\"\n":              "no f-strings",
+		"respones(1)\n":                              "t.star:1:1: undefined: respones (did you mean response?)",
+		"total = 0\ndef f():\n    total += 1\nf()":   "t.star:3:5: local variable total referenced before assignment (if a global is meant, a function can't assign to it: keep what changes in state or in a cell)",
+		"{\"a\": 1}[\"q\"]":                          "key \"q\" not in dict (d.get(key, default) is no error)",
+		"None[\"q\"]":                                "the value is None",
+		"None.q":                                     "the value is None",
+		"json.decode(None)":                          "json.decode: got None instead of text: what should have given it found nothing",
+		"read_file(\"x\")":                           "read_file: \"x\": there are no files here",
+		"def f():\n    x = 1\n    while True:\n        pass\nf()":              "t.star:3:5: step limit exceeded: more than 100000 steps without a wait (scripts.max_steps) (an endless loop?)",
+		"def f():\n    x = 1\n    while x:\n        y = 2\n        x = 3\nf()": "t.star:3:11: step limit",
+	} {
+		if _, err := h.LoadText("t.star", []byte(src)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", src, err, want)
+		}
+	}
+}

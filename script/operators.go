@@ -15,18 +15,30 @@ type bounded struct{}
 
 // program compiles a script.
 func program(file *syntax.File, names starlark.StringDict) (*starlark.Program, error) {
-	bounded{}.stmts(file.Stmts)
-	return starlark.FileProgram(file, names.Has)
+	file.Stmts = bounded{}.stmts(file.Stmts)
+	prog, err := starlark.FileProgram(file, names.Has)
+	if err != nil {
+		return nil, newErrorAmong(err, builtins.Visible(names))
+	}
+	return prog, nil
 }
 
 // maxFactor is the literal factor up to which a product is left alone: it
 // grows no faster than a sum.
 const maxFactor = 16
 
-func (b bounded) stmts(list []syntax.Stmt) {
+// stmts goes through a block. A loop gets a landmark: what is ended in code that
+// has no place of its own, as in while True: pass, is where the one before is.
+func (b bounded) stmts(list []syntax.Stmt) []syntax.Stmt {
+	out := make([]syntax.Stmt, 0, len(list))
 	for _, s := range list {
 		b.stmt(s)
+		if loop, ok := s.(*syntax.WhileStmt); ok {
+			out = append(out, landmark(loop.While))
+		}
+		out = append(out, s)
 	}
+	return out
 }
 
 func (b bounded) stmt(s syntax.Stmt) {
@@ -52,26 +64,20 @@ func (b bounded) stmt(s syntax.Stmt) {
 		}
 	case *syntax.DefStmt:
 		b.params(s.Params)
-		b.stmts(s.Body)
+		s.Body = b.stmts(s.Body)
 	case *syntax.ExprStmt:
 		s.X = b.expr(s.X)
 	case *syntax.IfStmt:
 		s.Cond = b.expr(s.Cond)
-		b.stmts(s.True)
-		b.stmts(s.False)
+		s.True = b.stmts(s.True)
+		s.False = b.stmts(s.False)
 	case *syntax.ForStmt:
 		b.target(s.Vars)
 		s.X = b.expr(s.X)
-		b.stmts(s.Body)
+		s.Body = b.stmts(s.Body)
 	case *syntax.WhileStmt:
-		if placeless(s) {
-			// Code for which the interpreter knows a place: an endless loop
-			// ends there.
-			zero := &syntax.Literal{Token: syntax.INT, TokenPos: s.While, Raw: "0", Value: int64(0)}
-			s.Body = append([]syntax.Stmt{&syntax.ExprStmt{X: &syntax.UnaryExpr{OpPos: s.While, Op: syntax.PLUS, X: zero}}}, s.Body...)
-		}
 		s.Cond = b.expr(s.Cond)
-		b.stmts(s.Body)
+		s.Body = b.stmts(s.Body)
 	case *syntax.ReturnStmt:
 		if s.Result != nil {
 			s.Result = b.expr(s.Result)
@@ -79,25 +85,10 @@ func (b bounded) stmt(s syntax.Stmt) {
 	}
 }
 
-// placeless tells whether the compiled loop would have no place.
-func placeless(s *syntax.WhileStmt) bool {
-	switch s.Cond.(type) {
-	case *syntax.Ident, *syntax.Literal:
-	default:
-		return false
-	}
-	for _, stmt := range s.Body {
-		switch stmt := stmt.(type) {
-		case *syntax.BranchStmt:
-		case *syntax.AssignStmt:
-			if _, ok := stmt.RHS.(*syntax.Literal); !ok || stmt.Op != syntax.EQ {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
+// landmark is code that does nothing, but for which the interpreter knows a place.
+func landmark(at syntax.Position) syntax.Stmt {
+	zero := &syntax.Literal{Token: syntax.INT, TokenPos: at, Raw: "0", Value: int64(0)}
+	return &syntax.ExprStmt{X: &syntax.UnaryExpr{OpPos: at, Op: syntax.PLUS, X: zero}}
 }
 
 // target goes through the left side of an assignment.

@@ -99,7 +99,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	case err != nil:
 		return "", newError(err)
 	}
-	bounded{}.stmts(file.Stmts)
+	file.Stmts = bounded{}.stmts(file.Stmts)
 	now := time.Now()
 	s.t.host.env.Manual.Advance(now.Sub(s.last))
 	s.last = now

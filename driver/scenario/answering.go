@@ -18,7 +18,7 @@ func Answering(env Env) *script.Answering { return newCompiler(env, mock.Source{
 func (c *compiler) answering() *script.Answering {
 	dir := c.env.FilesDir
 	how := &script.Answering{
-		Defaults: builtins.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency},
+		Defaults: builtins.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency, FilesDir: dir},
 		Compile:  c.answer,
 	}
 	how.File = func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler {
