@@ -52,7 +52,7 @@ func times(a, b int) int {
 // Operators are what the host puts in the place of operators and methods that
 // can make something enormous of little, under names that no script can
 // write. "+", "*" and "%" take both operands; "*=", "%=" and "+=" the right one, and
-// give what stands in for it; "*args" takes what is spread over a call; a
+// give it, or what stands in for it; "*args" takes what is spread over a call; a
 // method's name after a dot takes the receiver and gives the method.
 func Operators() starlark.StringDict {
 	names := starlark.StringDict{
@@ -60,7 +60,7 @@ func Operators() starlark.StringDict {
 		"*":     operator("*", multiply),
 		"%":     operator("%", remainder),
 		"*=":    stand("*=", multiply),
-		"%=":    stand("%=", remainder),
+		"%=":    starlark.NewBuiltin("%=", filling),
 		"+=":    spread("+="),
 		"*args": spread("*args"),
 	}
@@ -131,6 +131,16 @@ func stand(name string, fn func(*Call, starlark.Value, starlark.Value) (starlark
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		return operand{args[0], CallOf(thread), fn}, nil
 	})
+}
+
+// filling refuses values that are too long for a text to be filled with. (Text
+// takes any operand of %= for the value, so none can stand in for it.)
+func filling(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (v starlark.Value, err error) {
+	defer rescue("%=", &err)
+	if err := CallOf(thread).fits("%=", 0, args[0]); err != nil {
+		return nil, err
+	}
+	return args[0], nil
 }
 
 // spread refuses what has too many elements to be gone through in one step.

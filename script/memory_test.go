@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.starlark.net/starlark"
+
 	"starproxy/builtins"
 	"starproxy/script"
 )
@@ -144,4 +146,64 @@ func TestHostIsCollected(t *testing.T) {
 		}
 	}
 	t.Error("the host is still there")
+}
+
+// TestOperators checks that what has a bound means what it means without.
+func TestOperators(t *testing.T) {
+	t.Parallel()
+	s, err := newHost(script.Options{}).LoadText("t.star", []byte(`
+def branch(x):
+    if x:
+        return 1
+def branches(x):
+    if x:
+        return 1
+    elif x == None:
+        while x == None:
+            x = 2
+    else:
+        pass
+    return x
+order = []
+def seen(x):
+    order.append(x)
+    return x
+def main():
+    a, b, n, d = "ab", [1], 20, {"k": "x", "l": [1]}
+    seen(a) * seen(n)
+    seen("-") + seen(a)
+    seen(a) + seen("%s") % seen(n)
+    d[seen("k")] *= seen(n)
+    d[seen("l")] += seen(b)
+    pos = [7 % n, 2.5 * n, n * 2.5, n % 7, -n % 7, 1000000000000 * 1000000000000]
+    m = "%s-%d" % (a, n)
+    m %= ()
+    b += [2]
+    b *= 2
+    c = a
+    c += a
+    c *= n
+    ext = [1]
+    ext.extend(range(3))
+    ext += (4, 5)
+    kw = dict(a = 1)
+    kw.update([("b", 2)], c = 3)
+    star = max(*ext)
+    text = ["a-b".split("-"), ",".join(["x"] * 17), "aXa".replace("a", "b", 1), "{x}{}".format(1, x = 2), "é".elems(), [len(x * n) for x in ["ab"]], (lambda x, y = n * 17: x * y)(17)]
+    t = time.parse_duration("1s")
+    t *= n
+    fails = [try_(lambda: "a" * "b").error, try_(lambda: [] % 1).error, try_(lambda: {}.join).error, try_(lambda: "a".joyn).error, try_(lambda: 1 + a).error]
+    return str([branch(0), branches(None), order, d, pos, m, b, c, ext, kw, star, text[:4], text[5:], str(t), fails])
+out = main()
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := strings.Repeat("x", 20)
+	want := `[None, 2, ["ab", 20, "-", "ab", "ab", "%s", 20, "k", 20, "l", [1, 2]], {"k": "` + x + `", "l": [1, 1]}, [7, 50.0, 50.0, 6, 1, 1000000000000000000000000], "ab-20", [1, 2, 1, 2], "` +
+		strings.Repeat("ab", 40) + `", [1, 0, 1, 2, 4, 5], {"a": 1, "b": 2, "c": 3}, 5, [["a", "b"], "x` + strings.Repeat(",x", 16) + `", "bXa", "21"], [[40], 5780], "20s", ` +
+		`["unknown binary op: string * string", "unknown binary op: list % int", "dict has no .join field or method", "string has no .joyn field or method (did you mean .join?)", "unknown binary op: int + string"]]`
+	if got := string(s.Globals["out"].(starlark.String)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }

@@ -30,6 +30,9 @@ const maxFactor = 16
 // stmts goes through a block. A loop gets a landmark: what is ended in code that
 // has no place of its own, as in while True: pass, is where the one before is.
 func (b bounded) stmts(list []syntax.Stmt) []syntax.Stmt {
+	if list == nil {
+		return nil // no else is not an empty one
+	}
 	out := make([]syntax.Stmt, 0, len(list))
 	for _, s := range list {
 		b.stmt(s)
