@@ -83,6 +83,9 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 	if err == nil && res == nil {
 		res, err = x.Forward(ctx)
 	}
+	if err == nil && res.Err != nil && faultOf(res.Err) == "" {
+		err = res.Err // a response hook was shown what failed
+	}
 	if err != nil {
 		if c.Context.Err() == nil && errors.Is(err, context.Canceled) {
 			return nil, fmt.Errorf("call: %s: no answer within %s", key, timeout)

@@ -307,6 +307,12 @@ endpoints = {
 		if got := b.get(proxy, "http://nowhere.invalid"+path); !strings.HasPrefix(got, "500 ") || !strings.Contains(got, want) {
 			t.Errorf("%s: %s", path, got)
 		}
+		b.awaitLog("script failed")
+		for len(b.logs) > 0 {
+			if text := <-b.logs; strings.Contains(text, "failed") {
+				t.Errorf("%s: it is logged twice: %s", path, text)
+			}
+		}
 	}
 	if got := b.call("load_mock_scenario_content", "t.star", "endpoints = {}\nwhile True:\n    pass\n"); !strings.Contains(got, "t.star:") || !strings.Contains(got, "(scripts.max_steps)") {
 		t.Error(got)
@@ -335,5 +341,26 @@ func TestSlowLoad(t *testing.T) {
 	b.awaitLog("scenario not reloaded; the old one stays")
 	if got := fmt.Sprint(b.status()["scenario_error"]); !strings.Contains(got, "s.star:2:6: time limit exceeded: more than 1s (scripts.max_time)") {
 		t.Error(got)
+	}
+}
+
+// A function that passes a request on is told apart from rules that did not hold.
+func TestRejectAfterNone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *Config) { c.Unmatched = Reject })
+	b.write("mock-responses/s.star", `endpoints = {
+    "GET /none": lambda req: None,
+    "GET /rules": {"rules": [{"match": {"query": {"a": "1"}}, "body": "one"}]},
+}
+`)
+	b.want("Loaded 2 endpoint(s) from s.star", "load_mock_scenario", "s.star")
+	proxy := b.start()
+	for path, want := range map[string]string{
+		"/none":  "it fits, but its function passed the request on: it returned None",
+		"/rules": "it fits, but none of its rules held",
+	} {
+		if got := b.get(proxy, "http://nowhere.invalid"+path); !strings.HasPrefix(got, "501 ") || !strings.Contains(got, want) {
+			t.Errorf("%s: %s", path, got)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -148,11 +149,15 @@ func (m *mocks) reload(l *loaded) {
 		m.tell()
 		m.log.Error("scenario not reloaded; the old one stays", scenario.Describe(err)...)
 	} else {
+		level := slog.LevelInfo
+		if l.fault != nil { // who saw it broken should see it whole
+			level = slog.LevelWarn
+		}
 		l.fault = nil
 		m.table.ReplaceSource(mock.Source{Name: source}, m.beneath(eps, source))
 		m.hook(l)
 		m.tell()
-		m.log.Info("scenario reloaded", "path", l.path, "endpoints", len(eps))
+		m.log.Log(context.Background(), level, "scenario reloaded", "path", l.path, "endpoints", len(eps))
 	}
 	if !slices.Equal(watched, l.files) {
 		l.stop()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.starlark.net/starlark"
+
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
@@ -490,6 +492,62 @@ def none(req): return {"body": [cell(1).update(lambda n: None)]}
 		}
 		if !strings.Contains(got, want) {
 			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestHooksSeeFailures checks that a response hook is shown the answer to what
+// failed, may replace it, and otherwise leaves the failure what it is.
+func TestHooksSeeFailures(t *testing.T) {
+	t.Parallel()
+	h := newHost(script.Options{})
+	s, err := h.LoadText("a.star", []byte(`
+def boom(req): fail("boom")
+def after(req, res):
+    state.set("seen", "%d %s" % (res.status, res.text))
+    if req.path == "/marked":
+        res.headers["X-Hook"] = "1"
+    if req.path == "/replaced":
+        return response(status = 299)
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks, err := h.Hooks(starlark.None, s.Globals["after"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	boom, err := h.Handler(s.Globals["boom"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
+		return nil, &exchange.UpstreamError{Err: errors.New("refused")}
+	})
+	for _, c := range []struct {
+		path   string
+		next   exchange.Handler
+		seen   string
+		status int // 0 when the failure is left
+	}{
+		{"/a", boom, "500 {\"error\":\"a.star:2:20: fail: boom\"}", 0},
+		{"/marked", boom, "500 ", 500},
+		{"/replaced", boom, "500 ", 299},
+		{"/a", away, "502 Bad gateway: ", 0},
+		{"/replaced", away, "502 ", 299},
+	} {
+		res, err := h.Wrap(hooks, c.next).Respond(t.Context(), newExchange("GET", c.path, ""))
+		seen, _ := h.State().Get("seen")
+		if text := fmt.Sprint(seen); !strings.HasPrefix(text, c.seen) {
+			t.Errorf("%s: the hook saw %s", c.path, text)
+		}
+		switch {
+		case c.status == 0 && (err == nil || res != nil):
+			t.Errorf("%s: %v, %v", c.path, res, err)
+		case c.status > 0 && (err != nil || res.Status != c.status):
+			t.Errorf("%s: %+v, %v", c.path, res, err)
+		case c.status == 500 && (res.Header.Get("X-Hook") != "1" || res.Err == nil):
+			t.Errorf("%s: %+v", c.path, res)
 		}
 	}
 }

@@ -101,11 +101,11 @@ func (h *Host) build(file, name string, items []starlark.Value) (exchange.Handle
 // report writes an error to the log and to the record of the exchange.
 func (h *Host) report(x *exchange.Exchange, err error) error {
 	var e *Error
-	if x == nil || !errors.As(err, &e) || errors.Is(err, context.Canceled) {
+	if x == nil || !errors.As(err, &e) || errors.Is(err, context.Canceled) || exchange.IsLogged(err) {
 		return err
 	}
 	text := e.Backtrace()
 	x.Notes.Add("error", text)
 	h.env.Log.Error("script failed", "endpoint", x.Endpoint, "exchange", x.ID, "error", e.Error(), "backtrace", text)
-	return err
+	return exchange.Logged(err)
 }

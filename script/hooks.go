@@ -18,7 +18,8 @@ type Hooks struct {
 	// answers. What it returns, if not None, is the answer. It may be nil.
 	Request starlark.Callable
 	// Response is called with each request and its response, which it may
-	// change. What it returns, if not None, goes out instead. It may be nil.
+	// change: that of a mock, of the real server, or the 500 or 502 of what
+	// failed. What it returns, if not None, goes out instead. It may be nil.
 	Response starlark.Callable
 }
 
@@ -88,9 +89,13 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	if res == nil && err == nil {
 		res, err = x.Forward(read)
 	}
+	failed := err
 	if err != nil {
-		cancel(nil)
-		return nil, err
+		if ctx.Err() != nil {
+			cancel(nil)
+			return nil, err // nobody waits for an answer
+		}
+		res = exchange.Failure(err) // as the client would see it
 	}
 	r := k.host.get(ctx, x)
 	r.call.Defaults = &k.how.Defaults
@@ -110,6 +115,8 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 		return nil, k.host.report(x, err)
 	case next != nil:
 		return next.Respond(ctx, x)
+	case failed != nil && out == res:
+		return nil, failed // untouched
 	}
 	return out, nil
 }

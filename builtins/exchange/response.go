@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -94,6 +95,34 @@ func (r *Response) Clone() *Response {
 func Text(status int, text string) *Response {
 	return &Response{Status: status, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: Bytes(text + "\n")}
 }
+
+// Failure is the answer to a request whose handler failed: 502 when the real
+// server is out of reach, else 500.
+func Failure(err error) *Response {
+	var res *Response
+	var up *UpstreamError
+	if errors.As(err, &up) {
+		res = Text(http.StatusBadGateway, "Bad gateway: "+err.Error())
+	} else {
+		res = JSON(http.StatusInternalServerError, map[string]string{"error": err.Error()})
+	}
+	res.Origin, res.Err = FromProxy, err
+	return res
+}
+
+// Logged marks an error that the log has already. It is the same error for all
+// else.
+func Logged(err error) error { return &logged{err} }
+
+// IsLogged tells whether the log has an error already.
+func IsLogged(err error) bool {
+	var l *logged
+	return errors.As(err, &l)
+}
+
+type logged struct{ error }
+
+func (l *logged) Unwrap() error { return l.error }
 
 // JSON makes a JSON response of v, which must be marshallable.
 func JSON(status int, v any) *Response {

@@ -50,11 +50,20 @@ func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 		if s.row.err != nil {
 			m.Why = []string{s.row.err.Error()}
 		} else if m.Why = s.row.match.Explain(r); len(m.Why) == 0 {
-			m.Why = []string{"it fits, but none of its rules held"}
+			m.Why = []string{passed(s.row.ep)}
 		}
 		misses = append(misses, m)
 	}
 	return misses
+}
+
+// passed tells why an endpoint that fits did not answer.
+func passed(ep *Endpoint) string {
+	def, ok := ep.Definition.(map[string]any)
+	if !ok || def["rules"] != nil {
+		return "it fits, but none of its rules held"
+	}
+	return "it fits, but its function passed the request on: it returned None"
 }
 
 // Reject answers what no endpoint of t does: 501 and a JSON body that names the

@@ -126,15 +126,13 @@ func (s *serving) answer() *exchange.Response {
 		return res
 	}
 	var up *exchange.UpstreamError
-	if errors.As(err, &up) {
-		res = exchange.Text(http.StatusBadGateway, "Bad gateway: "+err.Error())
+	switch {
+	case errors.As(err, &up):
 		s.p.log.Debug("real server out of reach", slog.String("url", s.req.URL()), slog.Any("error", err))
-	} else {
-		res = exchange.JSON(http.StatusInternalServerError, map[string]string{"error": err.Error()})
+	case !exchange.IsLogged(err):
 		s.p.log.Warn("mock failed", slog.String("endpoint", s.x.Endpoint), slog.Any("error", err))
 	}
-	res.Origin, res.Err = exchange.FromProxy, err
-	return res
+	return exchange.Failure(err)
 }
 
 // respond calls the handler; a panic in one is an error of its exchange.

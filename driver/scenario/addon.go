@@ -221,11 +221,15 @@ func (a *Addons) Reload() {
 		if Fingerprint(ad.files) == ad.print {
 			continue
 		}
+		level := slog.LevelInfo
+		if ad.fault != nil { // who saw it broken should see it whole
+			level = slog.LevelWarn
+		}
 		a.load(ad)
 		a.tell()
 		switch {
 		case ad.fault == nil:
-			a.log.Info("addon reloaded", "addon", ad.name, "path", ad.path)
+			a.log.Log(context.Background(), level, "addon reloaded", "addon", ad.name, "path", ad.path)
 		case ad.now.Load() != nil:
 			a.log.Error("addon not reloaded; the old one stays", append([]any{"addon", ad.name}, Describe(ad.fault)...)...)
 		default:
