@@ -48,7 +48,7 @@ func (e Entry) Summary() string { return sentence(e.Doc) }
 // Reference documents all that scripts can use, from the documentation beside
 // the code: the builtins, the values that handlers meet, the standard library.
 func Reference() ([]Section, error) {
-	var sections []Section
+	sections := []Section{topics()}
 	for _, m := range builtins.Modules() {
 		sections = append(sections, moduleSection(m))
 	}

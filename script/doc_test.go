@@ -23,7 +23,7 @@ func TestReference(t *testing.T) {
 			if e.Summary() == "" || !strings.HasSuffix(e.Summary(), ".") {
 				t.Errorf("%s: %q is no sentence", e.Name, e.Summary())
 			}
-			if !strings.HasPrefix(s.Name, "@stdlib//") {
+			if !strings.HasPrefix(s.Name, "@stdlib//") && s.Name != "script" {
 				continue
 			}
 			t.Run(e.Name, func(t *testing.T) {
@@ -31,7 +31,10 @@ func TestReference(t *testing.T) {
 				if e.Example == "" {
 					t.Fatal("has no Example: in its docstring")
 				}
-				src := "load(\"" + s.Name + "\", \"" + e.Name + "\")\n" + e.Example
+				src := e.Example
+				if s.Name != "script" {
+					src = "load(\"" + s.Name + "\", \"" + e.Name + "\")\n" + src
+				}
 				if _, err := script.Example(t.Context(), testOptions(), src, exampleExchange()); err != nil {
 					t.Errorf("%v\n%s", err, src)
 				}
@@ -56,6 +59,11 @@ func TestFind(t *testing.T) {
 		"@stdlib//rules.star": "conditional",
 		"req":                 "req.method",
 		"cookies":             "req.cookies",
+		"hooks":               "hooks",
+		"endpoints":           "endpoints",
+		"handle":              "handle",
+		"addon":               "addon",
+		"config":              "config",
 	} {
 		found, err := script.Find(sections, name)
 		if err != nil {

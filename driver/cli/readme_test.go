@@ -35,8 +35,8 @@ func TestReadmeScripts(t *testing.T) {
 		}
 		args = append(args, path)
 	}
-	if len(args) != 5 {
-		t.Fatalf("found %q in the README, expected three files", args[2:])
+	if len(args) != 6 {
+		t.Fatalf("found %q in the README, expected four files", args[2:])
 	}
 	c := newConsole()
 	c.Name = "starproxy"
