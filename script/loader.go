@@ -36,6 +36,14 @@ type Script struct {
 	Syntax *syntax.File
 }
 
+// Lookalike is the global that was probably meant to have a name, or "". It
+// begins with the same letter.
+func (s *Script) Lookalike(name string) string {
+	return builtins.Nearest(name, slices.DeleteFunc(s.Globals.Keys(), func(global string) bool {
+		return !strings.EqualFold(global[:1], name[:1])
+	}))
+}
+
 // Ext is what the name of every script ends in.
 const Ext = ".star"
 

@@ -22,7 +22,7 @@ type scriptCmd struct {
 // scriptDirs are the directories that scenarios refer to.
 type scriptDirs struct {
 	FilesDir  string `placeholder:"DIR" help:"Where the files that mocks serve lie; default the directory of the script."`
-	AddonsDir string `placeholder:"DIR" help:"Where addons lie; default the directory of the script."`
+	AddonsDir string `placeholder:"DIR" help:"Where addons lie; default addons beside the script or its directory, else the directory of the script."`
 }
 
 // env is what scenarios in the directory of a script are compiled against.
@@ -33,6 +33,13 @@ func (d scriptDirs) env(dir string) scenario.Env {
 	}
 	if env.AddonsDir == "" {
 		env.AddonsDir = dir
+		// As below the data directory: addons beside mock-responses.
+		for _, near := range []string{filepath.Join(dir, "addons"), filepath.Join(dir, "..", "addons"), filepath.Join(dir, "..", "..", "addons")} {
+			if info, err := os.Stat(near); err == nil && info.IsDir() {
+				env.AddonsDir = near
+				break
+			}
+		}
 	}
 	return env
 }

@@ -42,13 +42,19 @@ func (c *scriptCheckCmd) Run(ctx context.Context, sys *System) error {
 			return ctx.Err()
 		}
 		var warned warnings
-		err := c.check(f, slog.New(&warned))
+		var mistakes []error
+		err := c.check(f, slog.New(&warned), func(err error) { mistakes = append(mistakes, err) })
 		for _, w := range warned {
 			sys.out("%s", w)
 		}
 		if err != nil {
-			failed++
+			mistakes = append(mistakes, err)
+		}
+		for _, err := range mistakes {
 			sys.out("%s", oneLine(err))
+		}
+		if len(mistakes) > 0 {
+			failed++
 		}
 	}
 	if failed > 0 {
@@ -59,12 +65,12 @@ func (c *scriptCheckCmd) Run(ctx context.Context, sys *System) error {
 	return nil
 }
 
-// check compiles one file.
-func (c *scriptCheckCmd) check(f source, log *slog.Logger) error {
+// check compiles one file. Mistakes of single endpoints go to mistake.
+func (c *scriptCheckCmd) check(f source, log *slog.Logger, mistake func(error)) error {
 	h := script.New(scriptOptions())
 	defer h.Close()
 	env := c.env(filepath.Dir(f.path()))
-	env.Script, env.Log = h, log
+	env.Script, env.Log, env.Mistake = h, log, mistake
 	if filepath.Ext(f.file) != script.Ext {
 		_, err := scenario.Load(f.path(), env)
 		return err
@@ -81,7 +87,7 @@ func (c *scriptCheckCmd) check(f source, log *slog.Logger) error {
 	case has("endpoints") || has("hooks"):
 		_, err = scenario.Load(f.path(), env)
 	case has("handle") || has("websocket"):
-		env.AddonsDir = filepath.Dir(f.path())
+		env.AddonsDir, env.Mistake = filepath.Dir(f.path()), nil
 		env.Addons = scenario.NewAddons(h, log)
 		name := strings.TrimSuffix(filepath.Base(f.file), script.Ext)
 		for _, e := range []struct{ fn, key string }{{"handle", "GET /"}, {"websocket", "WEBSOCKET /"}} {
@@ -93,8 +99,29 @@ func (c *scriptCheckCmd) check(f source, log *slog.Logger) error {
 		if errors.As(err, &at) {
 			return at
 		}
+	default:
+		return unused(f, s)
 	}
 	return err
+}
+
+// unused tells of a script that is neither a scenario nor an addon: what its
+// globals were probably meant to be, or, where it lies among the addons, what
+// it lacks. A library that others load is all right.
+func unused(f source, s *script.Script) error {
+	at := script.Position{File: s.File, Line: 1, Column: 1}
+	for _, want := range []string{"endpoints", "hooks", "handle", "websocket"} {
+		if near := s.Lookalike(want); near != "" {
+			return &script.Error{Pos: at, Message: fmt.Sprintf("no global %s; is %s meant?", want, near)}
+		}
+	}
+	switch {
+	case filepath.Base(filepath.Dir(f.path())) == "addons" && f.named:
+		return &script.Error{Pos: at, Message: "no function handle(req, config) and none websocket(ws, config): it is no addon"}
+	case strings.TrimSuffix(filepath.Base(f.file), script.Ext) == "scenario":
+		return &script.Error{Pos: at, Message: "no global endpoints: it is no scenario"}
+	}
+	return nil
 }
 
 // isScriptOrScenario tells whether a file in a directory is to be checked. Of

@@ -296,7 +296,9 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 	h := &addonEndpoint{host: host, how: d.c.answering(), addon: ad, config: values, socket: d.method == mock.WebSocket}
 	if err != nil {
 		// It answers that it is missing, until the script comes.
-		addons.log.Warn("addon not found", "endpoint", d.path, "addon", name, "path", ad.path)
+		at := script.Position{File: d.c.src.File, Line: d.get("addon").Line, Column: d.get("addon").Column}
+		addons.log.Warn("addon not found", "endpoint", d.path, "addon", name, "path", ad.path,
+			"warning", fmt.Sprintf("%s: %s: no addon %s in %s", at, d.path, name, d.c.env.AddonsDir))
 		return h, nil
 	}
 	if _, err := h.version(h.socket); err != nil {

@@ -71,6 +71,7 @@ func fileHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.checkFile(name)
 	return withHeaders(mock.NewFile(d.c.env.FilesDir, name, a.status, a.header, a.typ, a.delay), a.templates), nil
 }
 

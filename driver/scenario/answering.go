@@ -40,7 +40,7 @@ func (c *compiler) answer(def map[string]any, where script.Position) (exchange.H
 	src := mock.Source{Name: c.src.Name, File: where.File, Line: where.Line, Column: where.Column}
 	unplace(n, src)
 	inner := *c
-	inner.src = src
+	inner.src, inner.quiet = src, true
 	d, err := inner.define(n, "answer", inStep)
 	if err != nil {
 		return nil, answerFault(where, err)

@@ -97,7 +97,7 @@ func (d *definition) child(key string, i int, n *yaml.Node, where role) (*defini
 	}
 	c, err := d.c.define(n, fmt.Sprintf("%s[%d]", d.at(key), i), where)
 	if err == nil {
-		c.method = d.method
+		c.method, c.params = d.method, d.params
 	}
 	return c, err
 }

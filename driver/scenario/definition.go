@@ -49,7 +49,8 @@ type definition struct {
 	node   *yaml.Node
 	path   string // `endpoint "GET /x": rules[0]`
 	where  role
-	method string // of the endpoint, empty for any
+	method string   // of the endpoint, empty for any
+	params []string // in its path; nil when they are not known
 	values map[string]*yaml.Node
 }
 

@@ -67,6 +67,8 @@ type compiler struct {
 	dir string
 	// answers are the values of nodes that stand for functions.
 	answers map[*yaml.Node]starlark.Value
+	// quiet keeps warnings to itself.
+	quiet bool
 }
 
 func newCompiler(env Env, src mock.Source, dir string) *compiler {
@@ -93,7 +95,11 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 		}
 		eps, err := c.endpoint(k, v)
 		if err != nil {
-			return nil, err
+			if c.env.Mistake == nil {
+				return nil, err
+			}
+			c.env.Mistake(inFile(c.src.File, err))
+			continue
 		}
 		for _, ep := range eps {
 			if line, ok := first[ep.Name]; ok {
@@ -112,6 +118,7 @@ func (c *compiler) endpoint(k, v *yaml.Node) ([]*mock.Endpoint, error) {
 	if err != nil {
 		return nil, faultf(k, "%v", err)
 	}
+	c.checkMethod(k, m)
 	if value := c.answers[v]; value != nil {
 		ep, err := c.scripted(k, v, m, value)
 		if err != nil {
@@ -148,7 +155,8 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if err := m.Compile(); err != nil {
 		return nil, faultf(k, "endpoint %q: %v", name, err)
 	}
-	d.method = m.Method
+	d.method, d.params = m.Method, params(m.Path)
+	d.checkSocket(k)
 	h, kind, err := d.handler()
 	if err != nil {
 		return nil, err

@@ -40,6 +40,9 @@ type Env struct {
 	Script *script.Host
 	// Log gets warnings about documents that load all the same; nil for none.
 	Log *slog.Logger
+	// Mistake gets the error of each endpoint that is wrong; the others are
+	// compiled all the same. Without it the first error ends the load.
+	Mistake func(error)
 }
 
 // Scenario is a document ready to answer.

@@ -35,6 +35,7 @@ func (d *definition) template(key string, n *yaml.Node) (*script.Template, error
 		})
 		return nil, faultf(at, "%s: %s", d.at(key), scriptMessage(err))
 	}
+	d.checkParams(n)
 	if d.c.env.Log != nil {
 		for _, w := range t.Warnings() {
 			d.c.env.Log.Warn("scenario template", "endpoint", d.path, "warning", w)

@@ -1,0 +1,106 @@
+package scenario
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// warn logs what is probably a mistake in a document that loads all the same,
+// with its place. What a script answers with at run time is not looked at.
+func (c *compiler) warn(n *yaml.Node, format string, args ...any) {
+	if c.env.Log == nil || c.quiet {
+		return
+	}
+	at := script.Position{File: c.src.File, Line: n.Line, Column: n.Column}
+	text := fmt.Sprintf(format, args...)
+	if place := at.String(); place != "" {
+		text = place + ": " + text
+	}
+	c.env.Log.Warn("scenario", "warning", text)
+}
+
+// methods are those that keys usually have.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "REPORT", "QUERY", mock.WebSocket}
+
+// checkMethod warns about a method that looks like a slip of the pen.
+func (c *compiler) checkMethod(k *yaml.Node, m mock.Match) {
+	if m.Method == "" || slices.Contains(methods, m.Method) {
+		return
+	}
+	near := ""
+	if name := builtins.Nearest(m.Method, methods); name != "" {
+		near = fmt.Sprintf("; did you mean %s?", name)
+	}
+	c.warn(k, "endpoint %q: %s is no usual method%s", k.Value, m.Method, near)
+}
+
+// checkSocket warns about a WEBSOCKET key with an answer that opens none. One
+// that refuses on purpose has the status of an error.
+func (d *definition) checkSocket(k *yaml.Node) {
+	if d.method != mock.WebSocket {
+		return
+	}
+	for _, key := range []string{"addon", "rules", "sequence", "patch"} {
+		if d.get(key) != nil {
+			return
+		}
+	}
+	if status, err := d.status(); err == nil && status < 400 {
+		d.c.warn(k, "%s: data opens no WebSocket: a function or an addon serves one, a status from 400 on refuses it", d.path)
+	}
+}
+
+// checkFile warns when the file of a mock is not there, and its directory is.
+func (d *definition) checkFile(name string) {
+	dir := d.c.env.FilesDir
+	if info, err := os.Stat(dir); dir == "" || err != nil || !info.IsDir() {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); os.IsNotExist(err) {
+		d.c.warn(d.get("file"), "%s: no file %q in %s", d.path, name, dir)
+	}
+}
+
+var (
+	asksParam = regexp.MustCompile(`request_param\(\s*['"]?([A-Za-z_][\w-]*)`)
+	hasParam  = regexp.MustCompile(`\{([A-Za-z_]\w*)`)
+)
+
+// checkParams warns about parameters that the path of the endpoint lacks.
+func (d *definition) checkParams(n *yaml.Node) {
+	if d.params == nil {
+		return // not known
+	}
+	each(n, func(n *yaml.Node) bool {
+		for _, m := range asksParam.FindAllStringSubmatch(n.Value, -1) {
+			if slices.Contains(d.params, m[1]) {
+				continue
+			}
+			hint := "the path of its key has no {name}"
+			if len(d.params) > 0 {
+				hint = "the path of its key has " + strings.Join(d.params, ", ")
+			}
+			d.c.warn(n, "%s: request_param(%s): %s", d.path, m[1], hint)
+		}
+		return true
+	})
+}
+
+// params are the names in the path of a key; not nil.
+func params(path string) []string {
+	names := []string{}
+	for _, m := range hasParam.FindAllStringSubmatch(path, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
