@@ -642,6 +642,10 @@ func TestHandOverOfEveryConnection(t *testing.T) {
 	for _, first := range []string{"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n"} {
 		c, br := b.dial()
 		io.WriteString(c, first)
+		if strings.HasPrefix(first, "CONNECT") { // what answers in the tunnel has it
+			b.expectConnected(br)
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+		}
 		if _, err := br.ReadByte(); err != nil {
 			t.Fatal(err)
 		}
