@@ -5,6 +5,7 @@
 #                interop suite against the Python packages
 #   make bench   the table of the README: beside bare net/http and mitmdump
 #   make soak    long runs: bounded memory under load
+#   make screenshots  the pictures of the README (needs chromium)
 #
 # "go build ." and "go test ./..." need Go alone; the targets here set up the
 # Python environments they use, once.
@@ -17,7 +18,7 @@ interop      = driver/cli/interop
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy venv-mitmproxy-8 bench soak image clean
+.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy venv-mitmproxy-8 bench soak screenshots image clean
 
 all: build
 
@@ -61,6 +62,9 @@ bench: venv-mitmproxy
 
 soak:
 	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/cli/interop
+
+screenshots:
+	STARPROXY_SCREENSHOTS=$(CURDIR)/driver/web/screenshots $(GO) test -count=1 -run '^TestScreenshots$$' ./driver/cli/interop
 
 image:
 	podman build -t starproxy -f Containerfile .

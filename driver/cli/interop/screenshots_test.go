@@ -58,7 +58,7 @@ func TestScreenshots(t *testing.T) {
 			scheme = "dark"
 		}
 		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-			emulation.SetDeviceMetricsOverride(width, height, 2, width < 600))
+			emulation.SetDeviceMetricsOverride(width, height, 1, width < 600))
 		p.click(fmt.Sprintf("[data-view=%q]", view))
 		if seq > 0 {
 			p.pick(seq)
