@@ -11,7 +11,7 @@ type captureListCmd struct {
 
 // Help explains the columns and the filter expressions.
 func (captureListCmd) Help() string {
-	return `One line for each request: time, method, path, status, duration, size of the answer, and where it came from: [mocked], [patched] (the real answer, changed) or [passthrough] (the real answer).
+	return `One line for each request: time, method, path, status, duration, size of the answer, and where it came from: [mocked], [replayed], [patched] (the real answer, changed), [passthrough] (the real answer) or [proxy] (nobody answered: a script failed, the server is out of reach, the request was refused).
 
 Examples:
 

@@ -20,6 +20,7 @@ type event struct {
 	Size      float64     `json:"response_size"` // bytes
 	Mocked    bool        `json:"was_mocked"`
 	Patched   bool        `json:"was_patched"`
+	Origin    string      `json:"origin"` // ours: who made the answer
 	// Kind is "tls_error" for a handshake that a device broke off, Alert the
 	// reason it gave; a Python exporter sends neither.
 	Kind  string `json:"kind"`
@@ -96,6 +97,10 @@ func (f lineFormat) tag(e event) string {
 		return f.paint(left("[tls error]", 13), red)
 	case e.Patched:
 		return f.paint(left("[patched]", 13), yellow)
+	case e.Origin == "proxy":
+		return f.paint(left("[proxy]", 13), red)
+	case e.Origin == "replayed":
+		return f.paint(left("[replayed]", 13), green)
 	case e.Mocked:
 		return f.paint(left("[mocked]", 13), green)
 	}
