@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -276,4 +277,11 @@ func (d *Driver) checkFilter(_ context.Context, text string) (string, error) {
 
 func (d *Driver) listFilterOperators(context.Context) (string, error) {
 	return toJSON(capture.Operators())
+}
+
+// rawJSON lets a JSON text stand in a larger one.
+func rawJSON(b []byte) map[string]json.RawMessage {
+	m := map[string]json.RawMessage{}
+	json.Unmarshal(b, &m)
+	return m
 }

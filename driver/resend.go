@@ -70,7 +70,11 @@ func (d *Driver) resendRequest(ctx context.Context, text string) (string, error)
 	if err != nil {
 		return bad("%v", err)
 	}
+	req.Header["User-Agent"] = nil // none, instead of Go's own
 	for _, h := range in.Headers {
+		if strings.EqualFold(h[0], "User-Agent") {
+			delete(req.Header, "User-Agent")
+		}
 		switch http.CanonicalHeaderKey(h[0]) {
 		case "Host":
 			req.Host = h[1]
@@ -78,9 +82,6 @@ func (d *Driver) resendRequest(ctx context.Context, text string) (string, error)
 		default:
 			req.Header[h[0]] = append(req.Header[h[0]], h[1])
 		}
-	}
-	if len(req.Header["User-Agent"]) == 0 && len(req.Header["user-agent"]) == 0 {
-		req.Header["User-Agent"] = nil // none, instead of Go's own
 	}
 	proxy := &url.URL{Scheme: "http", Host: net.JoinHostPort(d.ownHost(), strconv.Itoa(r.port))}
 	client := &http.Client{

@@ -148,9 +148,9 @@ func (r *runner) begin() {
 	r.start()
 }
 
-// finish marks it as idle; false means that it was ended and is of no more use.
+// finish marks it as idling, which is 0 beside the turn; false means that it was ended and is of no more use.
 func (r *runner) finish() bool {
-	if r.state.Swap(r.turn|idling)&doing != killed {
+	if r.state.Swap(r.turn)&doing != killed {
 		return true
 	}
 	r.host.memory.free()

@@ -34,7 +34,6 @@ type subject struct {
 	port                 int
 	target               string
 	header               func(name string) (values []string)
-	form                 bool // the body is looked into
 	body                 func() (io.ReadCloser, error)
 	missing              bool // the body was not recorded
 }

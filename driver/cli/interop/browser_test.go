@@ -101,12 +101,6 @@ func (p *page) fill(selector, text string) {
 	p.do(chromedp.Evaluate(fmt.Sprintf(`(e => { e.focus(); e.value = %q; e.dispatchEvent(new Event("input", {bubbles: true})); e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector(%q))`, text, selector), nil))
 }
 
-func (p *page) text(selector string) (text string) {
-	p.t.Helper()
-	p.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q)?.textContent ?? ""`, selector), &text))
-	return text
-}
-
 // pick opens an exchange of the list.
 func (p *page) pick(seq int) {
 	p.t.Helper()

@@ -1,0 +1,168 @@
+package flow
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"starproxy/builtins/exchange"
+)
+
+// maxNear is how many recordings a rejection names.
+const maxNear = 5
+
+// Reject answers with 501 and the recordings that come nearest, with what
+// differs in each.
+func (r *Replay) Reject(x *exchange.Exchange, s *subject) (*exchange.Response, error) {
+	type near struct {
+		Recording string   `json:"recording"`
+		Source    string   `json:"source"`
+		Why       []string `json:"why"`
+	}
+	body := struct {
+		Error   string `json:"error"`
+		Request string `json:"request"`
+		Nearest []near `json:"nearest"`
+	}{"nothing was recorded for this request", x.Request.Method + " " + x.Request.URL(), []near{}}
+	for _, at := range r.nearest(s) {
+		f, err := r.file.FlowAt(r.items[at].off)
+		if err != nil {
+			continue
+		}
+		q := exchange.Request{Scheme: f.Request.Scheme, Host: f.Request.Host, Port: f.Request.Port, Target: f.Request.Path}
+		body.Nearest = append(body.Nearest, near{f.Request.Method + " " + q.URL(), r.name + ":" + strconv.Itoa(at+1), r.differences(s, f)})
+	}
+	res := exchange.JSON(http.StatusNotImplemented, body)
+	res.Origin, res.Err = exchange.FromProxy, errors.New(body.Error)
+	return res, nil
+}
+
+// nearest gives the items that differ least. A different path weighs most.
+func (r *Replay) nearest(s *subject) []int {
+	type scored struct{ at, score int }
+	want := r.o.parts(&subject{scheme: s.scheme, method: s.method, host: s.host, port: s.port, target: s.target, header: noHeader})
+	var best []scored
+	seen := map[string]bool{}
+	for i := range r.items {
+		it := r.items[i].s
+		it.header = noHeader
+		score := 0
+		for n, p := range r.o.parts(&it) {
+			if p.value == want[n].value {
+				continue
+			}
+			switch p.name {
+			case partPath:
+				score += 100 - shared(p.value, want[n].value)
+			case partMethod:
+				score += 8
+			case partHost:
+				score += 4
+			default:
+				score++
+			}
+		}
+		if len(best) == maxNear && score >= best[maxNear-1].score {
+			continue
+		}
+		// A request that was repeated a thousand times is one of the nearest.
+		id := it.method + " " + it.scheme + it.host + itoa(it.port) + it.target
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		n, _ := slices.BinarySearchFunc(best, score+1, func(b scored, t int) int { return cmp.Compare(b.score, t) })
+		best = slices.Insert(best, n, scored{i, score})
+		best = best[:min(len(best), maxNear)]
+	}
+	list := make([]int, len(best))
+	for i, b := range best {
+		list[i] = b.at
+	}
+	return list
+}
+
+func noHeader(string) []string { return nil }
+
+// shared is how much two paths have in common, 0 to 90.
+func shared(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	m := 0
+	for m < len(a)-n && m < len(b)-n && a[len(a)-1-m] == b[len(b)-1-m] {
+		m++
+	}
+	return 90 * (n + m) / max(len(a), len(b), 1)
+}
+
+// differences tells what of a request is not as in a recording.
+func (r *Replay) differences(s *subject, f *Flow) []string {
+	then := recorded(&f.Request)
+	was := r.o.parts(&then)
+	var why []string
+	for i, p := range r.o.parts(s) {
+		if p.value != was[i].value {
+			why = append(why, fmt.Sprintf("%s is %s, recorded was %s", p.name, shown(p.value), shown(was[i].value)))
+		}
+	}
+	if r.o.IgnoreBody {
+		return why
+	}
+	a, errA := r.o.bodySum(s)
+	b, errB := r.o.bodySum(&then)
+	if errA == nil && errB == nil && a != b {
+		why = append(why, bodyDiffers(s, &then))
+	}
+	if len(why) == 0 {
+		why = []string{"it is the same"}
+	}
+	return why
+}
+
+// shown is a value as people read it.
+func shown(v string) string {
+	if v == "\x00" {
+		return "absent"
+	}
+	if len(v) > 200 {
+		v = v[:200] + "…"
+	}
+	return strconv.Quote(v)
+}
+
+// bodyDiffers shows where two bodies part.
+func bodyDiffers(now, then *subject) string {
+	if then.missing {
+		return "the body of the recording was not stored"
+	}
+	a, b := start(now), start(then)
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	from := max(n-20, 0)
+	return fmt.Sprintf("body differs from byte %d on: %s, recorded was %s", n, shown(a[from:min(n+40, len(a))]), shown(b[from:min(n+40, len(b))]))
+}
+
+// start is the beginning of a body.
+func start(s *subject) string {
+	r, err := s.body()
+	if err != nil {
+		return ""
+	}
+	defer r.Close()
+	buf := make([]byte, 64<<10)
+	n := 0
+	for n < len(buf) {
+		m, err := r.Read(buf[n:])
+		if n += m; err != nil {
+			break
+		}
+	}
+	return string(buf[:n])
+}
