@@ -1,86 +1,77 @@
 // What can be done with the exchange that is open.
 
 import { ask, call, download } from './api.js';
-import { whole } from './body.js';
+import { decode, fetchBody } from './body.js';
+import { event, showNote } from './detail.js';
 import { $ } from './dom.js';
-import { detail } from './detail.js';
 import { edit } from './editor.js';
+import { mark } from './list.js';
 import { newMock } from './mocks.js';
-import { attempt, copy, menu, toast } from './notice.js';
+import { attempt, copy, menu } from './notice.js';
 import { go, route } from './route.js';
 
-const MARKS = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'];
+// Headers that tell how a body was sent, not what is in it.
+const FRAMING = /^(content-length|content-encoding|transfer-encoding|(proxy-)?connection|host)$/i;
 
-// Headers that describe how the body was sent, not what is in it.
-const FRAMING = /^(content-length|content-encoding|transfer-encoding|connection|proxy-connection|keep-alive|host)$/i;
+// action makes f do nothing while no exchange is open.
+const action = f => () => event && attempt(() => f(event));
 
-export const copyCurl = () => detail.event && copy(detail.event.curl, 'as curl');
+export const copyCurl = action(e => copy(e.curl));
 
-export const makeMock = () => detail.event && attempt(async () => {
-	const { key, definition } = await ask('capture_as_mock', detail.seq);
+export const makeMock = action(async e => {
+	const { key, definition } = await ask('capture_as_mock', e.seq);
 	newMock(key, definition);
 });
 
-// resend edits the request as what it is, a message: headers, an empty line,
-// the body. A body that is no text is sent as it was.
-export const resend = () => detail.event && attempt(async () => {
-	const e = detail.event, b = await whole(e.seq, 'request');
-	const headers = e.headers_list.filter(([n]) => !FRAMING.test(n)).map(([n, v]) => `${n}: ${v}\n`).join('');
+// resend edits a request as the message it is: headers, an empty line, the
+// body. A body that is no text is sent as it was.
+export const resend = action(async e => {
+	const { bytes, binary } = await fetchBody(e.seq, 'request'), headers = e.headers_list.filter(([n]) => !FRAMING.test(n));
 	edit({
-		id: 'resend', title: 'Resend', verb: 'Send', keyLabel: 'Method and URL', textLabel: b.binary ? `Headers (the binary body of ${b.size} bytes is sent as it was)` : 'Headers, an empty line, body',
-		key: `${e.method} ${e.url}`, text: headers + (b.binary ? '' : `\n${b.text}`),
-		check: async (key, text) => message(key, text),
-		async save(key, text) {
-			const m = message(key, text);
-			if (b.binary) {
-				m.body = '';
-				m.body_base64 = btoa(Array.from(b.bytes, x => String.fromCharCode(x)).join(''));
-			}
-			const sent = await ask('resend_request', JSON.stringify(m));
-			toast(`Sent: ${sent.status}`);
-			go({ seq: sent.seq, tab: '' });
+		id: 'resend', title: 'Resend', verb: 'Send', labels: ['Method and URL', binary ? 'Headers (the binary body stays)' : 'Headers, an empty line, body'],
+		key: `${e.method} ${e.url}`, text: `${headers.map(h => `${h.join(': ')}\n`).join('')}\n${binary ? '' : decode(bytes)}`,
+		check: async (...message) => parse(...message),
+		async save(...message) {
+			const m = parse(...message);
+			if (binary) m.body_base64 = btoa([...bytes].map(x => String.fromCharCode(x)).join(''));
+			go(await ask('resend_request', JSON.stringify(m)));
 		},
 	});
 });
 
-function message(key, text) {
-	const [, method, url] = /^([\w-]+)\s+(https?:\/\/\S+)$/.exec(key) || [];
-	if (!method) return { error: 'expected a method and a URL, as in GET http://host/path' };
-	const [head, ...rest] = text.split('\n\n');
-	const lines = (text.startsWith('\n') ? '' : head).split('\n').filter(Boolean), headers = [];
-	for (const [i, line] of lines.entries()) {
-		const at = line.indexOf(':');
-		if (at < 1) return { error: 'expected Name: value', line: i + 1 };
-		headers.push([line.slice(0, at), line.slice(at + 1).trim()]);
+function parse(key, text) {
+	const [, method, url] = /^(\S+) +(https?:\S+)$/.exec(key) || [], [head] = `\n${text}`.split('\n\n', 1), headers = [];
+	if (!method) return { error: 'expected a method and a URL' };
+	for (const line of head.split('\n').slice(1)) {
+		const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) || [];
+		if (!name) return { error: 'expected Name: value', line: headers.length + 1 };
+		headers.push([name, value]);
 	}
-	return { method, url, headers, body: text.startsWith('\n') ? text.slice(1) : rest.join('\n\n') };
+	return { method, url, headers, body: text.slice(head.length + 1) };
 }
 
-export const annotate = (mark, comment) => detail.event && attempt(async () => {
-	const e = detail.event;
-	await call('annotate_capture', e.seq, mark, comment);
-	Object.assign(e, { mark, comment });
-	$('mark').className = `mark m-${mark || 'none'}`;
-});
+async function annotate(e, change) {
+	Object.assign(e, change);
+	await call('annotate_capture', e.seq, e.mark || '', e.comment || '');
+	if (e === event) showNote();
+}
 
-let last = MARKS[0];
+export const comment = e => action(x => annotate(x, { comment: e.target.value }))();
 
-// toggleMark takes a mark away, or puts the last used one.
-export const toggleMark = () => detail.event && annotate(detail.event.mark ? '' : last, detail.event.comment);
+let last = 'red';
 
-export const markMenu = anchor => menu(anchor, ['', ...MARKS].map(m => [m || 'no mark', () => {
+// toggleMark takes a mark away, or puts the one used last.
+export const toggleMark = action(e => annotate(e, { mark: e.mark ? '' : last }));
+
+export const markMenu = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'].map(m => [[mark(m), m || 'no mark'], action(e => {
 	last = m || last;
-	annotate(m, detail.event.comment);
-}, `mark-choice m-${m || 'none'}`]));
+	return annotate(e, { mark: m });
+})]));
 
-export function saveMenu(anchor) {
-	const one = detail.event && JSON.stringify([detail.seq]);
-	const file = (format, seqs, as) => () => download('export_captures', [format, '', false, seqs === '[]' ? route.f : '', seqs], as);
-	const all = route.f ? 'All that match the filter' : 'All';
-	menu(anchor, [
-		['This exchange as HAR', one && file('har', one, `exchange-${detail.seq}.har`)],
-		['This exchange as flow file', one && file('flow', one, `exchange-${detail.seq}.flow`)],
-		[`${all} as HAR`, file('har', '[]', 'captures.har')],
-		[`${all} as flow file`, file('flow', '[]', 'captures.flow')],
-	]);
+export function saveMenu() {
+	const file = (format, as, filter, seqs) => () => download('export_captures', [format, '', false, filter, JSON.stringify(seqs)], as);
+	menu($('save'), ['har', 'flow'].flatMap(f => [
+		[`This exchange as ${f}`, event && file(f, `${event.seq}.${f}`, '', [event.seq])],
+		[`All shown as ${f}`, file(f, `captures.${f}`, route.f, [])],
+	]));
 }

@@ -1,63 +1,31 @@
 // The driver's methods, as the web server offers them.
 
-export class Failure extends Error {
-	constructor(status, message) {
-		super(message);
-		this.status = status; // of HTTP; 0 when nothing answered
-	}
-}
-
-// call gives the result of a method.
+// call gives the result of a method. A failure has the HTTP status, if any.
 export async function call(name, ...args) {
-	let res;
-	try {
-		res = await fetch(`api/call/${name}`, {
-			method: 'POST',
-			headers: { 'Content-Type': 'application/json' },
-			body: JSON.stringify(args),
-		});
-	} catch {
-		throw new Failure(0, 'The proxy does not answer.');
-	}
-	const answer = await res.json().catch(() => ({}));
-	if (!res.ok) throw new Failure(res.status, answer.error || `${name}: HTTP status ${res.status}`);
-	return answer.result;
+	const res = await fetch(`api/call/${name}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(args) })
+		.catch(() => { throw new Error('The proxy does not answer.'); });
+	const { result, error } = await res.json().catch(() => ({}));
+	if (!res.ok) throw Object.assign(new Error(error || `HTTP status ${res.status}`), { status: res.status });
+	return result;
 }
 
 // ask is call for methods whose result is JSON in a string.
-export const ask = async (name, ...args) => JSON.parse(await call(name, ...args));
+export const ask = async (...args) => JSON.parse(await call(...args));
 
-// tell is call for methods that answer with a sentence, of which those that
-// begin with one of the given words mean success.
-export async function tell(good, name, ...args) {
-	const sentence = await call(name, ...args);
-	if (!good.test(sentence)) throw new Failure(200, sentence);
+// tell is call for methods that say in a sentence whether they did it.
+export async function tell(good, ...args) {
+	const sentence = await call(...args);
+	if (!good.test(sentence)) throw new Error(sentence);
 	return sentence;
 }
 
-const query = args => `args=${encodeURIComponent(JSON.stringify(args))}`;
+export const url = (kind, name, args) => `api/${kind}/${name}?args=${encodeURIComponent(JSON.stringify(args))}`;
 
-export const streamURL = (name, args) => `api/stream/${name}?${query(args)}`;
+// download saves what a method sends.
+export const download = (name, args, as) => save(`${url('file', name, args)}&as=${encodeURIComponent(as)}`, as);
 
-// download saves what a method sends as a file.
-export function download(name, args, as) {
-	save(`api/file/${name}?${query(args)}&as=${encodeURIComponent(as)}`, as);
-}
+export const saveBytes = (data, as) => save(URL.createObjectURL(new Blob([data])), as);
 
-export function save(href, as) {
-	Object.assign(document.createElement('a'), { href, download: as }).click();
-}
+const save = (href, as) => Object.assign(document.createElement('a'), { href, download: as }).click();
 
-// body gives a piece of a captured body with its bytes undone from base64.
-export async function body(seq, side, offset, limit) {
-	const piece = await ask('get_capture_body', seq, side, offset, limit);
-	piece.bytes = unbase64(piece.data);
-	return piece;
-}
-
-export function unbase64(text) {
-	const raw = atob(text);
-	const bytes = new Uint8Array(raw.length);
-	for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-	return bytes;
-}
+export const unbase64 = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));

@@ -6,158 +6,115 @@ import { $, button, el, fill, pairs, section } from './dom.js';
 import { bytes, date, millis } from './format.js';
 import { messages } from './messages.js';
 import { editMock } from './mocks.js';
-import { pill, statusClass, verdict, wrong } from './verdict.js';
+import { go } from './route.js';
+import { pill, statusClass, statusOf, verdict, wrong } from './verdict.js';
 
-const TABS = { why: 'Why & notes', request: 'Request', response: 'Response', messages: 'Messages', timing: 'Timing & connection' };
+const TABS = { request: 'Request', response: 'Response', messages: 'Messages', why: 'Why & notes', timing: 'Timing & connection' };
 
-let preferred = 'response'; // the tab that was last chosen
-let leave = () => {}; // ends what the panel shown follows
+let seq = 0, row, tab, preferred = 'response';
+let leave; // ends what the panel follows
 
-export const detail = { seq: 0, event: null, row: null, tab: '' };
+// event is the exchange that is shown, null when there is none.
+export let event = null;
 
-// open shows an exchange; row is its line in the list, if it is there. The pane
-// changes when all is there, so that moving through the list does not flicker.
-export async function open(seq, row, tab) {
-	detail.seq = seq;
-	let event;
-	try {
-		event = await ask('get_capture', seq);
-	} catch (e) {
-		if (seq === detail.seq) {
-			detail.event = null;
-			fill($('detail-head'), el('p.error', e.message));
-			fill($('tabs'));
-			fill($('panel'));
-		}
-		return;
-	}
-	if (seq !== detail.seq) return;
-	Object.assign(detail, { event, row: row || asRow(event) });
-	head();
-	showTab(tab);
+export const isOpen = n => seq === n;
+
+// open shows an exchange; r is its row, if the list has it. The pane changes
+// when all is there, so that it does not flicker while one moves on.
+export async function open(n, r, wanted) {
+	seq = n;
+	const e = n ? await ask('get_capture', n).catch(error => [$('tabs'), $('panel'), fill($('detail-head'), error.message)].slice(0, 2).forEach(x => fill(x))) : null;
+	if (seq !== n) return;
+	leave?.();
+	event = e;
+	if (!e) return;
+	row = r || { ...e, status: e.response_status, error: e.failure, level: e.notes?.[0]?.level };
+	head(e, e.why || {});
+	showTab(wanted);
 }
 
-export function close() {
-	detail.seq = 0;
-	detail.event = null;
-	leave();
+const tabs = () => Object.keys(TABS).filter(t => t !== 'messages' || event.socket).sort((a, b) => wrong(row) && (b === 'why') - (a === 'why'));
+
+function head(e, why) {
+	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url),
+		el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
+			why.misses?.[0] ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : e.failure || e.server));
+	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));
+	showNote();
 }
 
-// asRow makes the row of an exchange that the list does not show.
-const asRow = e => ({
-	...e, status: e.response_status, error: e.failure || '', fault: /^fault: /.test(e.failure), duration_ms: e.duration_ms, size: e.response_size,
-	level: e.notes?.some(n => n.level === 'error') ? 'error' : e.notes?.length ? 'warning' : '',
-});
-
-const tabs = () => Object.keys(TABS).filter(t => t !== 'messages' || detail.event.socket).sort((a, b) => wrong(detail.row) ? 0 : (a === 'why') - (b === 'why'));
-
-function head() {
-	const { event: e, row: r } = detail, v = verdict(r), s = r.status || r.sent_status;
-	fill($('detail-head'),
-		el('div.url', el('b', e.method), ' ', e.url),
-		el('div.how', pill(v), s ? el(`b.${statusClass(s)}`, `${s} `) : null, el('span', because(e, r, v))));
-	fill($('tabs'), tabs().map(t => el('button', {
-		type: 'button', role: 'tab', 'data-tab': t, id: `tab-${t}`, 'aria-controls': 'panel',
-		className: t === 'why' && wrong(r) ? 'alert' : '', onclick: () => chooseTab(t),
-	}, TABS[t])));
-	$('comment').value = e.comment || '';
-	$('mark').className = `mark m-${e.mark || 'none'}`;
+// showNote shows mark and comment.
+export function showNote() {
+	$('comment').value = event.comment || '';
+	$('mark').firstChild.style.background = event.mark || '';
 }
 
-// because is the verdict in one line.
-function because(e, r, v) {
-	const at = place(e.why) || e.source;
-	if (r.kind === 'tls_error') return `The device refused the connection: ${e.alert || e.failure}`;
-	if (e.why?.misses) return e.why.misses.length ? `No mock matched; nearest: ${e.why.misses[0].endpoint}` : 'No mock matched.';
-	return [r.endpoint, at && `(${at})`, r.error].filter(Boolean).join(' ') || (v.kind === 'server' ? `answered by ${e.server || e.host || 'the real server'}` : '');
-}
+const place = w => w.file ? `${w.file}:${w.line}` : w.source || 'set one by one';
 
-const place = w => w?.file ? `${w.file}:${w.line}` : w?.source;
-
-// chooseTab is the user's wish, which holds for other exchanges too.
-export let chooseTab = tab => { preferred = tab; };
-export function onTab(f) {
-	chooseTab = tab => {
-		preferred = tab;
-		f(tab);
-	};
+// choose shows a tab, of other exchanges too.
+function choose(t) {
+	preferred = t;
+	go({ tab: t });
 }
 
 // nextTab moves by n tabs.
 export function nextTab(n) {
 	const all = tabs();
-	chooseTab(all[(all.indexOf(detail.tab) + n + all.length) % all.length]);
+	choose(all.at((all.indexOf(tab) + n) % all.length));
 }
 
-export function showTab(tab) {
-	if (!detail.event) return;
+export function showTab(wanted) {
+	if (!event) return;
 	const all = tabs();
-	if (!all.includes(tab)) tab = wrong(detail.row) || !all.includes(preferred) ? all[0] : preferred;
-	detail.tab = tab;
-	for (const b of $('tabs').children) {
-		b.setAttribute('aria-selected', b.dataset.tab === tab);
-		b.tabIndex = b.dataset.tab === tab ? 0 : -1;
-	}
-	leave();
-	leave = () => {};
-	const panel = $('panel');
-	panel.setAttribute('aria-labelledby', `tab-${tab}`);
-	fill(panel, PANELS[tab](detail.event, detail.row));
-	panel.scrollTop = 0;
+	tab = all.includes(wanted) ? wanted : wrong(row) || !all.includes(preferred) ? all[0] : preferred;
+	for (const b of $('tabs').children) b.ariaSelected = b.dataset.tab === tab;
+	leave?.();
+	leave = null;
+	fill($('panel'), PANELS[tab](event)).scrollTop = 0;
 }
+
+const table = (title, rows) => section(title, pairs(Array.isArray(rows) ? rows : Object.entries(rows || {})));
+
+const side = (e, name, headers, cookies, trailers, query) => [
+	table('Headers', headers),
+	table('Query', Object.entries(query || {}).flatMap(([n, values]) => values.map(v => [n, v]))),
+	table('Cookies', cookies),
+	table('Trailers', trailers),
+	section('Body', bodyView(e.seq, name, name === 'request' && e.form)),
+];
 
 const PANELS = {
-	request: e => [
-		part('Headers', e.headers_list),
-		part('Query', Object.entries(e.query || {}).flatMap(([n, values]) => values.map(v => [n, v]))),
-		part('Cookies', e.request_cookies),
-		part('Trailers', Object.entries(e.trailers || {})),
-		section('Body', bodyView(e.seq, 'request', e.form)),
-	],
-	response: e => [
-		part('Headers', e.response_headers_list),
-		part('Cookies', e.response_cookies),
-		part('Trailers', Object.entries(e.response_trailers || {})),
-		section('Body', bodyView(e.seq, 'response')),
-	],
+	request: e => side(e, 'request', e.headers_list, e.request_cookies, e.trailers, e.query),
+	response: e => side(e, 'response', e.response_headers_list, e.response_cookies, e.response_trailers),
 	messages(e) {
-		const [node, end] = messages(e);
+		const [nodes, end] = messages(e);
 		leave = end;
-		return node;
+		return nodes;
 	},
-	why: (e, r) => {
-		const w = e.why || {}, notes = e.notes || [];
-		return [
-			(e.failure || e.alert) && el('pre.error', [e.failure, e.alert !== e.failure && e.alert].filter(Boolean).join('\n')),
-			w.endpoint && section('Matched', el('div.card', el('code', w.endpoint), el('span.place', place(w)), button('Edit this mock', () => editMock(w.endpoint)))),
-			w.recording && section('Recording', typeof w.recording === 'string' ? el('p', w.recording) : pairs(Object.entries(w.recording).map(([k, v]) => [k, String(v)]))),
-			w.misses && section('Nearest misses', w.misses.length
-				? w.misses.map(m => el('div.card', el('code', m.endpoint), el('span.place', m.source), el('ul', m.why.map(x => el('li', x)))))
-				: el('p.none', 'There are no mocks.')),
-			notes.length && section('Script notes', notes.map(n => el(`pre.note.${n.level}`, n.text))),
-			!(w.endpoint || w.recording || w.misses || notes.length || e.failure || e.alert) && el('p.none', r.origin === 'passthrough' ? 'No mock was asked: it went to the real server.' : 'Nothing to tell.'),
+	why(e) {
+		const w = e.why || {}, card = (m, more) => el('div.card', el('code', m.endpoint), el('span.dim', place(m)), more);
+		const parts = [
+			e.failure && el('pre.error', e.failure),
+			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint)))),
+			w.misses && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
+			table('Recording', w.recording),
+			e.notes && section('Script notes', e.notes.map(n => el(`pre.note.${n.level}`, n.text))),
 		];
+		return parts.some(Boolean) ? parts : el('p.dim', 'No mock had a part in it.');
 	},
-	timing: e => {
-		const t = e.timing || {}, total = t.duration_ms || e.duration_ms || 0, tls = s => s ? [s.version, s.cipher, s.alpn].filter(Boolean).join(' · ') : 'none';
-		const start = e.timestamp - total / 1000;
-		const spans = [['Request', 0, t.uploaded_ms || 0], ['Waiting', t.uploaded_ms || 0, t.answered_ms ?? total], ['Response', t.answered_ms ?? total, total]];
+	timing(e) {
+		const { uploaded_ms: sent = 0, duration_ms: total = e.duration_ms, answered_ms: answered = total } = e.timing || {};
+		const span = (name, from, to) => {
+			const bar = el('i');
+			bar.style.marginLeft = `${100 * from / total}%`;
+			bar.style.width = `${100 * (to - from) / total}%`;
+			return [name, [bar, millis(Math.max(to - from, 0))]];
+		};
+		const tls = s => s ? [s.version, s.cipher, s.alpn].join(' ') : 'none';
 		return [
-			section('Timing', [
-				el('div.spans', spans.map(([name, from, to]) => {
-					const bar = el('i');
-					bar.style.marginLeft = `${100 * from / (total || 1)}%`;
-					bar.style.width = `${100 * Math.max(0, to - from) / (total || 1)}%`;
-					return [el('span', name), el('div', bar), el('span.num', millis(Math.max(0, to - from)))];
-				})),
-				pairs([['Began', date(start)], ['Ended', date(e.timestamp)], ['Took', millis(total)], ['Request body', bytes(e.body_size || 0)], ['Response body', bytes(e.response_size || 0)]]),
-			]),
-			section('Connection', pairs([
-				['Client', e.client || ''], ['Server', e.server || 'not contacted'], ['Protocol', e.protocol || ''], e.sni && ['SNI', e.sni],
-				['TLS to client', tls(e.tls?.client)], ['TLS to server', tls(e.tls?.server)], ['Number', String(e.seq)],
-			])),
+			table('Timing', [['Began', date(e.timestamp - total / 1000)], span('Request', 0, sent), span('Waiting', sent, answered), span('Response', answered, total), ['Ended', date(e.timestamp)]]),
+			table('Connection', [['Client', e.client], ['Server', e.server || 'not asked'], ['Protocol', e.protocol], ['SNI', e.sni], ['TLS to client', tls(e.tls?.client)], ['TLS to server', tls(e.tls?.server)],
+				['Bodies', `${bytes(e.body_size)} sent, ${bytes(e.response_size)} received`]]),
 		];
 	},
 };
-
-const part = (title, rows) => section(title, pairs(rows));

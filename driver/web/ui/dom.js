@@ -3,65 +3,51 @@
 export const $ = id => document.getElementById(id);
 
 // el makes an element: el('td.num', {title: 'bytes'}, '12'). Names with a dash
-// become attributes, all others properties; the properties may be left out.
-export function el(spec, props, ...children) {
-	if (props === undefined || props === null || typeof props !== 'object' || props instanceof Node || Array.isArray(props)) {
-		children.unshift(props);
-		props = {};
-	}
-	const [tag, ...classes] = spec.split('.');
-	const node = document.createElement(tag);
+// become attributes, others properties. The properties may be left out.
+export function el(spec, ...children) {
+	const [tag, ...classes] = spec.split('.'), node = document.createElement(tag);
 	node.className = classes.join(' ');
-	for (const [name, value] of Object.entries(props)) {
-		if (name.includes('-')) node.setAttribute(name, value);
-		else node[name] = value;
-	}
-	fill(node, children);
-	return node;
-}
-
-// fill replaces what a node holds; null and false are left out.
-export function fill(node, ...children) {
-	node.replaceChildren(...children.flat(9).filter(c => c || c === ''));
-	return node;
-}
-
-// keyed makes the children of parent those of items, in order. Nodes of keys
-// that were there before stay, and with them focus and selection.
-export function keyed(parent, items, keyOf, make, update) {
-	const old = new Map([...parent.children].map(n => [n.dataset.key, n]));
-	const kept = new Set(items.map(keyOf));
-	for (const [key, node] of old) if (!kept.has(key)) node.remove();
-	let at = parent.firstElementChild;
-	for (const item of items) {
-		const key = keyOf(item);
-		let node = old.get(key);
-		if (!node) {
-			node = make(key);
-			node.dataset.key = key;
+	if (children[0]?.constructor === Object) {
+		for (const [name, value] of Object.entries(children.shift())) {
+			if (name.includes('-')) node.setAttribute(name, value);
+			else node[name] = value;
 		}
-		update(node, item);
-		if (node === at) at = at.nextElementSibling;
-		else parent.insertBefore(node, at);
 	}
+	return fill(node, children);
 }
 
-// pairs makes a table of [name, value] rows; null when there are none.
-export function pairs(rows) {
-	rows = rows?.filter(Boolean);
-	return rows?.length ? el('table.pairs', el('tbody', rows.map(([n, v]) => el('tr', el('th', { scope: 'row' }, n), el('td', v))))) : null;
+// fill replaces what a node holds; what is false, null or 0 is left out.
+export function fill(node, ...children) {
+	node.replaceChildren(...children.flat(9).filter(Boolean));
+	return node;
 }
 
-// section is a part of a panel that can be folded; null when it is empty.
+export const button = (label, onclick, props) => el('button', { onclick, ...props }, label);
+
+// keyed makes the rows of a table those of items, by their keys. Rows that were
+// there before stay, and with them focus and selection.
+export function keyed(name, items, key, make, update) {
+	const body = $(`${name}-rows`), old = new Map([...body.children].map(n => [n.dataset.key, n]));
+	$(`${name}-none`).hidden = items.length;
+	const rows = items.map(item => {
+		const row = old.get(item[key]) || el('tr', { 'data-key': item[key] }, make(item[key]).map(cell => el('td', cell)));
+		update(item, ...row.children);
+		return row;
+	});
+	if (rows.length !== old.size || rows.some((r, i) => r !== body.children[i])) fill(body, rows);
+}
+
+// pairs makes a table of [name, value] rows, if there are any.
+export const pairs = rows => rows?.length > 0 && el('table.pairs', rows.map(r => r && el('tr', el('th', r[0]), el('td', r[1]))));
+
+// section is a part of a panel that can be folded, if there is anything in it.
 export const section = (title, content) => content && el('details.part', { open: true }, el('summary', title), content);
 
-export const button = (label, onclick, props = {}) => el('button', { type: 'button', onclick, ...props }, label);
-
-// later gives a function that runs f once, ms after it was last called.
-export function later(ms, f) {
+// later gives a function that runs f once, a moment after it was last called.
+export function later(f) {
 	let timer;
-	return (...args) => {
+	return () => {
 		clearTimeout(timer);
-		timer = setTimeout(f, ms, ...args);
+		timer = setTimeout(f, 200);
 	};
 }

@@ -2,65 +2,35 @@
 // is pointed at in place.
 
 import { ask } from './api.js';
-import { $, el, fill, later } from './dom.js';
+import { $, button, el, fill, later } from './dom.js';
 import { popup } from './notice.js';
-
-const RECENT = 12;
 
 // expressionBox gives a function that sets the text. apply gets every
 // expression that is right.
 export function expressionBox(name, apply) {
-	const input = $(name), error = $(`${name}-error`), store = `recent-${name}`;
-	let recent = JSON.parse(localStorage.getItem(store) || '[]');
-	let applied = '';
+	const input = $(name), problem = $(`${name}-error`), store = `recent-${name}`;
+	let recent = JSON.parse(localStorage[store] || '[]'), applied = '';
 	const offer = () => fill($(store), recent.map(value => el('option', { value })));
-	offer();
-
-	function complain(text, column) {
-		error.hidden = !text;
-		input.setAttribute('aria-invalid', !!text);
-		if (text) fill(error, column > 0 && `${' '.repeat(column - 1)}▲\n`, text.replace(/^column \d+: /, ''));
-		align();
-	}
-	function align() {
-		error.style.setProperty('--shift', `${-input.scrollLeft}px`);
-	}
 
 	async function check() {
-		const expr = input.value.trim();
-		if (!expr) {
-			complain('');
-			set(expr);
-			return true;
-		}
-		let answer;
-		try {
-			answer = await ask('check_filter', expr);
-		} catch (e) {
-			answer = { error: e.message };
-		}
-		if (expr !== input.value.trim()) return false; // typed on meanwhile
-		const lead = input.value.length - input.value.trimStart().length;
-		complain(answer.ok ? '' : answer.error, answer.column && answer.column + lead);
-		if (answer.ok) set(expr);
-		return answer.ok;
+		const expr = input.value;
+		const { error, column } = expr.trim() ? await ask('check_filter', expr).catch(e => ({ error: e.message })) : {};
+		if (expr !== input.value) return; // typed on meanwhile
+		problem.hidden = !error;
+		input.ariaInvalid = !!error;
+		if (error) problem.textContent = (column ? `${' '.repeat(column - 1)}▲\n` : '') + error;
+		else if (expr !== applied) apply(applied = expr);
 	}
-	function set(expr) {
-		if (expr === applied) return;
-		applied = expr;
-		apply(expr);
-	}
-	const soon = later(200, check);
 
-	input.addEventListener('input', soon);
-	input.addEventListener('scroll', align);
-	input.addEventListener('change', async () => {
-		const expr = input.value.trim();
-		if (!await check() || !expr) return;
-		recent = [expr, ...recent.filter(r => r !== expr)].slice(0, RECENT);
-		localStorage.setItem(store, JSON.stringify(recent));
+	input.oninput = later(check);
+	input.onchange = async () => {
+		await check();
+		if (!applied || applied !== input.value) return;
+		recent = [...new Set([applied, ...recent])].slice(0, 12);
+		localStorage[store] = JSON.stringify(recent);
 		offer();
-	});
+	};
+	offer();
 	return expr => {
 		if (expr === applied) return;
 		input.value = expr;
@@ -69,18 +39,13 @@ export function expressionBox(name, apply) {
 }
 
 // operatorHelp lists what expressions are made of; a click inserts it.
-export async function operatorHelp(anchor) {
-	const box = $('operators'), input = $('filter');
-	const operators = await ask('list_filter_operators');
-	fill(box, el('table', el('tbody', operators.map(o => el('tr', {
-		onclick() {
-			box.hidePopover();
-			const gap = input.value && !/[\s(!]$/.test(input.value) ? ' ' : '';
-			input.value += `${gap}${o.op}${o.arg ? ' ' : ''}`;
-			input.focus();
-			input.dispatchEvent(new Event('input'));
-		},
-	}, el('td', el('button', { type: 'button' }, o.op)), el('td', o.arg), el('td', o.help))))),
-	el('p', 'A word alone searches the URL. Combine with & | ! and ( ); side by side means and. Quote arguments with spaces.'));
-	popup(box, anchor);
+export async function operatorHelp() {
+	const input = $('filter'), insert = op => {
+		$('popup').hidePopover();
+		input.focus();
+		input.setRangeText(`${op} `, input.selectionStart, input.selectionEnd, 'end');
+		input.oninput();
+	};
+	popup($('operators'), el('table', (await ask('list_filter_operators')).map(o => el('tr', el('td', button(o.op, () => insert(o.op))), el('td', o.arg), el('td', o.help)))),
+		el('p', 'A word alone searches the URL. Combine with & | ! ( ); quote what has spaces.'));
 }

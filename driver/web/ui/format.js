@@ -1,22 +1,14 @@
 // Numbers and times as they are shown.
 
-const UNITS = ['B', 'KB', 'MB', 'GB'];
-
 export function bytes(n) {
-	let u = 0;
-	while (n >= 1000 && u < UNITS.length - 1) {
+	for (const unit of ['B', 'KB', 'MB']) {
+		if (n < 1000) return `${unit !== 'B' && n < 10 ? n.toFixed(1) : Math.round(n)} ${unit}`;
 		n /= 1024;
-		u++;
 	}
-	return `${u && n < 10 ? n.toFixed(1) : Math.round(n)} ${UNITS[u]}`;
+	return `${n.toFixed(1)} GB`;
 }
 
-export function millis(ms) {
-	if (ms < 1) return `${Math.round(ms * 1000)} µs`;
-	if (ms < 10) return `${ms.toFixed(1)} ms`;
-	if (ms < 1000) return `${Math.round(ms)} ms`;
-	return ms < 60000 ? `${(ms / 1000).toFixed(2)} s` : `${Math.floor(ms / 60000)} min ${Math.round(ms / 1000) % 60} s`;
-}
+export const millis = ms => ms < 1 ? `${Math.round(ms * 1000)} µs` : ms < 1000 ? `${ms.toPrecision(ms < 10 ? 2 : 3)} ms` : `${(ms / 1000).toFixed(2)} s`;
 
 const pad = (n, width = 2) => String(n).padStart(width, '0');
 
@@ -27,6 +19,6 @@ export function clock(epoch) {
 
 export const date = epoch => `${new Date(epoch * 1000).toLocaleDateString()} ${clock(epoch)}`;
 
-export const count = n => n.toLocaleString('en');
+export const count = n => (n || 0).toLocaleString('en');
 
-export const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
+export const hex = byte => byte.toString(16).padStart(2, '0');

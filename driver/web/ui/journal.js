@@ -5,146 +5,102 @@ import { ask, call } from './api.js';
 import { stream } from './live.js';
 
 const PAGE = 2000; // rows asked for at once
-const LIMIT = 50000; // rows kept, however much the proxy keeps
+const LIMIT = 50000; // rows kept, however many the proxy keeps
 
-export class Journal {
-	rows = [];
-	filter = '';
-	highlight = '';
-	kept = 0; // entries the proxy keeps
-	missed = 0; // entries that were gone before they could be sent
-	paused = false;
+// missed counts entries that were gone before they could be sent.
+export const journal = { rows: [], missed: 0, paused: false, incoming: [] };
 
-	#bySeq = new Map();
-	#last = 0; // the newest sequence number seen
-	#gap = null; // while older rows are fetched: up to where there was no gap before
-	#run = 0; // counts syncs; an older one stops when it notices
-	#close = () => {};
-	#incoming = []; // waits for the next frame, or the end of the pause
-	#frame = 0;
-	#listener;
+const bySeq = new Map();
+let query = ['', '']; // filter and highlight
+let last = 0; // the newest sequence number seen
+let gap = null; // while older rows are fetched: up to where none are missing
+let run = 0; // counts syncs; an older one stops when it notices
+let close, listener, frame = 0;
 
-	// listener gets ({added, changed, reset}) at most once a frame.
-	constructor(listener) {
-		this.#listener = listener;
+// onChange sets what gets (added, changed, anew) at most once a frame.
+export const onChange = f => { listener = f; };
+
+export const rowOf = seq => bySeq.get(seq);
+
+// show makes a filter and a highlight the ones in force.
+export function show(...expressions) {
+	query = expressions;
+	reset();
+	return sync();
+}
+
+// sync fetches what is missing, newest first, and follows what comes.
+export async function sync() {
+	const mine = ++run;
+	close?.();
+	let page = await fetchPage(0);
+	if (mine !== run) return;
+	if (page.last < last) reset(); // another process counts
+	const known = gap ??= last;
+	last = page.last;
+	take(page.rows);
+	close = stream('watch_captures', [...query, last], item);
+	for (let n = page.rows.length; page.rows[0]?.seq > known + 1 && n < LIMIT; n += page.rows.length) {
+		page = await fetchPage(page.rows[0].seq);
+		if (mine !== run) return;
+		take(page.rows);
 	}
+	gap = null;
+}
 
-	get(seq) {
-		return this.#bySeq.get(seq);
-	}
+const fetchPage = before => ask('list_captures', ...query, before, PAGE);
 
-	// waiting counts the rows that a pause holds back.
-	get waiting() {
-		return this.paused ? this.#incoming.length : 0;
+function item(row) {
+	if (row.kind === 'missed') journal.missed += row.missed;
+	else if (row.kind !== 'update') {
+		last = row.seq;
+		take([row]);
+	} else if (bySeq.has(row.seq)) {
+		delete row.kind; // the row has one of its own
+		take([row]);
 	}
+}
 
-	// show makes these two expressions the ones in force.
-	show(filter, highlight) {
-		this.filter = filter;
-		this.highlight = highlight;
-		this.reset();
-		this.#gap = 0;
-		return this.sync();
-	}
+function take(rows) {
+	journal.incoming.push(...rows);
+	frame ||= requestAnimationFrame(flush);
+}
 
-	// sync fetches what is missing, newest first, and follows what comes.
-	async sync() {
-		const run = ++this.#run;
-		this.#close();
-		let page = await this.#page(0);
-		if (run !== this.#run) return;
-		if (page.last < this.#last) { // numbers start anew: another process
-			this.reset();
-			this.#gap = 0;
-		}
-		const known = this.#gap ??= this.#last;
-		this.#last = page.last;
-		this.kept = page.total;
-		this.#take(page.rows);
-		this.#close = stream('watch_captures', [this.filter, this.highlight, page.last], item => this.#item(item));
-		let n = page.rows.length;
-		while (page.rows.length && page.rows[0].seq > known + 1 && n < LIMIT) {
-			page = await this.#page(page.rows[0].seq);
-			if (run !== this.#run) return;
-			this.#take(page.rows);
-			n += page.rows.length;
-		}
-		this.#gap = null;
+// flush shows what came since the last frame; a pause holds back what is new.
+export function flush() {
+	frame = 0;
+	const { rows, incoming, paused } = journal, added = [], changed = [], held = [];
+	for (const row of incoming) {
+		const old = bySeq.get(row.seq);
+		if (old) changed.push(Object.assign(old, row));
+		else (paused ? held : added).push(row);
+		if (!old && !paused) bySeq.set(row.seq, row);
 	}
+	journal.incoming = held.slice(-LIMIT);
+	const older = added[0]?.seq < rows.at(-1)?.seq;
+	rows.push(...added);
+	if (older) rows.sort((a, b) => a.seq - b.seq);
+	listener(added, changed);
+	forget(rows.at(-LIMIT)?.seq);
+}
 
-	#page(before) {
-		return ask('list_captures', this.filter, this.highlight, before, PAGE);
-	}
+// forget drops the rows before first.
+export function forget(first) {
+	const { rows } = journal;
+	if (!(rows[0]?.seq < first)) return;
+	const n = rows.findIndex(r => r.seq >= first);
+	for (const row of rows.splice(0, n < 0 ? Infinity : n)) bySeq.delete(row.seq);
+	listener([], [], true);
+}
 
-	#item(item) {
-		if (item.kind === 'missed') {
-			this.missed += item.missed;
-			this.#plan();
-		} else if (item.kind === 'cleared') {
-			this.reset();
-		} else if (item.kind === 'update') {
-			delete item.kind; // the row's own kind stays
-			if (this.#bySeq.has(item.seq)) this.#take([item]);
-		} else {
-			this.#last = Math.max(this.#last, item.seq);
-			this.#take([item]);
-		}
-	}
+export async function clear() {
+	await call('clear_captured_requests');
+	journal.incoming = [];
+	forget(Infinity);
+}
 
-	#take(rows) {
-		this.#incoming.push(...rows);
-		this.#plan();
-	}
-
-	#plan() {
-		this.#frame ||= requestAnimationFrame(() => this.flush());
-	}
-
-	// flush shows what came since the last frame.
-	flush() {
-		cancelAnimationFrame(this.#frame);
-		this.#frame = 0;
-		const added = [], changed = [], held = [];
-		for (const row of this.#incoming) {
-			const old = this.#bySeq.get(row.seq);
-			if (old) {
-				Object.assign(old, row);
-				changed.push(old);
-			} else if (this.paused) {
-				held.push(row);
-			} else {
-				this.#bySeq.set(row.seq, row);
-				added.push(row);
-			}
-		}
-		this.#incoming = held.length > LIMIT ? held.slice(-LIMIT) : held;
-		const inOrder = (a, b) => a.seq - b.seq;
-		added.sort(inOrder);
-		const newer = !this.rows.length || added[0]?.seq > this.rows.at(-1).seq;
-		for (const row of added) this.rows.push(row);
-		if (!newer) this.rows.sort(inOrder); // a page of older ones
-		this.#listener({ added, changed });
-		if (this.rows.length > LIMIT) this.forget(this.rows.at(-LIMIT).seq);
-	}
-
-	// forget drops the rows that came before first.
-	forget(first) {
-		if (!(this.rows[0]?.seq < first)) return;
-		const n = this.rows.findIndex(r => r.seq >= first);
-		for (const row of this.rows.splice(0, n < 0 ? Infinity : n)) this.#bySeq.delete(row.seq);
-		this.#listener({ added: [], changed: [], reset: true });
-	}
-
-	reset() {
-		this.rows.length = 0;
-		this.#bySeq.clear();
-		this.#incoming = [];
-		this.missed = 0;
-		this.#listener({ added: [], changed: [], reset: true });
-	}
-
-	async clear() {
-		await call('clear_captured_requests');
-		this.reset();
-	}
+function reset() {
+	journal.incoming = [];
+	journal.missed = gap = 0;
+	forget(Infinity);
 }

@@ -3,103 +3,76 @@
 import { el } from './dom.js';
 
 const CHUNK = 200; // children shown at once
-const OPEN = 60; // up to how many children are unfolded at the start
+const OPEN = 60; // how many are unfolded at the start
 
-// A Literal is a number that JavaScript cannot hold, as it was written.
-class Literal {
-	constructor(source) {
-		this.source = source;
-	}
-}
-
-// parse is JSON.parse that keeps long numbers; undefined when it is no JSON.
+// parse is JSON.parse that keeps numbers as they were written; undefined when
+// the text is no JSON.
 export function parse(text) {
 	try {
-		return JSON.parse(text, (_, v, context) => typeof v === 'number' && context?.source.length > 15 && String(v) !== context.source ? new Literal(context.source) : v);
+		return JSON.parse(text, (_, v, context) => typeof v === 'number' && JSON.rawJSON && String(v) !== context.source ? JSON.rawJSON(context.source) : v);
 	} catch {
 		return undefined;
 	}
 }
 
-const isBranch = v => v !== null && typeof v === 'object' && !(v instanceof Literal);
+export const pretty = v => JSON.stringify(v, null, 2);
 
-// pretty is the value as indented text.
-export function pretty(v, indent = '') {
-	if (v instanceof Literal) return v.source;
-	if (!isBranch(v)) return JSON.stringify(v);
-	const inner = `${indent}  `;
-	const parts = Array.isArray(v) ? v.map(x => pretty(x, inner)) : Object.entries(v).map(([k, x]) => `${JSON.stringify(k)}: ${pretty(x, inner)}`);
-	const [open, close] = Array.isArray(v) ? '[]' : '{}';
-	return parts.length ? `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}` : open + close;
-}
+export const isBranch = v => v !== null && typeof v === 'object' && !JSON.isRawJSON?.(v);
 
 export function tree(value) {
-	const root = el('ul.json', { role: 'tree', tabIndex: -1 }, item(null, value));
-	root.firstChild.tabIndex = 0;
+	const root = el('ul.json', { role: 'tree' }, item(null, value));
 	let room = OPEN;
-	const unfold = li => {
-		if (!li.children_ || (room -= li.children_.length) < 0 && li !== root.firstChild) return;
-		toggle(li, true);
-		for (const child of li.lastChild.children) unfold(child);
-	};
-	unfold(root.firstChild);
-	root.addEventListener('click', e => {
+	(function unfold(li) {
+		if (!li.entries || (room -= li.entries.length) < 0 && li !== root.firstChild) return;
+		toggle(li);
+		[...li.lastChild.children].forEach(unfold);
+	})(root.firstChild);
+	root.firstChild.tabIndex = 0;
+	root.onclick = e => {
 		const li = e.target.closest('li');
-		if (li && !getSelection().toString()) {
-			act(li);
-			focus(root, li);
-		}
-	});
-	root.addEventListener('keydown', e => key(e, root));
+		if (!li || String(getSelection())) return;
+		toggle(li);
+		focus(root, li);
+	};
+	root.onkeydown = e => key(e, root);
 	return root;
 }
 
 function item(name, value) {
-	const label = el('span.label', name !== null && [el('span.key', String(name)), ': '], leaf(value));
-	const li = el('li', { role: 'treeitem', tabIndex: -1 }, label);
+	const li = el('li', { role: 'treeitem', tabIndex: -1 }, name !== null && [el('b', name), ': ']);
 	if (isBranch(value)) {
-		li.children_ = Object.entries(value);
-		li.setAttribute('aria-expanded', 'false');
+		li.entries = Object.entries(value);
+		li.ariaExpanded = false;
+		li.append(Array.isArray(value) ? `[${li.entries.length}]` : `{${li.entries.length}}`);
+	} else {
+		li.append(el(typeof value === 'string' ? 'span.string' : 'span.number', pretty(value)));
 	}
 	return li;
 }
 
-function leaf(v) {
-	if (isBranch(v)) {
-		const n = Object.keys(v).length;
-		return el('span.size', Array.isArray(v) ? `[${n}]` : `{${n}}`);
-	}
-	const kind = v instanceof Literal ? 'number' : v === null ? 'null' : typeof v;
-	return el(`span.${kind}`, v instanceof Literal ? v.source : JSON.stringify(v));
+const isOpen = li => li.ariaExpanded === 'true';
+
+// toggle folds or unfolds; what is inside is made when it is first shown.
+function toggle(li) {
+	li.more?.();
+	if (!li.entries) return;
+	li.ariaExpanded = !isOpen(li);
+	if (li.querySelector('ul')) return;
+	const list = el('ul', { role: 'group' });
+	li.append(list);
+	append(list, li.entries);
 }
 
-function toggle(li, open) {
-	if (!li.children_) return;
-	li.setAttribute('aria-expanded', open);
-	if (open && li.children.length < 2) {
-		const list = el('ul', { role: 'group' });
-		li.append(list);
-		more(list, li.children_, 0);
-	}
-}
-
-function more(list, entries, from) {
-	for (const [k, v] of entries.slice(from, from + CHUNK)) list.append(item(k, v));
-	const rest = entries.length - from - CHUNK;
-	if (rest <= 0) return;
-	const li = el('li.more', { role: 'treeitem', tabIndex: -1 }, `${rest} more`);
-	li.act = () => {
-		const before = li.previousSibling;
-		li.remove();
-		more(list, entries, from + CHUNK);
-		before.nextSibling.focus();
-	};
+function append(list, entries) {
+	list.append(...entries.slice(0, CHUNK).map(([k, v]) => item(k, v)));
+	const rest = entries.slice(CHUNK);
+	if (!rest.length) return;
+	const li = el('li', { role: 'treeitem', tabIndex: -1 }, `… ${rest.length} more`);
 	list.append(li);
-}
-
-function act(li) {
-	if (li.act) li.act();
-	else toggle(li, li.getAttribute('aria-expanded') === 'false');
+	li.more = () => {
+		li.remove();
+		append(list, rest);
+	};
 }
 
 function focus(root, li) {
@@ -110,19 +83,13 @@ function focus(root, li) {
 }
 
 function key(e, root) {
-	const li = e.target.closest('li');
-	if (!li || e.ctrlKey || e.metaKey || e.altKey) return;
-	const open = li.getAttribute('aria-expanded') === 'true';
-	const shown = [...root.querySelectorAll('li')].filter(n => !n.parentNode.closest('[aria-expanded="false"]'));
-	const at = shown.indexOf(li);
+	const li = e.target, shown = [...root.querySelectorAll('li')].filter(n => n.checkVisibility()), at = shown.indexOf(li), open = isOpen(li);
 	switch (e.key) {
 		case 'ArrowDown': focus(root, shown[at + 1]); break;
 		case 'ArrowUp': focus(root, shown[at - 1]); break;
-		case 'ArrowRight': if (open) focus(root, shown[at + 1]); else toggle(li, true); break;
-		case 'ArrowLeft': if (open) toggle(li, false); else focus(root, li.parentNode.closest('li')); break;
-		case 'Home': focus(root, shown[0]); break;
-		case 'End': focus(root, shown.at(-1)); break;
-		case 'Enter': case ' ': act(li); break;
+		case 'ArrowRight': open ? focus(root, shown[at + 1]) : toggle(li); break;
+		case 'ArrowLeft': open ? toggle(li) : focus(root, li.parentNode.closest('li')); break;
+		case 'Enter': case ' ': toggle(li); break;
 		default: return;
 	}
 	e.preventDefault();

@@ -2,23 +2,20 @@
 
 import { $, el, fill } from './dom.js';
 
-// keyboard takes [keys, what it does, function]; the function gets the event.
+// keyboard takes [keys, what they do, function]. One that gives false leaves
+// the key to the browser.
 export function keyboard(bindings) {
-	const actions = new Map(bindings.flatMap(([keys, , f]) => keys.split(' ').map(k => [k === 'Space' ? ' ' : k, f])));
-	fill($('keys'), el('h2', 'Keys'), el('dl', bindings.map(([keys, what]) => [el('dt', keys.split(' ').map(k => el('kbd', k))), el('dd', what)])));
+	const box = $('keys'), actions = {};
+	for (const [keys, , f] of bindings) for (const k of keys.split(' ')) actions[k] = f;
+	fill(box, el('dl', bindings.map(([keys, what]) => [el('dt', keys.split(' ').map(k => el('kbd', k))), el('dd', what)])));
+	box.onclick = () => box.close();
 	document.addEventListener('keydown', e => {
-		const at = e.target;
-		if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector('dialog[open], [popover]:popover-open')) return;
-		if (at.matches('input:not([type=checkbox], [type=radio]), textarea, select')) {
-			if (e.key === 'Escape') $('rows').focus();
-			return;
+		if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector('dialog[open], :popover-open')) return;
+		const key = e.key === ' ' ? 'Space' : e.key, f = actions[key];
+		if (e.target.matches('input:not([type=checkbox]), textarea, select')) {
+			if (key === 'Escape') $('rows').focus();
+		} else if (f && !(e.target.matches('button, a, summary, input') && /Space|Enter/.test(key)) && f(e) !== false) {
+			e.preventDefault();
 		}
-		if (at.matches('button, a, summary, input') && (e.key === ' ' || e.key === 'Enter')) return;
-		const f = actions.get(e.key);
-		if (f && f(e) !== false) e.preventDefault();
-	});
-	document.addEventListener('click', e => {
-		if (e.target === $('keys-help')) $('keys').showModal();
-		else if (e.target === $('keys')) $('keys').close();
 	});
 }

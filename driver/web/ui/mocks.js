@@ -10,66 +10,46 @@ let endpoints = [];
 
 export async function loadMocks() {
 	endpoints = await ask('list_endpoints');
-	$('mocks-none').hidden = endpoints.length > 0;
-	keyed($('mocks-rows'), endpoints, e => e.key, line, (tr, e) => {
-		const [on, key, hits, place, acts] = tr.children;
+	keyed('mocks', endpoints, 'key', cells, (e, on, key, hits, source, acts) => {
 		on.firstChild.checked = e.enabled;
-		tr.classList.toggle('off', !e.enabled);
-		key.lastChild.textContent = e.summary || '';
+		key.lastChild.textContent = e.summary;
 		hits.textContent = count(e.hits);
-		place.textContent = e.source || 'set by a test or here';
+		source.textContent = e.source || 'set one by one';
 		acts.firstChild.disabled = e.scripted;
-		acts.firstChild.title = e.scripted ? 'Defined by a script: edit the file' : '';
 	});
 }
 
-function line(key) {
-	const change = (f, ...args) => attempt(async () => {
-		toast(await f(...args));
-		await loadMocks();
-	});
-	return el('tr',
-		el('td', el('input', { type: 'checkbox', 'aria-label': `enable ${key}`, onchange: e => change(call, 'enable_mock', key, e.target.checked) })),
-		el('td', el('code', key), el('small')), el('td.num'), el('td.place'),
-		el('td.acts', button('Edit', () => editMock(key)), button('Remove', () => {
-			const at = key.indexOf(' ');
-			change(tell, /^Removed|^Mock removed/, 'remove_mock', key.slice(0, at), key.slice(at + 1));
-		})));
+async function change(said) {
+	toast(await said);
+	await loadMocks();
 }
 
-export const newMock = (key, text) => editor('New mock', key, text, '');
+function cells(key) {
+	const at = key.indexOf(' '), toggle = e => attempt(() => change(call('enable_mock', key, e.target.checked)));
+	return [
+		el('input', { type: 'checkbox', ariaLabel: `enable ${key}`, onchange: toggle }), [el('code', key), el('small')], '', '',
+		[button('Edit', () => editMock(key)), ' ', button('Remove', () => attempt(() => change(tell(/^Removed/, 'remove_mock', key.slice(0, at), key.slice(at + 1)))))],
+	];
+}
+
+export const newMock = (key, text, replaces = '') => edit({
+	id: 'mock', title: 'Mock', key, text, labels: ['Method and path', 'Definition (YAML or JSON)'],
+	check: (...mock) => ask('check_mock', ...mock),
+	save: (...mock) => change(tell(/^Mock set/, 'put_mock', ...mock, replaces)),
+});
 
 // editMock opens the editor with an endpoint that is there.
 export const editMock = key => attempt(async () => {
 	await loadMocks();
 	const e = endpoints.find(x => x.key === key);
-	if (!e || e.scripted) throw new Error(e ? `${key} is defined by a script, ${e.source}` : `There is no mock ${key} any more.`);
-	editor('Edit mock', key, e.text ?? JSON.stringify(e.definition, null, 2), key);
+	if (!e || e.scripted) return e ? `A script defines it: ${e.source}` : 'This mock is gone.';
+	newMock(key, e.text || JSON.stringify(e.definition, null, 2), key);
 });
 
-function editor(title, key, text, replaces) {
-	edit({
-		id: 'mock', title, key, text, verb: 'Save', keyLabel: 'Key', textLabel: 'Definition (YAML or JSON)',
-		check: (k, t) => ask('check_mock', k, t),
-		async save(k, t) {
-			toast(await tell(/^Mock set/, 'put_mock', k, t, replaces));
-			await loadMocks();
-		},
-	});
-}
-
 export async function loadScenarios() {
-	fill($('scenarios'), (await ask('list_scenarios')).map(s => el('option', { value: s.name }, s.kind === 'dir' ? `${s.name}/` : s.name)));
+	fill($('scenarios'), (await ask('list_scenarios')).map(s => el('option', s.name)));
 }
 
 $('mock-add').onclick = () => newMock('GET /api/example', 'status: 200\nbody:\n  ok: true\n');
-$('mocks-clear').onclick = async () => {
-	if (await sure(`Remove all ${endpoints.length} mocks?`, 'Remove all')) attempt(async () => {
-		toast(await call('clear_mocks'));
-		await loadMocks();
-	});
-};
-$('scenario-load').onclick = () => attempt(async () => {
-	toast(await tell(/^Loaded/, 'load_mock_scenario', $('scenarios').value));
-	await loadMocks();
-});
+$('mocks-clear').onclick = e => sure(e.target, 'remove all mocks', () => change(call('clear_mocks')));
+$('scenario-load').onclick = () => attempt(() => change(tell(/^Loaded/, 'load_mock_scenario', $('scenarios').value)));

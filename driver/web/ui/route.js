@@ -1,32 +1,29 @@
 // The fragment keeps what is shown: #/traffic/123/response?f=FILTER&h=HIGHLIGHT
 
-export const route = { view: 'traffic', seq: 0, tab: '', f: '', h: '' };
-const listeners = [];
+export const route = {};
+let listener;
 
-export const onRoute = f => listeners.push(f);
+export function onRoute(f) {
+	listener = f;
+	read();
+}
 
-export function readRoute() {
-	const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
-	const [view, seq, tab] = path.split('/');
-	const params = new URLSearchParams(query);
+function read() {
+	const [path, query] = location.hash.slice(2).split('?'), [view, seq, tab] = path.split('/'), params = new URLSearchParams(query);
 	Object.assign(route, { view: view || 'traffic', seq: +seq || 0, tab: tab || '', f: params.get('f') || '', h: params.get('h') || '' });
-	for (const f of listeners) f(route);
+	listener(route);
 }
 
-// go changes parts of the route. What opens or closes something makes an entry
-// in the history, so that Back undoes it; moving about does not.
+// go changes parts of the route. Back undoes what opened something, but not
+// each step through the list.
 export function go(changes) {
-	const push = 'view' in changes && changes.view !== route.view || 'seq' in changes && !changes.seq !== !route.seq;
-	const r = { ...route, ...changes };
-	let hash = `#/${r.view}`;
-	if (r.view === 'traffic' && r.seq) hash += `/${r.seq}${r.tab ? `/${r.tab}` : ''}`;
-	const params = new URLSearchParams();
-	if (r.f) params.set('f', r.f);
-	if (r.h) params.set('h', r.h);
-	if (params.size) hash += `?${params}`;
+	const r = { tab: '', ...'seq' in changes ? {} : { tab: route.tab }, ...changes };
+	const { view, seq, tab, f, h } = { ...route, ...r };
+	const params = new URLSearchParams(Object.entries({ f, h }).filter(([, v]) => v));
+	const hash = `#/${view}${seq ? `/${seq}${tab && `/${tab}`}` : ''}${params.size ? `?${params}` : ''}`;
 	if (hash === location.hash) return;
-	history[push ? 'pushState' : 'replaceState'](null, '', hash);
-	readRoute();
+	history[view !== route.view || !seq !== !route.seq ? 'pushState' : 'replaceState'](null, '', hash);
+	read();
 }
 
-addEventListener('popstate', readRoute);
+addEventListener('popstate', read);

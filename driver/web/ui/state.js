@@ -1,51 +1,41 @@
 // The shared state of scripts and templates: keys with JSON values.
 
-import { ask, call, tell } from './api.js';
+import { call, tell } from './api.js';
 import { $, button, el, keyed } from './dom.js';
 import { edit } from './editor.js';
 import { parse, pretty } from './json.js';
 import { attempt, sure, toast } from './notice.js';
 
 export async function loadState() {
-	const all = Object.entries(parse(await call('get_all_state')));
-	$('state-none').hidden = all.length > 0;
-	keyed($('state-rows'), all, ([k]) => k, line, (tr, [, v]) => {
-		tr.children[1].firstChild.textContent = pretty(v);
+	const pairs = Object.entries(parse(await call('get_all_state')));
+	keyed('state', pairs, 0, cells, ([, v], key, value) => {
+		value.firstChild.textContent = pretty(v);
 	});
 }
 
-const line = key => el('tr', el('td', el('code', key)), el('td', el('pre')), el('td.acts',
-	button('Edit', e => editor('Edit state', key, e.target.closest('tr').querySelector('pre').textContent)),
-	button('Delete', () => change('delete_state', key))));
-
-const change = (...args) => attempt(async () => {
-	toast(await call(...args));
+async function change(said) {
+	toast(await said);
 	await loadState();
+}
+
+function cells(key) {
+	const value = el('pre');
+	return [el('code', key), value, [button('Edit', () => editState(key, value.textContent)), ' ', button('Delete', () => attempt(() => change(call('delete_state', key))))]];
+}
+
+const editState = (key, text) => edit({
+	id: 'state', title: 'State', key, text, labels: ['Key', 'Value (JSON)'],
+	async check(k, t) {
+		try {
+			JSON.parse(t);
+			return { error: !k && 'The key is missing.' };
+		} catch (e) {
+			const before = t.slice(0, /position (\d+)/.exec(e.message)?.[1]).split('\n');
+			return { error: e.message, line: before.length, column: before.at(-1).length + 1 };
+		}
+	},
+	save: (...pair) => change(tell(/^State set/, 'set_state', ...pair)),
 });
 
-function editor(title, key, text) {
-	edit({
-		id: 'state', title, key, text, verb: 'Save', keyLabel: 'Key', textLabel: 'Value (JSON)',
-		check: async (_, t) => fault(t),
-		async save(k, t) {
-			toast(await tell(/^State set/, 'set_state', k, t));
-			await loadState();
-		},
-	});
-}
-
-// fault says where text is no JSON.
-function fault(text) {
-	try {
-		JSON.parse(text);
-		return {};
-	} catch (e) {
-		const at = /position (\d+)/.exec(e.message), before = text.slice(0, at ? +at[1] : text.length).split('\n');
-		return { error: e.message.replace(/ (in JSON )?at position.*/, ''), line: before.length, column: before.at(-1).length + 1 };
-	}
-}
-
-$('state-add').onclick = () => editor('Add state', '', 'null');
-$('state-clear').onclick = async () => {
-	if (await sure('Forget all keys of the state?', 'Forget all')) change('clear_state');
-};
+$('state-add').onclick = () => editState('', 'null');
+$('state-clear').onclick = e => sure(e.target, 'forget all state', () => change(call('clear_state')));

@@ -2,29 +2,25 @@
 
 import { el } from './dom.js';
 
-// verdict gives the kind (a CSS class), the word for it, and by whom.
-export function verdict(r) {
-	const by = r.endpoint || '';
-	if (r.kind === 'tls_error') return { kind: 'tls', word: 'TLS failure', by: r.error };
-	if (r.fault) return { kind: 'fault', word: 'fault', by };
-	switch (r.origin) {
-		case 'mocked': return { kind: 'mock', word: 'mock', by };
-		case 'patched': return { kind: 'patched', word: 'patched', by };
-		case 'replayed': return { kind: 'replayed', word: 'replayed', by };
-		case 'proxy': return refusal(r, r.status || r.sent_status);
-	}
-	return r.error ? { kind: 'bad', word: 'server error', by: r.error } : { kind: 'server', word: 'real server', by };
-}
+export const statusOf = r => r.status || r.sent_status || 0;
 
-function refusal(r, status) {
-	if (status === 501) return { kind: 'nomatch', word: 'no match', by: '501, no mock fits' };
-	if (status === 502) return { kind: 'bad', word: 'unreachable', by: r.error || '' };
-	return status >= 400 || r.error ? { kind: 'bad', word: 'proxy error', by: r.error || '' } : { kind: 'server', word: 'proxy', by: '' };
+export const statusClass = r => `s${Math.floor(statusOf(r) / 100)}`;
+
+// verdict gives the kind (a CSS class), the word for it, and by whom or why.
+export function verdict(r) {
+	const status = statusOf(r), own = r.origin === 'proxy';
+	const [kind, word, by] = r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]
+		: r.fault ? ['fault', 'fault']
+		: own && status === 501 ? ['nomatch', 'no match', 'no mock fits']
+		: own && status === 502 ? ['bad', 'unreachable', r.error]
+		: own && status >= 400 ? ['bad', 'proxy error', r.error]
+		: own ? ['server', 'proxy']
+		: r.origin === 'passthrough' ? r.error ? ['bad', 'server error', r.error] : ['server', 'real server']
+		: [r.origin, r.origin === 'mocked' ? 'mock' : r.origin];
+	return { kind, word, by: by || r.endpoint || '' };
 }
 
 export const pill = v => el(`span.pill.k-${v.kind}`, v.word);
 
 // wrong tells whether somebody should be told why.
-export const wrong = r => r.kind === 'tls_error' || !!r.error && !r.fault || !!r.level || r.origin === 'proxy' && (r.status || r.sent_status) >= 400;
-
-export const statusClass = s => `s${Math.floor(s / 100)}`;
+export const wrong = r => r.kind === 'tls_error' || r.level || r.error && !r.fault || r.origin === 'proxy' && statusOf(r) >= 400;
