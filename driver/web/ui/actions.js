@@ -2,39 +2,41 @@
 
 import { ask, call, download } from './api.js';
 import { decode, fetchBody } from './body.js';
-import { event, showNote } from './detail.js';
+import { event, opening, showNote } from './detail.js';
 import { $ } from './dom.js';
 import { edit } from './editor.js';
 import { mark } from './list.js';
-import { newMock } from './mocks.js';
-import { attempt, copy, menu } from './notice.js';
+import { editMock } from './mocks.js';
+import { copy, menu } from './notice.js';
 import { go, route } from './route.js';
 
-// Headers that tell how a body was sent, not what is in it.
-const FRAMING = /^(content-length|content-encoding|transfer-encoding|(proxy-)?connection|host)$/i;
-
-// action makes f do nothing while no exchange is open.
-const action = f => () => event && attempt(() => f(event));
+// action makes f act on the exchange that was chosen last, if there is one.
+const action = f => async x => {
+	const e = await opening;
+	if (e?.seq) await f(e, x);
+};
 
 export const copyCurl = action(e => copy(e.curl));
 
 export const makeMock = action(async e => {
 	const { key, definition } = await ask('capture_as_mock', e.seq);
-	newMock(key, definition);
+	editMock(key, definition);
 });
 
 // resend edits a request as the message it is: headers, an empty line, the
 // body. A body that is no text is sent as it was.
 export const resend = action(async e => {
-	const { bytes, binary } = await fetchBody(e.seq, 'request'), headers = e.headers_list.filter(([n]) => !FRAMING.test(n));
+	const { bytes, binary } = await fetchBody(e.seq, 'request');
+	const headers = e.headers_list.filter(([name]) => !/^(content-(length|encoding)|host)$/i.test(name)).map(h => `${h.join(': ')}\n`).join('');
 	edit({
 		id: 'resend', title: 'Resend', verb: 'Send', labels: ['Method and URL', binary ? 'Headers (the binary body stays)' : 'Headers, an empty line, body'],
-		key: `${e.method} ${e.url}`, text: `${headers.map(h => `${h.join(': ')}\n`).join('')}\n${binary ? '' : decode(bytes)}`,
+		key: `${e.method} ${e.url}`, text: `${headers}\n${binary ? '' : decode(bytes)}`,
 		check: async (...message) => parse(...message),
 		async save(...message) {
 			const m = parse(...message);
-			if (binary) m.body_base64 = btoa([...bytes].map(x => String.fromCharCode(x)).join(''));
-			go(await ask('resend_request', JSON.stringify(m)));
+			if (binary) m.body_base64 = btoa(Array.from(bytes, x => String.fromCharCode(x)).join(''));
+			const { seq } = await ask('resend_request', JSON.stringify(m));
+			go({ seq });
 		},
 	});
 });
@@ -52,26 +54,17 @@ function parse(key, text) {
 
 async function annotate(e, change) {
 	Object.assign(e, change);
-	await call('annotate_capture', e.seq, e.mark || '', e.comment || '');
+	await call('annotate_capture', e.seq, e.mark, e.comment);
 	if (e === event) showNote();
 }
 
-export const comment = e => action(x => annotate(x, { comment: e.target.value }))();
+export const comment = action((e, input) => annotate(e, { comment: input.target.value }));
 
-let last = 'red';
+export const toggleMark = action(e => annotate(e, { mark: e.mark ? '' : 'red' }));
 
-// toggleMark takes a mark away, or puts the one used last.
-export const toggleMark = action(e => annotate(e, { mark: e.mark ? '' : last }));
+export const markMenu = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'].map(m => [[mark(m), m || 'no mark'], action(e => annotate(e, { mark: m }))]));
 
-export const markMenu = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'].map(m => [[mark(m), m || 'no mark'], action(e => {
-	last = m || last;
-	return annotate(e, { mark: m });
-})]));
-
-export function saveMenu() {
-	const file = (format, as, filter, seqs) => () => download('export_captures', [format, '', false, filter, JSON.stringify(seqs)], as);
-	menu($('save'), ['har', 'flow'].flatMap(f => [
-		[`This exchange as ${f}`, event && file(f, `${event.seq}.${f}`, '', [event.seq])],
-		[`All shown as ${f}`, file(f, `captures.${f}`, route.f, [])],
-	]));
-}
+export const saveMenu = () => menu($('save'), ['har', 'flow'].flatMap(f => {
+	const save = (as, filter, seqs) => () => download('export_captures', [f, '', false, filter, seqs], `${as}.${f}`);
+	return [[`This exchange as ${f}`, event && save(event.seq, '', `[${event.seq}]`)], [`All shown as ${f}`, save('captures', route.f, '[]')]];
+}));

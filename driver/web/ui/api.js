@@ -1,6 +1,5 @@
-// The driver's methods, as the web server offers them.
+// The driver's methods.
 
-// call gives the result of a method. A failure has the HTTP status, if any.
 export async function call(name, ...args) {
 	const res = await fetch(`api/call/${name}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(args) })
 		.catch(() => { throw new Error('The proxy does not answer.'); });
@@ -12,16 +11,8 @@ export async function call(name, ...args) {
 // ask is call for methods whose result is JSON in a string.
 export const ask = async (...args) => JSON.parse(await call(...args));
 
-// tell is call for methods that say in a sentence whether they did it.
-export async function tell(good, ...args) {
-	const sentence = await call(...args);
-	if (!good.test(sentence)) throw new Error(sentence);
-	return sentence;
-}
-
 export const url = (kind, name, args) => `api/${kind}/${name}?args=${encodeURIComponent(JSON.stringify(args))}`;
 
-// download saves what a method sends.
 export const download = (name, args, as) => save(`${url('file', name, args)}&as=${encodeURIComponent(as)}`, as);
 
 export const saveBytes = (data, as) => save(URL.createObjectURL(new Blob([data])), as);

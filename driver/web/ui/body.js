@@ -1,17 +1,18 @@
-// The viewer of captured bodies. Nothing in them is ever run or rendered as
+// Captured bodies and messages. Nothing in them is ever run or rendered as
 // markup: images are shown from a blob, all else is text.
 
 import { ask, saveBytes, unbase64 } from './api.js';
-import { button, el, fill, pairs } from './dom.js';
-import { bytes, hex } from './format.js';
+import { button, bytes, clock, count, el, fill, hex, pairs } from './dom.js';
 import { isBranch, parse, pretty, tree } from './json.js';
+import { stream } from './live.js';
 
 const PIECE = 1 << 16;
 const WHOLE = 1 << 22; // what has to be understood is fetched up to here
 
+const MESSAGES = 1000; // shown at once
+
 const chosen = {}; // which view was picked, by what else there was
 
-// bodyView shows one side's body of an exchange.
 export function bodyView(seq, side, form) {
 	const view = el('div');
 
@@ -57,7 +58,7 @@ export function decode(data) {
 }
 
 // views gives the ways to show a body, the best first.
-export function views(b, form) {
+function views(b, form) {
 	const modes = {}, plain = b.binary ? '' : decode(b.bytes), value = b.more ? undefined : parse(plain);
 	if (isBranch(value)) {
 		modes.Tree = () => tree(value);
@@ -71,12 +72,8 @@ export function views(b, form) {
 }
 
 function image(b) {
-	const src = URL.createObjectURL(new Blob([b.bytes], { type: b.type })), size = el('p.dim'), img = el('img', { alt: 'captured image', src });
-	img.onload = () => {
-		size.textContent = `${img.naturalWidth} × ${img.naturalHeight}`;
-		URL.revokeObjectURL(src);
-	};
-	return [img, size];
+	const src = URL.createObjectURL(new Blob([b.bytes], { type: b.type }));
+	return el('img', { alt: 'captured image', src, onload: () => URL.revokeObjectURL(src) });
 }
 
 function dump(data) {
@@ -86,4 +83,35 @@ function dump(data) {
 		lines.push(`${i.toString(16).padStart(8, '0')}  ${row.map(hex).join(' ').padEnd(48)} ${text}`);
 	}
 	return lines.join('\n');
+}
+
+// messages gives the elements and a function that ends following.
+export function messages(event) {
+	const list = el('div', { role: 'log' }), foot = el('p.dim');
+	let waiting = [], n = 0, end = 'The socket is open.';
+
+	function show() {
+		n += waiting.length;
+		list.append(...waiting.slice(-MESSAGES).map(line));
+		while (list.children.length > MESSAGES) list.firstChild.remove();
+		fill(foot, `${count(n)} messages. ${end}`);
+		waiting = [];
+	}
+	const close = stream('watch_messages', [event.seq, 0], m => {
+		if (!waiting.length) requestAnimationFrame(show);
+		if (m.kind !== 'end') return waiting.push(m);
+		const { by, code = '', reason = '' } = { ...event.socket, ...m };
+		end = `Closed${by ? ` by the ${by}` : ''}: ${code} ${reason}`;
+		close();
+	});
+	show();
+	return [[list, foot], close];
+}
+
+function line(m) {
+	const data = m.binary ? unbase64(m.data) : new TextEncoder().encode(m.data);
+	const fold = el('details.message', el('summary', el(`b.${m.from}`, { title: `from the ${m.from}` }, m.from === 'client' ? '↑' : '↓'),
+		el('span.dim', `${clock(m.time)} ${bytes(m.size)}`), m.binary ? [...data.slice(0, 32)].map(hex).join(' ') : m.data.slice(0, 300)));
+	fold.addEventListener('toggle', () => fold.append(Object.values(views({ bytes: data, binary: m.binary }))[0](), m.truncated ? 'Cut off.' : ''), { once: true });
+	return fold;
 }

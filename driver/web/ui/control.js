@@ -1,41 +1,39 @@
-// Mode, port, recordings: starting and stopping the proxy.
+// Scripts with their last errors; starting and stopping the proxy.
 
 import { ask, call, download, saveBytes } from './api.js';
-import { $, button, el, fill, keyed, pairs } from './dom.js';
-import { bytes, count } from './format.js';
+import { $, el, fill, keyed, pairs } from './dom.js';
 import { status } from './live.js';
-import { attempt } from './notice.js';
+import { then } from './notice.js';
+
+export async function loadScripts() {
+	const all = await ask('list_addon_status');
+	if (status.scenario) all.unshift({ name: 'scenario', file: status.scenario, error: status.scenario_error });
+	keyed('scripts', all, 'name', name => [el('code', name), '', el('pre')], (a, name, file, error) => {
+		file.textContent = a.file;
+		error.firstChild.textContent = a.error || 'fine';
+		error.className = a.error ? 'error' : 'fine';
+	});
+}
+
+// flat makes [name, value] rows of an object, in which others may be.
+const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[at + k.replaceAll('_', ' '), String(v)]] : []);
 
 export function showStatus(s) {
-	const { captures: c = {}, recording: rec, replay } = s, proxy = s.running ? `${s.mode} · ${s.proxy_address}` : 'stopped';
-	$('summary').textContent = proxy;
+	$('summary').textContent = s.running ? `${s.mode} · ${s.proxy_address}` : 'stopped';
 	$('summary').className = s.running && s.mode !== 'record' ? '' : 'error';
-	fill($('status'), pairs([
-		['Proxy', proxy], ['Process', s.pid], ['Mocks', count(s.mock_count)], ['Scenario', s.scenario],
-		['Captures', `${count(c.entries)}, ${bytes(c.bytes || 0)}; ${count(c.dropped)} older ones dropped`],
-		rec && ['Recording', [`${count(rec.flows)} flows in ${s.flow_file}, ${count(rec.lost)} lost `, el('b.error', rec.error)]],
-		replay && ['Replaying', `${count(replay.answers)} answers of ${replay.file}\n${[replay.warnings].flat().join('\n')}`],
-	]));
+	fill($('status'), pairs(flat(s)));
 	$('start').disabled = s.running;
 	$('stop').disabled = !s.running;
 }
 
-// loadControl lists the recordings.
 export async function loadControl() {
-	const files = await ask('list_flow_files'), chosen = $('recording').value;
-	fill($('recording'), files.map(f => el('option', f.name))).value = chosen || files.at(-1)?.name;
-	keyed('flow', files, 'name', name => [el('code', name), '', '', button('Download', () => download('get_flow_file', [name], name))], (f, name, size, time) => {
-		size.textContent = bytes(f.size_bytes);
-		time.textContent = f.modified;
-	});
+	const { value } = $('recording'), names = (await ask('list_flow_files')).map(f => f.name);
+	fill($('recording'), names.map(n => el('option', n))).value = value || names.at(-1);
 }
 
-export function resetForm() {
-	if (status.running) $('mode').value = status.mode;
+for (const verb of ['start', 'restart', 'stop']) {
+	const how = () => verb === 'stop' ? [] : [$('mode').value, true, $('mode').value === 'replay' ? $('recording').value : '', +$('port').value];
+	$(verb).onclick = () => then(loadControl)(verb, ...how());
 }
-
-for (const verb of ['start', 'restart']) {
-	$(verb).onclick = () => attempt(() => call(verb, $('mode').value, true, $('mode').value === 'replay' ? $('recording').value : '', +$('port').value));
-}
-$('stop').onclick = () => attempt(() => call('stop'));
-$('get-ca').onclick = () => attempt(async () => saveBytes(await call('get_ca_cert'), 'mitmproxy-ca-cert.pem'));
+$('recording-get').onclick = () => download('get_flow_file', [$('recording').value], $('recording').value);
+$('get-ca').onclick = async () => saveBytes(await call('get_ca_cert'), 'mitmproxy-ca-cert.pem');

@@ -1,10 +1,8 @@
 // The pane with everything about one exchange.
 
 import { ask } from './api.js';
-import { bodyView } from './body.js';
-import { $, button, el, fill, pairs, section } from './dom.js';
-import { bytes, date, millis } from './format.js';
-import { messages } from './messages.js';
+import { bodyView, messages } from './body.js';
+import { $, button, date, el, fill, millis, pairs, section } from './dom.js';
 import { editMock } from './mocks.js';
 import { go } from './route.js';
 import { pill, statusClass, statusOf, verdict, wrong } from './verdict.js';
@@ -17,47 +15,45 @@ let leave; // ends what the panel follows
 // event is the exchange that is shown, null when there is none.
 export let event = null;
 
+// opening is the promise of the one that was chosen last.
+export let opening;
+
 export const isOpen = n => seq === n;
 
 // open shows an exchange; r is its row, if the list has it. The pane changes
 // when all is there, so that it does not flicker while one moves on.
 export async function open(n, r, wanted) {
 	seq = n;
-	const e = n ? await ask('get_capture', n).catch(error => [$('tabs'), $('panel'), fill($('detail-head'), error.message)].slice(0, 2).forEach(x => fill(x))) : null;
+	opening = n && ask('get_capture', n).catch(error => ({ error: error.message }));
+	const e = await opening;
 	if (seq !== n) return;
 	leave?.();
-	event = e;
-	if (!e) return;
+	event = e?.seq ? e : null;
+	for (const id of ['tabs', 'panel', 'detail-head']) fill($(id), id === 'panel' && e.error);
+	if (!event) return;
 	row = r || { ...e, status: e.response_status, error: e.failure, level: e.notes?.[0]?.level };
-	head(e, e.why || {});
+	const why = e.why || {};
+	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url), el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
+		why.misses?.[0] && row.origin === 'proxy' ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : row.error || e.server));
+	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));
+	showNote();
 	showTab(wanted);
 }
 
 const tabs = () => Object.keys(TABS).filter(t => t !== 'messages' || event.socket).sort((a, b) => wrong(row) && (b === 'why') - (a === 'why'));
 
-function head(e, why) {
-	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url),
-		el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
-			why.misses?.[0] ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : e.failure || e.server));
-	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));
-	showNote();
-}
-
-// showNote shows mark and comment.
 export function showNote() {
-	$('comment').value = event.comment || '';
-	$('mark').firstChild.style.background = event.mark || '';
+	$('comment').value = event.comment;
+	$('mark').firstChild.style.background = event.mark;
 }
 
-const place = w => w.file ? `${w.file}:${w.line}` : w.source || 'set one by one';
+const place = w => w.file ? `${w.file}:${w.line}` : w.source;
 
-// choose shows a tab, of other exchanges too.
 function choose(t) {
 	preferred = t;
 	go({ tab: t });
 }
 
-// nextTab moves by n tabs.
 export function nextTab(n) {
 	const all = tabs();
 	choose(all.at((all.indexOf(tab) + n) % all.length));
@@ -73,48 +69,45 @@ export function showTab(wanted) {
 	fill($('panel'), PANELS[tab](event)).scrollTop = 0;
 }
 
-const table = (title, rows) => section(title, pairs(Array.isArray(rows) ? rows : Object.entries(rows || {})));
+const table = (title, rows = []) => section(title, pairs(Array.isArray(rows) ? rows : Object.entries(rows)));
 
-const side = (e, name, headers, cookies, trailers, query) => [
-	table('Headers', headers),
-	table('Query', Object.entries(query || {}).flatMap(([n, values]) => values.map(v => [n, v]))),
-	table('Cookies', cookies),
-	table('Trailers', trailers),
-	section('Body', bodyView(e.seq, name, name === 'request' && e.form)),
+const side = (name, prefix) => e => [
+	table('Headers', e[`${prefix}headers_list`]), !prefix && table('Query', e.query_list), table('Cookies', e[`${name}_cookies`]), table('Trailers', e[`${prefix}trailers`]),
+	section('Body', bodyView(e.seq, name, !prefix && e.form)),
 ];
 
 const PANELS = {
-	request: e => side(e, 'request', e.headers_list, e.request_cookies, e.trailers, e.query),
-	response: e => side(e, 'response', e.response_headers_list, e.response_cookies, e.response_trailers),
+	request: side('request', ''),
+	response: side('response', 'response_'),
 	messages(e) {
 		const [nodes, end] = messages(e);
 		leave = end;
 		return nodes;
 	},
 	why(e) {
-		const w = e.why || {}, card = (m, more) => el('div.card', el('code', m.endpoint), el('span.dim', place(m)), more);
+		const w = e.why || {}, notes = [...e.notes || [], ...e.socket?.notes || []];
+		const card = (m, more) => el('div.card', el('code', m.endpoint), el('span.dim', place(m)), more);
 		const parts = [
 			e.failure && el('pre.error', e.failure),
 			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint)))),
-			w.misses && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
-			table('Recording', w.recording),
-			e.notes && section('Script notes', e.notes.map(n => el(`pre.note.${n.level}`, n.text))),
+			w.recording && section('Replayed from', w.recording),
+			w.misses?.length && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
+			notes.length && section('Script notes', notes.map(n => el(`pre.note.${n.level}`, n.text))),
 		];
 		return parts.some(Boolean) ? parts : el('p.dim', 'No mock had a part in it.');
 	},
 	timing(e) {
-		const { uploaded_ms: sent = 0, duration_ms: total = e.duration_ms, answered_ms: answered = total } = e.timing || {};
+		const { uploaded_ms: sent, answered_ms: answered, duration_ms: total } = e.timing;
 		const span = (name, from, to) => {
 			const bar = el('i');
 			bar.style.marginLeft = `${100 * from / total}%`;
 			bar.style.width = `${100 * (to - from) / total}%`;
 			return [name, [bar, millis(Math.max(to - from, 0))]];
 		};
-		const tls = s => s ? [s.version, s.cipher, s.alpn].join(' ') : 'none';
+		const tls = s => s ? `${s.version} ${s.cipher} ${s.alpn}` : 'none';
 		return [
-			table('Timing', [['Began', date(e.timestamp - total / 1000)], span('Request', 0, sent), span('Waiting', sent, answered), span('Response', answered, total), ['Ended', date(e.timestamp)]]),
-			table('Connection', [['Client', e.client], ['Server', e.server || 'not asked'], ['Protocol', e.protocol], ['SNI', e.sni], ['TLS to client', tls(e.tls?.client)], ['TLS to server', tls(e.tls?.server)],
-				['Bodies', `${bytes(e.body_size)} sent, ${bytes(e.response_size)} received`]]),
+			table('Timing', [['Began', date(e.start)], span('Request', 0, sent), span('Waiting', sent, answered), span('Response', answered, total), ['Ended', date(e.timestamp)]]),
+			table('Connection', [['Client', e.client], ['Server', e.server || 'not asked'], ['Protocol', e.protocol], ['SNI', e.sni], ['TLS to client', tls(e.tls.client)], ['TLS to server', tls(e.tls.server)]]),
 		];
 	},
 };

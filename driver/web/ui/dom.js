@@ -1,4 +1,4 @@
-// Elements without markup: what comes from the network is only ever text.
+// What is shown: elements, made without markup, and numbers as text.
 
 export const $ = id => document.getElementById(id);
 
@@ -40,7 +40,6 @@ export function keyed(name, items, key, make, update) {
 // pairs makes a table of [name, value] rows, if there are any.
 export const pairs = rows => rows?.length > 0 && el('table.pairs', rows.map(r => r && el('tr', el('th', r[0]), el('td', r[1]))));
 
-// section is a part of a panel that can be folded, if there is anything in it.
 export const section = (title, content) => content && el('details.part', { open: true }, el('summary', title), content);
 
 // later gives a function that runs f once, a moment after it was last called.
@@ -51,3 +50,24 @@ export function later(f) {
 		timer = setTimeout(f, 200);
 	};
 }
+
+export function bytes(n = 0) {
+	for (const unit of ['B', 'KB', 'MB']) {
+		if (n < 1000) return `${n.toFixed(n < 10 && n % 1 ? 1 : 0)} ${unit}`;
+		n /= 1024;
+	}
+	return `${n.toFixed(1)} GB`;
+}
+
+export const millis = ms => ms < 1 ? `${Math.round(ms * 1000)} µs` : ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(2)} s`;
+
+export function date(epoch) {
+	const t = new Date(epoch * 1000);
+	return new Date(t - t.getTimezoneOffset() * 60000).toISOString().slice(0, 23).replace('T', ' ');
+}
+
+export const clock = epoch => date(epoch).slice(11);
+
+export const count = n => (n || 0).toLocaleString('en');
+
+export const hex = byte => byte.toString(16).padStart(2, '0');

@@ -1,7 +1,7 @@
 // The dialog in which something is edited as text: one line that names it, and
 // the text itself. It is checked while one types.
 
-import { button, el, fill, later } from './dom.js';
+import { button, el, later } from './dom.js';
 
 // edit opens the dialog. check gives {error, line, column, warnings}, save does
 // what is to be done, or fails.
@@ -15,7 +15,7 @@ export function edit({ id, title, labels, key = '', text, verb = 'Save', check, 
 	function show({ error: wrong, line, column, warnings }) {
 		error.className = wrong ? 'error' : 'warning';
 		error.textContent = wrong ? (line ? `${line}:${column || 1}: ` : '') + wrong : warnings?.join('\n');
-		fill(gutter, area.value.split('\n').map((_, i) => el(wrong && i + 1 === line ? 'b' : 'span', `${i + 1}\n`)));
+		gutter.textContent = area.value.split('\n').map((_, i) => i + 1 === line ? '▶' : i + 1).join('\n');
 		area.onscroll();
 		return ok.disabled = !!wrong;
 	}
@@ -33,12 +33,6 @@ export function edit({ id, title, labels, key = '', text, verb = 'Save', check, 
 		}
 	}
 	area.onscroll = () => { gutter.scrollTop = area.scrollTop; };
-	area.onkeydown = e => {
-		if (e.shiftKey || e.ctrlKey || e.key !== 'Tab' && e.key !== 'Enter') return;
-		e.preventDefault();
-		const [indent] = /^ */.exec(area.value.slice(0, area.selectionStart).split('\n').at(-1));
-		document.execCommand('insertText', false, e.key === 'Tab' ? '  ' : `\n${indent}`); // so that it can be undone
-	};
 	box.oninput = later(examine);
 	box.onkeydown = e => {
 		if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) submit();

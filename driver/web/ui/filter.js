@@ -1,5 +1,4 @@
-// Boxes for filter expressions. They are checked while one types; what is wrong
-// is pointed at in place.
+// Boxes for filter expressions, which are checked while one types.
 
 import { ask } from './api.js';
 import { $, button, el, fill, later } from './dom.js';
@@ -38,7 +37,6 @@ export function expressionBox(name, apply) {
 	};
 }
 
-// operatorHelp lists what expressions are made of; a click inserts it.
 export async function operatorHelp() {
 	const input = $('filter'), insert = op => {
 		$('popup').hidePopover();
@@ -46,6 +44,6 @@ export async function operatorHelp() {
 		input.setRangeText(`${op} `, input.selectionStart, input.selectionEnd, 'end');
 		input.oninput();
 	};
-	popup($('operators'), el('table', (await ask('list_filter_operators')).map(o => el('tr', el('td', button(o.op, () => insert(o.op))), el('td', o.arg), el('td', o.help)))),
+	popup($('operators'), el('table', (await ask('list_filter_operators')).map(o => el('tr', el('td', button(o.name, () => insert(o.name))), el('td', o.arg), el('td', o.help)))),
 		el('p', 'A word alone searches the URL. Combine with & | ! ( ); quote what has spaces.'));
 }

@@ -17,12 +17,11 @@ let gap = null; // while older rows are fetched: up to where none are missing
 let run = 0; // counts syncs; an older one stops when it notices
 let close, listener, frame = 0;
 
-// onChange sets what gets (added, changed, anew) at most once a frame.
+// onChange sets what gets (added, changed, anew), at most once a frame.
 export const onChange = f => { listener = f; };
 
 export const rowOf = seq => bySeq.get(seq);
 
-// show makes a filter and a highlight the ones in force.
 export function show(...expressions) {
 	query = expressions;
 	reset();

@@ -32,9 +32,9 @@ export function tree(value) {
 		const li = e.target.closest('li');
 		if (!li || String(getSelection())) return;
 		toggle(li);
-		focus(root, li);
+		li.focus();
 	};
-	root.onkeydown = e => key(e, root);
+	root.onkeydown = key;
 	return root;
 }
 
@@ -75,20 +75,13 @@ function append(list, entries) {
 	};
 }
 
-function focus(root, li) {
-	if (!li?.isConnected) return;
-	root.querySelector('[tabindex="0"]')?.setAttribute('tabindex', -1);
-	li.tabIndex = 0;
-	li.focus();
-}
-
-function key(e, root) {
-	const li = e.target, shown = [...root.querySelectorAll('li')].filter(n => n.checkVisibility()), at = shown.indexOf(li), open = isOpen(li);
+function key(e) {
+	const li = e.target, shown = [...this.querySelectorAll('li')].filter(n => n.checkVisibility()), at = shown.indexOf(li), open = isOpen(li);
 	switch (e.key) {
-		case 'ArrowDown': focus(root, shown[at + 1]); break;
-		case 'ArrowUp': focus(root, shown[at - 1]); break;
-		case 'ArrowRight': open ? focus(root, shown[at + 1]) : toggle(li); break;
-		case 'ArrowLeft': open ? toggle(li) : focus(root, li.parentNode.closest('li')); break;
+		case 'ArrowDown': shown[at + 1]?.focus(); break;
+		case 'ArrowUp': shown[at - 1]?.focus(); break;
+		case 'ArrowRight': open ? shown[at + 1]?.focus() : toggle(li); break;
+		case 'ArrowLeft': open ? toggle(li) : li.parentNode.closest('li')?.focus(); break;
 		case 'Enter': case ' ': toggle(li); break;
 		default: return;
 	}

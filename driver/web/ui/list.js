@@ -1,8 +1,7 @@
 // The grid of exchanges. Only rows in sight have elements, and these are used
 // again: row i is always shown by element i modulo their number.
 
-import { $, button, el, fill } from './dom.js';
-import { bytes, clock, date, millis } from './format.js';
+import { $, button, bytes, clock, el, fill, millis } from './dom.js';
 import { journal } from './journal.js';
 import { pill, statusClass, statusOf, verdict } from './verdict.js';
 
@@ -25,14 +24,13 @@ let lines = [], height = 24;
 let current = 0; // the sequence number of the row with the cursor
 let follow = true;
 
-// makeList makes the list; pick gets the row that is clicked on.
 export function makeList(pick) {
 	fill($('head'), cells('columnheader', c => button(c, () => sort(c, column === c && !down))));
 	body.append(sizer);
 	body.onscroll = scrolled;
 	body.onclick = e => {
 		const line = e.target.closest('.row');
-		if (line) pick(line.row);
+		if (line) pick(line.row.seq);
 	};
 	new ResizeObserver(resized).observe(body);
 	sort('Time', false);
@@ -47,13 +45,9 @@ function sort(by, descending) {
 }
 
 function arrange(added) {
-	if (column === 'Time' && !down) {
-		view = journal.rows;
-		return;
-	}
-	const key = COLUMNS[column], sign = down ? -1 : 1;
-	view = added ? view.concat(added) : journal.rows.slice();
-	view.sort((a, b) => { // quick where nearly all are in order
+	const key = COLUMNS[column], sign = down ? -1 : 1, sorted = down || column !== 'Time';
+	view = sorted && added ? view.concat(added) : journal.rows.slice();
+	if (sorted) view.sort((a, b) => { // quick where nearly all are in order
 		const x = key(a), y = key(b);
 		return sign * (x < y ? -1 : x > y ? 1 : a.seq - b.seq);
 	});
@@ -65,12 +59,11 @@ export function update(added, changed, anew) {
 	const at = Math.floor(body.scrollTop / height), top = view[at];
 	arrange(!anew && !changed.length && added);
 	stick();
-	const to = follow || view[at] === top ? -1 : view.indexOf(top);
+	const to = follow && column === 'Time' ? at : view.indexOf(top);
 	if (to >= 0) body.scrollTop += (to - at) * height;
 	paint(anew || changed.length);
 }
 
-// stick keeps the list at the edge where new rows come in.
 function stick() {
 	sizer.style.height = `${view.length * height}px`;
 	body.parentNode.ariaRowCount = view.length + 1;
@@ -93,10 +86,8 @@ function scrolled() {
 
 function resized() {
 	const line = () => el('div.row', { role: 'row' }, cells('gridcell'));
-	lines = [line()];
-	fill(sizer, lines);
-	height = lines[0].offsetHeight || height;
-	for (let n = body.clientHeight / height + 8; n > 0; n--) lines.push(line());
+	height = fill(sizer, line()).firstChild.offsetHeight || height;
+	lines = Array.from({ length: body.clientHeight / height + 9 }, line);
 	fill(sizer, lines);
 	stick();
 	paint();
@@ -119,7 +110,6 @@ function paint(all) {
 	body.setAttribute('aria-activedescendant', `row-${current}`);
 }
 
-// select puts the cursor on a row.
 export function select(seq) {
 	current = seq || current;
 	reveal();
@@ -132,9 +122,6 @@ export function step(n) {
 	select(row?.seq);
 	return current;
 }
-
-// pageSize is how many rows fit.
-export const pageSize = () => Math.floor(body.clientHeight / height) - 1;
 
 const index = () => view.findIndex(r => r.seq === current);
 
@@ -149,7 +136,7 @@ function draw(line, r) {
 	line.dataset.seq = r.seq;
 	line.id = `row-${r.seq}`;
 	line.className = `row k-${v.kind} ${r.highlight ? 'lit' : ''}`;
-	fill(time, r.mark && mark(r.mark), clock(r.start)).title = date(r.start);
+	fill(time, r.mark && mark(r.mark), clock(r.start));
 	status.textContent = statusOf(r) || '';
 	status.className = `c-status ${statusClass(r)}`;
 	fill(how, pill(v), r.level && el(`b.note.${r.level}`, { title: `script ${r.level}` }, '!'), v.by).title = `${v.word} ${v.by}`;
@@ -160,7 +147,6 @@ function draw(line, r) {
 	duration.textContent = r.open ? 'open' : millis(r.duration_ms);
 }
 
-// mark is a dot in that colour.
 export function mark(colour) {
 	const dot = el('i.dot', { title: colour });
 	dot.style.background = colour;

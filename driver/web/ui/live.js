@@ -11,8 +11,6 @@ let timer, whenUp, whenStatus;
 
 export let status = {};
 
-// start connects. up is called whenever the connection stands, changed
-// whenever the status of the proxy does.
 export function start(up, changed) {
 	whenUp = up;
 	whenStatus = changed;

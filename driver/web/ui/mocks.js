@@ -1,10 +1,9 @@
 // The table of endpoints, and scenarios.
 
-import { ask, call, tell } from './api.js';
-import { $, button, el, fill, keyed } from './dom.js';
+import { ask } from './api.js';
+import { $, button, count, el, fill, keyed } from './dom.js';
 import { edit } from './editor.js';
-import { count } from './format.js';
-import { attempt, sure, toast } from './notice.js';
+import { sure, then } from './notice.js';
 
 let endpoints = [];
 
@@ -14,42 +13,35 @@ export async function loadMocks() {
 		on.firstChild.checked = e.enabled;
 		key.lastChild.textContent = e.summary;
 		hits.textContent = count(e.hits);
-		source.textContent = e.source || 'set one by one';
+		source.textContent = e.source;
 		acts.firstChild.disabled = e.scripted;
 	});
 }
 
-async function change(said) {
-	toast(await said);
-	await loadMocks();
-}
+const change = then(loadMocks);
 
 function cells(key) {
-	const at = key.indexOf(' '), toggle = e => attempt(() => change(call('enable_mock', key, e.target.checked)));
+	const [, method, path] = /(\S+) (.*)/.exec(key);
 	return [
-		el('input', { type: 'checkbox', ariaLabel: `enable ${key}`, onchange: toggle }), [el('code', key), el('small')], '', '',
-		[button('Edit', () => editMock(key)), ' ', button('Remove', () => attempt(() => change(tell(/^Removed/, 'remove_mock', key.slice(0, at), key.slice(at + 1)))))],
+		el('input', { type: 'checkbox', ariaLabel: key, onchange: e => change('enable_mock', key, e.target.checked) }), [el('code', key), el('small')], '', '',
+		[button('Edit', () => editMock(key)), ' ', button('Remove', () => change('remove_mock', method, path))],
 	];
 }
 
-export const newMock = (key, text, replaces = '') => edit({
-	id: 'mock', title: 'Mock', key, text, labels: ['Method and path', 'Definition (YAML or JSON)'],
-	check: (...mock) => ask('check_mock', ...mock),
-	save: (...mock) => change(tell(/^Mock set/, 'put_mock', ...mock, replaces)),
-});
-
-// editMock opens the editor with an endpoint that is there.
-export const editMock = key => attempt(async () => {
-	await loadMocks();
-	const e = endpoints.find(x => x.key === key);
-	if (!e || e.scripted) return e ? `A script defines it: ${e.source}` : 'This mock is gone.';
-	newMock(key, e.text || JSON.stringify(e.definition, null, 2), key);
-});
+// editMock opens the editor with a text, or that of an endpoint that is there.
+export async function editMock(key, text) {
+	if (!text) await loadMocks();
+	edit({
+		id: 'mock', title: 'Mock', key, text: text || endpoints.find(e => e.key === key)?.text || '', labels: ['Method and path', 'Definition (YAML or JSON)'],
+		check: (...mock) => ask('check_mock', ...mock),
+		save: (...mock) => change('put_mock', ...mock, text ? '' : key),
+	});
+}
 
 export async function loadScenarios() {
 	fill($('scenarios'), (await ask('list_scenarios')).map(s => el('option', s.name)));
 }
 
-$('mock-add').onclick = () => newMock('GET /api/example', 'status: 200\nbody:\n  ok: true\n');
-$('mocks-clear').onclick = e => sure(e.target, 'remove all mocks', () => change(call('clear_mocks')));
-$('scenario-load').onclick = () => attempt(() => change(tell(/^Loaded/, 'load_mock_scenario', $('scenarios').value)));
+$('mock-add').onclick = () => editMock('GET /api/example', 'status: 200\nbody:\n  ok: true\n');
+$('mocks-clear').onclick = e => sure(e.target, 'remove all mocks', () => change('clear_mocks'));
+$('scenario-load').onclick = () => change('load_mock_scenario', $('scenarios').value);

@@ -1,27 +1,26 @@
 // Toasts, menus and popups.
 
+import { call } from './api.js';
 import { $, button, fill } from './dom.js';
 
 let timer;
 
-// toast says what happened, for a while.
-export function toast(text, style = '') {
-	fill($('toast'), text).className = style;
+// toast says what happened: for a while, unless it is a failure.
+export function toast(text, bad = /not found|^(Error|Failed|Invalid|Unknown)/.test(text)) {
+	fill($('toast'), text).className = bad ? 'bad' : '';
 	clearTimeout(timer);
-	timer = setTimeout(toast, 5000, '');
+	if (!bad) timer = setTimeout(toast, 5000, '');
 }
+$('toast').onclick = () => toast('');
 
-export const complain = e => toast(e.message, 'bad');
+// What fails and nobody else deals with is said.
+onunhandledrejection = e => toast(e.reason.message, true);
 
-// attempt runs f and says what it gives, or why it failed.
-export async function attempt(f) {
-	try {
-		const text = await f();
-		if (text) toast(text);
-	} catch (e) {
-		complain(e);
-	}
-}
+// then gives a function that calls a method, says what it answered, and does f.
+export const then = f => async (...args) => {
+	toast(await call(...args));
+	f();
+};
 
 // popup shows something below an element, within the window.
 export function popup(anchor, ...content) {
@@ -32,16 +31,14 @@ export function popup(anchor, ...content) {
 	box.querySelector(':enabled')?.focus();
 }
 
-// menu offers [label, action]; without an action it cannot be chosen.
 export const menu = (anchor, choices) => popup(anchor, choices.map(([label, action]) => button(label, () => {
 	$('popup').hidePopover();
 	action();
 }, { disabled: !action })));
 
-// sure asks before something is lost.
-export const sure = (anchor, verb, action) => menu(anchor, [[`Yes, ${verb}`, () => attempt(action)], ['No', () => {}]]);
+export const sure = (anchor, what, action) => menu(anchor, [[`Yes, ${what}`, action], ['No', () => {}]]);
 
 export async function copy(text) {
 	await navigator.clipboard.writeText(text);
-	return 'Copied.';
+	toast('Copied.');
 }

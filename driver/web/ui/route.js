@@ -3,27 +3,28 @@
 export const route = {};
 let listener;
 
+// onRoute sets what gets the route, now and whenever it changes, and the view
+// that was shown before.
 export function onRoute(f) {
 	listener = f;
 	read();
 }
 
 function read() {
-	const [path, query] = location.hash.slice(2).split('?'), [view, seq, tab] = path.split('/'), params = new URLSearchParams(query);
-	Object.assign(route, { view: view || 'traffic', seq: +seq || 0, tab: tab || '', f: params.get('f') || '', h: params.get('h') || '' });
-	listener(route);
+	const [path, query] = location.hash.slice(2).split('?'), [view = '', seq, tab = ''] = path.split('/'), before = route.view;
+	const { f = '', h = '' } = Object.fromEntries(new URLSearchParams(query));
+	listener(Object.assign(route, { view: view || 'traffic', seq: +seq || 0, tab, f, h }), before);
 }
 
 // go changes parts of the route. Back undoes what opened something, but not
 // each step through the list.
 export function go(changes) {
-	const r = { tab: '', ...'seq' in changes ? {} : { tab: route.tab }, ...changes };
-	const { view, seq, tab, f, h } = { ...route, ...r };
-	const params = new URLSearchParams(Object.entries({ f, h }).filter(([, v]) => v));
-	const hash = `#/${view}${seq ? `/${seq}${tab && `/${tab}`}` : ''}${params.size ? `?${params}` : ''}`;
+	if ('seq' in changes) changes = { tab: '', ...changes };
+	const { view, seq, tab, f, h } = { ...route, ...changes }, query = new URLSearchParams(Object.entries({ f, h }).filter(([, v]) => v));
+	const hash = `#/${view}${seq ? `/${seq}/${tab}` : ''}${query.size ? `?${query}` : ''}`;
 	if (hash === location.hash) return;
 	history[view !== route.view || !seq !== !route.seq ? 'pushState' : 'replaceState'](null, '', hash);
 	read();
 }
 
-addEventListener('popstate', read);
+onpopstate = read;

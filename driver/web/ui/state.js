@@ -1,26 +1,22 @@
 // The shared state of scripts and templates: keys with JSON values.
 
-import { call, tell } from './api.js';
+import { call } from './api.js';
 import { $, button, el, keyed } from './dom.js';
 import { edit } from './editor.js';
 import { parse, pretty } from './json.js';
-import { attempt, sure, toast } from './notice.js';
+import { sure, then } from './notice.js';
 
 export async function loadState() {
-	const pairs = Object.entries(parse(await call('get_all_state')));
-	keyed('state', pairs, 0, cells, ([, v], key, value) => {
+	keyed('state', Object.entries(parse(await call('get_all_state'))), 0, cells, ([, v], key, value) => {
 		value.firstChild.textContent = pretty(v);
 	});
 }
 
-async function change(said) {
-	toast(await said);
-	await loadState();
-}
+const change = then(loadState);
 
 function cells(key) {
 	const value = el('pre');
-	return [el('code', key), value, [button('Edit', () => editState(key, value.textContent)), ' ', button('Delete', () => attempt(() => change(call('delete_state', key))))]];
+	return [el('code', key), value, [button('Edit', () => editState(key, value.textContent)), ' ', button('Delete', () => change('delete_state', key))]];
 }
 
 const editState = (key, text) => edit({
@@ -34,8 +30,8 @@ const editState = (key, text) => edit({
 			return { error: e.message, line: before.length, column: before.at(-1).length + 1 };
 		}
 	},
-	save: (...pair) => change(tell(/^State set/, 'set_state', ...pair)),
+	save: (...pair) => change('set_state', ...pair),
 });
 
 $('state-add').onclick = () => editState('', 'null');
-$('state-clear').onclick = e => sure(e.target, 'forget all state', () => change(call('clear_state')));
+$('state-clear').onclick = e => sure(e.target, 'forget all state', () => change('clear_state'));

@@ -22,5 +22,4 @@ export function verdict(r) {
 
 export const pill = v => el(`span.pill.k-${v.kind}`, v.word);
 
-// wrong tells whether somebody should be told why.
 export const wrong = r => r.kind === 'tls_error' || r.level || r.error && !r.fault || r.origin === 'proxy' && statusOf(r) >= 400;
