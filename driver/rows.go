@@ -77,8 +77,8 @@ func (v *view) row(e *capture.Entry) captureRow {
 	if e.Kind == capture.TLSError {
 		r.Kind = "tls_error"
 	}
-	if e.Unreachable() {
-		r.Status, r.SentStatus = 0, e.Status
+	if e.Unreachable() || e.Origin == exchange.FromProxy && e.Status == 0 && e.Error != "" {
+		r.Status, r.SentStatus = 0, http.StatusBadGateway
 	}
 	if e.Client.IsValid() {
 		r.Client = e.Client.String()
