@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,7 +153,7 @@ func (d *Driver) listAddonStatus(context.Context) (string, error) {
 		Error string `json:"error"`
 	}
 	list := []addon{}
-	faults := d.mocks.addons.Faults()
+	faults := maps.Clone(d.mocks.addons.Faults())
 	names, err := d.addonNames()
 	if err != nil {
 		return "", err
