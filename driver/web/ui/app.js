@@ -91,7 +91,6 @@ const move = n => {
 	const seq = step(n);
 	if (route.seq) go({ seq });
 };
-// Keys, what they do, and the button that does the same.
 keyboard([
 	['j ArrowDown', 'next', () => move(1)],
 	['k ArrowUp', 'previous', () => move(-1)],
@@ -127,6 +126,7 @@ start(() => {
 }, s => {
 	showStatus(s);
 	document.querySelector('[data-view=scripts]').className = s.scenario_error || Object.keys(s.addon_errors || {}).length ? 'alert' : '';
-	forget(s.captures?.first);
+	const { entries, first, total } = s.captures;
+	forget(entries ? first : total + 1);
 	tally();
 });

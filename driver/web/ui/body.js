@@ -48,7 +48,6 @@ export async function fetchBody(seq, side, upto = Infinity, b = { bytes: new Uin
 	return b;
 }
 
-// decode reads bytes as UTF-8, else as Latin-1.
 export function decode(data) {
 	try {
 		return new TextDecoder('utf-8', { fatal: true }).decode(data, { stream: true }); // the last character may be cut

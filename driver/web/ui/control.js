@@ -16,7 +16,7 @@ export async function loadScripts() {
 }
 
 // flat makes [name, value] rows of an object, in which others may be.
-const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[at + k.replaceAll('_', ' '), String(v)]] : []);
+const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[(at + k).replaceAll('_', ' '), String(v)]] : []);
 
 export function showStatus(s) {
 	$('summary').textContent = s.running ? `${s.mode} · ${s.proxy_address}` : 'stopped';

@@ -21,7 +21,7 @@ export let opening;
 export const isOpen = n => seq === n;
 
 // open shows an exchange; r is its row, if the list has it. The pane changes
-// when all is there, so that it does not flicker while one moves on.
+// when all is there, so that it does not flicker.
 export async function open(n, r, wanted) {
 	seq = n;
 	opening = n && ask('get_capture', n).catch(error => ({ error: error.message }));

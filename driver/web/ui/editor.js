@@ -1,10 +1,8 @@
-// The dialog in which something is edited as text: one line that names it, and
-// the text itself. It is checked while one types.
+// The dialog in which something is edited as text, checked while one types.
 
 import { button, el, later } from './dom.js';
 
-// edit opens the dialog. check gives {error, line, column, warnings}, save does
-// what is to be done, or fails.
+// check gives {error, line, column, warnings}; save may fail.
 export function edit({ id, title, labels, key = '', text, verb = 'Save', check, save }) {
 	const name = el('input', { id: `${id}-key`, value: key }), area = el('textarea', { id: `${id}-text`, value: text, spellcheck: false, wrap: 'off' });
 	const gutter = el('pre.gutter'), error = el('output', { id: `${id}-error` }), ok = button(verb, submit, { id: `${id}-save`, className: 'primary', title: 'Ctrl+Enter' });

@@ -4,8 +4,7 @@ import { ask } from './api.js';
 import { $, button, el, fill, later } from './dom.js';
 import { popup } from './notice.js';
 
-// expressionBox gives a function that sets the text. apply gets every
-// expression that is right.
+// apply gets every expression that is right; the answer sets the text.
 export function expressionBox(name, apply) {
 	const input = $(name), problem = $(`${name}-error`), store = `recent-${name}`;
 	let recent = JSON.parse(localStorage[store] || '[]'), applied = '';
@@ -41,9 +40,9 @@ export async function operatorHelp() {
 	const input = $('filter'), insert = op => {
 		$('popup').hidePopover();
 		input.focus();
-		input.setRangeText(`${op} `, input.selectionStart, input.selectionEnd, 'end');
+		input.setRangeText(`~${op} `, input.selectionStart, input.selectionEnd, 'end');
 		input.oninput();
 	};
-	popup($('operators'), el('table', (await ask('list_filter_operators')).map(o => el('tr', el('td', button(o.name, () => insert(o.name))), el('td', o.arg), el('td', o.help)))),
+	popup($('operators'), el('table', (await ask('list_filter_operators')).map(o => el('tr', el('td', button(`~${o.name}`, () => insert(o.name))), el('td', o.arg), el('td', o.help)))),
 		el('p', 'A word alone searches the URL. Combine with & | ! ( ); quote what has spaces.'));
 }

@@ -5,8 +5,7 @@ import { el } from './dom.js';
 const CHUNK = 200; // children shown at once
 const OPEN = 60; // how many are unfolded at the start
 
-// parse is JSON.parse that keeps numbers as they were written; undefined when
-// the text is no JSON.
+// parse keeps numbers as they were written. What is no JSON is undefined.
 export function parse(text) {
 	try {
 		return JSON.parse(text, (_, v, context) => typeof v === 'number' && JSON.rawJSON && String(v) !== context.source ? JSON.rawJSON(context.source) : v);
@@ -52,7 +51,6 @@ function item(name, value) {
 
 const isOpen = li => li.ariaExpanded === 'true';
 
-// toggle folds or unfolds; what is inside is made when it is first shown.
 function toggle(li) {
 	li.more?.();
 	if (!li.entries) return;

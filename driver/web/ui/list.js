@@ -18,9 +18,10 @@ const COLUMNS = {
 const cells = (role, content) => Object.keys(COLUMNS).map(c => el(`div.c-${c.toLowerCase()}`, { role }, content?.(c)));
 
 const body = $('rows'), sizer = el('div');
-let view = journal.rows; // what is shown, sorted
+let view = []; // what is shown, sorted
 let column = 'Time', down = false;
 let lines = [], height = 24;
+let top = 0, space = 0; // where it is scrolled to, and how high it is
 let current = 0; // the sequence number of the row with the cursor
 let follow = true;
 
@@ -41,7 +42,7 @@ function sort(by, descending) {
 	down = descending;
 	for (const h of $('head').children) h.ariaSort = h.textContent !== by ? 'none' : down ? 'descending' : 'ascending';
 	update([], [], true);
-	reveal();
+	select(current);
 }
 
 function arrange(added) {
@@ -53,33 +54,40 @@ function arrange(added) {
 	});
 }
 
+const follows = () => follow && column === 'Time';
+
 // update shows a change of the journal. What is in sight stays in its place
 // unless the list follows.
 export function update(added, changed, anew) {
-	const at = Math.floor(body.scrollTop / height), top = view[at];
+	const at = Math.floor(top / height), row = view[at];
 	arrange(!anew && !changed.length && added);
-	stick();
-	const to = follow && column === 'Time' ? at : view.indexOf(top);
-	if (to >= 0) body.scrollTop += (to - at) * height;
-	paint(anew || changed.length);
+	const to = follows() ? at : view.indexOf(row);
+	if (to >= 0) top += (to - at) * height;
+	place(anew || changed.length);
 }
 
-function stick() {
+// place shows the rows from top on. The browser lays out once, at the end.
+function place(all) {
+	const end = Math.max(0, view.length * height - space);
+	top = follows() ? down ? 0 : end : Math.min(top, end);
 	sizer.style.height = `${view.length * height}px`;
 	body.parentNode.ariaRowCount = view.length + 1;
-	if (follow && column === 'Time') body.scrollTop = down ? 0 : body.scrollHeight;
+	paint(all);
+	body.scrollTop = top;
 }
 
 function setFollow(on) {
 	follow = on;
 	$('follow').ariaPressed = on;
-	stick();
+	place();
 }
 
 export const toggleFollow = () => setFollow(!follow);
 
 function scrolled() {
-	const at = (down ? body.scrollTop : body.scrollHeight - body.clientHeight - body.scrollTop) < 4;
+	if (Math.abs(body.scrollTop - top) < 1) return;
+	top = body.scrollTop;
+	const at = (down ? top : view.length * height - space - top) < 4;
 	if (at !== follow && column === 'Time') setFollow(at);
 	paint();
 }
@@ -87,47 +95,47 @@ function scrolled() {
 function resized() {
 	const line = () => el('div.row', { role: 'row' }, cells('gridcell'));
 	height = fill(sizer, line()).firstChild.offsetHeight || height;
-	lines = Array.from({ length: body.clientHeight / height + 9 }, line);
+	space = body.clientHeight;
+	lines = Array.from({ length: space / height + 9 }, line);
 	fill(sizer, lines);
-	stick();
-	paint();
+	place();
 }
 
 function paint(all) {
-	const n = lines.length, first = Math.max(0, Math.floor(body.scrollTop / height) - 4);
+	const n = lines.length, first = Math.max(0, Math.floor(top / height) - 4);
 	for (let i = first; i < first + n; i++) {
-		const line = lines[i % n], row = view[i];
-		line.hidden = !row;
+		const line = lines[i % n], row = view[i], on = row?.seq === current;
 		if (row && (all || line.row !== row)) draw(line, row);
-		line.row = row;
-		if (line.at !== i) {
+		if (line.at !== i || !line.row !== !row) {
 			line.at = i;
+			line.hidden = !row;
 			line.ariaRowIndex = i + 2;
 			line.style.transform = `translateY(${i * height}px)`;
 		}
-		line.ariaSelected = row?.seq === current;
+		line.row = row;
+		if (line.on !== on) line.ariaSelected = line.on = on;
 	}
 	body.setAttribute('aria-activedescendant', `row-${current}`);
 }
 
+const index = () => view.findIndex(r => r.seq === current);
+
+// select puts the cursor on a row and brings it into sight.
 export function select(seq) {
-	current = seq || current;
-	reveal();
+	if (!seq) return;
+	current = seq;
+	const i = index(), y = i * height, to = Math.max(Math.min(top, y), y + height - space);
+	if (i >= 0 && to !== top) {
+		top = to;
+		setFollow(false);
+	}
 	paint();
 }
 
 // step moves the cursor by n rows and gives the number of the row it is on.
 export function step(n) {
-	const row = view[Math.min(Math.max(index() + n, 0), view.length - 1)];
-	select(row?.seq);
+	select(view[Math.min(Math.max(index() + n, 0), view.length - 1)]?.seq);
 	return current;
-}
-
-const index = () => view.findIndex(r => r.seq === current);
-
-function reveal() {
-	const i = index(), y = i * height;
-	if (i >= 0) body.scrollTop = Math.max(Math.min(body.scrollTop, y), y + height - body.clientHeight);
 }
 
 function draw(line, r) {

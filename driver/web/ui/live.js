@@ -4,7 +4,7 @@
 import { ask, url } from './api.js';
 import { $ } from './dom.js';
 
-const RETRY = 1000, IDLE = 30000;
+const RETRY = 500, IDLE = 30000;
 
 const streams = new Set();
 let timer, whenUp, whenStatus;

@@ -3,8 +3,7 @@
 export const route = {};
 let listener;
 
-// onRoute sets what gets the route, now and whenever it changes, and the view
-// that was shown before.
+// onRoute sets what gets each route, and the view before it.
 export function onRoute(f) {
 	listener = f;
 	read();
