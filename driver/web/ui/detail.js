@@ -20,16 +20,17 @@ export let opening;
 
 export const isOpen = n => seq === n;
 
-// open shows an exchange; r is its row, if the list has it. The pane changes
-// when all is there, so that it does not flicker.
+// open shows an exchange; r is its row, if the list has it. The panel
+// changes when all is there, so that it does not flicker.
 export async function open(n, r, wanted) {
 	seq = n;
+	fill($('tabs'));
 	opening = n && ask('get_capture', n).catch(error => ({ error: error.message }));
 	const e = await opening;
 	if (seq !== n) return;
 	leave?.();
 	event = e?.seq ? e : null;
-	for (const id of ['tabs', 'panel', 'detail-head']) fill($(id), id === 'panel' && e.error);
+	for (const id of ['panel', 'detail-head']) fill($(id), id === 'panel' && e.error);
 	if (!event) return;
 	row = r || { ...e, status: e.response_status, error: e.failure, level: e.notes?.[0]?.level };
 	const why = e.why || {};

@@ -37,7 +37,6 @@ export function keyed(name, items, key, make, update) {
 	if (rows.length !== old.size || rows.some((r, i) => r !== body.children[i])) fill(body, rows);
 }
 
-// pairs makes a table of [name, value] rows, if there are any.
 export const pairs = rows => rows?.length > 0 && el('table.pairs', rows.map(r => r && el('tr', el('th', r[0]), el('td', r[1]))));
 
 export const section = (title, content) => content && el('details.part', { open: true }, el('summary', title), content);

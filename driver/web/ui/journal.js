@@ -4,7 +4,7 @@
 import { ask, call } from './api.js';
 import { stream } from './live.js';
 
-const PAGE = 2000; // rows asked for at once
+const PAGE = 2000;
 const LIMIT = 50000; // rows kept, however many the proxy keeps
 
 // missed counts entries that were gone before they could be sent.
