@@ -12,7 +12,7 @@ export function verdict(r) {
 	const [kind, word, by] = r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]
 		: r.fault ? ['fault', 'fault', r.error?.replace('fault: ', '')]
 		: own && status === 501 ? ['nomatch', 'no match', 'no mock fits']
-		: own && (status >= 400 || r.error) ? ['bad', status >= 400 && status !== 502 ? 'proxy error' : 'no answer', r.error]
+		: own && (status >= 400 || r.error) ? ['bad', status === 502 ? 'unreachable' : status ? 'proxy error' : 'no answer', r.error]
 		: own ? ['server', 'proxy']
 		: r.origin === 'passthrough' ? r.error ? ['bad', 'server error', r.error] : ['server', 'real server']
 		: [r.origin, r.origin === 'mocked' ? 'mock' : r.origin];
