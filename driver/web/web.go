@@ -26,6 +26,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +65,7 @@ type Server struct {
 	http    *http.Server
 	tunnels *tunnels
 	assets  map[string]asset
+	preload string // Link header that has the browser fetch all modules at once
 }
 
 // asset is a file of the page.
@@ -95,6 +97,14 @@ func New(m Methods, host, session string, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	var links []string
+	for name := range s.assets {
+		if path.Ext(name) == ".js" {
+			links = append(links, "<"+name+">; rel=modulepreload")
+		}
+	}
+	slices.Sort(links)
+	s.preload = strings.Join(links, ", ")
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", s.page)
 	mux.HandleFunc("POST /api/call/{name}", s.call)
@@ -277,6 +287,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Path
 	if name == "/" {
 		name = "/index.html"
+		w.Header().Set("Link", s.preload)
 	}
 	a, ok := s.assets[name]
 	if !ok {
