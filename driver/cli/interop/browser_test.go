@@ -382,16 +382,22 @@ func TestBrowserWeight(t *testing.T) {
 	}
 	p := open(t, "")
 	var loaded struct {
-		Done  float64
-		Hosts []string
+		Server, Done float64
+		Hosts        []string
 	}
-	var text string
-	p.do(chromedp.Reload(), chromedp.Evaluate(`JSON.stringify({done: performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd,
-		hosts: [...new Set(performance.getEntriesByType("resource").map(e => new URL(e.name).host))]})`, &text))
-	if err := json.Unmarshal([]byte(text), &loaded); err != nil {
-		t.Fatal(err)
+	best := struct{ server, done float64 }{done: 1e9}
+	for range 5 { // the first has to compile, and others share this machine
+		var text string
+		p.do(chromedp.Reload(), chromedp.Evaluate(`JSON.stringify((n => ({server: n.responseEnd, done: n.domContentLoadedEventEnd,
+			hosts: [...new Set(performance.getEntriesByType("resource").map(e => new URL(e.name).host))]}))(performance.getEntriesByType("navigation")[0]))`, &text))
+		if err := json.Unmarshal([]byte(text), &loaded); err != nil {
+			t.Fatal(err)
+		}
+		if loaded.Done < best.done {
+			best.server, best.done = loaded.Server, loaded.Done
+		}
 	}
-	t.Logf("%d bytes in %d files; loaded in %.0f ms", size, len(files), loaded.Done)
+	t.Logf("%d bytes in %d files; HTML after %.0f ms, loaded after %.0f ms, the best of five", size, len(files), best.server, best.done)
 	if len(loaded.Hosts) != 1 || !strings.HasPrefix(loaded.Hosts[0], "127.0.0.1:") {
 		t.Errorf("the page asked %v", loaded.Hosts)
 	}
