@@ -9,9 +9,11 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"embed"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,25 +88,9 @@ func New(m Methods, host, session string, log *slog.Logger) (*Server, error) {
 			s.names = append(s.names, strings.ToLower(name), strings.ToLower(name)+".local")
 		}
 	}
-	err := fs.WalkDir(files, "ui", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := files.ReadFile(name)
-		s.assets[strings.TrimPrefix(name, "ui")] = asset{data, mime.TypeByExtension(path.Ext(name)), etag(data)}
-		return err
-	})
-	if err != nil {
+	if err := s.load(); err != nil {
 		return nil, err
 	}
-	var links []string
-	for name := range s.assets {
-		if path.Ext(name) == ".js" {
-			links = append(links, "<"+name+">; rel=modulepreload")
-		}
-	}
-	slices.Sort(links)
-	s.preload = strings.Join(links, ", ")
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", s.page)
 	mux.HandleFunc("POST /api/call/{name}", s.call)
@@ -125,6 +111,41 @@ func New(m Methods, host, session string, log *slog.Logger) (*Server, error) {
 	}
 	go s.http.Serve(s.tunnels)
 	return s, nil
+}
+
+// load reads the files of the page. All but the first stand below a directory
+// that is named for what is in them, so that a browser keeps them until another
+// build has others.
+func (s *Server) load() error {
+	names, err := fs.Glob(files, "ui/*")
+	if err != nil {
+		return err
+	}
+	all, data := sha256.New(), map[string][]byte{}
+	for _, name := range names {
+		b, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		data[path.Base(name)] = b
+		all.Write(b)
+	}
+	dir := "/" + hex.EncodeToString(all.Sum(nil)[:8]) + "/"
+	var links []string
+	for name, b := range data {
+		at := dir + name
+		switch path.Ext(name) {
+		case ".html":
+			at = "/" + name
+			b = []byte(strings.NewReplacer(`"app.css"`, `"`+dir+`app.css"`, `"app.js"`, `"`+dir+`app.js"`).Replace(string(b)))
+		case ".js":
+			links = append(links, "<"+at+">; rel=modulepreload")
+		}
+		s.assets[at] = asset{b, mime.TypeByExtension(path.Ext(name)), etag(b)}
+	}
+	slices.Sort(links)
+	s.preload = strings.Join(links, ", ")
+	return nil
 }
 
 // Secret makes 128 random bits, as text.
@@ -295,7 +316,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Cache-Control", "no-cache")
+	if h.Set("Cache-Control", "no-cache"); name != "/index.html" {
+		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
 	h.Set("ETag", a.etag)
 	h.Set("Content-Type", a.kind)
 	if r.Header.Get("If-None-Match") == a.etag {
