@@ -109,7 +109,7 @@ func decoded(s string) string {
 
 // formPairs are the fields of a form, nil when the request has none.
 func formPairs(e *capture.Entry) any {
-	if bareType(e.RequestHeader) != "application/x-www-form-urlencoded" {
+	if capture.ContentType(e.RequestHeader) != "application/x-www-form-urlencoded" {
 		return nil
 	}
 	data, more, err := capture.Decoded(e.RequestHeader, e.RequestBody, maxCurl)

@@ -71,7 +71,7 @@ func (v *view) row(e *capture.Entry) captureRow {
 	r := captureRow{
 		Seq: e.Seq, Kind: "http", Start: seconds64(e.Start.UnixMicro()), Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port,
 		Path: e.Target, Status: e.Status, Duration: float64(e.Duration.Microseconds()) / 1000, Size: e.ResponseBody.Size,
-		Type: bareType(e.ResponseHeader), Origin: e.Origin.String(), Endpoint: e.Endpoint, Error: e.Error,
+		Type: capture.ContentType(e.ResponseHeader), Origin: e.Origin.String(), Endpoint: e.Endpoint, Error: e.Error,
 		Fault: strings.HasPrefix(e.Error, exchange.ErrFault.Error()), WebSocket: e.Status == http.StatusSwitchingProtocols,
 	}
 	if e.Kind == capture.TLSError {
@@ -95,12 +95,6 @@ func (v *view) row(e *capture.Entry) captureRow {
 }
 
 func seconds64(micros int64) float64 { return float64(micros) / 1e6 }
-
-// bareType is a content type without its parameters.
-func bareType(h http.Header) string {
-	t, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	return strings.ToLower(strings.TrimSpace(t))
-}
 
 // ended tells whether a WebSocket has come to its end, as far as is known.
 func (d *Driver) ended(seq uint64) bool {
@@ -263,7 +257,7 @@ func (d *Driver) getCaptureBody(_ context.Context, seq int, side string, offset,
 		Binary    bool   `json:"binary"`
 		Truncated bool   `json:"truncated"`
 		Error     string `json:"error"`
-	}{Offset: max(offset, 0), Size: body.Size, Type: bareType(header), Truncated: body.Truncated}
+	}{Offset: max(offset, 0), Size: body.Size, Type: capture.ContentType(header), Truncated: body.Truncated}
 	if len(exchange.Encodings(header)) > 0 {
 		piece.Size = -1
 	}

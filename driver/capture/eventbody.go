@@ -27,7 +27,7 @@ func (v *event) setBody(j *Journal, e *Entry) {
 	if b.Size == 0 {
 		return
 	}
-	declared := IsText(contentType(e.RequestHeader))
+	declared := IsText(ContentType(e.RequestHeader))
 	var data []byte
 	more := true
 	if b.Size <= int64(j.inline) {
@@ -56,7 +56,7 @@ func (v *event) setBody(j *Journal, e *Entry) {
 // setResponse fills in the response body.
 func (v *event) setResponse(j *Journal, e *Entry) {
 	b, h := e.ResponseBody, e.ResponseHeader
-	ct := contentType(h)
+	ct := ContentType(h)
 	isText := IsText(ct)
 	v.ResponseType, v.IsBinary = &ct, !isText
 	v.ResponseSize, v.ResponseTruncated = b.Size, b.Truncated

@@ -55,7 +55,7 @@ type Recorder struct {
 // belongs to url. Nothing is allocated for it before the first Write.
 func (j *Journal) NewRecorder(header http.Header, url string) *Recorder {
 	r := &Recorder{j: j, url: url, limit: min(j.inline, inlineBinary)}
-	if IsText(contentType(header)) {
+	if IsText(ContentType(header)) {
 		r.limit = j.inline
 	}
 	// A body that will fit is put where it stays.
@@ -235,8 +235,8 @@ func StoredBlob(b exchange.Stored) Blob {
 	return Blob{Size: n, Data: data, Path: path, Off: off}
 }
 
-// contentType is the bare type of a header, lower case, without parameters.
-func contentType(h http.Header) string {
+// ContentType is the bare type of a header, lower case, without parameters.
+func ContentType(h http.Header) string {
 	v := h["Content-Type"]
 	if len(v) == 0 {
 		return ""

@@ -297,7 +297,7 @@ func TestIsText(t *testing.T) {
 			t.Errorf("%q: %v", ct, !want)
 		}
 	}
-	if ct := contentType(http.Header{"Content-Type": {" Text/HTML ; charset=x"}}); ct != "text/html" {
+	if ct := ContentType(http.Header{"Content-Type": {" Text/HTML ; charset=x"}}); ct != "text/html" {
 		t.Errorf("%q", ct)
 	}
 }

@@ -10,13 +10,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"embed"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -24,8 +22,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -172,126 +168,6 @@ func (s *Server) Close() error {
 	return s.http.Close()
 }
 
-// policy is the Content-Security-Policy: nothing runs that is not the page's own.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
-	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-
-// guard lets in who has a session, by a name that is ours, from our own page.
-func (s *Server) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		if !s.known(r.Host) {
-			refuse(w, http.StatusForbidden, fmt.Sprintf("the name %q is not this server's: use its address, or localhost", r.Host))
-			return
-		}
-		if !ownOrigin(r) {
-			refuse(w, http.StatusForbidden, "the request comes from another site")
-			return
-		}
-		if token := r.URL.Query().Get("token"); token != "" && r.URL.Path == "/" && r.Method == http.MethodGet {
-			s.enter(w, r, token)
-			return
-		}
-		if !s.inSession(r) {
-			if r.URL.Path == "/" {
-				s.login(w)
-				return
-			}
-			refuse(w, http.StatusForbidden, "no session: open the link that status prints")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// known tells whether a Host header is one that no other site can have: an
-// address, or a name of this machine. A name that somebody else made point here
-// (DNS rebinding) is none.
-func (s *Server) known(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(name, "."), "["), "]"))
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	for _, own := range s.names {
-		if name == own {
-			return true
-		}
-	}
-	return false
-}
-
-// ownOrigin tells whether a request is not one that another site's page makes.
-func ownOrigin(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
-		// A link to the page may stand anywhere.
-		if r.Method != http.MethodGet || r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-			return false
-		}
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host == r.Host && (u.Scheme == "http" || u.Scheme == "https")
-}
-
-// cookie is the name of the session's cookie. Browsers don't tell ports apart,
-// so the name does.
-func cookie(r *http.Request) string {
-	_, port, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		port = "80"
-	}
-	return "starproxy-" + port
-}
-
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
-func (s *Server) inSession(r *http.Request) bool {
-	c, err := r.Cookie(cookie(r))
-	return err == nil && same(c.Value, s.session)
-}
-
-// tunnelKey marks the context of what comes through a tunnel.
-type tunnelKey struct{}
-
-// enter begins a session and takes the token out of the address.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, token string) {
-	ok := same(token, s.token)
-	if through, _ := r.Context().Value(tunnelKey{}).(bool); through && token == tunnelToken {
-		ok = true
-	}
-	if !ok {
-		s.log.Warn("web UI: wrong token", "client", r.RemoteAddr)
-		s.login(w)
-		return
-	}
-	http.SetCookie(w, &http.Cookie{Name: cookie(r), Value: s.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-// login asks for the token.
-func (s *Server) login(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(http.StatusForbidden)
-	io.WriteString(w, `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>starproxy</title><link rel="icon" href="data:,"><h1>starproxy</h1>
-<p>Open the link that <code>j proxy status</code> prints, or enter its token:</p>
-<form><input name="token" autocomplete="off" autofocus aria-label="Token"><button>Open</button></form></html>`)
-}
-
 func refuse(w http.ResponseWriter, status int, why string) { fail(w, status, "", why) }
 
 func fail(w http.ResponseWriter, status int, code, why string) {
@@ -301,6 +177,15 @@ func fail(w http.ResponseWriter, status int, code, why string) {
 		Error string `json:"error"`
 		Code  string `json:"code,omitempty"`
 	}{why, code})
+}
+
+// failed answers with the failure of a method.
+func failed(w http.ResponseWriter, err error) {
+	status, code := http.StatusInternalServerError, ""
+	if c, ok := err.(interface{ Status() (int, string) }); ok {
+		status, code = c.Status()
+	}
+	fail(w, status, code, err.Error())
 }
 
 // page serves a file of the page.
@@ -346,11 +231,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 	}
 	result, err := s.methods.Call(r.Context(), r.PathValue("name"), args)
 	if err != nil {
-		status, code := http.StatusInternalServerError, ""
-		if c, ok := err.(interface{ Status() (int, string) }); ok {
-			status, code = c.Status()
-		}
-		fail(w, status, code, err.Error())
+		failed(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -384,11 +265,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	seq, err := s.methods.Stream(ctx, name, args)
 	if err != nil {
-		status, code := http.StatusInternalServerError, ""
-		if c, ok := err.(interface{ Status() (int, string) }); ok {
-			status, code = c.Status()
-		}
-		fail(w, status, code, err.Error())
+		failed(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
