@@ -113,12 +113,13 @@ func (d *Driver) listCaptures(ctx context.Context, filter, highlight string, bef
 		return "", err
 	}
 	list := struct {
+		Journal string       `json:"journal"` // numbers of another one mean other exchanges
 		Rows    []captureRow `json:"rows"`
 		Total   uint64       `json:"total"`
 		First   uint64       `json:"first"`
 		Last    uint64       `json:"last"`
 		Dropped uint64       `json:"dropped"`
-	}{Rows: []captureRow{}}
+	}{Journal: d.journal.ID(), Rows: []captureRow{}}
 	s := d.journal.Stats()
 	list.Total, list.Last, list.Dropped = uint64(s.Entries), d.journal.Last(), s.Dropped
 	limit = min(max(limit, 1), maxRows)

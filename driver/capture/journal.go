@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"crypto/rand"
 	"sort"
 	"sync"
 	"unsafe"
@@ -32,6 +33,7 @@ type Options struct {
 // Journal is the memory of what went through the proxy. All its methods may be
 // called at any time by any number of goroutines.
 type Journal struct {
+	id       string
 	maxBytes int64
 	inline   int
 	unfold   int64 // bytes that an encoded body may become in an event
@@ -67,6 +69,7 @@ func New(o Options) *Journal {
 		o.Inline = DefaultInline
 	}
 	j := &Journal{
+		id:       rand.Text(),
 		maxBytes: o.MaxBytes,
 		inline:   o.Inline,
 		unfold:   maxDecoded,
@@ -233,6 +236,10 @@ func (j *Journal) Last() uint64 {
 	defer j.mu.Unlock()
 	return j.last
 }
+
+// ID tells this journal from that of any other process: numbers of entries are
+// to be compared within one journal only.
+func (j *Journal) ID() string { return j.id }
 
 // Clear forgets all entries, removes their spool files, and returns how many
 // entries there were. The numbers go on from where they are.

@@ -24,7 +24,6 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +62,6 @@ type Server struct {
 	http    *http.Server
 	tunnels *tunnels
 	assets  map[string]asset
-	preload string // Link header that has the browser fetch all modules at once
 }
 
 // asset is a file of the page.
@@ -127,20 +125,15 @@ func (s *Server) load() error {
 		all.Write(b)
 	}
 	dir := "/" + hex.EncodeToString(all.Sum(nil)[:8]) + "/"
-	var links []string
 	for name, b := range data {
 		at := dir + name
 		switch path.Ext(name) {
 		case ".html":
 			at = "/" + name
 			b = []byte(strings.NewReplacer(`"app.css"`, `"`+dir+`app.css"`, `"app.js"`, `"`+dir+`app.js"`).Replace(string(b)))
-		case ".js":
-			links = append(links, "<"+at+">; rel=modulepreload")
 		}
 		s.assets[at] = asset{b, mime.TypeByExtension(path.Ext(name)), etag(b)}
 	}
-	slices.Sort(links)
-	s.preload = strings.Join(links, ", ")
 	return nil
 }
 
@@ -193,7 +186,6 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Path
 	if name == "/" {
 		name = "/index.html"
-		w.Header().Set("Link", s.preload)
 	}
 	a, ok := s.assets[name]
 	if !ok {

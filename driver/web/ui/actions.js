@@ -1,14 +1,12 @@
 // What can be done with the exchange that is open.
 
-import { ask, call, download } from './api.js';
 import { decode, fetchBody } from './body.js';
 import { event, opening, showNote } from './detail.js';
-import { $ } from './dom.js';
 import { edit } from './editor.js';
 import { mark } from './list.js';
 import { editMock } from './mocks.js';
-import { copy, menu } from './notice.js';
-import { go, route } from './route.js';
+import { $, copy, go, keyboard, menu, route } from './page.js';
+import { ask, call, download } from './proxy.js';
 
 // action makes f act on the exchange that was chosen last, if there is one.
 const action = f => async x => {
@@ -16,16 +14,16 @@ const action = f => async x => {
 	if (e?.seq) await f(e, x);
 };
 
-export const copyCurl = action(e => copy(e.curl));
+const copyCurl = action(e => copy(e.curl));
 
-export const makeMock = action(async e => {
+const makeMock = action(async e => {
 	const { key, definition } = await ask('capture_as_mock', e.seq);
 	editMock(key, definition);
 });
 
 // resend edits a request as the message it is: headers, an empty line, the
 // body. A body that is no text is sent as it was.
-export const resend = action(async e => {
+const resend = action(async e => {
 	const { bytes, binary } = await fetchBody(e.seq, 'request');
 	const headers = e.headers_list.filter(([name]) => !/^(content-(length|encoding)|host)$/i.test(name)).map(h => `${h.join(': ')}\n`).join('');
 	edit({
@@ -58,13 +56,21 @@ async function annotate(e, change) {
 	if (e === event) showNote();
 }
 
-export const comment = action((e, input) => annotate(e, { comment: input.target.value }));
+$('comment').onchange = action((e, input) => annotate(e, { comment: input.target.value }));
 
-export const toggleMark = action(e => annotate(e, { mark: e.mark ? '' : 'red' }));
+const toggleMark = action(e => annotate(e, { mark: e.mark ? '' : 'red' }));
 
-export const markMenu = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'].map(m => [[mark(m), m || 'no mark'], action(e => annotate(e, { mark: m }))]));
+$('mark').onclick = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'].map(m => [[mark(m), m || 'no mark'], action(e => annotate(e, { mark: m }))]));
 
-export const saveMenu = () => menu($('save'), ['har', 'flow'].flatMap(f => {
+const saveMenu = () => menu($('save'), ['har', 'flow'].flatMap(f => {
 	const save = (as, filter, seqs) => () => download('export_captures', [f, '', false, filter, seqs], `${as}.${f}`);
 	return [[`This exchange as ${f}`, event && save(event.seq, '', `[${event.seq}]`)], [`All shown as ${f}`, save('captures', route.f, '[]')]];
 }));
+
+keyboard([
+	['m', 'make a mock', makeMock, 'make-mock'],
+	['r', 'resend', resend, 'resend'],
+	['c', 'copy as curl', copyCurl, 'copy-curl'],
+	['x', 'mark', toggleMark],
+	['s', 'save', saveMenu, 'save'],
+], 'traffic');

@@ -1,29 +1,63 @@
-// The page: how everything hangs together.
+// The page: the list of exchanges with all around it. What is opened from there
+// comes after it.
 
-import { comment, copyCurl, makeMock, markMenu, resend, saveMenu, toggleMark } from './actions.js';
-import { loadControl, loadScripts, showStatus } from './control.js';
-import { event, isOpen, nextTab, open, showTab } from './detail.js';
-import { $, button, count, el, fill } from './dom.js';
-import { expressionBox, operatorHelp } from './filter.js';
-import { clear, flush, forget, journal, onChange, rowOf, show, sync } from './journal.js';
-import { keyboard } from './keys.js';
 import { makeList, select, step, toggleFollow, update } from './list.js';
-import { start, status } from './live.js';
-import { loadMocks, loadScenarios } from './mocks.js';
-import { copy } from './notice.js';
-import { go, onRoute, route } from './route.js';
-import { loadState } from './state.js';
+import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route } from './page.js';
+import { ask, clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
 
-const TABLES = { mocks: loadMocks, state: loadState, scripts: loadScripts, control: loadControl };
-const POLL = 2000;
+const VIEWS = ['traffic', 'mocks', 'state', 'scripts', 'control'];
 const root = document.documentElement;
 
-onChange((added, changed, anew) => {
-	update(added, changed, anew);
-	if (event?.socket && changed.some(r => r.seq === event.seq)) openRoute(); // it may have ended
+root.dataset.theme = localStorage.theme || '';
+makeList(seq => go({ seq }));
+onChange((...news) => {
+	update(...news);
 	tally();
 });
-makeList(seq => go({ seq }));
+
+// expressionBox checks what one types into a box for filter expressions. apply
+// gets every expression that is right; the answer sets the text.
+function expressionBox(name, apply) {
+	const input = $(name), problem = $(`${name}-error`), store = `recent-${name}`;
+	let recent = JSON.parse(localStorage[store] || '[]'), applied = '';
+	const offer = () => fill($(store), recent.map(value => el('option', { value })));
+
+	async function check() {
+		const expr = input.value;
+		const { error, column } = expr.trim() ? await ask('check_filter', expr).catch(e => ({ error: e.message })) : {};
+		if (expr !== input.value) return; // typed on meanwhile
+		problem.hidden = !error;
+		input.ariaInvalid = !!error;
+		if (error) problem.textContent = (column ? `${' '.repeat(column - 1)}▲\n` : '') + error;
+		else if (expr !== applied) apply(applied = expr);
+	}
+
+	input.oninput = later(check);
+	input.onchange = async () => {
+		await check();
+		if (!applied || applied !== input.value) return;
+		recent = [...new Set([applied, ...recent])].slice(0, 12);
+		localStorage[store] = JSON.stringify(recent);
+		offer();
+	};
+	offer();
+	return expr => {
+		if (expr === applied) return;
+		input.value = expr;
+		check();
+	};
+}
+
+$('operators').onclick = async () => {
+	const input = $('filter'), insert = op => {
+		$('popup').hidePopover();
+		input.focus();
+		input.setRangeText(`~${op} `, input.selectionStart, input.selectionEnd, 'end');
+		input.oninput();
+	};
+	popup($('operators'), el('table', (await ask('list_filter_operators')).map(o => el('tr', el('td', button(`~${o.name}`, () => insert(o.name))), el('td', o.arg), el('td', o.help)))),
+		el('p', 'A word alone searches the URL. Combine with & | ! ( ); quote what has spaces.'));
+};
 
 const search = expressions => {
 	go(expressions);
@@ -50,30 +84,23 @@ function tally() {
 	]);
 }
 
-const openRoute = () => open(route.seq, rowOf(route.seq), route.tab);
+onStatus(s => {
+	const { entries, first, total } = s.captures;
+	forget(entries ? first : total + 1);
+	tally();
+	$('summary').textContent = s.running ? `${s.mode} · ${s.proxy_address}` : 'stopped';
+	$('summary').className = s.running && s.mode !== 'record' ? '' : 'error';
+	document.querySelector('[data-view=scripts]').className = s.scenario_error || Object.keys(s.addon_errors || {}).length ? 'alert' : '';
+});
 
-// The tables of the other views are asked for while they are in sight.
-let timer;
-function poll() {
-	clearTimeout(timer);
-	if (!document.hidden) TABLES[route.view]?.().catch(() => {});
-	timer = setTimeout(poll, POLL);
-}
-
-onRoute((r, before) => {
-	for (const s of document.querySelectorAll('section')) s.hidden = s.id !== r.view;
-	for (const a of document.querySelectorAll('nav a')) a.ariaCurrent = a.dataset.view === r.view ? 'page' : null;
+onView(view => {
+	for (const s of document.querySelectorAll('section')) s.hidden = s.id !== view;
+	for (const a of document.querySelectorAll('nav a')) a.ariaCurrent = a.dataset.view === view ? 'page' : null;
+});
+onRoute(r => {
 	setFilter(r.f);
 	setHighlight(r.h);
-	$('detail').hidden = !r.seq;
 	select(r.seq);
-	if (isOpen(r.seq)) showTab(r.tab);
-	else openRoute();
-	if (r.view !== before) {
-		loadScenarios();
-		$('mode').value = status.mode;
-	}
-	poll();
 });
 
 function pause() {
@@ -85,13 +112,21 @@ function theme() {
 	const now = root.dataset.theme || matchMedia('(prefers-color-scheme: dark)').matches && 'dark';
 	localStorage.theme = root.dataset.theme = now === 'dark' ? 'light' : 'dark';
 }
-root.dataset.theme = localStorage.theme || '';
 
 const move = n => {
 	const seq = step(n);
 	if (route.seq) go({ seq });
 };
 keyboard([
+	['1 2 3 4 5', 'views', e => go({ view: VIEWS[e.key - 1], seq: 0 })],
+	['d', 'dark or light', theme, 'theme'],
+	['?', 'this help', () => $('keys').showModal(), 'help'],
+]);
+keyboard([
+	['/', 'filter', () => $('filter').select()],
+	['Space', 'pause', pause, 'pause'],
+	['f', 'follow', toggleFollow, 'follow'],
+	['z', 'clear', clear, 'clear'],
 	['j ArrowDown', 'next', () => move(1)],
 	['k ArrowUp', 'previous', () => move(-1)],
 	['PageDown', '25 on', () => move(25)],
@@ -99,34 +134,10 @@ keyboard([
 	['g Home', 'first', () => move(-Infinity)],
 	['G End', 'last', () => move(Infinity)],
 	['Enter', 'open', () => go({ seq: step(0) })],
-	['Escape', 'close', () => go({ seq: 0 }), 'close'],
-	['h ArrowLeft', 'tab to the left', () => event && nextTab(-1)],
-	['l ArrowRight', 'tab to the right', () => event && nextTab(1)],
-	['/', 'filter', () => $('filter').select()],
-	['m', 'make a mock', makeMock, 'make-mock'],
-	['r', 'resend', resend, 'resend'],
-	['c', 'copy as curl', copyCurl, 'copy-curl'],
-	['x', 'mark', toggleMark],
-	['Space', 'pause', pause, 'pause'],
-	['f', 'follow', toggleFollow, 'follow'],
-	['z', 'clear', clear, 'clear'],
-	['s', 'save', saveMenu, 'save'],
-].map(([keys, what, f, id]) => [keys, what, () => route.view === 'traffic' && f(), id]).concat([
-	['1 2 3 4 5', 'views', e => go({ view: ['traffic', ...Object.keys(TABLES)][e.key - 1], seq: 0 })],
-	['d', 'dark or light', theme, 'theme'],
-	['?', 'this help', () => $('keys').showModal(), 'help'],
-]));
-$('mark').onclick = markMenu;
-$('operators').onclick = operatorHelp;
-$('comment').onchange = comment;
+], 'traffic');
 
-start(() => {
-	sync();
-	if (event) openRoute();
-}, s => {
-	showStatus(s);
-	document.querySelector('[data-view=scripts]').className = s.scenario_error || Object.keys(s.addon_errors || {}).length ? 'alert' : '';
-	const { entries, first, total } = s.captures;
-	forget(entries ? first : total + 1);
-	tally();
+onUp(() => {
+	for (const pane of ['detail', 'actions', 'mocks', 'state', 'control']) import(`./${pane}.js`);
 });
+read();
+connect();

@@ -1,10 +1,9 @@
 // Captured bodies and messages. Nothing in them is ever run or rendered as
 // markup: images are shown from a blob, all else is text.
 
-import { ask, saveBytes, unbase64 } from './api.js';
-import { button, bytes, clock, count, el, fill, hex, pairs } from './dom.js';
 import { isBranch, parse, pretty, tree } from './json.js';
-import { stream } from './live.js';
+import { button, bytes, clock, count, el, fill, hex, pairs, saveBytes } from './page.js';
+import { ask, stream } from './proxy.js';
 
 const PIECE = 1 << 16;
 const WHOLE = 1 << 22; // what has to be understood is fetched up to here
@@ -47,6 +46,8 @@ export async function fetchBody(seq, side, upto = Infinity, b = { bytes: new Uin
 	}
 	return b;
 }
+
+const unbase64 = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
 
 export function decode(data) {
 	try {

@@ -1,11 +1,10 @@
 // Scripts with their last errors; starting and stopping the proxy.
 
-import { ask, call, download, saveBytes } from './api.js';
-import { $, el, fill, keyed, pairs } from './dom.js';
-import { status } from './live.js';
-import { then } from './notice.js';
+import { $, el, fill, onView, pairs, saveBytes } from './page.js';
+import { ask, call, download, onStatus, status } from './proxy.js';
+import { inSight, keyed, then } from './tables.js';
 
-export async function loadScripts() {
+inSight('scripts', async () => {
 	const all = await ask('list_addon_status');
 	if (status.scenario) all.unshift({ name: 'scenario', file: status.scenario, error: status.scenario_error });
 	keyed('scripts', all, 'name', name => [el('code', name), '', el('pre')], (a, name, file, error) => {
@@ -13,20 +12,20 @@ export async function loadScripts() {
 		error.firstChild.textContent = a.error || 'fine';
 		error.className = a.error ? 'error' : 'fine';
 	});
-}
+});
 
 // flat makes [name, value] rows of an object, in which others may be.
 const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[(at + k).replaceAll('_', ' '), String(v)]] : []);
 
-export function showStatus(s) {
-	$('summary').textContent = s.running ? `${s.mode} · ${s.proxy_address}` : 'stopped';
-	$('summary').className = s.running && s.mode !== 'record' ? '' : 'error';
+onStatus(s => {
 	fill($('status'), pairs(flat(s)));
 	$('start').disabled = s.running;
 	$('stop').disabled = !s.running;
-}
+});
 
-export async function loadControl() {
+onView(() => { $('mode').value = status.mode; });
+
+async function loadControl() {
 	const { value } = $('recording'), names = (await ask('list_flow_files')).map(f => f.name);
 	fill($('recording'), names.map(n => el('option', n))).value = value || names.at(-1);
 }
@@ -37,3 +36,5 @@ for (const verb of ['start', 'restart', 'stop']) {
 }
 $('recording-get').onclick = () => download('get_flow_file', [$('recording').value], $('recording').value);
 $('get-ca').onclick = async () => saveBytes(await call('get_ca_cert'), 'mitmproxy-ca-cert.pem');
+
+inSight('control', loadControl);

@@ -1,11 +1,10 @@
 // The pane with everything about one exchange.
 
-import { ask } from './api.js';
 import { bodyView, messages } from './body.js';
-import { $, button, date, el, fill, millis, pairs, section } from './dom.js';
+import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { editMock } from './mocks.js';
-import { go } from './route.js';
-import { pill, statusClass, statusOf, verdict, wrong } from './verdict.js';
+import { $, button, date, el, fill, go, keyboard, millis, onRoute, pairs, route, section } from './page.js';
+import { ask, onChange, onUp, rowOf } from './proxy.js';
 
 const TABS = { request: 'Request', response: 'Response', messages: 'Messages', why: 'Why & notes', timing: 'Timing & connection' };
 
@@ -18,12 +17,10 @@ export let event = null;
 // opening is the promise of the one that was chosen last.
 export let opening;
 
-export const isOpen = n => seq === n;
-
-// open shows an exchange; r is its row, if the list has it. The panel
-// changes when all is there, so that it does not flicker.
-export async function open(n, r, wanted) {
-	seq = n;
+// open shows the exchange of the route. The panel changes when all is there, so
+// that it does not flicker.
+async function open() {
+	const n = seq = route.seq;
 	fill($('tabs'));
 	opening = n && ask('get_capture', n).catch(error => ({ error: error.message }));
 	const e = await opening;
@@ -32,13 +29,13 @@ export async function open(n, r, wanted) {
 	event = e?.seq ? e : null;
 	for (const id of ['panel', 'detail-head']) fill($(id), id === 'panel' && e.error);
 	if (!event) return;
-	row = r || { ...e, status: e.response_status, error: e.failure, level: e.notes?.[0]?.level };
+	row = rowOf(n) || { ...e, status: e.response_status, error: e.failure, level: e.notes?.[0]?.level };
 	const why = e.why || {};
 	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url), el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
 		why.misses?.[0] && row.origin === 'proxy' ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : row.error || e.server));
 	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));
 	showNote();
-	showTab(wanted);
+	showTab();
 }
 
 const tabs = () => Object.keys(TABS).filter(t => t !== 'messages' || event.socket).sort((a, b) => wrong(row) && (b === 'why') - (a === 'why'));
@@ -55,15 +52,16 @@ function choose(t) {
 	go({ tab: t });
 }
 
-export function nextTab(n) {
+function nextTab(n) {
+	if (!event) return;
 	const all = tabs();
 	choose(all.at((all.indexOf(tab) + n) % all.length));
 }
 
-export function showTab(wanted) {
+function showTab() {
 	if (!event) return;
 	const all = tabs();
-	tab = all.includes(wanted) ? wanted : wrong(row) || !all.includes(preferred) ? all[0] : preferred;
+	tab = all.includes(route.tab) ? route.tab : wrong(row) || !all.includes(preferred) ? all[0] : preferred;
 	for (const b of $('tabs').children) b.ariaSelected = b.dataset.tab === tab;
 	leave?.();
 	leave = null;
@@ -112,3 +110,15 @@ const PANELS = {
 		];
 	},
 };
+
+keyboard([
+	['Escape', 'close', () => go({ seq: 0 }), 'close'],
+	['h ArrowLeft', 'tab to the left', () => nextTab(-1)],
+	['l ArrowRight', 'tab to the right', () => nextTab(1)],
+], 'traffic');
+onRoute(({ seq: n }) => {
+	$('detail').hidden = !n;
+	n === seq ? showTab() : open();
+});
+onUp(() => event && open());
+onChange((_, changed) => event?.socket && changed.some(r => r.seq === seq) && open()); // it may have ended

@@ -1,6 +1,6 @@
 // The dialog in which something is edited as text, checked while one types.
 
-import { button, el, later } from './dom.js';
+import { button, el, later } from './page.js';
 
 // check gives {error, line, column, warnings}; save may fail.
 export function edit({ id, title, labels, key = '', text, verb = 'Save', check, save }) {

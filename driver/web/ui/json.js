@@ -1,6 +1,6 @@
 // A JSON value as a tree that can be folded, by mouse and by keyboard.
 
-import { el } from './dom.js';
+import { el } from './page.js';
 
 const CHUNK = 200; // children shown at once
 const OPEN = 60; // how many are unfolded at the start

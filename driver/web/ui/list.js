@@ -1,13 +1,12 @@
 // The grid of exchanges. Only rows in sight have elements, and these are used
 // again: row i is always shown by element i modulo their number.
 
-import { $, button, bytes, clock, el, fill, millis } from './dom.js';
-import { journal } from './journal.js';
-import { pill, statusClass, statusOf, verdict } from './verdict.js';
+import { $, button, bytes, clock, el, fill, millis } from './page.js';
+import { journal } from './proxy.js';
 
 const COLUMNS = {
 	Time: r => r.start,
-	Status: statusOf,
+	Status: r => statusOf(r),
 	Answered: r => { const v = verdict(r); return `${v.word} ${v.by}`; },
 	Method: r => r.method,
 	Host: r => r.host,
@@ -34,15 +33,19 @@ export function makeList(pick) {
 		if (line) pick(line.row.seq);
 	};
 	new ResizeObserver(resized).observe(body);
-	sort('Time', false);
+	head();
 }
 
 function sort(by, descending) {
 	column = by;
 	down = descending;
-	for (const h of $('head').children) h.ariaSort = h.textContent !== by ? 'none' : down ? 'descending' : 'ascending';
+	head();
 	update([], [], true);
 	select(current);
+}
+
+function head() {
+	for (const h of $('head').children) h.ariaSort = h.textContent !== column ? 'none' : down ? 'descending' : 'ascending';
 }
 
 function arrange(added) {
@@ -66,8 +69,10 @@ export function update(added, changed, anew) {
 	place(anew || changed.length);
 }
 
-// place shows the rows from top on. The browser lays out once, at the end.
+// place shows the rows from top on, once the size of the list is known. The
+// browser lays out once, at the end.
 function place(all) {
+	if (!lines.length) return;
 	const end = Math.max(0, view.length * height - space);
 	top = follows() ? down ? 0 : end : Math.min(top, end);
 	sizer.style.height = `${view.length * height}px`;
@@ -160,3 +165,24 @@ export function mark(colour) {
 	dot.style.background = colour;
 	return dot;
 }
+
+export const statusOf = r => r.status || r.sent_status || 0;
+
+export const statusClass = r => `s${Math.floor(statusOf(r) / 100)}`;
+
+// verdict gives the kind (a CSS class), the word for it, and by whom or why.
+export function verdict(r) {
+	const status = statusOf(r), own = r.origin === 'proxy';
+	const [kind, word, by] = r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]
+		: r.fault ? ['fault', 'fault', r.error?.replace('fault: ', '')]
+		: own && status === 501 ? ['nomatch', 'no match', 'no mock fits']
+		: own && (status >= 400 || r.error) ? ['bad', status === 502 ? 'unreachable' : status ? 'proxy error' : 'no answer', r.error]
+		: own ? ['server', 'proxy']
+		: r.origin === 'passthrough' ? r.error ? ['bad', 'server error', r.error] : ['server', 'real server']
+		: [r.origin, r.origin === 'mocked' ? 'mock' : r.origin];
+	return { kind, word, by: by || r.endpoint || '' };
+}
+
+export const pill = v => el(`span.pill.k-${v.kind}`, v.word);
+
+export const wrong = r => r.kind === 'tls_error' || r.level || r.error && !r.fault || r.origin === 'proxy' && statusOf(r) >= 400;

@@ -1,13 +1,13 @@
 // The table of endpoints, and scenarios.
 
-import { ask } from './api.js';
-import { $, button, count, el, fill, keyed } from './dom.js';
 import { edit } from './editor.js';
-import { sure, then } from './notice.js';
+import { $, button, count, el, fill, onView, sure } from './page.js';
+import { ask } from './proxy.js';
+import { inSight, keyed, then } from './tables.js';
 
 let endpoints = [];
 
-export async function loadMocks() {
+async function loadMocks() {
 	endpoints = await ask('list_endpoints');
 	keyed('mocks', endpoints, 'key', cells, (e, on, key, hits, source, acts) => {
 		on.firstChild.checked = e.enabled;
@@ -38,10 +38,10 @@ export async function editMock(key, text) {
 	});
 }
 
-export async function loadScenarios() {
-	fill($('scenarios'), (await ask('list_scenarios')).map(s => el('option', s.name)));
-}
+onView(async view => view === 'mocks' && fill($('scenarios'), (await ask('list_scenarios')).map(s => el('option', s.name))));
 
 $('mock-add').onclick = () => editMock('GET /api/example', 'status: 200\nbody:\n  ok: true\n');
 $('mocks-clear').onclick = e => sure(e.target, 'remove all mocks', () => change('clear_mocks'));
 $('scenario-load').onclick = () => change('load_mock_scenario', $('scenarios').value);
+
+inSight('mocks', loadMocks);

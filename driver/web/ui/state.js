@@ -1,12 +1,12 @@
 // The shared state of scripts and templates: keys with JSON values.
 
-import { call } from './api.js';
-import { $, button, el, keyed } from './dom.js';
 import { edit } from './editor.js';
 import { parse, pretty } from './json.js';
-import { sure, then } from './notice.js';
+import { $, button, el, sure } from './page.js';
+import { call } from './proxy.js';
+import { inSight, keyed, then } from './tables.js';
 
-export async function loadState() {
+async function loadState() {
 	keyed('state', Object.entries(parse(await call('get_all_state'))), 0, cells, ([, v], key, value) => {
 		value.firstChild.textContent = pretty(v);
 	});
@@ -35,3 +35,5 @@ const editState = (key, text) => edit({
 
 $('state-add').onclick = () => editState('', 'null');
 $('state-clear').onclick = e => sure(e.target, 'forget all state', () => change('clear_state'));
+
+inSight('state', loadState);
