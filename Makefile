@@ -58,7 +58,7 @@ venv-mitmproxy-8:
 	@$(interop)/venv.sh .venv-mitmproxy-8 $(interop)/requirements-mitmproxy-8.txt
 
 bench: venv-mitmproxy
-	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench ./driver/flow
+	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench ./driver/flow ./driver/cli/interop
 
 soak:
 	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/cli/interop

@@ -34,7 +34,7 @@ func (d *Driver) filter(ctx context.Context, method, expr string) (capture.Filte
 	if err != nil {
 		return nil, errorf(InvalidArgument, "%s: argument filter_expr: %s", method, err)
 	}
-	m := messages{all: d.sockets, until: d.journal.Last()}
+	m := messages{all: d.sockets.Journal, until: d.journal.Last()}
 	f := x.Filter(m.of, d.notes)
 	if f == nil {
 		return nil, nil

@@ -29,7 +29,7 @@ type Driver struct {
 	state       *state.Store
 	mocks       *mocks
 	journal     *capture.Journal
-	sockets     *capture.Journal // messages of WebSockets
+	sockets     *capture.Sockets // messages of WebSockets
 	authority   *authority
 	notes       *annotations
 	uploads     *uploads // into the files directory
@@ -73,7 +73,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 		Inline:   cfg.Capture.InlineBytes,
 		SpoolDir: cfg.Directories.spool(),
 	})
-	d.sockets = capture.New(capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
+	d.sockets = capture.NewSockets(d.journal, capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
 	d.notes = newAnnotations()
 	d.session = web.Secret()
 	d.uploads = newUploads(d.cfg.Directories.Files)

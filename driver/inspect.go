@@ -2,10 +2,15 @@ package driver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,6 +47,7 @@ func (d *Driver) getCapture(_ context.Context, seq int) (string, error) {
 		"curl":             curl(e),
 		"why":              d.why(e),
 		"socket":           d.socketState(e),
+		"row":              (&view{d: d}).row(e),
 	}
 	if e.Server.Addr.IsValid() {
 		more["server"] = e.Server.Addr.String()
@@ -107,16 +113,55 @@ func decoded(s string) string {
 	return strings.ToValidUTF8(s, "\ufffd")
 }
 
+// maxForm is up to which size a body is taken apart as a form, and maxField up
+// to which a field's value is shown, in bytes.
+const (
+	maxForm  = 1 << 20
+	maxField = 10_000
+)
+
 // formPairs are the fields of a form, nil when the request has none.
 func formPairs(e *capture.Entry) any {
-	if capture.ContentType(e.RequestHeader) != "application/x-www-form-urlencoded" {
+	kind, params, err := mime.ParseMediaType(e.RequestHeader.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" && kind != "multipart/form-data" {
 		return nil
 	}
-	data, more, err := capture.Decoded(e.RequestHeader, e.RequestBody, maxCurl)
+	data, more, err := capture.Decoded(e.RequestHeader, e.RequestBody, maxForm)
 	if more || err != nil {
 		return nil
 	}
+	if kind == "multipart/form-data" {
+		return parts(data, params["boundary"])
+	}
 	return pairs(string(data))
+}
+
+// parts are the fields of a multipart form (RFC 7578); of files it tells what
+// they are.
+func parts(data []byte, boundary string) any {
+	list := [][2]string{}
+	r := multipart.NewReader(bytes.NewReader(data), boundary)
+	for {
+		p, err := r.NextRawPart()
+		if err == io.EOF {
+			return list
+		}
+		if err != nil {
+			return nil
+		}
+		value, err := io.ReadAll(p)
+		if err != nil {
+			return nil
+		}
+		text := string(value)
+		if len(value) > maxField {
+			text = text[:maxField] + "…"
+		}
+		if name := p.FileName(); name != "" || !utf8.Valid(value) {
+			text = strings.TrimSpace(fmt.Sprintf("%s (%s, %d bytes)", name, cmp.Or(p.Header.Get("Content-Type"), "no type"), len(value)))
+		}
+		list = append(list, [2]string{strings.ToValidUTF8(p.FormName(), "\ufffd"), strings.ToValidUTF8(text, "\ufffd")})
+	}
 }
 
 // curl is the command that sends the request again.
@@ -239,13 +284,13 @@ func (d *Driver) socketState(e *capture.Entry) any {
 	if e.Status != http.StatusSwitchingProtocols {
 		return nil
 	}
-	n, state := 0, map[string]any{"closed": false}
+	n, state := 0, map[string]any{"closed": d.sockets.Over(e.Seq)}
 	for m := range d.sockets.All(ofSocket(e.Seq)) {
 		if m.Kind == capture.Message {
 			n++
 			continue
 		}
-		state["closed"], state["code"], state["reason"], state["by"] = true, m.CloseCode, m.CloseReason, "server"
+		state["code"], state["reason"], state["by"] = m.CloseCode, m.CloseReason, "server"
 		if m.FromClient {
 			state["by"] = "client"
 		}

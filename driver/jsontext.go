@@ -23,7 +23,7 @@ func parseJSON(text string) (any, error) {
 	}
 	end := dec.InputOffset()
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("more text after the value: %s", lineColumn(text, end))
+		return nil, misplaced(text, end, "more text after the value")
 	}
 	return state.Value(v), nil
 }
@@ -34,18 +34,29 @@ func jsonError(text string, err error) error {
 	case errors.Is(err, io.EOF):
 		return errors.New("empty text")
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("unexpected end: %s", lineColumn(text, int64(len(text))))
+		return misplaced(text, int64(len(text)), "unexpected end")
 	case errors.As(err, &syntax):
-		return fmt.Errorf("%w: %s", err, lineColumn(text, syntax.Offset-1))
+		return misplaced(text, syntax.Offset-1, err.Error())
 	}
 	return err
 }
 
-func lineColumn(text string, off int64) string {
+// jsonFault is a fault in a JSON text, and where: lines and bytes of a line,
+// from 1.
+type jsonFault struct {
+	what         string
+	line, column int
+}
+
+func (f *jsonFault) Error() string {
+	return fmt.Sprintf("%s: line %d column %d", f.what, f.line, f.column)
+}
+
+func misplaced(text string, off int64, what string) error {
 	before := []byte(text)[:min(max(off, 0), int64(len(text)))]
 	line := bytes.Count(before, []byte("\n")) + 1
 	column := len(before) - (bytes.LastIndexByte(before, '\n') + 1) + 1
-	return fmt.Sprintf("line %d column %d", line, column)
+	return &jsonFault{what, line, column}
 }
 
 // toJSON is v as JSON text, as methods return it.

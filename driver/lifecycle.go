@@ -136,7 +136,7 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 		}
 		cfg.Isolated = d.cfg.Replay.isolated()
 	case modeRecord:
-		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.journal, d.sockets, d.log); err != nil {
+		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.journal, d.sockets.Journal, d.log); err != nil {
 			return "Failed to start: " + err.Error(), nil
 		}
 		undo = func() {

@@ -160,6 +160,8 @@ func methods() []method {
 		row("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON.", (*Driver).captureAsMock, params(with("seq", 0))),
 		row("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is not.", (*Driver).checkMock,
 			params(need("key"), need("text"))),
+		row("check_state", "Tell as JSON whether a value of the shared state is right, and where it is not.", (*Driver).checkState,
+			params(need("key"), need("value_json"))),
 		row("put_mock", "Put an endpoint in force that is given in YAML or JSON, in place of another key if there is one.", (*Driver).putMock,
 			params(need("key"), need("text"), with("replaces", ""))),
 		row("enable_mock", "Let an endpoint answer, or not.", (*Driver).enableMock, params(need("key"), with("enabled", true))),

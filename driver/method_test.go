@@ -64,6 +64,7 @@ resend_request(request_json)
 list_endpoints()
 capture_as_mock(seq=0)
 check_mock(key, text)
+check_state(key, value_json)
 put_mock(key, text, replaces="")
 enable_mock(key, enabled=true)
 list_scenarios()
@@ -208,6 +209,10 @@ func TestTexts(t *testing.T) {
 		{"get_state", args{"k"}, `{"a":[1,2.5,null]}`},
 		{"get_state", args{"none"}, "null"},
 		{"set_state", args{"k", "{"}, "Invalid JSON: unexpected end: line 1 column 2"},
+		{"check_state", args{"k", "{\n \"a\": x}"}, `{"column":7,"error":"invalid character 'x' looking for beginning of value","line":2,"ok":false}`},
+		{"check_state", args{"k", "1 2"}, `{"column":2,"error":"more text after the value","line":1,"ok":false}`},
+		{"check_state", args{"", "1"}, `{"error":"the key is missing","ok":false}`},
+		{"check_state", args{"k", "[1]"}, `{"ok":true}`},
 		{"set_state", args{"l", `"<&>"`}, "State set: l"},
 		{"get_all_state", nil, `{"k":{"a":[1,2.5,null]},"l":"<&>"}`},
 		{"clear_state", nil, "Cleared 2 state key(s)"},

@@ -88,21 +88,13 @@ func (v *view) row(e *capture.Entry) captureRow {
 			r.Level = n.Level
 		}
 	}
-	r.Open = r.WebSocket && !v.d.ended(e.Seq)
+	r.Open = r.WebSocket && !v.d.sockets.Over(e.Seq)
 	r.Mark, r.Comment = v.d.notes.Mark(e.Seq)
 	r.Highlight = v.highlight != nil && v.highlight(e)
 	return r
 }
 
 func seconds64(micros int64) float64 { return float64(micros) / 1e6 }
-
-// ended tells whether a WebSocket has come to its end, as far as is known.
-func (d *Driver) ended(seq uint64) bool {
-	for range d.sockets.All(func(e *capture.Entry) bool { return e.Kind == capture.SocketEnd && e.Socket == seq }) {
-		return true
-	}
-	return false
-}
 
 // maxRows bounds what list_captures gives at once.
 const maxRows = 5000

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -12,6 +13,21 @@ func (d *Driver) setState(_ context.Context, key, valueJSON string) (string, err
 	}
 	d.state.Set(key, v)
 	return "State set: " + key, nil
+}
+
+// checkState tells what setState would make of a key and a value.
+func (d *Driver) checkState(_ context.Context, key, valueJSON string) (string, error) {
+	answer := map[string]any{"ok": true}
+	if key == "" {
+		answer = map[string]any{"ok": false, "error": "the key is missing"}
+	} else if _, err := parseJSON(valueJSON); err != nil {
+		answer = map[string]any{"ok": false, "error": err.Error()}
+		var place *jsonFault
+		if errors.As(err, &place) {
+			answer["error"], answer["line"], answer["column"] = place.what, place.line, place.column
+		}
+	}
+	return toJSON(answer)
 }
 
 func (d *Driver) getState(_ context.Context, key string) (string, error) {

@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -412,6 +414,49 @@ func TestWebCaptures(t *testing.T) {
 func toText(s string) string {
 	b, _ := json.Marshal(s)
 	return string(b)
+}
+
+// Forms are taken apart; of files it is told what they are.
+func TestWebForms(t *testing.T) {
+	t.Parallel()
+	b, proxy := newBrowser(t, nil)
+	b.call("set_mock", "POST", "/form", 204.0, "")
+	var multi bytes.Buffer
+	w := multipart.NewWriter(&multi)
+	w.WriteField("user", "Ada <b>")
+	w.WriteField("long", strings.Repeat("x", maxField+1))
+	f, _ := w.CreateFormFile("log", "car.bin")
+	f.Write([]byte{0, 1, 0xff})
+	w.Close()
+	for seq, c := range []struct {
+		kind, body string
+		want       [][2]string
+	}{
+		{"application/x-www-form-urlencoded", "a=1&b=%C3%A4+2&a=3&bad=%zz", [][2]string{{"a", "1"}, {"b", "ä 2"}, {"a", "3"}, {"bad", "%zz"}}},
+		{w.FormDataContentType(), multi.String(), [][2]string{{"user", "Ada <b>"}, {"long", strings.Repeat("x", maxField) + "…"}, {"log", "car.bin (application/octet-stream, 3 bytes)"}}},
+		{w.FormDataContentType(), multi.String()[:200], nil},
+		{"multipart/form-data", "no boundary", nil},
+		{"application/json", "{}", nil},
+	} {
+		res, err := device(t, proxy, false).Post("http://car.test/form", c.kind, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		var e struct {
+			Form [][2]string
+			Row  captureRow
+		}
+		if failure := b.post(&e, "get_capture", seq+1); failure != "" {
+			t.Fatal(failure)
+		}
+		if !slices.Equal(e.Form, c.want) {
+			t.Errorf("%s: %q, want %q", c.kind, e.Form, c.want)
+		}
+		if e.Row.Seq != uint64(seq+1) || e.Row.Origin != "mocked" {
+			t.Errorf("%s: row %+v", c.kind, e.Row)
+		}
+	}
 }
 
 func TestWebMocks(t *testing.T) {

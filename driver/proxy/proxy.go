@@ -53,7 +53,7 @@ type Config struct {
 	Journal *capture.Journal
 	// Sockets gets an entry for every message of a WebSocket whose handshake is
 	// in Journal, and one for its end; nil keeps none.
-	Sockets *capture.Journal
+	Sockets *capture.Sockets
 	// Settle is called with the number of a journaled exchange before the device
 	// gets the last byte of its answer; nil goes on at once.
 	Settle func(ctx context.Context, seq uint64)

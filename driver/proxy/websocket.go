@@ -19,7 +19,7 @@ const maxHandshake = 64 << 10
 // watch journals the messages of a WebSocket as they pass by, whoever answers:
 // the real server, a script or a recording.
 type watch struct {
-	j     *capture.Journal
+	j     *capture.Sockets
 	entry capture.Entry // of the handshake
 
 	mu       sync.Mutex

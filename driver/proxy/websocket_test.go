@@ -20,7 +20,7 @@ import (
 )
 
 // withSockets gives a bench a journal for messages.
-func withSockets(j *capture.Journal) func(*Config) { return func(c *Config) { c.Sockets = j } }
+func withSockets(j *capture.Sockets) func(*Config) { return func(c *Config) { c.Sockets = j } }
 
 // TestWebSocketMessages checks that the messages of a socket are journaled as
 // they were meant, however they were packed for the way.
@@ -49,7 +49,7 @@ func TestWebSocketMessages(t *testing.T) {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, secure), func(t *testing.T) {
 				t.Parallel()
-				sockets := capture.New(capture.Options{})
+				sockets := capture.NewSockets(capture.New(capture.Options{}), capture.Options{})
 				defer sockets.Close()
 				b := start(t, nil, withSockets(sockets))
 				ws, _, err := websocket.Dial(t.Context(), strings.Replace(origin(t, false, secure, h(mode)).URL, "http", "ws", 1),
@@ -107,7 +107,7 @@ func TestWebSocketMessages(t *testing.T) {
 // journaled, too, and what it noted.
 func TestScriptSocketMessages(t *testing.T) {
 	t.Parallel()
-	sockets := capture.New(capture.Options{})
+	sockets := capture.NewSockets(capture.New(capture.Options{}), capture.Options{})
 	defer sockets.Close()
 	echo := exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 		return &exchange.Response{Status: 101, Header: http.Header{"Upgrade": {"websocket"}}, Origin: exchange.FromMock,

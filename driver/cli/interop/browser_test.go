@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
@@ -20,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
@@ -27,13 +27,51 @@ import (
 
 // page is a browser that has the web UI of a bench open.
 type page struct {
-	t   testing.TB
-	ctx context.Context
-	b   *bench
+	t    testing.TB
+	ctx  context.Context
+	b    *bench
+	link string // that the proxy printed
+
+	close func() // a tab, when it is no longer needed
+
+	mu     sync.Mutex
+	faults []string // exceptions, and what the page's policy forbade
+}
+
+// live tells in the page that it hears of what happens.
+const live = `document.querySelector("#connection")?.textContent === "live"`
+
+// watch notes what goes wrong in the page from now on.
+func (p *page) watch() {
+	note := func(what string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.faults = append(p.faults, what)
+	}
+	chromedp.ListenTarget(p.ctx, func(e any) {
+		switch e := e.(type) {
+		case *runtime.EventExceptionThrown:
+			note(e.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			if e.Entry.Source == log.SourceSecurity || e.Entry.Source == log.SourceViolation {
+				note(e.Entry.Text)
+			}
+		}
+	})
+}
+
+// quiet checks that nothing went wrong in the page.
+func (p *page) quiet() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.faults {
+		p.t.Errorf("the page: %s", f)
+	}
 }
 
 // chromium starts a browser with an empty profile, or skips where there is none.
-func chromium(t testing.TB) context.Context {
+func chromium(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -49,6 +87,7 @@ func chromium(t testing.TB) context.Context {
 		chromedp.UserDataDir(tempDir(t)), chromedp.WindowSize(1400, 900),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("proxy-server", "direct://"))
+	options = append(options, more...)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithLogf(func(string, ...any) {}))
@@ -58,18 +97,25 @@ func chromium(t testing.TB) context.Context {
 	return ctx
 }
 
-// open starts the proxy with its web UI and opens the link that it prints.
-func open(t testing.TB, more string) *page {
+// startWeb starts the proxy with its web UI and gives the link that it prints.
+func (b *bench) startWeb(t testing.TB) string {
 	t.Helper()
-	ctx := chromium(t)
-	b := ours(t, more)
 	_, link, ok := strings.Cut(b.mustJ(t, b.dir, "proxy", "start", "--web-ui"), "Web UI: ")
 	if !ok {
 		t.Fatal("start prints no link")
 	}
-	p := &page{t, ctx, b}
-	p.do(chromedp.Navigate(strings.TrimSpace(link)))
-	p.until(`document.querySelector("#connection")?.textContent === "live"`)
+	return strings.TrimSpace(link)
+}
+
+// open starts the proxy with its web UI and opens the link.
+func open(t testing.TB, more string, options ...chromedp.ExecAllocatorOption) *page {
+	t.Helper()
+	ctx := chromium(t, options...)
+	b := ours(t, more)
+	p := &page{t: t, ctx: ctx, b: b, link: b.startWeb(t)}
+	p.watch()
+	p.do(chromedp.Navigate(p.link))
+	p.until(live)
 	return p
 }
 
@@ -94,6 +140,9 @@ func (p *page) click(selector string) {
 	p.t.Helper()
 	p.do(chromedp.Evaluate(fmt.Sprintf(`(e => { if (!e) throw new Error("no %[1]s"); e.click(); })(document.querySelector(%[2]q))`, strings.ReplaceAll(selector, `"`, `'`), selector), nil))
 }
+
+// awaitPromise has an evaluation give what its promise gives.
+func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 // fill types into a field as a user would: the page hears of it.
 func (p *page) fill(selector, text string) {
@@ -280,11 +329,12 @@ func TestBrowser(t *testing.T) {
 	// The exporter's side is stopped and started anew.
 	p.b.mustJ(t, p.b.dir, "proxy", "stop")
 	p.until(`document.querySelector("#connection").textContent !== "live"`)
-	p.b.mustJ(t, p.b.dir, "proxy", "start", "--web-ui")
-	p.until(`document.querySelector("#connection").textContent === "live"`)
+	p.b.startWeb(t)
+	p.until(live)
 	p.click(`[data-view="traffic"]`)
 	p.ask("GET", "http://car.test/api/status?again", "", nil)
 	p.shows("#rows", "/api/status?again")
+	p.quiet()
 }
 
 // Ten thousand exchanges, at a rate of hundreds a second, leave the page quick.
@@ -330,7 +380,7 @@ func TestBrowserUnderLoad(t *testing.T) {
 			step < 60 ? requestAnimationFrame(frame) : done(times);
 		};
 		requestAnimationFrame(frame);
-	})`, &frames, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	})`, &frames, awaitPromise))
 	p.until(`document.querySelector('#rows [data-seq="1"]')`)
 	var slow []float64
 	p.do(chromedp.Evaluate(`window.slow`, &slow))
@@ -355,14 +405,14 @@ func TestBrowserThroughPythonsTunnel(t *testing.T) {
 	// It waits for the browser's connections when it is asked to end.
 	t.Cleanup(func() { tunnel.cmd.Process.Kill() })
 	link := tunnel.await(t, "available at: ")
-	p := &page{t, chromium(t), b}
+	p := &page{t: t, ctx: chromium(t), b: b, link: link}
 	p.do(chromedp.Navigate(link))
-	p.until(`document.querySelector("#connection")?.textContent === "live"`)
+	p.until(live)
 	p.ask("GET", "http://car.test/api/status", "", nil)
 	p.shows("#rows", "/api/status")
 }
 
-// The page is small, whole by itself, and quick to load.
+// The page is small, and whole by itself.
 func TestBrowserWeight(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(root(t), "driver", "web", "ui", "*"))
@@ -381,24 +431,10 @@ func TestBrowserWeight(t *testing.T) {
 		t.Errorf("the page has %d bytes in %d files, at most %d are allowed", size, len(files), 60<<10)
 	}
 	p := open(t, "")
-	var loaded struct {
-		Server, Done float64
-		Hosts        []string
+	p.until(`performance.getEntriesByType("resource").some(e => e.name.endsWith("/control.js"))`)
+	hosts := value[[]string](p, `[...new Set(performance.getEntriesByType("resource").map(e => new URL(e.name).host))]`)
+	if len(hosts) != 1 || !strings.HasPrefix(hosts[0], "127.0.0.1:") {
+		t.Errorf("the page asked %v", hosts)
 	}
-	best := struct{ server, done float64 }{done: 1e9}
-	for range 5 { // the first has to compile, and others share this machine
-		var text string
-		p.do(chromedp.Reload(), chromedp.Evaluate(`JSON.stringify((n => ({server: n.responseEnd, done: n.domContentLoadedEventEnd,
-			hosts: [...new Set(performance.getEntriesByType("resource").map(e => new URL(e.name).host))]}))(performance.getEntriesByType("navigation")[0]))`, &text))
-		if err := json.Unmarshal([]byte(text), &loaded); err != nil {
-			t.Fatal(err)
-		}
-		if loaded.Done < best.done {
-			best.server, best.done = loaded.Server, loaded.Done
-		}
-	}
-	t.Logf("%d bytes in %d files; HTML after %.0f ms, loaded after %.0f ms, the best of five", size, len(files), best.server, best.done)
-	if len(loaded.Hosts) != 1 || !strings.HasPrefix(loaded.Hosts[0], "127.0.0.1:") {
-		t.Errorf("the page asked %v", loaded.Hosts)
-	}
+	p.quiet()
 }

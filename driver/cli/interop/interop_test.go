@@ -402,6 +402,16 @@ func ours(t testing.TB, more string, args ...string) *bench {
 	return b
 }
 
+// restart ends the exporter and starts it anew.
+func (b *bench) restart(t testing.TB) {
+	t.Helper()
+	old := b.proc.cmd
+	old.Process.Signal(syscall.SIGTERM)
+	<-b.proc.done
+	b.proc = start(t, old.Dir, old.Env, []int{0}, old.Args...)
+	b.proc.await(t, "JUMPSTARTER_HOST=")
+}
+
 // stock starts a bench on the Python exporter with the Python driver.
 func stock(t testing.TB) *bench {
 	t.Helper()

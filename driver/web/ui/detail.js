@@ -29,7 +29,7 @@ async function open() {
 	event = e?.seq ? e : null;
 	for (const id of ['panel', 'detail-head']) fill($(id), id === 'panel' && e.error);
 	if (!event) return;
-	row = rowOf(n) || { ...e, status: e.response_status, error: e.failure, level: e.notes?.[0]?.level };
+	row = rowOf(n) || e.row;
 	const why = e.why || {};
 	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url), el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
 		why.misses?.[0] && row.origin === 'proxy' ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : row.error || e.server));

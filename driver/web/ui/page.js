@@ -109,7 +109,13 @@ export const menu = (anchor, choices) => popup(anchor, choices.map(([label, acti
 export const sure = (anchor, what, action) => menu(anchor, [[`Yes, ${what}`, action], ['No', () => {}]]);
 
 export async function copy(text) {
-	await navigator.clipboard.writeText(text);
+	if (navigator.clipboard) await navigator.clipboard.writeText(text);
+	else { // the page came from elsewhere, and not by TLS
+		const area = document.body.appendChild(el('textarea', { value: text }));
+		area.select();
+		document.execCommand('copy');
+		area.remove();
+	}
 	toast('Copied.');
 }
 

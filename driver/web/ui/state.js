@@ -3,7 +3,7 @@
 import { edit } from './editor.js';
 import { parse, pretty } from './json.js';
 import { $, button, el, sure } from './page.js';
-import { call } from './proxy.js';
+import { ask, call } from './proxy.js';
 import { inSight, keyed, then } from './tables.js';
 
 async function loadState() {
@@ -21,15 +21,7 @@ function cells(key) {
 
 const editState = (key, text) => edit({
 	id: 'state', title: 'State', key, text, labels: ['Key', 'Value (JSON)'],
-	async check(k, t) {
-		try {
-			JSON.parse(t);
-			return { error: !k && 'The key is missing.' };
-		} catch (e) {
-			const before = t.slice(0, /position (\d+)/.exec(e.message)?.[1]).split('\n');
-			return { error: e.message, line: before.length, column: before.at(-1).length + 1 };
-		}
-	},
+	check: (...pair) => ask('check_state', ...pair),
 	save: (...pair) => change('set_state', ...pair),
 });
 
