@@ -52,11 +52,16 @@ func (a *annotations) set(seq uint64, mark, comment string) {
 	a.wake = make(chan struct{})
 }
 
-// changes gives the exchanges whose annotation changes from now on.
-func (a *annotations) changes(ctx context.Context) iter.Seq[uint64] {
+// made is how many changes there were.
+func (a *annotations) made() int {
 	a.mu.Lock()
-	next := a.base + len(a.order)
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	return a.base + len(a.order)
+}
+
+// changes gives the exchanges whose annotation changed after that many changes,
+// as far as they are remembered, and those whose changes from now on.
+func (a *annotations) changes(ctx context.Context, next int) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		for {
 			a.mu.Lock()

@@ -145,7 +145,7 @@ func methods() []method {
 		row("list_captures", "List captured exchanges in rows, as JSON, the newest or those before a number.", (*Driver).listCaptures,
 			params(with("filter_expr", ""), with("highlight_expr", ""), with("before", 0), with("limit", 500))),
 		row("watch_captures", "Stream captured exchanges in rows: those kept after a number, then new ones and news of old ones.", (*Driver).watchCaptures,
-			params(with("filter_expr", ""), with("highlight_expr", ""), with("after", 0))),
+			params(with("filter_expr", ""), with("highlight_expr", ""), with("after", 0), with("since", ""))),
 		row("get_capture", "Tell all of a captured exchange but its bodies, as JSON.", (*Driver).getCapture, params(with("seq", 0))),
 		row("get_capture_body", "Give a piece of a captured body with its content encoding undone, as JSON.", (*Driver).getCaptureBody,
 			params(with("seq", 0), with("side", "response"), with("offset", 0), with("limit", 65536))),

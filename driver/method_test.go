@@ -52,7 +52,7 @@ upload_mock_file(relative_path, content_base64)
 upload_mock_file_part(relative_path, upload_id, offset int, content_base64, last=false)
 wait_for_request(method, path, timeout=10)
 list_captures(filter_expr="", highlight_expr="", before=0, limit=500)
-watch_captures(filter_expr="", highlight_expr="", after=0) stream
+watch_captures(filter_expr="", highlight_expr="", after=0, since="") stream
 get_capture(seq=0)
 get_capture_body(seq=0, side="response", offset=0, limit=65536)
 list_messages(seq=0, after=0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -18,7 +19,8 @@ import (
 // captureRow is a captured exchange in one line, as the web UI lists it.
 type captureRow struct {
 	Seq        uint64  `json:"seq"`
-	Kind       string  `json:"kind"` // http, tls_error, or update for news of an older row
+	Kind       string  `json:"kind"`             // http or tls_error; gone for one that the filter no longer shows
+	Update     bool    `json:"update,omitempty"` // news of an older row
 	Start      float64 `json:"start"`
 	Method     string  `json:"method"`
 	Scheme     string  `json:"scheme"`
@@ -106,12 +108,13 @@ func (d *Driver) listCaptures(ctx context.Context, filter, highlight string, bef
 	}
 	list := struct {
 		Journal string       `json:"journal"` // numbers of another one mean other exchanges
+		Since   string       `json:"since"`   // what watch_captures goes on from
 		Rows    []captureRow `json:"rows"`
 		Total   uint64       `json:"total"`
 		First   uint64       `json:"first"`
 		Last    uint64       `json:"last"`
 		Dropped uint64       `json:"dropped"`
-	}{Journal: d.journal.ID(), Rows: []captureRow{}}
+	}{Journal: d.journal.ID(), Since: d.news().String(), Rows: []captureRow{}}
 	s := d.journal.Stats()
 	list.Total, list.Last, list.Dropped = uint64(s.Entries), d.journal.Last(), s.Dropped
 	limit = min(max(limit, 1), maxRows)
@@ -131,9 +134,28 @@ func (d *Driver) listCaptures(ctx context.Context, filter, highlight string, bef
 	return toJSON(list)
 }
 
-func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, after int) (iter.Seq2[any, error], error) {
+// news is how far somebody knows what happened to exchanges after they were
+// captured: how many annotations were changed, and the last entry of sockets.
+type news struct {
+	changes int
+	sockets uint64
+}
+
+func (d *Driver) news() news { return news{d.notes.made(), d.sockets.Last()} }
+
+func (n news) String() string { return fmt.Sprintf("%d.%d", n.changes, n.sockets) }
+
+// watchCaptures streams the rows after a number, and news of all since what
+// list_captures gave; without that, since now.
+func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, after int, since string) (iter.Seq2[any, error], error) {
 	if _, err := d.view(ctx, "watch_captures", filter, highlight); err != nil {
 		return nil, err
+	}
+	known := d.news()
+	if since != "" {
+		if _, err := fmt.Sscanf(since, "%d.%d", &known.changes, &known.sockets); err != nil || known.String() != since {
+			return nil, errorf(InvalidArgument, "watch_captures: argument since: expected what list_captures gave, found %q", since)
+		}
 	}
 	return func(yield func(any, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -162,12 +184,11 @@ func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, af
 			r := old.row(e)
 			updates.Unlock()
 			if !shown {
-				return true
+				return send(map[string]any{"kind": "gone", "seq": seq, "update": true})
 			}
-			r.Kind = "update"
+			r.Update = true
 			return send(r)
 		}
-		last := d.sockets.Last()
 		all.Go(func() {
 			defer cancel()
 			for e, err := range d.journal.Follow(ctx, fresh.filter, uint64(max(after, 0))) {
@@ -184,14 +205,14 @@ func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, af
 		})
 		all.Go(func() {
 			ends := func(e *capture.Entry) bool { return e.Kind == capture.SocketEnd }
-			for e, err := range d.sockets.Follow(ctx, ends, last) {
+			for e, err := range d.sockets.Follow(ctx, ends, known.sockets) {
 				if err == nil && !update(e.Socket) {
 					return
 				}
 			}
 		})
 		all.Go(func() {
-			for seq := range d.notes.changes(ctx) {
+			for seq := range d.notes.changes(ctx, known.changes) {
 				if !update(seq) {
 					return
 				}

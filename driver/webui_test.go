@@ -313,8 +313,9 @@ func TestWebCaptures(t *testing.T) {
 	}
 
 	var list struct {
-		Rows []captureRow
-		Last uint64
+		Rows  []captureRow
+		Last  uint64
+		Since string
 	}
 	if failure := b.post(&list, "list_captures", "", "", 3, 1); failure != "" || len(list.Rows) != 1 || list.Rows[0].Seq != 2 || list.Last != 3 {
 		t.Errorf("%s %+v", failure, list)
@@ -379,7 +380,7 @@ func TestWebCaptures(t *testing.T) {
 	if failure := b.post(nil, "annotate_capture", 2, "green", "look"); failure != "" {
 		t.Error(failure)
 	}
-	if _, r := b.next(all); r.Kind != "update" || r.Seq != 2 || r.Mark != "green" || r.Comment != "look" {
+	if _, r := b.next(all); !r.Update || r.Seq != 2 || r.Mark != "green" || r.Comment != "look" {
 		t.Errorf("%+v", r)
 	}
 	if b.post(&list, "list_captures", "~marked", "", 0, 10); len(list.Rows) != 1 || list.Rows[0].Seq != 2 {
@@ -387,6 +388,25 @@ func TestWebCaptures(t *testing.T) {
 	}
 	if failure := b.post(nil, "annotate_capture", 2, "pink", ""); !strings.HasPrefix(failure, "400") {
 		t.Error(failure)
+	}
+
+	// What happens between a list and the stream after it is not lost, and a
+	// filter that no longer shows a row says so.
+	if failure := b.post(&list, "list_captures", "~marked", ""); failure != "" || list.Since == "" {
+		t.Fatal(failure, list)
+	}
+	b.post(nil, "annotate_capture", 1, "red", "")
+	b.post(nil, "annotate_capture", 2, "", "")
+	args, _ := json.Marshal([]any{"~marked", "", list.Last, list.Since})
+	marked := b.events(ctx, "/api/stream/watch_captures?args="+url.QueryEscape(string(args)), nil)
+	if id, r := b.next(marked); id != "" || !r.Update || r.Seq != 1 || r.Mark != "red" || r.Kind != "http" {
+		t.Errorf("%q %+v", id, r)
+	}
+	if id, r := b.next(marked); id != "" || r.Kind != "gone" || r.Seq != 2 {
+		t.Errorf("%q %+v", id, r)
+	}
+	if res := b.fetch("GET", "/api/stream/watch_captures?args="+url.QueryEscape(`["","",0,"1"]`), nil, ""); res.StatusCode != 400 {
+		t.Error(res.Status)
 	}
 
 	// Send it again, with another header; make a mock of it.
@@ -570,7 +590,7 @@ func TestWebSocketsInThePage(t *testing.T) {
 	if strings.Join(got, "|") != "message client hi|message server re:hi|end server bye" && strings.Join(got, "|") != "message client hi|message server re:hi|end client bye" {
 		t.Errorf("%q", got)
 	}
-	if _, r := b.next(rows); r.Kind != "update" || r.Open {
+	if _, r := b.next(rows); !r.Update || r.Open {
 		t.Errorf("%+v", r)
 	}
 	var list []shownMessage

@@ -53,7 +53,8 @@ func (e *events) pulse() {
 	e.tick.Reset(beat)
 }
 
-// send writes an item: JSON in a text, whose seq becomes the event's id.
+// send writes an item: JSON in a text, whose seq becomes the event's id unless
+// it is an update of an older one.
 func (e *events) send(item any) error {
 	text, ok := item.(string)
 	if !ok {
@@ -64,8 +65,8 @@ func (e *events) send(item any) error {
 		text = string(b)
 	}
 	var head struct {
-		Seq  uint64 `json:"seq"`
-		Kind string `json:"kind"`
+		Seq    uint64 `json:"seq"`
+		Update bool   `json:"update"`
 	}
 	json.Unmarshal([]byte(text), &head)
 	e.mu.Lock()
@@ -74,7 +75,7 @@ func (e *events) send(item any) error {
 		return e.err
 	}
 	e.buf = e.buf[:0]
-	if head.Seq > 0 && head.Kind != "update" {
+	if head.Seq > 0 && !head.Update {
 		e.buf = strconv.AppendUint(append(e.buf, "id: "...), head.Seq, 10)
 		e.buf = append(e.buf, '\n')
 	}

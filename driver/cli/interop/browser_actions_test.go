@@ -180,7 +180,26 @@ func TestBrowserActions(t *testing.T) {
 
 	// Saved: this one, and all that the filter shows.
 	into := tempDir(t)
-	p.do(browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(into))
+	p.do(browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(into).WithEventsEnabled(true))
+	done := make(chan bool, 10)
+	chromedp.ListenTarget(p.ctx, func(e any) {
+		if e, ok := e.(*browser.EventDownloadProgress); ok && e.State == browser.DownloadProgressStateCompleted {
+			done <- true
+		}
+	})
+	downloaded := func(name string) []byte {
+		t.Helper()
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatalf("%s was not downloaded", name)
+		}
+		data, err := os.ReadFile(filepath.Join(into, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
 	choose := func(label string) {
 		p.click("#save")
 		p.do(chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("#popup button")].find(b => b.textContent === %q).click()`, label), nil))
@@ -191,14 +210,14 @@ func TestBrowserActions(t *testing.T) {
 			Entries []struct{ Request struct{ Method, URL string } }
 		}
 	}
-	if err := json.Unmarshal(downloaded(t, into, "4.har"), &har); err != nil || len(har.Log.Entries) != 1 || har.Log.Entries[0].Request.Method != "PUT" {
+	if err := json.Unmarshal(downloaded("4.har"), &har); err != nil || len(har.Log.Entries) != 1 || har.Log.Entries[0].Request.Method != "PUT" {
 		t.Errorf("4.har: %v, %+v", err, har)
 	}
 	p.fill("#filter", "~u status")
 	p.until(shown + ` === "1,2"`)
 	choose("All shown as flow")
 	var targets []string
-	for f, err := range flow.NewReader(bytes.NewReader(downloaded(t, into, "captures.flow")), flow.Options{}).Flows() {
+	for f, err := range flow.NewReader(bytes.NewReader(downloaded("captures.flow")), flow.Options{}).Flows() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,18 +262,6 @@ func awaited[T any](p *page, expression string) (v T) {
 	p.t.Helper()
 	p.do(chromedp.Evaluate(expression, &v, awaitPromise))
 	return v
-}
-
-// downloaded gives a file once the browser has written it.
-func downloaded(t *testing.T, dir, name string) []byte {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if data, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
-			return data
-		}
-	}
-	t.Fatalf("%s was not downloaded", name)
-	return nil
 }
 
 // The tables: mocks, scenarios, state.

@@ -50,10 +50,12 @@ function parse(key, text) {
 	return { method, url, headers, body: text.slice(head.length + 1) };
 }
 
-async function annotate(e, change) {
+// annotate tells of one change after the other.
+let annotated = Promise.resolve();
+function annotate(e, change) {
 	Object.assign(e, change);
-	await call('annotate_capture', e.seq, e.mark, e.comment);
 	if (e === event) showNote();
+	annotated = annotated.catch(() => {}).then(() => call('annotate_capture', e.seq, e.mark, e.comment));
 }
 
 $('comment').onchange = action((e, input) => annotate(e, { comment: input.target.value }));

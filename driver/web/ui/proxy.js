@@ -116,7 +116,7 @@ async function sync() {
 	const known = gap ??= last;
 	last = page.last;
 	take(page.rows);
-	close = stream('watch_captures', [...query, last], item);
+	close = stream('watch_captures', [...query, last, page.since], item);
 	for (let n = page.rows.length; page.rows[0]?.seq > known + 1 && n < LIMIT; n += page.rows.length) {
 		page = await fetchPage(page.rows[0].seq);
 		if (mine !== run) return;
@@ -129,11 +129,12 @@ const fetchPage = before => ask('list_captures', ...query, before, PAGE);
 
 function item(row) {
 	if (row.kind === 'missed') journal.missed += row.missed;
-	else if (row.kind !== 'update') {
-		last = row.seq;
-		take([row]);
-	} else if (bySeq.has(row.seq)) {
-		delete row.kind; // the row has one of its own
+	else if (row.kind === 'gone') {
+		if (!bySeq.delete(row.seq)) return;
+		journal.rows = journal.rows.filter(r => r.seq !== row.seq);
+		onChange.send([], [], true);
+	} else {
+		if (!row.update) last = row.seq;
 		take([row]);
 	}
 }
