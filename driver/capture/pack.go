@@ -122,16 +122,23 @@ func packHeader(b []byte, h http.Header, order []string) []byte {
 // packOrdered packs line by line. The header may have been changed since it
 // came: names that are gone have no values, what is new comes last.
 func packOrdered(b []byte, h http.Header, order []string) []byte {
-	groups, rest := uint64(len(order)), 0
-	for name := range h {
-		if !slices.Contains(order, name) {
-			rest++
+	groups, rest := uint64(len(order)), len(h)
+	single := true // each line has a name of its own
+	for i, name := range order {
+		if slices.Contains(order[:i], name) {
+			single = false
+		} else if _, there := h[name]; there {
+			rest--
 		}
 	}
 	b = binary.AppendUvarint(b, (groups+uint64(rest))<<1+2)
 	for i, name := range order {
 		b = packString(b, name)
 		values := h[name]
+		if single {
+			b = packValues(b, values)
+			continue
+		}
 		nth := 0 // of the lines with that name
 		for _, before := range order[:i] {
 			if before == name {

@@ -20,6 +20,12 @@ const maxNoted = 8 << 10
 type headNote struct {
 	on  bool
 	buf []byte
+
+	// Of the header before, and what names gave for it: on a kept connection
+	// most have the same lines.
+	sent  []string
+	odd   map[string]string
+	order []string
 }
 
 func (n *headNote) add(b []byte) {
@@ -35,19 +41,41 @@ func (n *headNote) end()   { n.on = false }
 
 // names gives the names of the header lines in their order, in net/http's
 // spelling, and by those the spellings that differ; nil when there are none.
-// The order is nil when the header was too long to be noted whole.
+// The order is nil when the header was too long to be noted whole. Nobody may
+// change either.
 func (n *headNote) names() (odd map[string]string, order []string) {
 	_, head, _ := bytes.Cut(n.buf, []byte{'\n'}) // the first line
 	end := bytes.Index(head, []byte("\r\n\r\n"))
-	if end >= 0 {
-		head = head[:end+2]
-		order = make([]string, 0, bytes.Count(head, []byte{'\n'}))
+	if end < 0 {
+		odd, _, _ = spelling(string(head))
+		return odd, nil
 	}
-	block := string(head)
+	if head = head[:end+2]; !n.again(head) {
+		n.odd, n.order, n.sent = spelling(string(head))
+	}
+	return n.odd, n.order
+}
+
+// again tells whether a header has the lines of the one before.
+func (n *headNote) again(head []byte) bool {
+	for _, name := range n.sent {
+		k := len(name)
+		if len(head) <= k || head[k] != ':' || string(head[:k]) != name {
+			return false
+		}
+		head = head[bytes.IndexByte(head, '\n')+1:]
+	}
+	return len(head) == 0
+}
+
+// spelling takes the lines of a header apart; sent is the names as they came.
+func spelling(block string) (odd map[string]string, order, sent []string) {
+	lines := strings.Count(block, "\n")
+	order, sent = make([]string, 0, lines), make([]string, 0, lines)
 	for {
 		i := strings.IndexByte(block, '\n')
 		if i < 2 { // the blank line, or the end of what was noted
-			return odd, order
+			return odd, order, sent
 		}
 		line := block[:i]
 		block = block[i+1:]
@@ -56,6 +84,7 @@ func (n *headNote) names() (odd map[string]string, order []string) {
 			continue
 		}
 		name := line[:k]
+		sent = append(sent, name)
 		if !canonical(name) {
 			c := textproto.CanonicalMIMEHeaderKey(name)
 			if c != name {
@@ -66,9 +95,7 @@ func (n *headNote) names() (odd map[string]string, order []string) {
 			}
 			name = c
 		}
-		if order != nil {
-			order = append(order, name)
-		}
+		order = append(order, name)
 	}
 }
 
