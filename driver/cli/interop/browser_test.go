@@ -189,6 +189,21 @@ func (p *page) ask(method, target, body string, h http.Header) string {
 	return fmt.Sprintf("%d %s", res.StatusCode, data)
 }
 
+// sendOver sends a request through the proxy of a transport.
+func sendOver(tr http.RoundTripper, target string) error {
+	req, err := http.NewRequest("GET", target, nil)
+	if err != nil {
+		return err
+	}
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}
+
 const browserMocks = `      mocks:
         GET /api/status: {body: {device: charger-07, tags: [a, {deep: true}]}}
         GET /page: {body: "<html><script>document.title = 'hacked'; parent.hacked = 1</script><img src=x onerror='window.hacked = 1'>", content_type: text/html}
@@ -349,14 +364,10 @@ func TestBrowserUnderLoad(t *testing.T) {
 	for worker := range 4 {
 		wg.Go(func() {
 			for i := range total / 4 {
-				req, _ := http.NewRequest("GET", fmt.Sprintf("http://car.test/api/status?n=%d", worker*total/4+i), nil)
-				res, err := tr.RoundTrip(req)
-				if err != nil {
+				if err := sendOver(tr, fmt.Sprintf("http://car.test/api/status?n=%d", worker*total/4+i)); err != nil {
 					t.Error(err)
 					return
 				}
-				io.Copy(io.Discard, res.Body)
-				res.Body.Close()
 			}
 		})
 	}

@@ -143,21 +143,26 @@ export function step(n) {
 	return current;
 }
 
+// say fills a cell, by default with its title. What says the same costs no layout.
+const say = (cell, title, ...content) => {
+	if (cell.title !== title) fill(cell, content.length ? content : title).title = title;
+};
+
 function draw(line, r) {
 	const [time, status, how, method, host, path, size, duration] = line.children;
-	const v = verdict(r), tls = r.kind === 'tls_error';
+	const v = verdict(r), tls = r.kind === 'tls_error', at = clock(r.start);
 	line.dataset.seq = r.seq;
 	line.id = `row-${r.seq}`;
 	line.className = `row k-${v.kind} ${r.highlight ? 'lit' : ''}`;
-	fill(time, r.mark && mark(r.mark), clock(r.start));
-	status.textContent = statusOf(r) || '';
 	status.className = `c-status ${statusClass(r)}`;
-	fill(how, pill(v), r.level && el(`b.note.${r.level}`, { title: `script ${r.level}` }, '!'), v.by).title = `${v.word} ${v.by}`;
-	method.textContent = tls ? 'TLS' : r.websocket ? 'WS' : r.method;
-	host.textContent = r.host + (r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : '');
-	fill(path, r.path, r.comment && el('em', r.comment)).title = r.path;
-	size.textContent = tls ? '' : bytes(r.size);
-	duration.textContent = r.open ? 'open' : millis(r.duration_ms);
+	say(time, `${at} ${r.mark || ''}`, r.mark && mark(r.mark), at);
+	say(status, `${statusOf(r) || ''}`);
+	say(how, `${v.word} ${v.by} ${r.level || ''}`, pill(v), r.level && el(`b.note.${r.level}`, '!'), v.by);
+	say(method, tls ? 'TLS' : r.websocket ? 'WS' : r.method);
+	say(host, r.host + (r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : ''));
+	say(path, `${r.path} ${r.comment || ''}`, r.path, r.comment && el('em', r.comment));
+	say(size, tls ? '' : bytes(r.size));
+	say(duration, r.open ? 'open' : millis(r.duration_ms));
 }
 
 export function mark(colour) {
