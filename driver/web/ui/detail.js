@@ -31,6 +31,7 @@ async function open() {
 	if (!event) return;
 	row = rowOf(n) || e.row;
 	const why = e.why || {};
+	for (const id of ['make-mock', 'resend', 'copy-curl']) $(id).disabled = !e.curl; // no request came
 	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url), el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
 		why.misses?.[0] && row.origin === 'proxy' ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : row.error || e.server));
 	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));

@@ -154,7 +154,7 @@ fill($('keys'), keysHelp).onclick = () => $('keys').close();
 // one view or for all. Elsewhere the keys are the browser's.
 export function keyboard(bindings, view) {
 	for (const [keys, what, action, id] of bindings) {
-		const all = keys.split(' '), f = e => !(view && view !== route.view) && action(e);
+		const all = keys.split(' '), f = e => !(view && view !== route.view || $(id)?.disabled) && action(e);
 		for (const k of all) actions[k] = f;
 		if (id) Object.assign($(id), { onclick: f, title: `${what} (${keys})` });
 		keysHelp.append(el('dt', all.map(k => el('kbd', k))), el('dd', what));
