@@ -89,6 +89,12 @@ func (a *annotations) changes(ctx context.Context, next int) iter.Seq[uint64] {
 // markColours are the colours that the web UI knows.
 var markColours = []string{"", "red", "orange", "yellow", "green", "blue", "purple", "grey"}
 
+// markEmoji are mitmproxy's names for them, which flow files have.
+var markEmoji = map[string]string{
+	"red": ":red_circle:", "orange": ":orange_circle:", "yellow": ":yellow_circle:", "green": ":green_circle:",
+	"blue": ":large_blue_circle:", "purple": ":purple_circle:", "grey": ":white_circle:",
+}
+
 func (d *Driver) annotateCapture(_ context.Context, seq int, mark, comment string) (string, error) {
 	if _, err := d.entry("annotate_capture", seq); err != nil {
 		return "", err

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -154,18 +155,53 @@ func (d *Driver) listAddonStatus(context.Context) (string, error) {
 	}
 	list := []addon{}
 	faults := maps.Clone(d.mocks.addons.Faults())
+	failures := d.failures()
 	names, err := d.addonNames()
 	if err != nil {
 		return "", err
 	}
 	for _, name := range names {
-		list = append(list, addon{name, filepath.Join(d.cfg.Directories.Addons, name+".star"), faults[name]})
+		file := filepath.Join(d.cfg.Directories.Addons, name+".star")
+		list = append(list, addon{name, file, cmp.Or(faults[name], failures(file))})
 		delete(faults, name)
 	}
 	for name, fault := range faults {
 		list = append(list, addon{name, filepath.Join(d.cfg.Directories.Addons, name+".star"), fault})
 	}
 	return toJSON(list)
+}
+
+// maxFailures bounds how many of the latest exchanges are searched for failures.
+const maxFailures = 2000
+
+// failures gives a function that tells the latest note in which a script has
+// failed since its file was changed.
+func (d *Driver) failures() func(file string) string {
+	type failure struct {
+		at   time.Time
+		text string
+	}
+	var all []failure
+	n := 0
+	for e := range d.journal.Backward(nil) {
+		if n++; n > maxFailures {
+			break
+		}
+		for _, note := range e.Notes {
+			if note.Level == "error" {
+				all = append(all, failure{e.Start.Add(e.Duration), note.Text})
+			}
+		}
+	}
+	return func(file string) string {
+		info, err := os.Stat(file)
+		for _, f := range all {
+			if err == nil && f.at.After(info.ModTime()) && strings.Contains(f.text, file+":") {
+				return f.text
+			}
+		}
+		return ""
+	}
 }
 
 // statusPace is how often who watches the status hears of changes.

@@ -284,7 +284,8 @@ func (d *Driver) socketState(e *capture.Entry) any {
 	if e.Status != http.StatusSwitchingProtocols {
 		return nil
 	}
-	n, state := 0, map[string]any{"closed": d.sockets.Over(e.Seq)}
+	_, over := d.sockets.Over(e.Seq)
+	n, state := 0, map[string]any{"closed": over}
 	for m := range d.sockets.All(ofSocket(e.Seq)) {
 		if m.Kind == capture.Message {
 			n++

@@ -176,7 +176,10 @@ func (d *Driver) captured(f capture.Filter) iter.Seq2[*flow.Flow, error] {
 			if e.Kind != capture.HTTP {
 				continue
 			}
-			if !yield(flow.FromEntry(e, messages[e.Seq], ends[e.Seq], space), nil) {
+			fl := flow.FromEntry(e, messages[e.Seq], ends[e.Seq], space)
+			mark, comment := d.notes.Mark(e.Seq)
+			fl.Marked, fl.Comment = markEmoji[mark], comment
+			if !yield(fl, nil) {
 				return
 			}
 		}

@@ -37,11 +37,11 @@ type captureRow struct {
 	Endpoint   string  `json:"endpoint,omitempty"`
 	Error      string  `json:"error,omitempty"`
 	WebSocket  bool    `json:"websocket,omitempty"`
-	Open       bool    `json:"open,omitempty"` // a WebSocket that has not ended
-	Mark       string  `json:"mark,omitempty"`
-	Comment    string  `json:"comment,omitempty"`
-	Level      string  `json:"level,omitempty"` // the worst note: warning or error
-	Highlight  bool    `json:"highlight,omitempty"`
+	Open       bool    `json:"open"` // a WebSocket that has not ended
+	Mark       string  `json:"mark"`
+	Comment    string  `json:"comment"`
+	Level      string  `json:"level"` // the worst note: warning or error
+	Highlight  bool    `json:"highlight"`
 	Client     string  `json:"client,omitempty"`
 }
 
@@ -90,7 +90,12 @@ func (v *view) row(e *capture.Entry) captureRow {
 			r.Level = n.Level
 		}
 	}
-	r.Open = r.WebSocket && !v.d.sockets.Over(e.Seq)
+	if r.WebSocket {
+		lasted, over := v.d.sockets.Over(e.Seq)
+		if r.Open = !over; over {
+			r.Duration = float64(lasted.Microseconds()) / 1000
+		}
+	}
 	r.Mark, r.Comment = v.d.notes.Mark(e.Seq)
 	r.Highlight = v.highlight != nil && v.highlight(e)
 	return r

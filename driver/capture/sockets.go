@@ -1,6 +1,9 @@
 package capture
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Sockets is the journal of what WebSockets say, beside that of their
 // handshakes. It knows which of them are over for as long as the handshake is
@@ -10,8 +13,8 @@ type Sockets struct {
 	handshakes *Journal
 
 	mu    sync.Mutex
-	over  map[uint64]struct{}
-	sweep int // at this size over is rid of handshakes that have gone
+	over  map[uint64]time.Duration // how long they lasted
+	sweep int                      // at this size over is rid of handshakes that have gone
 }
 
 // minSweep is the size at which over is swept first.
@@ -19,21 +22,21 @@ const minSweep = 1024
 
 // NewSockets makes an empty journal for the sockets of handshakes.
 func NewSockets(handshakes *Journal, o Options) *Sockets {
-	return &Sockets{Journal: New(o), handshakes: handshakes, over: map[uint64]struct{}{}, sweep: minSweep}
+	return &Sockets{Journal: New(o), handshakes: handshakes, over: map[uint64]time.Duration{}, sweep: minSweep}
 }
 
 // Add is Journal.Add; a SocketEnd ends its socket.
 func (s *Sockets) Add(e *Entry) uint64 {
 	if e.Kind == SocketEnd {
-		s.end(e.Socket)
+		s.end(e.Socket, e.Duration)
 	}
 	return s.Journal.Add(e)
 }
 
-func (s *Sockets) end(seq uint64) {
+func (s *Sockets) end(seq uint64, lasted time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.over[seq] = struct{}{}
+	s.over[seq] = lasted
 	if len(s.over) < s.sweep {
 		return
 	}
@@ -46,10 +49,11 @@ func (s *Sockets) end(seq uint64) {
 	s.sweep = max(2*len(s.over), minSweep)
 }
 
-// Over tells whether the socket whose handshake has that number has ended.
-func (s *Sockets) Over(seq uint64) bool {
+// Over tells whether the socket whose handshake has that number has ended, and
+// how long it lasted.
+func (s *Sockets) Over(seq uint64) (lasted time.Duration, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, over := s.over[seq]
-	return over
+	lasted, over = s.over[seq]
+	return lasted, over
 }

@@ -3,6 +3,7 @@ package capture
 import (
 	"net/http"
 	"testing"
+	"time"
 )
 
 // A socket stays over when the entry of its end has gone, for as long as its
@@ -17,17 +18,17 @@ func TestSocketsAreOver(t *testing.T) {
 	for range n {
 		e := &Entry{Method: "GET", Status: http.StatusSwitchingProtocols}
 		seq := handshakes.Add(e)
-		if s.Over(seq) {
+		if _, over := s.Over(seq); over {
 			t.Fatalf("socket %d is over before it ended", seq)
 		}
-		s.Add(&Entry{Kind: SocketEnd, Socket: seq})
+		s.Add(&Entry{Kind: SocketEnd, Socket: seq, Duration: time.Duration(seq)})
 	}
 	if kept := s.Stats().Entries; kept >= n {
 		t.Fatalf("all %d ends are held", kept)
 	}
 	for _, seq := range []uint64{1, n / 2, n} {
-		if !s.Over(seq) {
-			t.Errorf("socket %d is not over", seq)
+		if lasted, over := s.Over(seq); !over || lasted != time.Duration(seq) {
+			t.Errorf("socket %d: over %v after %d", seq, over, lasted)
 		}
 	}
 	// What has been cleared is forgotten, some time.

@@ -213,6 +213,12 @@ func TestBrowserActions(t *testing.T) {
 	if err := json.Unmarshal(downloaded("4.har"), &har); err != nil || len(har.Log.Entries) != 1 || har.Log.Entries[0].Request.Method != "PUT" {
 		t.Errorf("4.har: %v, %+v", err, har)
 	}
+	choose("This exchange as flow")
+	for f, err := range flow.NewReader(bytes.NewReader(downloaded("4.flow")), flow.Options{}).Flows() {
+		if err != nil || f.Marked != ":red_circle:" || f.Comment != "look <b>here</b>" {
+			t.Errorf("4.flow: %v, marked %q, %q", err, f.Marked, f.Comment)
+		}
+	}
 	p.fill("#filter", "~u status")
 	p.until(shown + ` === "1,2"`)
 	choose("All shown as flow")
@@ -222,6 +228,9 @@ func TestBrowserActions(t *testing.T) {
 			t.Fatal(err)
 		}
 		targets = append(targets, f.Request.Path)
+		if f.Marked != "" || f.Comment != "" {
+			t.Errorf("%s is marked %q, %q", f.Request.Path, f.Marked, f.Comment)
+		}
 	}
 	if want := []string{"/api/status?b", "/api/status?a"}; !slices.Equal(targets, want) {
 		t.Errorf("captures.flow has %q, want %q", targets, want)

@@ -118,6 +118,17 @@ func TestBrowserBodies(t *testing.T) {
 		p.shows("#panel", text)
 	}
 
+	p.click(`[data-view="scripts"]`)
+	p.shows("#scripts-rows .error", "broken.star:5:14: in deeper")
+	p.click(`[data-view="traffic"]`)
+
+	// What no mock answered becomes one that does, not the proxy's own error.
+	p.pick(6)
+	p.click("#make-mock")
+	p.until(`document.querySelector("#mock-text")?.value.startsWith("status: 200\n")`)
+	p.key(kb.Escape)
+	p.until(`!document.querySelector("dialog[open]")`)
+
 	// A client that does not trust the CA is a row, and says why.
 	c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", p.b.port))
 	if err != nil {

@@ -278,6 +278,7 @@ func TestBrowser(t *testing.T) {
 	ws.Write(t.Context(), websocket.MessageText, []byte("hello there"))
 	p.shows("#panel", "you said hello there")
 	ws.Close(websocket.StatusNormalClosure, "")
+	p.until(`/\d (ms|s)$/.test(document.querySelector('#rows [data-seq="4"] .c-duration').textContent)`)
 
 	// A filter, one that is wrong, and none.
 	p.fill("#filter", "~u pic")
@@ -338,6 +339,8 @@ func TestBrowser(t *testing.T) {
 	p.click(`[data-view="control"]`)
 	p.click("#stop")
 	p.until(`document.querySelector("#summary").textContent.includes("stopped")`)
+	p.click(`[data-view="state"]`)
+	p.click(`[data-view="control"]`)
 	p.click("#start")
 	p.until(`document.querySelector("#summary").textContent.includes("mock")`)
 

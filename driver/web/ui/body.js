@@ -6,7 +6,7 @@ import { button, bytes, clock, count, el, fill, hex, pairs, saveBytes } from './
 import { ask, stream } from './proxy.js';
 
 const PIECE = 1 << 16;
-const WHOLE = 1 << 22; // what has to be understood is fetched up to here
+const WHOLE = 1 << 20; // what has to be understood is fetched up to here
 
 const MESSAGES = 1000; // shown at once
 

@@ -23,7 +23,7 @@ onStatus(s => {
 	$('stop').disabled = !s.running;
 });
 
-onView(() => { $('mode').value = status.mode; });
+onView(() => status.running && ($('mode').value = status.mode));
 
 async function loadControl() {
 	const { value } = $('recording'), names = (await ask('list_flow_files')).map(f => f.name);

@@ -33,7 +33,7 @@ async function open() {
 	const why = e.why || {};
 	for (const id of ['make-mock', 'resend', 'copy-curl']) $(id).disabled = !e.curl; // no request came
 	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url), el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
-		why.misses?.[0] && row.origin === 'proxy' ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : row.error || e.server));
+		why.misses?.[0] && statusOf(row) === 501 ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : row.error || e.server));
 	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));
 	showNote();
 	showTab();
@@ -99,10 +99,10 @@ const PANELS = {
 	timing(e) {
 		const { uploaded_ms: sent, answered_ms: answered, duration_ms: total } = e.timing;
 		const span = (name, from, to) => {
-			const bar = el('i');
+			const bar = el('i'), ms = Math.max(to - from, 0);
 			bar.style.marginLeft = `${100 * from / total}%`;
-			bar.style.width = `${100 * (to - from) / total}%`;
-			return [name, [bar, millis(Math.max(to - from, 0))]];
+			bar.style.width = `${100 * ms / total}%`;
+			return [name, [bar, millis(ms)]];
 		};
 		const tls = s => s ? `${s.version} ${s.cipher} ${s.alpn}` : 'none';
 		return [
