@@ -124,8 +124,10 @@ func TestStreamDialFailure(t *testing.T) {
 
 func TestStreamClientVanishes(t *testing.T) {
 	t.Parallel()
-	gone := make(chan struct{})
+	reached, gone := make(chan struct{}), make(chan struct{})
 	b := newBench(t, fakesFile, backend(t, func(c *net.TCPConn) {
+		io.ReadFull(c, make([]byte, 1))
+		close(reached)
 		io.Copy(io.Discard, c)
 		close(gone)
 	}))
@@ -145,6 +147,7 @@ func TestStreamClientVanishes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	soon(t, reached, "reaching the backend") // the header comes before the dial
 	channel.Close()
 	soon(t, gone, "closing the backend's connection")
 }
