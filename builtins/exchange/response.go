@@ -124,6 +124,20 @@ type logged struct{ error }
 
 func (l *logged) Unwrap() error { return l.error }
 
+// Reject makes the answer to what nobody answers: 501, why, and what came nearest.
+func Reject[T any](q *Request, why string, nearest []T) *Response {
+	if nearest == nil {
+		nearest = []T{}
+	}
+	res := JSON(http.StatusNotImplemented, struct {
+		Error   string `json:"error"`
+		Request string `json:"request"`
+		Nearest []T    `json:"nearest"`
+	}{why, q.Method + " " + q.URL(), nearest})
+	res.Origin, res.Err = FromProxy, errors.New(why)
+	return res
+}
+
 // JSON makes a JSON response of v, which must be marshallable.
 func JSON(status int, v any) *Response {
 	b, err := EncodeJSON(v)

@@ -2,9 +2,8 @@ package flow
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"net/http"
+	"io"
 	"slices"
 	"strconv"
 
@@ -22,22 +21,16 @@ func (r *Replay) Reject(x *exchange.Exchange, s *subject) (*exchange.Response, e
 		Source    string   `json:"source"`
 		Why       []string `json:"why"`
 	}
-	body := struct {
-		Error   string `json:"error"`
-		Request string `json:"request"`
-		Nearest []near `json:"nearest"`
-	}{"nothing was recorded for this request", x.Request.Method + " " + x.Request.URL(), []near{}}
+	var nearest []near
 	for _, at := range r.nearest(s) {
 		f, err := r.file.FlowAt(r.items[at].off)
 		if err != nil {
 			continue
 		}
 		q := exchange.Request{Scheme: f.Request.Scheme, Host: f.Request.Host, Port: f.Request.Port, Target: f.Request.Path}
-		body.Nearest = append(body.Nearest, near{f.Request.Method + " " + q.URL(), r.name + ":" + strconv.Itoa(at+1), r.differences(s, f)})
+		nearest = append(nearest, near{f.Request.Method + " " + q.URL(), r.name + ":" + strconv.Itoa(at+1), r.differences(s, f)})
 	}
-	res := exchange.JSON(http.StatusNotImplemented, body)
-	res.Origin, res.Err = exchange.FromProxy, errors.New(body.Error)
-	return res, nil
+	return exchange.Reject(x.Request, "nothing was recorded for this request", nearest), nil
 }
 
 // nearest gives the items that differ least. A different path weighs most.
@@ -89,15 +82,20 @@ func noHeader(string) []string { return nil }
 
 // shared is how much two paths have in common, 0 to 90.
 func shared(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	m := 0
+	n, m := common(a, b), 0
 	for m < len(a)-n && m < len(b)-n && a[len(a)-1-m] == b[len(b)-1-m] {
 		m++
 	}
 	return 90 * (n + m) / max(len(a), len(b), 1)
+}
+
+// common is the length of what two strings begin with.
+func common(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // differences tells what of a request is not as in a recording.
@@ -141,10 +139,7 @@ func bodyDiffers(now, then *subject) string {
 		return "the body of the recording was not stored"
 	}
 	a, b := start(now), start(then)
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
+	n := common(a, b)
 	from := max(n-20, 0)
 	return fmt.Sprintf("body differs from byte %d on: %s, recorded was %s", n, shown(a[from:min(n+40, len(a))]), shown(b[from:min(n+40, len(b))]))
 }
@@ -157,12 +152,6 @@ func start(s *subject) string {
 	}
 	defer r.Close()
 	buf := make([]byte, 64<<10)
-	n := 0
-	for n < len(buf) {
-		m, err := r.Read(buf[n:])
-		if n += m; err != nil {
-			break
-		}
-	}
+	n, _ := io.ReadFull(r, buf)
 	return string(buf[:n])
 }

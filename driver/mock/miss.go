@@ -3,8 +3,6 @@ package mock
 import (
 	"cmp"
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 
 	"starproxy/builtins/exchange"
@@ -75,17 +73,10 @@ func Reject(t *Table) exchange.Handler {
 			Source   string   `json:"source"`
 			Why      []string `json:"why"`
 		}
-		body := struct {
-			Error   string `json:"error"`
-			Request string `json:"request"`
-			Nearest []near `json:"nearest"`
-		}{"no endpoint matches this request", x.Request.Method + " " + x.Request.URL(), []near{}}
+		var nearest []near
 		for _, m := range t.Misses(x.Request, 5) {
-			body.Nearest = append(body.Nearest, near{m.Endpoint.Name, m.Endpoint.Source.String(), m.Why})
+			nearest = append(nearest, near{m.Endpoint.Name, m.Endpoint.Source.String(), m.Why})
 		}
-		res := exchange.JSON(http.StatusNotImplemented, body)
-		res.Origin = exchange.FromProxy
-		res.Err = errors.New(body.Error)
-		return res, nil
+		return exchange.Reject(x.Request, "no endpoint matches this request", nearest), nil
 	})
 }
