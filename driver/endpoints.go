@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/driver/capture"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 )
@@ -61,13 +62,29 @@ func (d *Driver) enableMock(_ context.Context, key string, enabled bool) (string
 func (d *Driver) checkMock(_ context.Context, key, text string) (string, error) {
 	answer := map[string]any{"ok": true, "warnings": []string{}}
 	if _, err := d.mocks.compile(key, text); err != nil {
-		answer = map[string]any{"ok": false, "error": err.Error()}
-		var place *scenario.Error
-		if errors.As(err, &place) {
-			answer["error"], answer["line"], answer["column"] = place.Message, place.Line, place.Column
-		}
+		answer = fault(err)
 	}
 	return toJSON(answer)
+}
+
+// fault is what check methods answer for a text that is not right: what is
+// wrong, and where, as far as the error knows.
+func fault(err error) map[string]any {
+	answer := map[string]any{"ok": false, "error": err.Error()}
+	var (
+		endpoint *scenario.Error
+		value    *jsonFault
+		expr     *capture.ExprError
+	)
+	switch {
+	case errors.As(err, &endpoint):
+		answer["error"], answer["line"], answer["column"] = endpoint.Message, endpoint.Line, endpoint.Column
+	case errors.As(err, &value):
+		answer["error"], answer["line"], answer["column"] = value.what, value.line, value.column
+	case errors.As(err, &expr):
+		answer["column"] = expr.Column
+	}
+	return answer
 }
 
 // putMock puts an endpoint in force that is given as YAML or JSON text.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -307,18 +306,11 @@ func (d *Driver) socketState(e *capture.Entry) any {
 
 // listFilterOperators and checkFilter help who writes an expression.
 func (d *Driver) checkFilter(_ context.Context, text string) (string, error) {
-	answer := map[string]any{"ok": true}
 	x, err := capture.ParseFilter(text)
 	if err != nil {
-		answer["ok"], answer["error"] = false, err.Error()
-		var place *capture.ExprError
-		if errors.As(err, &place) {
-			answer["column"] = place.Column
-		}
-	} else {
-		answer["canonical"] = x.String()
+		return toJSON(fault(err))
 	}
-	return toJSON(answer)
+	return toJSON(map[string]any{"ok": true, "canonical": x.String()})
 }
 
 func (d *Driver) listFilterOperators(context.Context) (string, error) {

@@ -19,13 +19,9 @@ func (d *Driver) setState(_ context.Context, key, valueJSON string) (string, err
 func (d *Driver) checkState(_ context.Context, key, valueJSON string) (string, error) {
 	answer := map[string]any{"ok": true}
 	if key == "" {
-		answer = map[string]any{"ok": false, "error": "the key is missing"}
+		answer = fault(errors.New("the key is missing"))
 	} else if _, err := parseJSON(valueJSON); err != nil {
-		answer = map[string]any{"ok": false, "error": err.Error()}
-		var place *jsonFault
-		if errors.As(err, &place) {
-			answer["error"], answer["line"], answer["column"] = place.what, place.line, place.column
-		}
+		answer = fault(err)
 	}
 	return toJSON(answer)
 }
