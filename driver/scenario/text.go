@@ -77,7 +77,8 @@ func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
 		fine := *e
 		fine.Status, fine.Error = http.StatusOK, ""
 		fine.ResponseHeader, fine.ResponseNames = http.Header{"Content-Type": {"application/json"}}, nil
-		fine.ResponseBody = capture.Blob{Data: []byte(`{"ok":true}`), Size: 11}
+		body := []byte(`{"ok":true}`)
+		fine.ResponseBody = capture.Blob{Data: body, Size: int64(len(body))}
 		e = &fine
 	} else if reason := unrepeatable(e); reason != "" {
 		return "", "", &Error{Message: reason}

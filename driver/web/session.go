@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -59,15 +60,8 @@ func (s *Server) known(host string) bool {
 		name = h
 	}
 	name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(name, "."), "["), "]"))
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	for _, own := range s.names {
-		if name == own {
-			return true
-		}
-	}
-	return false
+	_, err := netip.ParseAddr(name)
+	return err == nil || slices.Contains(s.names, name)
 }
 
 // ownOrigin tells whether a request is not one that another site's page makes.

@@ -127,8 +127,7 @@ func (s *Server) load() error {
 	dir := "/" + hex.EncodeToString(all.Sum(nil)[:8]) + "/"
 	for name, b := range data {
 		at := dir + name
-		switch path.Ext(name) {
-		case ".html":
+		if path.Ext(name) == ".html" {
 			at = "/" + name
 			b = []byte(strings.NewReplacer(`"app.css"`, `"`+dir+`app.css"`, `"app.js"`, `"`+dir+`app.js"`).Replace(string(b)))
 		}
