@@ -16,45 +16,11 @@ import (
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
-	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"starproxy/driver/flow"
 )
-
-// key presses keys as a person does, on whatever has the focus.
-func (p *page) key(keys string) {
-	p.t.Helper()
-	p.do(chromedp.KeyEvent(keys))
-}
-
-// value evaluates an expression in the page.
-func value[T any](p *page, expression string) (v T) {
-	p.t.Helper()
-	p.do(chromedp.Evaluate(expression, &v))
-	return v
-}
-
-// front brings a tab to the front: behind others it paints nothing.
-func (p *page) front() {
-	p.t.Helper()
-	p.do(cdppage.BringToFront())
-}
-
-// tab opens another tab of the same browser.
-func (p *page) tab(link string) *page {
-	p.t.Helper()
-	ctx, cancel := chromedp.NewContext(p.ctx)
-	p.t.Cleanup(cancel)
-	q := &page{t: p.t, ctx: ctx, b: p.b, link: p.link, close: cancel}
-	q.watch()
-	q.do(cdppage.BringToFront(), chromedp.Navigate(link))
-	return q
-}
-
-// shown is the rows in sight, from the top.
-const shown = `[...document.querySelectorAll("#rows [data-seq]")].filter(r => !r.hidden).sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map(r => r.dataset.seq).join()`
 
 // Everything by keyboard, and what can be done with an exchange.
 func TestBrowserActions(t *testing.T) {
@@ -202,7 +168,7 @@ func TestBrowserActions(t *testing.T) {
 	}
 	choose := func(label string) {
 		p.click("#save")
-		p.do(chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("#popup button")].find(b => b.textContent === %q).click()`, label), nil))
+		p.press(`document.querySelector("#popup")`, label)
 	}
 	choose("This exchange as har")
 	var har struct {
@@ -260,19 +226,6 @@ func TestBrowserActions(t *testing.T) {
 	other.quiet()
 }
 
-// allowClipboard lets pages read and write the clipboard unasked.
-var allowClipboard = chromedp.Tasks{
-	browser.SetPermission(&browser.PermissionDescriptor{Name: "clipboard-read"}, browser.PermissionSettingGranted),
-	browser.SetPermission(&browser.PermissionDescriptor{Name: "clipboard-write"}, browser.PermissionSettingGranted),
-}
-
-// awaited is value of a promise.
-func awaited[T any](p *page, expression string) (v T) {
-	p.t.Helper()
-	p.do(chromedp.Evaluate(expression, &v, awaitPromise))
-	return v
-}
-
 // The tables: mocks, scenarios, state.
 func TestBrowserTables(t *testing.T) {
 	t.Parallel()
@@ -284,7 +237,7 @@ func TestBrowserTables(t *testing.T) {
 	press := func(table, text, label string) {
 		t.Helper()
 		p.until(row(table, text))
-		p.do(chromedp.Evaluate(fmt.Sprintf(`[...%s.querySelectorAll("button")].find(b => b.textContent === %q).click()`, row(table, text), label), nil))
+		p.press(row(table, text), label)
 	}
 
 	// A mock is added, found wrong while one types, edited, removed.
@@ -406,14 +359,6 @@ func TestBrowserOnAPhone(t *testing.T) {
 	p.until(`document.querySelector("#mock-editor")?.open`)
 	p.fits("the editor")
 	p.quiet()
-}
-
-// fits checks that the page is not wider than the screen.
-func (p *page) fits(what string) {
-	p.t.Helper()
-	if over := value[float64](p, `Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("dialog[open]")].map(d => d.getBoundingClientRect().right)) - innerWidth`); over > 0 {
-		p.t.Errorf("%s is %v pixels too wide", what, over)
-	}
 }
 
 // Where browsers have no clipboard to write, as in pages that come neither from

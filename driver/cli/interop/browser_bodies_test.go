@@ -54,12 +54,6 @@ func TestBrowserBodies(t *testing.T) {
 		p.ask(method, target, body, http.Header{"Content-Type": {kind}, "Accept-Encoding": {"gzip"}})
 		seq++
 	}
-	mode := func(name string) {
-		t.Helper()
-		p.until(fmt.Sprintf(`[...document.querySelectorAll("#panel .bodybar button")].some(b => b.textContent === %q)`, name))
-		p.do(chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll("#panel .bodybar button")].find(b => b.textContent === %q).click()`, name), nil))
-	}
-
 	// Forms.
 	ask("POST", "http://car.test/form", "user=Ada+L&mode=%3Cb%3E", "application/x-www-form-urlencoded")
 	look("request")
@@ -80,9 +74,9 @@ func TestBrowserBodies(t *testing.T) {
 	look("response")
 	p.shows("#panel .json", "9007199254740993")
 	p.shows("#panel .json", "1.50")
-	mode("Hex")
+	p.press(`document.querySelector("#panel .bodybar")`, "Hex")
 	p.shows("#panel .hex", "7b 22 64 65 65 70 22")
-	mode("Tree")
+	p.press(`document.querySelector("#panel .bodybar")`, "Tree")
 	p.do(chromedp.Focus("#panel .json li"))
 	p.key(kb.ArrowLeft)
 	p.until(`document.querySelector("#panel .json li").ariaExpanded === "false"`)

@@ -2,207 +2,21 @@ package interop
 
 import (
 	"bytes"
-	"context"
-	"crypto/tls"
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
 )
-
-// page is a browser that has the web UI of a bench open.
-type page struct {
-	t    testing.TB
-	ctx  context.Context
-	b    *bench
-	link string // that the proxy printed
-
-	close func() // a tab, when it is no longer needed
-
-	mu     sync.Mutex
-	faults []string // exceptions, and what the page's policy forbade
-}
-
-// live tells in the page that it hears of what happens.
-const live = `document.querySelector("#connection")?.textContent === "live"`
-
-// watch notes what goes wrong in the page from now on.
-func (p *page) watch() {
-	note := func(what string) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.faults = append(p.faults, what)
-	}
-	chromedp.ListenTarget(p.ctx, func(e any) {
-		switch e := e.(type) {
-		case *runtime.EventExceptionThrown:
-			note(e.ExceptionDetails.Error())
-		case *log.EventEntryAdded:
-			if e.Entry.Source == log.SourceSecurity || e.Entry.Source == log.SourceViolation {
-				note(e.Entry.Text)
-			}
-		}
-	})
-}
-
-// quiet checks that nothing went wrong in the page.
-func (p *page) quiet() {
-	p.t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, f := range p.faults {
-		p.t.Errorf("the page: %s", f)
-	}
-}
-
-// chromium starts a browser with an empty profile, or skips where there is none.
-func chromium(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no chromium here: .ci/run installs it")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(tempDir(t)), chromedp.WindowSize(1400, 900),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("proxy-server", "direct://"))
-	options = append(options, more...)
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithLogf(func(string, ...any) {}))
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// startWeb starts the proxy with its web UI and gives the link that it prints.
-func (b *bench) startWeb(t testing.TB) string {
-	t.Helper()
-	_, link, ok := strings.Cut(b.mustJ(t, b.dir, "proxy", "start", "--web-ui"), "Web UI: ")
-	if !ok {
-		t.Fatal("start prints no link")
-	}
-	return strings.TrimSpace(link)
-}
-
-// open starts the proxy with its web UI and opens the link.
-func open(t testing.TB, more string, options ...chromedp.ExecAllocatorOption) *page {
-	t.Helper()
-	ctx := chromium(t, options...)
-	b := ours(t, more)
-	p := &page{t: t, ctx: ctx, b: b, link: b.startWeb(t)}
-	p.watch()
-	p.do(chromedp.Navigate(p.link))
-	p.until(live)
-	return p
-}
-
-func (p *page) do(actions ...chromedp.Action) {
-	p.t.Helper()
-	if err := chromedp.Run(p.ctx, actions...); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// until waits for a condition in the page.
-func (p *page) until(condition string) {
-	p.t.Helper()
-	if err := chromedp.Run(p.ctx, chromedp.Poll(condition, nil, chromedp.WithPollingTimeout(30*time.Second), chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
-		var text string
-		chromedp.Run(p.ctx, chromedp.Evaluate(`document.body.innerText.slice(0, 3000)`, &text))
-		p.t.Fatalf("%s: %v\n%s", condition, err, text)
-	}
-}
-
-func (p *page) click(selector string) {
-	p.t.Helper()
-	p.do(chromedp.Evaluate(fmt.Sprintf(`(e => { if (!e) throw new Error("no %[1]s"); e.click(); })(document.querySelector(%[2]q))`, strings.ReplaceAll(selector, `"`, `'`), selector), nil))
-}
-
-// awaitPromise has an evaluation give what its promise gives.
-func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-
-// fill types into a field as a user would: the page hears of it.
-func (p *page) fill(selector, text string) {
-	p.t.Helper()
-	p.do(chromedp.Evaluate(fmt.Sprintf(`(e => { e.focus(); e.value = %q; e.dispatchEvent(new Event("input", {bubbles: true})); e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector(%q))`, text, selector), nil))
-}
-
-// pick opens an exchange of the list.
-func (p *page) pick(seq int) {
-	p.t.Helper()
-	row := fmt.Sprintf(`#rows [data-seq="%d"]`, seq)
-	p.until(fmt.Sprintf(`document.querySelector(%q)`, row))
-	p.click(row)
-	p.until(`!document.querySelector("#detail").hidden && document.querySelector("#tabs").children.length > 0`)
-}
-
-// shows waits until a part of the page has a text.
-func (p *page) shows(selector, text string) {
-	p.t.Helper()
-	p.until(fmt.Sprintf(`document.querySelector(%q)?.textContent.includes(%q)`, selector, text))
-}
-
-// ask sends a request through the proxy.
-func (p *page) ask(method, target, body string, h http.Header) string {
-	p.t.Helper()
-	tr := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: fmt.Sprint("127.0.0.1:", p.b.port)}), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	defer tr.CloseIdleConnections()
-	req, err := http.NewRequest(method, target, strings.NewReader(body))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for k, v := range h {
-		req.Header[k] = v
-	}
-	res, err := (&http.Client{Transport: tr, Timeout: patience}).Do(req)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return fmt.Sprintf("%d %s", res.StatusCode, data)
-}
-
-// sendOver sends a request through the proxy of a transport.
-func sendOver(tr http.RoundTripper, target string) error {
-	req, err := http.NewRequest("GET", target, nil)
-	if err != nil {
-		return err
-	}
-	res, err := tr.RoundTrip(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	_, err = io.Copy(io.Discard, res.Body)
-	return err
-}
 
 const browserMocks = `      mocks:
         GET /api/status: {body: {device: charger-07, tags: [a, {deep: true}]}}
@@ -253,9 +67,7 @@ func TestBrowser(t *testing.T) {
 	p.pick(2)
 	p.click(`[data-tab="response"]`)
 	p.shows("#panel", "<script>document.title")
-	var hacked bool
-	p.do(chromedp.Evaluate(`!!window.hacked || document.title === "hacked" || !!document.querySelector("#panel script, #panel iframe")`, &hacked))
-	if hacked {
+	if value[bool](p, `!!window.hacked || document.title === "hacked" || !!document.querySelector("#panel script, #panel iframe")`) {
 		t.Error("a captured page has run in ours")
 	}
 
@@ -375,16 +187,14 @@ func TestBrowserUnderLoad(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	p.until(`document.querySelector("#tally").textContent.replace(/\D/g, "").startsWith("10000")`)
+	p.counts(total)
 	p.until(`document.querySelector('#rows [data-seq="10000"]')`)
-	var elements int
-	p.do(chromedp.Evaluate(`document.querySelectorAll("#rows [data-seq]").length`, &elements))
+	elements := value[int](p, `document.querySelectorAll("#rows [data-seq]").length`)
 	if elements > 200 {
 		t.Errorf("%d rows have elements", elements)
 	}
 	// Scrolled from end to end in steps, each of which paints.
-	var frames []float64
-	p.do(chromedp.Evaluate(`new Promise(done => {
+	frames := awaited[[]float64](p, `new Promise(done => {
 		const rows = document.querySelector("#rows"), times = [];
 		let last = performance.now(), step = 0;
 		const frame = now => {
@@ -394,14 +204,10 @@ func TestBrowserUnderLoad(t *testing.T) {
 			step < 60 ? requestAnimationFrame(frame) : done(times);
 		};
 		requestAnimationFrame(frame);
-	})`, &frames, awaitPromise))
+	})`)
 	p.until(`document.querySelector('#rows [data-seq="1"]')`)
-	var slow []float64
-	p.do(chromedp.Evaluate(`window.slow`, &slow))
-	worst := 0.0
-	for _, f := range frames {
-		worst = max(worst, f)
-	}
+	slow := value[[]float64](p, `window.slow`)
+	worst := slices.Max(frames)
 	t.Logf("10,000 exchanges: %d row elements; while they came %d long tasks; scrolling through: worst of %d frames %.0f ms", elements, len(slow), len(frames), worst)
 	if len(frames) < 50 {
 		t.Errorf("%d frames", len(frames))
