@@ -136,14 +136,16 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 		}
 		cfg.Isolated = d.cfg.Replay.isolated()
 	case modeRecord:
-		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.journal, d.sockets.Journal, d.log); err != nil {
+		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.log); err != nil {
 			return "Failed to start: " + err.Error(), nil
 		}
 		undo = func() {
+			d.journal.Hold(false)
 			r.recorder.Close()
 			os.Remove(r.recorder.Path())
 		}
-		cfg.Settle = r.recorder.Settle
+		d.journal.Hold(true)
+		cfg.Recorder = r.recorder
 	}
 	cfg.Handler = d.handler(r)
 	p := proxy.New(cfg)
@@ -219,6 +221,9 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 	}
 	text := fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid())
 	if r.recorder != nil {
+		if lost := r.recorder.Stats().Lost; lost > 0 {
+			text += fmt.Sprintf(" | Not recorded, or not whole: %d", lost)
+		}
 		text += " | Flow saved to: " + r.recorder.Path()
 	}
 	return text, nil
@@ -229,6 +234,7 @@ func (d *Driver) shut(ctx context.Context, r *running) error {
 	d.run.Store(nil)
 	err := r.proxy.Close(ctx)
 	if r.recorder != nil {
+		d.journal.Hold(false)
 		err = errors.Join(err, r.recorder.Close())
 	}
 	if r.replay != nil {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"starproxy/driver/capture"
 	"starproxy/driver/flow"
 )
 
@@ -365,6 +366,110 @@ func TestRecordingIsWholeAtAnyTime(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Bodies are recorded whatever the budget of the captures is, and all at once.
+func TestRecordingDoesNotDependOnTheSpool(t *testing.T) {
+	t.Parallel()
+	const size, devices = 3 << 20, 6
+	b := newBench(t, func(c *Config) { c.Capture.MaxSpoolBytes = 1 << 20; c.Capture.MaxBytes = 1 << 20 })
+	var arrived sync.WaitGroup
+	arrived.Add(devices)
+	body := func(path string) []byte { return bytes.Repeat([]byte(path), size/len(path)) }
+	real := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		data := body(r.URL.Path)
+		w.Header().Set("Content-Type", "application/octet-stream")
+		if r.URL.Path < "/d3" {
+			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		}
+		w.Write(data[:len(data)/2])
+		w.(http.Flusher).Flush()
+		arrived.Done()
+		arrived.Wait() // all are under way at once
+		w.Write(data[len(data)/2:])
+	}))
+	defer real.Close()
+	_, file, _ := strings.Cut(b.call("start", "record"), " | Recording to: ")
+	proxy := &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)}
+	var wg sync.WaitGroup
+	for n := range devices {
+		wg.Go(func() {
+			path := fmt.Sprintf("/d%d", n)
+			res, err := device(t, proxy, false).Post(real.URL+path, "application/octet-stream", bytes.NewReader(body("up"+path)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			if data, err := io.ReadAll(res.Body); err != nil || !bytes.Equal(data, body(path)) {
+				t.Errorf("%s: %d bytes, %v", path, len(data), err)
+			}
+			b.call("clear_captured_requests")
+			b.call("clean_capture_spool")
+		})
+	}
+	wg.Wait()
+	if s := b.status()["recording"].(map[string]any); s["lost"] != 0.0 || s["flows"] != float64(devices) {
+		t.Error(s)
+	}
+	if text := b.call("stop"); !strings.HasSuffix(text, " | Flow saved to: "+file) || strings.Contains(text, "Not recorded") {
+		t.Error(text)
+	}
+	f, err := flow.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	n := 0
+	for fl, err := range f.Flows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		for want, blob := range map[string]flow.Body{fl.Request.Path: fl.Response.Body, "up" + fl.Request.Path: fl.Request.Body} {
+			r, err := capture.OpenBody(blob.Blob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := io.ReadAll(r)
+			r.Close()
+			if err != nil || !bytes.Equal(data, body(want)) {
+				t.Errorf("%s: %d bytes recorded, %v", want, len(data), err)
+			}
+		}
+	}
+	if n != devices {
+		t.Errorf("%d flows", n)
+	}
+	if stats := b.d.journal.Stats(); stats.SpoolBytes > 1<<20 {
+		t.Errorf("the spool has %d bytes after the recording", stats.SpoolBytes)
+	}
+}
+
+// A body that can't be recorded is told of.
+func TestLostBodiesAreTold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	real := newBackend(t)
+	// A file is in the way of the directory.
+	if err := os.WriteFile(filepath.Join(b.d.cfg.Directories.Data, "capture-spool"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.call("start", "record")
+	proxy := &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)}
+	res, err := device(t, proxy, false).Get(real.plain.URL + "/binary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	if s := b.status()["recording"].(map[string]any); s["lost"] != 1.0 || s["flows"] != 1.0 || !strings.Contains(fmt.Sprint(s["error"]), "GET /binary: the body of the response was not kept whole") {
+		t.Error(s)
+	}
+	if text := b.call("stop"); !strings.Contains(text, " | Not recorded, or not whole: 1 | Flow saved to: ") {
+		t.Error(text)
+	}
 }
 
 func TestReplayOptions(t *testing.T) {

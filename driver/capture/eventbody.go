@@ -148,6 +148,7 @@ func (v *event) unfold(j *Journal, e *Entry) bool {
 		}
 		defer r.Close()
 		rec := j.NewRecorder(http.Header{}, e.URL())
+		rec.held = false
 		n, err := io.Copy(rec, io.LimitReader(r, j.unfold+1))
 		if n > j.unfold || err != nil {
 			rec.Discard()

@@ -49,12 +49,13 @@ type Recorder struct {
 	out      *os.File
 	written  int64 // to out
 	reserved int64 // of the spool's budget
+	held     bool  // the file is for a recording, see Journal.Hold
 }
 
 // NewRecorder starts the record of a body that is announced by header and
 // belongs to url. Nothing is allocated for it before the first Write.
 func (j *Journal) NewRecorder(header http.Header, url string) *Recorder {
-	r := &Recorder{j: j, url: url, limit: min(j.inline, inlineBinary)}
+	r := &Recorder{j: j, url: url, limit: min(j.inline, inlineBinary), held: j.spool.holding.Load()}
 	if IsText(ContentType(header)) {
 		r.limit = j.inline
 	}
@@ -124,7 +125,7 @@ func (r *Recorder) giveBack() {
 
 // spill goes over from memory to a file. On failure the body ends here.
 func (r *Recorder) spill() bool {
-	file, out, err := r.j.spool.create(r.url)
+	file, out, err := r.j.spool.create(r.url, r.held)
 	if err != nil {
 		if r.j.spool.dir != "" {
 			r.j.spool.fail(err)

@@ -35,6 +35,9 @@ type spool struct {
 	dropped uint64
 	errors  uint64
 	reason  string
+
+	// holding says that new bodies are for a recording, see Journal.Hold.
+	holding atomic.Bool
 }
 
 // spoolFile is one body on disk.
@@ -48,6 +51,7 @@ type spoolFile struct {
 	refs    int   // entries and writers that hold it
 	size    int64 // bytes reserved on disk
 	open    bool  // still being written
+	held    bool  // a recording needs it: the budget does not end it
 	written int64 // bytes it has, once it is no longer open
 }
 
@@ -58,8 +62,9 @@ func newSpool(dir string, max int64) *spool {
 	return &spool{dir: dir, max: max, byPath: map[string]*spoolFile{}, bySum: map[[32]byte]*spoolFile{}}
 }
 
-// create makes an empty file for the body of url, for the caller to write.
-func (s *spool) create(url string) (*spoolFile, *os.File, error) {
+// create makes an empty file for the body of url, for the caller to write. A
+// held one may exceed the budget.
+func (s *spool) create(url string, held bool) (*spoolFile, *os.File, error) {
 	if s.dir == "" {
 		return nil, nil, errors.New("no spool directory is set")
 	}
@@ -77,7 +82,7 @@ func (s *spool) create(url string) (*spoolFile, *os.File, error) {
 		}
 		switch {
 		case err == nil:
-			file := &spoolFile{path: path, refs: 1, open: true}
+			file := &spoolFile{path: path, refs: 1, open: true, held: held}
 			s.mu.Lock()
 			s.files = append(s.files, file)
 			s.byPath[path] = file
@@ -104,17 +109,39 @@ func (s *spool) reserve(file *spoolFile, need, want int64) (int64, error) {
 	if s.size+want <= s.max {
 		n = want
 	}
-	for s.size+n > s.max {
-		at := slices.IndexFunc(s.files, func(f *spoolFile) bool { return !f.open })
-		if at < 0 {
-			return 0, errNoRoom
-		}
-		s.dropped++
-		s.retire(s.files[at])
+	if !s.shrink(n) && !file.held {
+		return 0, errNoRoom
 	}
 	file.size += n
 	s.size += n
 	return n, nil
+}
+
+// shrink drops the oldest files until n more bytes fit the budget. It reports
+// whether they do. The lock is held.
+func (s *spool) shrink(n int64) bool {
+	for s.size+n > s.max {
+		at := slices.IndexFunc(s.files, func(f *spoolFile) bool { return !f.open && !f.held })
+		if at < 0 {
+			return false
+		}
+		s.dropped++
+		s.retire(s.files[at])
+	}
+	return true
+}
+
+// unhold ends the hold of a recording on files (those of no path in the spool
+// are ignored), and goes back to the budget.
+func (s *spool) unhold(paths ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, path := range paths {
+		if f := s.byPath[path]; f != nil {
+			f.held = false
+		}
+	}
+	s.shrink(0)
 }
 
 // trim ends a file after n bytes, in case it is an old one, and closes it.
@@ -167,7 +194,7 @@ func (s *spool) store(url string, data []byte) (*spoolFile, error) {
 	}
 	s.mu.Unlock()
 
-	file, f, err := s.create(url)
+	file, f, err := s.create(url, false)
 	if err != nil {
 		s.fail(err)
 		return nil, err
@@ -274,7 +301,7 @@ func (s *spool) settle() {
 	}
 }
 
-// clean removes all files but those that are being written.
+// clean removes all files but those that are being written or recorded.
 func (s *spool) clean() (n int, existed bool, err error) {
 	s.purge()
 	s.settle()
@@ -295,7 +322,7 @@ func (s *spool) clean() (n int, existed bool, err error) {
 		path := filepath.Join(s.dir, d.Name())
 		s.mu.Lock()
 		f := s.byPath[path]
-		busy := f != nil && f.open
+		busy := f != nil && (f.open || f.held)
 		if f != nil && !busy {
 			s.remove(f)
 		}

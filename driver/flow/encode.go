@@ -22,6 +22,10 @@ type encoder struct {
 	n     int64 // bytes written, those of holes too
 	holes []hole
 	err   error
+
+	// Where the messages of a WebSocket begin and end, in bytes from the end of
+	// the record.
+	messages, after int64
 }
 
 // hole is a body that is copied into its place from a file.

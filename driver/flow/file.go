@@ -21,6 +21,7 @@ type File struct {
 	max   int64
 	tally *tally
 	pool  sync.Pool
+	parts parts
 }
 
 // harError is an entry that could not be turned into a flow, and where in the
@@ -94,7 +95,15 @@ func (f *File) Flows() iter.Seq2[*Flow, error] {
 				bad = bad[1:]
 			}
 			flow, err := r.Next()
-			if err == io.EOF || !yield(flow, f.named(err)) {
+			if err == io.EOF {
+				return
+			}
+			if isPart(flow) {
+				if flow, err = f.join(flow); flow == nil && err == nil {
+					continue // another record has it
+				}
+			}
+			if !yield(flow, f.named(err)) {
 				return
 			}
 		}
@@ -103,6 +112,18 @@ func (f *File) Flows() iter.Seq2[*Flow, error] {
 
 // FlowAt gives the flow whose record begins at off; see [Flow.Offset].
 func (f *File) FlowAt(off int64) (*Flow, error) {
+	flow, err := f.recordAt(off)
+	if err == nil && isPart(flow) {
+		flow, err = f.join(flow)
+	}
+	if err == nil && flow == nil {
+		err = &RecordError{Path: f.path, Offset: off, Err: errors.New("expected an HTTP flow")}
+	}
+	return flow, f.named(err)
+}
+
+// recordAt gives the flow of a record, which may be a part of one.
+func (f *File) recordAt(off int64) (*Flow, error) {
 	r, ok := f.pool.Get().(*Reader)
 	if !ok {
 		r = f.reader(glance)
@@ -110,10 +131,7 @@ func (f *File) FlowAt(off int64) (*Flow, error) {
 	defer f.pool.Put(r)
 	r.s.buf = r.s.buf[:0] // the file may have changed
 	flow, _, err := r.record(off)
-	if err == nil && flow == nil {
-		err = &RecordError{Path: f.path, Offset: off, Err: errors.New("expected an HTTP flow")}
-	}
-	return flow, f.named(err)
+	return flow, err
 }
 
 // Skipped counts the flows that were passed over because they are not HTTP, by

@@ -96,6 +96,8 @@ type WebSocket struct {
 	CloseCode   int
 	CloseReason string
 	End         time.Time
+
+	stored *storedMessages // these come before Messages; for a Recorder
 }
 
 // Message is a WebSocket message, put together and uncompressed.

@@ -151,26 +151,35 @@ func (e *encoder) websocket(w *WebSocket) {
 	}
 	e.raw("16:closed_by_client;")
 	list := e.open(tagList)
-	for i := len(w.Messages) - 1; i >= 0; i-- {
-		m := &w.Messages[i]
-		item := e.open(tagList)
-		e.bool(m.Injected)
-		e.bool(m.Dropped)
-		e.moment(m.Time)
-		e.tag(tagBytes)
-		copy(e.room(len(m.Data)), m.Data)
-		e.length(int64(len(m.Data)))
-		e.bool(m.FromClient)
-		if m.Binary {
-			e.raw("1:2#")
-		} else {
-			e.raw("1:1#")
-		}
-		e.close(item)
+	e.after = e.n
+	if w.stored != nil {
+		e.holes = append(e.holes, hole{left: len(e.buf) - e.at, body: w.stored.body()})
+		e.n += w.stored.size
 	}
+	for i := len(w.Messages) - 1; i >= 0; i-- {
+		e.message(&w.Messages[i])
+	}
+	e.messages = e.n
 	e.close(list)
 	e.raw("8:messages;")
 	e.close(dict)
+}
+
+func (e *encoder) message(m *Message) {
+	item := e.open(tagList)
+	e.bool(m.Injected)
+	e.bool(m.Dropped)
+	e.moment(m.Time)
+	e.tag(tagBytes)
+	copy(e.room(len(m.Data)), m.Data)
+	e.length(int64(len(m.Data)))
+	e.bool(m.FromClient)
+	if m.Binary {
+		e.raw("1:2#")
+	} else {
+		e.raw("1:1#")
+	}
+	e.close(item)
 }
 
 // conn writes a connection. since is when it stood at the latest.

@@ -26,6 +26,9 @@ type Writer struct {
 	copy    []byte
 	certs   map[string]bool
 	written int64
+	// unstored names the message of the last flow whose body had bytes that were
+	// not written, because they were not kept; empty for none.
+	unstored string
 }
 
 // PartialError says that a record was left incomplete. Who cuts the file back
@@ -67,6 +70,7 @@ func (w *Writer) Write(f *Flow) error {
 	}
 	n, err := w.flush()
 	w.written += n
+	w.unstored = bodies.unstored
 	switch {
 	case err == nil:
 		return nil
@@ -75,6 +79,10 @@ func (w *Writer) Write(f *Flow) error {
 	}
 	return &PartialError{n, fmt.Errorf("write flow: %w", err)}
 }
+
+// messages tells where, in the record that was written last, the messages of
+// its WebSocket are, and how many bytes they have.
+func (w *Writer) messages() (at, n int64) { return w.e.n - w.e.messages, w.e.messages - w.e.after }
 
 // flush writes what is encoded, with its holes filled.
 func (w *Writer) flush() (n int64, err error) {
@@ -117,7 +125,8 @@ type openBody struct {
 // flowBodies are the bodies of a flow.
 type flowBodies struct {
 	request, response openBody
-	whole             bool // those of files go into the record at once
+	whole             bool   // those of files go into the record at once
+	unstored          string // the message whose body had bytes, and has none here
 }
 
 // openBodies opens the bodies of a flow, all before anything is written.
@@ -145,6 +154,12 @@ func openBodies(f *Flow) (b flowBodies, err error) {
 	b.request = open(f.Request.Body, "request")
 	if f.Response != nil {
 		b.response = open(f.Response.Body, "response")
+	}
+	switch {
+	case b.response.Missing && b.response.Size > 0:
+		b.unstored = "response"
+	case b.request.Missing && b.request.Size > 0:
+		b.unstored = "request"
 	}
 	var size int64
 	for _, o := range []openBody{b.request, b.response} {

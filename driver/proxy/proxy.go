@@ -54,9 +54,9 @@ type Config struct {
 	// Sockets gets an entry for every message of a WebSocket whose handshake is
 	// in Journal, and one for its end; nil keeps none.
 	Sockets *capture.Sockets
-	// Settle is called with the number of a journaled exchange before the device
-	// gets the last byte of its answer; nil goes on at once.
-	Settle func(ctx context.Context, seq uint64)
+	// Recorder is given all that Journal and Sockets get, before the device gets
+	// the last byte of it; nil records nothing. It needs a Journal.
+	Recorder Recorder
 	// Insecure takes any certificate of a real server; else the system's roots decide.
 	Insecure bool
 	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
@@ -64,6 +64,18 @@ type Config struct {
 	Isolated bool
 	// Log gets what goes wrong; nil drops it.
 	Log *slog.Logger
+}
+
+// Recorder writes what passes by to a recording. Its methods return when that
+// is done; they may be called by any number of goroutines, and must not keep or
+// change an entry.
+type Recorder interface {
+	// Exchange takes an entry that is not about a WebSocket.
+	Exchange(e *capture.Entry)
+	// Message takes a message of the WebSocket that began with handshake.
+	Message(handshake, message *capture.Entry)
+	// SocketEnd takes the end of a WebSocket.
+	SocketEnd(end *capture.Entry)
 }
 
 // Authority gives the certificates of hosts for TLS handshakes, and answers

@@ -195,10 +195,20 @@ func (s *serving) journal(res *exchange.Response) {
 		e.RequestNames = lowerNames(q.Header)
 	}
 	e.Duration = time.Since(x.Start)
-	seq := j.Add(e)
-	if settle := s.p.cfg.Settle; settle != nil && res.Status != http.StatusSwitchingProtocols {
-		settle(s.r.Context(), seq)
+	if res.Status == http.StatusSwitchingProtocols && s.watchable() {
+		j.Add(e) // its messages and its end are recorded
+		return
 	}
+	s.p.journal(e)
+}
+
+// journal records and journals an entry.
+func (p *Proxy) journal(e *capture.Entry) {
+	if p.cfg.Recorder != nil {
+		p.cfg.Recorder.Exchange(e)
+		defer p.cfg.Journal.Unhold(e)
+	}
+	p.cfg.Journal.Add(e)
 }
 
 // connectAgain serves a CONNECT that comes on a kept connection, after plain

@@ -306,7 +306,7 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		return
 	}
 	addr, _ := netip.ParseAddrPort(c.RemoteAddr().String())
-	p.cfg.Journal.Add(&capture.Entry{
+	p.journal(&capture.Entry{
 		Kind: capture.TLSError, Start: start, Duration: time.Since(start), Client: addr,
 		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: c.target, SNI: sni, Error: text,
 	})

@@ -20,6 +20,7 @@ const maxHandshake = 64 << 10
 // the real server, a script or a recording.
 type watch struct {
 	j     *capture.Sockets
+	rec   Recorder      // nil records nothing
 	entry capture.Entry // of the handshake
 
 	mu       sync.Mutex
@@ -32,14 +33,18 @@ type watch struct {
 	byClient bool
 }
 
+// watchable reports whether the messages of a socket would be journaled.
+func (s *serving) watchable() bool {
+	return s.p.cfg.Sockets != nil && s.r.ProtoMajor == 1 && s.req.IsWebSocket()
+}
+
 // watching gives the watch of a socket whose handshake is journaled, nil when
 // nobody is to see its messages.
 func (s *serving) watching() *watch {
-	j := s.p.cfg.Sockets
-	if j == nil || s.entry.Seq == 0 || s.r.ProtoMajor != 1 || !s.req.IsWebSocket() {
+	if s.entry.Seq == 0 || !s.watchable() {
 		return nil
 	}
-	return &watch{j: j, entry: s.entry}
+	return &watch{j: s.p.cfg.Sockets, rec: s.p.cfg.Recorder, entry: s.entry}
 }
 
 // conn wraps the connection that a body took.
@@ -122,6 +127,9 @@ func (w *watch) note(m message, fromClient bool) {
 	} else {
 		e.ResponseBody = b
 	}
+	if w.rec != nil {
+		w.rec.Message(&w.entry, e)
+	}
 	w.j.Add(e)
 }
 
@@ -139,6 +147,9 @@ func (w *watch) end(s *serving) {
 	e.CloseCode, e.CloseReason, e.FromClient = w.code, w.reason, w.byClient
 	if e.CloseCode == 0 {
 		e.CloseCode = 1006 // no close frame (RFC 6455 section 7.1.5)
+	}
+	if w.rec != nil {
+		w.rec.SocketEnd(&e)
 	}
 	w.j.Add(&e)
 }
