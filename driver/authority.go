@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
 	"starproxy/driver/proxy"
@@ -164,7 +165,7 @@ func (d *Driver) certificate(ctx context.Context, path string) ([]byte, error) {
 	if _, err := d.authority.get(ctx); ctx.Err() != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return disk.Read(path, disk.MaxDocument)
 }
 
 // Interface guards.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"starproxy/builtins/disk"
 )
 
 // chunkSize is how much of a file goes into one message: in base64 it stays
@@ -54,15 +56,12 @@ func openIn(dir, name string) (f *os.File, local bool, err error) {
 		return nil, true, err
 	}
 	defer root.Close()
-	info, err := root.Stat(name) // before opening, which a pipe would block
+	f, _, err = disk.OpenIn(root, name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, true, err
-	case err != nil, !info.Mode().IsRegular():
-		return nil, false, nil
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return f, true, err
 	}
-	f, err = root.Open(name)
-	return f, true, err
+	return nil, false, nil
 }
 
 func (d *Driver) listFlowFiles(context.Context) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -18,6 +17,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins"
+	"starproxy/builtins/disk"
 )
 
 // Script is a file that has been loaded with all that it loads.
@@ -177,19 +177,7 @@ func (l *loader) resolve(from, name string) (string, error) {
 func (l *loader) read(file string) ([]byte, error) {
 	name := filepath.FromSlash(file)
 	l.files = append(l.files, filepath.Join(l.root, name))
-	info, err := l.dir.Stat(name) // before opening, which a pipe would block
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := l.dir.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxSource+1))
+	return disk.ReadIn(l.dir, name, maxSource)
 }
 
 // reason is an error of the file system without the path, which others tell.

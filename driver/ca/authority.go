@@ -17,10 +17,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"starproxy/builtins/disk"
 )
 
 // The files that mitmproxy keeps in its configuration directory.
@@ -55,7 +56,7 @@ type Authority struct {
 // with the same CA.
 func Open(dir string) (*Authority, error) {
 	path := filepath.Join(dir, caFile)
-	data, err := os.ReadFile(path)
+	data, err := disk.Read(path, disk.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
 		data, err = create(dir, path)
 	}

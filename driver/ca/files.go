@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"starproxy/builtins/disk"
 )
 
 const day = 24 * time.Hour
@@ -53,7 +55,7 @@ func create(dir, path string) ([]byte, error) {
 	if err := writeNew(path, data, 0o600); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return disk.Read(path, disk.MaxDocument)
 }
 
 // writeFiles adds what is missing beside the CA's own file.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 
+	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
 )
 
@@ -23,7 +24,7 @@ func OpenBody(b Blob) (io.ReadCloser, error) {
 	case b.Path == "":
 		return nil, ErrNotKept
 	}
-	f, err := os.Open(b.Path)
+	f, _, err := disk.Open(b.Path)
 	if err != nil {
 		if b.Spooled && errors.Is(err, os.ErrNotExist) {
 			return nil, ErrNotKept

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+
+	"starproxy/builtins/disk"
 )
 
 type flowUploadCmd struct {
@@ -30,18 +31,11 @@ func (c *flowUploadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if name == "" {
 		name = filepath.Base(c.File)
 	}
-	f, err := os.Open(c.File)
+	f, info, err := disk.OpenInput(c.File)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		return fmt.Errorf("%s is a directory, expected a flow file or a HAR document", c.File)
-	}
 	bar := sys.progress(name, info.Size())
 	done, err := p.uploadParts(ctx, io.TeeReader(f, bar), "upload_flow_file_part", name)
 	_ = bar.Close()

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"starproxy/builtins/disk"
 )
 
 // history is the lines that were typed, kept in a file from session to
@@ -30,7 +32,7 @@ func openHistory(sys *System) *history {
 		dir = filepath.Join(home, ".local", "state")
 	}
 	path := filepath.Join(dir, "starproxy", "repl_history")
-	if data, err := os.ReadFile(path); err == nil {
+	if data, err := disk.Read(path, disk.MaxDocument); err == nil {
 		for line := range strings.Lines(string(data)) {
 			h.lines = append(h.lines, strings.TrimRight(line, "\n"))
 		}

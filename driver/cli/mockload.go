@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/disk"
 )
 
 type mockLoadCmd struct {
@@ -29,7 +31,7 @@ Examples:
 // Run uploads the companions, then the scenario.
 func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	path := scenarioPath(c.Scenario)
-	content, err := os.ReadFile(path)
+	content, err := disk.ReadInput(path, disk.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
 		return failure("File not found: " + path)
 	}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 	"starproxy/script"
@@ -131,10 +131,10 @@ func isScriptOrScenario(path string) bool {
 	case script.Ext:
 		return true
 	case ".yaml", ".yml":
-		data, err := os.ReadFile(path)
+		data, err := disk.Read(path, disk.MaxDocument)
 		return err == nil && regexp.MustCompile(`(?m)^["']?(endpoints|mocks)["']?\s*:`).Match(data)
 	case ".json":
-		data, err := os.ReadFile(path)
+		data, err := disk.Read(path, disk.MaxDocument)
 		return err == nil && regexp.MustCompile(`^\s*\{\s*("\$\w+"[^{}]*)?"(config|endpoints|mocks)"\s*:`).Match(data)
 	}
 	return false

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strconv"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/client"
 )
 
@@ -24,16 +24,12 @@ const partSize = 2 << 20
 // in one message, a larger one in parts if the exporter is ours, which takes any
 // size so.
 func (p proxy) upload(ctx context.Context, sys *System, name, local string) error {
-	f, err := os.Open(local)
+	f, info, err := disk.Open(local)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Mode().IsRegular() && info.Size() > partSize {
+	if info.Size() > partSize {
 		bar := sys.progress(name, info.Size())
 		done, err := p.uploadParts(ctx, io.TeeReader(f, bar), "upload_mock_file_part", name)
 		_ = bar.Close()

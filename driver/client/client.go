@@ -29,6 +29,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/pb"
 )
 
@@ -134,7 +135,7 @@ func dialing(host string, o Options) (string, []grpc.DialOption, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.RootsFile != "" {
-		pem, err := os.ReadFile(o.RootsFile)
+		pem, err := disk.ReadInput(o.RootsFile, disk.MaxDocument)
 		if err != nil {
 			return "", nil, fmt.Errorf("trusted roots: %w", err)
 		}

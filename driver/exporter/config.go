@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/scenario"
 )
 
@@ -93,7 +94,7 @@ type FailureDetection struct {
 
 // Load reads an exporter file.
 func Load(path string) (*Config, error) {
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadInput(path, disk.MaxDocument)
 	if err != nil {
 		return nil, fmt.Errorf("exporter file: %w", err)
 	}

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/pb"
 )
 
@@ -200,11 +202,11 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 	case !o.Insecure && (o.CertFile == "" || o.KeyFile == ""):
 		return nil, errors.New("listen on tcp: a certificate and its key are needed, or insecure has to be chosen")
 	case !o.Insecure:
-		tls, err := credentials.NewServerTLSFromFile(o.CertFile, o.KeyFile)
+		pair, err := keyPair(o.CertFile, o.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("listen on tcp: certificate %s with key %s: %w", o.CertFile, o.KeyFile, err)
 		}
-		options = append(options, grpc.Creds(tls))
+		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
 	}
 	if o.Passphrase != "" {
 		g := newGuard(o.Passphrase)
@@ -221,4 +223,17 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 		return nil, fmt.Errorf("listen on tcp %s: %w", addr, err)
 	}
 	return ln.Addr(), nil
+}
+
+// keyPair reads a certificate chain and its key from PEM files.
+func keyPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := disk.ReadInput(certFile, disk.MaxDocument)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := disk.ReadInput(keyFile, disk.MaxDocument)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }

@@ -18,7 +18,7 @@ import (
 // is. It gives the number of flows that are in out now; what could not be
 // converted is in the warnings. out is there whole or not at all, and may be in.
 func Convert(in, out string) (n int, warnings []string, err error) {
-	file, err := Open(in)
+	file, err := OpenWith(in, Options{Piped: true})
 	if err != nil {
 		return 0, nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"starproxy/builtins/disk"
 )
 
 // File is a recording on disk. Bodies of some size stay there: a flow says
@@ -40,9 +42,13 @@ func Open(path string) (*File, error) {
 
 // OpenWith is Open with options.
 func OpenWith(path string, o Options) (_ *File, err error) {
-	in, err := os.Open(path)
+	open := disk.Open
+	if o.Piped {
+		open = disk.OpenInput
+	}
+	in, info, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open recording: %w", err)
+		return nil, fmt.Errorf("recording: %w", err)
 	}
 	f := &File{path: path, f: in, max: o.MaxRecord, tally: &tally{path: path}}
 	if f.max <= 0 {
@@ -53,13 +59,6 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 			f.Close()
 		}
 	}()
-	info, err := in.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("open recording: %w", err)
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("open recording %s: it is a directory", path)
-	}
 	if f.at, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("open recording: %w", err)
 	}

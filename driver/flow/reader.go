@@ -26,6 +26,9 @@ type Options struct {
 	// MaxRecord is how many bytes a record may have: by default 2 GiB in a file,
 	// whose bodies stay there, and 256 MiB in a stream.
 	MaxRecord int64
+	// Piped says that a file may be a pipe of the shell, see [disk.OpenInput]. It
+	// counts for a path that the person at the command line names. Default false.
+	Piped bool
 }
 
 // RecordError says that a record can't be used. Others may follow it, unless

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
 )
 
@@ -271,7 +271,7 @@ func (r *Replay) body(x *exchange.Exchange, res *exchange.Response, rec *Respons
 	case b.Missing:
 		x.Notes.Add("warning", "the recording does not have this answer's body")
 	case b.Path != "":
-		f, err := os.Open(b.Path)
+		f, _, err := disk.Open(b.Path)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
 )
 
@@ -65,7 +66,7 @@ func (f *file) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Respo
 }
 
 func (f *file) answer(r *exchange.Request) (*exchange.Response, error) {
-	opened, info, err := openRegular(f.dir, f.name)
+	opened, info, err := openBelow(f.dir, f.name)
 	if err != nil {
 		return nil, err
 	}
@@ -128,33 +129,14 @@ func cut(res *exchange.Response, opened *os.File, size int64, header string) {
 	}
 }
 
-// openRegular opens a regular file that lies below dir.
-func openRegular(dir, name string) (*os.File, fs.FileInfo, error) {
+// openBelow opens a regular file that lies below dir.
+func openBelow(dir, name string) (*os.File, fs.FileInfo, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer root.Close()
-	name = filepath.FromSlash(name)
-	// Asked before it is opened: opening a named pipe would wait for its writer.
-	if info, err := root.Stat(name); err != nil {
-		return nil, nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, nil, errors.New("not a regular file")
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, info, nil
+	return disk.OpenIn(root, filepath.FromSlash(name))
 }
 
 // Interface guards.

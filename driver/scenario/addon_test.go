@@ -153,7 +153,7 @@ func TestAddonIsPipe(t *testing.T) {
 	}
 	addons := NewAddons(testEnv(t).Script, nil)
 	for _, name := range []string{"a", "pipe"} {
-		if err := addons.Check(dir, name); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		if err := addons.Check(dir, name); err == nil || !strings.Contains(err.Error(), "expected a regular file, found a named pipe") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

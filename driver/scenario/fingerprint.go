@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
+
+	"starproxy/builtins/disk"
 )
 
 // Fingerprint changes with the content of files. What is no regular file, which
@@ -13,11 +14,9 @@ func Fingerprint(files []string) string {
 	h := sha256.New()
 	for _, name := range files {
 		size := int64(-1)
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-			if f, err := os.Open(name); err == nil {
-				size, _ = io.Copy(h, f)
-				f.Close()
-			}
+		if f, _, err := disk.Open(name); err == nil {
+			size, _ = io.Copy(h, f)
+			f.Close()
 		}
 		fmt.Fprintf(h, "%q %d\n", name, size)
 	}

@@ -3,7 +3,6 @@ package scenario
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -77,7 +77,7 @@ func Load(path string, env Env) (*Scenario, error) {
 	if isScript(path) {
 		return loadScript(path, env)
 	}
-	data, err := readFile(path)
+	data, err := disk.Read(path, maxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -115,20 +115,6 @@ func find(path string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("scenario directory %s has no %s: %w", path, strings.Join(documentNames(), ", "), fs.ErrNotExist)
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("scenario %s: expected a regular file", path)
-	}
-	return io.ReadAll(io.LimitReader(f, maxBytes+1))
 }
 
 // parse compiles a document; dir is where it lies, empty when it was sent.
