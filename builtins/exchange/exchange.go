@@ -56,7 +56,8 @@ type Exchange struct {
 	// Notes collects what handlers and scripts have to say about this exchange.
 	Notes Notes
 	// Forward asks the real server for its answer to Request as it is now.
-	// Its errors are of type *UpstreamError.
+	// Its errors are of type *UpstreamError, but for a request that can't be
+	// written as HTTP.
 	Forward func(context.Context) (*Response, error)
 }
 

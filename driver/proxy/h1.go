@@ -20,12 +20,8 @@ import (
 const inlineBody = 64 << 10
 
 // forwardH1 asks a real server over HTTP/1.1, on this goroutine.
-func (s *serving) forwardH1(ctx context.Context, addr string) (*exchange.Response, error) {
+func (s *serving) forwardH1(ctx context.Context, key h1Key) (*exchange.Response, error) {
 	q := &s.req
-	key := h1Key{addr: addr, tls: q.Scheme == "https"}
-	if key.tls {
-		key.sni = s.sni()
-	}
 	var inline []byte
 	stream := q.Body != nil
 	if stream && q.ContentLength >= 0 && q.ContentLength <= inlineBody {

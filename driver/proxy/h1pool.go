@@ -50,25 +50,44 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 	if c := u.pool.get(key); c != nil {
 		return c, nil
 	}
+	if key.tls {
+		t, err := u.dialTLS(ctx, key, "http/1.1")
+		if err != nil {
+			return nil, err
+		}
+		return newH1Conn(t, key), nil
+	}
 	nc, err := u.dial(ctx, key.addr)
 	if err != nil {
 		return nil, err
 	}
-	if key.tls {
-		cfg := u.tls.Clone()
-		cfg.ServerName = key.sni
-		t := tls.Client(nc, cfg)
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-		defer cancel()
-		if err := t.HandshakeContext(ctx); err != nil {
-			nc.Close()
-			return nil, tlsReason(err)
-		}
-		nc = t
-	}
+	return newH1Conn(nc, key), nil
+}
+
+// newH1Conn makes a connection that has just been opened ready for use.
+func newH1Conn(nc net.Conn, key h1Key) *h1Conn {
 	c := &h1Conn{Conn: nc, key: key, peer: peerOf(nc), bw: bufio.NewWriterSize(nc, 4<<10)}
 	c.br = bufio.NewReaderSize(c, 4<<10)
-	return c, nil
+	return c
+}
+
+// dialTLS connects to a real server and does the TLS handshake, in which it
+// offers protocols.
+func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) (*tls.Conn, error) {
+	nc, err := u.dial(ctx, key.addr)
+	if err != nil {
+		return nil, err
+	}
+	cfg := u.tls.Clone()
+	cfg.ServerName, cfg.NextProtos = key.sni, protocols
+	t := tls.Client(nc, cfg)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, tlsReason(err)
+	}
+	return t, nil
 }
 
 // peerOf tells who is at the other end of a connection.

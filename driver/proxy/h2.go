@@ -2,24 +2,156 @@ package proxy
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
 
 	"starproxy/builtins/exchange"
 )
 
-// forwardH2 asks a real server for a device that speaks HTTP/2.
-func (s *serving) forwardH2(ctx context.Context, addr string) (*exchange.Response, error) {
-	q := &s.req
-	u, err := url.ParseRequestURI(q.Target)
+// errOnlyH1 says that a server does not speak HTTP/2. The connection that was
+// made to find out is in the pool of HTTP/1.1.
+var errOnlyH1 = errors.New("the server speaks HTTP/1.1")
+
+// h2Client asks servers over HTTP/2. net/http's Transport does the protocol. It
+// keeps one set of connections for each host of a URL, so the URLs that it is
+// given name a [poolKey] instead of a host.
+type h2Client struct {
+	u     *upstream
+	tls   *http.Transport
+	plain *http.Transport // prior knowledge (RFC 9113 section 3.3)
+
+	mu     sync.Mutex
+	onlyH1 map[h1Key]time.Time // servers without HTTP/2, and until when that is believed
+}
+
+// maxOnlyH1 bounds the servers that are remembered.
+const maxOnlyH1 = 1024
+
+func newH2Client(u *upstream) *h2Client {
+	c := &h2Client{u: u, onlyH1: map[h1Key]time.Time{}}
+	c.tls = c.transport()
+	c.tls.DialTLSContext = c.dialTLS
+	c.tls.ForceAttemptHTTP2 = true
+	c.plain = c.transport()
+	c.plain.DialContext = func(ctx context.Context, _, addr string) (net.Conn, error) { return u.dial(ctx, keyOf(ctx).addr) }
+	c.plain.Protocols = new(http.Protocols)
+	c.plain.Protocols.SetUnencryptedHTTP2(true)
+	return c
+}
+
+func (c *h2Client) transport() *http.Transport {
+	return &http.Transport{DisableCompression: true, IdleConnTimeout: upstreamIdle, MaxResponseHeaderBytes: maxResponseHead}
+}
+
+func (c *h2Client) close() {
+	c.tls.CloseIdleConnections()
+	c.plain.CloseIdleConnections()
+}
+
+// poolKey is the context's key of the h1Key that a request goes to.
+type poolKey struct{}
+
+func keyOf(ctx context.Context) h1Key {
+	key, _ := ctx.Value(poolKey{}).(h1Key)
+	return key
+}
+
+// host is a text that no other key has, in the form of a host and port.
+func (k h1Key) host() string { return hex.EncodeToString([]byte(k.addr+"|"+k.sni)) + ":1" }
+
+// dialTLS is the Transport's DialTLSContext.
+func (c *h2Client) dialTLS(ctx context.Context, _, _ string) (net.Conn, error) {
+	key := keyOf(ctx)
+	t, err := c.u.dialTLS(ctx, key, "h2", "http/1.1")
 	if err != nil {
-		u = &url.URL{Opaque: q.Target}
+		return nil, err
 	}
-	u.Scheme, u.Host = q.Scheme, addr
+	if t.ConnectionState().NegotiatedProtocol == "h2" {
+		return t, nil
+	}
+	c.mu.Lock()
+	if len(c.onlyH1) >= maxOnlyH1 {
+		clear(c.onlyH1)
+	}
+	c.onlyH1[key] = time.Now().Add(upstreamIdle)
+	c.mu.Unlock()
+	c.u.pool.put(newH1Conn(t, key))
+	return nil, errOnlyH1
+}
+
+// speaksH2 reports whether a server may speak HTTP/2, as far as is known.
+func (c *h2Client) speaksH2(key h1Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	until, known := c.onlyH1[key]
+	if known && time.Now().After(until) {
+		delete(c.onlyH1, key)
+		known = false
+	}
+	return !known
+}
+
+// roundTrip sends a request to the server that key names.
+func (c *h2Client) roundTrip(ctx context.Context, key h1Key, out *http.Request) (*http.Response, error) {
+	if key.tls && !c.speaksH2(key) {
+		return nil, errOnlyH1
+	}
+	out = out.WithContext(context.WithValue(ctx, poolKey{}, key))
+	if key.tls {
+		return c.tls.RoundTrip(out)
+	}
+	return c.plain.RoundTrip(out)
+}
+
+// forwardH2 asks a real server over HTTP/2. It returns errOnlyH1, with the
+// body of the request untouched, when the server does not speak that.
+func (s *serving) forwardH2(ctx context.Context, key h1Key) (*exchange.Response, error) {
+	out := s.h2Request(key)
+	t := h2Trace{s: s}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn, Got1xxResponse: t.got1xx})
+	for {
+		res, err := s.p.upstream.h2.roundTrip(ctx, key, out)
+		if err == nil {
+			return s.h2Response(res, t.end())
+		}
+		// The server may have closed a kept connection just now. A request that
+		// changes nothing is sent again; the Transport itself does so with those
+		// that were surely not processed (RFC 9113 section 8.7).
+		var reset http2.StreamError
+		if !t.again() || out.GetBody == nil || !idempotent(out.Method) || ctx.Err() != nil || errors.As(err, &reset) {
+			t.end()
+			return nil, err
+		}
+		if out.Body, err = out.GetBody(); err != nil {
+			t.end()
+			return nil, err
+		}
+	}
+}
+
+// h2Request is the request for the Transport.
+func (s *serving) h2Request(key h1Key) *http.Request {
+	q := &s.req
+	host := key.host()
+	u := &url.URL{Scheme: q.Scheme, Host: host, Opaque: q.Target}
+	if strings.HasPrefix(q.Target, "//") {
+		// The Transport takes the authority off what looks like a whole URL.
+		u.Opaque = "//" + q.Authority + q.Target
+	}
 	header := make(http.Header, len(q.Header)+1)
 	for k, v := range q.Header {
 		if !isHop(k) {
@@ -32,53 +164,160 @@ func (s *serving) forwardH2(ctx context.Context, addr string) (*exchange.Respons
 	if _, ok := header["User-Agent"]; !ok {
 		header["User-Agent"] = nil // Transport would add its own
 	}
-	// Interim answers come on a goroutine of the Transport.
-	var mu sync.Mutex
-	done := false
-	var peer exchange.Peer
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) {
-			mu.Lock()
-			defer mu.Unlock()
-			peer = peerOf(info.Conn)
-		},
-		Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if !done && code != http.StatusContinue {
-				s.informational(code, http.Header(h))
-			}
-			return nil
-		},
-	})
-	out := (&http.Request{Method: q.Method, URL: u, Host: q.Authority, Header: header,
-		ContentLength: q.ContentLength, Trailer: s.r.Trailer}).WithContext(ctx)
-	if q.Body != nil {
-		out.Body = io.NopCloser(q.Body)
+	out := &http.Request{Method: q.Method, URL: u, Host: q.Authority, Header: header, Trailer: s.r.Trailer}
+	if q.Body == nil {
+		out.GetBody = func() (io.ReadCloser, error) { return nil, nil }
+		return out
 	}
-	res, err := s.p.upstream.h2.RoundTrip(out)
-	mu.Lock()
-	done = true
-	server := peer
-	mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
+	out.ContentLength = q.ContentLength
+	up := &repeatable{src: q.Body}
+	out.GetBody = up.reader
+	out.Body, _ = up.reader()
+	return out
+}
+
+// h2Response makes an exchange's response of the Transport's.
+func (s *serving) h2Response(res *http.Response, peer exchange.Peer) (*exchange.Response, error) {
 	endToEnd(res.Header)
-	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Server: &server}
-	if res.ProtoMajor == 2 {
-		r.Names = lowerNames(res.Header)
+	length := res.Header["Content-Length"]
+	if len(length) > 0 && res.ContentLength < 0 {
+		delete(res.Header, "Content-Length") // no number, or several
 	}
-	if len(res.Trailer) > 0 {
-		for k := range res.Trailer {
-			res.Header.Add("Trailer", k)
+	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Names: lowerNames(res.Header), Server: &peer}
+	announced := slices.Sorted(maps.Keys(res.Trailer))
+	body := res.Body
+	if res.ContentLength == 0 && len(length) > 0 {
+		// No byte is to come, but trailers may be. They are read here.
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			body.Close()
+			return nil, err
 		}
+	} else if res.ContentLength == 0 {
+		res.Trailer, announced = nil, nil // the stream has ended
+	}
+	if res.ContentLength == 0 || bodiless(s.req.Method, res.StatusCode) {
+		body.Close()
+		if len(res.Trailer) == 0 {
+			return r, nil
+		}
+		body = http.NoBody
+	}
+	for _, k := range announced {
+		res.Header.Add("Trailer", k)
 	}
 	r.Trailer = func() http.Header { return res.Trailer }
-	if res.Body == http.NoBody || q.Method == http.MethodHead {
-		res.Body.Close()
-	} else {
-		r.Body = &exchange.Reader{R: res.Body, N: res.ContentLength}
-	}
+	r.Body = &exchange.Reader{R: body, N: res.ContentLength}
 	return r, nil
+}
+
+// h2Trace is what the Transport tells while a request is under way, on
+// goroutines of its own.
+type h2Trace struct {
+	s      *serving
+	mu     sync.Mutex
+	peer   exchange.Peer
+	reused bool
+	done   bool // nothing more may be sent to the device
+}
+
+func (t *h2Trace) gotConn(info httptrace.GotConnInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.peer, t.reused = peerOf(info.Conn), info.Reused
+}
+
+// got1xx passes interim answers on.
+func (t *h2Trace) got1xx(code int, h textproto.MIMEHeader) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.done && code != http.StatusContinue {
+		t.s.informational(code, http.Header(h))
+	}
+	return nil
+}
+
+// again reports whether the last try went over a kept connection, once for
+// each try.
+func (t *h2Trace) again() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	reused := t.reused
+	t.reused = false
+	return reused
+}
+
+// end stops interim answers and gives the server.
+func (t *h2Trace) end() exchange.Peer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = true
+	return t.peer
+}
+
+// maxRepeated is how much of a request body is kept so that it can be sent
+// again, in bytes.
+const maxRepeated = 16 << 10
+
+// repeatable is a request body that can be read again from its start, until
+// more than maxRepeated bytes of it have come. The Transport reads it on
+// goroutines of its own, of which one may outlast its try.
+type repeatable struct {
+	mu   sync.Mutex
+	src  io.Reader
+	kept []byte
+	read int  // bytes of src so far
+	gone bool // more than was kept
+	err  error
+}
+
+var errNotRepeatable = errors.New("the request body has been sent in part and can't be sent again")
+
+// reader begins at the start.
+func (b *repeatable) reader() (io.ReadCloser, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.gone {
+		return nil, errNotRepeatable
+	}
+	return &repeatedReader{b: b}, nil
+}
+
+// repeatedReader is one reading of a repeatable body.
+type repeatedReader struct {
+	b      *repeatable
+	at     int
+	closed atomic.Bool
+}
+
+func (r *repeatedReader) Read(p []byte) (int, error) {
+	b := r.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case r.closed.Load():
+		return 0, io.ErrClosedPipe
+	case r.at < len(b.kept):
+		n := copy(p, b.kept[r.at:])
+		r.at += n
+		return n, nil
+	case r.at < b.read:
+		return 0, errNotRepeatable
+	case b.err != nil:
+		return 0, b.err
+	}
+	n, err := b.src.Read(p)
+	b.read, b.err = b.read+n, err
+	r.at = b.read
+	if b.gone = b.gone || b.read > maxRepeated; !b.gone {
+		b.kept = append(b.kept, p[:n]...)
+	} else {
+		b.kept = nil
+	}
+	return n, err
+}
+
+// Close ends this reading. It does not wait for a Read under way.
+func (r *repeatedReader) Close() error {
+	r.closed.Store(true)
+	return nil
 }

@@ -65,7 +65,7 @@ func (s *serving) send(res *exchange.Response) {
 			h[k] = nil // net/http would make one up
 		}
 	}
-	bodiless := s.req.Method == http.MethodHead || res.Status == http.StatusNoContent || res.Status == http.StatusNotModified
+	none := bodiless(s.req.Method, res.Status)
 	size := int64(0)
 	if res.Body != nil {
 		size = -1
@@ -73,14 +73,22 @@ func (s *serving) send(res *exchange.Response) {
 			size = b.Size()
 		}
 	}
-	if size >= 0 && len(h["Content-Length"]) == 0 && !(bodiless && res.Origin == exchange.FromServer) && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
+	if res.Body == nil && s.r.ProtoMajor == 2 && len(h["Content-Length"]) == 0 {
+		h["Content-Length"] = nil // the end of the stream says it; a gRPC status has none
+	} else if size >= 0 && len(h["Content-Length"]) == 0 && !(none && res.Origin == exchange.FromServer) && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
 		h["Content-Length"] = []string{strconv.FormatInt(size, 10)}
 	}
 	s.w.WriteHeader(res.Status)
-	if res.Body == nil || bodiless {
+	if res.Body == nil || none {
 		return
 	}
 	s.conn.send(ctx, res, size)
+}
+
+// bodiless reports whether an answer to method with status has no body,
+// whatever its header says (RFC 9110 section 6.4.1).
+func bodiless(method string, status int) bool {
+	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
 }
 
 // framing tells the headers that net/http looks at itself, by its own names.
@@ -148,7 +156,7 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 			c.rec = j.NewRecorder(res.Header, s.req.URL())
 		}
 	}
-	if !ready(res.Body, size) {
+	if size != 0 && !ready(res.Body, size) {
 		c.Flush() // the header goes out now: the first byte may be long in coming
 	}
 	if _, lasts := res.Body.(exchange.Lasting); (lasts || size < 0) && s.x.Gone != nil && res.Origin == exchange.FromMock {

@@ -44,8 +44,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := &serving{p: p, w: w, r: r, cl: cl}
-	if !s.read() {
-		s.refuse("request has no host header, destination unknown")
+	if why := s.read(); why != "" {
+		s.refuse(why)
 		return
 	}
 	res := s.answer()
@@ -64,8 +64,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read fills the exchange; it fails when the request does not say where it goes.
-func (s *serving) read() bool {
+// read fills the exchange. It returns why the request can't be served, such as
+// that it does not say where it goes; "" when it can.
+func (s *serving) read() string {
 	r, q := s.r, &s.req
 	q.Method, q.Proto, q.Authority, q.Header = r.Method, r.Proto, r.Host, r.Header
 	q.Target = r.RequestURI
@@ -97,12 +98,18 @@ func (s *serving) read() bool {
 		}
 	}
 	if q.Host == "" {
-		return false
+		return "request has no host header, destination unknown"
+	}
+	if r.ProtoMajor == 2 {
+		if why := s.malformed(); why != "" {
+			return why
+		}
 	}
 	q.ContentLength = r.ContentLength
 	x := &s.x
 	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward
-	if r.Body != nil && r.Body != http.NoBody {
+	// Over HTTP/2 net/http gives a body to requests without one, too.
+	if r.Body != nil && r.Body != http.NoBody && (r.ProtoMajor < 2 || r.ContentLength != 0) {
 		if j := s.p.cfg.Journal; j != nil {
 			s.body = j.NewRecorder(r.Header, q.URL())
 			q.Body = exchange.NewIncoming(r.Body, s.body)
@@ -110,7 +117,7 @@ func (s *serving) read() bool {
 			q.Body = exchange.NewIncoming(r.Body, nil)
 		}
 	}
-	return true
+	return ""
 }
 
 // answer asks the handler, the real server when that has no answer, and makes
@@ -121,6 +128,9 @@ func (s *serving) answer() *exchange.Response {
 	res, err := s.respond(ctx)
 	if res == nil && err == nil {
 		res, err = s.forward(ctx)
+	}
+	if err == nil && res.Origin != exchange.FromServer {
+		res, err = s.writable(res)
 	}
 	if err == nil {
 		return res
@@ -151,7 +161,9 @@ func (s *serving) respond(ctx context.Context) (res *exchange.Response, err erro
 
 // refuse answers a request that is no exchange.
 func (s *serving) refuse(why string) {
-	s.w.Header().Set("Connection", "close")
+	if s.r.ProtoMajor == 1 {
+		s.w.Header().Set("Connection", "close")
+	}
 	http.Error(s.w, why, http.StatusBadRequest)
 }
 

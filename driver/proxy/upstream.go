@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -22,13 +23,13 @@ const (
 
 // upstream asks real servers. Requests that came over HTTP/1 are written and
 // read on the exchange's own goroutine (h1.go); those that came over HTTP/2 go
-// through net/http's Transport, which speaks HTTP/2 where the server does.
+// over HTTP/2 where the server speaks it (h2.go).
 type upstream struct {
 	dialer net.Dialer
-	tls    *tls.Config // for HTTP/1.1; cloned per server name
+	tls    *tls.Config // cloned per server name
 	isSelf func(net.Addr) bool
 	pool   h1Pool
-	h2     *http.Transport
+	h2     *h2Client
 	pipes  pipePool
 }
 
@@ -36,24 +37,14 @@ var errSelf = errors.New("the request's destination is the proxy itself")
 
 func newUpstream(insecure bool, isSelf func(net.Addr) bool) *upstream {
 	u := &upstream{isSelf: isSelf, dialer: net.Dialer{Timeout: dialTimeout}}
-	sessions := tls.NewLRUClientSessionCache(256)
-	u.tls = &tls.Config{InsecureSkipVerify: insecure, NextProtos: []string{"http/1.1"}, ClientSessionCache: sessions}
-	u.h2 = &http.Transport{
-		DialContext:            func(ctx context.Context, _, addr string) (net.Conn, error) { return u.dial(ctx, addr) },
-		TLSClientConfig:        &tls.Config{InsecureSkipVerify: insecure, ClientSessionCache: sessions},
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    maxIdlePerHost,
-		IdleConnTimeout:        upstreamIdle,
-		TLSHandshakeTimeout:    dialTimeout,
-		MaxResponseHeaderBytes: maxResponseHead,
-	}
+	u.tls = &tls.Config{InsecureSkipVerify: insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
+	u.h2 = newH2Client(u)
 	return u
 }
 
 func (u *upstream) close() {
 	u.pool.close()
-	u.h2.CloseIdleConnections()
+	u.h2.close()
 	u.pipes.close()
 }
 
@@ -77,12 +68,23 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	if addr == "" {
 		addr = q.Addr()
 	}
+	if host := q.Header["Host"]; len(host) > 0 {
+		q.Authority = host[0] // set by a script
+	}
+	if err := checkRequest(q); err != nil {
+		return nil, fmt.Errorf("request to %s can't be sent: %w", addr, err)
+	}
+	key := h1Key{addr: addr, tls: q.Scheme == "https"}
+	if key.tls {
+		key.sni = s.sni()
+	}
 	var res *exchange.Response
-	var err error
-	if s.r.ProtoMajor == 2 && q.DialAddr == "" {
-		res, err = s.forwardH2(ctx, addr)
-	} else {
-		res, err = s.forwardH1(ctx, addr)
+	err := errOnlyH1
+	if s.r.ProtoMajor == 2 {
+		res, err = s.forwardH2(ctx, key)
+	}
+	if errors.Is(err, errOnlyH1) {
+		res, err = s.forwardH1(ctx, key)
 	}
 	if err != nil {
 		return nil, &exchange.UpstreamError{Addr: addr, Err: err}
@@ -133,7 +135,7 @@ func endToEnd(h http.Header) {
 // sets itself. All else goes as it came.
 func isHop(name string) bool {
 	switch name {
-	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "Te", "Trailer",
+	case "Host", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "Te", "Trailer",
 		"Transfer-Encoding", "Upgrade", "Expect", "Content-Length", "Http2-Settings":
 		return true
 	}
