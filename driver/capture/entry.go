@@ -25,9 +25,13 @@ type Kind uint8
 const (
 	HTTP      Kind = iota // a request and its response
 	TLSError              // a device that broke off the TLS handshake
-	Message               // a message of a WebSocket
-	SocketEnd             // a WebSocket's end; it has all fields of its handshake
+	Message               // a message of a WebSocket, or a piece of a stream
+	SocketEnd             // a WebSocket's or stream's end; it has all fields of its beginning
+	TCP                   // a stream: bytes that are not HTTP, to and from a real server
 )
+
+// ProtoTCP is Entry.Proto of a stream, of its pieces and of its end.
+const ProtoTCP = "TCP"
 
 // Entry is one journaled exchange.
 type Entry struct {
@@ -80,8 +84,8 @@ type Entry struct {
 	SNI   string
 	Notes []exchange.Note
 
-	// Socket is, for a Message and a SocketEnd, the number of the handshake's
-	// entry, which stands in another journal.
+	// Socket is, for a Message and a SocketEnd, the number of the handshake's or
+	// stream's entry, which is in another journal.
 	Socket uint64
 	// FromClient tells who sent the message, which is in RequestBody or else in
 	// ResponseBody, or who closed first.
@@ -89,7 +93,8 @@ type Entry struct {
 	// Binary tells a binary message from text.
 	Binary bool
 	// CloseCode and CloseReason are those of the first close frame; 1005 when
-	// it had none, 1006 when there was no such frame (SocketEnd only).
+	// it had none, 1006 when there was no such frame (SocketEnd only). A stream
+	// has neither.
 	CloseCode   int
 	CloseReason string
 }
@@ -100,6 +105,11 @@ func (e *Entry) Unreachable() bool {
 	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
 }
 
+// Stream reports whether the entry is the beginning or the end of a stream.
+func (e *Entry) Stream() bool {
+	return e.Kind == TCP || e.Kind == SocketEnd && e.Proto == ProtoTCP
+}
+
 // URL is the full URL; the port is left out when it is the scheme's own.
 func (e *Entry) URL() string {
 	if e.Host == "" {
@@ -108,6 +118,9 @@ func (e *Entry) URL() string {
 	r := exchange.Request{Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target}
 	if r.Scheme == "" {
 		r.Scheme = "https" // a TLS handshake has none
+	}
+	if e.Stream() { // tcp://host:port or tls://host:port
+		return r.Scheme + "://" + e.addr()
 	}
 	if r.Port == 0 {
 		r.Port = exchange.DefaultPort(r.Scheme)

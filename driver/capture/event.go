@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
@@ -41,7 +42,7 @@ type event struct {
 	IsBinary     bool              `json:"response_is_binary"`
 
 	Seq      uint64 `json:"seq"`
-	Kind     string `json:"kind"`   // "http" or "tls_error"
+	Kind     string `json:"kind"`   // "http", "tls_error" or "tcp"
 	Origin   string `json:"origin"` // passthrough, mocked, patched or proxy
 	Endpoint string `json:"endpoint,omitempty"`
 	Source   string `json:"source,omitempty"`
@@ -126,9 +127,8 @@ func (v *event) json() []byte {
 
 // event makes the event of e, however large.
 func (j *Journal) event(e *Entry) *event {
-	end := e.Start.Add(e.Duration)
 	v := &event{
-		Timestamp:    float64(end.Unix()) + float64(end.Nanosecond()/1000)/1e6,
+		Timestamp:    seconds(e.Start.Add(e.Duration)),
 		Method:       e.Method,
 		URL:          e.URL(),
 		Path:         e.Target,
@@ -171,6 +171,10 @@ func (j *Journal) event(e *Entry) *event {
 		}
 		return v
 	}
+	if e.Stream() {
+		v.setStream(j, e)
+		return v
+	}
 	v.setBody(j, e)
 	if e.Unreachable() {
 		v.Status, v.SentStatus = 0, e.Status
@@ -183,6 +187,9 @@ func (j *Journal) event(e *Entry) *event {
 	}
 	return v
 }
+
+// seconds is a time in seconds since 1970, to the microsecond.
+func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond()/1000)/1e6 }
 
 // setLength adds the Content-Length that the proxy gave to an answer of known
 // size.

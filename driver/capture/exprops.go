@@ -119,7 +119,7 @@ var rows = []operator{
 	{Operator{"d", Regex, "host name"}, costText, "", func(s *subject, a *argument) bool { return s.host(a.re) }},
 	{Operator{"m", Regex, "method"}, costText, "", func(s *subject, a *argument) bool { return s.method(a.re) }},
 	{Operator{"c", Status, "status of the response"}, costField, "", (*subject).status},
-	{Operator{"b", Regex, "body of request or response, or a WebSocket's message"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
+	{Operator{"b", Regex, "body of request or response, a WebSocket's message, or bytes of a TCP stream"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
 	{Operator{"bq", Regex, "body of the request, or a message of the device"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request) }},
 	{Operator{"bs", Regex, "body of the response, or a message of the server"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, response) }},
 	{Operator{"h", Regex, "header line (Name: value) of request or response"}, costBlock, "m", func(s *subject, a *argument) bool { return s.header(a.re, request, response) }},
@@ -155,7 +155,7 @@ var rows = []operator{
 	{Operator{"all", NoArg, "everything"}, costField, "", func(*subject, *argument) bool { return true }},
 	{Operator{"http", NoArg, "HTTP exchange"}, costField, "", func(s *subject, _ *argument) bool { return s.http() }},
 	{Operator{"websocket", NoArg, "WebSocket"}, costField, "", func(s *subject, _ *argument) bool { return s.websocket() }},
-	{Operator{"tcp", NoArg, "TCP stream: none is captured"}, costField, "", never},
+	{Operator{"tcp", NoArg, "TCP stream: a tunnel that carries no HTTP"}, costField, "", func(s *subject, _ *argument) bool { return s.tcp() }},
 	{Operator{"udp", NoArg, "UDP stream: none is captured"}, costField, "", never},
 	{Operator{"dns", NoArg, "DNS question: none is captured"}, costField, "", never},
 }

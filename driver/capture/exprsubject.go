@@ -32,7 +32,9 @@ type subject struct {
 }
 
 // http tells whether the entry is about an exchange.
-func (s *subject) http() bool { return s.e.Kind == HTTP || s.e.Kind == SocketEnd }
+func (s *subject) http() bool {
+	return s.e.Kind == HTTP || s.e.Kind == SocketEnd && !s.e.Stream()
+}
 
 // answered tells whether there is a response. What the proxy says in place of
 // a real server that it can't reach is none.
@@ -41,7 +43,7 @@ func (s *subject) answered() bool { return s.http() && s.e.Status != 0 && !s.e.U
 func (s *subject) websocket() bool {
 	switch s.e.Kind {
 	case Message, SocketEnd:
-		return true
+		return s.e.Proto != ProtoTCP
 	case HTTP:
 		return s.e.Status == http.StatusSwitchingProtocols && exchange.HasToken(s.e.RequestHeader["Upgrade"], "websocket")
 	}
@@ -172,14 +174,18 @@ func (s *subject) block(of side) string {
 	return *s.blocks[of]
 }
 
-// body looks at bodies, and at the messages of a WebSocket.
+// tcp tells whether the entry is about a stream.
+func (s *subject) tcp() bool { return s.e.Stream() || s.e.Kind == Message && s.e.Proto == ProtoTCP }
+
+// body looks at bodies, at the messages of a WebSocket and at the bytes of a
+// stream, piece by piece.
 func (s *subject) body(re *pattern, sides ...side) bool {
 	for _, of := range sides {
 		if re.bytes(s.read(of)) {
 			return true
 		}
 	}
-	if s.messages == nil || s.e.Kind == Message || !s.websocket() {
+	if s.messages == nil || s.e.Kind == Message || !s.websocket() && !s.tcp() {
 		return false
 	}
 	seq, found := s.e.Seq, false

@@ -41,6 +41,7 @@ type Journal struct {
 	spool    *spool
 	scratch  sync.Pool // *[]byte, to pack into
 	buffers  buffers
+	sockets  *Sockets // what WebSockets and streams of the entries say, nil for none
 
 	mu      sync.Mutex
 	slabs   []*slab // oldest first; the last one is being filled

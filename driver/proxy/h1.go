@@ -132,9 +132,9 @@ func (s *serving) writeHead(w *bufio.Writer, inline []byte, stream bool) {
 			writeField(w, name, v)
 		}
 	}
-	if up := q.Header["Upgrade"]; len(up) > 0 {
+	if up := offered(q.Header["Upgrade"]); up != "" {
 		writeField(w, "Connection", "Upgrade")
-		writeField(w, "Upgrade", up[0])
+		writeField(w, "Upgrade", up)
 	} else if te := q.Header["Te"]; len(te) > 0 {
 		writeField(w, "Connection", "TE")
 		writeField(w, "TE", te[0])
@@ -225,7 +225,7 @@ func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func(
 	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Server: &c.peer}
 	r.Names, r.Order = c.note.names()
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		r.Body = &socket{server: c, header: res.Header, names: r.Names, stop: stop}
+		r.Body = &socket{s: s, server: c, header: res.Header, names: r.Names, stop: stop}
 		return r
 	}
 	endToEnd(res.Header)

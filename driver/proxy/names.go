@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -18,8 +19,9 @@ const maxNoted = 8 << 10
 
 // headNote keeps the bytes that were read while a header was awaited.
 type headNote struct {
-	on  bool
-	buf []byte
+	on    bool
+	never bool // HTTP/2 has no header block to be noted
+	buf   []byte
 
 	// Of the header before, and what names gave for it: on a kept connection
 	// most have the same lines.
@@ -36,8 +38,17 @@ func (n *headNote) add(b []byte) {
 
 // begin waits for the next header block; end stops noting: what is read from
 // then on may be read by another goroutine.
-func (n *headNote) begin() { n.on, n.buf = true, n.buf[:0] }
-func (n *headNote) end()   { n.on = false }
+func (n *headNote) begin() {
+	if !n.never {
+		n.on, n.buf = true, n.buf[:0]
+	}
+}
+
+func (n *headNote) end() {
+	if !n.never {
+		n.on = false
+	}
+}
 
 // names gives the names of the header lines in their order, in net/http's
 // spelling, and by those the spellings that differ; nil when there are none.
@@ -126,11 +137,40 @@ func lowerNames(h http.Header) map[string]string {
 // net/http reads through it, and the header can be noted.
 type clearConn struct {
 	*tls.Conn
-	note headNote
+	pre   []byte // read already
+	note  headNote
+	limit int // of the plaintext of a record, 0 for none
 }
 
-func (c *clearConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
+// Write sends bytes in records as short as the device wants them.
+func (c *clearConn) Write(b []byte) (n int, err error) {
+	for c.limit > 0 && len(b) > c.limit {
+		m, err := c.Conn.Write(b[:c.limit])
+		if n += m; err != nil {
+			return n, err
+		}
+		b = b[m:]
+	}
+	m, err := c.Conn.Write(b)
+	return n + m, err
+}
+
+func (c *clearConn) Read(b []byte) (n int, err error) {
+	if len(c.pre) > 0 {
+		n = copy(b, c.pre)
+		if c.pre = c.pre[n:]; len(c.pre) == 0 {
+			c.pre = nil
+		}
+	} else {
+		n, err = c.Conn.Read(b)
+	}
 	c.note.add(b[:n])
 	return n, err
+}
+
+// prefacedConn is a TLS connection that speaks HTTP/2 without ALPN. net/http
+// looks for the preface only where it can't see TLS.
+type prefacedConn struct {
+	net.Conn
+	clear *clearConn
 }

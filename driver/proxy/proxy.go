@@ -93,6 +93,8 @@ type Proxy struct {
 	listener net.Listener
 	server   *http.Server
 	handed   *handedListener
+	h2c      *http.Server    // for connections that begin with the preface of HTTP/2
+	prefaced *handedListener // and what gives it those
 	tls      *tls.Config
 	upstream *upstream
 	ids      atomic.Uint64 // of exchanges
@@ -112,13 +114,7 @@ func New(cfg Config) *Proxy {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.upstream = newUpstream(cfg.Insecure, p.isSelf)
-	p.tls = &tls.Config{
-		NextProtos: []string{"h2", "http/1.1"},
-		// The hybrid post-quantum exchange doubles the price of a handshake;
-		// a test proxy's traffic is its owner's to read anyway.
-		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
-		GetCertificate:   p.certificate,
-	}
+	p.tls = p.deviceTLS()
 	return p
 }
 
@@ -132,7 +128,20 @@ func (p *Proxy) Start() error {
 	ctx, stop := context.WithCancel(context.Background())
 	p.listener, p.stop = l, stop
 	p.handed = newHandedListener(l.Addr())
-	p.server = &http.Server{
+	p.prefaced = newHandedListener(l.Addr())
+	p.server, p.h2c = p.newServer(ctx), p.newServer(ctx)
+	p.h2c.Protocols = new(http.Protocols)
+	p.h2c.Protocols.SetUnencryptedHTTP2(true)
+	go p.server.Serve(p.handed)
+	go p.h2c.Serve(p.prefaced)
+	go p.serveFront(l)
+	go p.closeIdle(ctx)
+	return nil
+}
+
+// newServer makes one of our servers.
+func (p *Proxy) newServer(ctx context.Context) *http.Server {
+	return &http.Server{
 		Handler:     p,
 		ErrorLog:    log.New(errorLog{p.log}, "", 0),
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -141,10 +150,6 @@ func (p *Proxy) Start() error {
 		// "OPTIONS *" is for the real server, not for us.
 		DisableGeneralOptionsHandler: true,
 	}
-	go p.server.Serve(p.handed)
-	go p.serveFront(l)
-	go p.closeIdle(ctx)
-	return nil
 }
 
 // Addr is the address that the proxy listens at.
@@ -162,13 +167,17 @@ func (p *Proxy) Close(ctx context.Context) error {
 	p.shut = true
 	p.mu.Unlock()
 	p.handed.Close()
+	p.prefaced.Close()
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
-	if e := p.server.Shutdown(ctx); e != nil && !errors.Is(e, context.DeadlineExceeded) && !errors.Is(e, context.Canceled) {
-		err = errors.Join(err, e)
+	for _, s := range []*http.Server{p.server, p.h2c} {
+		if e := s.Shutdown(ctx); e != nil && !errors.Is(e, context.DeadlineExceeded) && !errors.Is(e, context.Canceled) {
+			err = errors.Join(err, e)
+		}
 	}
 	p.stop()
 	p.server.Close()
+	p.h2c.Close()
 	p.mu.Lock()
 	rest := make([]io.Closer, 0, len(p.conns))
 	for c := range p.conns {
@@ -230,6 +239,8 @@ func (p *Proxy) untrack(c io.Closer) {
 func markIdle(nc net.Conn, s http.ConnState) {
 	var note *headNote
 	switch t := nc.(type) {
+	case *prefacedConn:
+		nc = t.clear.NetConn()
 	case *clearConn:
 		nc, note = t.NetConn(), &t.note
 	case *tls.Conn:

@@ -70,7 +70,7 @@ func (s *serving) read() string {
 	r, q := s.r, &s.req
 	q.Method, q.Proto, q.Authority, q.Header = r.Method, r.Proto, r.Host, r.Header
 	q.Target = r.RequestURI
-	if s.cl.note != nil {
+	if s.cl.note != nil && r.ProtoMajor == 1 {
 		q.Names, q.Order = s.cl.note.names()
 	}
 	q.Scheme = "http"

@@ -32,6 +32,12 @@ type conn struct {
 	pre    []byte
 	target string // host:port of the CONNECT, empty for plain requests
 	once   sync.Once
+	early  net.Conn // the real server, when a handshake had to ask it
+
+	heard   []byte // read in the handshake so far
+	hearing bool
+	limit   int  // of the records that the device takes, 0 for none
+	plain   bool // our records are not encrypted yet
 
 	note      headNote     // of plain requests
 	idleSince atomic.Int64 // Unix nanoseconds, 0 while a request is served
@@ -48,7 +54,22 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	n, err := c.TCPConn.Read(b)
 	c.note.add(b[:n])
+	if c.hearing && len(c.heard) < maxHello {
+		c.heard = append(c.heard, b[:n]...)
+	}
 	return n, err
+}
+
+// Write sends bytes, in our part of a handshake in records as short as the
+// device wants them.
+func (c *conn) Write(b []byte) (int, error) {
+	if c.limit == 0 || !c.plain {
+		return c.TCPConn.Write(b)
+	}
+	if _, err := c.TCPConn.Write(splitRecords(b, c.limit, &c.plain)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // WriteTo keeps the embedded connection's own from skipping pre.
@@ -101,6 +122,9 @@ type clientKey struct{}
 
 // withClient is the server's ConnContext.
 func withClient(ctx context.Context, nc net.Conn) context.Context {
+	if c, ok := nc.(*prefacedConn); ok {
+		nc = c.clear
+	}
 	cl := &client{conn: nc}
 	t, ok := nc.(*tls.Conn)
 	if c, clear := nc.(*clearConn); clear {
@@ -115,6 +139,9 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 	cl.plain = !ok
 	if c, ok := nc.(*conn); ok && cl.plain {
 		cl.note = &c.note
+	}
+	if cl.note != nil && cl.note.never {
+		cl.note = nil
 	}
 	if c, ok := nc.(*conn); ok {
 		cl.id = c.p.conned.Add(1)
@@ -134,149 +161,206 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 // once, tunnels after a look at their first bytes.
 func (p *Proxy) admit(c *conn) {
 	if c.target == "" {
-		p.handed.push(c)
+		if c.note.never = isPreface(c.pre); c.note.never {
+			p.prefaced.push(c)
+		} else {
+			p.handed.push(c)
+		}
 		return
 	}
 	go p.tunnel(c)
 }
 
-// tunnel tells by its first bytes what a CONNECT carries.
+// tunnel serves what a CONNECT carries.
 func (p *Proxy) tunnel(c *conn) {
-	if len(c.pre) == 0 {
-		first := make([]byte, 1024) // a ClientHello usually fits
-		c.SetReadDeadline(time.Now().Add(speakFirst))
-		n, err := c.TCPConn.Read(first)
-		c.SetReadDeadline(time.Time{})
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			p.silent(c)
-			return
-		}
-		if n == 0 {
-			c.Close()
-			return
-		}
-		c.pre = first[:n]
-	}
-	p.spoken(c, nil)
+	c.idleSince.Store(time.Now().UnixNano())
+	t := &tunnel{p: p, c: c, device: c, first: c.pre, start: time.Now()}
+	c.pre = nil
+	t.open()
 }
 
-// spoken goes on with a tunnel whose client has spoken; server is a connection
-// to the real server that may be open already.
-func (p *Proxy) spoken(c *conn, server net.Conn) {
-	raw := false
-	switch {
-	case c.pre[0] == 0x16: // a TLS handshake record
-		p.intercept(c)
-	case looksLikeHTTP(c.pre):
-		p.handed.push(c)
-	default:
-		raw = true
+// tunnel is a connection to which its device gave a destination with CONNECT,
+// until it is settled where the bytes go.
+type tunnel struct {
+	p      *Proxy
+	c      *conn
+	device net.Conn  // c, or tls once there is a handshake
+	tls    *tls.Conn // nil without TLS
+	first  []byte    // read from device already
+	server net.Conn  // the real server, if it is connected already
+	early  []byte    // read from server already
+	start  time.Time
+}
+
+// open tells by the first bytes what a tunnel, or the TLS in it, carries, and
+// passes it on.
+func (t *tunnel) open() {
+	first, what, err := sniff(t.device, t.first)
+	if t.first = first; what == undecided && err == nil {
+		what, err = t.silent()
 	}
 	switch {
-	case raw:
-		p.relay(c, server)
-	case server != nil:
-		server.Close()
+	case err != nil:
+		t.close()
+	case what == spokenTLS && t.tls == nil:
+		t.intercept()
+	case what == spokenHTTP:
+		t.serve()
+	default:
+		t.relay()
 	}
 }
+
+func (t *tunnel) close() {
+	t.device.Close()
+	if t.server != nil {
+		t.server.Close()
+	}
+}
+
+// serve lets our server have a connection that carries HTTP.
+func (t *tunnel) serve() {
+	if t.server != nil {
+		t.server.Close()
+	}
+	preface := isPreface(t.first)
+	switch device := t.device.(type) {
+	case *conn:
+		device.pre, device.note.never = t.first, preface
+	case *clearConn:
+		device.pre, device.note.never = t.first, preface
+		if preface {
+			t.device = &prefacedConn{device, device}
+		}
+	}
+	if preface {
+		t.p.prefaced.push(t.device)
+	} else {
+		t.p.handed.push(t.device)
+	}
+}
+
+// isPreface tells whether HTTP/2 follows without ALPN (RFC 9113 section 3.3).
+func isPreface(b []byte) bool { return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) }
 
 // silent handles a tunnel in which the client waits for the server to speak.
 // A device that only opens connections early is recognised when it speaks.
-func (p *Proxy) silent(c *conn) {
-	if p.cfg.Isolated {
-		c.SetReadDeadline(time.Now().Add(idleTimeout))
-		p.awaitClient(c, nil)
-		return
+func (t *tunnel) silent() (spoken, error) {
+	if t.server == nil && t.waits() {
+		t.server, _ = t.connect(context.Background())
 	}
-	server, err := p.upstream.dial(context.Background(), c.target)
-	if err != nil {
-		p.awaitClient(c, nil)
-		return
+	if t.server == nil {
+		return t.awaitDevice()
 	}
-	spoke := make(chan []byte, 1)
+	type word struct {
+		b   []byte
+		err error
+	}
+	spoke := make(chan word, 1)
 	go func() {
-		b := make([]byte, 1024)
-		n, _ := server.Read(b)
-		spoke <- b[:n]
-		c.SetReadDeadline(time.Unix(1, 0)) // wake the reader below
+		b := make([]byte, firstRead)
+		n, err := t.server.Read(b)
+		t.device.SetReadDeadline(time.Unix(1, 0)) // wake the reader below
+		spoke <- word{b[:n], err}
 	}()
-	b := make([]byte, 1024)
-	n, err := c.TCPConn.Read(b)
-	if n > 0 {
-		c.pre = b[:n]
-		server.SetReadDeadline(time.Unix(1, 0))
-		first := <-spoke
-		server.SetReadDeadline(time.Time{})
-		c.SetReadDeadline(time.Time{})
-		if len(first) > 0 { // both spoke at once: a tunnel of bytes
-			c.Write(first)
-			p.relay(c, server)
-			return
-		}
-		p.spoken(c, server)
-		return
+	b := make([]byte, firstRead)
+	n, err := t.device.Read(b)
+	t.server.SetReadDeadline(time.Unix(1, 0))
+	w := <-spoke
+	t.server.SetReadDeadline(time.Time{})
+	t.device.SetReadDeadline(time.Time{})
+	t.early = w.b
+	switch {
+	case len(w.b) > 0: // both may have spoken at once: a tunnel of bytes
+		t.first = b[:n]
+		return spokenElse, nil
+	case n == 0 && isTimeout(err): // the server has nothing to say
+		return undecided, w.err
+	case n == 0:
+		return undecided, err
 	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		c.Close()
-		server.Close()
-		return
+	if w.err != nil && !isTimeout(w.err) {
+		t.server.Close()
+		t.server = nil
 	}
-	first := <-spoke
-	c.SetReadDeadline(time.Time{})
-	if len(first) == 0 {
-		c.Close()
-		server.Close()
-		return
-	}
-	c.Write(first)
-	p.relay(c, server)
+	var what spoken
+	t.first, what, err = sniff(t.device, b[:n])
+	return what, err
 }
 
-// awaitClient waits for the client alone.
-func (p *Proxy) awaitClient(c *conn, server net.Conn) {
-	b := make([]byte, 1024)
-	n, _ := c.TCPConn.Read(b)
-	c.SetReadDeadline(time.Time{})
+// waits tells whether a silent device may wait for its server: it does not
+// when it has agreed on HTTP.
+func (t *tunnel) waits() bool {
+	return !t.p.cfg.Isolated && (t.tls == nil || !isHTTP(t.tls.ConnectionState().NegotiatedProtocol))
+}
+
+// awaitDevice waits for the first word of the device alone.
+func (t *tunnel) awaitDevice() (what spoken, err error) {
+	b := make([]byte, firstRead)
+	n, err := t.device.Read(b)
 	if n == 0 {
-		c.Close()
-		return
+		return undecided, err
 	}
-	c.pre = b[:n]
-	p.spoken(c, server)
+	t.first, what, err = sniff(t.device, b[:n])
+	return what, err
 }
 
-// looksLikeHTTP tells whether bytes may begin a request line (or the HTTP/2
-// preface): a method of upper-case letters, then a space.
-func looksLikeHTTP(b []byte) bool {
-	method, _, found := bytes.Cut(b, []byte{' '})
-	if len(method) == 0 || len(method) > 24 {
-		return false
+// connect connects to the real server, with TLS where the device has it.
+func (t *tunnel) connect(ctx context.Context) (net.Conn, error) {
+	if t.tls == nil {
+		return t.p.upstream.dial(ctx, t.c.target)
 	}
-	for _, x := range method {
-		if x < 'A' || x > 'Z' {
-			return x == '-' && found
-		}
+	s := t.tls.ConnectionState()
+	var protos []string
+	if s.NegotiatedProtocol != "" {
+		protos = []string{s.NegotiatedProtocol}
 	}
-	return true
+	server, err := t.p.upstream.dialTLS(ctx, t.c.serverKey(s.ServerName), protos...)
+	if err != nil {
+		return nil, err // not server: a nil *tls.Conn is no nil net.Conn
+	}
+	return server, nil
 }
 
-// intercept does the TLS handshake with a device and lets the server serve
-// what is inside. A device that breaks it off leaves an entry.
-func (p *Proxy) intercept(c *conn) {
+// serverKey names the real server of a tunnel, for a stream in TLS. The name in
+// that handshake is sni, or without one that of the CONNECT.
+func (c *conn) serverKey(sni string) h1Key {
+	if sni == "" {
+		sni, _ = splitHostPort(c.target, 443)
+	}
+	return h1Key{addr: c.target, sni: sni, tls: true}
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// intercept does the TLS handshake with a device and goes on with what is
+// inside. A device that breaks it off leaves an entry.
+func (t *tunnel) intercept() {
+	c := t.c
+	c.pre, c.heard, c.hearing, c.plain, t.first = t.first, t.first, true, true, nil
 	start := time.Now()
-	t := tls.Server(c, p.tls)
+	inner := tls.Server(c, t.p.tls)
 	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
 	defer cancel()
-	if err := t.HandshakeContext(ctx); err != nil {
-		p.handshakeFailed(c, start, t.ConnectionState().ServerName, err)
-		c.Close()
+	err := inner.HandshakeContext(ctx)
+	c.heard, c.hearing = nil, false
+	if c.early != nil { // what the handshake connected to
+		if t.server != nil {
+			t.server.Close()
+		}
+		t.server, c.early = c.early, nil
+	}
+	if err != nil {
+		t.p.handshakeFailed(c, start, inner.ConnectionState().ServerName, err)
+		t.close()
 		return
 	}
-	if t.ConnectionState().NegotiatedProtocol == "h2" {
-		p.handed.push(t)
-	} else {
-		p.handed.push(&clearConn{Conn: t})
+	t.tls, t.device = inner, &clearConn{Conn: inner, limit: c.limit}
+	if inner.ConnectionState().NegotiatedProtocol == "h2" {
+		t.p.handed.push(inner)
+		return
 	}
+	t.open()
 }
 
 // certificate is the TLS configuration's GetCertificate.
@@ -310,54 +394,6 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		Kind: capture.TLSError, Start: start, Duration: time.Since(start), Client: addr,
 		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: c.target, SNI: sni, Error: text,
 	})
-}
-
-// relay copies bytes between a device and the real server that neither speak
-// TLS nor HTTP.
-func (p *Proxy) relay(c *conn, server net.Conn) {
-	defer c.Close()
-	if p.cfg.Isolated {
-		p.log.Warn("raw tunnel refused", slog.String("target", c.target))
-		return
-	}
-	if server == nil {
-		var err error
-		if server, err = p.upstream.dial(context.Background(), c.target); err != nil {
-			p.log.Warn("tunnel failed", slog.String("target", c.target), slog.Any("error", err))
-			return
-		}
-	}
-	if !p.track(server) {
-		return
-	}
-	defer p.untrack(server)
-	splice(c, server)
-}
-
-// splice copies both ways until both sides have ended, passing half-closes on.
-func splice(a, b net.Conn) {
-	done := make(chan struct{})
-	go func() {
-		copyHalf(a, b)
-		close(done)
-	}()
-	copyHalf(b, a)
-	<-done
-	a.Close()
-	b.Close()
-}
-
-func copyHalf(dst, src net.Conn) {
-	if _, err := io.Copy(dst, src); err != nil {
-		dst.Close()
-		src.Close()
-		return
-	}
-	if h, ok := dst.(interface{ CloseWrite() error }); ok {
-		h.CloseWrite()
-	} else {
-		dst.Close()
-	}
 }
 
 // handedListener gives our server the connections that were handed over.

@@ -6,13 +6,42 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
+	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 )
+
+// offered gives the protocols that a device offers to change to and that the
+// real server hears of (RFC 9110 section 7.8), empty for none. A server may
+// ignore an offer, so those after which HTTP would go on unseen are left out:
+// h2c (RFC 7540 section 3.2), other versions of HTTP, and TLS (RFC 2817). With
+// a WebSocket among them nothing else is offered, since the messages can be
+// shown. What is not known goes on: the bytes that follow are journaled as a
+// stream.
+func offered(upgrade []string) string {
+	var list []string
+	for _, line := range upgrade {
+		for token := range strings.SplitSeq(line, ",") {
+			token = strings.TrimSpace(token)
+			name, _, _ := strings.Cut(strings.ToLower(token), "/")
+			switch name {
+			case "", "h2c", "h2", "h3", "http", "tls", "spdy":
+			case "websocket":
+				return token
+			default:
+				list = append(list, token)
+			}
+		}
+	}
+	return strings.Join(list, ", ")
+}
 
 // socket is the body of a 101 from the real server: from here on bytes go both
 // ways as they come (WebSocket frames, for one).
 type socket struct {
+	s      *serving
 	server *h1Conn
 	header http.Header
 	names  map[string]string
@@ -50,8 +79,27 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 		b.server.Close()
 	})
 	defer stop()
-	splice(buffered{nc, rw.Reader}, buffered{b.server.Conn, b.server.br})
+	b.s.upgraded().pipe(buffered{nc, rw.Reader}, buffered{b.server.Conn, b.server.br})
 	return nil
+}
+
+// upgraded journals what follows a 101 as a stream, unless it is a WebSocket,
+// whose messages are journaled.
+func (s *serving) upgraded() *stream {
+	q := &s.req
+	if q.IsWebSocket() {
+		return nil
+	}
+	e := &capture.Entry{
+		Kind: capture.TCP, Start: time.Now(), Client: s.cl.addr, Conn: s.cl.id, ClientTLS: s.cl.agreed, Server: s.entry.Server,
+		Method: "TCP", Scheme: "tcp", Host: q.Host, Port: q.Port, Proto: capture.ProtoTCP, Authority: q.Authority, SNI: s.cl.sni,
+		Origin: exchange.FromServer,
+		Notes:  []exchange.Note{{Level: "info", Text: "after the upgrade to " + offered(q.Header["Upgrade"]) + " of " + q.Method + " " + q.Target}},
+	}
+	if q.Scheme == "https" {
+		e.Scheme = "tls"
+	}
+	return s.p.stream(e)
 }
 
 // buffered reads what a bufio.Reader holds before the connection itself.
@@ -60,7 +108,14 @@ type buffered struct {
 	br *bufio.Reader
 }
 
-func (b buffered) Read(p []byte) (int, error) { return b.br.Read(p) }
+// Read leaves the reader behind once it is empty: net/http's ends the request
+// when it sees the end of a half.
+func (b buffered) Read(p []byte) (int, error) {
+	if b.br.Buffered() > 0 {
+		return b.br.Read(p)
+	}
+	return b.Conn.Read(p)
+}
 
 // WriteTo leaves the reader's buffer behind once it is empty.
 func (b buffered) WriteTo(w io.Writer) (int64, error) {

@@ -1,0 +1,113 @@
+package capture
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// minIndexed is the number of pieces at which the index of streams is swept first.
+const minIndexed = 64 << 10
+
+// streams finds the pieces of streams by the number of the stream's entry.
+type streams struct {
+	pieces map[uint64][]uint64 // numbers of the pieces in the journal of sockets
+	total  int
+	sweep  int // at this total, pieces that left the journal are forgotten
+}
+
+// index notes a piece; s.mu is held.
+func (s *Sockets) index(stream, piece uint64) {
+	x := &s.streams
+	if x.pieces == nil {
+		x.pieces, x.sweep = map[uint64][]uint64{}, minIndexed
+	}
+	x.pieces[stream] = append(x.pieces[stream], piece)
+	if x.total++; x.total < x.sweep {
+		return
+	}
+	first := s.Stats().First
+	x.total = 0
+	for stream, list := range x.pieces {
+		n := 0
+		for n < len(list) && list[n] < first {
+			n++
+		}
+		if n == len(list) {
+			delete(x.pieces, stream)
+			continue
+		}
+		x.pieces[stream] = append([]uint64(nil), list[n:]...)
+		x.total += len(list) - n
+	}
+	x.sweep = max(2*x.total, minIndexed)
+}
+
+// Stream gives what is held of a stream, in pieces and in their order, by the
+// number of its entry. end is the entry of its end, nil while it goes on or
+// when the journal no longer has it.
+func (s *Sockets) Stream(seq uint64) (pieces []*Entry, end *Entry) {
+	s.mu.Lock()
+	list := append([]uint64(nil), s.streams.pieces[seq]...)
+	s.mu.Unlock()
+	for _, n := range list {
+		e, ok := s.Get(n)
+		switch {
+		case !ok: // it has left the budget
+		case e.Kind == SocketEnd:
+			end = e
+		default:
+			pieces = append(pieces, e)
+		}
+	}
+	return pieces, end
+}
+
+// Bytes puts the pieces of one direction together, up to limit bytes. Size
+// counts all bytes of them; Truncated says that some are not in Data.
+func Bytes(pieces []*Entry, fromClient bool, limit int) Blob {
+	var b Blob
+	for _, p := range pieces {
+		if p.FromClient != fromClient {
+			continue
+		}
+		part := &p.ResponseBody
+		if fromClient {
+			part = &p.RequestBody
+		}
+		b.Size += part.Size
+		keep := part.Data[:min(len(part.Data), limit-len(b.Data))]
+		b.Data = append(b.Data, keep...)
+		b.Truncated = b.Truncated || int64(len(keep)) < part.Size
+	}
+	return b
+}
+
+// setStream fills in the bytes of both directions of a stream, as far as they
+// are held: as text where they are text, else as Latin-1.
+func (v *event) setStream(j *Journal, e *Entry) {
+	v.Kind, v.Path = "tcp", e.addr()
+	v.Response = new(string)
+	if j.sockets == nil {
+		return
+	}
+	pieces, end := j.sockets.Stream(e.Seq)
+	up, down := Bytes(pieces, true, j.inline), Bytes(pieces, false, j.inline)
+	if end != nil {
+		v.Duration, v.Error = end.Duration.Milliseconds(), end.Error
+		up.Truncated = up.Truncated || up.Size < end.RequestBody.Size
+		down.Truncated = down.Truncated || down.Size < end.ResponseBody.Size
+		up.Size, down.Size = end.RequestBody.Size, end.ResponseBody.Size
+		v.Timestamp = seconds(end.Start.Add(end.Duration))
+	}
+	v.BodySize, v.BodyTruncated, v.bodyBytes = up.Size, up.Truncated, up.Data
+	v.Body, v.BodyEncoding = text(up.Data)
+	v.BodyBinary = IsBinary(up.Data)
+	v.ResponseSize, v.ResponseTruncated, v.respBytes = down.Size, down.Truncated, down.Data
+	*v.Response, v.ResponseEncoding = text(down.Data)
+	v.IsBinary = IsBinary(down.Data)
+}
+
+// IsBinary reports whether data is something else than text in UTF-8.
+func IsBinary(data []byte) bool {
+	return !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0
+}

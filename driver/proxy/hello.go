@@ -1,0 +1,116 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+)
+
+// askServer bounds how long a handshake with a device waits for the one with
+// the real server, which chooses the protocol.
+const askServer = 10 * time.Second
+
+// httpProtocols are the names in ALPN that our server speaks, by preference.
+var httpProtocols = []string{"h2", "http/1.1", "http/1.0"}
+
+func isHTTP(proto string) bool { return slices.Contains(httpProtocols, proto) }
+
+// deviceTLS makes the configuration for handshakes with devices. The one that a
+// handshake is done with depends on its ClientHello; this one keeps the keys
+// of session tickets for all.
+func (p *Proxy) deviceTLS() *tls.Config {
+	base := &tls.Config{
+		// The hybrid post-quantum exchange doubles the price of a handshake;
+		// a test proxy's traffic is its owner's to read anyway.
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
+		GetCertificate:   p.certificate,
+	}
+	// Where the protocol is chosen before, crypto/tls has nothing to refuse.
+	ready := map[string]*tls.Config{"": base}
+	for _, proto := range httpProtocols {
+		ready[proto] = withALPN(base, proto)
+	}
+	front := base.Clone()
+	front.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		c, _ := h.Conn.(*conn)
+		if c != nil {
+			c.limit, c.hearing = c.askedLimit(h), false
+		}
+		proto := p.chooseALPN(h, c)
+		cfg := ready[proto]
+		if cfg == nil {
+			cfg = withALPN(base, proto)
+		}
+		if c != nil && c.limit > 0 && slices.ContainsFunc(h.SupportedVersions, upToTLS12) {
+			cfg = cfg.Clone()
+			cfg.MaxVersion = tls.VersionTLS12
+		}
+		return cfg, nil
+	}
+	return front
+}
+
+func upToTLS12(version uint16) bool {
+	return tls.VersionTLS10 <= version && version <= tls.VersionTLS12
+}
+
+func withALPN(cfg *tls.Config, proto string) *tls.Config {
+	cfg = cfg.Clone()
+	cfg.NextProtos = []string{proto}
+	return cfg
+}
+
+// chooseALPN gives the protocol that a device is told, empty for none: the best
+// one that our server speaks, or, when the device offers none of those, the
+// choice of the real server.
+func (p *Proxy) chooseALPN(h *tls.ClientHelloInfo, c *conn) string {
+	for _, proto := range httpProtocols {
+		if slices.Contains(h.SupportedProtos, proto) && (proto != "h2" || canHTTP2(h) && (c == nil || c.limit == 0)) {
+			return proto
+		}
+	}
+	if c == nil || c.target == "" || p.cfg.Isolated || len(h.SupportedProtos) == 0 || slices.Contains(h.SupportedProtos, "h2") {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(h.Context(), askServer)
+	defer cancel()
+	server, err := p.upstream.dialTLS(ctx, c.serverKey(h.ServerName), h.SupportedProtos...)
+	if err != nil {
+		// What is inside may be HTTP all the same, and answered by a mock.
+		p.log.Debug("ALPN not asked for at the real server", slog.String("target", c.target), slog.Any("error", err))
+		return ""
+	}
+	c.early = server
+	return server.ConnectionState().NegotiatedProtocol
+}
+
+// canHTTP2 tells whether the handshake will agree on a cipher suite that HTTP/2
+// allows (RFC 9113 section 9.2.2): with TLS 1.3 always, with TLS 1.2 when the
+// device offers one with an ephemeral key exchange and AEAD.
+func canHTTP2(h *tls.ClientHelloInfo) bool {
+	if slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
+		return true
+	}
+	return slices.Contains(h.SupportedVersions, tls.VersionTLS12) && slices.ContainsFunc(h.CipherSuites, func(c uint16) bool {
+		switch c {
+		case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
+			return true
+		}
+		return false
+	})
+}
+
+// streamFault is nil for what follows from the end of a stream: our own close,
+// and a peer that leaves TLS without a goodbye.
+func streamFault(err error) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}

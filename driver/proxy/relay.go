@@ -1,0 +1,276 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+const (
+	// maxStream bounds what is kept of each direction of a stream, in bytes;
+	// pieceCost is what a piece costs beside its data.
+	maxStream = 2 << 20
+	pieceCost = 128
+	// pieceSize is how much of a stream is read at once, in bytes.
+	pieceSize = 16 << 10
+)
+
+// relay copies bytes between a device and the real server that are not HTTP,
+// and journals them.
+func (t *tunnel) relay() {
+	defer t.close()
+	p := t.p
+	if !p.take() {
+		return
+	}
+	defer p.taken.Done()
+	t.c.idleSince.Store(0)
+	if p.cfg.Isolated {
+		t.refuse("refused: the tunnel carries no HTTP, and nothing is connected to the real server here")
+		return
+	}
+	if t.server == nil {
+		var err error
+		if t.server, err = t.connect(context.Background()); err != nil {
+			t.refuse(err.Error())
+			return
+		}
+	}
+	if !p.track(t.server) {
+		return
+	}
+	defer p.untrack(t.server)
+	s := p.stream(t.entry())
+	s.note(t.first, true)
+	s.note(t.early, false)
+	if err := t.pass(); err != nil {
+		s.end(err.Error())
+		return
+	}
+	s.pipe(t.device, t.server)
+}
+
+// pass sends on what each side said before it was known where to.
+func (t *tunnel) pass() error {
+	if _, err := t.server.Write(t.first); err != nil {
+		return err
+	}
+	_, err := t.device.Write(t.early)
+	return err
+}
+
+// refuse journals a stream that is not connected, with what the device said.
+func (t *tunnel) refuse(why string) {
+	t.p.log.Warn("tunnel without HTTP not connected", slog.String("target", t.c.target), slog.String("error", why))
+	e := t.entry()
+	e.Origin, e.Error = exchange.FromProxy, why
+	s := t.p.stream(e)
+	s.note(t.first, true)
+	s.end(why)
+}
+
+// entry is that of the tunnel's stream.
+func (t *tunnel) entry() *capture.Entry {
+	e := &capture.Entry{
+		Kind: capture.TCP, Start: t.start, Client: peerOf(t.c).Addr, Conn: t.p.conned.Add(1),
+		Method: "TCP", Scheme: "tcp", Proto: capture.ProtoTCP, Authority: t.c.target, Origin: exchange.FromServer,
+	}
+	port := 80
+	if t.tls != nil {
+		e.Scheme, e.ClientTLS, e.SNI, port = "tls", agreed(t.tls), t.tls.ConnectionState().ServerName, 443
+	}
+	e.Host, e.Port = splitHostPort(t.c.target, port)
+	if t.server != nil {
+		e.Server = peerOf(t.server)
+	}
+	return e
+}
+
+// stream journals the bytes that pass between a device and a real server: its
+// entry at once, then the pieces, then its end. A nil stream journals nothing.
+type stream struct {
+	j     *capture.Sockets
+	entry capture.Entry
+
+	mu       sync.Mutex
+	up, down half
+	byClient bool // the device ended its half first
+	closed   bool
+	ended    bool
+}
+
+// half is one direction of a stream.
+type half struct {
+	size int64 // bytes that passed
+	cost int   // of what is kept
+	cut  bool  // some are not kept
+}
+
+// stream journals the beginning of one, nil where nobody is to see it.
+func (p *Proxy) stream(e *capture.Entry) *stream {
+	if p.cfg.Journal == nil {
+		return nil
+	}
+	seq := p.cfg.Journal.Add(e)
+	if p.cfg.Sockets == nil || seq == 0 {
+		return nil
+	}
+	return &stream{j: p.cfg.Sockets, entry: *e}
+}
+
+// half gives one direction; mu is held.
+func (s *stream) half(fromClient bool) *half {
+	if fromClient {
+		return &s.up
+	}
+	return &s.down
+}
+
+// note journals bytes of one direction as a piece, as far as there is room.
+func (s *stream) note(b []byte, fromClient bool) {
+	if s == nil || len(b) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.half(fromClient)
+	h.size += int64(len(b))
+	room := maxStream - h.cost - pieceCost
+	if room < len(b) {
+		h.cut = true
+	}
+	if room <= 0 || s.ended {
+		return
+	}
+	kept := append([]byte(nil), b[:min(len(b), room)]...)
+	h.cost += len(kept) + pieceCost
+	e := &capture.Entry{
+		Kind: capture.Message, Proto: capture.ProtoTCP, Start: time.Now(), Socket: s.entry.Seq, FromClient: fromClient,
+		Binary: capture.IsBinary(kept),
+	}
+	blob := capture.Blob{Size: int64(len(b)), Data: kept, Truncated: len(kept) < len(b)}
+	if fromClient {
+		e.RequestBody = blob
+	} else {
+		e.ResponseBody = blob
+	}
+	s.j.Add(e)
+}
+
+// full tells whether no more is kept of a direction.
+func (s *stream) full(fromClient bool) bool {
+	if s == nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.half(fromClient).cut
+}
+
+// count counts bytes that passed without a look.
+func (s *stream) count(n int64, fromClient bool) {
+	if s != nil {
+		s.mu.Lock()
+		s.half(fromClient).size += n
+		s.mu.Unlock()
+	}
+}
+
+// closing notes which side ended first.
+func (s *stream) closing(byClient bool) {
+	if s != nil {
+		s.mu.Lock()
+		if !s.closed {
+			s.closed, s.byClient = true, byClient
+		}
+		s.mu.Unlock()
+	}
+}
+
+// end journals that the stream is over; why is empty unless it failed.
+func (s *stream) end(why string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	e := s.entry
+	e.Kind, e.Socket, e.Duration, e.FromClient, e.Error = capture.SocketEnd, s.entry.Seq, time.Since(e.Start), s.byClient, why
+	e.RequestBody = capture.Blob{Size: s.up.size, Truncated: s.up.cut}
+	e.ResponseBody = capture.Blob{Size: s.down.size, Truncated: s.down.cut}
+	s.j.Add(&e)
+}
+
+// pipe copies both ways until both sides have ended, passing half-closes on,
+// and journals the end.
+func (s *stream) pipe(device, server net.Conn) {
+	done := make(chan error)
+	go func() { done <- s.copy(server, device, true) }()
+	err := s.copy(device, server, false)
+	if e := <-done; err == nil {
+		err = e
+	}
+	device.Close()
+	server.Close()
+	if err != nil {
+		s.end(err.Error())
+	} else {
+		s.end("")
+	}
+}
+
+// copy copies one way and passes the end on. An error ends the other way too,
+// which then fails as well: only the first one is given.
+func (s *stream) copy(dst, src net.Conn, fromClient bool) error {
+	err := s.transfer(dst, src, fromClient)
+	s.closing(fromClient)
+	if err != nil {
+		dst.Close()
+		src.Close()
+		return streamFault(err)
+	}
+	if h, ok := dst.(interface{ CloseWrite() error }); ok {
+		h.CloseWrite()
+	} else {
+		dst.Close()
+	}
+	return nil
+}
+
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+// transfer copies one way: piece by piece while they are kept, then by the
+// fastest way that there is.
+func (s *stream) transfer(dst, src net.Conn, fromClient bool) error {
+	buf := pieces.Get().(*[pieceSize]byte)
+	for !s.full(fromClient) {
+		n, err := src.Read(buf[:])
+		s.note(buf[:n], fromClient)
+		if n > 0 {
+			if _, werr := dst.Write(buf[:n]); err == nil {
+				err = werr
+			}
+		}
+		if err != nil {
+			pieces.Put(buf)
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+	pieces.Put(buf)
+	n, err := io.Copy(dst, src)
+	s.count(n, fromClient)
+	return err
+}
