@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -165,7 +166,11 @@ func (d *Driver) certificate(ctx context.Context, path string) ([]byte, error) {
 	if _, err := d.authority.get(ctx); ctx.Err() != nil {
 		return nil, err
 	}
-	return disk.Read(path, disk.MaxDocument)
+	pem, err := disk.Read(path, disk.MaxDocument)
+	if bytes.Contains(pem, []byte("PRIVATE KEY")) {
+		return nil, errorf(FailedPrecondition, "CA certificate %s: got a private key, want certificates only", path)
+	}
+	return pem, err
 }
 
 // Interface guards.

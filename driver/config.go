@@ -47,6 +47,9 @@ type Config struct {
 
 	// File is the document that the block stands in, for error messages.
 	File string `yaml:"-"`
+	// Named are the absolute paths of recordings that the owner names besides,
+	// on the command line: they may lie anywhere.
+	Named []string `yaml:"-"`
 }
 
 // Listen is the proxy's own address.

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 
 	"starproxy/builtins/state"
+	"starproxy/driver/access"
+	"starproxy/driver/ca"
 	"starproxy/driver/capture"
 	"starproxy/driver/web"
 )
@@ -32,6 +34,7 @@ type Driver struct {
 	sockets     *capture.Sockets // messages of WebSockets
 	authority   *authority
 	notes       *annotations
+	access      *access.Policy
 	uploads     *uploads // into the files directory
 	flowUploads *uploads // and into that of recordings
 
@@ -47,6 +50,9 @@ type Driver struct {
 type Options struct {
 	// Log gets what happens; nil drops it.
 	Log *slog.Logger
+	// Shared is what the drivers of one process know of each other; nil means
+	// that there is no other.
+	Shared *Shared
 }
 
 // New makes the driver of a proxy, which is not started. It opens the
@@ -66,7 +72,12 @@ func New(cfg Config, o Options) (*Driver, error) {
 	for i := range d.methods {
 		d.byName[d.methods[i].Name] = &d.methods[i]
 	}
-	d.mocks = newMocks(&d.cfg, d.state, d.log)
+	if o.Shared == nil {
+		o.Shared = NewShared()
+	}
+	o.Shared.Protect(ca.KeyPaths(d.cfg.Directories.Conf)...)
+	d.access = d.cfg.access(o.Shared)
+	d.mocks = newMocks(&d.cfg, d.access, d.state, d.log)
 	d.journal = capture.New(capture.Options{
 		MaxBytes: cfg.Capture.MaxBytes,
 		MaxSpool: cfg.Capture.MaxSpoolBytes,
@@ -76,8 +87,8 @@ func New(cfg Config, o Options) (*Driver, error) {
 	d.sockets = capture.NewSockets(d.journal, capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
 	d.notes = newAnnotations()
 	d.session = web.Secret()
-	d.uploads = newUploads(d.cfg.Directories.Files)
-	d.flowUploads = newUploads(d.cfg.Directories.Flows)
+	d.uploads = newUploads(d.cfg.Directories.Files, d.access)
+	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access)
 	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)
 	return d, nil
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"starproxy/builtins/disk"
 )
 
 // chunkSize is how much of a file goes into one message: in base64 it stays
@@ -45,23 +43,14 @@ func chunks(open func() (*os.File, error)) iter.Seq2[any, error] {
 	}
 }
 
-// openIn opens a regular file below dir; a name that leads out of it, or to
-// something else, is not local.
-func openIn(dir, name string) (f *os.File, local bool, err error) {
-	if !filepath.IsLocal(name) {
-		return nil, false, nil
+// openIn opens a regular file below dir, which the configuration names; invalid
+// is the error for what clients can't have, whether or not it is there.
+func (d *Driver) openIn(dir, name string, invalid error) (*os.File, error) {
+	f, _, err := d.access.Owned(dir).Open(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, invalid
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, true, err
-	}
-	defer root.Close()
-	f, _, err = disk.OpenIn(root, name)
-	switch {
-	case err == nil, errors.Is(err, fs.ErrNotExist):
-		return f, true, err
-	}
-	return nil, false, nil
+	return f, err
 }
 
 func (d *Driver) listFlowFiles(context.Context) (string, error) {
@@ -81,8 +70,8 @@ func (d *Driver) listFlowFiles(context.Context) (string, error) {
 		if !isRecording(e.Name()) {
 			continue
 		}
-		info, err := os.Stat(path)
-		if err != nil || !info.Mode().IsRegular() {
+		info, err := d.access.Owned(d.cfg.Directories.Flows).Stat(e.Name())
+		if err != nil {
 			continue // gone meanwhile, or not a recording
 		}
 		files = append(files, file{e.Name(), path, info.Size(), info.ModTime().Local().Format("2006-01-02T15:04:05")})
@@ -92,11 +81,8 @@ func (d *Driver) listFlowFiles(context.Context) (string, error) {
 
 func (d *Driver) getFlowFile(_ context.Context, name string) (iter.Seq2[any, error], error) {
 	return chunks(func() (*os.File, error) {
-		f, local, err := openIn(d.cfg.Directories.Flows, name)
-		switch {
-		case !local:
-			return nil, errorf(InvalidArgument, "Invalid flow file name: '%s'", name)
-		case errors.Is(err, fs.ErrNotExist):
+		f, err := d.openIn(d.cfg.Directories.Flows, name, errorf(InvalidArgument, "Invalid flow file name: '%s'", name))
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil, errorf(Internal, "Flow file not found: %s", name)
 		}
 		return f, err
@@ -116,11 +102,8 @@ func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any,
 				}
 			}
 		}
-		f, local, err := openIn(dir, name)
-		switch {
-		case !local:
-			return nil, errorf(InvalidArgument, "Invalid file path: %s", path)
-		case errors.Is(err, fs.ErrNotExist):
+		f, err := d.openIn(dir, name, errorf(InvalidArgument, "Invalid file path: %s", path))
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil, errorf(NotFound, "Captured file not found: %s", path)
 		}
 		return f, err

@@ -94,7 +94,7 @@ func (d *Driver) refuse(mode, replayFile string, port int) (string, error) {
 		if replayFile == "" {
 			return "Error: replay_file is required for replay mode", nil
 		}
-		if path := d.replayFile(replayFile); !exists(path) {
+		if path, ok := d.replayFile(replayFile); !ok {
 			return "Replay file not found: " + path, nil
 		}
 	}
@@ -126,7 +126,7 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 		}
 		cfg.Isolated = d.cfg.Unmatched == Reject
 	case modeReplay:
-		r.replayFile = d.replayFile(replayFile)
+		r.replayFile, _ = d.replayFile(replayFile)
 		if r.replay, err = d.cfg.Replay.open(r.replayFile); err != nil {
 			return "Failed to start: " + err.Error(), nil
 		}

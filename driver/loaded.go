@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"starproxy/builtins/disk"
+	"starproxy/driver/access"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 )
@@ -17,6 +19,7 @@ import (
 type loaded struct {
 	source string // the Source.Name of its endpoints
 	path   string // the file; empty for a text
+	owned  bool   // the configuration names the file, or whoever runs the process
 	name   string // of the text
 	text   []byte
 
@@ -32,6 +35,7 @@ func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
 	if l.path == "" {
 		return scenario.Parse(l.name, l.text, env)
 	}
+	env.Owned = l.owned
 	return scenario.Load(l.path, env)
 }
 
@@ -129,11 +133,8 @@ func (m *mocks) tell() {
 // configured loads the scenario of the configuration. One that is not there
 // yet is waited for: the stock driver starts without it too.
 func (m *mocks) configured() ([]*mock.Endpoint, *loaded, error) {
-	path := m.cfg.MockScenario
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(m.cfg.Directories.Mocks, path)
-	}
-	l := &loaded{path: path, source: path, files: append(scenarioFiles(path), path)}
+	path := m.cfg.scenarioPath()
+	l := &loaded{path: path, owned: true, source: path, files: append(scenarioFiles(path), path)}
 	eps, err := l.open(m.env())
 	if errors.Is(err, fs.ErrNotExist) {
 		l.fault = fmt.Errorf("mock_scenario %s: no such file", path)
@@ -143,32 +144,44 @@ func (m *mocks) configured() ([]*mock.Endpoint, *loaded, error) {
 	return eps, l, err
 }
 
+// scenarioPath is where the configured scenario lies.
+func (c *Config) scenarioPath() string {
+	if filepath.IsAbs(c.MockScenario) {
+		return c.MockScenario
+	}
+	return filepath.Join(c.Directories.Mocks, c.MockScenario)
+}
+
 // scenarioFile finds the file that a caller means; text says why there is none.
+// Of a path outside of the directories of the configuration it is the same
+// whether or not there is something.
 func (d *Driver) scenarioFile(name string) (path, text string) {
 	base := d.cfg.Directories.Mocks
 	path = name
-	relative := !filepath.IsAbs(name)
-	if relative {
+	within := d.access
+	if !filepath.IsAbs(name) {
 		path = filepath.Join(base, name)
+		within = access.New([]string{base}, nil)
 		if name != "" && !filepath.IsLocal(name) {
 			return "", "Invalid scenario path: must be within " + base
 		}
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = scenarioIn(path)
-	}
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return "", "Scenario file not found: " + path
-	}
-	if relative {
-		if root, err := filepath.EvalSymlinks(base); err == nil {
-			if rel, err := filepath.Rel(root, real); err != nil || !filepath.IsLocal(rel) {
-				return "", "Invalid scenario path: must be within " + base
-			}
+	_, err := within.Dir(path)
+	if err == nil {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			path = scenarioIn(path)
 		}
+		_, err = within.Resolve(path)
 	}
-	return path, ""
+	switch {
+	case err == nil || errors.As(err, new(disk.KindError)): // what it is then, loading it says
+		return path, ""
+	case errors.Is(err, access.ErrOutside) && within != d.access:
+		return "", "Invalid scenario path: must be within " + base
+	case errors.Is(err, access.ErrOutside):
+		d.log.Warn("scenario not loaded: its path lies outside of the directories of the configuration", "path", path)
+	}
+	return "", "Scenario file not found: " + path
 }
 
 // scenarioFiles are what may be the scenario of a directory, the usual one first.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"starproxy/builtins/state"
+	"starproxy/driver/access"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 	"starproxy/script"
@@ -22,6 +23,7 @@ const configSource = "exporter configuration"
 // loaded scenario, those of the configuration. They outlive starts and stops.
 type mocks struct {
 	cfg    *Config
+	access *access.Policy
 	log    *slog.Logger
 	table  *mock.Table
 	script *script.Host // of templates, rules and sequences
@@ -37,13 +39,13 @@ type mocks struct {
 	closed  bool
 }
 
-func newMocks(cfg *Config, s *state.Store, log *slog.Logger) *mocks {
+func newMocks(cfg *Config, p *access.Policy, s *state.Store, log *slog.Logger) *mocks {
 	host := script.New(script.Options{
 		State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge,
 		MaxSteps: uint64(cfg.Scripts.MaxSteps), MaxTime: cfg.Scripts.maxTime(), MaxBody: cfg.Scripts.MaxBody,
-		MaxMemory: uint64(cfg.Scripts.MaxMemory),
+		MaxMemory: uint64(cfg.Scripts.MaxMemory), Secret: p.Secret,
 	})
-	return &mocks{cfg: cfg, log: log, table: mock.NewTable(), script: host, addons: scenario.NewAddons(host, log)}
+	return &mocks{cfg: cfg, access: p, log: log, table: mock.NewTable(), script: host, addons: scenario.NewAddons(host, log)}
 }
 
 // env is what endpoints are compiled with.
@@ -51,6 +53,7 @@ func (m *mocks) env() scenario.Env {
 	return scenario.Env{
 		FilesDir:  m.cfg.Directories.Files,
 		AddonsDir: m.cfg.Directories.Addons,
+		Access:    m.access,
 		Addons:    m.addons,
 		Script:    m.script,
 		Log:       m.log,

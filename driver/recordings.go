@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/access"
 	"starproxy/driver/capture"
 	"starproxy/driver/flow"
 	"starproxy/driver/mock"
@@ -134,12 +137,22 @@ func (r *Replay) open(path string) (*flow.Replay, error) {
 // isolated tells that nothing in replay mode may reach a real server.
 func (r *Replay) isolated() bool { return r.Misses != Misses(Passthrough) }
 
-// replayFile is the recording that a caller means.
-func (d *Driver) replayFile(name string) string {
-	if filepath.IsAbs(name) {
-		return name
+// replayFile is the recording that a caller means, and whether there is one
+// that he may have.
+func (d *Driver) replayFile(name string) (path string, ok bool) {
+	path = name
+	if !filepath.IsAbs(name) {
+		path = filepath.Join(d.cfg.Directories.Flows, name)
 	}
-	return filepath.Join(d.cfg.Directories.Flows, name)
+	if slices.Contains(d.cfg.Named, filepath.Clean(path)) {
+		_, err := os.Stat(path)
+		return path, err == nil
+	}
+	_, err := d.access.Resolve(path)
+	if errors.Is(err, access.ErrOutside) {
+		d.log.Warn("recording not replayed: its path lies outside of the directories of the configuration", "path", path)
+	}
+	return path, err == nil || errors.As(err, new(disk.KindError)) // what it is then, opening it says
 }
 
 // isRecording tells by its name whether a file is one that can be replayed.

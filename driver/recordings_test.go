@@ -499,6 +499,7 @@ func TestReplayOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, func(cfg *Config) {
+				cfg.Named = []string{file}
 				if c.change != nil {
 					c.change(&cfg.Replay)
 				}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"starproxy/driver/access"
 )
 
 const (
@@ -43,9 +45,12 @@ type incoming struct {
 	size       int64
 }
 
-// receive begins a file at path below dir.
-func receive(dir, path string) (*incoming, error) {
+// receive begins a file at path below dir, where policy allows it.
+func receive(dir, path string, policy *access.Policy) (*incoming, error) {
 	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") || strings.Contains(path, "\x00") {
+		return nil, errUploadPath
+	}
+	if !policy.Writable(dir, path) {
 		return nil, errUploadPath
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -132,7 +137,7 @@ func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string
 	if err != nil {
 		return "", errorf(InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
 	}
-	in, err := receive(d.cfg.Directories.Files, path)
+	in, err := receive(d.cfg.Directories.Files, path, d.access)
 	if err == nil {
 		if err = in.write(data); err == nil {
 			err = in.commit()
@@ -155,7 +160,8 @@ func uploaded(path string, size int64) string {
 
 // uploads are the files that come in parts, by the ids that callers gave them.
 type uploads struct {
-	dir string
+	dir    string
+	access *access.Policy
 
 	mu     sync.Mutex
 	files  map[string]*upload
@@ -169,7 +175,9 @@ type upload struct {
 	idle *time.Timer
 }
 
-func newUploads(dir string) *uploads { return &uploads{dir: dir, files: map[string]*upload{}} }
+func newUploads(dir string, p *access.Policy) *uploads {
+	return &uploads{dir: dir, access: p, files: map[string]*upload{}}
+}
 
 // close gives up what is not whole.
 func (u *uploads) close() {
@@ -206,7 +214,7 @@ func (u *uploads) begin(id, path string) (*upload, error) {
 	if len(u.files) == maxUploads {
 		return nil, errorf(FailedPrecondition, "%d other files are being uploaded, which is the most", maxUploads)
 	}
-	in, err := receive(u.dir, path)
+	in, err := receive(u.dir, path, u.access)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -41,6 +42,9 @@ type Options struct {
 	Merge func(target any, patch map[string]any) any
 	// Answering is how answers are made; a handler may have its own.
 	Answering Answering
+	// Secret reports whether a file is one that scripts can't load, such as a
+	// private key; nil means that none is.
+	Secret func(fs.FileInfo) bool
 	// MaxSteps bounds the computation of one call between waits, in steps of
 	// the interpreter; 0 means DefaultMaxSteps.
 	MaxSteps uint64
@@ -69,6 +73,7 @@ type Host struct {
 	maxSteps uint64
 	maxTime  time.Duration
 	memory   *memory
+	secret   func(fs.FileInfo) bool
 
 	answering Answering
 	scripts   starlark.StringDict // the names that scripts start with
@@ -112,6 +117,7 @@ func New(o Options) *Host {
 		maxSteps:  DefaultMaxSteps,
 		maxTime:   DefaultMaxTime,
 		memory:    newMemory(o.MaxMemory),
+		secret:    o.Secret,
 		scripts:   builtins.Names(builtins.Everywhere),
 		templates: builtins.Names(builtins.Templates),
 		stdlib:    map[string]*module{},

@@ -177,7 +177,15 @@ func (l *loader) resolve(from, name string) (string, error) {
 func (l *loader) read(file string) ([]byte, error) {
 	name := filepath.FromSlash(file)
 	l.files = append(l.files, filepath.Join(l.root, name))
-	return disk.ReadIn(l.dir, name, maxSource)
+	f, info, err := disk.OpenIn(l.dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if secret := l.host.secret; secret != nil && secret(info) {
+		return nil, fs.ErrNotExist
+	}
+	return disk.ReadAll(f, info, maxSource)
 }
 
 // reason is an error of the file system without the path, which others tell.

@@ -92,7 +92,7 @@ func ReadInput(path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, info, max)
+	return ReadAll(f, info, max)
 }
 
 // handedOver reports whether path names a descriptor of this process.
@@ -160,12 +160,12 @@ func read(p place, name string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, info, max)
+	return ReadAll(f, info, max)
 }
 
-// readAll reads at most max bytes. It does not rely on the size that the file
+// ReadAll reads an open file with at most max bytes. It does not rely on the size that the file
 // tells, which may change meanwhile and is 0 for files in /proc.
-func readAll(f *os.File, info fs.FileInfo, max int64) ([]byte, error) {
+func ReadAll(f *os.File, info fs.FileInfo, max int64) ([]byte, error) {
 	if info.Size() > max {
 		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: SizeError(max)}
 	}

@@ -38,6 +38,11 @@ const (
 // to devices.
 func CertPath(dir string) string { return filepath.Join(dir, certFile) }
 
+// KeyPaths are the files of a CA kept in dir that hold its private key.
+func KeyPaths(dir string) []string {
+	return []string{filepath.Join(dir, caFile), filepath.Join(dir, caP12File)}
+}
+
 // Authority signs leaf certificates with a CA that devices trust.
 type Authority struct {
 	dir   string

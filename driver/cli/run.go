@@ -101,6 +101,11 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 
 // apply puts the flags about one proxy into the configuration.
 func (c *runCmd) apply(proxies []*exporter.Node) error {
+	if filepath.IsAbs(c.ReplayFile) {
+		for _, p := range proxies {
+			p.Driver.Named = append(p.Driver.Named, filepath.Clean(c.ReplayFile))
+		}
+	}
 	if c.Scenario == "" && c.Port == 0 {
 		return nil
 	}

@@ -46,6 +46,7 @@ type Exporter struct {
 	log    *slog.Logger
 	ring   *logRing
 	status *sessionStatus
+	shared *driver.Shared
 
 	session uuid.UUID
 	items   []item
@@ -82,6 +83,7 @@ func New(config *Config, o Options) (*Exporter, error) {
 		items:   items,
 		ids:     map[*Node]uuid.UUID{},
 		served:  map[uuid.UUID]instance{},
+		shared:  driver.NewShared(),
 	}
 	e.closing, e.shut = context.WithCancel(context.Background())
 	e.log = slog.New(&logHandler{ring: e.ring, source: pb.LogSource_LOG_SOURCE_SYSTEM, next: o.Log.Handler()})
@@ -96,7 +98,7 @@ func New(config *Config, o Options) (*Exporter, error) {
 			continue
 		}
 		log := slog.New(&logHandler{ring: e.ring, source: pb.LogSource_LOG_SOURCE_DRIVER, driverType: "network", next: o.Log.Handler()})
-		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path)})
+		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: e.shared})
 		if err != nil {
 			e.shut()
 			return nil, errors.Join(it.node.placed("export.%s: %w", it.path, err), e.closeDrivers())

@@ -207,6 +207,7 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 			return nil, fmt.Errorf("listen on tcp: certificate %s with key %s: %w", o.CertFile, o.KeyFile, err)
 		}
 		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
+		e.shared.Protect(o.KeyFile)
 	}
 	if o.Passphrase != "" {
 		g := newGuard(o.Passphrase)

@@ -4,25 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
-	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/access"
 )
 
-// NewFile answers with a file below dir, opened anew for every request and
-// streamed from disk. The name can't lead out of dir, by symbolic links neither.
+// NewFile answers with a file in dir or below, opened anew for every request and
+// streamed from disk.
 //
 // Status 0 is 200. A 200 carries a strong ETag, Last-Modified and Accept-Ranges,
 // and is a 304, 412, 206 or 416 where the request's conditions and Range ask for
 // it. An empty contentType is guessed by [ContentType]; h goes over all of these.
 // What can't be opened is answered with 500 and a JSON error.
-func NewFile(dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
+func NewFile(dir access.Dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
 	f := &file{dir: dir, name: name, status: status, delay: delay}
 	f.header, f.names = exchange.Spelling(h)
 	if f.header["Etag"] == nil {
@@ -46,11 +44,12 @@ func NewFile(dir, name string, status int, h http.Header, contentType string, de
 }
 
 type file struct {
-	dir, name string
-	status    int
-	header    http.Header
-	names     map[string]string
-	delay     time.Duration
+	dir    access.Dir
+	name   string
+	status int
+	header http.Header
+	names  map[string]string
+	delay  time.Duration
 }
 
 func (f *file) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
@@ -66,7 +65,7 @@ func (f *file) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Respo
 }
 
 func (f *file) answer(r *exchange.Request) (*exchange.Response, error) {
-	opened, info, err := openBelow(f.dir, f.name)
+	opened, info, err := f.dir.Open(f.name)
 	if err != nil {
 		return nil, err
 	}
@@ -127,16 +126,6 @@ func cut(res *exchange.Response, opened *os.File, size int64, header string) {
 		res.Header["Content-Type"] = []string{"multipart/byteranges; boundary=" + body.boundary}
 		res.Body = body
 	}
-}
-
-// openBelow opens a regular file that lies below dir.
-func openBelow(dir, name string) (*os.File, fs.FileInfo, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer root.Close()
-	return disk.OpenIn(root, filepath.FromSlash(name))
 }
 
 // Interface guards.

@@ -72,7 +72,7 @@ func fileHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	d.checkFile(name)
-	return withHeaders(mock.NewFile(d.c.env.FilesDir, name, a.status, a.header, a.typ, a.delay), a.templates), nil
+	return withHeaders(mock.NewFile(d.c.files, name, a.status, a.header, a.typ, a.delay), a.templates), nil
 }
 
 func templateHandler(d *definition) (exchange.Handler, error) {

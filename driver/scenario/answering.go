@@ -16,9 +16,9 @@ import (
 func Answering(env Env) *script.Answering { return newCompiler(env, mock.Source{}, "").answering() }
 
 func (c *compiler) answering() *script.Answering {
-	dir := c.env.FilesDir
+	dir := c.files
 	how := &script.Answering{
-		Defaults: builtins.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency, FilesDir: dir},
+		Defaults: builtins.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency, FilesDir: c.env.FilesDir},
 		Compile:  c.answer,
 	}
 	how.File = func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler {

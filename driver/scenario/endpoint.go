@@ -8,6 +8,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/access"
 	"starproxy/driver/mock"
 )
 
@@ -65,6 +66,8 @@ type compiler struct {
 	src mock.Source
 	// dir is where the document lies, empty when it was sent.
 	dir string
+	// files is the directory env.FilesDir.
+	files access.Dir
 	// answers are the values of nodes that stand for functions.
 	answers map[*yaml.Node]starlark.Value
 	// quiet keeps warnings to itself.
@@ -75,7 +78,11 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 	if env.DefaultContentType == "" {
 		env.DefaultContentType = "application/json"
 	}
-	return &compiler{env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
+	c := &compiler{env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
+	if env.FilesDir != "" {
+		c.files = env.Access.Owned(env.FilesDir)
+	}
+	return c
 }
 
 // endpoints compiles a map key → definition; config is a setting among them

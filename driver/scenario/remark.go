@@ -1,9 +1,10 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func (d *definition) checkFile(name string) {
 	if info, err := os.Stat(dir); dir == "" || err != nil || !info.IsDir() {
 		return
 	}
-	if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); os.IsNotExist(err) {
+	if _, err := d.c.files.Stat(name); errors.Is(err, fs.ErrNotExist) {
 		d.c.warn(d.get("file"), "%s: no file %q in %s", d.path, name, dir)
 	}
 }

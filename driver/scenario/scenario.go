@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"starproxy/builtins/disk"
+	"starproxy/driver/access"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -29,6 +30,12 @@ type Env struct {
 	FilesDir string
 	// AddonsDir is where the scripts that "addon:" names lie.
 	AddonsDir string
+	// Access says which files a document may reach; nil sets no bounds but
+	// those of [Parse]. Files of FilesDir and AddonsDir are reached in any case.
+	Access *access.Policy
+	// Owned says that the owner of the exporter named the document that is
+	// loaded: it, and the directories of its config block, may lie anywhere.
+	Owned bool
 	// DefaultLatency is the delay of a response without latency_ms; default none.
 	DefaultLatency time.Duration
 	// DefaultContentType is the type of a response without content_type;
@@ -77,7 +84,7 @@ func Load(path string, env Env) (*Scenario, error) {
 	if isScript(path) {
 		return loadScript(path, env)
 	}
-	data, err := disk.Read(path, maxBytes)
+	data, err := env.readFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +97,9 @@ func Load(path string, env Env) (*Scenario, error) {
 }
 
 // Parse reads a scenario that somebody sent; filename decides between YAML and
-// JSON and is used in errors. Directories in its config block count only
-// within those of env, so that a sender can't read others; the log warns.
+// JSON and is used in errors. Directories in its config block count only where
+// env.Access allows them, or, without that, within those of env, so that a
+// sender can't read others; the log warns.
 func Parse(filename string, data []byte, env Env) (*Scenario, error) {
 	if isScript(filename) {
 		return parseScript(filename, data, env)
@@ -115,6 +123,27 @@ func find(path string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("scenario directory %s has no %s: %w", path, strings.Join(documentNames(), ", "), fs.ErrNotExist)
+}
+
+// policy says which files Load may read.
+func (e *Env) policy() *access.Policy {
+	if e.Owned {
+		return nil
+	}
+	return e.Access
+}
+
+func (e *Env) readFile(path string) ([]byte, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	f, info, err := e.policy().Open(abs)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return disk.ReadAll(f, info, maxBytes)
 }
 
 // parse compiles a document; dir is where it lies, empty when it was sent.

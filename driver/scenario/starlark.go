@@ -25,8 +25,12 @@ func loadScript(path string, env Env) (*Scenario, error) {
 		return nil, &Error{File: path, Message: "nothing here runs scripts"}
 	}
 	real := path
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		if real, err = filepath.EvalSymlinks(path); err != nil {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 || env.policy() != nil {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		if real, err = env.policy().Resolve(abs); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/driver/access"
 	"starproxy/driver/mock"
 )
 
@@ -89,33 +90,41 @@ func (c *compiler) configure(n *yaml.Node) error {
 		c.env.DefaultContentType = cfg.DefaultContentType
 	}
 	if cfg.FilesDir != "" {
-		c.env.FilesDir = c.directory(cfg.FilesDir, c.env.FilesDir, field(n, "files_dir"))
+		if dir, ok := c.directory(cfg.FilesDir, c.env.FilesDir, field(n, "files_dir")); ok {
+			c.env.FilesDir, c.files = dir.String(), dir
+		}
 	}
 	if cfg.AddonsDir != "" {
-		c.env.AddonsDir = c.directory(cfg.AddonsDir, c.env.AddonsDir, field(n, "addons_dir"))
+		if dir, ok := c.directory(cfg.AddonsDir, c.env.AddonsDir, field(n, "addons_dir")); ok {
+			c.env.AddonsDir = dir.String()
+		}
 	}
 	return nil
 }
 
 // directory resolves a directory of the config block; base is the driver's own.
-// A sender's files are uploaded below base, and he is not to read what lies
-// elsewhere: a directory outside, as scenarios written for another machine
-// name it, is base itself.
-func (c *compiler) directory(dir, base string, at *yaml.Node) string {
+// Relative ones are relative to the document, or to base when it was sent. A
+// directory that the policy does not allow, as scenarios written for another
+// machine name it, is not used: base stays, and the log warns.
+func (c *compiler) directory(name, base string, at *yaml.Node) (access.Dir, bool) {
+	path, policy := name, c.env.Access
 	switch {
-	case c.dir != "" && filepath.IsAbs(dir):
-		return dir
+	case filepath.IsAbs(path):
 	case c.dir != "":
-		return filepath.Join(c.dir, dir)
-	case !filepath.IsAbs(dir):
-		dir = filepath.Join(base, dir)
+		path = filepath.Join(c.dir, path)
+	default:
+		path = filepath.Join(base, path)
 	}
-	if rel, err := filepath.Rel(base, dir); err != nil || !filepath.IsLocal(rel) {
-		if c.env.Log != nil {
-			c.env.Log.Warn("scenario was sent, not read from disk: its directory lies outside and is not used",
-				"scenario", c.src.Name, "line", at.Line, "directory", dir, "used", base)
-		}
-		return base
+	switch {
+	case c.dir != "" && (c.env.Owned || policy == nil):
+		return policy.Owned(path), true
+	case policy == nil:
+		policy = access.New([]string{base}, nil)
 	}
-	return dir
+	dir, err := policy.Dir(path)
+	if err != nil && c.env.Log != nil {
+		c.env.Log.Warn("scenario: its directory lies outside of those of the configuration and is not used",
+			"scenario", c.src.Name, "line", at.Line, "directory", name, "used", base)
+	}
+	return dir, err == nil
 }
