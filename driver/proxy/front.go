@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -130,6 +131,10 @@ func (c *frontConn) Read(b []byte) (int, error) {
 		if n == 0 {
 			return 0, err
 		}
+		if b[0] == recordHandshake && len(c.head) == 0 {
+			c.takeTLS(b[:n])
+			return 0, io.EOF
+		}
 		k := c.state.scan(b[:n])
 		if k < n {
 			c.rest = append([]byte(nil), b[k:n]...)
@@ -187,9 +192,11 @@ func (c *frontConn) takeOver(target string) bool {
 	if !c.taken.CompareAndSwap(false, true) {
 		return false
 	}
-	nc := &conn{TCPConn: c.TCPConn, p: c.p, target: target, pre: c.rest}
-	if target == "" {
+	nc := c.p.newConn(c.TCPConn, c.TCPConn, c.rest)
+	if nc.target = target; target == "" {
 		nc.pre = append(c.head, c.rest...)
+	} else {
+		nc.depth = 1
 	}
 	c.head, c.rest = nil, nil
 	c.p.untrack(c)
@@ -198,6 +205,20 @@ func (c *frontConn) takeOver(target string) bool {
 		c.p.admit(nc)
 	}
 	return true
+}
+
+// takeTLS makes a connection ours that begins with a TLS handshake: a device
+// speaks TLS to the proxy port.
+func (c *frontConn) takeTLS(first []byte) {
+	if !c.taken.CompareAndSwap(false, true) {
+		return
+	}
+	nc := c.p.newConn(c.TCPConn, c.TCPConn, bytes.Clone(first))
+	c.p.untrack(c)
+	if c.p.track(nc) {
+		nc.SetDeadline(time.Time{})
+		go c.p.secure(nc)
+	}
 }
 
 // headState finds the blank line that ends a header block.

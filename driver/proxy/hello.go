@@ -67,10 +67,11 @@ func withALPN(cfg *tls.Config, proto string) *tls.Config {
 
 // chooseALPN gives the protocol that a device is told, empty for none: the best
 // one that our server speaks, or, when the device offers none of those, the
-// choice of the real server.
+// choice of the real server. TLS to the proxy port carries no HTTP/2: there is
+// no CONNECT over it here.
 func (p *Proxy) chooseALPN(h *tls.ClientHelloInfo, c *conn) string {
 	for _, proto := range httpProtocols {
-		if slices.Contains(h.SupportedProtos, proto) && (proto != "h2" || canHTTP2(h) && (c == nil || c.limit == 0)) {
+		if slices.Contains(h.SupportedProtos, proto) && (proto != "h2" || canHTTP2(h) && (c == nil || c.limit == 0 && c.target != "")) {
 			return proto
 		}
 	}

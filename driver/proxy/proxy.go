@@ -185,7 +185,7 @@ func (p *Proxy) Close(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	for _, c := range rest { // still in front, being told apart, or hijacked
-		c.Close()
+		cut(c)
 	}
 	p.upstream.close()
 	gone := make(chan struct{})
@@ -292,8 +292,17 @@ func (p *Proxy) sweep(before time.Time) {
 	}
 	p.mu.Unlock()
 	for _, c := range old {
-		c.Close()
+		c.cut()
 	}
+}
+
+// cut closes a connection without waiting for its peer.
+func cut(c io.Closer) {
+	if c, ok := c.(interface{ cut() error }); ok {
+		c.cut()
+		return
+	}
+	c.Close()
 }
 
 // isSelf tells whether addr is the proxy's own: forwarding there would go

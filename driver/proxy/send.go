@@ -268,10 +268,10 @@ func (c *sender) Break(last []byte, reset bool) error {
 	if !reset {
 		return cl.conn.Close()
 	}
-	if l, ok := cl.socket.(interface{ SetLinger(int) error }); ok {
-		l.SetLinger(0)
+	if c, ok := cl.socket.(*conn); ok {
+		return c.reset() // a TLS goodbye would come before the reset
 	}
-	return cl.socket.Close() // a TLS goodbye would come before the reset
+	return cl.socket.Close()
 }
 
 var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}

@@ -40,12 +40,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodConnect {
-		p.connectAgain(w, r)
+		p.connect(w, r, cl)
 		return
 	}
 	s := &serving{p: p, w: w, r: r, cl: cl}
 	if why := s.read(); why != "" {
-		s.refuse(why)
+		p.refuse(w, cl, r, why)
 		return
 	}
 	res := s.answer()
@@ -159,14 +159,6 @@ func (s *serving) respond(ctx context.Context) (res *exchange.Response, err erro
 	return s.p.cfg.Handler.Respond(ctx, &s.x)
 }
 
-// refuse answers a request that is no exchange.
-func (s *serving) refuse(why string) {
-	if s.r.ProtoMajor == 1 {
-		s.w.Header().Set("Connection", "close")
-	}
-	http.Error(s.w, why, http.StatusBadRequest)
-}
-
 // journal adds the entry. The device gets the last byte after it is there, so
 // that a test which has its answer also finds its request captured.
 func (s *serving) journal(res *exchange.Response) {
@@ -221,31 +213,6 @@ func (p *Proxy) journal(e *capture.Entry) {
 		defer p.cfg.Journal.Unhold(e)
 	}
 	p.cfg.Journal.Add(e)
-}
-
-// connectAgain serves a CONNECT that comes on a kept connection, after plain
-// requests that our server answered.
-func (p *Proxy) connectAgain(w http.ResponseWriter, r *http.Request) {
-	nc, rw, err := http.NewResponseController(w).Hijack()
-	c, ok := nc.(*conn)
-	if err != nil || !ok {
-		http.Error(w, "CONNECT inside a tunnel", http.StatusBadRequest)
-		return
-	}
-	if n := rw.Reader.Buffered(); n > 0 {
-		b, _ := rw.Peek(n)
-		c.pre = append(append([]byte(nil), b...), c.pre...)
-	}
-	c.SetDeadline(time.Time{})
-	if _, err := c.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
-		c.Close()
-		return
-	}
-	next := &conn{TCPConn: c.TCPConn, p: p, pre: c.pre, target: r.Host}
-	p.untrack(c)
-	if p.track(next) {
-		p.admit(next)
-	}
 }
 
 // originForm cuts scheme and authority off an absolute URI, escapes untouched.

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -23,84 +22,6 @@ import (
 // speakFirst is how long a client may stay silent in a tunnel before we let
 // the server speak first, as it does in SMTP or SSH.
 const speakFirst = 2 * time.Second
-
-// conn is a client connection that has been handed over: the bytes that were
-// read already, then the socket.
-type conn struct {
-	*net.TCPConn
-	p      *Proxy
-	pre    []byte
-	target string // host:port of the CONNECT, empty for plain requests
-	once   sync.Once
-	early  net.Conn // the real server, when a handshake had to ask it
-
-	heard   []byte // read in the handshake so far
-	hearing bool
-	limit   int  // of the records that the device takes, 0 for none
-	plain   bool // our records are not encrypted yet
-
-	note      headNote     // of plain requests
-	idleSince atomic.Int64 // Unix nanoseconds, 0 while a request is served
-}
-
-func (c *conn) Read(b []byte) (int, error) {
-	if len(c.pre) > 0 {
-		n := copy(b, c.pre)
-		if c.pre = c.pre[n:]; len(c.pre) == 0 {
-			c.pre = nil
-		}
-		c.note.add(b[:n])
-		return n, nil
-	}
-	n, err := c.TCPConn.Read(b)
-	c.note.add(b[:n])
-	if c.hearing && len(c.heard) < maxHello {
-		c.heard = append(c.heard, b[:n]...)
-	}
-	return n, err
-}
-
-// Write sends bytes, in our part of a handshake in records as short as the
-// device wants them.
-func (c *conn) Write(b []byte) (int, error) {
-	if c.limit == 0 || !c.plain {
-		return c.TCPConn.Write(b)
-	}
-	if _, err := c.TCPConn.Write(splitRecords(b, c.limit, &c.plain)); err != nil {
-		return 0, err
-	}
-	return len(b), nil
-}
-
-// WriteTo keeps the embedded connection's own from skipping pre.
-func (c *conn) WriteTo(w io.Writer) (n int64, err error) {
-	if len(c.pre) > 0 {
-		m, err := w.Write(c.pre)
-		c.pre = nil
-		if n = int64(m); err != nil {
-			return n, err
-		}
-	}
-	m, err := c.TCPConn.WriteTo(w)
-	return n + m, err
-}
-
-// ReadFrom sends a body by the fastest way that its source allows.
-func (c *conn) ReadFrom(r io.Reader) (int64, error) {
-	if m, ok := r.(*mover); ok {
-		return m.moveTo(c.TCPConn)
-	}
-	return c.TCPConn.ReadFrom(r)
-}
-
-func (c *conn) Close() error {
-	err := net.ErrClosed
-	c.once.Do(func() {
-		c.p.untrack(c)
-		err = c.TCPConn.Close()
-	})
-	return err
-}
 
 // client is what an exchange needs to know of its connection.
 type client struct {
@@ -136,17 +57,17 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 	}
 	cl.socket = nc
 	cl.addr = peerOf(nc).Addr
-	cl.plain = !ok
-	if c, ok := nc.(*conn); ok && cl.plain {
-		cl.note = &c.note
+	c, ours := nc.(*conn)
+	if !ours {
+		return context.WithValue(ctx, clientKey{}, cl)
+	}
+	if cl.id = c.p.conned.Add(1); !ok {
+		cl.plain, cl.note = c.bare(), &c.note
 	}
 	if cl.note != nil && cl.note.never {
 		cl.note = nil
 	}
-	if c, ok := nc.(*conn); ok {
-		cl.id = c.p.conned.Add(1)
-	}
-	if c, ok := nc.(*conn); ok && c.target != "" {
+	if c.target != "" {
 		cl.target = c.target
 		scheme := "http"
 		if cl.tls {
@@ -365,9 +286,12 @@ func (t *tunnel) intercept() {
 
 // certificate is the TLS configuration's GetCertificate.
 func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if p.cfg.CA == nil {
+		return nil, errors.New("there is no certificate authority")
+	}
 	host := ""
 	if c, ok := h.Conn.(*conn); ok {
-		host, _ = splitHostPort(c.target, 443)
+		host, _ = c.meant()
 	}
 	return p.cfg.CA.Certificate(h, host)
 }
@@ -384,8 +308,8 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
 		text = "the device broke the TLS handshake off with an alert that can't be read; most likely it does not trust the CA"
 	}
-	host, port := splitHostPort(c.target, 443)
-	p.log.Warn("TLS handshake failed", slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
+	host, port := c.meant()
+	p.log.Warn("TLS handshake failed", slog.String("client", peerOf(c).Addr.String()), slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
 	if p.cfg.Journal == nil {
 		return
 	}

@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// maxDepth is how many CONNECTs may be inside each other, on one connection: a
+// device may reach a proxy through another one, but not fill our memory.
+const maxDepth = 4
+
+// connect serves a CONNECT that our server has read: on a kept connection,
+// inside TLS to the proxy port, or inside another tunnel. Everything that can
+// be wrong is found before the connection is taken from net/http.
+func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
+	if r.ProtoMajor != 1 {
+		p.refuse(w, cl, r, "a CONNECT over HTTP/2 is not served, only one over HTTP/1.1")
+		return
+	}
+	carrier, ok := cl.socket.(*conn)
+	switch {
+	case !ok:
+		p.refuse(w, cl, r, "this connection can't become a tunnel")
+		return
+	case carrier.depth >= maxDepth:
+		p.refuse(w, cl, r, "too many CONNECTs inside each other")
+		return
+	}
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		p.refuse(w, cl, r, "this connection can't become a tunnel: "+err.Error())
+		return
+	}
+	var pre []byte
+	if n := rw.Reader.Buffered(); n > 0 {
+		held, _ := rw.Peek(n)
+		pre = append(pre, held...)
+	}
+	next := p.newConn(nc, carrier.tcp, pre)
+	if c, ok := nc.(*conn); ok { // what it carries goes on, without it
+		next.Conn, next.pre = c.Conn, append(pre, c.pre...)
+	}
+	next.target, next.depth = r.Host, carrier.depth+1
+	p.untrack(carrier)
+	if !p.track(next) {
+		return
+	}
+	nc.SetDeadline(time.Time{})
+	if _, err := next.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
+		next.Close()
+		return
+	}
+	p.admit(next)
+}
+
+// secure does the TLS handshake with a device that speaks TLS to the proxy port
+// itself (an "HTTPS proxy"); what is inside is served as on a plain connection.
+func (p *Proxy) secure(outer *conn) {
+	start := time.Now()
+	outer.heard, outer.hearing, outer.plain = outer.pre, true, true
+	t := tls.Server(outer, p.tls)
+	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
+	defer cancel()
+	err := t.HandshakeContext(ctx)
+	outer.heard, outer.hearing = nil, false
+	if err != nil {
+		p.handshakeFailed(outer, start, t.ConnectionState().ServerName, err)
+		outer.Close()
+		return
+	}
+	c := p.newConn(&clearConn{Conn: t, limit: outer.limit}, outer.tcp, nil)
+	p.untrack(outer)
+	if p.track(c) {
+		p.handed.push(c)
+	}
+}
+
+// refuse answers a request that is no exchange with 400 and the reason.
+func (p *Proxy) refuse(w http.ResponseWriter, cl *client, r *http.Request, why string) {
+	p.log.Warn("request refused", slog.String("client", cl.addr.String()), slog.String("method", r.Method), slog.String("error", why))
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+	http.Error(w, why, http.StatusBadRequest)
+}
