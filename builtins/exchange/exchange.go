@@ -56,7 +56,8 @@ type Exchange struct {
 	// Notes collects what handlers and scripts have to say about this exchange.
 	Notes Notes
 	// Forward asks the real server for its answer to Request as it is now.
-	// Its errors are of type *UpstreamError, but for a request that can't be
+	// Its errors are of type *UpstreamError, or *DeviceError where the device
+	// failed meanwhile, but for ErrBodySpent and for a request that can't be
 	// written as HTTP.
 	Forward func(context.Context) (*Response, error)
 }
@@ -92,14 +93,3 @@ func (n *Notes) List() []Note {
 	defer n.mu.Unlock()
 	return n.list[:len(n.list):len(n.list)]
 }
-
-// UpstreamError is a failure to get the real server's answer.
-type UpstreamError struct {
-	Addr string // host:port that was asked
-	Err  error
-}
-
-func (e *UpstreamError) Error() string { return e.Addr + ": " + e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *UpstreamError) Unwrap() error { return e.Err }

@@ -96,12 +96,16 @@ func Text(status int, text string) *Response {
 	return &Response{Status: status, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: Bytes(text + "\n")}
 }
 
-// Failure is the answer to a request whose handler failed: 502 when the real
-// server is out of reach, else 500.
+// Failure is the answer to a request whose handler failed: 400 when that is the
+// device's fault, 502 when it is the real server's, else 500.
 func Failure(err error) *Response {
 	var res *Response
+	var device *DeviceError
 	var up *UpstreamError
-	if errors.As(err, &up) {
+	if errors.As(err, &device) {
+		res = Text(http.StatusBadRequest, "Bad request: "+err.Error())
+		res.Header["Connection"] = []string{"close"}
+	} else if errors.As(err, &up) {
 		res = Text(http.StatusBadGateway, "Bad gateway: "+err.Error())
 	} else {
 		res = JSON(http.StatusInternalServerError, map[string]string{"error": err.Error()})

@@ -7,59 +7,63 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/http/httputil"
 	"slices"
 	"strconv"
-	"time"
 
 	"starproxy/builtins/exchange"
 )
 
-// inlineBody is the largest request body that is read whole before it is
-// forwarded, so that the request can be repeated on another connection.
-const inlineBody = 64 << 10
-
 // forwardH1 asks a real server over HTTP/1.1, on this goroutine.
 func (s *serving) forwardH1(ctx context.Context, key h1Key) (*exchange.Response, error) {
 	q := &s.req
-	var inline []byte
-	stream := q.Body != nil
-	if stream && q.ContentLength >= 0 && q.ContentLength <= inlineBody {
-		b, err := q.Body.Bytes(inlineBody)
-		if err != nil {
-			return nil, err
-		}
-		inline, stream = b, false
+	p, err := s.payload()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.claim(ctx); err != nil {
+		return nil, err
 	}
 	for {
 		c, err := s.p.upstream.conn(ctx, key)
 		if err != nil {
-			return nil, err
+			p.drop()
+			return nil, s.fault(ctx, key.addr, "", err)
 		}
-		stop := context.AfterFunc(ctx, func() { c.Conn.SetDeadline(time.Unix(1, 0)) })
-		res, up, err := s.roundTrip(c, inline, stream)
+		c.use(ctx)
+		res, err := s.roundTrip(c, &p)
+		if err == nil && !(c.reused && p.body == nil && outOfTime(res)) {
+			return s.response(ctx, c, res), nil
+		}
+		c.leave(false)
 		if err != nil {
-			stop()
-			c.Close()
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-			// The server may have closed a kept connection just now. A request
-			// that changes nothing, or that was not sent, is sent again.
-			if c.reused && !stream && (idempotent(q.Method) || errors.Is(err, errNotSent)) {
-				continue
-			}
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				err = errors.New("the server closed the connection without an answer")
-			}
+			err = s.noAnswer(ctx, c, err)
+		}
+		// The server closed a kept connection just now. A request that it did
+		// not see is sent again (RFC 9110 section 15.5.9 for a 408), and so is
+		// one that is idempotent (section 9.2.2). Others are not: a proxy must
+		// not repeat them, for the server may have done what they ask.
+		again := err == nil || c.reused && (c.unsent || idempotent(q.Method)) && retriable(err)
+		if !again || p.reclaim(ctx, s.up) != nil {
 			return nil, err
 		}
-		return s.response(c, res, up, stop), nil
 	}
 }
 
-var errNotSent = errors.New("request not sent")
+// retriable reports whether another connection may have more luck: neither the
+// device failed nor the context ended.
+func retriable(err error) bool {
+	var up *exchange.UpstreamError
+	return errors.As(err, &up)
+}
 
+// outOfTime reports whether an answer is a server's last word on a connection
+// on which it had waited too long for a request.
+func outOfTime(res *http.Response) bool {
+	return res.StatusCode == http.StatusRequestTimeout && res.Close
+}
+
+// idempotent reports whether a request may be repeated without changing more
+// than the first did (RFC 9110 section 9.2.2).
 func idempotent(method string) bool {
 	switch method {
 	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
@@ -68,44 +72,32 @@ func idempotent(method string) bool {
 	return false
 }
 
-// upload is a request body on its way to the server, beside the answer.
-type upload struct {
-	done chan struct{}
-	err  error
-}
-
-// roundTrip writes the request and reads the answer's header.
-func (s *serving) roundTrip(c *h1Conn, inline []byte, stream bool) (*http.Response, *upload, error) {
-	s.writeHead(c.bw, inline, stream)
-	if len(inline) > 0 {
-		c.bw.Write(inline)
+// roundTrip writes the request and reads the answer's header. A stream is
+// uploaded meanwhile.
+func (s *serving) roundTrip(c *h1Conn, p *payload) (*http.Response, error) {
+	s.writeHead(c.bw, p)
+	if len(p.inline) > 0 {
+		c.bw.Write(p.inline)
 	}
 	if err := c.bw.Flush(); err != nil {
-		return nil, nil, errors.Join(errNotSent, err)
+		c.unsent = c.wrote == 0
+		p.drop()
+		return nil, err
 	}
-	var up *upload
-	if stream {
-		// The server may answer before it has read everything.
-		http.NewResponseController(s.w).EnableFullDuplex()
-		up = &upload{done: make(chan struct{})}
-		go func() {
-			defer close(up.done)
-			if up.err = s.writeBody(c.bw); up.err != nil {
-				c.Conn.SetReadDeadline(time.Now().Add(time.Second)) // an answer may be there already
-			}
-		}()
+	if p.body != nil {
+		s.upload(c, *p)
 	}
 	for {
 		c.left = maxResponseHead
 		c.note.begin()
 		res, err := http.ReadResponse(c.br, s.r)
 		c.note.end()
-		c.left = math.MaxInt64
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
+		c.left = math.MaxInt64
 		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
-			return res, up, nil
+			return res, nil
 		}
 		if res.StatusCode != http.StatusContinue {
 			s.informational(res.StatusCode, res.Header)
@@ -114,7 +106,7 @@ func (s *serving) roundTrip(c *h1Conn, inline []byte, stream bool) (*http.Respon
 }
 
 // writeHead writes request line and header.
-func (s *serving) writeHead(w *bufio.Writer, inline []byte, stream bool) {
+func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 	q := &s.req
 	w.WriteString(q.Method)
 	w.WriteByte(' ')
@@ -140,15 +132,15 @@ func (s *serving) writeHead(w *bufio.Writer, inline []byte, stream bool) {
 		writeField(w, "TE", te[0])
 	}
 	switch {
-	case stream && q.ContentLength < 0:
-		for k := range s.r.Trailer {
+	case p.body != nil && p.length < 0:
+		for k := range p.trailer {
 			writeField(w, "Trailer", k)
 		}
 		writeField(w, "Transfer-Encoding", "chunked")
-	case stream:
-		writeField(w, "Content-Length", strconv.FormatInt(q.ContentLength, 10))
-	case q.Body != nil || q.Header["Content-Length"] != nil:
-		writeField(w, "Content-Length", strconv.Itoa(len(inline)))
+	case p.body != nil:
+		writeField(w, "Content-Length", strconv.FormatInt(p.length, 10))
+	case p.any:
+		writeField(w, "Content-Length", strconv.Itoa(len(p.inline)))
 	}
 	w.WriteString("\r\n")
 }
@@ -187,49 +179,16 @@ func insertionSort(s []string) {
 	}
 }
 
-// writeBody streams the request body, with its trailers when it is chunked.
-func (s *serving) writeBody(w *bufio.Writer) error {
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
-	dst, chunked := io.Writer(w), s.req.ContentLength < 0
-	if chunked {
-		dst = httputil.NewChunkedWriter(w)
-	}
-	for {
-		n, err := s.req.Body.Read(buf[:])
-		if n > 0 {
-			if _, e := dst.Write(buf[:n]); e != nil {
-				return e
-			}
-			if e := w.Flush(); e != nil {
-				return e
-			}
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if chunked {
-		dst.(io.Closer).Close()
-		s.r.Trailer.Write(w)
-		w.WriteString("\r\n")
-	}
-	return w.Flush()
-}
-
 // response makes what was read into a Response whose body comes from c.
-func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func() bool) *exchange.Response {
+func (s *serving) response(ctx context.Context, c *h1Conn, res *http.Response) *exchange.Response {
 	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Server: &c.peer}
 	r.Names, r.Order = c.note.names()
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		r.Body = &socket{s: s, server: c, header: res.Header, names: r.Names, stop: stop}
+		r.Body = &socket{s: s, server: c, header: res.Header, names: r.Names}
 		return r
 	}
 	endToEnd(res.Header)
-	b := &h1Body{src: res.Body, size: res.ContentLength, u: s.p.upstream, c: c, up: up, stop: stop, keep: !res.Close}
+	b := &h1Body{src: res.Body, size: res.ContentLength, ctx: ctx, s: s, c: c, keep: !res.Close}
 	if res.Body == http.NoBody {
 		b.release(true)
 		return r
@@ -248,10 +207,9 @@ func (s *serving) response(c *h1Conn, res *http.Response, up *upload, stop func(
 type h1Body struct {
 	src  io.Reader
 	size int64
-	u    *upstream
+	ctx  context.Context // of the forward
+	s    *serving
 	c    *h1Conn
-	up   *upload
-	stop func() bool
 	keep bool
 	done bool
 }
@@ -260,8 +218,15 @@ func (b *h1Body) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	if err == io.EOF {
 		b.release(true)
+	} else if err != nil {
+		err = b.fault(err)
 	}
 	return n, err
+}
+
+// fault says whose fault it is that the body broke off.
+func (b *h1Body) fault(err error) error {
+	return b.s.fault(b.ctx, b.c.key.addr, "in the middle of its answer", malformed(err))
 }
 
 // SendTo passes the body on as it comes.
@@ -287,28 +252,9 @@ func (b *h1Body) Close() error {
 }
 
 func (b *h1Body) release(whole bool) {
-	if b.done {
-		return
-	}
-	b.done = true
-	alive := b.stop() // false: the device left and the deadline has struck
-	if whole && b.keep && alive && b.sent() {
-		b.u.pool.put(b.c)
-	} else {
-		b.c.Close()
-	}
-}
-
-// sent tells whether the upload, if any, has ended well.
-func (b *h1Body) sent() bool {
-	if b.up == nil {
-		return true
-	}
-	select {
-	case <-b.up.done:
-		return b.up.err == nil
-	default:
-		return false
+	if !b.done {
+		b.done = true
+		b.c.leave(whole && b.keep)
 	}
 }
 

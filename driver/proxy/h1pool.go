@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -30,6 +31,53 @@ type h1Conn struct {
 	left   int64 // bytes that may still be read; bounds a response's header
 	idle   time.Time
 	reused bool
+
+	// Of the exchange that uses it. It has one user, and one more while a body
+	// is uploaded beside the answer.
+	users  atomic.Int32
+	broken atomic.Bool // closed
+	stop   func() bool // stops watching the context
+	pool   *h1Pool
+	wrote  int64 // bytes that were sent; read before an upload only
+	unsent bool  // nothing was sent
+}
+
+// use begins an exchange, which the end of ctx breaks off.
+func (c *h1Conn) use(ctx context.Context) {
+	c.users.Store(1)
+	c.wrote, c.unsent = 0, false
+	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+}
+
+// leave ends one user's use. The last one gives the connection back to the
+// pool, unless things went badly for one of them.
+func (c *h1Conn) leave(well bool) {
+	if !well {
+		c.Close()
+	}
+	if c.users.Add(-1) > 0 {
+		return
+	}
+	if in := c.stop(); c.broken.Load() {
+		return
+	} else if !in {
+		c.Close() // the deadline has struck
+		return
+	}
+	c.pool.put(c)
+}
+
+// Close closes the connection for all its users.
+func (c *h1Conn) Close() error {
+	c.broken.Store(true)
+	return c.Conn.Close()
+}
+
+// Write is the buffered writer's destination.
+func (c *h1Conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.wrote += int64(n)
+	return n, err
 }
 
 var errHeadTooLarge = errors.New("response header over 1 MiB")
@@ -55,19 +103,19 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newH1Conn(t, key), nil
+		return u.newH1Conn(t, key), nil
 	}
 	nc, err := u.dial(ctx, key.addr)
 	if err != nil {
 		return nil, err
 	}
-	return newH1Conn(nc, key), nil
+	return u.newH1Conn(nc, key), nil
 }
 
 // newH1Conn makes a connection that has just been opened ready for use.
-func newH1Conn(nc net.Conn, key h1Key) *h1Conn {
-	c := &h1Conn{Conn: nc, key: key, peer: peerOf(nc), bw: bufio.NewWriterSize(nc, 4<<10)}
-	c.br = bufio.NewReaderSize(c, 4<<10)
+func (u *upstream) newH1Conn(nc net.Conn, key h1Key) *h1Conn {
+	c := &h1Conn{Conn: nc, key: key, peer: peerOf(nc), pool: &u.pool}
+	c.br, c.bw = bufio.NewReaderSize(c, 4<<10), bufio.NewWriterSize(c, 4<<10)
 	return c
 }
 
@@ -85,7 +133,7 @@ func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) 
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
 		nc.Close()
-		return nil, tlsReason(err)
+		return nil, &exchange.UpstreamError{Addr: key.addr, Doing: "in the TLS handshake", Err: tlsReason(err)}
 	}
 	return t, nil
 }

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -89,7 +88,7 @@ func (c *h2Client) dialTLS(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 	c.onlyH1[key] = time.Now().Add(upstreamIdle)
 	c.mu.Unlock()
-	c.u.pool.put(newH1Conn(t, key))
+	c.u.pool.put(c.u.newH1Conn(t, key))
 	return nil, errOnlyH1
 }
 
@@ -120,7 +119,10 @@ func (c *h2Client) roundTrip(ctx context.Context, key h1Key, out *http.Request) 
 // forwardH2 asks a real server over HTTP/2. It returns errOnlyH1, with the
 // body of the request untouched, when the server does not speak that.
 func (s *serving) forwardH2(ctx context.Context, key h1Key) (*exchange.Response, error) {
-	out := s.h2Request(key)
+	out, err := s.h2Request(ctx, key)
+	if err != nil {
+		return nil, err
+	}
 	t := h2Trace{s: s}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn, Got1xxResponse: t.got1xx})
 	for {
@@ -132,19 +134,28 @@ func (s *serving) forwardH2(ctx context.Context, key h1Key) (*exchange.Response,
 		// changes nothing is sent again; the Transport itself does so with those
 		// that were surely not processed (RFC 9113 section 8.7).
 		var reset http2.StreamError
-		if !t.again() || out.GetBody == nil || !idempotent(out.Method) || ctx.Err() != nil || errors.As(err, &reset) {
+		again := t.again() && out.GetBody != nil && idempotent(out.Method) && ctx.Err() == nil && !errors.As(err, &reset)
+		var body io.ReadCloser
+		if again {
+			body, again = repeat(out)
+		}
+		if !again {
 			t.end()
+			s.takeBack()
 			return nil, err
 		}
-		if out.Body, err = out.GetBody(); err != nil {
-			t.end()
-			return nil, err
-		}
+		out.Body = body
 	}
 }
 
+// repeat gives the body of a request once more, if that can be done.
+func repeat(out *http.Request) (io.ReadCloser, bool) {
+	body, err := out.GetBody()
+	return body, err == nil
+}
+
 // h2Request is the request for the Transport.
-func (s *serving) h2Request(key h1Key) *http.Request {
+func (s *serving) h2Request(ctx context.Context, key h1Key) (*http.Request, error) {
 	q := &s.req
 	host := key.host()
 	u := &url.URL{Scheme: q.Scheme, Host: host, Opaque: q.Target}
@@ -167,13 +178,10 @@ func (s *serving) h2Request(key h1Key) *http.Request {
 	out := &http.Request{Method: q.Method, URL: u, Host: q.Authority, Header: header, Trailer: s.r.Trailer}
 	if q.Body == nil {
 		out.GetBody = func() (io.ReadCloser, error) { return nil, nil }
-		return out
+		return out, nil
 	}
 	out.ContentLength = q.ContentLength
-	up := &repeatable{src: q.Body}
-	out.GetBody = up.reader
-	out.Body, _ = up.reader()
-	return out
+	return out, s.lend(ctx, out)
 }
 
 // h2Response makes an exchange's response of the Transport's.
@@ -252,72 +260,4 @@ func (t *h2Trace) end() exchange.Peer {
 	defer t.mu.Unlock()
 	t.done = true
 	return t.peer
-}
-
-// maxRepeated is how much of a request body is kept so that it can be sent
-// again, in bytes.
-const maxRepeated = 16 << 10
-
-// repeatable is a request body that can be read again from its start, until
-// more than maxRepeated bytes of it have come. The Transport reads it on
-// goroutines of its own, of which one may outlast its try.
-type repeatable struct {
-	mu   sync.Mutex
-	src  io.Reader
-	kept []byte
-	read int  // bytes of src so far
-	gone bool // more than was kept
-	err  error
-}
-
-var errNotRepeatable = errors.New("the request body has been sent in part and can't be sent again")
-
-// reader begins at the start.
-func (b *repeatable) reader() (io.ReadCloser, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.gone {
-		return nil, errNotRepeatable
-	}
-	return &repeatedReader{b: b}, nil
-}
-
-// repeatedReader is one reading of a repeatable body.
-type repeatedReader struct {
-	b      *repeatable
-	at     int
-	closed atomic.Bool
-}
-
-func (r *repeatedReader) Read(p []byte) (int, error) {
-	b := r.b
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case r.closed.Load():
-		return 0, io.ErrClosedPipe
-	case r.at < len(b.kept):
-		n := copy(p, b.kept[r.at:])
-		r.at += n
-		return n, nil
-	case r.at < b.read:
-		return 0, errNotRepeatable
-	case b.err != nil:
-		return 0, b.err
-	}
-	n, err := b.src.Read(p)
-	b.read, b.err = b.read+n, err
-	r.at = b.read
-	if b.gone = b.gone || b.read > maxRepeated; !b.gone {
-		b.kept = append(b.kept, p[:n]...)
-	} else {
-		b.kept = nil
-	}
-	return n, err
-}
-
-// Close ends this reading. It does not wait for a Read under way.
-func (r *repeatedReader) Close() error {
-	r.closed.Store(true)
-	return nil
 }

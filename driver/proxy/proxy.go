@@ -125,8 +125,8 @@ func (p *Proxy) Start() error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	p.listener, p.stop = l, stop
+	ctx, stop := context.WithCancelCause(context.Background())
+	p.listener, p.stop = l, func() { stop(errStopped) }
 	p.handed = newHandedListener(l.Addr())
 	p.prefaced = newHandedListener(l.Addr())
 	p.server, p.h2c = p.newServer(ctx), p.newServer(ctx)

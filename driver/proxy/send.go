@@ -35,9 +35,6 @@ type sender struct {
 
 // send writes status, header, body and trailers.
 func (s *serving) send(res *exchange.Response) {
-	if c, ok := res.Body.(io.Closer); ok {
-		defer c.Close()
-	}
 	ctx := s.r.Context()
 	if res.Delay > 0 {
 		if s.err = exchange.Sleep(ctx, res.Delay); s.err != nil {
@@ -45,9 +42,10 @@ func (s *serving) send(res *exchange.Response) {
 			return
 		}
 	}
-	// A mock does not wait for an upload, but the device may: take it all.
-	if s.req.Body != nil && res.Origin != exchange.FromServer {
-		if err := s.req.Body.Drain(); err != nil {
+	// A mock does not wait for an upload, but the device may: take it all. One
+	// that is on its way to a server is finish's.
+	if s.incoming != nil && res.Origin != exchange.FromServer && s.up == nil {
+		if err := s.incoming.Drain(); err != nil {
 			s.err = err
 		}
 	}
@@ -114,8 +112,17 @@ func (s *serving) hijack(res *exchange.Response) {
 		s.conn.abort = true
 		return
 	}
-	if s.req.Body != nil && res.Origin != exchange.FromServer {
-		s.req.Body.Drain()
+	if s.up != nil {
+		// No protocol is switched before the whole request is there (RFC 9110
+		// section 7.8), and net/http wants nobody to read the body.
+		if s.up.wait(ctx, idleTimeout); !s.up.over() || !s.incoming.Whole() {
+			s.conn.abort = true
+			s.cut(s.up)
+			return
+		}
+	}
+	if s.incoming != nil && res.Origin != exchange.FromServer {
+		s.incoming.Drain()
 	}
 	s.conn.watch = s.watching()
 	if s.conn.watch != nil {
@@ -223,13 +230,13 @@ func (c *sender) pass(b []byte) (int, error) {
 		c.left -= int64(n)
 		if c.left == 0 && n > holdBack {
 			if m, err := c.w.Write(b[:n-1]); err != nil {
-				return m, err
+				return m, gone(err)
 			}
 			b = b[n-1:]
 		}
 	}
 	if m, err := c.w.Write(b); err != nil {
-		return m, err
+		return m, gone(err)
 	}
 	if c.stream {
 		return n, c.Flush()
@@ -242,8 +249,8 @@ const holdBack = 1 << 10
 
 // Flush sends what net/http holds.
 func (c *sender) Flush() error {
-	if f, ok := c.w.(http.Flusher); ok {
-		f.Flush()
+	if f, ok := c.w.(interface{ FlushError() error }); ok {
+		return gone(f.FlushError())
 	}
 	return nil
 }
@@ -296,12 +303,14 @@ func (c *sender) ReadFrom(src io.Reader) (int64, error) {
 				return total, e
 			}
 			total += int64(n)
-			// Less than a buffer: there was no more yet, so don't sit on it.
-			if n < copySize && err == nil && !c.stream && c.left > 0 {
-				c.Flush()
+			// More may be long in coming, or never come: don't sit on this.
+			if !c.stream && c.left > 0 && err != io.EOF {
+				if e := c.Flush(); e != nil {
+					return total, e
+				}
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return total, nil
 		}
 		if err != nil {
@@ -349,13 +358,25 @@ const moveSize = 128 << 10
 
 // move sends a body without reading it.
 func (c *sender) move(b *h1Body) error {
+	// The header goes first: net/http would wait for the beginning of the body.
+	if err := c.Flush(); err != nil {
+		return err
+	}
 	m := &mover{body: b, src: b.c.Conn.(*net.TCPConn), rec: c.rec, left: b.size - 1}
 	n, err := c.w.(io.ReaderFrom).ReadFrom(m)
 	c.left -= n
 	if err == nil {
-		err = c.lastByte(b.c.br)
+		var one [1]byte
+		if _, err = io.ReadFull(b.c.br, one[:]); err == nil {
+			_, err = c.Write(one[:])
+		} else {
+			err = noEOF(err)
+		}
 	}
 	b.release(err == nil)
+	if err != nil {
+		err = b.fault(err)
+	}
 	return err
 }
 

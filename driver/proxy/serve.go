@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -24,6 +25,9 @@ type serving struct {
 	req  exchange.Request
 	conn sender
 	body *capture.Recorder // of the request
+
+	incoming *exchange.Incoming // the device's body; scripts may send another
+	up       *upload            // the last one
 
 	answered time.Duration // when the response's header was there
 	err      error         // what went wrong on the way to the device
@@ -57,8 +61,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if c, ok := res.Body.(io.Closer); ok {
+		defer c.Close()
+	}
 	s.send(res)
 	s.journal(res)
+	s.finish()
 	if s.conn.abort {
 		panic(http.ErrAbortHandler) // net/http's way to break a response off
 	}
@@ -112,10 +120,11 @@ func (s *serving) read() string {
 	if r.Body != nil && r.Body != http.NoBody && (r.ProtoMajor < 2 || r.ContentLength != 0) {
 		if j := s.p.cfg.Journal; j != nil {
 			s.body = j.NewRecorder(r.Header, q.URL())
-			q.Body = exchange.NewIncoming(r.Body, s.body)
+			s.incoming = exchange.NewIncoming(r.Body, s.body)
 		} else {
-			q.Body = exchange.NewIncoming(r.Body, nil)
+			s.incoming = exchange.NewIncoming(r.Body, nil)
 		}
+		q.Body = s.incoming
 	}
 	return ""
 }
@@ -135,13 +144,7 @@ func (s *serving) answer() *exchange.Response {
 	if err == nil {
 		return res
 	}
-	var up *exchange.UpstreamError
-	switch {
-	case errors.As(err, &up):
-		s.p.log.Debug("real server out of reach", slog.String("url", s.req.URL()), slog.Any("error", err))
-	case !exchange.IsLogged(err):
-		s.p.log.Warn("mock failed", slog.String("endpoint", s.x.Endpoint), slog.Any("error", err))
-	}
+	s.logFailure(err)
 	return exchange.Failure(err)
 }
 
@@ -171,14 +174,16 @@ func (s *serving) journal(res *exchange.Response) {
 	*e = capture.Entry{
 		Start: x.Start, Answered: s.answered, Client: x.Client, Conn: s.cl.id, ClientTLS: s.cl.agreed,
 		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Target: q.Target, Proto: q.Proto,
-		Authority: q.Authority, RequestHeader: q.Header, RequestNames: q.Names, RequestOrder: q.Order, RequestTrailer: s.r.Trailer,
+		Authority: q.Authority, RequestHeader: q.Header, RequestNames: q.Names, RequestOrder: q.Order,
 		Status: res.Status, ResponseHeader: res.Header, ResponseNames: res.Names, ResponseOrder: res.Order, Origin: res.Origin,
 		Endpoint: x.Endpoint, Source: x.Source, SNI: s.cl.sni, Notes: x.Notes.List(),
 	}
 	if s.body != nil {
 		e.RequestBody = s.body.Blob()
-		if end := q.Body.Ended(); !end.IsZero() {
-			e.Uploaded = end.Sub(x.Start)
+	}
+	if s.incoming != nil {
+		if end := s.incoming.Ended(); !end.IsZero() { // else net/http may still write the trailers
+			e.Uploaded, e.RequestTrailer = end.Sub(x.Start), s.r.Trailer
 		}
 	}
 	if res.Server != nil {
@@ -188,8 +193,7 @@ func (s *serving) journal(res *exchange.Response) {
 	switch {
 	case res.Err != nil:
 		e.Error = res.Err.Error()
-		var up *exchange.UpstreamError
-		if errors.As(res.Err, &up) {
+		if exchange.Sides(res.Err) {
 			e.Status = 0
 		}
 	case s.err != nil:

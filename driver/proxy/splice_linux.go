@@ -66,13 +66,14 @@ func (m *mover) moveTo(dst *net.TCPConn) (int64, error) {
 		n, err := m.Read(b[:])
 		if err == nil {
 			_, err = dst.Write(b[:n])
+			err = gone(err)
 		}
 		if err != nil {
 			return total, err
 		}
 		total += int64(n)
 	}
-	pipes := &m.body.u.pipes
+	pipes := &m.body.s.p.upstream.pipes
 	p, err := pipes.get()
 	if err != nil {
 		return total, err
@@ -141,10 +142,10 @@ func (m *mover) forward(p [2]pipe, to rawConn, n int) (int, error) {
 			k, e = splice1(p[0].r, int(fd), int64(n-sent))
 			return e != unix.EAGAIN
 		}); err != nil {
-			return sent, err
+			return sent, gone(err)
 		}
 		if e != nil {
-			return sent, e
+			return sent, gone(e)
 		}
 		sent += k
 	}

@@ -45,7 +45,6 @@ type socket struct {
 	server *h1Conn
 	header http.Header
 	names  map[string]string
-	stop   func() bool
 }
 
 // Hijacks marks the body as one that takes the connection.
@@ -59,7 +58,7 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 		return err
 	}
 	defer nc.Close()
-	b.stop()
+	b.server.stop()
 	rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	for k, values := range b.header {
 		name := k

@@ -78,18 +78,16 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	if key.tls {
 		key.sni = s.sni()
 	}
-	var res *exchange.Response
-	err := errOnlyH1
 	if s.r.ProtoMajor == 2 {
-		res, err = s.forwardH2(ctx, key)
+		res, err := s.forwardH2(ctx, key)
+		if err == nil {
+			return res, nil
+		}
+		if !errors.Is(err, errOnlyH1) {
+			return nil, s.fault(ctx, addr, "without an answer", err)
+		}
 	}
-	if errors.Is(err, errOnlyH1) {
-		res, err = s.forwardH1(ctx, key)
-	}
-	if err != nil {
-		return nil, &exchange.UpstreamError{Addr: addr, Err: err}
-	}
-	return res, nil
+	return s.forwardH1(ctx, key)
 }
 
 // sni is the name for the TLS handshake with the real server: the one that the

@@ -1,0 +1,319 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"sync/atomic"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// A server may answer before it has read the whole request (RFC 9112 section
+// 9.3), so a large body is uploaded on a goroutine beside the answer. net/http
+// allows nobody to read a request's body when its handler has returned: finish
+// waits for that goroutine, or stops it.
+
+const (
+	// inlineBody is the largest request body that is read whole before it is
+	// forwarded, so that the request can be repeated on another connection.
+	inlineBody = 64 << 10
+	// lastWord is how long a server that takes no more of a body may need to
+	// say why.
+	lastWord = time.Second
+	// lingerIdle and lingerTotal bound how long the rest of an upload that no
+	// server takes is read from the device: a connection that is closed while
+	// bytes arrive is reset, and the reset can destroy the answer (RFC 9112
+	// section 9.6).
+	lingerIdle  = 5 * time.Second
+	lingerTotal = 30 * time.Second
+)
+
+// payload is a request body in the form in which it goes to a server: nothing,
+// bytes, or a stream.
+type payload struct {
+	any     bool // there is a body, if only an empty one
+	inline  []byte
+	body    *exchange.Incoming // of a stream; else nil
+	length  int64              // of a stream; -1 when unknown
+	trailer http.Header        // of a stream; filled at its end
+
+	stream  io.Reader
+	release func()
+}
+
+// payload makes the request's body ready to be sent. A small body is read
+// whole first.
+func (s *serving) payload() (payload, error) {
+	q := &s.req
+	p := payload{any: q.Body != nil || q.Header["Content-Length"] != nil}
+	switch {
+	case q.Body == nil:
+	case q.ContentLength >= 0 && q.ContentLength <= inlineBody:
+		b, err := q.Body.Bytes(inlineBody)
+		if err != nil {
+			return p, err
+		}
+		p.inline = b
+	default:
+		p.body, p.length, p.trailer = q.Body, q.ContentLength, s.r.Trailer
+	}
+	return p, nil
+}
+
+// claim takes the stream, if it is one, from its start.
+func (p *payload) claim(ctx context.Context) (err error) {
+	if p.body != nil {
+		p.stream, p.release, err = p.body.Claim(ctx, p.length)
+	}
+	return err
+}
+
+// drop gives a stream back that was claimed and not sent.
+func (p *payload) drop() {
+	if p.release != nil {
+		p.release()
+	}
+}
+
+// reclaim takes the stream from its start once more, when the upload that had
+// it is over.
+func (p *payload) reclaim(ctx context.Context, up *upload) error {
+	if p.body == nil {
+		return nil
+	}
+	if up != nil {
+		select {
+		case <-up.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return p.claim(ctx)
+}
+
+// upload is a request body on its way to the server, beside the answer.
+type upload struct {
+	c       *h1Conn       // nil for HTTP/2
+	pump    *pump         // for HTTP/2, else nil
+	stop    chan struct{} // ends the pump
+	p       payload
+	moved   atomic.Int64 // bytes that the server's connection took
+	done    chan struct{}
+	err     error // set before done is closed
+	refused bool  // the server took no more; set before done is closed
+}
+
+// upload starts to send a stream.
+func (s *serving) upload(c *h1Conn, p payload) *upload {
+	if s.up == nil {
+		s.fullDuplex()
+	}
+	up := &upload{c: c, p: p, done: make(chan struct{})}
+	s.up = up
+	c.users.Add(1)
+	go func() {
+		up.err = up.write()
+		switch {
+		case up.err == nil:
+		case up.refused:
+			c.SetReadDeadline(time.Now().Add(lastWord)) // an answer may be there already
+		default:
+			c.Close() // the server sees that the body broke off
+		}
+		p.release()
+		close(up.done)
+		c.leave(up.err == nil)
+	}()
+	return up
+}
+
+// fullDuplex lets the body be read beside the answer. The 100 that invites it
+// is written here: net/http's own would come from the goroutine that reads, and
+// meet an interim answer of the server's.
+func (s *serving) fullDuplex() {
+	http.NewResponseController(s.w).EnableFullDuplex()
+	if s.r.ProtoMajor == 1 && exchange.HasToken(s.r.Header["Expect"], "100-continue") {
+		s.w.WriteHeader(http.StatusContinue)
+	}
+}
+
+// over reports whether the upload has ended, well or not.
+func (u *upload) over() bool {
+	select {
+	case <-u.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait returns when the upload is over, the server took nothing for idle, or
+// ctx ended.
+func (u *upload) wait(ctx context.Context, idle time.Duration) {
+	t := time.NewTimer(idle)
+	defer t.Stop()
+	for before := u.moved.Load(); ; {
+		select {
+		case <-u.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			now := u.moved.Load()
+			if now == before {
+				return
+			}
+			before = now
+			t.Reset(idle)
+		}
+	}
+}
+
+// write streams the body, with its trailers when it is chunked. What arrives
+// goes on at once.
+func (u *upload) write() error {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	w, chunked := u.c.bw, u.p.length < 0
+	dst := io.Writer(w)
+	if chunked {
+		dst = httputil.NewChunkedWriter(w)
+	}
+	for {
+		n, err := u.p.stream.Read(buf[:])
+		if n > 0 {
+			if e := u.pass(dst, w, buf[:n]); e != nil {
+				return e
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if chunked {
+		dst.(io.Closer).Close()
+		u.p.trailer.Write(w)
+		w.WriteString("\r\n")
+	}
+	err := w.Flush()
+	u.refused = err != nil
+	return err
+}
+
+func (u *upload) pass(dst io.Writer, w *bufio.Writer, b []byte) error {
+	_, err := dst.Write(b)
+	if err == nil {
+		err = w.Flush()
+	}
+	u.refused = err != nil
+	u.moved.Add(int64(len(b)))
+	return err
+}
+
+// finish sees to an upload that the answer was quicker than. The device has its
+// whole answer first. Then the server gets the rest of the body as long as it
+// takes it, since it may need it (RFC 9112 section 9.3); what no server takes
+// is read and dropped, within bounds.
+func (s *serving) finish() {
+	s.takeBack()
+	up := s.up
+	if up == nil {
+		return
+	}
+	if up.pump != nil {
+		defer up.pump.free()
+	}
+	if up.over() && s.incoming.Whole() {
+		return
+	}
+	ctx := s.r.Context()
+	switch {
+	case s.conn.abort:
+		s.cut(up)
+		return
+	case s.r.ProtoMajor == 2:
+		// The answer ends when the handler returns. A stream of unknown length
+		// may wait for that end.
+		if up.p.length >= 0 {
+			up.wait(ctx, lingerIdle)
+		}
+		s.cut(up)
+		return
+	}
+	s.sayEnd()
+	idle := idleTimeout
+	if up.c.broken.Load() {
+		idle = lingerIdle
+	}
+	if up.wait(ctx, idle); !up.over() {
+		s.cut(up)
+	} else if !s.incoming.Whole() {
+		s.linger()
+	}
+}
+
+// cut stops an upload.
+func (s *serving) cut(up *upload) {
+	if up.c != nil {
+		up.c.Close()
+	} else {
+		close(up.stop)
+	}
+	if !s.incoming.Whole() {
+		// The next request can't be told from the rest of the body.
+		if s.r.ProtoMajor == 2 {
+			s.r.Body.Close()
+		} else {
+			s.conn.abort = true
+			http.NewResponseController(s.w).SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+	<-up.done
+}
+
+// linger reads what the device still sends. The connection is closed when that
+// does not end in time.
+func (s *serving) linger() {
+	rc := http.NewResponseController(s.w)
+	end := time.Now().Add(lingerTotal)
+	for time.Now().Before(end) {
+		rc.SetReadDeadline(time.Now().Add(lingerIdle))
+		if more, err := s.incoming.Discard(); err != nil {
+			break
+		} else if !more {
+			rc.SetReadDeadline(time.Time{})
+			return
+		}
+	}
+	s.conn.abort = true
+}
+
+// sayEnd lets the device see the end of its answer, which net/http says only
+// when the handler returns. After an end without a length the connection can't
+// be used again: net/http would say it once more.
+func (s *serving) sayEnd() {
+	c := &s.conn
+	c.Flush()
+	if !c.stream {
+		return
+	}
+	c.abort = true
+	if !s.r.ProtoAtLeast(1, 1) {
+		if h, ok := s.cl.conn.(interface{ CloseWrite() error }); ok {
+			h.CloseWrite()
+		}
+		return
+	}
+	w := bufio.NewWriter(s.cl.conn)
+	w.WriteString("0\r\n")
+	c.trailer.Write(w)
+	w.WriteString("\r\n")
+	w.Flush()
+}
