@@ -24,6 +24,9 @@ const (
 	// lastWord is how long a server that takes no more of a body may need to
 	// say why.
 	lastWord = time.Second
+	// lastBytes is how long an answer waits for the end of an upload that needs
+	// no more than a write.
+	lastBytes = 10 * time.Millisecond
 	// lingerIdle and lingerTotal bound how long the rest of an upload that no
 	// server takes is read from the device: a connection that is closed while
 	// bytes arrive is reset, and the reset can destroy the answer (RFC 9112
@@ -125,8 +128,8 @@ func (s *serving) upload(c *h1Conn, p payload) *upload {
 			c.Close() // the server sees that the body broke off
 		}
 		p.release()
-		close(up.done)
 		c.leave(up.err == nil)
+		close(up.done)
 	}()
 	return up
 }
@@ -230,10 +233,15 @@ func (s *serving) finish() {
 	if up.pump != nil {
 		defer up.pump.free()
 	}
-	if up.over() && s.incoming.Whole() {
+	ctx := s.r.Context()
+	if s.incoming.Whole() {
+		// Nobody reads from the device any more. The last bytes are on their
+		// way; then the connection is there for the next request.
+		if up.wait(ctx, lastBytes); up.pump != nil && !up.over() {
+			s.cut(up) // nobody fetches the last piece
+		}
 		return
 	}
-	ctx := s.r.Context()
 	switch {
 	case s.conn.abort:
 		s.cut(up)
