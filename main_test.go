@@ -15,7 +15,7 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver driver/capture driver/client driver/exporter driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
+	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
 	{"driver/exporter", "driver driver/pb driver/scenario builtins/disk"},

@@ -93,17 +93,41 @@ func (a *authority) prepare() error {
 	return nil
 }
 
-// writable tells why a file can't be made in dir, which is made if need be.
+// caSize is at least what the files of a new CA take on disk, in bytes.
+const caSize = 32 << 10
+
+// writable tells why the files of a CA can't be made in dir, which is made if
+// need be: permissions are missing, or the disk is full.
 func writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".new-*")
+	probe, err := disk.CreatePart(filepath.Join(dir, "mitmproxy-ca.pem"), 0o600)
 	if err != nil {
 		return err
 	}
-	f.Close()
-	return os.Remove(f.Name())
+	defer probe.Discard()
+	_, err = probe.Write(make([]byte, caSize))
+	return err
+}
+
+// problem tells why devices that look at dates, or all of them, refuse the
+// certificates of the CA; it is empty when all is well, and while a CA is made.
+func (a *authority) problem() string {
+	o := a.current()
+	select {
+	case <-o.done:
+	default:
+		return ""
+	}
+	if o.err != nil {
+		return o.err.Error()
+	}
+	text := o.ca.Problem()
+	if text == "" {
+		return ""
+	}
+	return text + ": " + ca.Remedy
 }
 
 // get waits for the CA.

@@ -172,6 +172,9 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 	d.run.Store(r)
 	d.makeDirectories()
 	d.log.Info("proxy started", "mode", mode, "address", r.address)
+	if text := d.authority.problem(); text != "" {
+		d.log.Warn("devices may refuse our certificates", "why", text, "directory", d.authority.dir)
+	}
 	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", mode, r.address, os.Getpid())
 	if page := d.page.Load(); page != nil {
 		text += " | Web UI: " + page.url()
@@ -274,6 +277,9 @@ type statusReport struct {
 	Recording *flow.RecorderStats `json:"recording"`
 	// Replay tells what replay mode answers from.
 	Replay *replayReport `json:"replay"`
+	// CAProblem says why devices may refuse our certificates: the CA has
+	// expired, is not valid yet, or can't be read.
+	CAProblem *string `json:"ca_problem"`
 	// Captures tells how much the journal holds and has dropped.
 	Captures any `json:"captures"`
 }
@@ -304,6 +310,9 @@ func (d *Driver) status(context.Context) (string, error) {
 	}
 	s.Scenario, s.ScenarioError = d.mocks.origin()
 	s.AddonErrors = d.mocks.addons.Faults()
+	if text := d.authority.problem(); text != "" {
+		s.CAProblem = &text
+	}
 	return toJSON(s)
 }
 

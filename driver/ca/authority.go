@@ -50,7 +50,8 @@ type Authority struct {
 	key   crypto.Signer
 	chain [][]byte // certificates above cert that the CA file holds
 
-	issue  func() (*issuer, error) // what signs ECDSA leaves
+	now    func() time.Time // the wall clock
+	issuer issuerCache      // what signs ECDSA leaves
 	rsaKey func() (*rsa.PrivateKey, error)
 	leaves leafCache
 }
@@ -59,11 +60,14 @@ type Authority struct {
 // existing CA is never changed; of the other five files those that are missing
 // are written. Two programs that open the same empty directory at once end up
 // with the same CA.
-func Open(dir string) (*Authority, error) {
+func Open(dir string) (*Authority, error) { return openAt(dir, wall) }
+
+// openAt is Open with a wall clock.
+func openAt(dir string, now func() time.Time) (*Authority, error) {
 	path := filepath.Join(dir, caFile)
 	data, err := disk.Read(path, disk.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
-		data, err = create(dir, path)
+		data, err = create(dir, path, now())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
@@ -72,7 +76,7 @@ func Open(dir string) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate authority %s: %w", path, err)
 	}
-	a.dir = dir
+	a.dir, a.now = dir, now
 	if err := a.writeFiles(); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
@@ -123,7 +127,6 @@ func parse(data []byte) (*Authority, error) {
 	if pub, ok := a.key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(a.cert.PublicKey) {
 		return nil, errors.New("private key and certificate don't belong together")
 	}
-	a.issue = sync.OnceValues(a.newIssuer)
 	a.rsaKey = sync.OnceValues(a.newRSAKey)
 	return a, nil
 }
@@ -161,13 +164,10 @@ func (a *Authority) CertPEM() []byte {
 // CertPath is the file that holds the certificate for devices.
 func (a *Authority) CertPath() string { return CertPath(a.dir) }
 
-// Expired tells whether the CA's certificate has run out. Like mitmproxy we go
-// on using it: some devices don't look.
-func (a *Authority) Expired() bool { return time.Now().After(a.cert.NotAfter) }
-
 // Certificate gives the certificate for a TLS handshake: for the name that the
 // client asks for (SNI) and for host, which it meant when it connected. It is
-// an ECDSA one for every client that can use it, else RSA.
+// an ECDSA one for every client that can use it, else RSA. It is valid by the
+// wall clock of this moment, whatever the clock said before.
 func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
-	return a.leaves.get(leafKey{sni: hello.ServerName, host: host, rsa: !canECDSA(hello)}, a.mint)
+	return a.leaves.get(leafKey{sni: hello.ServerName, host: host, rsa: !canECDSA(hello)}, a.now(), a.mint)
 }

@@ -201,9 +201,9 @@ func TestECDSAAuthority(t *testing.T) {
 func TestLeafCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	var c leafCache
-	mint := func(leafKey) (*tls.Certificate, error) { return nil, nil }
+	mint := func(leafKey, time.Time) (*tls.Certificate, error) { return nil, nil }
 	for i := range maxLeaves + 100 {
-		c.get(leafKey{sni: fmt.Sprint(i)}, mint)
+		c.get(leafKey{sni: fmt.Sprint(i)}, time.Unix(0, 0), mint)
 	}
 	if len(c.m) != maxLeaves {
 		t.Error(len(c.m), "leaves kept")

@@ -21,12 +21,10 @@ import (
 	"starproxy/builtins/disk"
 )
 
-const day = 24 * time.Hour
-
 // create makes a CA with mitmproxy's parameters and puts it at path, unless
 // somebody else was faster; it returns the bytes that stand there then.
 // RSA is what every device can verify; hosts get ECDSA leaves all the same.
-func create(dir, path string) ([]byte, error) {
+func create(dir, path string, now time.Time) ([]byte, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -34,10 +32,10 @@ func create(dir, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	valid := caSpan(now)
 	tmpl := &x509.Certificate{
 		RawSubject: subject("mitmproxy", "mitmproxy"),
-		NotBefore:  now.Add(-2 * day), NotAfter: now.Add(3648 * day),
+		NotBefore:  valid.from, NotAfter: valid.until,
 		BasicConstraintsValid: true, IsCA: true,
 		KeyUsage:     x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -52,7 +50,7 @@ func create(dir, path string) ([]byte, error) {
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	if err := writeNew(path, data, 0o600); err != nil {
+	if err := disk.CreateNew(path, 0o600, data); err != nil {
 		return nil, err
 	}
 	return disk.Read(path, disk.MaxDocument)
@@ -77,7 +75,7 @@ func (a *Authority) writeFiles() error {
 		}
 		data, err := f.make()
 		if err == nil {
-			err = writeNew(path, data, f.mode)
+			err = disk.CreateNew(path, f.mode, data)
 		}
 		// A CA in a directory that we may only read is fine as it stands.
 		if err != nil && !(errors.Is(err, fs.ErrPermission) && f.name != certFile) {
@@ -89,29 +87,6 @@ func (a *Authority) writeFiles() error {
 
 func (a *Authority) certP12() ([]byte, error) {
 	return pkcs12.Modern2023.EncodeTrustStore([]*x509.Certificate{a.cert}, "")
-}
-
-// writeNew puts a whole file at path in one step, or leaves the one that is there.
-func writeNew(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
 }
 
 // subject encodes CN before O, as mitmproxy does (pkix.Name would turn them round).

@@ -31,29 +31,30 @@ type leafCache struct {
 }
 
 type leaf struct {
-	once    sync.Once
-	cert    *tls.Certificate
-	err     error
-	expires time.Time
+	once sync.Once
+	cert *tls.Certificate
+	err  error
+	made time.Time // by the wall clock
 }
 
-func (c *leafCache) get(k leafKey, mint func(leafKey) (*tls.Certificate, error)) (*tls.Certificate, error) {
+// get returns the leaf of k, which mint makes unless there is one that serves at
+// now.
+func (c *leafCache) get(k leafKey, now time.Time, mint func(leafKey, time.Time) (*tls.Certificate, error)) (*tls.Certificate, error) {
 	c.mu.RLock()
 	l := c.m[k]
 	c.mu.RUnlock()
-	if l == nil || time.Now().After(l.expires) {
-		l = c.put(k)
+	if l == nil || !fresh(l.made, now) {
+		l = c.put(k, now)
 	}
-	l.once.Do(func() { l.cert, l.err = mint(k) })
+	l.once.Do(func() { l.cert, l.err = mint(k, l.made) })
 	return l.cert, l.err
 }
 
 // put makes room for a new leaf; when the cache is full any other goes.
-func (c *leafCache) put(k leafKey) *leaf {
+func (c *leafCache) put(k leafKey, now time.Time) *leaf {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	if l := c.m[k]; l != nil && now.Before(l.expires) {
+	if l := c.m[k]; l != nil && fresh(l.made, now) {
 		return l
 	}
 	if c.m == nil {
@@ -65,32 +66,51 @@ func (c *leafCache) put(k leafKey) *leaf {
 		}
 		delete(c.m, old)
 	}
-	l := &leaf{expires: now.Add(leafLife - day)}
+	l := &leaf{made: now}
 	c.m[k] = l
 	return l
 }
 
-// leafLife is how long a leaf is valid from now on; browsers refuse more than
-// 200 days in all.
-const leafLife = 197 * day
+// issuerCache keeps the issuer in use.
+type issuerCache struct {
+	mu  sync.Mutex
+	now *issuer
+}
+
+// get returns an issuer for a leaf that is valid in the time of leaf; renew
+// makes it unless there is one that is valid all that time.
+func (c *issuerCache) get(leaf span, renew func() (*issuer, error)) (*issuer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now != nil && c.now.valid.holds(leaf) {
+		return c.now, nil
+	}
+	is, err := renew()
+	if err == nil {
+		c.now = is
+	}
+	return is, err
+}
 
 // issuer signs the ECDSA leaves.
 type issuer struct {
 	cert  *x509.Certificate
+	valid span // the time in which it can issue leaves
 	key   crypto.Signer
 	chain [][]byte          // sent after the leaf
 	leaf  *ecdsa.PrivateKey // the key of all leaves
 }
 
 // newIssuer makes the key that signs the leaves. Under an RSA CA that is an
-// intermediate P-256 CA that lives as long as the process: an RSA signature
-// costs twenty times an ECDSA one and would be due for every new host name.
-func (a *Authority) newIssuer() (*issuer, error) {
+// intermediate P-256 CA, which lives as long as the process and the clock allow:
+// an RSA signature costs twenty times an ECDSA one and would be due for every new
+// host name.
+func (a *Authority) newIssuer(now time.Time) (*issuer, error) {
 	lk, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	is := &issuer{cert: a.cert, key: a.key, chain: a.chain, leaf: lk}
+	is := &issuer{cert: a.cert, key: a.key, chain: a.chain, leaf: lk, valid: issuerSpan(spanOf(a.cert), now)}
 	if _, slow := a.key.(*rsa.PrivateKey); !slow || a.cert.MaxPathLenZero {
 		return is, nil
 	}
@@ -101,7 +121,7 @@ func (a *Authority) newIssuer() (*issuer, error) {
 	id := keyID(&k.PublicKey)
 	tmpl := &x509.Certificate{
 		RawSubject: subject("mitmproxy hosts "+hex.EncodeToString(id[:4]), "mitmproxy"),
-		NotBefore:  time.Now().Add(-2 * day), NotAfter: a.cert.NotAfter,
+		NotBefore:  is.valid.from, NotAfter: is.valid.until,
 		BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 		KeyUsage:     x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -130,18 +150,18 @@ func (a *Authority) newRSAKey() (*rsa.PrivateKey, error) {
 	return rsa.GenerateKey(rand.Reader, 2048)
 }
 
-// mint signs a leaf for the names of k.
-func (a *Authority) mint(k leafKey) (*tls.Certificate, error) {
+// mint signs a leaf for the names of k that is made at now.
+func (a *Authority) mint(k leafKey, now time.Time) (*tls.Certificate, error) {
 	names := []string{k.sni, k.host}
 	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
 	sn, err := serial()
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	valid := leafSpan(now)
 	tmpl := &x509.Certificate{
 		SerialNumber: sn,
-		NotBefore:    now.Add(-2 * day), NotAfter: now.Add(leafLife),
+		NotBefore:    valid.from, NotAfter: valid.until,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	cn := ""
@@ -163,7 +183,7 @@ func (a *Authority) mint(k leafKey) (*tls.Certificate, error) {
 		}
 		return sign(tmpl, a.cert, a.key, key, a.chain)
 	}
-	is, err := a.issue()
+	is, err := a.issuer.get(valid, func() (*issuer, error) { return a.newIssuer(now) })
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,11 @@ package cli
 
 import (
 	"context"
-	"os"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+
+	"starproxy/driver/ca"
 )
 
 type certCmd struct {
@@ -21,13 +25,30 @@ Examples:
 
 // Run writes the certificate.
 func (c *certCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	pem, err := p.text(ctx, []string{"-----BEGIN"}, "get_ca_cert")
+	text, err := p.text(ctx, []string{"-----BEGIN"}, "get_ca_cert")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.Output, []byte(pem), 0o644); err != nil {
+	err = saveFile(c.Output, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+	if err != nil {
 		return err
 	}
 	sys.out("CA certificate written to: %s", resolved(c.Output))
+	if problem := caProblem([]byte(text)); problem != "" {
+		sys.note("warning: %s: %s", problem, ca.Remedy)
+	}
 	return nil
+}
+
+// caProblem tells what is wrong with the dates of a certificate in PEM.
+func caProblem(text []byte) string {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return ""
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "the CA certificate can't be read: " + err.Error()
+	}
+	return ca.Problem(cert)
 }

@@ -44,6 +44,8 @@ type proxyStatus struct {
 	} `json:"replay"`
 	// ScenarioError is ours: why an edited scenario was not taken.
 	ScenarioError string `json:"scenario_error"`
+	// CAProblem is ours: why devices may refuse the proxy's certificates.
+	CAProblem string `json:"ca_problem"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
 	AddonErrors map[string]string `json:"addon_errors"`
 }
@@ -84,6 +86,9 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		for _, w := range r.Warnings {
 			sys.out("  Warning: %s", w)
 		}
+	}
+	if st.CAProblem != "" {
+		sys.out("  Warning: %s", st.CAProblem)
 	}
 	if st.ScenarioError != "" {
 		sys.out("  Error:   %s", st.ScenarioError)

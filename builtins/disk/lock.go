@@ -1,0 +1,69 @@
+package disk
+
+import (
+	"errors"
+	"os"
+)
+
+// ErrLocked is the error of [TryLock] when another process, or another part of
+// this one, holds the lock.
+var ErrLocked = errors.New("locked by another process")
+
+// FileLock is a lock on a file, which the system releases when the process ends,
+// however it ends. So a lock that can be taken says that nobody who held it is
+// alive.
+type FileLock struct {
+	f    *os.File
+	path string
+}
+
+// Lock waits for the lock on the file at path, which is made if need be. Where
+// the file system has no locks the error is [errors.ErrUnsupported] and no file
+// is left.
+func Lock(path string) (*FileLock, error) { return lock(path, true) }
+
+// TryLock is [Lock] without waiting: while somebody else holds the lock the
+// error is [ErrLocked].
+func TryLock(path string) (*FileLock, error) { return lock(path, false) }
+
+func lock(path string, wait bool) (*FileLock, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := flock(f, wait); err != nil {
+			f.Close()
+			if errors.Is(err, errors.ErrUnsupported) {
+				os.Remove(path)
+			}
+			return nil, err
+		}
+		// Who held the lock before may have removed the file.
+		mine, err := f.Stat()
+		if err == nil {
+			var now os.FileInfo
+			if now, err = os.Stat(path); err == nil && os.SameFile(mine, now) {
+				return &FileLock{f: f, path: path}, nil
+			}
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+}
+
+// Release gives the lock back; the file stays.
+func (l *FileLock) Release() { l.f.Close() }
+
+// Remove removes the file and gives the lock back.
+func (l *FileLock) Remove() {
+	// An open file can't be removed everywhere.
+	if err := os.Remove(l.path); err != nil {
+		l.f.Close()
+		os.Remove(l.path)
+		return
+	}
+	l.f.Close()
+}

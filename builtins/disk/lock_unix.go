@@ -1,0 +1,31 @@
+//go:build unix && !solaris && !aix
+
+package disk
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// flock locks f by flock(2). On a file system without such locks the error is
+// [errors.ErrUnsupported].
+func flock(f *os.File, wait bool) error {
+	how := syscall.LOCK_EX
+	if !wait {
+		how |= syscall.LOCK_NB
+	}
+	for {
+		switch err := syscall.Flock(int(f.Fd()), how); {
+		case err == nil:
+			return nil
+		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
+			return &os.PathError{Op: "lock", Path: f.Name(), Err: errors.ErrUnsupported}
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return ErrLocked
+		default:
+			return &os.PathError{Op: "lock", Path: f.Name(), Err: err}
+		}
+	}
+}
