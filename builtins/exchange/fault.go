@@ -189,6 +189,42 @@ func (c *cutConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
+// Broken is a body that broke off: its bytes are sent, then the connection is
+// closed, or the stream of HTTP/2 reset, without the end that a whole one has.
+type Broken struct {
+	Body
+	// N is the length that was announced, in bytes, and more than Body has; -1
+	// when none was.
+	N int64
+}
+
+// Size is N.
+func (b *Broken) Size() int64 { return b.N }
+
+// Close closes the body.
+func (b *Broken) Close() error {
+	if c, ok := b.Body.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// ErrBroken is what sending a [Broken] body ends with.
+var ErrBroken = errors.New("the answer broke off here when it was recorded")
+
+// SendTo sends the bytes, and breaks off.
+func (b *Broken) SendTo(ctx context.Context, c Conn) error {
+	if b.Body != nil {
+		if err := b.Body.SendTo(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	return ErrBroken
+}
+
 // filler is a body of n bytes that mean nothing.
 type filler int64
 
@@ -213,5 +249,6 @@ var (
 	_ Hijacker = Socket(nil)
 	_ Hijacker = (*bareFault)(nil)
 	_ Sized    = (*cutBody)(nil)
+	_ Sized    = (*Broken)(nil)
 	_ Sized    = filler(0)
 )

@@ -150,4 +150,7 @@ type Blob struct {
 	Spooled bool
 	// Truncated says that not all bytes were kept.
 	Truncated bool
+	// Partial says that the transfer broke off: more bytes were to come after the
+	// Size that came.
+	Partial bool
 }

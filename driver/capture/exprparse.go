@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +22,22 @@ type ExprError struct {
 	Pos     int // offset in bytes
 	Column  int // the same in characters, from 1
 	Message string
+}
+
+// oneLine is s with its control characters written as Go writes them.
+func oneLine(s string) string {
+	if strings.IndexFunc(s, unicode.IsControl) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 func (e *ExprError) Error() string { return fmt.Sprintf("column %d: %s", e.Column, e.Message) }
@@ -62,7 +79,7 @@ type parser struct {
 }
 
 func (p *parser) fail(pos int, format string, args ...any) *ExprError {
-	return &ExprError{Pos: pos, Column: p.column(pos), Message: fmt.Sprintf(format, args...)}
+	return &ExprError{Pos: pos, Column: p.column(pos), Message: oneLine(fmt.Sprintf(format, args...))}
 }
 
 func (p *parser) column(pos int) int { return utf8.RuneCountInString(p.src[:pos]) + 1 }

@@ -211,6 +211,9 @@ func packBlob(b []byte, l *Blob) []byte {
 	if l.Truncated {
 		flags |= 8
 	}
+	if l.Partial {
+		flags |= 16
+	}
 	b = append(b, flags)
 	b = binary.AppendVarint(b, l.Size)
 	b = packString(b, l.Path)
@@ -385,7 +388,7 @@ func (r *reader) names() map[string]string {
 
 func (r *reader) blob(l *Blob) {
 	flags := r.byte()
-	l.Spooled, l.Truncated = flags&4 != 0, flags&8 != 0
+	l.Spooled, l.Truncated, l.Partial = flags&4 != 0, flags&8 != 0, flags&16 != 0
 	l.Size, l.Path, l.Off = r.int(), r.string(), r.int()
 	if flags&3 == packedBytes {
 		l.Data = []byte(r.string())

@@ -71,6 +71,9 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 		warnings = append(warnings, fmt.Sprintf("recording %s: %d flows of type %s are left out", in, skipped[kind], kind))
 	}
 	warnings = append(warnings, file.Warnings()...)
+	if err == nil && n == 0 {
+		err = nothing(warnings)
+	}
 	if err == nil {
 		err = to.Close()
 	}
@@ -81,6 +84,14 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 		return 0, warnings, fmt.Errorf("convert %s to %s: %w", in, out, err)
 	}
 	return n, warnings, nil
+}
+
+// nothing is the error of a recording without a single flow that can be used.
+func nothing(warnings []string) error {
+	if len(warnings) > 0 {
+		return fmt.Errorf("it gives no flow: %s", warnings[0])
+	}
+	return errors.New("it gives no flow: it is empty")
 }
 
 // version is that of this program, for documents that name their creator.

@@ -156,6 +156,14 @@ func fields(h http.Header, names map[string]string, order []string, host string)
 	return out
 }
 
+// bodyKey is the key of the metadata that tells what happened to the body of the
+// response, where it is not there whole.
+const (
+	bodyKey      = "starproxy.body"
+	bodyUnstored = "not stored" // for want of room: the device has had all of it
+	bodyPartial  = "broke off"  // this is what came
+)
+
 // metadataOf is what mitmproxy has no place for.
 func metadataOf(e *capture.Entry) map[string]any {
 	m := map[string]any{}
@@ -167,6 +175,12 @@ func metadataOf(e *capture.Entry) map[string]any {
 	}
 	if e.Source != "" {
 		m["starproxy.source"] = e.Source
+	}
+	switch {
+	case bodyOf(e.ResponseBody).Missing:
+		m[bodyKey] = bodyUnstored
+	case e.ResponseBody.Partial:
+		m[bodyKey] = bodyPartial
 	}
 	if len(m) == 0 {
 		return nil

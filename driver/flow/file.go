@@ -67,7 +67,7 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 			return nil, fmt.Errorf("read recording %s: %w", path, err)
 		}
 	}
-	var head [4]byte
+	var head [headHAR]byte
 	n, err := f.f.ReadAt(head[:], 0)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read recording: %w", err)
@@ -200,6 +200,7 @@ func (f *File) convert(in io.Reader, out *os.File) error {
 			f.bad = append(f.bad, harError{w.written, err})
 			continue
 		}
+		f.tally.doubted(flow)
 		if err := w.Write(flow); err != nil {
 			return err
 		}

@@ -43,6 +43,9 @@ type Flow struct {
 	// string, []byte, []any and map[string]any. mitmproxy 8 and 9 refuse flows
 	// with bytes in there.
 	Metadata map[string]any
+
+	// doubts tell what of the entry of a HAR document is left out.
+	doubts []string
 }
 
 // Field is a field of a header or trailer. Fields keep their order, their case

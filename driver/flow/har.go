@@ -1,12 +1,8 @@
 package flow
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // A HAR document is JSON: log, and in it the entries, which are all there is of
@@ -25,23 +21,6 @@ const harTime = "2006-01-02T15:04:05.000000Z07:00"
 type harPair struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-}
-
-// UnmarshalJSON takes [name, value] as well, which some programs write.
-func (p *harPair) UnmarshalJSON(data []byte) error {
-	if len(data) > 0 && data[0] == '[' {
-		var list []string
-		if err := json.Unmarshal(data, &list); err != nil {
-			return err
-		}
-		if len(list) != 2 {
-			return errors.New("expected a name and a value")
-		}
-		p.Name, p.Value = list[0], list[1]
-		return nil
-	}
-	type bare harPair
-	return json.Unmarshal(data, (*bare)(p))
 }
 
 type harCookie struct {
@@ -121,18 +100,6 @@ func (t harTimings) sum() float64 {
 	return total
 }
 
-// harEntry is an entry as it is imported.
-type harEntry struct {
-	Started   string             `json:"startedDateTime"`
-	Time      float64            `json:"time"`
-	Request   *harRequest        `json:"request"`
-	Response  *harResponse       `json:"response"`
-	ServerIP  string             `json:"serverIPAddress"`
-	Comment   string             `json:"comment"`
-	Resource  string             `json:"_resourceType"`
-	WebSocket []harSocketMessage `json:"_webSocketMessages"`
-}
-
 // get gives the first field of a name, empty for none.
 func get(fields []Field, name string) string {
 	for _, f := range fields {
@@ -152,14 +119,4 @@ func only(fields []Field, name string) http.Header {
 		}
 	}
 	return http.Header{name: values}
-}
-
-// parseHARTime reads the time of an entry. The zone may be missing.
-func parseHARTime(s string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("startedDateTime %q: expected a time as in 2006-01-02T15:04:05Z", s)
 }

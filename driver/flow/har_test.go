@@ -287,15 +287,10 @@ func TestHARBad(t *testing.T) {
 	}
 	for _, test := range []struct{ name, entry, want string }{
 		{"no object", `7`, "entry 1: "},
-		{"type", swap(`"time":12.5`, `"time":"x"`), "entry 1: time: got a JSON string"},
-		{"time", swap(`2024-01-02T`, `yesterday `), `entry 1: startedDateTime "yesterday 03:04:05.678+02:00": expected a time`},
 		{"no request", `{"startedDateTime":"2024-01-02T03:04:05Z"}`, "entry 1: it has no request"},
 		{"no method", swap(`"GET"`, `""`), "entry 1: request: it has no method"},
 		{"url", swap(`https://`, `about:`), "entry 1: request: url "},
 		{"port", swap(`:8443`, `:x`), "entry 1: request: url "},
-		{"header", swap(`["accept","*/*"]`, `["accept"]`), "entry 1: "},
-		{"base64", swap(`"text":"grün"`, `"text":"?","encoding":"base64"`), "entry 1: response: content: illegal base64"},
-		{"encoding", swap(`"text":"grün"`, `"text":"?","encoding":"rot13"`), `entry 1: response: content: encoding "rot13": expected base64`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

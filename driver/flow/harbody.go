@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -31,6 +32,15 @@ type harBody struct {
 
 // measure reads a body, with its content encodings undone where that works.
 func measure(fields []Field, b Body) (harBody, error) {
+	m, err := unfold(fields, b)
+	// An import takes text for characters in the charset of its type.
+	if charset := charsetOf(get(fields, "Content-Type")); charset != nil && err == nil && !m.base64 && m.size > 0 {
+		m.base64 = m.open != nil || !bytes.Equal(inCharset(string(m.data), charset), m.data)
+	}
+	return m, err
+}
+
+func unfold(fields []Field, b Body) (harBody, error) {
 	if b.Missing || b.Truncated {
 		return harBody{missing: true, comment: notStored}, nil
 	}

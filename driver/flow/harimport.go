@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -11,87 +10,116 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
-	"starproxy/driver/capture"
 )
+
+// harEntry is an entry as it is imported.
+type harEntry struct {
+	Started   harString                   `json:"startedDateTime"`
+	Time      harNumber                   `json:"time"`
+	Request   maybe[harRequestIn]         `json:"request"`
+	Response  maybe[harResponseIn]        `json:"response"`
+	ServerIP  harString                   `json:"serverIPAddress"`
+	Comment   harString                   `json:"comment"`
+	Resource  harString                   `json:"_resourceType"`
+	WebSocket harList[harSocketMessageIn] `json:"_webSocketMessages"`
+}
+
+type harRequestIn struct {
+	Method   harString  `json:"method"`
+	URL      harString  `json:"url"`
+	Proto    harString  `json:"httpVersion"`
+	Headers  harFields  `json:"headers"`
+	Trailers harFields  `json:"_trailers"`
+	PostData *harTextIn `json:"postData"`
+}
+
+type harResponseIn struct {
+	Status     harNumber  `json:"status"`
+	StatusText harString  `json:"statusText"`
+	Error      harString  `json:"_error"`
+	Proto      harString  `json:"httpVersion"`
+	Headers    harFields  `json:"headers"`
+	Trailers   harFields  `json:"_trailers"`
+	Content    *harTextIn `json:"content"`
+}
 
 // flow makes a flow of an entry.
 func (e *harEntry) flow() (*Flow, error) {
-	start, err := parseHARTime(e.Started)
-	if err != nil {
-		return nil, err
-	}
-	if e.Request == nil {
+	request := e.Request.value
+	if request == nil {
 		return nil, errors.New("it has no request")
 	}
-	f := &Flow{ID: newID(), Created: start, Comment: e.Comment}
-	if f.Request, err = e.Request.request(); err != nil {
+	start := parseHARTime(string(e.Started))
+	f := &Flow{ID: newID(), Created: start, Comment: string(e.Comment)}
+	if err := request.flow(f); err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}
 	end := start
-	if e.Time > 0 && e.Time < float64(math.MaxInt64/time.Millisecond) {
-		end = start.Add(time.Duration(e.Time * float64(time.Millisecond)))
+	if e.Time > 0 && e.Time < harNumber(math.MaxInt64/time.Millisecond) && !start.IsZero() {
+		end = start.Add(time.Duration(float64(e.Time) * float64(time.Millisecond)))
 	}
 	f.Request.Start, f.Request.End = start, start
 	address := joinAddress(f.Request.Host, f.Request.Port)
 	f.Client = Conn{ID: newID(), Start: start}
 	f.Server = Conn{ID: newID(), Address: address}
-	if ip := strings.Trim(e.ServerIP, "[]"); ip != "" {
+	if ip := strings.Trim(string(e.ServerIP), "[] "); ip != "" {
 		f.Server.Peer = joinAddress(ip, f.Request.Port)
 	}
 	if f.Request.Scheme == "https" {
 		f.Client.TLS, f.Client.SNI, f.Client.TLSSetup = true, f.Request.Host, start
 		f.Server.TLS, f.Server.SNI, f.Server.TLSSetup = true, f.Request.Host, start
 	}
-	if r := e.Response; r != nil {
-		if r.Error != "" {
-			f.Error = &Error{r.Error, end}
-		}
-		if r.Status != 0 {
-			response, err := r.response(f.Request.Method)
-			if err != nil {
-				return nil, fmt.Errorf("response: %w", err)
-			}
-			response.Start, response.End = start, end
-			f.Response = response
-		}
+	if r := e.Response.value; r != nil {
+		r.flow(f)
 	}
 	if f.Response == nil && f.Error == nil {
-		f.Error = &Error{"there was no response", end}
+		f.Error = &Error{Message: "there was no response"}
+	}
+	if f.Error != nil {
+		f.Error.Time = end
+	}
+	if f.Response != nil {
+		f.Response.Start, f.Response.End = start, end
 	}
 	if e.Resource == "websocket" || e.WebSocket != nil {
-		if f.WebSocket, err = socketOf(e.WebSocket); err != nil {
-			return nil, fmt.Errorf("_webSocketMessages: %w", err)
-		}
+		f.WebSocket = socketOf(e.WebSocket)
 	}
 	return f, nil
 }
 
-func (h *harRequest) request() (Request, error) {
-	r := Request{Method: h.Method, Proto: protoOf(h.Proto)}
+// doubt notes what of an entry is left out.
+func (f *Flow) doubt(format string, args ...any) {
+	f.doubts = append(f.doubts, fmt.Sprintf(format, args...))
+}
+
+// flow sets the request of f.
+func (h *harRequestIn) flow(f *Flow) error {
+	r := &f.Request
+	r.Method, r.Proto = strings.TrimSpace(string(h.Method)), protoOf(string(h.Proto))
 	if r.Method == "" {
-		return r, errors.New("it has no method")
+		return errors.New("it has no method")
 	}
-	if err := r.target(h.URL); err != nil {
-		return r, err
+	if err := r.target(strings.TrimSpace(string(h.URL))); err != nil {
+		return err
 	}
 	var authority string
 	r.Header, authority = fieldsOf(h.Headers)
 	r.Trailer, _ = fieldsOf(h.Trailers)
 	if strings.HasPrefix(r.Proto, "HTTP/2") || r.Proto == "HTTP/3" {
 		if r.Authority = authority; authority == "" {
-			r.Authority = hostOf(&r)
+			r.Authority = hostOf(r)
 		}
 	}
 	if h.PostData == nil {
-		return r, nil
+		return nil
 	}
-	body, err := h.PostData.body()
+	body, err := h.PostData.body(get(r.Header, "Content-Type"))
 	if err != nil {
-		return r, fmt.Errorf("postData: %w", err)
+		f.doubt("the body of the request is left out: %v", err)
 	}
 	r.Body = body
 	r.Header = h.PostData.fit(r.Header, body, true)
-	return r, nil
+	return nil
 }
 
 // target takes a URL apart, of which nothing is decoded.
@@ -117,9 +145,12 @@ func (r *Request) target(url string) error {
 	}
 	r.Host, r.Port = host, exchange.DefaultPort(r.Scheme)
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		port, err := strconv.ParseUint(host[i+1:], 10, 16)
-		ok = ok && err == nil
-		r.Host, r.Port = host[:i], int(port)
+		r.Host = host[:i]
+		if text := host[i+1:]; text != "" { // an empty one is the usual one (RFC 3986 section 3.2.3)
+			port, err := strconv.ParseUint(text, 10, 16)
+			ok = ok && err == nil
+			r.Port = int(port)
+		}
 	}
 	if r.Host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]"); r.Host == "" || !ok {
 		return fmt.Errorf("url %q: expected http or https, a host and a path", url)
@@ -137,80 +168,67 @@ func hostOf(r *Request) string {
 	return strings.TrimPrefix(x.URL(), r.Scheme+"://")
 }
 
-func (h *harResponse) response(method string) (*Response, error) {
-	r := &Response{Status: h.Status, Reason: h.StatusText, Proto: protoOf(h.Proto)}
-	if r.Status < 0 || r.Status > 999 {
-		return nil, fmt.Errorf("status %d", r.Status)
+// flow sets the response and the error of f.
+func (h *harResponseIn) flow(f *Flow) {
+	if h.Error != "" {
+		f.Error = &Error{Message: string(h.Error)}
 	}
+	status, ok := h.Status.int()
+	switch {
+	case h.Status == 0:
+		return
+	case !ok || status < 100 || status > 999:
+		f.doubt("the response is left out: status %v", float64(h.Status))
+		return
+	}
+	r := &Response{Status: int(status), Reason: string(h.StatusText), Proto: protoOf(string(h.Proto))}
+	f.Response = r
 	if r.Reason == "" && strings.HasPrefix(r.Proto, "HTTP/1") {
 		r.Reason = http.StatusText(r.Status)
 	}
 	r.Header, _ = fieldsOf(h.Headers)
 	r.Trailer, _ = fieldsOf(h.Trailers)
 	if h.Content == nil {
-		return r, nil
+		return
 	}
-	body, err := h.Content.body()
+	body, err := h.Content.body(get(r.Header, "Content-Type"))
 	if err != nil {
-		return nil, fmt.Errorf("content: %w", err)
+		f.doubt("the body of the response is left out: %v", err)
 	}
 	r.Body = body
-	bare := method == "HEAD" || r.Status == http.StatusNotModified
-	r.Header = h.Content.fit(r.Header, body, !bare || body.Size > 0)
-	return r, nil
-}
-
-// body gives the bytes of a body.
-func (t *harText) body() (Body, error) {
 	switch {
-	case t.Text == nil && t.Encoding == "" && t.Comment == "" && (t.Size == nil || *t.Size <= 0):
-		return Body{}, nil
-	case t.Text == nil:
-		return Body{Missing: true}, nil
-	}
-	var data []byte
-	switch strings.ToLower(t.Encoding) {
-	case "":
-		data = []byte(*t.Text)
-	case "base64":
-		var err error
-		if data, err = base64.StdEncoding.DecodeString(*t.Text); err != nil {
-			return Body{}, err
+	case string(h.Content.Comment) == notStored:
+		f.Metadata = map[string]any{bodyKey: bodyUnstored}
+	case f.Error != nil: // it broke off: the length is not that of what came
+		if get(r.Header, "Content-Encoding") != "" && h.Content.decoded(body) {
+			r.Header = without(r.Header, "Content-Length")
 		}
+		r.Header = h.Content.fit(r.Header, body, false)
 	default:
-		return Body{}, fmt.Errorf("encoding %q: expected base64", t.Encoding)
+		bare := f.Request.Method == http.MethodHead || r.Status == http.StatusNotModified
+		r.Header = h.Content.fit(r.Header, body, !bare || body.Size > 0)
 	}
-	if len(data) == 0 {
-		data = nil
-	}
-	return Body{Blob: capture.Blob{Size: int64(len(data)), Data: data}}, nil
 }
 
-// fit makes a header fit a body whose content encoding is undone. length says
-// that the length must be that of the body.
-func (t *harText) fit(header []Field, body Body, length bool) []Field {
-	decoded := !body.Missing && body.Size > 0 && !strings.HasPrefix(t.Comment, stillIn)
-	kept := header[:0]
-	for _, f := range header {
-		switch {
-		case decoded && strings.EqualFold(f.Name, "Content-Encoding"):
-			continue
-		case length && !body.Missing && strings.EqualFold(f.Name, "Content-Length"):
-			f.Value = strconv.FormatInt(body.Size, 10)
+// without leaves the fields of a name out.
+func without(fields []Field, name string) []Field {
+	kept := fields[:0]
+	for _, f := range fields {
+		if !strings.EqualFold(f.Name, name) {
+			kept = append(kept, f)
 		}
-		kept = append(kept, f)
 	}
 	return kept
 }
 
 // fieldsOf reads a header. Browsers have the pseudo-headers of HTTP/2 in it.
-func fieldsOf(pairs []harPair) (fields []Field, authority string) {
+func fieldsOf(pairs []Field) (fields []Field, authority string) {
 	for _, p := range pairs {
 		switch {
 		case p.Name == ":authority":
 			authority = p.Value
 		case !strings.HasPrefix(p.Name, ":"):
-			fields = append(fields, Field(p))
+			fields = append(fields, p)
 		}
 	}
 	return fields, authority
@@ -218,36 +236,14 @@ func fieldsOf(pairs []harPair) (fields []Field, authority string) {
 
 // protoOf spells a version as recordings do.
 func protoOf(s string) string {
-	switch s = strings.ToUpper(s); s {
-	case "H2", "HTTP/2", "HTTP/2.0":
-		return "HTTP/2.0"
-	case "H3", "HTTP/3", "HTTP/3.0":
+	s = strings.ToUpper(strings.TrimSpace(s))
+	switch {
+	case strings.Contains(s, "QUIC"), strings.HasPrefix(s, "HTTP/3"), strings.HasPrefix(s, "H3"):
 		return "HTTP/3"
-	case "HTTP/1.0", "HTTP/1.1":
+	case s == "HTTP/2", s == "HTTP/2.0", strings.HasPrefix(s, "H2"), strings.HasPrefix(s, "SPDY"):
+		return "HTTP/2.0"
+	case s == "HTTP/1.0":
 		return s
 	}
 	return "HTTP/1.1"
-}
-
-func socketOf(messages []harSocketMessage) (*WebSocket, error) {
-	w := &WebSocket{}
-	for i, m := range messages {
-		out := Message{FromClient: m.Type == "send", Binary: m.Opcode != 1}
-		if m.Time > 0 && m.Time < 1<<37 {
-			out.Time = time.UnixMicro(int64(math.Round(m.Time * 1e6)))
-		}
-		out.Data = []byte(m.Data)
-		if out.Binary {
-			data, err := base64.StdEncoding.DecodeString(m.Data)
-			if err != nil {
-				return nil, fmt.Errorf("message %d: %w", i, err)
-			}
-			out.Data = data
-		}
-		if len(out.Data) == 0 {
-			out.Data = nil
-		}
-		w.Messages = append(w.Messages, out)
-	}
-	return w, nil
 }

@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 const (
@@ -21,10 +25,8 @@ const (
 // *RecordError in its place; one that has no index ends it.
 func readHAR(r io.Reader, path string) iter.Seq2[*Flow, error] {
 	return func(yield func(*Flow, error) bool) {
-		br := bufio.NewReaderSize(r, 64<<10)
-		if bom, _ := br.Peek(3); string(bom) == "\ufeff" {
-			br.Discard(3)
-		}
+		// A mark of the byte order goes; with one, UTF-16 is understood.
+		br := bufio.NewReaderSize(transform.NewReader(r, unicode.BOMOverride(encoding.Nop.NewDecoder())), 64<<10)
 		in := &lines{r: br}
 		h := &harReader{in: in, dec: json.NewDecoder(in), path: path, yield: yield}
 		if err := h.document(); err != nil && err != errStop {
@@ -47,7 +49,11 @@ type harReader struct {
 // document goes through the document, down to its entries.
 func (h *harReader) document() error {
 	err := h.object(func(key string) error {
-		if key != "log" {
+		switch key {
+		case "entries": // without a log around them
+			return h.entries()
+		case "log":
+		default:
 			return h.skip()
 		}
 		return h.object(func(key string) error {
@@ -134,6 +140,11 @@ func (h *harReader) entries() error {
 		}
 		if err != nil {
 			f, err = nil, &RecordError{Path: h.path, HAR: true, Index: i, Offset: off, Err: err}
+		}
+		if f != nil {
+			for n, doubt := range f.doubts {
+				f.doubts[n] = fmt.Sprintf("entry %d: %s", i, doubt)
+			}
 		}
 		if !h.yield(f, err) {
 			return errStop

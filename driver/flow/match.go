@@ -18,7 +18,8 @@ import (
 )
 
 // Matching says what of a request counts when its recording is looked for. Its
-// zero value is mitmproxy's: scheme, method, path, query, host, port and body.
+// zero value is mitmproxy's: scheme, method, path, query, host, port and body;
+// and the Range of what was answered with a part.
 type Matching struct {
 	IgnoreHost, IgnorePort, IgnoreBody bool
 	// IgnoreQuery and IgnoreForm name parameters of the query, and fields of
@@ -35,7 +36,8 @@ type subject struct {
 	target               string
 	header               func(name string) (values []string)
 	body                 func() (io.ReadCloser, error)
-	missing              bool // the body was not recorded
+	missing              bool   // the body was not recorded
+	span                 string // the range that is asked for, see spanOf
 }
 
 // key is the digest of all that counts.
@@ -74,6 +76,9 @@ func live(q *exchange.Request, body []byte) subject {
 	if s.host = hostPart(q.Authority); s.host == "" {
 		s.host = q.Host
 	}
+	if v := q.Header["Range"]; len(v) > 0 {
+		s.span = span(v[0])
+	}
 	s.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	return s
 }
@@ -96,6 +101,7 @@ const (
 	partHost   = "host"
 	partPort   = "port"
 	partQuery  = "query"
+	partRange  = "range"
 	partHeader = "header "
 )
 
@@ -112,7 +118,7 @@ func (m *Matching) parts(s *subject) []part {
 	if !m.IgnorePort {
 		list = append(list, part{partPort, itoa(s.port)})
 	}
-	list = append(list, part{partQuery, m.query(query)})
+	list = append(list, part{partQuery, m.query(query)}, part{partRange, s.span})
 	for _, name := range m.Headers {
 		value := "\x00" // absent is not empty
 		if v := s.header(name); v != nil {

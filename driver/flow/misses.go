@@ -36,7 +36,7 @@ func (r *Replay) Reject(x *exchange.Exchange, s *subject) (*exchange.Response, e
 // nearest gives the items that differ least. A different path weighs most.
 func (r *Replay) nearest(s *subject) []int {
 	type scored struct{ at, score int }
-	want := r.o.parts(&subject{scheme: s.scheme, method: s.method, host: s.host, port: s.port, target: s.target, header: noHeader})
+	want := r.o.parts(&subject{scheme: s.scheme, method: s.method, host: s.host, port: s.port, target: s.target, span: s.span, header: noHeader})
 	var best []scored
 	seen := map[string]bool{}
 	for i := range r.items {
@@ -101,6 +101,9 @@ func common(a, b string) int {
 // differences tells what of a request is not as in a recording.
 func (r *Replay) differences(s *subject, f *Flow) []string {
 	then := recorded(&f.Request)
+	if f.Response != nil {
+		then.span = spanOf(f)
+	}
 	was := r.o.parts(&then)
 	var why []string
 	for i, p := range r.o.parts(s) {

@@ -142,13 +142,19 @@ func (r *Reader) Skipped() map[string]int { return r.tally.skips() }
 func (r *Reader) Warnings() []string { return r.tally.warned() }
 
 func (r *Reader) isHAR() (bool, error) {
-	head, err := r.s.peek(0, 4)
+	head, err := r.s.peek(0, headHAR)
 	return startsHAR(head), err
 }
 
+// headHAR is how much of a file [startsHAR] looks at, in bytes.
+const headHAR = 64
+
 // startsHAR tells a HAR document by its beginning; a record has a digit there.
 func startsHAR(head []byte) bool {
-	return bytes.HasPrefix(bytes.TrimPrefix(head, []byte("\ufeff")), []byte("{"))
+	if len(head) >= 4 && (bytes.HasPrefix(head, []byte("\xff\xfe{\x00")) || bytes.HasPrefix(head, []byte("\xfe\xff\x00{"))) {
+		return true
+	}
+	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n"), []byte("{"))
 }
 
 // record reads the record at off. next is where the one after it begins, off
@@ -250,6 +256,7 @@ type tally struct {
 	skipped  map[string]int
 	warnings []string
 	versions map[int]bool
+	doubts   int
 }
 
 // skip counts the record at off, once.
@@ -289,8 +296,23 @@ func (t *tally) newer(version int) {
 	t.warnings = append(t.warnings, fmt.Sprintf("recording %s: format %d is newer than %d, the newest that is known: something may be missing", t.path, version, newest))
 }
 
+// doubted warns of what of an entry is left out.
+func (t *tally) doubted(f *Flow) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, doubt := range f.doubts {
+		if t.doubts++; t.doubts <= maxWarned {
+			t.warnings = append(t.warnings, fmt.Sprintf("recording %s: %s", t.path, doubt))
+		}
+	}
+}
+
 func (t *tally) warned() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]string(nil), t.warnings...)
+	list := append([]string(nil), t.warnings...)
+	if t.doubts > maxWarned {
+		list = append(list, fmt.Sprintf("recording %s: of %d more entries something is left out", t.path, t.doubts-maxWarned))
+	}
+	return list
 }

@@ -98,7 +98,7 @@ func OpenReplay(path string, o ReplayOptions) (_ *Replay, err error) {
 		shared[s] = s
 		return s
 	}
-	faults, silent := 0, 0
+	faults, silent, unstored := 0, 0, 0
 	for f, err := range file.Flows() {
 		var bad *RecordError
 		switch {
@@ -112,8 +112,12 @@ func OpenReplay(path string, o ReplayOptions) (_ *Replay, err error) {
 		case f.Response == nil:
 			silent++
 			continue
+		case f.Metadata[bodyKey] == bodyUnstored:
+			unstored++
+			continue
 		}
 		s := recorded(&f.Request)
+		s.span = spanOf(f)
 		k, err := o.keyOf(&s)
 		if err != nil {
 			return nil, fmt.Errorf("recording %s: %w", path, err)
@@ -125,13 +129,16 @@ func OpenReplay(path string, o ReplayOptions) (_ *Replay, err error) {
 		}
 		a.items = append(a.items, int32(len(r.items)))
 		r.items = append(r.items, item{f.Offset, subject{
-			scheme: share(s.scheme), method: share(s.method), host: share(s.host), port: s.port, target: share(s.target)}})
+			scheme: share(s.scheme), method: share(s.method), host: share(s.host), port: s.port, target: share(s.target), span: share(s.span)}})
 	}
 	if faults > maxWarned {
 		r.notes = append(r.notes, fmt.Sprintf("recording %s: %d more records can't be used", path, faults-maxWarned))
 	}
 	if silent > 0 {
 		r.notes = append(r.notes, fmt.Sprintf("recording %s: %d flow(s) without an answer are not replayed", path, silent))
+	}
+	if unstored > 0 {
+		r.notes = append(r.notes, fmt.Sprintf("recording %s: %d answer(s) whose body was not stored are not replayed", path, unstored))
 	}
 	r.notes = append(r.notes, file.Warnings()...)
 	if len(r.items) == 0 {
@@ -163,11 +170,10 @@ func (r *Replay) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 		body = b
 	}
 	s := live(x.Request, body)
-	k, err := r.o.keyOf(&s)
+	at, err := r.find(&s)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	at := r.pick(k)
 	if at < 0 {
 		if r.o.Missed != nil {
 			return r.o.Missed.Respond(ctx, x)
@@ -184,6 +190,25 @@ func (r *Replay) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 	x.Endpoint = strings.ToUpper(x.Request.Method) + " " + x.Request.Path()
 	x.Source = r.name + ":" + strconv.Itoa(at+1)
 	return r.answer(x, f)
+}
+
+// find gives the number of the item that answers, -1 when there is none. A range
+// that was not recorded may be answered with the whole, as a server may do.
+func (r *Replay) find(s *subject) (int, error) {
+	k, err := r.o.keyOf(s)
+	if err != nil {
+		return -1, err
+	}
+	at := r.pick(k)
+	if at >= 0 || s.span == "" {
+		return at, nil
+	}
+	whole := *s
+	whole.span = ""
+	if k, err = r.o.keyOf(&whole); err != nil {
+		return -1, err
+	}
+	return r.pick(k), nil
 }
 
 // pick gives the number of the item that answers, -1 when there is none.
@@ -238,6 +263,9 @@ func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, erro
 	if rec.Status < 200 || rec.Status > 599 {
 		return nil, fmt.Errorf("replay: recording %s: status %d can't be sent", x.Source, rec.Status)
 	}
+	if broke, n := brokeOff(x.Request.Method, f); broke {
+		return r.breakOff(x, res, f, n)
+	}
 	sized := res.Header["Content-Length"] != nil
 	if x.Request.Method != http.MethodHead {
 		delete(res.Header, "Content-Length")
@@ -261,6 +289,17 @@ func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, erro
 	if b, ok := res.Body.(storedBody); ok && !sized {
 		res.Body = unsized{b}
 	}
+	return res, nil
+}
+
+// breakOff completes res to an answer that ends where the recorded one broke
+// off, of the n bytes that were announced.
+func (r *Replay) breakOff(x *exchange.Exchange, res *exchange.Response, f *Flow, n int64) (*exchange.Response, error) {
+	delete(res.Header, "Content-Length")
+	if err := r.body(x, res, f.Response); err != nil {
+		return nil, fmt.Errorf("replay: recording %s: %w", x.Source, err)
+	}
+	res.Body = &exchange.Broken{Body: res.Body, N: n}
 	return res, nil
 }
 

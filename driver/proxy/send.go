@@ -179,7 +179,7 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		s.err, c.abort = err, true
+		s.err, c.abort, c.blob.Partial = err, true, true
 		return
 	}
 	if res.Trailer != nil {

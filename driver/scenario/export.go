@@ -1,11 +1,9 @@
 package scenario
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -146,8 +144,12 @@ func unrepeatable(e *capture.Entry) string {
 		return "the request has no path"
 	case strings.ContainsAny(e.Method, "/#*") || !httpguts.ValidHeaderFieldName(e.Method):
 		return "the method can't stand in a scenario"
+	case e.Status == http.StatusPartialContent && exportRange(e) == "":
+		return "a part of a body that nobody asked for"
 	case e.ResponseBody.Truncated:
 		return "the body was not kept whole"
+	case e.ResponseBody.Partial:
+		return fmt.Sprintf("the answer broke off after %d bytes of its body: %s", e.ResponseBody.Size, e.Error)
 	}
 	return ""
 }
@@ -167,133 +169,6 @@ func exportKey(e *capture.Entry) string {
 	return u.URL()
 }
 
-// variant is the requests of one method and query.
-type variant struct {
-	method  string
-	query   map[string]string
-	valued  int // values in query that are not empty
-	entries []*capture.Entry
-}
-
-// entries makes the list of one URL.
-func (x *export) entries(list []*capture.Entry) ([]*yaml.Node, error) {
-	slices.SortStableFunc(list, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
-	var variants []*variant
-	byKey := map[string]*variant{}
-	methods := map[string]int{}
-	for _, e := range list {
-		v := &variant{method: e.Method, query: exportQuery(e)}
-		names := url.Values{}
-		for name, value := range v.query {
-			names.Set(name, value)
-			if value != "" {
-				v.valued++
-			}
-		}
-		key := e.Method + " " + names.Encode()
-		if byKey[key] == nil {
-			byKey[key] = v
-			variants = append(variants, v)
-		}
-		byKey[key].entries = append(byKey[key].entries, e)
-		if _, ok := methods[e.Method]; !ok {
-			methods[e.Method] = len(methods)
-		}
-	}
-	// The first entry whose match holds answers, so those that ask for more
-	// come first.
-	slices.SortStableFunc(variants, func(a, b *variant) int {
-		return cmp.Or(cmp.Compare(methods[a.method], methods[b.method]),
-			cmp.Compare(len(b.query), len(a.query)), cmp.Compare(b.valued, a.valued))
-	})
-	var nodes []*yaml.Node
-	for _, v := range variants {
-		more, err := x.variant(v)
-		if err != nil {
-			return nil, err
-		}
-		nodes = append(nodes, more...)
-	}
-	return nodes, nil
-}
-
-// variant makes the entries of one method and query.
-func (x *export) variant(v *variant) ([]*yaml.Node, error) {
-	var nodes []*yaml.Node
-	var when timeline
-	steps := steps{}
-	for _, e := range v.entries {
-		response, err := x.response(e)
-		if err != nil {
-			return nil, err
-		}
-		if response == nil || !x.timed && !steps.next(response) {
-			continue
-		}
-		n := &yaml.Node{Kind: yaml.MappingNode}
-		put(n, "method", quoted(e.Method))
-		if len(v.query) > 0 {
-			query := &yaml.Node{Kind: yaml.MappingNode}
-			for _, name := range slices.Sorted(maps.Keys(v.query)) {
-				put(query, name, quoted(v.query[name]))
-			}
-			match := &yaml.Node{Kind: yaml.MappingNode}
-			put(match, "query", query)
-			put(n, "match", match)
-		}
-		if x.timed {
-			put(n, "delay_ms", when.delay(e))
-		}
-		put(n, "response", response)
-		nodes = append(nodes, n)
-	}
-	for i, times := range steps.times {
-		if i < len(nodes)-1 { // the last one stays
-			repeat := &yaml.Node{Kind: yaml.MappingNode}
-			put(repeat, "repeat", integer(int64(times)))
-			n := nodes[i]
-			at := len(n.Content) - 2 // before the response
-			n.Content = slices.Insert(n.Content, at, repeat.Content...)
-		}
-	}
-	return nodes, nil
-}
-
-// steps counts how often each answer of a sequence was given in a row.
-type steps struct {
-	times []int
-	last  string
-}
-
-// next takes the next answer; it tells whether that is another one.
-func (s *steps) next(response *yaml.Node) bool {
-	text, err := yaml.Marshal(response)
-	if n := len(s.times); n > 0 && err == nil && string(text) == s.last {
-		s.times[n-1]++
-		return false
-	}
-	s.times, s.last = append(s.times, 1), string(text)
-	return true
-}
-
-// exportQuery is what match.query must say to pick the request: the first
-// value of each parameter.
-func exportQuery(e *capture.Entry) map[string]string {
-	_, raw, _ := strings.Cut(e.Target, "?")
-	values, _ := url.ParseQuery(raw)
-	q := make(map[string]string, len(values))
-	for name, v := range values {
-		if !utf8.ValidString(name) {
-			continue
-		}
-		q[name] = ""
-		if utf8.ValidString(v[0]) {
-			q[name] = v[0]
-		}
-	}
-	return q
-}
-
 // response makes the response of an entry, nil if its body can't be had.
 func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.MappingNode}
@@ -310,7 +185,11 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 	if ct == "" && file != "" {
 		ct = "application/octet-stream"
 	}
-	if ct != "" && ct != "application/json" && presentable(ct) {
+	if ct != "" && !presentable(ct) {
+		x.leaveOut(e, unwritable("Content-Type", []string{ct}))
+		ct = ""
+	}
+	if ct != "" && ct != "application/json" {
 		put(n, "content_type", quoted(ct))
 	}
 	if file != "" {
@@ -324,13 +203,13 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 			continue
 		case len(values) == 0:
 			continue
-		case !slices.ContainsFunc(values, func(v string) bool { return !presentable(v) }):
-		default:
-			x.leaveOut(e, "header "+name)
-			continue
 		}
 		if sent, ok := e.ResponseNames[name]; ok && e.Proto != "HTTP/2.0" {
 			name = sent
+		}
+		if reason := unwritable(name, values); reason != "" {
+			x.leaveOut(e, reason)
+			continue
 		}
 		if len(values) == 1 {
 			put(headers, name, quoted(values[0]))
@@ -357,6 +236,17 @@ func framing(name string) bool {
 		return true
 	}
 	return false
+}
+
+// unwritable says why a header can't stand in a scenario.
+func unwritable(name string, values []string) string {
+	switch {
+	case !httpguts.ValidHeaderFieldName(name):
+		return fmt.Sprintf("header %.100q: this is no name of a header", name)
+	case slices.ContainsFunc(values, func(v string) bool { return !presentable(v) }):
+		return "header " + name + ": its value is not text, or would be taken for a template"
+	}
+	return ""
 }
 
 // presentable tells whether a header's value comes back as it is: not text in

@@ -1,0 +1,54 @@
+package flow
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// brokeOff reports whether the answer of a flow broke off before its body had
+// ended, and the length that it had announced, -1 for none.
+func brokeOff(method string, f *Flow) (bool, int64) {
+	r := f.Response
+	if method == http.MethodHead || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified {
+		return false, 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(get(r.Header, "Content-Length")), 10, 64)
+	if err != nil || n < 0 || get(r.Header, "Transfer-Encoding") != "" {
+		n = -1
+	}
+	switch {
+	case f.Metadata[bodyKey] == bodyPartial:
+	case f.Error == nil, n >= 0 && r.Body.Size >= n && !r.Body.Missing:
+		return false, 0
+	}
+	if r.Body.Size >= n {
+		n = -1 // it would pass for a whole one
+	}
+	return true, n
+}
+
+// spanOf is what of a request's Range counts when its recording is looked for:
+// all of it, in one spelling, where the answer is for that range alone. Else it
+// is empty.
+func spanOf(f *Flow) string {
+	switch f.Response.Status {
+	case http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable:
+	default:
+		return ""
+	}
+	for _, h := range f.Request.Header {
+		if strings.EqualFold(h.Name, "Range") {
+			return span(h.Value)
+		}
+	}
+	// The request was recorded without its header: the answer tells.
+	unit, rest, _ := strings.Cut(get(f.Response.Header, "Content-Range"), " ")
+	section, _, _ := strings.Cut(rest, "/")
+	return span(unit + "=" + section)
+}
+
+// span is the value of a Range header in one spelling (RFC 9110 section 14.2).
+func span(value string) string {
+	return strings.ToLower(strings.Join(strings.Fields(value), ""))
+}

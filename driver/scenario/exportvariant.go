@@ -1,0 +1,167 @@
+package scenario
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/capture"
+)
+
+// variant is the requests of one method and query.
+type variant struct {
+	method  string
+	query   map[string]string
+	valued  int    // values in query that are not empty
+	ranges  string // the Range header, where that decided on the answer
+	entries []*capture.Entry
+}
+
+// entries makes the list of one URL.
+func (x *export) entries(list []*capture.Entry) ([]*yaml.Node, error) {
+	slices.SortStableFunc(list, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
+	var variants []*variant
+	byKey := map[string]*variant{}
+	methods := map[string]int{}
+	for _, e := range list {
+		v := &variant{method: e.Method, query: exportQuery(e), ranges: exportRange(e)}
+		names := url.Values{}
+		for name, value := range v.query {
+			names.Set(name, value)
+			if value != "" {
+				v.valued++
+			}
+		}
+		key := e.Method + " " + names.Encode() + " " + v.ranges
+		if byKey[key] == nil {
+			byKey[key] = v
+			variants = append(variants, v)
+		}
+		byKey[key].entries = append(byKey[key].entries, e)
+		if _, ok := methods[e.Method]; !ok {
+			methods[e.Method] = len(methods)
+		}
+	}
+	// The first entry whose match holds answers, so those that ask for more
+	// come first.
+	slices.SortStableFunc(variants, func(a, b *variant) int {
+		return cmp.Or(cmp.Compare(methods[a.method], methods[b.method]),
+			cmp.Compare(len(b.query), len(a.query)), cmp.Compare(b.valued, a.valued), cmp.Compare(len(b.ranges), len(a.ranges)))
+	})
+	var nodes []*yaml.Node
+	for _, v := range variants {
+		more, err := x.variant(v)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, more...)
+	}
+	return nodes, nil
+}
+
+// variant makes the entries of one method and query.
+func (x *export) variant(v *variant) ([]*yaml.Node, error) {
+	var nodes []*yaml.Node
+	var when timeline
+	steps := steps{}
+	for _, e := range v.entries {
+		response, err := x.response(e)
+		if err != nil {
+			return nil, err
+		}
+		if response == nil || !x.timed && !steps.next(response) {
+			continue
+		}
+		n := &yaml.Node{Kind: yaml.MappingNode}
+		put(n, "method", quoted(e.Method))
+		if match := v.match(); len(match.Content) > 0 {
+			put(n, "match", match)
+		}
+		if x.timed {
+			put(n, "delay_ms", when.delay(e))
+		}
+		put(n, "response", response)
+		nodes = append(nodes, n)
+	}
+	for i, times := range steps.times {
+		if i < len(nodes)-1 { // the last one stays
+			repeat := &yaml.Node{Kind: yaml.MappingNode}
+			put(repeat, "repeat", integer(int64(times)))
+			n := nodes[i]
+			at := len(n.Content) - 2 // before the response
+			n.Content = slices.Insert(n.Content, at, repeat.Content...)
+		}
+	}
+	return nodes, nil
+}
+
+// match makes the condition that picks the requests of v.
+func (v *variant) match() *yaml.Node {
+	match := &yaml.Node{Kind: yaml.MappingNode}
+	if len(v.query) > 0 {
+		query := &yaml.Node{Kind: yaml.MappingNode}
+		for _, name := range slices.Sorted(maps.Keys(v.query)) {
+			put(query, name, quoted(v.query[name]))
+		}
+		put(match, "query", query)
+	}
+	if v.ranges != "" {
+		headers := &yaml.Node{Kind: yaml.MappingNode}
+		put(headers, "Range", quoted(v.ranges))
+		put(match, "headers", headers)
+	}
+	return match
+}
+
+// exportRange is the Range header of a request that was answered for it, empty
+// for one that was not: nobody who asks for the whole gets a part.
+func exportRange(e *capture.Entry) string {
+	if e.Status != http.StatusPartialContent && e.Status != http.StatusRequestedRangeNotSatisfiable {
+		return ""
+	}
+	if r := e.RequestHeader.Get("Range"); presentable(r) {
+		return r
+	}
+	return ""
+}
+
+// steps counts how often each answer of a sequence was given in a row.
+type steps struct {
+	times []int
+	last  string
+}
+
+// next takes the next answer; it tells whether that is another one.
+func (s *steps) next(response *yaml.Node) bool {
+	text, err := yaml.Marshal(response)
+	if n := len(s.times); n > 0 && err == nil && string(text) == s.last {
+		s.times[n-1]++
+		return false
+	}
+	s.times, s.last = append(s.times, 1), string(text)
+	return true
+}
+
+// exportQuery is what match.query must say to pick the request: the first
+// value of each parameter.
+func exportQuery(e *capture.Entry) map[string]string {
+	_, raw, _ := strings.Cut(e.Target, "?")
+	values, _ := url.ParseQuery(raw)
+	q := make(map[string]string, len(values))
+	for name, v := range values {
+		if !utf8.ValidString(name) {
+			continue
+		}
+		q[name] = ""
+		if utf8.ValidString(v[0]) {
+			q[name] = v[0]
+		}
+	}
+	return q
+}
