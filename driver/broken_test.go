@@ -58,6 +58,23 @@ func breaking(t *testing.T) *httptest.Server {
 	return s
 }
 
+// borrow copies a recording to where b may replay it from, and gives its name.
+func (b *bench) borrow(path string) string {
+	b.Helper()
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = os.MkdirAll(b.d.cfg.Directories.Flows, 0o755)
+	}
+	name := filepath.Base(path)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.d.cfg.Directories.Flows, name), data, 0o600)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return name
+}
+
 // read makes a request and tells the bytes that came and whether that was all.
 func read(t *testing.T, c *http.Client, target string) (string, bool) {
 	t.Helper()
@@ -104,7 +121,7 @@ func TestBrokenAnswers(t *testing.T) {
 	}
 	for _, file := range []string{file, har, back} {
 		r := newBench(t, nil)
-		r.call("start", "replay", false, file)
+		r.call("start", "replay", false, r.borrow(file))
 		proxy := &url.URL{Scheme: "http", Host: r.status()["proxy_address"].(string)}
 		for _, path := range paths {
 			got, whole := read(t, device(t, proxy, false), real.URL+path)
@@ -169,7 +186,7 @@ func TestUnstoredAnswersAreNotReplayed(t *testing.T) {
 		if err := os.WriteFile(name, out.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		b.call("restart", "replay", false, name)
+		b.call("restart", "replay", false, b.borrow(name))
 		proxy := &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)}
 		if got, _ := read(t, device(t, proxy, false), real.plain.URL+"/binary"); !strings.HasPrefix(got, "501 ") {
 			t.Errorf("%s: %.100s", ext, got)
@@ -258,15 +275,15 @@ func TestRecordedRanges(t *testing.T) {
 		}
 	}
 	r := newBench(t, nil)
-	r.call("start", "replay", false, file)
+	r.call("start", "replay", false, r.borrow(file))
 	check("replay", r)
 	if got := get(r, "/parts", "bytes=1-2"); !strings.Contains(got, "range is \\\"bytes=1-2\\\", recorded was \\\"bytes=10-12\\\"") {
 		t.Error(got)
 	}
 	m := newBench(t, func(c *Config) { c.Unmatched = Reject; c.Directories.Files = b.d.cfg.Directories.Files })
-	name := m.write("x.yaml", scenario.YAML)
+	m.write("mock-responses/x.yaml", scenario.YAML)
 	m.call("start", "mock")
-	if text := m.call("load_mock_scenario", name); !strings.HasPrefix(text, "Loaded") {
+	if text := m.call("load_mock_scenario", "x.yaml"); !strings.HasPrefix(text, "Loaded") {
 		t.Fatal(text)
 	}
 	check("scenario", m)
