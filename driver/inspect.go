@@ -278,9 +278,9 @@ func requestOf(e *capture.Entry) *exchange.Request {
 	return q
 }
 
-// socketState tells how a WebSocket stands, nil for what is none.
+// socketState tells how a WebSocket or a stream stands, nil for what is neither.
 func (d *Driver) socketState(e *capture.Entry) any {
-	if e.Status != http.StatusSwitchingProtocols {
+	if e.Status != http.StatusSwitchingProtocols && e.Kind != capture.TCP {
 		return nil
 	}
 	_, over := d.sockets.Over(e.Seq)

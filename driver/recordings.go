@@ -186,7 +186,7 @@ func (d *Driver) captured(f capture.Filter) iter.Seq2[*flow.Flow, error] {
 		}
 		space := uuid.New()
 		for e := range d.journal.All(f) {
-			if e.Kind != capture.HTTP {
+			if e.Kind != capture.HTTP && e.Kind != capture.TCP {
 				continue
 			}
 			fl := flow.FromEntry(e, messages[e.Seq], ends[e.Seq], space)

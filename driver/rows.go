@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -19,7 +20,7 @@ import (
 // captureRow is a captured exchange in one line, as the web UI lists it.
 type captureRow struct {
 	Seq        uint64  `json:"seq"`
-	Kind       string  `json:"kind"`             // http or tls_error; gone for one that the filter no longer shows
+	Kind       string  `json:"kind"`             // http, tls_error or tcp; gone for one that the filter no longer shows
 	Update     bool    `json:"update,omitempty"` // news of an older row
 	Start      float64 `json:"start"`
 	Method     string  `json:"method"`
@@ -37,7 +38,7 @@ type captureRow struct {
 	Endpoint   string  `json:"endpoint,omitempty"`
 	Error      string  `json:"error,omitempty"`
 	WebSocket  bool    `json:"websocket,omitempty"`
-	Open       bool    `json:"open"` // a WebSocket that has not ended
+	Open       bool    `json:"open"` // a WebSocket or stream that has not ended
 	Mark       string  `json:"mark"`
 	Comment    string  `json:"comment"`
 	Level      string  `json:"level"` // the worst note: warning or error
@@ -76,8 +77,11 @@ func (v *view) row(e *capture.Entry) captureRow {
 		Type: capture.ContentType(e.ResponseHeader), Origin: e.Origin.String(), Endpoint: e.Endpoint, Error: e.Error,
 		Fault: strings.HasPrefix(e.Error, exchange.ErrFault.Error()), WebSocket: e.Status == http.StatusSwitchingProtocols,
 	}
-	if e.Kind == capture.TLSError {
+	switch e.Kind {
+	case capture.TLSError:
 		r.Kind = "tls_error"
+	case capture.TCP:
+		r.Kind = "tcp"
 	}
 	if e.Unreachable() || e.Origin == exchange.FromProxy && e.Status == 0 && e.Error != "" {
 		r.Status, r.SentStatus = 0, http.StatusBadGateway
@@ -90,10 +94,14 @@ func (v *view) row(e *capture.Entry) captureRow {
 			r.Level = n.Level
 		}
 	}
-	if r.WebSocket {
+	if r.WebSocket || e.Kind == capture.TCP {
 		lasted, over := v.d.sockets.Over(e.Seq)
 		if r.Open = !over; over {
 			r.Duration = float64(lasted.Microseconds()) / 1000
+		}
+		if end := v.d.sockets.StreamEnd(e.Seq); end != nil {
+			r.Size = end.ResponseBody.Size
+			r.Error = cmp.Or(end.Error, r.Error)
 		}
 	}
 	r.Mark, r.Comment = v.d.notes.Mark(e.Seq)
@@ -266,6 +274,10 @@ func (d *Driver) getCaptureBody(_ context.Context, seq int, side string, offset,
 		header, body = e.RequestHeader, e.RequestBody
 	default:
 		return "", errorf(InvalidArgument, "get_capture_body: argument side: expected request or response, found %q", side)
+	}
+	if e.Kind == capture.TCP {
+		pieces, _ := d.sockets.Stream(e.Seq)
+		body = capture.Bytes(pieces, side == "request", maxSkip)
 	}
 	piece := struct {
 		Data      string `json:"data"` // base64

@@ -62,6 +62,22 @@ func (s *Sockets) Stream(seq uint64) (pieces []*Entry, end *Entry) {
 	return pieces, end
 }
 
+// StreamEnd gives the entry of a stream's end, nil while the stream goes on or
+// when the journal no longer has it.
+func (s *Sockets) StreamEnd(seq uint64) *Entry {
+	s.mu.Lock()
+	list := s.streams.pieces[seq]
+	last := uint64(0)
+	if len(list) > 0 {
+		last = list[len(list)-1]
+	}
+	s.mu.Unlock()
+	if e, ok := s.Get(last); ok && e.Kind == SocketEnd {
+		return e
+	}
+	return nil
+}
+
 // Bytes puts the pieces of one direction together, up to limit bytes. Size
 // counts all bytes of them; Truncated says that some are not in Data.
 func Bytes(pieces []*Entry, fromClient bool, limit int) Blob {
@@ -86,6 +102,7 @@ func Bytes(pieces []*Entry, fromClient bool, limit int) Blob {
 // are held: as text where they are text, else as Latin-1.
 func (v *event) setStream(j *Journal, e *Entry) {
 	v.Kind, v.Path = "tcp", e.addr()
+	v.Headers, v.HeaderList = map[string]string{}, [][2]string{}
 	v.Response = new(string)
 	if j.sockets == nil {
 		return

@@ -60,7 +60,7 @@ const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language an
     ~marked, ~marker RE      has a mark, text of the mark
     ~comment RE, ~meta RE    comment; origin, endpoint, source and notes
     ~replay, ~replays        answered from a recording (~replayq: none is)
-    ~http, ~websocket, ~all  kind (~tcp, ~udp, ~dns: none is captured)
+    ~http, ~websocket, ~tcp  kind; ~all is everything (~udp, ~dns: none)
     !A  A & B  A | B  (A)    not, and, or; A B is an "and" that binds weakest
 
 RE is a regular expression that matches anywhere and ignores case. With blanks or any of ( ) ~ ' " it stands in quotes.`

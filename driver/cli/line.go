@@ -22,14 +22,19 @@ type event struct {
 	Patched   bool        `json:"was_patched"`
 	Origin    string      `json:"origin"` // ours: who made the answer
 	// Kind is "tls_error" for a handshake that a device broke off, Alert the
-	// reason it gave; a Python exporter sends neither.
-	Kind  string `json:"kind"`
-	Alert string `json:"alert"`
+	// reason it gave; "tcp" is a stream, Failure the reason why it has none or
+	// broke off. A Python exporter sends none of them.
+	Kind    string `json:"kind"`
+	Alert   string `json:"alert"`
+	Failure string `json:"failure"`
 }
 
 // tlsError says that there was no request: the device did not trust the CA, or
 // the handshake failed otherwise.
 func (e event) tlsError() bool { return e.Kind == "tls_error" }
+
+// stream says that a tunnel carried something else than HTTP.
+func (e event) stream() bool { return e.Kind == "tcp" }
 
 // lineFormat lays out capture lines.
 type lineFormat struct {
@@ -55,8 +60,11 @@ func (f lineFormat) line(e event) string {
 		clock = time.Unix(int64(sec), int64(frac*1e9)).In(f.zone).Format(time.TimeOnly)
 	}
 	path := e.Path
-	if e.tlsError() && e.Alert != "" {
+	switch {
+	case e.tlsError() && e.Alert != "":
 		path += " (" + e.Alert + ")"
+	case e.stream() && e.Failure != "":
+		path += " (" + e.Failure + ")"
 	}
 	columns := []string{
 		" " + f.paint(clock, grey),

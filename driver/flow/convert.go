@@ -18,7 +18,8 @@ import (
 // is. It gives the number of flows that are in out now; what could not be
 // converted is in the warnings. out is there whole or not at all, and may be in.
 func Convert(in, out string) (n int, warnings []string, err error) {
-	file, err := OpenWith(in, Options{Piped: true})
+	toHAR := strings.EqualFold(filepath.Ext(out), ".har")
+	file, err := OpenWith(in, Options{Piped: true, Streams: !toHAR}) // a HAR has no place for streams
 	if err != nil {
 		return 0, nil, err
 	}
@@ -49,7 +50,7 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 			}
 		}
 	}
-	if strings.EqualFold(filepath.Ext(out), ".har") {
+	if toHAR {
 		err = WriteHAR(to, flows, version())
 	} else {
 		buffered := bufio.NewWriterSize(to, window)

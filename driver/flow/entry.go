@@ -3,6 +3,7 @@ package flow
 import (
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -20,6 +21,9 @@ import (
 // space is what the ids of connections are made in: those of one recording
 // share it.
 func FromEntry(e *capture.Entry, messages []Message, end *capture.Entry, space uuid.UUID) *Flow {
+	if e.Stream() {
+		return fromStream(e, messages, end, space)
+	}
 	if e.Kind != capture.HTTP && e.Kind != capture.SocketEnd {
 		return nil
 	}
@@ -50,6 +54,46 @@ func FromEntry(e *capture.Entry, messages []Message, end *capture.Entry, space u
 	return f
 }
 
+// fromStream makes a flow of a stream.
+func fromStream(e *capture.Entry, pieces []Message, end *capture.Entry, space uuid.UUID) *Flow {
+	f := &Flow{
+		Created: e.Start, Stream: true, Client: clientOf(e, space), Server: serverOf(e, space), Metadata: metadataOf(e),
+		Request:   Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port},
+		WebSocket: &WebSocket{Messages: pieces},
+	}
+	if e.Kind == capture.SocketEnd {
+		end = e
+	} else {
+		f.incomplete(end)
+	}
+	why := e.Error
+	if end != nil {
+		f.WebSocket.End = end.Start.Add(end.Duration)
+		f.Client.End, f.Server.End = f.WebSocket.End, f.WebSocket.End
+		if end.Error != "" {
+			why = end.Error
+		}
+	}
+	if why != "" {
+		f.Error = &Error{Message: why, Time: e.Start.Add(e.Duration)}
+	}
+	return f
+}
+
+// incomplete tells of a stream whose bytes were not all kept in the captures.
+func (f *Flow) incomplete(end *capture.Entry) {
+	if f.Error != nil || end == nil {
+		return
+	}
+	kept := int64(0)
+	for i := range f.WebSocket.Messages {
+		kept += int64(len(f.WebSocket.Messages[i].Data))
+	}
+	if all := end.RequestBody.Size + end.ResponseBody.Size; kept < all {
+		f.Error = &Error{Message: fmt.Sprintf("%d of %d bytes were kept in the captures", kept, all), Time: f.WebSocket.End}
+	}
+}
+
 // FromMessage makes a message of the entry of one. One that was not kept whole
 // is marked as dropped: what it said can't be told.
 func FromMessage(e *capture.Entry) Message {
@@ -57,7 +101,8 @@ func FromMessage(e *capture.Entry) Message {
 	if e.FromClient {
 		b = e.RequestBody
 	}
-	return Message{Binary: e.Binary, FromClient: e.FromClient, Data: b.Data, Time: e.Start, Dropped: b.Truncated}
+	dropped := b.Truncated && e.Proto != capture.ProtoTCP
+	return Message{Binary: e.Binary, FromClient: e.FromClient, Data: b.Data, Time: e.Start, Dropped: dropped}
 }
 
 func requestOf(e *capture.Entry) Request {
@@ -203,7 +248,7 @@ func clientOf(e *capture.Entry, space uuid.UUID) Conn {
 func serverOf(e *capture.Entry, space uuid.UUID) Conn {
 	c := Conn{
 		ID:      connID(space, "server", e.Conn, e.Server.Addr),
-		Address: joinAddress(e.Host, e.Port), TLS: e.Scheme == "https",
+		Address: joinAddress(e.Host, e.Port), TLS: e.Scheme == "https" || e.Scheme == "tls",
 	}
 	if !e.Server.Addr.IsValid() {
 		return c
@@ -211,7 +256,9 @@ func serverOf(e *capture.Entry, space uuid.UUID) Conn {
 	c.Peer = e.Server.Addr.String()
 	c.Start, c.Connected = e.Start, e.Start
 	if c.TLS {
-		c.SNI = e.Host
+		if c.SNI = e.Host; e.Stream() && e.SNI != "" {
+			c.SNI = e.SNI
+		}
 	}
 	c.agreed(e, e.Server.TLS)
 	return c

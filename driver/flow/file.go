@@ -24,6 +24,8 @@ type File struct {
 	tally *tally
 	pool  sync.Pool
 	parts parts
+
+	streams bool // see Options
 }
 
 // harError is an entry that could not be turned into a flow, and where in the
@@ -50,7 +52,7 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
-	f := &File{path: path, f: in, max: o.MaxRecord, tally: &tally{path: path}}
+	f := &File{path: path, f: in, max: o.MaxRecord, tally: &tally{path: path}, streams: o.Streams}
 	if f.max <= 0 {
 		f.max = maxFileRecord
 	}
@@ -154,7 +156,7 @@ func (f *File) Close() error {
 func (f *File) reader(ahead int) *Reader {
 	s := newSource(f.f, f.at)
 	s.ahead = ahead
-	return &Reader{s: s, max: f.max, ahead: ahead, tally: f.tally}
+	return &Reader{s: s, max: f.max, ahead: ahead, tally: f.tally, streams: f.streams}
 }
 
 // named names the recording as the user did.

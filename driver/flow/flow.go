@@ -1,4 +1,4 @@
-// Package flow reads and writes recordings of HTTP traffic: mitmproxy's flow
+// Package flow reads and writes recordings of traffic: mitmproxy's flow
 // files, and HAR documents.
 //
 // Flows and what is in them are plain values. A Reader or a Writer is for one
@@ -16,7 +16,7 @@ import (
 	"starproxy/driver/capture"
 )
 
-// Flow is one HTTP exchange of a recording. A zero time.Time anywhere in it
+// Flow is one HTTP exchange or TCP stream of a recording. A zero time.Time anywhere in it
 // means that the time isn't known.
 type Flow struct {
 	// Version is the format the flow was read from; writers have their own.
@@ -29,8 +29,12 @@ type Flow struct {
 	Request Request
 	// Response is nil when there was none.
 	Response *Response
-	// WebSocket is not nil for a WebSocket, whose handshake the flow is then.
+	// WebSocket is not nil for a WebSocket, whose handshake the flow is then, and
+	// for a stream.
 	WebSocket *WebSocket
+	// Stream says that the flow is a TCP stream (mitmproxy's type tcp): its bytes
+	// are the Messages of WebSocket, and there is no request or response.
+	Stream bool
 	// Error is what went wrong, nil for nothing.
 	Error          *Error
 	Client, Server Conn

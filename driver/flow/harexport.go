@@ -22,7 +22,9 @@ import (
 // maxForm bounds the forms that are taken apart in an export.
 const maxForm = 64 << 10
 
-// WriteHAR writes flows as a HAR 1.2 document, one after the other; creator is
+// WriteHAR writes flows as a HAR 1.2 document, one after the other. A HAR has no
+// place for TCP streams: they are left out, and the comment of the log tells
+// how many. creator is
 // the version of this program, as the build has it when empty. Bodies have their content encoding undone, in
 // base64 when they are not text. It ends at the first error of the flows.
 func WriteHAR(w io.Writer, flows iter.Seq2[*Flow, error], creator string) error {
@@ -32,10 +34,14 @@ func WriteHAR(w io.Writer, flows iter.Seq2[*Flow, error], creator string) error 
 	h := &harWriter{w: bufio.NewWriterSize(w, 64<<10), servers: map[string]bool{}}
 	h.json(`{"log":{"version":"1.2","creator":`, map[string]string{"name": "starproxy", "version": creator, "comment": ""})
 	h.raw(`,"pages":[],"entries":[`)
-	first := true
+	first, streams := true, 0
 	for f, err := range flows {
 		if err != nil {
 			return err
+		}
+		if f.Stream {
+			streams++
+			continue
 		}
 		if !first {
 			h.raw(",")
@@ -47,7 +53,11 @@ func WriteHAR(w io.Writer, flows iter.Seq2[*Flow, error], creator string) error 
 			return fmt.Errorf("write flow %s %s: %w", f.Request.Method, f.Request.Path, h.err)
 		}
 	}
-	h.raw("\n]}}\n")
+	h.raw("\n]")
+	if streams > 0 {
+		h.json(`,"comment":`, fmt.Sprintf("%d TCP stream(s) are left out", streams))
+	}
+	h.raw("}}\n")
 	if h.err == nil {
 		h.err = h.w.Flush()
 	}

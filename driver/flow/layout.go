@@ -44,14 +44,23 @@ func (w *Writer) encode(f *Flow, b flowBodies) {
 	e.raw("7:comment;")
 	e.moment(f.Created, f.Request.Start, f.Client.Start)
 	e.raw("17:timestamp_created;")
-	e.request(&f.Request, b)
-	e.raw("7:request;")
-	e.response(f.Response, b)
-	e.raw("8:response;")
-	e.websocket(f.WebSocket)
-	e.raw("9:websocket;")
+	kind := "http"
+	if f.Stream {
+		kind = "tcp"
+		e.messageList(f.WebSocket, e.piece)
+		e.raw("8:messages;")
+	} else {
+		e.request(&f.Request, b)
+		e.raw("7:request;")
+		e.response(f.Response, b)
+		e.raw("8:response;")
+		e.websocket(f.WebSocket)
+		e.raw("9:websocket;")
+	}
 	e.id(f.ID)
-	e.raw("4:type;4:http;7:version;" + strconv.Itoa(len(format)) + ":" + format + "#2:id;")
+	e.raw("7:version;" + strconv.Itoa(len(format)) + ":" + format + "#2:id;")
+	e.text(kind)
+	e.raw("4:type;")
 	e.close(all)
 }
 
@@ -150,19 +159,35 @@ func (e *encoder) websocket(w *WebSocket) {
 		e.null()
 	}
 	e.raw("16:closed_by_client;")
+	e.messageList(w, e.message)
+	e.raw("8:messages;")
+	e.close(dict)
+}
+
+// messageList writes the messages of a WebSocket, or of a stream, by write.
+func (e *encoder) messageList(w *WebSocket, write func(*Message)) {
 	list := e.open(tagList)
 	e.after = e.n
-	if w.stored != nil {
-		e.holes = append(e.holes, hole{left: len(e.buf) - e.at, body: w.stored.body()})
-		e.n += w.stored.size
-	}
-	for i := len(w.Messages) - 1; i >= 0; i-- {
-		e.message(&w.Messages[i])
+	if w != nil {
+		if w.stored != nil {
+			e.holes = append(e.holes, hole{left: len(e.buf) - e.at, body: w.stored.body()})
+			e.n += w.stored.size
+		}
+		for i := len(w.Messages) - 1; i >= 0; i-- {
+			write(&w.Messages[i])
+		}
 	}
 	e.messages = e.n
 	e.close(list)
-	e.raw("8:messages;")
-	e.close(dict)
+}
+
+// piece writes a message of a stream.
+func (e *encoder) piece(m *Message) {
+	item := e.open(tagList)
+	e.moment(m.Time)
+	e.bytes(string(m.Data))
+	e.bool(m.FromClient)
+	e.close(item)
 }
 
 func (e *encoder) message(m *Message) {

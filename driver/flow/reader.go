@@ -29,6 +29,8 @@ type Options struct {
 	// Piped says that a file may be a pipe of the shell, see [disk.OpenInput]. It
 	// counts for a path that the person at the command line names. Default false.
 	Piped bool
+	// Streams gives TCP streams, too, which are passed over otherwise.
+	Streams bool
 }
 
 // RecordError says that a record can't be used. Others may follow it, unless
@@ -71,6 +73,8 @@ type Reader struct {
 	off   int64
 	done  bool
 	tally *tally
+
+	streams bool // are given, too
 }
 
 // NewReader reads a recording from a stream, a HAR document too. It keeps no
@@ -82,7 +86,7 @@ func NewReader(r io.Reader, o Options) *Reader {
 	if max <= 0 {
 		max = maxStreamRecord
 	}
-	return &Reader{s: s, max: max, ahead: window, tally: &tally{path: o.Path}}
+	return &Reader{s: s, max: max, ahead: window, tally: &tally{path: o.Path}, streams: o.Streams}
 }
 
 // Flows gives the flows that are still to be read, in their order. A record
@@ -233,14 +237,14 @@ func (r *Reader) decode(off int64, v value) (f *Flow, kind string, err error) {
 		return nil, "", err
 	case rec.kind == "":
 		return nil, "", errors.New("it has no type")
-	case rec.kind != "http":
+	case rec.kind != "http" && !(rec.kind == "tcp" && r.streams):
 		return nil, rec.kind, nil
 	}
 	if version > newest {
 		r.tally.newer(version)
 	}
 	f = &Flow{Version: version, Offset: off}
-	if err := r.s.http(&rec, f); err != nil {
+	if err := r.s.flow(&rec, f); err != nil {
 		return nil, "", err
 	}
 	return f, "", nil

@@ -21,7 +21,7 @@ type record struct {
 	version value
 	kind    string
 
-	id, err, client, server, request, response, websocket,
+	id, err, client, server, request, response, websocket, messages,
 	replayed, marked, comment, metadata, created value
 }
 
@@ -48,6 +48,8 @@ func (s *source) open(v value) (r record, err error) {
 			r.response = c.value
 		case "websocket":
 			r.websocket = c.value
+		case "messages":
+			r.messages = c.value
 		case "is_replay":
 			r.replayed = c.value
 		case "marked":
@@ -84,26 +86,22 @@ func (s *source) format(v value) (int, error) {
 	return n, nil
 }
 
-// http reads an HTTP flow. Formats differ in the names of what connections are
-// made of and in what they left out; all that is unknown is passed over.
-func (s *source) http(r *record, f *Flow) error {
-	if r.request.null() {
-		return errors.New("it has no request")
-	}
+// flow reads an HTTP flow or a stream. Formats differ in the names of what
+// connections are made of and in what they left out; all that is unknown is
+// passed over.
+func (s *source) flow(r *record, f *Flow) error {
 	var err error
 	wrap := func(name string, e error) {
 		if err == nil && e != nil {
 			err = fmt.Errorf("%s: %w", name, e)
 		}
 	}
-	wrap("request", s.request(r.request, &f.Request))
-	if !r.response.null() {
-		f.Response = &Response{}
-		wrap("response", s.response(r.response, f.Response))
-	}
-	if !r.websocket.null() {
-		f.WebSocket = &WebSocket{}
-		wrap("websocket", s.websocket(r.websocket, f.WebSocket))
+	if f.Stream = r.kind == "tcp"; f.Stream {
+		list, e := s.pieces(r.messages)
+		f.WebSocket = &WebSocket{Messages: list}
+		wrap("messages", e)
+	} else {
+		err = s.http(r, f)
 	}
 	if !r.err.null() {
 		f.Error = &Error{}
@@ -141,6 +139,57 @@ func (s *source) http(r *record, f *Flow) error {
 		}
 	}
 	return err
+}
+
+// http reads the part of a flow that only HTTP has.
+func (s *source) http(r *record, f *Flow) error {
+	if r.request.null() {
+		return errors.New("it has no request")
+	}
+	if err := s.request(r.request, &f.Request); err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	if !r.response.null() {
+		f.Response = &Response{}
+		if err := s.response(r.response, f.Response); err != nil {
+			return fmt.Errorf("response: %w", err)
+		}
+	}
+	if !r.websocket.null() {
+		f.WebSocket = &WebSocket{}
+		if err := s.websocket(r.websocket, f.WebSocket); err != nil {
+			return fmt.Errorf("websocket: %w", err)
+		}
+	}
+	return nil
+}
+
+// pieces reads the messages of a stream: from_client, content, timestamp.
+func (s *source) pieces(v value) ([]Message, error) {
+	var list []Message
+	c := s.walk(v, tagList)
+	for c.item() {
+		var m Message
+		p := s.walk(c.value, tagList)
+		for p.item() {
+			switch p.index {
+			case 1:
+				m.FromClient = p.bool()
+			case 2:
+				m.Data = p.bytes()
+			case 3:
+				m.Time = p.time()
+			}
+		}
+		if p.err == nil && p.index < 3 {
+			p.err = fmt.Errorf("expected 3 elements, got %d", p.index)
+		}
+		m.Binary = capture.IsBinary(m.Data)
+		c.fail(p.err)
+		c.fail(s.hold(96))
+		list = append(list, m)
+	}
+	return list, c.err
 }
 
 func (s *source) request(v value, r *Request) error {

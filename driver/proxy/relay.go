@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -92,10 +93,12 @@ func (t *tunnel) entry() *capture.Entry {
 	return e
 }
 
-// stream journals the bytes that pass between a device and a real server: its
-// entry at once, then the pieces, then its end. A nil stream journals nothing.
+// stream journals and records the bytes that pass between a device and a real
+// server: its entry at once, then the pieces, then its end. A nil stream does
+// nothing.
 type stream struct {
 	j     *capture.Sockets
+	rec   Recorder // nil records nothing
 	entry capture.Entry
 
 	mu       sync.Mutex
@@ -121,7 +124,7 @@ func (p *Proxy) stream(e *capture.Entry) *stream {
 	if p.cfg.Sockets == nil || seq == 0 {
 		return nil
 	}
-	return &stream{j: p.cfg.Sockets, entry: *e}
+	return &stream{j: p.cfg.Sockets, rec: p.cfg.Recorder, entry: *e}
 }
 
 // half gives one direction; mu is held.
@@ -132,7 +135,8 @@ func (s *stream) half(fromClient bool) *half {
 	return &s.down
 }
 
-// note journals bytes of one direction as a piece, as far as there is room.
+// note journals bytes of one direction as a piece, as far as there is room, and
+// records all of them.
 func (s *stream) note(b []byte, fromClient bool) {
 	if s == nil || len(b) == 0 {
 		return
@@ -141,36 +145,41 @@ func (s *stream) note(b []byte, fromClient bool) {
 	defer s.mu.Unlock()
 	h := s.half(fromClient)
 	h.size += int64(len(b))
-	room := maxStream - h.cost - pieceCost
-	if room < len(b) {
-		h.cut = true
-	}
-	if room <= 0 || s.ended {
+	if s.ended {
 		return
 	}
-	kept := append([]byte(nil), b[:min(len(b), room)]...)
-	h.cost += len(kept) + pieceCost
 	e := &capture.Entry{
 		Kind: capture.Message, Proto: capture.ProtoTCP, Start: time.Now(), Socket: s.entry.Seq, FromClient: fromClient,
-		Binary: capture.IsBinary(kept),
+		Binary: capture.IsBinary(b),
 	}
-	blob := capture.Blob{Size: int64(len(b)), Data: kept, Truncated: len(kept) < len(b)}
+	body := &e.ResponseBody
 	if fromClient {
-		e.RequestBody = blob
-	} else {
-		e.ResponseBody = blob
+		body = &e.RequestBody
 	}
+	*body = capture.Blob{Size: int64(len(b)), Data: b}
+	if s.rec != nil {
+		s.rec.Message(&s.entry, e)
+	}
+	room := maxStream - h.cost - pieceCost
+	if body.Truncated = room < len(b); body.Truncated {
+		h.cut = true
+	}
+	if room <= 0 {
+		return
+	}
+	body.Data = bytes.Clone(b[:min(len(b), room)])
+	h.cost += len(body.Data) + pieceCost
 	s.j.Add(e)
 }
 
-// full tells whether no more is kept of a direction.
+// full tells whether nobody looks at a direction any more.
 func (s *stream) full(fromClient bool) bool {
 	if s == nil {
 		return true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.half(fromClient).cut
+	return s.half(fromClient).cut && s.rec == nil
 }
 
 // count counts bytes that passed without a look.
@@ -209,6 +218,9 @@ func (s *stream) end(why string) {
 	e.RequestBody = capture.Blob{Size: s.up.size, Truncated: s.up.cut}
 	e.ResponseBody = capture.Blob{Size: s.down.size, Truncated: s.down.cut}
 	s.j.Add(&e)
+	if s.rec != nil {
+		s.rec.SocketEnd(&e)
+	}
 }
 
 // pipe copies both ways until both sides have ended, passing half-closes on,

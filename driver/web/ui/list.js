@@ -158,7 +158,7 @@ function draw(line, r) {
 	say(time, `${at} ${r.mark || ''}`, r.mark && mark(r.mark), at);
 	say(status, `${statusOf(r) || ''}`);
 	say(how, `${v.word} ${v.by} ${r.level || ''}`, pill(v), r.level && el(`b.note.${r.level}`, '!'), v.by);
-	say(method, tls ? 'TLS' : r.websocket ? 'WS' : r.method);
+	say(method, tls ? 'TLS' : r.websocket ? 'WS' : r.method); // a stream's is TCP
 	say(host, r.host + (r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : ''));
 	say(path, `${r.path} ${r.comment || ''}`, r.path, r.comment && el('em', r.comment));
 	say(size, tls ? '' : bytes(r.size));
@@ -183,6 +183,7 @@ export function verdict(r) {
 		: own && status === 501 ? ['nomatch', 'no match', 'no mock fits']
 		: own && (status >= 400 || r.error) ? ['bad', status === 502 ? 'unreachable' : status ? 'proxy error' : 'no answer', r.error]
 		: own ? ['server', 'proxy']
+		: r.kind === 'tcp' && !r.error ? ['server', 'stream']
 		: r.origin === 'passthrough' ? r.error ? ['bad', 'server error', r.error] : ['server', 'real server']
 		: [r.origin, r.origin === 'mocked' ? 'mock' : r.origin];
 	return { kind, word, by: by || r.endpoint || '' };
