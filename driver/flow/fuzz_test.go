@@ -4,10 +4,22 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/net/http/httpguts"
+
+	"starproxy/driver/capture"
 )
 
 // seeds adds recordings to what a fuzzer starts from.
@@ -39,6 +51,11 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if startsHAR(data) {
 			t.Skip()
+		}
+		for flow := range NewReader(bytes.NewReader(data), Options{}).Flows() {
+			if isPart(flow) {
+				t.Skip() // a file joins them, see FuzzParts
+			}
 		}
 		path := saved(t, "x", data)
 		file, err := Open(path)
@@ -83,6 +100,114 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("the stream lacks %d flows and %d errors", len(flows), len(errs))
 		}
 	})
+}
+
+// FuzzParts reads recordings that may have broken off while sockets were open.
+// No message is given twice, and FlowAt gives what Flows does.
+func FuzzParts(f *testing.F) {
+	r, err := Record(f.TempDir(), time.Unix(1700000000, 0), slog.New(slog.DiscardHandler))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for n := range 3 {
+		r.Message(shaken(1), said(1, "one", n == 1))
+		r.Message(shaken(2), said(2, "two", n == 1))
+		r.Exchange(captured(n))
+		data, err := os.ReadFile(r.Path())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	r.SocketEnd(ended(1))
+	data, err := os.ReadFile(r.Path())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if startsHAR(data) {
+			t.Skip()
+		}
+		file, err := Open(saved(t, "x", data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		given, read := 0, 0
+		for flow, err := range file.Flows() {
+			if err != nil {
+				continue
+			}
+			if flow.WebSocket != nil {
+				given += len(flow.WebSocket.Messages)
+			}
+			if again, err := file.FlowAt(flow.Offset); err != nil || !reflect.DeepEqual(again, flow) {
+				t.Fatalf("flow at %d: %v", flow.Offset, err)
+			}
+		}
+		for flow := range NewReader(bytes.NewReader(data), Options{MaxRecord: maxFileRecord}).Flows() {
+			if flow != nil && flow.WebSocket != nil {
+				read += len(flow.WebSocket.Messages)
+			}
+		}
+		if given > read {
+			t.Fatalf("%d messages of %d", given, read)
+		}
+	})
+}
+
+// FuzzCaptured writes what can be captured in both formats. Both can be read, and
+// say the same.
+func FuzzCaptured(f *testing.F) {
+	f.Add("GET", "https", "a.test", "a.test:8443", "/a?b=c", "X-A", "v", "text/plain", []byte("body"), []byte("ok"), 200, "")
+	f.Add("POST", "http", "::1", "[::1]", "*", "X Odd", "\xff\x00\r\n", "text/plain; charset=utf-16", []byte{0xff}, []byte("\xe9"), 206, "it broke")
+	f.Add("HEAD", "https", "a", "", "/", "", "", "application/x-www-form-urlencoded", []byte("a=b&c"), []byte{}, 304, "")
+	f.Fuzz(func(t *testing.T, method, scheme, host, authority, target, name, value, ct string, up, down []byte, status int, fault string) {
+		if scheme != "https" {
+			scheme = "http"
+		}
+		// What a request must have to be one.
+		if !httpguts.ValidHeaderFieldName(method) || !plainHost(host) || authority != "" && !plainHost(authority) {
+			t.Skip()
+		}
+		e := &capture.Entry{
+			Start: time.Unix(1700000000, 0), Method: method, Scheme: scheme, Host: host, Port: 8443, Authority: authority, Target: target, Proto: "HTTP/1.1",
+			RequestHeader: http.Header{name: {value}, "Content-Type": {ct}}, RequestBody: capture.Blob{Size: int64(len(up)), Data: up},
+			Status: min(max(status, 100), 999), ResponseHeader: http.Header{name: {value, ct}, "Content-Type": {ct}},
+			ResponseBody: capture.Blob{Size: int64(len(down)), Data: down, Partial: fault != ""}, Error: fault,
+		}
+		if len(up) == 0 {
+			e.RequestBody.Data = nil
+		}
+		flow := FromEntry(e, nil, nil, uuid.UUID{})
+		got := all(t, NewReader(bytes.NewReader(encoded(t, flow)), Options{}).Flows())
+		if len(got) != 1 || got[0].Request.Path != target || !bytes.Equal(got[0].Response.Body.Data, down) || !bytes.Equal(got[0].Request.Body.Data, up) {
+			t.Fatalf("got %s", text(got[0]))
+		}
+		back := imported(t, exported(t, flow))
+		if len(back) != 1 || back[0].Request.Method != method || back[0].Response == nil || back[0].Response.Status != flow.Response.Status || len(back[0].doubts) > 0 {
+			t.Fatalf("%d flows from %s", len(back), exported(t, flow))
+		}
+		if !bytes.Equal(back[0].Response.Body.Data, down) || !bytes.Equal(back[0].Request.Body.Data, up) {
+			t.Fatalf("got %q and %q from %s", back[0].Request.Body.Data, back[0].Response.Body.Data, exported(t, flow))
+		}
+	})
+}
+
+// plainHost reports whether a device can ask for a host. net/http takes more.
+func plainHost(host string) bool {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = host, "1"
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil || name == "" {
+		return false
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	return strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
 }
 
 // FuzzRoundTrip writes what could be read. From then on nothing changes.

@@ -429,6 +429,50 @@ func TestExportedSteps(t *testing.T) {
 	}
 }
 
+// One odd header spoils nothing: what can't be held is named, all else loads.
+func TestExportOddHeaders(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 100_000)
+	for _, c := range []struct {
+		name, value, told string // told is empty for what can be held
+	}{
+		{"X Odd", "1", "X Odd"}, {"", "empty", `header \"\"`}, {" X", "1", "no name of a header"}, {"X:Y", "1", "X:Y"}, {"X\n", "1", "no name of a header"},
+		{"X\x00", "1", "no name of a header"}, {"Xé", "1", "no name of a header"}, {"X\xff", "1", "no name of a header"}, {"(X)", "1", "(X)"},
+		{"X-Bytes", "gr\xfcn", "header X-Bytes"}, {"X-Line", "a\r\nb", "header X-Line"}, {"X-Nul", "a\x00b", "header X-Nul"}, {"X-Template", "{{ now() }}", "header X-Template"},
+		{"Content-Type", "text/\xff", "header Content-Type"}, {"Content-Type", "text/{{x}}", "header Content-Type"},
+		{"X-Long", long, ""}, {"X-Utf8", "grün 😀", ""}, {"X-Tab", "a\tb", ""}, {"X-Empty", "", ""}, {"X-Yaml", "- a: &b *c # d", ""}, {"x-lower", "1", ""},
+		{"Null", "null", ""}, {"On", "yes", ""}, {"X-Spaces", "  1  ", ""}, {"X-Del", "a\x7fb", "header X-Del"}, {"X-Sep", "a\u2028b\u0085", ""}, {"X-Mark", "\ufeffa", ""},
+		{"<<", "1", "no name of a header"}, {"~", "1", ""}, {"!x", "1", ""}, {"&a", "1", ""}, {"*a", "1", ""}, {"0x1F", "1", ""}, {"'", "1", ""}, {"X." + long[:2000], "1", ""},
+	} {
+		e := captured(0, "/a", "text/plain", "body")
+		e.ResponseHeader[c.name] = []string{c.value}
+		e.ResponseHeader["X-Good"] = []string{"1"}
+		dir := t.TempDir()
+		x, err := Export([]*capture.Entry{e}, ExportOptions{FilesDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := script.New(script.Options{})
+		s, err := Parse("x.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host})
+		if err != nil {
+			t.Errorf("%q: %v in\n%.1000s", c.name, err, x.YAML)
+			continue
+		}
+		if told, _, _ := strings.Cut(x.YAML, "endpoints:"); (c.told == "") != (told == "") || !strings.Contains(told, c.told) {
+			t.Errorf("%q: %q is left out", c.name, told)
+		}
+		table := mock.NewTable()
+		table.ReplaceAll(s.Endpoints)
+		ep, _ := table.Lookup(&exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/a", Header: http.Header{}})
+		res, body := respond(t, ep, &exchange.Request{Method: "GET", Header: http.Header{}})
+		if body != "body" || res.Header.Get("X-Good") != "1" || c.told == "" && strings.TrimSpace(strings.Join(res.Header[http.CanonicalHeaderKey(c.name)], "|")) != strings.TrimSpace(c.value) {
+			t.Errorf("%q: %.200v %q", c.name, res.Header, body)
+		}
+		host.Close()
+	}
+}
+
+// FuzzExport exports what may be captured. What comes out loads, and answers.
 func FuzzExport(f *testing.F) {
 	f.Add("GET", "h", "/a/{b}?c=d", "X-A", "v", "text/plain", []byte("body"))
 	f.Add("\xff", "::1", "/../\x00#", "é", "{{", "", []byte("{}"))
@@ -437,7 +481,11 @@ func FuzzExport(f *testing.F) {
 		e := captured(0, target, ct, string(body))
 		e.Method, e.Host = method, host
 		e.ResponseHeader[name] = []string{value, value}
-		x, err := Export([]*capture.Entry{e, e}, ExportOptions{FilesDir: dir})
+		other := captured(1, target, ct, string(body))
+		other.Method, other.Host, other.Status = method, host, 206
+		other.RequestHeader, other.ResponseNames = http.Header{"Range": {value}}, map[string]string{"Date": name, "X-B": name}
+		other.ResponseHeader = http.Header{"X-B": {value}, "Content-Encoding": {value}}
+		x, err := Export([]*capture.Entry{e, e, other}, ExportOptions{FilesDir: dir, Timed: len(body)%2 == 1})
 		if err != nil {
 			t.Fatal(err)
 		}
