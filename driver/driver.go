@@ -34,6 +34,7 @@ type Driver struct {
 	sockets     *capture.Sockets // messages of WebSockets
 	authority   *authority
 	notes       *annotations
+	shared      *Shared
 	access      *access.Policy
 	uploads     *uploads // into the files directory
 	flowUploads *uploads // and into that of recordings
@@ -76,7 +77,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 		o.Shared = NewShared()
 	}
 	o.Shared.Protect(ca.KeyPaths(d.cfg.Directories.Conf)...)
-	d.access = d.cfg.access(o.Shared)
+	d.shared, d.access = o.Shared, d.cfg.access(o.Shared)
 	d.mocks = newMocks(&d.cfg, d.access, d.state, d.log)
 	d.journal = capture.New(capture.Options{
 		MaxBytes: cfg.Capture.MaxBytes,

@@ -112,12 +112,13 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 	undo := func() {}
 	r := &running{mode: mode}
 	cfg := proxy.Config{
-		Addr:     net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(port)),
-		CA:       d.authority,
-		Journal:  d.journal,
-		Sockets:  d.sockets,
-		Insecure: d.cfg.SSLInsecure,
-		Log:      d.log,
+		Addr:      net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(port)),
+		CA:        d.authority,
+		Journal:   d.journal,
+		Sockets:   d.sockets,
+		Listeners: &d.shared.listeners,
+		Insecure:  d.cfg.SSLInsecure,
+		Log:       d.log,
 	}
 	switch mode {
 	case modeMock:

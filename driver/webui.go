@@ -16,6 +16,7 @@ import (
 // webServer is the web UI while it is served.
 type webServer struct {
 	*web.Server
+	forget  func() // its address
 	address string // as the configuration names the host, with the real port
 }
 
@@ -76,14 +77,16 @@ func (d *Driver) serveWeb(ctx context.Context, on bool) (text string) {
 		}
 		return fmt.Sprintf("Failed to start%s: %v", hint, err)
 	}
+	forget := d.shared.Listening(l.Addr())
 	s, err := web.New(webMethods{d}, d.cfg.Web.Host, d.session, d.log)
 	if err != nil {
 		l.Close()
+		forget()
 		return "Failed to start: " + err.Error()
 	}
 	go s.Serve(l)
 	port := l.Addr().(*net.TCPAddr).Port
-	d.page.Store(&webServer{s, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})
+	d.page.Store(&webServer{s, forget, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})
 	return ""
 }
 
@@ -91,6 +94,7 @@ func (d *Driver) serveWeb(ctx context.Context, on bool) (text string) {
 func (d *Driver) closeWeb() {
 	if page := d.page.Swap(nil); page != nil {
 		page.Close()
+		page.forget()
 	}
 }
 

@@ -38,6 +38,7 @@ type listener struct {
 	done   chan struct{} // closed when Serve has returned
 	err    error         // of Serve; valid after done
 	dir    string        // to remove at the end, if not empty
+	forget func()        // its address
 }
 
 func (l *listener) close() error {
@@ -45,6 +46,7 @@ func (l *listener) close() error {
 	l.server.GracefulStop()
 	timer.Stop()
 	<-l.done
+	l.forget()
 	if l.dir != "" {
 		return errors.Join(l.err, os.RemoveAll(l.dir))
 	}
@@ -60,7 +62,7 @@ func (e *Exporter) serve(ln net.Listener, dir string, options ...grpc.ServerOpti
 		grpc.ChainUnaryInterceptor(e.recoverUnary),
 		grpc.ChainStreamInterceptor(e.recoverStream),
 	)
-	l := &listener{server: grpc.NewServer(options...), done: make(chan struct{}), dir: dir}
+	l := &listener{server: grpc.NewServer(options...), done: make(chan struct{}), dir: dir, forget: e.shared.Listening(ln.Addr())}
 	s := &service{Exporter: e}
 	pb.RegisterExporterServiceServer(l.server, s)
 	pb.RegisterRouterServiceServer(l.server, s)
@@ -68,6 +70,7 @@ func (e *Exporter) serve(ln net.Listener, dir string, options ...grpc.ServerOpti
 	defer e.mu.Unlock()
 	if e.closed {
 		ln.Close()
+		l.forget()
 		return errClosed
 	}
 	e.listeners = append(e.listeners, l)
@@ -223,6 +226,7 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 	if err := e.serve(ln, "", options...); err != nil {
 		return nil, fmt.Errorf("listen on tcp %s: %w", addr, err)
 	}
+	e.warn(ln.Addr().(*net.TCPAddr), o)
 	return ln.Addr(), nil
 }
 
@@ -237,4 +241,14 @@ func keyPair(certFile, keyFile string) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	return tls.X509KeyPair(cert, key)
+}
+
+// warn tells what is open about a TCP listener.
+func (e *Exporter) warn(at *net.TCPAddr, o TCPOptions) {
+	if o.Passphrase == "" {
+		e.log.Warn("a TCP listener asks for no passphrase: everybody who reaches it controls the proxies", "address", at.String())
+	}
+	if o.Insecure && !at.IP.IsLoopback() {
+		e.log.Warn("a TCP listener has no TLS: what clients send, a passphrase too, can be read on the network", "address", at.String())
+	}
 }

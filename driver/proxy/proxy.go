@@ -62,6 +62,9 @@ type Config struct {
 	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
 	// connecting them to the real server.
 	Isolated bool
+	// Listeners are those of this process that devices must not reach; the
+	// proxy adds its own. Nil means that there is no other.
+	Listeners *Listeners
 	// Log gets what goes wrong; nil drops it.
 	Log *slog.Logger
 }
@@ -91,6 +94,7 @@ type Proxy struct {
 	cfg      Config
 	log      *slog.Logger
 	listener net.Listener
+	forget   func() // the listener's address
 	server   *http.Server
 	handed   *handedListener
 	h2c      *http.Server    // for connections that begin with the preface of HTTP/2
@@ -109,11 +113,14 @@ type Proxy struct {
 
 // New makes a Proxy; it does nothing before Start.
 func New(cfg Config) *Proxy {
+	if cfg.Listeners == nil {
+		cfg.Listeners = new(Listeners)
+	}
 	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.upstream = newUpstream(cfg.Insecure, p.isSelf)
+	p.upstream = newUpstream(cfg.Insecure, cfg.Listeners)
 	p.tls = p.deviceTLS()
 	return p
 }
@@ -126,7 +133,7 @@ func (p *Proxy) Start() error {
 		return err
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
-	p.listener, p.stop = l, func() { stop(errStopped) }
+	p.listener, p.stop, p.forget = l, func() { stop(errStopped) }, p.cfg.Listeners.Add(l.Addr())
 	p.handed = newHandedListener(l.Addr())
 	p.prefaced = newHandedListener(l.Addr())
 	p.server, p.h2c = p.newServer(ctx), p.newServer(ctx)
@@ -159,6 +166,7 @@ func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
 // when ctx ends) and closes every connection.
 func (p *Proxy) Close(ctx context.Context) error {
 	err := p.listener.Close()
+	p.forget()
 	p.mu.Lock()
 	if p.shut {
 		p.mu.Unlock()
@@ -303,32 +311,6 @@ func cut(c io.Closer) {
 		return
 	}
 	c.Close()
-}
-
-// isSelf tells whether addr is the proxy's own: forwarding there would go
-// round and round.
-func (p *Proxy) isSelf(addr net.Addr) bool {
-	a, ok1 := addr.(*net.TCPAddr)
-	l, ok2 := p.listener.Addr().(*net.TCPAddr)
-	if !ok1 || !ok2 || a.Port != l.Port {
-		return false
-	}
-	if !l.IP.IsUnspecified() {
-		return a.IP.Equal(l.IP)
-	}
-	if a.IP.IsLoopback() {
-		return true
-	}
-	own, err := net.InterfaceAddrs()
-	if err != nil {
-		return false
-	}
-	for _, o := range own {
-		if n, ok := o.(*net.IPNet); ok && n.IP.Equal(a.IP) {
-			return true
-		}
-	}
-	return false
 }
 
 // errorLog turns net/http's complaints into log records. Panics are bugs and

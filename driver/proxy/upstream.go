@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -27,16 +30,14 @@ const (
 type upstream struct {
 	dialer net.Dialer
 	tls    *tls.Config // cloned per server name
-	isSelf func(net.Addr) bool
+	own    *Listeners
 	pool   h1Pool
 	h2     *h2Client
 	pipes  pipePool
 }
 
-var errSelf = errors.New("the request's destination is the proxy itself")
-
-func newUpstream(insecure bool, isSelf func(net.Addr) bool) *upstream {
-	u := &upstream{isSelf: isSelf, dialer: net.Dialer{Timeout: dialTimeout}}
+func newUpstream(insecure bool, own *Listeners) *upstream {
+	u := &upstream{own: own, dialer: net.Dialer{Timeout: dialTimeout}}
 	u.tls = &tls.Config{InsecureSkipVerify: insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
 	u.h2 = newH2Client(u)
 	return u
@@ -48,15 +49,29 @@ func (u *upstream) close() {
 	u.pipes.close()
 }
 
-// dial connects to a real server, never to ourselves.
+// dial connects to a real server. It is how every connection for a device is
+// made; one to a listener of our own is refused. That is decided by the address
+// that the system is about to connect to, whatever name or spelling led there.
 func (u *upstream) dial(ctx context.Context, addr string) (net.Conn, error) {
-	c, err := u.dialer.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
+	var refused atomic.Bool // addresses of a name are tried side by side
+	d := u.dialer
+	d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err == nil && u.own.Reaches(to) {
+			refused.Store(true)
+			err = errOwn
+		}
+		return err
 	}
-	if u.isSelf(c.RemoteAddr()) {
+	c, err := d.DialContext(ctx, "tcp", addr)
+	switch {
+	case refused.Load() && err != nil:
+		return nil, errOwn
+	case err != nil:
+		return nil, err
+	case u.own.looped(c):
 		c.Close()
-		return nil, errSelf
+		return nil, errOwn
 	}
 	return c, nil
 }

@@ -1,0 +1,123 @@
+package exporter
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"starproxy/driver"
+)
+
+// A device reaches none of the exporter's own listeners through a proxy: not
+// the web UIs, not the other proxy, not the exporter's TCP listener, which
+// begins later than the proxies.
+func TestDevicesDoNotReachOwnListeners(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one := func(name string) string {
+		return fmt.Sprintf("{type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, web: {host: 127.0.0.1, port: 0}, directories: {data: %q}}}", filepath.Join(dir, name))
+	}
+	config, err := Parse("bench.yaml", []byte("export:\n  a: "+one("a")+"\n  b: "+one("b")+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	e, err := New(config, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	own := map[string]string{}
+	var device *http.Client
+	for _, name := range []string{"a", "b"} {
+		text := call(t, e.Driver(name), "start", "passthrough", true)
+		_, at, ok := strings.Cut(text, " mode on ")
+		at, _, _ = strings.Cut(at, " ")
+		_, page, found := strings.Cut(text, "Web UI: http://")
+		page, _, _ = strings.Cut(page, "/")
+		if !ok || !found {
+			t.Fatal(text)
+		}
+		own["proxy "+name], own["web UI "+name] = at, page
+		if device == nil {
+			tr := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: at}), DisableKeepAlives: true}
+			device = &http.Client{Transport: tr, Timeout: 30 * time.Second}
+		}
+	}
+	tcp, err := e.ServeTCP("127.0.0.1:0", TCPOptions{Insecure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own["exporter"] = tcp.String()
+	if text := log.String(); !strings.Contains(text, "asks for no passphrase") || !strings.Contains(text, tcp.String()) {
+		t.Errorf("no warning about the listener: %s", text)
+	}
+	for what, at := range own {
+		_, port, _ := net.SplitHostPort(at)
+		for _, host := range []string{"127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"} {
+			res, err := device.Get("http://" + host + ":" + port + "/")
+			if err != nil {
+				t.Errorf("%s at %s: %v", what, host, err)
+				continue
+			}
+			body, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			if res.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), "refused") {
+				t.Errorf("%s at %s: got %d %.200s", what, host, res.StatusCode, body)
+			}
+		}
+	}
+	// A web UI that is over frees its address for others.
+	call(t, e.Driver("b"), "stop")
+	l, err := net.Listen("tcp", own["web UI b"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "somebody else") }))
+	res, err := device.Get("http://" + own["web UI b"] + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); string(body) != "somebody else" {
+		t.Errorf("got %d %s", res.StatusCode, body)
+	}
+}
+
+// call calls a method of a driver and gives its text.
+func call(t *testing.T, d *driver.Driver, method string, args ...any) string {
+	t.Helper()
+	v, err := d.Call(t.Context(), method, args)
+	if err != nil {
+		t.Fatalf("%s: %v", method, err)
+	}
+	return fmt.Sprint(v)
+}
+
+// lockedBuffer is written by some goroutines while others read it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
