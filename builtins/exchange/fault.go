@@ -95,7 +95,7 @@ func (f fault) strike(ctx context.Context, c Conn) error {
 		return err
 	}
 	b, ok := c.(Breaker)
-	if !ok || f.kind == "truncate" {
+	if !ok {
 		return err // the response is broken off
 	}
 	var last []byte

@@ -17,6 +17,7 @@ type conn struct {
 	target   string // host:port of the CONNECT, empty for plain requests
 	depth    int    // of CONNECTs, one inside the other
 	once     sync.Once
+	flow     outflow
 	early    net.Conn // the real server, when a handshake had to ask it
 
 	heard   []byte // read in the handshake so far
@@ -67,7 +68,9 @@ func (c *conn) Read(b []byte) (int, error) {
 // device wants them.
 func (c *conn) Write(b []byte) (int, error) {
 	if c.limit == 0 || !c.plain {
-		return c.Conn.Write(b)
+		n, err := c.Conn.Write(b)
+		c.flow.add(n)
+		return n, err
 	}
 	if _, err := c.Conn.Write(splitRecords(b, c.limit, &c.plain)); err != nil {
 		return 0, err
@@ -98,7 +101,11 @@ func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		c.p.untrack(c)
-		err = c.Conn.Close()
+		if c.flow.linger.Load() {
+			err = c.closeBehind()
+		} else {
+			err = c.Conn.Close()
+		}
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"starproxy/builtins/exchange"
 )
 
 // framed is one end of an HTTP/2 connection whose frames a test sees.
@@ -532,5 +535,47 @@ func TestH2RequestsAreSentAgain(t *testing.T) {
 				t.Error(got)
 			}
 		})
+	}
+}
+
+// A fault ends the device's connection over HTTP/2 as over HTTP/1.1, behind the
+// bytes that it let pass: what resumes downloads takes the end of a stream for
+// the answer of a server that does not want to.
+func TestFaultsCutTheConnectionOfH2(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"truncate", "close", "reset", "garbage"} {
+		for _, after := range []int64{0, 1, 100, 5000, 70_000, 300_000} {
+			t.Run(fmt.Sprint(kind, " ", after), func(t *testing.T) {
+				t.Parallel()
+				b := start(t, exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
+					whole := &exchange.Response{Status: 203, Header: http.Header{"X-A": {"1"}}, Body: exchange.Bytes(bytes.Repeat([]byte("."), 400_000))}
+					return exchange.NewFault(kind, after, whole)
+				}))
+				d := b.device("a.test:443", "a.test")
+				d.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
+				d.fr.WriteWindowUpdate(0, 1<<20)
+				d.headers(1, true, ":method", "GET", ":path", "/", ":authority", "a.test", ":scheme", "https")
+				var head, last string
+				n := int64(0)
+				for !strings.HasPrefix(last, "ended") && !strings.HasPrefix(last, "RST") && !strings.HasPrefix(last, "DATA+END") {
+					last = d.next()
+					if strings.HasPrefix(last, "HEADERS") {
+						head = last
+					}
+					if strings.HasPrefix(last, "DATA ") {
+						n += int64(strings.Count(last, "."))
+					}
+				}
+				if !strings.HasPrefix(last, "ended") {
+					t.Errorf("last frame %.100q, want the connection's end", last)
+				}
+				if head != "" && !strings.Contains(head, ":status=203") {
+					t.Errorf("header %q", head)
+				}
+				if began := after > 0 || kind == "truncate"; began != (head != "") || n != after && kind != "reset" || n > after {
+					t.Errorf("header %q and %d bytes, want %d", head, n, after)
+				}
+			})
+		}
 	}
 }

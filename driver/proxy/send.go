@@ -30,6 +30,10 @@ type sender struct {
 	taken  bool  // by Hijack
 	watch  *watch
 
+	breaks bool  // the body may break the connection off, over HTTP/2
+	piece  int   // size of the last piece that net/http was given, see step
+	mark   int64 // bytes that the socket had sent before it
+
 	trailer http.Header
 }
 
@@ -75,6 +79,10 @@ func (s *serving) send(res *exchange.Response) {
 		h["Content-Length"] = nil // the end of the stream says it; a gRPC status has none
 	} else if size >= 0 && len(h["Content-Length"]) == 0 && !(none && res.Origin == exchange.FromServer) && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
 		h["Content-Length"] = []string{strconv.FormatInt(size, 10)}
+	}
+	if _, ok := res.Body.(exchange.Lasting); ok && s.r.ProtoMajor == 2 {
+		c.breaks = true
+		c.begin(1)
 	}
 	s.w.WriteHeader(res.Status)
 	if res.Body == nil || none {
@@ -235,6 +243,9 @@ func (c *sender) pass(b []byte) (int, error) {
 			b = b[n-1:]
 		}
 	}
+	if c.breaks {
+		c.step(len(b))
+	}
 	if m, err := c.w.Write(b); err != nil {
 		return m, gone(err)
 	}
@@ -265,14 +276,19 @@ func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nc, rw, err
 }
 
-// Break ends the whole connection, with HTTP/2 too: last is its last word.
+// Break ends the whole connection, with HTTP/2 too: last is its last word. What
+// was flushed goes before, except that a reset may overtake it.
 func (c *sender) Break(last []byte, reset bool) error {
 	c.abort = true
 	cl := c.s.cl
+	c.settle()
 	if len(last) > 0 {
 		cl.conn.Write(last)
 	}
 	if !reset {
+		if nc, ok := cl.socket.(*conn); ok {
+			nc.flow.linger.Store(true)
+		}
 		return cl.conn.Close()
 	}
 	if c, ok := cl.socket.(*conn); ok {

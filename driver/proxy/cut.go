@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// lingerTime bounds how long the end of a connection waits for the device to
+// take it.
+const lingerTime = time.Second
+
+// outflow knows what has reached a device's socket.
+type outflow struct {
+	bytes  atomic.Int64
+	more   atomic.Pointer[chan struct{}] // gets a value for each write, if not full
+	linger atomic.Bool                   // close so that the device gets all that was sent
+}
+
+// add counts bytes that were sent.
+func (f *outflow) add(n int) {
+	f.bytes.Add(int64(n))
+	if more := f.more.Load(); more != nil {
+		select {
+		case *more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// await waits until so many bytes in all have been sent, at most lingerTime.
+func (f *outflow) await(bytes int64) {
+	more := make(chan struct{}, 1)
+	f.more.Store(&more)
+	defer f.more.Store(nil)
+	late := time.NewTimer(lingerTime)
+	defer late.Stop()
+	for f.bytes.Load() < bytes {
+		select {
+		case <-more:
+		case <-late.C:
+			return
+		}
+	}
+}
+
+// closeBehind ends a connection behind what was sent. A socket that is closed
+// with bytes unread, or that gets some afterwards, is reset by the kernel, and
+// what is still under way to the device is lost; so they are read until the
+// device has closed, too.
+func (c *conn) closeBehind() error {
+	err := c.CloseWrite()
+	if !c.bare() {
+		err = c.tcp.CloseWrite()
+	}
+	c.tcp.SetReadDeadline(time.Now().Add(lingerTime))
+	go func() {
+		io.Copy(io.Discard, struct{ io.Reader }{c.tcp})
+		c.tcp.Close()
+	}()
+	return err
+}
+
+// What a piece of a body grows by on its way, at least: the header of a frame,
+// and what TLS adds to a record.
+const (
+	frameHead = 9
+	tlsExtra  = 22
+)
+
+// step notes that n bytes are about to be given to net/http, for a body that may
+// break the connection off. Over HTTP/2 they go through another goroutine, and
+// are not on the socket yet when Flush returns. So each piece waits for the one
+// before.
+func (c *sender) step(n int) {
+	if c.counted() != nil {
+		c.Flush()
+		c.settle()
+		c.begin(n)
+	}
+}
+
+// begin notes the first piece, the header; nothing has been given before.
+func (c *sender) begin(n int) {
+	if nc := c.counted(); nc != nil {
+		c.mark, c.piece = nc.flow.bytes.Load(), n
+	}
+}
+
+// settle waits until the last piece is on the socket.
+func (c *sender) settle() {
+	nc := c.counted()
+	if nc == nil || c.piece == 0 {
+		return
+	}
+	need := c.mark + int64(c.piece) + frameHead
+	if c.s.cl.tls {
+		need += tlsExtra
+	}
+	nc.flow.await(need)
+	c.piece = 0
+}
+
+// counted is the connection of a body that may break it off, nil for HTTP/1.1.
+func (c *sender) counted() *conn {
+	if !c.breaks {
+		return nil
+	}
+	nc, _ := c.s.cl.socket.(*conn)
+	return nc
+}
