@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"starproxy/builtins/disk"
+	"starproxy/builtins/exchange"
 )
 
 // The files that mitmproxy keeps in its configuration directory.
@@ -165,9 +166,17 @@ func (a *Authority) CertPEM() []byte {
 func (a *Authority) CertPath() string { return CertPath(a.dir) }
 
 // Certificate gives the certificate for a TLS handshake: for the name that the
-// client asks for (SNI) and for host, which it meant when it connected. It is
-// an ECDSA one for every client that can use it, else RSA. It is valid by the
-// wall clock of this moment, whatever the clock said before.
+// client asks for (SNI) and for host, which it meant when it connected. A text
+// that can't be the name of a host is left out; without any name that is an
+// error. The certificate is an ECDSA one for every client that can use it, else
+// RSA. It is valid by the wall clock of this moment, whatever the clock said
+// before.
 func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
-	return a.leaves.get(leafKey{sni: hello.ServerName, host: host, rsa: !canECDSA(hello)}, a.now(), a.mint)
+	k := leafKey{rsa: !canECDSA(hello)}
+	k.sni, _ = exchange.HostName(hello.ServerName)
+	k.host, _ = exchange.HostName(host)
+	if k.sni == "" && k.host == "" {
+		return nil, fmt.Errorf("no certificate: got server name %s and host %s, want a name or an address", exchange.Clip(hello.ServerName), exchange.Clip(host))
+	}
+	return a.leaves.get(k, a.now(), a.mint)
 }

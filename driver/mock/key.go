@@ -129,7 +129,11 @@ func (m *Match) parseServer(scheme, rest string) (string, error) {
 	if host == "" || strings.ContainsAny(host, "*@[]{}\"<>\\^`|") {
 		return "", fmt.Errorf("host %q: expected a name or an address", authority)
 	}
-	m.Host = strings.ToLower(strings.TrimSuffix(host, "."))
+	name, err := exchange.HostName(host)
+	if err != nil {
+		return "", err
+	}
+	m.Host = name
 	m.Port = exchange.DefaultPort(m.Scheme)
 	if port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)

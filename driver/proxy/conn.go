@@ -67,6 +67,12 @@ func (c *conn) Read(b []byte) (int, error) {
 // Write sends bytes, in our part of a handshake in records as short as the
 // device wants them.
 func (c *conn) Write(b []byte) (int, error) {
+	if c.note.owed {
+		if err := c.p.explain(c.Conn, &c.note, b); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
 	if c.limit == 0 || !c.plain {
 		n, err := c.Conn.Write(b)
 		c.flow.add(n)

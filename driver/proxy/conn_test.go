@@ -135,6 +135,12 @@ func TestNoConnectionLeaks(t *testing.T) {
 			c, br := inTLS()
 			return b.connect(c, br, "b.test:443")
 		},
+		"a bad CONNECT inside intercepted TLS": func() net.Conn {
+			c, br := inTLS()
+			fmt.Fprintf(c, "CONNECT b.test HTTP/1.1\r\nHost: b.test\r\n\r\n")
+			expectStatus(t, br, 400)
+			return c
+		},
 		"CONNECT inside TLS inside TLS to the proxy": func() net.Conn {
 			c, _ := b.dial()
 			out, br := b.wrap(c, "127.0.0.1")

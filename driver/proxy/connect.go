@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"log/slog"
 	"net/http"
 	"time"
 )
@@ -18,6 +17,11 @@ const maxDepth = 4
 func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
 	if r.ProtoMajor != 1 {
 		p.refuse(w, cl, r, "a CONNECT over HTTP/2 is not served, only one over HTTP/1.1")
+		return
+	}
+	target, err := connectTarget(r.RequestURI)
+	if err != nil {
+		p.refuse(w, cl, r, err.Error())
 		return
 	}
 	carrier, ok := cl.socket.(*conn)
@@ -43,7 +47,7 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
 	if c, ok := nc.(*conn); ok { // what it carries goes on, without it
 		next.Conn, next.pre = c.Conn, append(pre, c.pre...)
 	}
-	next.target, next.depth = r.Host, carrier.depth+1
+	next.target, next.depth = target, carrier.depth+1
 	p.untrack(carrier)
 	if !p.track(next) {
 		return
@@ -76,13 +80,4 @@ func (p *Proxy) secure(outer *conn) {
 	if p.track(c) {
 		p.handed.push(c)
 	}
-}
-
-// refuse answers a request that is no exchange with 400 and the reason.
-func (p *Proxy) refuse(w http.ResponseWriter, cl *client, r *http.Request, why string) {
-	p.log.Warn("request refused", slog.String("client", cl.addr.String()), slog.String("method", r.Method), slog.String("error", why))
-	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close")
-	}
-	http.Error(w, why, http.StatusBadRequest)
 }

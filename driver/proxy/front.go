@@ -41,17 +41,23 @@ func (p *Proxy) serveFront(l net.Listener) {
 	front := gomitmproxy.NewProxy(gomitmproxy.Config{
 		APIHost: "gomitmproxy.invalid", // empty would match a request without a Host
 		OnConnect: func(s *gomitmproxy.Session, _, _ string) net.Conn {
+			// A CONNECT that can't be is taken over as a plain request: our
+			// server tells what is wrong.
+			m := &marker{}
 			if r := s.Request(); r.Method == http.MethodConnect {
-				return &marker{target: r.URL.Host}
+				m.target, _ = connectTarget(r.RequestURI)
 			}
-			return &marker{}
+			return m
 		},
 		OnRequest: func(s *gomitmproxy.Session) (*http.Request, *http.Response) {
 			r := s.Request()
-			if r.Method == http.MethodConnect {
-				return nil, nil
-			}
 			n := *r
+			if r.Method == http.MethodConnect {
+				if _, err := connectTarget(r.RequestURI); err == nil {
+					n.Header = nil // with an Upgrade it would get no answer
+					return &n, nil
+				}
+			}
 			n.Header = http.Header{"Upgrade": {"websocket"}}
 			n.Body, n.ContentLength, n.TransferEncoding = http.NoBody, 0, nil
 			return &n, nil

@@ -20,6 +20,7 @@ const maxNoted = 8 << 10
 // headNote keeps the bytes that were read while a header was awaited.
 type headNote struct {
 	on    bool
+	owed  bool // no request of the header has come to our handler yet
 	never bool // HTTP/2 has no header block to be noted
 	buf   []byte
 
@@ -40,7 +41,7 @@ func (n *headNote) add(b []byte) {
 // then on may be read by another goroutine.
 func (n *headNote) begin() {
 	if !n.never {
-		n.on, n.buf = true, n.buf[:0]
+		n.on, n.owed, n.buf = true, true, n.buf[:0]
 	}
 }
 
@@ -144,6 +145,12 @@ type clearConn struct {
 
 // Write sends bytes in records as short as the device wants them.
 func (c *clearConn) Write(b []byte) (n int, err error) {
+	if below, ok := c.NetConn().(*conn); ok && c.note.owed {
+		if err := below.p.explain(c.Conn, &c.note, b); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
 	for c.limit > 0 && len(b) > c.limit {
 		m, err := c.Conn.Write(b[:c.limit])
 		if n += m; err != nil {

@@ -3,9 +3,11 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -42,6 +44,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cl == nil {
 		http.Error(w, "no connection", http.StatusInternalServerError)
 		return
+	}
+	if cl.note != nil {
+		cl.note.owed = false
 	}
 	if r.Method == http.MethodConnect {
 		p.connect(w, r, cl)
@@ -85,28 +90,31 @@ func (s *serving) read() string {
 	if s.cl.tls {
 		q.Scheme = "https"
 	}
-	if u := r.URL; u.Host != "" && s.cl.target == "" { // absolute form
-		if u.Scheme == "https" {
-			q.Scheme = "https"
+	if u := r.URL; u.Scheme != "" { // absolute form
+		if why := absolute(u); why != "" {
+			return why
 		}
-		q.Target = originForm(r.RequestURI)
+		if s.cl.target == "" {
+			q.Scheme, q.Target = u.Scheme, originForm(r.RequestURI)
+		}
 	}
-	port := s.cl.port
-	if s.cl.target == "" {
-		port = exchange.DefaultPort(q.Scheme)
-	}
-	q.Host, q.Port = splitHostPort(r.Host, port)
 	if s.cl.target != "" {
 		// The Host header names the server, the CONNECT its port and address.
+		q.Host, _ = splitHostPort(r.Host, s.cl.port)
 		if q.Port = s.cl.port; q.Host == "" {
 			q.Host = s.cl.host
 		}
 		if q.Host != s.cl.host {
 			q.DialAddr = s.cl.target
 		}
-	}
-	if q.Host == "" {
-		return "request has no host header, destination unknown"
+	} else {
+		var err error
+		if r.Host == "" {
+			return "request has no host header, destination unknown"
+		}
+		if q.Host, q.Port, err = parseAuthority(r.Host, exchange.DefaultPort(q.Scheme)); err != nil {
+			return err.Error()
+		}
 	}
 	if r.ProtoMajor == 2 {
 		if why := s.malformed(); why != "" {
@@ -217,6 +225,17 @@ func (p *Proxy) journal(e *capture.Entry) {
 		defer p.cfg.Journal.Unhold(e)
 	}
 	p.cfg.Journal.Add(e)
+}
+
+// absolute tells why a target in absolute form can't be served, "" when it can.
+func absolute(u *url.URL) string {
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Sprintf("target: scheme: got %s, want http or https", exchange.Clip(u.Scheme))
+	case u.Host == "":
+		return "target: host: got none, want http://host/path"
+	}
+	return ""
 }
 
 // originForm cuts scheme and authority off an absolute URI, escapes untouched.

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -355,20 +354,3 @@ func (l *handedListener) Close() error {
 }
 
 func (l *handedListener) Addr() net.Addr { return l.addr }
-
-// splitHostPort takes an authority apart: no brackets, lower case, the default
-// port where none is given.
-func splitHostPort(authority string, port int) (string, int) {
-	host := authority
-	if i := strings.LastIndexByte(authority, ':'); i >= 0 && strings.IndexByte(authority[i:], ']') < 0 &&
-		(strings.IndexByte(authority, ':') == i || authority[0] == '[') {
-		if n, err := strconv.Atoi(authority[i+1:]); err == nil && n > 0 && n < 1<<16 {
-			port = n
-		}
-		host = authority[:i]
-	}
-	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		host = host[1 : len(host)-1]
-	}
-	return strings.ToLower(host), port
-}
