@@ -299,3 +299,16 @@ func TestCAKeyIsNeverServed(t *testing.T) {
 		})
 	}
 }
+
+// Recordings are their owner's alone, those that come from elsewhere too.
+func TestRecordingsArePrivate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.call("upload_flow_file_part", "up.bin", "id", 0.0, "", true)
+	_, made, _ := strings.Cut(b.call("start", "record"), " | Recording to: ")
+	for _, name := range []string{filepath.Join(b.dir, "flows", "up.bin"), made} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -239,6 +239,9 @@ func TestExport(t *testing.T) {
 		t.Errorf("%+v", export)
 	}
 	for _, f := range export.Files {
+		if info, err := os.Stat(filepath.Join(b.dir, "mock-files", f)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, %v", f, info.Mode(), err)
+		}
 		if got := b.collect("get_captured_file", f); !strings.HasSuffix(got, "answered") {
 			t.Errorf("%s: %s", f, got)
 		}

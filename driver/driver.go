@@ -88,8 +88,8 @@ func New(cfg Config, o Options) (*Driver, error) {
 	d.sockets = capture.NewSockets(d.journal, capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
 	d.notes = newAnnotations()
 	d.session = web.Secret()
-	d.uploads = newUploads(d.cfg.Directories.Files, d.access)
-	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access)
+	d.uploads = newUploads(d.cfg.Directories.Files, d.access, 0o644)
+	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access, 0o600)
 	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)
 	return d, nil
 }

@@ -45,30 +45,30 @@ type incoming struct {
 	size       int64
 }
 
-// receive begins a file at path below dir, where policy allows it.
-func receive(dir, path string, policy *access.Policy) (*incoming, error) {
+// receive begins a file at path below the directory, where clients may write.
+func (u *uploads) receive(path string) (*incoming, error) {
 	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") || strings.Contains(path, "\x00") {
 		return nil, errUploadPath
 	}
-	if !policy.Writable(dir, path) {
+	if !u.access.Writable(u.dir, path) {
 		return nil, errUploadPath
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(u.dir, 0o755); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(u.dir)
 	if err != nil {
 		return nil, err
 	}
 	in := &incoming{root: root, path: path, temp: filepath.Join(filepath.Dir(path), uploadPrefix+uuid.NewString())}
-	if err := in.open(); err != nil {
+	if err := in.open(u.mode); err != nil {
 		root.Close()
 		return nil, escape(err)
 	}
 	return in, nil
 }
 
-func (in *incoming) open() (err error) {
+func (in *incoming) open(mode fs.FileMode) (err error) {
 	if info, err := in.root.Stat(in.path); err == nil && info.IsDir() {
 		return errUploadPath
 	}
@@ -77,7 +77,7 @@ func (in *incoming) open() (err error) {
 		return err
 	}
 	in.sweep(dir)
-	in.file, err = in.root.OpenFile(in.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	in.file, err = in.root.OpenFile(in.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	return err
 }
 
@@ -137,7 +137,7 @@ func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string
 	if err != nil {
 		return "", errorf(InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
 	}
-	in, err := receive(d.cfg.Directories.Files, path, d.access)
+	in, err := d.uploads.receive(path)
 	if err == nil {
 		if err = in.write(data); err == nil {
 			err = in.commit()
@@ -162,6 +162,7 @@ func uploaded(path string, size int64) string {
 type uploads struct {
 	dir    string
 	access *access.Policy
+	mode   fs.FileMode // of the files
 
 	mu     sync.Mutex
 	files  map[string]*upload
@@ -175,8 +176,8 @@ type upload struct {
 	idle *time.Timer
 }
 
-func newUploads(dir string, p *access.Policy) *uploads {
-	return &uploads{dir: dir, access: p, files: map[string]*upload{}}
+func newUploads(dir string, p *access.Policy, mode fs.FileMode) *uploads {
+	return &uploads{dir: dir, access: p, mode: mode, files: map[string]*upload{}}
 }
 
 // close gives up what is not whole.
@@ -214,7 +215,7 @@ func (u *uploads) begin(id, path string) (*upload, error) {
 	if len(u.files) == maxUploads {
 		return nil, errorf(FailedPrecondition, "%d other files are being uploaded, which is the most", maxUploads)
 	}
-	in, err := receive(u.dir, path, u.access)
+	in, err := u.receive(path)
 	if err != nil {
 		return nil, err
 	}

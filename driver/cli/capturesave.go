@@ -40,7 +40,7 @@ func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 			continue
 		}
 		bar := sys.progress(doc.name, -1)
-		err := saveFile(doc.name, func(w io.Writer) error {
+		err := saveFile(doc.name, private, func(w io.Writer) error {
 			return p.download(ctx, io.MultiWriter(w, bar), "export_captures", doc.format, c.Filter, c.ExcludeMocked)
 		})
 		_ = bar.Close()
@@ -64,11 +64,12 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 	if err := p.document(ctx, &exported, "export_captured_scenario", c.exportArgs()...); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Directory, 0o777); err != nil {
+	if err := os.MkdirAll(c.Directory, 0o700); err != nil {
 		return err
 	}
 	scenario := filepath.Join(c.Directory, "scenario.yaml")
-	if err := os.WriteFile(scenario, []byte(exported.YAML), 0o666); err != nil {
+	err := saveFile(scenario, private, func(w io.Writer) error { _, err := io.WriteString(w, exported.YAML); return err })
+	if err != nil {
 		return err
 	}
 	sys.out("Scenario written to: %s", resolved(scenario))
@@ -104,11 +105,15 @@ func (c *captureSaveCmd) exportArgs() []any {
 // saveBody downloads one recorded body into root.
 func (p proxy) saveBody(ctx context.Context, sys *System, root *os.Root, name string) error {
 	local := filepath.FromSlash(name)
-	if err := root.MkdirAll(filepath.Dir(local), 0o777); err != nil {
+	if err := root.MkdirAll(filepath.Dir(local), 0o700); err != nil {
 		return err
 	}
-	f, err := root.Create(local)
+	f, err := root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, private)
 	if err != nil {
+		return err
+	}
+	if err := f.Chmod(private); err != nil { // of a file that was there
+		f.Close()
 		return err
 	}
 	bar := sys.progress(name, -1)

@@ -29,7 +29,7 @@ func (c *certCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return err
 	}
-	err = saveFile(c.Output, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+	err = saveFile(c.Output, public, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
 	if err != nil {
 		return err
 	}

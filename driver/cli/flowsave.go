@@ -28,7 +28,7 @@ func (c *flowSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	}
 	bar := sys.progress(c.Name, p.flowSize(ctx, sys, c.Name))
 	defer bar.Close()
-	err := saveFile(output, func(w io.Writer) error {
+	err := saveFile(output, private, func(w io.Writer) error {
 		return p.download(ctx, io.MultiWriter(w, bar), "get_flow_file", c.Name)
 	})
 	if err != nil {

@@ -244,12 +244,23 @@ func TestDownloads(t *testing.T) {
 		}
 	}
 	flow := filepath.Join(dir, "boot.flow")
+	if err := os.WriteFile(flow, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	check([]string{"flow", "save", "a.bin", flow}, "Flow file saved to: "+flow+"\n", flow, "one two")
 	cert := filepath.Join(dir, "ca.pem")
 	check([]string{"cert", cert}, "CA certificate written to: "+cert+"\n", cert, "-----BEGIN CERTIFICATE-----\nx\n")
 	saved := filepath.Join(dir, "new", "recorded")
 	check([]string{"capture", "save", saved, "-f", "/a*", "--exclude-mocked"},
 		"Scenario written to: "+saved+"/scenario.yaml\n  responses/GET/a.bin\nNo spool directory found\n", filepath.Join(saved, "responses/GET/a.bin"), "body")
+	// Captured traffic holds passwords and tokens; a certificate is for everybody.
+	check([]string{"capture", "save", saved, "-f", "/a*", "--exclude-mocked"}, // over what is there
+		"Scenario written to: "+saved+"/scenario.yaml\n  responses/GET/a.bin\nNo spool directory found\n", filepath.Join(saved, "scenario.yaml"), "endpoints: {}\n")
+	for name, want := range map[string]os.FileMode{flow: 0o600, filepath.Join(saved, "scenario.yaml"): 0o600, filepath.Join(saved, "responses/GET/a.bin"): 0o600, cert: 0o644} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v, want %v (%v)", name, info.Mode(), want, err)
+		}
+	}
 	if f.calls[2] != "export_captured_scenario /a* true" {
 		t.Errorf("calls %q", f.calls)
 	}

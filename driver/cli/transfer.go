@@ -5,11 +5,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"starproxy/builtins/disk"
 )
 
 // progress is a bar on standard error, if that is a terminal, for size bytes
@@ -51,10 +54,16 @@ func (p proxy) download(ctx context.Context, w io.Writer, method string, args ..
 	return ctx.Err()
 }
 
+// The modes of files that commands write.
+const (
+	private fs.FileMode = 0o600 // captured traffic has passwords and tokens in it
+	public  fs.FileMode = 0o644
+)
+
 // saveFile writes a file that appears under its name only when fill was
 // successful. Whatever else than a regular file stands there (a pipe, a device)
-// is written to in place.
-func saveFile(name string, fill func(io.Writer) error) (err error) {
+// is written to in place. What holds captured traffic has the mode private.
+func saveFile(name string, mode fs.FileMode, fill func(io.Writer) error) error {
 	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
@@ -69,26 +78,7 @@ func saveFile(name string, fill func(io.Writer) error) (err error) {
 		// Through a link, the file it points to is the one to replace.
 		name = resolved(name)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := fill(f); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return disk.Replace(name, mode, fill)
 }
 
 // resolved is the absolute form of a path, symbolic links followed.

@@ -16,7 +16,8 @@ import (
 // Convert makes a HAR document of a flow file, or the other way round; a name
 // that ends in .har is that of a HAR document, for out at least: in is what it
 // is. It gives the number of flows that are in out now; what could not be
-// converted is in the warnings. out is there whole or not at all, and may be in.
+// converted is in the warnings. out is there whole or not at all, and may be in;
+// only its owner can read it.
 func Convert(in, out string) (n int, warnings []string, err error) {
 	toHAR := strings.EqualFold(filepath.Ext(out), ".har")
 	file, err := OpenWith(in, Options{Piped: true, Streams: !toHAR}) // a HAR has no place for streams
@@ -25,7 +26,7 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 	}
 	defer file.Close()
 	part := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".part-"+rand.Text())
-	to, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	to, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, nil, fmt.Errorf("convert %s: %w", in, err)
 	}

@@ -352,6 +352,11 @@ func TestConvert(t *testing.T) {
 	if n, warnings, err = Convert(har, back); err != nil || n != 10 || warnings != nil {
 		t.Errorf("%d flows, warnings %q, %v", n, warnings, err)
 	}
+	for _, name := range []string{har, back} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
+		}
+	}
 	before, err := os.ReadFile(back)
 	if err != nil {
 		t.Fatal(err)

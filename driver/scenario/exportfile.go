@@ -115,7 +115,7 @@ func (f *exportFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (stri
 	if err := f.mkdir("responses"); err != nil {
 		return "", err
 	}
-	out, err := f.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	out, err := f.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
 	}
@@ -172,7 +172,7 @@ func (f *exportFiles) write(name string, data []byte) error {
 	if err := f.mkdir(path.Dir(name)); err != nil {
 		return err
 	}
-	out, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	out, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
