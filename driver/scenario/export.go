@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -142,6 +143,8 @@ func unrepeatable(e *capture.Entry) string {
 		return "no final answer"
 	case !strings.HasPrefix(e.Target, "/"):
 		return "the request has no path"
+	case !utf8.ValidString(e.Host) || strings.IndexFunc(e.Host, unicode.IsControl) >= 0:
+		return "the host is not text"
 	case strings.ContainsAny(e.Method, "/#*") || !httpguts.ValidHeaderFieldName(e.Method):
 		return "the method can't stand in a scenario"
 	case e.Status == http.StatusPartialContent && exportRange(e) == "":
