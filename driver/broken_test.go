@@ -108,9 +108,18 @@ func TestBrokenAnswers(t *testing.T) {
 		}
 		want[path] = got
 	}
-	exported := b.call("export_captured_scenario", "", false, false)
-	if n := strings.Count(exported, "the answer broke off after "); n != len(paths) || !strings.Contains(exported, "endpoints: {}") {
-		t.Errorf("%d of %d are named in %s", n, len(paths), exported)
+	var exported struct {
+		YAML    string
+		LeftOut []string `json:"left_out"`
+	}
+	if err := json.Unmarshal([]byte(b.call("export_captured_scenario", "", false, false)), &exported); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(exported.YAML, "the answer broke off after "); n != len(paths) || len(exported.LeftOut) != n || !strings.Contains(exported.YAML, "endpoints: {}") {
+		t.Errorf("%d of %d are named in %s", n, len(paths), exported.YAML)
+	}
+	if n := strings.Count(b.call("list_captured_requests", ""), `"response_broke_off":true`); n != len(paths) {
+		t.Errorf("%d captures say that they broke off", n)
 	}
 	b.call("stop")
 	har, back := file+".har", file+".back.bin"

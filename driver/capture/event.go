@@ -74,6 +74,9 @@ type event struct {
 	// that the file still has.
 	ResponseEncoding  string `json:"response_body_encoding,omitempty"`
 	ResponseTruncated bool   `json:"response_truncated,omitempty"`
+	// ResponseBroke says that the answer broke off: response_size is what came,
+	// and failure says why.
+	ResponseBroke bool `json:"response_broke_off,omitempty"`
 	// ResponseOffset is where the body begins in response_body_file, when that
 	// is a file of which a range was served.
 	ResponseOffset int64 `json:"response_body_offset,omitempty"`

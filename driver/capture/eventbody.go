@@ -59,7 +59,7 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 	ct := ContentType(h)
 	isText := IsText(ct)
 	v.ResponseType, v.IsBinary = &ct, !isText
-	v.ResponseSize, v.ResponseTruncated = b.Size, b.Truncated
+	v.ResponseSize, v.ResponseTruncated, v.ResponseBroke = b.Size, b.Truncated, b.Partial
 	if b.Size == 0 {
 		v.Response = new(string)
 		return

@@ -58,8 +58,9 @@ func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 // scenario exports them as a scenario and downloads the bodies.
 func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) error {
 	var exported struct {
-		YAML  string   `json:"yaml"`
-		Files []string `json:"files"`
+		YAML    string   `json:"yaml"`
+		Files   []string `json:"files"`
+		LeftOut []string `json:"left_out"`
 	}
 	if err := p.document(ctx, &exported, "export_captured_scenario", c.exportArgs()...); err != nil {
 		return err
@@ -73,6 +74,9 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 		return err
 	}
 	sys.out("Scenario written to: %s", resolved(scenario))
+	for _, what := range exported.LeftOut {
+		sys.note("warning: left out: %s", what)
+	}
 	// The names come from the exporter: a root keeps them inside the directory.
 	root, err := os.OpenRoot(c.Directory)
 	if err != nil {

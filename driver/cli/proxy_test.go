@@ -264,6 +264,11 @@ func TestDownloads(t *testing.T) {
 	if f.calls[2] != "export_captured_scenario /a* true" {
 		t.Errorf("calls %q", f.calls)
 	}
+	// What is not in the scenario is told.
+	f.answers["export_captured_scenario"] = `{"yaml": "endpoints: {}\n", "files": [], "left_out": ["\"GET http://a/\": \"it broke off\""]}`
+	if _, stderr, code := proxyCommand(t, f, "capture", "save", saved); code != 0 || stderr != "warning: left out: \"GET http://a/\": \"it broke off\"\n" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
 
 	// A download that breaks off leaves the old file, and nothing new.
 	f.streams["get_flow_file"] = []string{piece("three"), "not base64!"}

@@ -39,6 +39,8 @@ type Exported struct {
 	// Files are the bodies it refers to, relative to the files directory, with
 	// slashes, each once.
 	Files []string `json:"files"`
+	// LeftOut says what it could not take up, and why, a line for each.
+	LeftOut []string `json:"left_out,omitempty"`
 }
 
 // Export makes a scenario that gives the answers that were captured: a list of
@@ -95,7 +97,7 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 	if err := enc.Encode(doc); err != nil {
 		return nil, fmt.Errorf("export captures: %w", err)
 	}
-	return &Exported{YAML: b.String(), Files: append([]string{}, x.files.list...)}, nil
+	return &Exported{YAML: b.String(), Files: append([]string{}, x.files.list...), LeftOut: x.leftOut()}, nil
 }
 
 // export is an export under way.
@@ -117,19 +119,19 @@ func (x *export) leaveOut(e *capture.Entry, reason string) {
 	x.left = append(x.left, fmt.Sprintf("%.200q: %.300q", e.Method+" "+e.URL(), reason))
 }
 
+// leftOut is what was left out, a line for each.
+func (x *export) leftOut() []string {
+	if x.omitted > 0 {
+		return append(x.left, fmt.Sprintf("and %d more", x.omitted))
+	}
+	return x.left
+}
+
 func (x *export) comment() string {
 	if len(x.left) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString("# Left out:\n")
-	for _, line := range x.left {
-		b.WriteString("#   " + line + "\n")
-	}
-	if x.omitted > 0 {
-		fmt.Fprintf(&b, "#   and %d more\n", x.omitted)
-	}
-	return b.String()
+	return "# Left out:\n#   " + strings.Join(x.leftOut(), "\n#   ") + "\n"
 }
 
 // unrepeatable says why no mock can give the answer of e.
