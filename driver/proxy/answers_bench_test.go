@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net/http"
 	"testing"
 
 	"starproxy/driver/mock"
@@ -50,6 +51,26 @@ def device(req):
 				}
 				if _, err := io.ReadFull(br, buf[:length]); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkQuiet measures the look at a kept connection before it is used.
+func BenchmarkQuiet(b *testing.B) {
+	for _, secure := range []bool{false, true} {
+		b.Run(fmt.Sprint("tls=", secure), func(b *testing.B) {
+			o := origin(b, false, secure, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+			u := newUpstream(true, new(Listeners))
+			defer u.close()
+			c, err := u.conn(b.Context(), h1Key{addr: o.Listener.Addr().String(), tls: secure})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if !c.quiet() {
+					b.Fatal("not quiet")
 				}
 			}
 		})

@@ -27,6 +27,9 @@ type conn struct {
 
 	note      headNote     // of plain requests
 	idleSince atomic.Int64 // Unix nanoseconds, 0 while a request is served
+
+	owns atomic.Bool // connections to servers, see ntlm.go
+	left atomic.Bool // it was closed
 }
 
 // newConn makes the connection that nc carries ours; tcp is the socket below nc.
@@ -107,6 +110,9 @@ func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		c.p.untrack(c)
+		if c.left.Store(true); c.owns.Load() {
+			c.p.upstream.pool.disown(c)
+		}
 		if c.flow.linger.Load() {
 			err = c.closeBehind()
 		} else {
@@ -122,6 +128,9 @@ func (c *conn) cut() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		c.p.untrack(c)
+		if c.left.Store(true); c.owns.Load() {
+			c.p.upstream.pool.disown(c)
+		}
 		err = c.tcp.Close()
 	})
 	return err

@@ -187,6 +187,7 @@ func (s *serving) response(ctx context.Context, c *h1Conn, res *http.Response) *
 		r.Body = &socket{s: s, server: c, header: res.Header, names: r.Names}
 		return r
 	}
+	s.claim(c, res)
 	endToEnd(res.Header)
 	b := &h1Body{src: res.Body, size: res.ContentLength, ctx: ctx, s: s, c: c, keep: !res.Close}
 	if res.Body == http.NoBody {

@@ -18,6 +18,7 @@ import (
 type h1Key struct {
 	addr, sni string
 	tls       bool
+	owner     *conn // the only device's connection that it is for; nil is any
 }
 
 // h1Conn is an HTTP/1.1 connection to a real server, used by one exchange at a time.
@@ -27,6 +28,7 @@ type h1Conn struct {
 	br     *bufio.Reader
 	bw     *bufio.Writer
 	peer   exchange.Peer
+	look   looker // of a plain connection
 	note   headNote
 	left   int64 // bytes that may still be read; bounds a response's header
 	idle   time.Time
@@ -98,6 +100,14 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 	if c := u.pool.get(key); c != nil {
 		return c, nil
 	}
+	if key.owner != nil { // an idle one that carried no authentication will do
+		shared := key
+		shared.owner = nil
+		if c := u.pool.get(shared); c != nil {
+			c.key = key
+			return c, nil
+		}
+	}
 	if key.tls {
 		t, err := u.dialTLS(ctx, key, "http/1.1")
 		if err != nil {
@@ -116,6 +126,9 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 func (u *upstream) newH1Conn(nc net.Conn, key h1Key) *h1Conn {
 	c := &h1Conn{Conn: nc, key: key, peer: peerOf(nc), pool: &u.pool}
 	c.br, c.bw = bufio.NewReaderSize(c, 4<<10), bufio.NewWriterSize(c, 4<<10)
+	if t, ok := nc.(*net.TCPConn); ok {
+		c.look.watch(t)
+	}
 	return c
 }
 
@@ -128,7 +141,7 @@ func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) 
 	}
 	cfg := u.tls.Clone()
 	cfg.ServerName, cfg.NextProtos = key.sni, protocols
-	t := tls.Client(nc, cfg)
+	t := tls.Client(newIdleSocket(nc), cfg)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -173,10 +186,6 @@ type h1Pool struct {
 	shut  bool
 }
 
-// trusted is how long an idle connection is used without a look at whether the
-// server has closed it.
-const trusted = 50 * time.Millisecond
-
 func (p *h1Pool) get(key h1Key) *h1Conn {
 	for {
 		p.mu.Lock()
@@ -189,7 +198,7 @@ func (p *h1Pool) get(key h1Key) *h1Conn {
 		s[len(s)-1] = nil
 		p.idle[key] = s[:len(s)-1]
 		p.mu.Unlock()
-		if since := time.Since(c.idle); since < trusted || since < upstreamIdle && quiet(c.Conn) {
+		if time.Since(c.idle) < upstreamIdle && c.quiet() {
 			c.reused = true
 			return c
 		}
@@ -200,7 +209,7 @@ func (p *h1Pool) get(key h1Key) *h1Conn {
 func (p *h1Pool) put(c *h1Conn) {
 	c.idle = time.Now()
 	p.mu.Lock()
-	if p.shut || len(p.idle[c.key]) >= maxIdlePerHost || c.br.Buffered() > 0 {
+	if p.shut || len(p.idle[c.key]) >= maxIdlePerHost || c.br.Buffered() > 0 || c.key.owner != nil && c.key.owner.left.Load() {
 		p.mu.Unlock()
 		c.Close()
 		return

@@ -3,31 +3,40 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"net"
 	"syscall"
 )
 
-// quiet tells whether an idle connection is open and has nothing to say: a
-// server that closed it, or that sent something unasked, has spoilt it.
-func quiet(c net.Conn) bool {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return true
-	}
-	rc, err := sc.SyscallConn()
+// looker looks at what has come on a socket without waiting and without
+// reading. It is made once for each connection, so that a look allocates
+// nothing.
+type looker struct {
+	raw  syscall.RawConn
+	peek func(fd uintptr) bool
+	none bool
+}
+
+func (l *looker) watch(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
 	if err != nil {
-		return false
+		return
 	}
-	silent := false
-	err = rc.Read(func(fd uintptr) bool {
+	l.raw = raw
+	l.peek = func(fd uintptr) bool {
 		var b [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		silent = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
-		return true
-	})
-	return err == nil && silent
+		for {
+			_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			if err == syscall.EINTR {
+				continue
+			}
+			l.none = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
+			return true
+		}
+	}
+}
+
+// silent reports whether the socket is open and nothing has come.
+func (l *looker) silent() bool {
+	l.none = false
+	return l.raw != nil && l.raw.Read(l.peek) == nil && l.none
 }

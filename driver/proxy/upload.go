@@ -279,7 +279,7 @@ func (s *serving) cut(up *upload) {
 		if s.r.ProtoMajor == 2 {
 			s.r.Body.Close()
 		} else {
-			s.conn.abort = true
+			s.closing()
 			http.NewResponseController(s.w).SetReadDeadline(time.Unix(1, 0))
 		}
 	}
@@ -300,7 +300,15 @@ func (s *serving) linger() {
 			return
 		}
 	}
+	s.closing()
+}
+
+// closing has the device's connection closed behind what was sent on it.
+func (s *serving) closing() {
 	s.conn.abort = true
+	if nc := s.cl.base(); nc != nil {
+		nc.flow.linger.Store(true)
+	}
 }
 
 // sayEnd lets the device see the end of its answer, which net/http says only

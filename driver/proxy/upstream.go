@@ -93,7 +93,7 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	if key.tls {
 		key.sni = s.sni()
 	}
-	if s.r.ProtoMajor == 2 {
+	if key.owner = s.owner(); s.r.ProtoMajor == 2 && key.owner == nil {
 		res, err := s.forwardH2(ctx, key)
 		if err == nil {
 			return res, nil

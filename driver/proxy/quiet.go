@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+)
+
+// Before a kept connection is used again, all that the server may have sent
+// since is looked for: a server that closed it, or that said something unasked,
+// has spoilt it (RFC 9112 section 9.3). A look costs about as much as one
+// system call.
+
+// idleSocket is the socket below TLS to a real server. While the TLS layer is
+// looked through it says that nothing has come.
+type idleSocket struct {
+	*net.TCPConn
+	look    looker
+	looking bool
+}
+
+func newIdleSocket(c net.Conn) net.Conn {
+	t, ok := c.(*net.TCPConn)
+	if !ok {
+		return c
+	}
+	w := &idleSocket{TCPConn: t}
+	w.look.watch(t)
+	return w
+}
+
+func (w *idleSocket) Read(b []byte) (int, error) {
+	if w.looking {
+		return 0, errNothing
+	}
+	return w.TCPConn.Read(b)
+}
+
+// errNothing is a passing error to crypto/tls: the connection stays good.
+var errNothing net.Error = nothing{}
+
+type nothing struct{}
+
+func (nothing) Error() string   { return "nothing has come" }
+func (nothing) Timeout() bool   { return true }
+func (nothing) Temporary() bool { return true }
+
+// quiet reports whether an idle connection is open and has nothing to say.
+func (c *h1Conn) quiet() bool {
+	t, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return c.look.silent()
+	}
+	w, ok := t.NetConn().(*idleSocket)
+	if !ok || !w.look.silent() {
+		return false
+	}
+	// What was read together with the last answer: a close_notify, or more.
+	var b [1]byte
+	w.looking = true
+	_, err := t.Read(b[:])
+	w.looking = false
+	return errors.Is(err, errNothing)
+}
