@@ -31,7 +31,8 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/ca", "builtins/disk builtins/exchange"},
 	{"driver/access", "builtins/disk"},
 	{"driver/pb", ""},
-	{"script", "stdlib builtins builtins/disk builtins/exchange builtins/state"},
+	{"script", "stdlib script/sandbox builtins builtins/disk builtins/exchange builtins/state"},
+	{"script/sandbox", "builtins"},
 	{"stdlib", ""},
 	{"builtins", "builtins/exchange builtins/state"},
 	// The ground floor.
@@ -44,7 +45,7 @@ var arrows = []struct{ pkg, imports string }{
 var keepers = map[string]string{
 	"github.com/AdguardTeam/gomitmproxy": "driver/proxy",
 	"github.com/alecthomas/kong":         "driver/cli",
-	"go.starlark.net":                    "script builtins driver/scenario",
+	"go.starlark.net":                    "script script/sandbox builtins driver/scenario",
 }
 
 // TestArrows holds the imports of every file, whatever system it is built for.

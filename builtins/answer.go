@@ -93,10 +93,10 @@ func callResponse(c *Call, a Args) (starlark.Value, error) {
 			return nil, fmt.Errorf("response: %w", err)
 		}
 	}
-	r := &Response{own: true, maxBody: c.Env.MaxBody, ctx: context.Background()}
+	r := &Response{own: true, maxBody: c.Env.MaxBody, ctx: context.Background(), call: c}
 	r.res = &r.made
 	var err error
-	if r.handler, err = p.build(r.res, c.defaults(), ""); err != nil {
+	if r.handler, err = p.build(c, r.res, c.defaults(), ""); err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
 	if p.stream != nil && p.stream != starlark.None {
@@ -125,7 +125,7 @@ func (p *parts) keywords(kwargs []starlark.Tuple) bool {
 
 // build fills res, or gives the handler that answers instead. The type is that
 // of a body which does not say it.
-func (p *parts) build(res *exchange.Response, d *Defaults, typ string) (exchange.Handler, error) {
+func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) (exchange.Handler, error) {
 	res.Status, res.Origin, res.Delay = p.status, exchange.FromMock, d.Latency
 	given := ""
 	if p.contentType != nil && p.contentType != starlark.None {
@@ -160,7 +160,7 @@ func (p *parts) build(res *exchange.Response, d *Defaults, typ string) (exchange
 		}
 		return d.File(s, res.Status, res.Header, given, res.Delay), nil
 	}
-	data, kind, err := bodyBytes(p.body)
+	data, kind, err := c.bodyBytes(p.body)
 	if err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
@@ -221,7 +221,7 @@ func (p *parts) header(res *exchange.Response) error {
 
 // Plain makes the answer of a dict that says no more than status, body, headers,
 // content_type, file and latency_ms; ok is false for any other.
-func Plain(d *starlark.Dict, defaults *Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
+func (c *Call) Plain(d *starlark.Dict, defaults *Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
 	r := &plain{parts: parts{status: http.StatusOK}}
 	d.Entries()(r.take)
 	if r.err != nil || r.other || templated(r.headers) {
@@ -234,7 +234,7 @@ func Plain(d *starlark.Dict, defaults *Defaults) (res *exchange.Response, h exch
 	if r.file != nil && r.file != starlark.None {
 		typ = ""
 	}
-	h, err = r.build(&r.res, defaults, typ)
+	h, err = r.build(c, &r.res, defaults, typ)
 	return &r.res, h, true, err
 }
 

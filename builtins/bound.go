@@ -33,13 +33,38 @@ func (c *Call) room() int {
 	return MaxResult
 }
 
-// enough refuses an operation that would make more than size bytes.
+// enough refuses an operation that would make more than size bytes, and
+// charges for it.
 func (c *Call) enough(what string, size int) error {
 	if room := c.room(); size > room {
 		return fmt.Errorf("%w: %s would make more than %d bytes at once (scripts.max_memory)", ErrMemory, what, room)
 	}
+	if err := c.work(size); err != nil {
+		return err
+	}
+	return c.reserve(size)
+}
+
+// reserve claims memory, if it is more than a little.
+func (c *Call) reserve(size int) error {
+	if size <= worthwhile || c == nil || c.Bounds == nil {
+		return nil
+	}
+	return c.Bounds.Reserve(size)
+}
+
+// printable refuses an int whose text would take too long to make: the work
+// grows with the square.
+func printable(v starlark.Int) error {
+	if bits := v.BigInt().BitLen(); bits > maxBits {
+		return fmt.Errorf("the number has more than %d bits", maxBits)
+	}
 	return nil
 }
+
+// perElement is what an element of a list, a dict or a set takes, in bytes, as
+// far as it is made along with it.
+const perElement = 64
 
 // times is a * b, as large as an int can be.
 func times(a, b int) int {
@@ -80,14 +105,18 @@ func operator(name string, fn func(*Call, starlark.Value, starlark.Value) (starl
 	})
 }
 
-// worthwhile is the size from which a sum is looked at: most are small, and
-// should cost next to nothing more.
-const worthwhile = 1 << 20
+// noticed is the size from which a sum is charged for, and worthwhile the one
+// from which memory is reserved: most are small, and should cost next to nothing
+// more.
+const (
+	noticed    = 4 << 10
+	worthwhile = 1 << 20
+)
 
 // sum is x + y.
 func sum(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	x, y := args[0], args[1]
-	if size := weight(x) + weight(y); size > worthwhile {
+	if size := weight(x) + weight(y); size > noticed {
 		if err := CallOf(thread).enough("+", size); err != nil {
 			return nil, err
 		}
@@ -149,7 +178,7 @@ func spread(name string) *starlark.Builtin {
 		if err := elements(name, args[0]); err != nil {
 			return nil, err
 		}
-		if size := weight(args[0]); size > worthwhile {
+		if size := weight(args[0]); size > noticed {
 			if err := CallOf(thread).enough(name, size); err != nil {
 				return nil, err
 			}
@@ -221,14 +250,30 @@ func remainder(c *Call, x, y starlark.Value) (starlark.Value, error) {
 
 // fits refuses to write the text of values that is too long, or too deep.
 func (c *Call) fits(what string, before int, values ...starlark.Value) error {
-	m := measure{room: c.room() - before}
+	size, err := c.measured(what, values)
+	if err != nil {
+		return err
+	}
+	return c.enough(what, before+size)
+}
+
+// measured is how long the text of values would be, or what is wrong with it.
+func (c *Call) measured(what string, values []starlark.Value) (int, error) {
+	m := measure{room: c.room()}
 	for _, v := range values {
 		m.add(v)
 	}
-	if m.deep {
-		return fmt.Errorf("%s: %w", what, errDepth)
+	switch {
+	case m.deep:
+		return 0, fmt.Errorf("%s: %w", what, errDepth)
+	case m.bad != nil:
+		return 0, fmt.Errorf("%s: %w", what, m.bad)
 	}
-	return c.enough(what, c.room()-m.room)
+	size := c.room() - m.room
+	if m.room < 0 {
+		return size, c.enough(what, size)
+	}
+	return size, nil
 }
 
 // perContainer is what each list, dict and so on counts for: more than its
@@ -239,6 +284,7 @@ const perContainer = 64
 type measure struct {
 	room int // that is left
 	deep bool
+	bad  error // there is a number that is too long
 	path []starlark.Value
 }
 
@@ -252,6 +298,9 @@ func (m *measure) add(v starlark.Value) {
 		m.room -= 8
 		if _, ok := v.Int64(); !ok {
 			m.room -= v.BigInt().BitLen() / 3
+			if err := printable(v); err != nil {
+				m.bad = err
+			}
 		}
 	case *starlark.List:
 		if m.enter(v) {
@@ -303,6 +352,19 @@ func (m *measure) add(v starlark.Value) {
 			}
 		}
 		m.leave()
+	case *match:
+		m.room -= v.loc[1] - v.loc[0]
+	case *message:
+		m.room -= len(v.data)
+	case *cell:
+		m.room -= 16
+		if len(m.path) < maxDepth {
+			m.path = append(m.path, v)
+			m.add(v.initial)
+			m.leave()
+		} else {
+			m.deep = true
+		}
 	default:
 		m.room -= 16
 	}
@@ -348,6 +410,9 @@ var boundMethods = map[string]func(c *Call, recv starlark.Value, args starlark.T
 	"symmetric_difference": boundArgs,
 	"issubset":             boundArgs,
 	"issuperset":           boundArgs,
+	"strip":                boundStrip,
+	"lstrip":               boundStrip,
+	"rstrip":               boundStrip,
 }
 
 // Bounded tells whether a method of this name is one that Operators has.
@@ -401,20 +466,38 @@ func boundMethod(x starlark.Value, name string, v starlark.Value) starlark.Value
 	}).BindReceiver(x)
 }
 
-func boundArgs(_ *Call, _ starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+func boundArgs(c *Call, _ starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	for _, a := range args {
 		if err := elements("argument", a); err != nil {
+			return err
+		}
+		n := max(starlark.Len(a), 0)
+		if err := c.charge(n / 4); err != nil {
+			return err
+		}
+		if err := c.enough("argument", times(n, perElement)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func boundElems(_ *Call, recv starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) error {
-	if n := starlark.Len(recv); n > maxElements {
+func boundElems(c *Call, recv starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) error {
+	n := starlark.Len(recv)
+	if n > maxElements {
 		return fmt.Errorf("%d elements are more than %d", n, maxElements)
 	}
-	return nil
+	return c.charge(n / bytesPerStep) // they are made when they are asked for
+}
+
+// boundStrip looks at characters to take off: each may be compared with all.
+func boundStrip(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+	s, ok := recv.(starlark.String)
+	cutset, also := first(args).(starlark.String)
+	if !ok || !also {
+		return nil
+	}
+	return c.charge(trimmed(string(s), string(cutset)))
 }
 
 func boundJoin(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
@@ -482,24 +565,22 @@ func boundFormat(c *Call, recv starlark.Value, args starlark.Tuple, kwargs []sta
 	if !ok {
 		return nil
 	}
-	m := measure{room: c.room()}
-	for _, a := range args {
-		m.add(a)
-	}
+	values := append(starlark.Tuple(nil), args...)
 	for _, kv := range kwargs {
-		m.add(kv[1])
+		values = append(values, kv[1])
 	}
-	if m.deep {
-		return fmt.Errorf("format: %w", errDepth)
+	size, err := c.measured("format", values)
+	if err != nil {
+		return err
 	}
 	// A value can stand in many places.
-	size := times(c.room()-m.room, max(strings.Count(string(s), "{"), 1))
+	size = times(size, max(strings.Count(string(s), "{"), 1))
 	return c.enough("format", len(s)+size)
 }
 
-func boundSplit(_ *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+func boundSplit(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	s, ok := recv.(starlark.String)
-	if !ok || len(s) <= maxElements {
+	if !ok || len(s) <= worthwhile/perElement {
 		return nil
 	}
 	n := 0
@@ -515,7 +596,7 @@ func boundSplit(_ *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.
 	if n >= maxElements {
 		return fmt.Errorf("%d parts are more than %d", n+1, maxElements)
 	}
-	return nil
+	return c.enough("split", times(n+1, perElement/2))
 }
 
 func first(args starlark.Tuple) starlark.Value {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"regexp"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -42,11 +41,12 @@ type Env struct {
 	// Defaults are those of answers that scripts make.
 	Defaults Defaults
 
-	mu       sync.Mutex
-	counters map[string]int64
-	patterns map[string]*regexp.Regexp
-	era      atomic.Uint64
-	calls    atomic.Uint64 // of tests
+	mu         sync.Mutex
+	counters   map[string]int64
+	patterns   map[string]*pattern
+	remembered int // instructions of patterns
+	era        atomic.Uint64
+	calls      atomic.Uint64 // of tests
 }
 
 // NewEnv makes an environment with a store, a random source (seeded by chance)
@@ -72,15 +72,47 @@ func (e *Env) Reset() {
 	e.Random.Reset()
 }
 
+// The bounds of counters: their names may come from clients.
+const (
+	maxCounters    = 10_000
+	maxCounterName = 1024
+)
+
 // count adds one to a named counter and gives its value, 1 at first.
-func (e *Env) count(name string) int64 {
+func (e *Env) count(name string) (int64, error) {
+	if len(name) > maxCounterName {
+		return 0, fmt.Errorf("counter: the name has %d bytes, want at most %d", len(name), maxCounterName)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.counters == nil {
 		e.counters = map[string]int64{}
 	}
+	if _, known := e.counters[name]; !known && len(e.counters) >= maxCounters {
+		return 0, fmt.Errorf("counter: there are %d counters already, which is the most", maxCounters)
+	}
 	e.counters[name]++
-	return e.counters[name]
+	return e.counters[name], nil
+}
+
+// Bounds are what limits a run, as its host has it.
+type Bounds interface {
+	// Waits is called before a builtin waits for something outside, Waited
+	// after it.
+	Waits()
+	Waited()
+	// Aside runs fn, which nothing can interrupt, beside the run, and waits for
+	// it. It fails with the reason when the run ends first; nobody may use what
+	// fn makes then.
+	Aside(fn func()) error
+	// Charge counts steps of work that the interpreter does not see. It fails
+	// when the run has not so many left, and ends the run.
+	Charge(steps int) error
+	// Reserve claims bytes that are about to be allocated; it fails when there
+	// are not so many left.
+	Reserve(bytes int) error
+	// Ended tells why the run was ended from outside, if it was.
+	Ended() error
 }
 
 // Call is one run of a script: the thread that runs it and what it is about.
@@ -97,11 +129,8 @@ type Call struct {
 	// Defaults are those of the answers that the run makes; nil means the
 	// environment's.
 	Defaults *Defaults
-	// Waits is called before a builtin waits for something outside, Waited
-	// after it.
-	Waits, Waited func()
-	// Ended tells why the run was ended from outside, if it was.
-	Ended func() error
+	// Bounds are those of the run; nil means that there are none.
+	Bounds Bounds
 
 	request   *Request
 	forwarded []forwarded
@@ -121,6 +150,9 @@ func CallOf(thread *starlark.Thread) *Call {
 
 // Clear forgets the exchange, so that a pooled thread keeps nothing alive.
 func (c *Call) Clear() {
+	if c.request != nil {
+		c.request.call = nil
+	}
 	c.Context, c.Exchange, c.request, c.Defaults = nil, nil, nil, nil
 }
 
@@ -136,7 +168,7 @@ func (c *Call) defaults() *Defaults {
 // whole run.
 func (c *Call) Request() *Request {
 	if c.request == nil {
-		c.request = &Request{x: c.Exchange, maxBody: c.Env.MaxBody}
+		c.request = &Request{x: c.Exchange, maxBody: c.Env.MaxBody, call: c}
 	}
 	return c.request
 }
@@ -176,14 +208,14 @@ func (c *Call) Sleep(d time.Duration) error {
 }
 
 func (c *Call) waits() {
-	if c != nil && c.Waits != nil {
-		c.Waits()
+	if c != nil && c.Bounds != nil {
+		c.Bounds.Waits()
 	}
 }
 
 func (c *Call) waited() {
-	if c != nil && c.Waited != nil {
-		c.Waited()
+	if c != nil && c.Bounds != nil {
+		c.Bounds.Waited()
 	}
 }
 

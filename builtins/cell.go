@@ -25,6 +25,9 @@ func callCell(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("initial?", &initial); err != nil {
 		return nil, err
 	}
+	if err := Freeze(initial); err != nil {
+		return nil, fmt.Errorf("cell: %w", err)
+	}
 	return newCell(c.Env, initial), nil
 }
 
@@ -44,8 +47,8 @@ type held struct {
 	era   uint64
 }
 
+// newCell makes a cell; initial is frozen.
 func newCell(env *Env, initial starlark.Value) *cell {
-	initial.Freeze()
 	c := &cell{env: env, initial: initial}
 	// Made once: a handler asks for them at every request.
 	c.getFn = method(c, "cell.get", (*cell).get)
@@ -64,9 +67,9 @@ func (c *cell) load() (starlark.Value, *held) {
 	return h.value, h
 }
 
-// swap replaces the value unless it was replaced since load gave seen.
+// swap replaces the value by a frozen one, unless it was replaced since load
+// gave seen.
 func (c *cell) swap(seen *held, v starlark.Value) bool {
-	v.Freeze()
 	return c.now.CompareAndSwap(seen, &held{v, c.env.era.Load()})
 }
 
@@ -107,7 +110,9 @@ func (c *cell) set(_ *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("value", &v); err != nil {
 		return nil, err
 	}
-	v.Freeze()
+	if err := Freeze(v); err != nil {
+		return nil, fmt.Errorf("cell.set: %w", err)
+	}
 	c.now.Store(&held{v, c.env.era.Load()})
 	return starlark.None, nil
 }
@@ -142,6 +147,9 @@ func (c *cell) update(call *Call, a Args) (starlark.Value, error) {
 		v, err := change("cell.update", call, fn, v)
 		if err != nil {
 			return nil, err
+		}
+		if err := Freeze(v); err != nil {
+			return nil, fmt.Errorf("cell.update: %w", err)
 		}
 		if c.swap(seen, v) {
 			return v, nil

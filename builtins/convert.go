@@ -88,22 +88,115 @@ func FromGo(v any) starlark.Value {
 func ToGo(v starlark.Value) (any, error) { return toGo(v, maxDepth) }
 
 func toGo(v starlark.Value, depth int) (any, error) {
-	c := converter{room: maxConverted}
+	c := converter{}
 	return c.value(v, depth)
 }
 
-// maxConverted bounds the values of one conversion: a list that stands in many
+// ToGo is [ToGo] within the bounds of the run.
+func (c *Call) ToGo(v starlark.Value) (any, error) {
+	t := converter{call: c}
+	g, err := t.value(v, maxDepth)
+	if err == nil {
+		err = t.pay(c)
+	}
+	return g, err
+}
+
+// fromGo is FromGo within the bounds of the run.
+func (c *Call) fromGo(v any) (starlark.Value, error) {
+	var t tally
+	t.count(v)
+	if t.parts > maxConverted {
+		return nil, errParts
+	}
+	if err := t.pay(c); err != nil {
+		return nil, err
+	}
+	return FromGo(v), nil
+}
+
+// maxConverted bounds the parts of one conversion: a list that stands in many
 // places of another is copied for each.
 const maxConverted = 4_000_000
 
-type converter struct{ room int }
+var errParts = fmt.Errorf("value has more than %d parts", maxConverted)
+
+// A part takes partBytes bytes; a map is as large as some of them. A step is
+// charged for some parts, as they are bounded anyway.
+const (
+	partBytes    = 48
+	partsOfMap   = 12
+	partsPerStep = 32
+)
+
+// tally counts the parts of a conversion.
+type tally struct {
+	parts int
+	paid  int
+}
+
+// payEvery is after how many parts they are paid for.
+const payEvery = 1 << 15
+
+// add counts parts.
+func (t *tally) add(c *Call, parts int) error {
+	if t.parts += parts; t.parts > maxConverted {
+		return errParts
+	}
+	if t.parts-t.paid > payEvery {
+		return t.pay(c)
+	}
+	return nil
+}
+
+// pay charges for parts that were not paid for.
+func (t *tally) pay(c *Call) error {
+	n := t.parts - t.paid
+	t.paid = t.parts
+	if n < payEvery/16 {
+		return nil
+	}
+	if err := c.charge(n / partsPerStep); err != nil {
+		return err
+	}
+	return c.reserve(n * partBytes)
+}
+
+// count counts the parts of a JSON value.
+func (t *tally) count(v any) {
+	t.parts++
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if t.count(e); t.parts > maxConverted {
+				return
+			}
+		}
+	case map[string]any:
+		t.parts += partsOfMap
+		for _, e := range v {
+			if t.count(e); t.parts > maxConverted {
+				return
+			}
+		}
+	}
+}
+
+type converter struct {
+	tally
+	call *Call
+}
 
 func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	if depth == 0 {
 		return nil, errDepth
 	}
-	if c.room--; c.room < 0 {
-		return nil, fmt.Errorf("value has more than %d parts", maxConverted)
+	parts := 1
+	if _, ok := v.(starlark.IterableMapping); ok {
+		parts = partsOfMap
+	}
+	if err := c.add(c.call, parts); err != nil {
+		return nil, err
 	}
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
@@ -117,6 +210,9 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	case starlark.Int:
 		if n, ok := v.Int64(); ok {
 			return n, nil
+		}
+		if err := printable(v); err != nil {
+			return nil, err
 		}
 		return json.Number(v.String()), nil
 	case starlark.Float:

@@ -15,7 +15,12 @@ import (
 // DecodeJSON makes a Starlark value of one JSON text. Integral numbers become
 // ints; of equal keys the last one counts.
 func DecodeJSON(data []byte) (starlark.Value, error) {
-	d := jsonDecoder{data: data}
+	return (*Call)(nil).DecodeJSON(data)
+}
+
+// DecodeJSON is [DecodeJSON] within the bounds of the run.
+func (c *Call) DecodeJSON(data []byte) (starlark.Value, error) {
+	d := jsonDecoder{data: data, call: c, next: worthwhile}
 	v, err := d.value(maxDepth)
 	if err != nil {
 		return nil, err
@@ -30,6 +35,25 @@ type jsonDecoder struct {
 	data  []byte
 	pos   int
 	count int // of values
+	size  int // of what was made, in bytes
+	next  int // the size from which more memory is needed
+	call  *Call
+}
+
+// The sizes of values beside their text, in bytes.
+const (
+	sizeOfDict  = 600
+	sizeOfList  = 80
+	sizeOfValue = 48
+)
+
+// made counts what a value takes.
+func (d *jsonDecoder) made(size int) error {
+	if d.size += size; d.size <= d.next || d.next == 0 {
+		return nil
+	}
+	d.next = 2 * d.size
+	return d.call.enough("the JSON value", d.size)
 }
 
 // fail makes an error with the position at which decoding stopped.
@@ -48,8 +72,8 @@ func (d *jsonDecoder) space() {
 	}
 }
 
-// next skips space and gives the byte there, 0 at the end.
-func (d *jsonDecoder) next() byte {
+// peek skips space and gives the byte there, 0 at the end.
+func (d *jsonDecoder) peek() byte {
 	d.space()
 	if d.pos == len(d.data) {
 		return 0
@@ -64,13 +88,19 @@ func (d *jsonDecoder) value(depth int) (starlark.Value, error) {
 	if d.count++; d.count > maxElements {
 		return nil, d.fail(fmt.Sprintf("more than %d values", maxElements))
 	}
-	switch b := d.next(); b {
+	if err := d.made(sizeOfValue); err != nil {
+		return nil, err
+	}
+	switch b := d.peek(); b {
 	case '{':
 		return d.object(depth)
 	case '[':
 		return d.array(depth)
 	case '"':
 		s, err := d.text()
+		if err == nil {
+			err = d.made(len(s))
+		}
 		return starlark.String(s), err
 	case 't':
 		return d.word("true", starlark.True)
@@ -95,6 +125,9 @@ func (d *jsonDecoder) word(w string, v starlark.Value) (starlark.Value, error) {
 }
 
 func (d *jsonDecoder) object(depth int) (starlark.Value, error) {
+	if err := d.made(sizeOfDict); err != nil {
+		return nil, err
+	}
 	dict := new(starlark.Dict)
 	return dict, d.members(func(key []byte) error {
 		k := starlark.String(key)
@@ -110,26 +143,26 @@ func (d *jsonDecoder) object(depth int) (starlark.Value, error) {
 // passes over it.
 func (d *jsonDecoder) members(each func(key []byte) error) error {
 	d.pos++
-	if d.next() == '}' {
+	if d.peek() == '}' {
 		d.pos++
 		return nil
 	}
 	for {
-		if d.next() != '"' {
+		if d.peek() != '"' {
 			return d.fail("want a key in double quotes")
 		}
 		k, err := d.bytes()
 		if err != nil {
 			return err
 		}
-		if d.next() != ':' {
+		if d.peek() != ':' {
 			return d.fail("want ':' after a key")
 		}
 		d.pos++
 		if err := each(k); err != nil {
 			return err
 		}
-		switch d.next() {
+		switch d.peek() {
 		case ',':
 			d.pos++
 		case '}':
@@ -142,6 +175,9 @@ func (d *jsonDecoder) members(each func(key []byte) error) error {
 }
 
 func (d *jsonDecoder) array(depth int) (starlark.Value, error) {
+	if err := d.made(sizeOfList); err != nil {
+		return nil, err
+	}
 	var list []starlark.Value
 	err := d.elements(func() error {
 		v, err := d.value(depth - 1)
@@ -155,7 +191,7 @@ func (d *jsonDecoder) array(depth int) (starlark.Value, error) {
 // over it.
 func (d *jsonDecoder) elements(each func() error) error {
 	d.pos++
-	if d.next() == ']' {
+	if d.peek() == ']' {
 		d.pos++
 		return nil
 	}
@@ -163,7 +199,7 @@ func (d *jsonDecoder) elements(each func() error) error {
 		if err := each(); err != nil {
 			return err
 		}
-		switch d.next() {
+		switch d.peek() {
 		case ',':
 			d.pos++
 		case ']':

@@ -74,7 +74,7 @@ func setURL(q *exchange.Request, s string) error {
 }
 
 func (r *Request) setBody(v starlark.Value) error {
-	data, kind, err := bodyBytes(v)
+	data, kind, err := r.call.bodyBytes(v)
 	if err != nil {
 		return fmt.Errorf("req.body: %w", err)
 	}
@@ -167,7 +167,7 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 		}
 	}
 	if body != starlark.None {
-		data, kind, err := bodyBytes(body)
+		data, kind, err := c.bodyBytes(body)
 		if err != nil {
 			return nil, fmt.Errorf("forward: body: %w", err)
 		}

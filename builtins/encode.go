@@ -17,7 +17,12 @@ var errText = fmt.Errorf("%w: the JSON text has more than %d bytes", ErrMemory, 
 
 // AppendJSON writes v as compact JSON, mappings in their own order.
 func AppendJSON(dst []byte, v starlark.Value) ([]byte, error) {
-	e := jsonEncoder{out: dst, depth: maxDepth}
+	return (*Call)(nil).AppendJSON(dst, v)
+}
+
+// AppendJSON is [AppendJSON] within the bounds of the run.
+func (c *Call) AppendJSON(dst []byte, v starlark.Value) ([]byte, error) {
+	e := jsonEncoder{out: dst, depth: maxDepth, call: c, next: worthwhile}
 	if !e.leaf(v) {
 		e.container(v)
 	}
@@ -31,10 +36,23 @@ type jsonEncoder struct {
 	depth int // how much deeper it may go
 	err   error
 	entry func(k, v starlark.Value) bool
+	call  *Call
+	next  int // the length from which more memory is needed
+}
+
+// grow tells whether the text, which has reached next, may go on.
+func (e *jsonEncoder) grow() bool {
+	if err := e.call.enough("the JSON text", len(e.out)); err != nil {
+		return e.fail(err)
+	}
+	e.next = 2 * len(e.out)
+	return true
 }
 
 // value writes v; it tells whether to go on.
-func (e *jsonEncoder) value(v starlark.Value) bool { return e.leaf(v) || e.container(v) }
+func (e *jsonEncoder) value(v starlark.Value) bool {
+	return e.leaf(v) && e.err == nil || e.err == nil && e.container(v)
+}
 
 // leaf writes v if it has no parts.
 func (e *jsonEncoder) leaf(v starlark.Value) bool {
@@ -50,6 +68,8 @@ func (e *jsonEncoder) leaf(v starlark.Value) bool {
 	case starlark.Int:
 		if n, ok := v.Int64(); ok {
 			e.out = strconv.AppendInt(e.out, n, 10)
+		} else if err := printable(v); err != nil {
+			e.fail(err)
 		} else {
 			e.out = append(e.out, v.String()...)
 		}
@@ -89,8 +109,8 @@ func (e *jsonEncoder) container(v starlark.Value) bool {
 			if !e.value(v.Index(i)) {
 				return false
 			}
-			if len(e.out) > maxText {
-				return e.fail(errText)
+			if len(e.out) > e.next && !e.grow() {
+				return false
 			}
 		}
 		e.out = append(e.out, ']')
@@ -118,8 +138,8 @@ func (e *jsonEncoder) writeEntry(k, v starlark.Value) bool {
 		return e.fail(err)
 	}
 	e.out = append(AppendQuoted(e.out, key), ':')
-	if len(e.out) > maxText {
-		return e.fail(errText)
+	if len(e.out) > e.next && !e.grow() {
+		return false
 	}
 	return e.value(v)
 }

@@ -55,6 +55,8 @@ func callReadFile(c *Call, a Args) (starlark.Value, error) {
 	if res.Body == nil {
 		return starlark.Bytes(""), nil
 	}
+	c.waits()
+	defer c.waited()
 	data, rest, err := exchange.ReadBody(context.WithoutCancel(c.Context), res.Body, int64(c.Env.MaxBody))
 	if rest != nil {
 		if closer, ok := rest.(interface{ Close() error }); ok {

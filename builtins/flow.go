@@ -93,8 +93,8 @@ func (c *Call) Print(text string) {
 
 // alive is the reason why the run must end, if there is one.
 func (c *Call) alive() error {
-	if c.Ended != nil {
-		if err := c.Ended(); err != nil {
+	if c.Bounds != nil {
+		if err := c.Bounds.Ended(); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ func jsonEncode(c *Call, a Args) (starlark.Value, error) {
 	if err := c.fits("json.encode", 0, x); err != nil {
 		return nil, err
 	}
-	b, err := AppendJSON(nil, x)
+	b, err := c.AppendJSON(nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode: %w", err)
 	}
@@ -48,7 +48,7 @@ func jsonEncodeIndent(c *Call, a Args) (starlark.Value, error) {
 	if err := c.fits("json.encode_indent", 0, x); err != nil {
 		return nil, err
 	}
-	b, err := AppendJSON(nil, x)
+	b, err := c.AppendJSON(nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode_indent: %w", err)
 	}
@@ -123,11 +123,11 @@ func jsonDecode(c *Call, a Args) (starlark.Value, error) {
 	default:
 		return nil, fmt.Errorf("json.decode: argument \"x\": got %s, want string or bytes", describe(from))
 	}
-	v, err := DecodeJSON(x)
+	v, err := c.DecodeJSON(x)
 	if err == nil {
 		return v, nil
 	}
-	if def != nil {
+	if def != nil && !errors.Is(err, ErrMemory) {
 		return def, nil
 	}
 	return nil, fmt.Errorf("json.decode: %w", err)

@@ -102,7 +102,7 @@ func FuzzScan(f *testing.F) {
 		if strings.Count(path, ".") > maxDots {
 			return
 		}
-		got, err := scanJSON([]byte(text), path)
+		got, err := scanJSON(nil, []byte(text), path)
 		whole, bad := DecodeJSON([]byte(text))
 		if (err == nil) != (bad == nil) {
 			t.Fatalf("%q: %v, but decoding it: %v", text, err, bad)

@@ -25,11 +25,11 @@ func callMerge(c *Call, a Args) (starlark.Value, error) {
 	if c.Env.Merge == nil {
 		return nil, errors.New("merge: this host has no merge function")
 	}
-	t, err := ToGo(target)
+	t, err := c.ToGo(target)
 	if err != nil {
 		return nil, fmt.Errorf("merge: target: %w", err)
 	}
-	p, err := ToGo(patch)
+	p, err := c.ToGo(patch)
 	if err != nil {
 		return nil, fmt.Errorf("merge: patch: %w", err)
 	}
@@ -37,5 +37,5 @@ func callMerge(c *Call, a Args) (starlark.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("merge: argument \"patch\": got %s, want dict", describe(patch))
 	}
-	return FromGo(c.Env.Merge(t, m)), nil
+	return c.fromGo(c.Env.Merge(t, m))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 
 	"go.starlark.net/starlark"
 )
@@ -24,50 +25,123 @@ func reModule() Module {
 	}
 }
 
+// The bounds of expressions. Matching one takes at most about 10 ns for each
+// byte of the text and each instruction of the expression.
+const (
+	maxPattern      = 16 << 10      // bytes of one expression
+	maxInstructions = 20_000        // of one expression
+	maxPatterns     = 500           // that are remembered
+	maxRemembered   = 500_000       // instructions of those
+	quickMatch      = 10_000_000    // bytes times instructions
+	longestMatch    = 4_000_000_000 // the same
+)
+
+// pattern is a compiled expression.
+type pattern struct {
+	*regexp.Regexp
+	size int // instructions
+}
+
 // pattern compiles an expression once; a script that makes patterns of what
 // clients send can't fill the memory with them.
-func (e *Env) pattern(fn, expr string) (*regexp.Regexp, error) {
+func (e *Env) pattern(fn, expr string) (*pattern, error) {
 	e.mu.Lock()
 	re := e.patterns[expr]
 	e.mu.Unlock()
 	if re != nil {
 		return re, nil
 	}
-	re, err := regexp.Compile(expr)
+	re, err := compile(expr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fn, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.patterns == nil || len(e.patterns) >= 500 {
-		e.patterns = map[string]*regexp.Regexp{}
+	if e.patterns == nil || len(e.patterns) >= maxPatterns || e.remembered+re.size > maxRemembered {
+		e.patterns, e.remembered = map[string]*pattern{}, 0
+	}
+	if e.patterns[expr] == nil {
+		e.remembered += re.size
 	}
 	e.patterns[expr] = re
 	return re, nil
 }
 
-func reArgs(c *Call, a Args, wrap func(string) string) (*regexp.Regexp, string, error) {
-	var pattern, s string
-	if err := a.Unpack("pattern", &pattern, "s", &s); err != nil {
-		return nil, "", err
+func compile(expr string) (*pattern, error) {
+	if len(expr) > maxPattern {
+		return nil, fmt.Errorf("pattern of %d bytes is longer than %d", len(expr), maxPattern)
 	}
-	if wrap != nil {
-		pattern = wrap(pattern)
-	}
-	re, err := c.Env.pattern(a.fn, pattern)
-	return re, s, err
-}
-
-func reFind(c *Call, a Args, wrap func(string) string) (starlark.Value, error) {
-	re, s, err := reArgs(c, a, wrap)
+	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
-	loc := re.FindStringSubmatchIndex(s)
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	if len(prog.Inst) > maxInstructions {
+		return nil, fmt.Errorf("pattern stands for %d instructions, which is more than %d: repeat less in it", len(prog.Inst), maxInstructions)
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return nil, err
+	}
+	return &pattern{re, len(prog.Inst)}, nil
+}
+
+// matching charges for matching re against size bytes. long says that it should
+// be done aside: nothing can interrupt it.
+func (c *Call) matching(fn string, re *pattern, size int) (long bool, err error) {
+	work := times(size, re.size)
+	if work > longestMatch {
+		return false, fmt.Errorf("%s: %d bytes are too many for this pattern, want at most %d", fn, size, longestMatch/re.size)
+	}
+	return work > quickMatch, c.charge(work / 256)
+}
+
+// search is one use of an expression: aside runs what matches it.
+type search struct {
+	re *pattern
+	s  string
+	c  *Call
+	fn string
+	on bool // it takes long
+}
+
+func reArgs(c *Call, a Args, wrap func(string) string) (m search, err error) {
+	var expr, s string
+	if err := a.Unpack("pattern", &expr, "s", &s); err != nil {
+		return m, err
+	}
+	if wrap != nil {
+		expr = wrap(expr)
+	}
+	return newSearch(c, a.fn, expr, s)
+}
+
+func newSearch(c *Call, fn, expr, s string) (m search, err error) {
+	m = search{c: c, fn: fn, s: s}
+	if m.re, err = c.Env.pattern(fn, expr); err == nil {
+		m.on, err = c.matching(fn, m.re, len(s))
+	}
+	return m, err
+}
+
+func (m search) run(fn func()) error { return m.c.aside(m.on, m.fn, fn) }
+
+func reFind(c *Call, a Args, wrap func(string) string) (starlark.Value, error) {
+	m, err := reArgs(c, a, wrap)
+	if err != nil {
+		return nil, err
+	}
+	var loc []int
+	if err := m.run(func() { loc = m.re.FindStringSubmatchIndex(m.s) }); err != nil {
+		return nil, err
+	}
 	if loc == nil {
 		return starlark.None, nil
 	}
-	return &match{re, s, loc}, nil
+	return &match{m.re.Regexp, m.s, loc}, nil
 }
 
 func reSearch(c *Call, a Args) (starlark.Value, error) { return reFind(c, a, nil) }
@@ -80,63 +154,93 @@ func reFullMatch(c *Call, a Args) (starlark.Value, error) {
 	return reFind(c, a, func(p string) string { return `\A(?:` + p + `)\z` })
 }
 
+// findAll gives the places of all matches, at most most of them, within the
+// memory that their list may take.
+func (m search) findAll() (found [][]int, err error) {
+	most := min(maxElements, m.c.room()/(partSize+16*(m.re.NumSubexp()+1)))
+	if err := m.run(func() { found = m.re.FindAllStringSubmatchIndex(m.s, most+1) }); err != nil {
+		return nil, err
+	}
+	if len(found) > most {
+		return nil, fmt.Errorf("%s: more than %d matches", m.fn, most)
+	}
+	if err := m.c.charge(len(found)); err != nil {
+		return nil, err
+	}
+	return found, m.c.reserve(times(len(found), partSize+16*(m.re.NumSubexp()+1)))
+}
+
 func reFindAll(c *Call, a Args) (starlark.Value, error) {
-	re, s, err := reArgs(c, a, nil)
+	m, err := reArgs(c, a, nil)
 	if err != nil {
 		return nil, err
 	}
-	var list []starlark.Value
-	found := re.FindAllStringSubmatchIndex(s, maxElements+1)
-	if len(found) > maxElements {
-		return nil, fmt.Errorf("re.findall: more than %d matches", maxElements)
+	found, err := m.findAll()
+	if err != nil {
+		return nil, err
 	}
+	list := make([]starlark.Value, 0, len(found))
 	for _, loc := range found {
-		m := &match{re, s, loc}
-		switch re.NumSubexp() {
+		one := &match{m.re.Regexp, m.s, loc}
+		switch m.re.NumSubexp() {
 		case 0:
-			list = append(list, m.group(0))
+			list = append(list, one.group(0))
 		case 1:
-			list = append(list, m.group(1))
+			list = append(list, one.group(1))
 		default:
-			list = append(list, m.groups())
+			list = append(list, one.groups())
 		}
 	}
 	return starlark.NewList(list), nil
 }
 
 func reSub(c *Call, a Args) (starlark.Value, error) {
-	var pattern, repl, s string
-	if err := a.Unpack("pattern", &pattern, "repl", &repl, "s", &s); err != nil {
+	var expr, repl, s string
+	if err := a.Unpack("pattern", &expr, "repl", &repl, "s", &s); err != nil {
 		return nil, err
 	}
-	re, err := c.Env.pattern(a.fn, pattern)
+	m, err := newSearch(c, a.fn, expr, s)
 	if err != nil {
 		return nil, err
 	}
-	if times(len(s)+1, len(repl)+1) < 1<<20 {
-		return starlark.String(re.ReplaceAllString(s, repl)), nil // no matter how often
+	if !m.on && times(len(s)+1, len(repl)+1) < 1<<20 {
+		return starlark.String(m.re.ReplaceAllString(s, repl)), nil // no matter how often
+	}
+	found, err := m.findAll()
+	if err != nil {
+		return nil, err
 	}
 	var out []byte
-	last := 0
-	for _, loc := range re.FindAllStringSubmatchIndex(s, -1) {
+	last, paid := 0, 0
+	for _, loc := range found {
 		out = append(out, s[last:loc[0]]...)
-		out = re.ExpandString(out, repl, s, loc)
+		out = m.re.ExpandString(out, repl, s, loc)
 		last = loc[1]
-		if err := c.enough("re.sub", len(out)); err != nil {
-			return nil, err
+		if len(out) > paid+worthwhile {
+			if err := c.enough("re.sub", len(out)); err != nil {
+				return nil, err
+			}
+			paid = 2 * len(out)
 		}
 	}
 	return starlark.String(append(out, s[last:]...)), nil
 }
 
 func reSplit(c *Call, a Args) (starlark.Value, error) {
-	re, s, err := reArgs(c, a, nil)
+	m, err := reArgs(c, a, nil)
 	if err != nil {
 		return nil, err
 	}
-	parts := re.Split(s, maxElements+1)
-	if len(parts) > maxElements {
-		return nil, fmt.Errorf("re.split: more than %d parts", maxElements)
+	most := min(maxElements, c.room()/partSize)
+	var parts []string
+	if err := m.run(func() { parts = m.re.Split(m.s, most+1) }); err != nil {
+		return nil, err
+	}
+	if len(parts) > most {
+		return nil, fmt.Errorf("re.split: more than %d parts", most)
+	}
+	if err := c.enough("re.split", times(len(parts), partSize)); err != nil {
+		return nil, err
 	}
 	return FromGo(parts), nil
 }

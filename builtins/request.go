@@ -20,6 +20,7 @@ import (
 type Request struct {
 	x       *exchange.Exchange
 	maxBody int
+	call    *Call // of the run that answers it, nil after that
 
 	body   []byte // as sent
 	read   bool
@@ -119,7 +120,9 @@ func (r *Request) Body() ([]byte, error) {
 	if r.read || r.x.Request.Body == nil {
 		return r.body, nil
 	}
+	r.call.waits()
 	b, err := r.x.Request.Body.Bytes(r.maxBody)
+	r.call.waited()
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
 		return nil, fmt.Errorf("request body is larger than %d bytes (scripts.max_body)", r.maxBody)
 	}
@@ -168,12 +171,12 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 		if r.scans < maxScans && strings.Count(path, ".") <= maxDots {
 			r.scans++
 			var v starlark.Value
-			if v, r.failed = scanJSON(b, path); r.failed != nil {
+			if v, r.failed = scanJSON(r.call, b, path); r.failed != nil {
 				return nil, nil
 			}
 			return v, nil
 		}
-		if r.parsed, r.failed = DecodeJSON(b); r.failed == nil {
+		if r.parsed, r.failed = r.call.DecodeJSON(b); r.failed == nil {
 			r.parsed.Freeze()
 		}
 	}

@@ -29,6 +29,7 @@ type Response struct {
 	cancel   context.CancelCauseFunc
 	deadline time.Time // for reading it
 	maxBody  int
+	call     *Call // the run that it belongs to until it is frozen
 	// plain is the body with its encoding undone, once it was looked at.
 	plain []byte
 
@@ -40,7 +41,15 @@ type Response struct {
 // Its body comes under ctx, which cancel ends: a script that waits for it too
 // long does that.
 func NewResponse(ctx context.Context, c *Call, res *exchange.Response, cancel context.CancelCauseFunc) *Response {
-	return &Response{res: res, ctx: ctx, cancel: cancel, deadline: c.Deadline, maxBody: c.Env.MaxBody}
+	return &Response{res: res, ctx: ctx, cancel: cancel, deadline: c.Deadline, maxBody: c.Env.MaxBody, call: c}
+}
+
+// run is the run that the response belongs to, nil when it is frozen.
+func (r *Response) run() *Call {
+	if r.frozen {
+		return nil
+	}
+	return r.call
 }
 
 // Answer is the response as it is now; nobody may change it any more.
@@ -103,7 +112,7 @@ func (r *Response) SetField(name string, v starlark.Value) error {
 		r.res.Status = int(n)
 		return nil
 	case "body", "text":
-		data, kind, err := bodyBytes(v)
+		data, kind, err := r.run().bodyBytes(v)
 		if err != nil {
 			return fmt.Errorf("response.%s: %w", name, err)
 		}
@@ -199,6 +208,9 @@ func (r *Response) decoded() ([]byte, error) {
 			timer := time.AfterFunc(time.Until(r.deadline), func() { r.cancel(ErrTime) })
 			defer timer.Stop()
 		}
+		c := r.run()
+		c.waits()
+		defer c.waited()
 		data, rest, err := exchange.ReadBody(r.ctx, r.res.Body, int64(r.maxBody))
 		if err != nil && errors.Is(context.Cause(r.ctx), ErrTime) {
 			err = ErrTime
@@ -229,12 +241,12 @@ func (r *Response) decoded() ([]byte, error) {
 	return plain, nil
 }
 
-func (r *Response) json(_ *Call, a Args) (starlark.Value, error) {
-	return jsonAt(a, r.decoded)
+func (r *Response) json(c *Call, a Args) (starlark.Value, error) {
+	return jsonAt(c, a, r.decoded)
 }
 
 // jsonAt is the method json(path, default) of what has a JSON body.
-func jsonAt(a Args, body func() ([]byte, error)) (starlark.Value, error) {
+func jsonAt(c *Call, a Args, body func() ([]byte, error)) (starlark.Value, error) {
 	var path, def starlark.Value = starlark.None, starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
@@ -247,7 +259,10 @@ func jsonAt(a Args, body func() ([]byte, error)) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := DecodeJSON(b)
+	v, err := c.DecodeJSON(b)
+	if errors.Is(err, ErrMemory) {
+		return nil, fmt.Errorf("%s: %w", a.fn, err)
+	}
 	if err != nil {
 		return def, nil
 	}
@@ -260,7 +275,7 @@ func jsonAt(a Args, body func() ([]byte, error)) (starlark.Value, error) {
 const jsonType = "application/json"
 
 // bodyBytes is a body as it is sent, and its content type when none is given.
-func bodyBytes(v starlark.Value) ([]byte, string, error) {
+func (c *Call) bodyBytes(v starlark.Value) ([]byte, string, error) {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
 		return nil, "", nil
@@ -269,7 +284,7 @@ func bodyBytes(v starlark.Value) ([]byte, string, error) {
 	case starlark.Bytes:
 		return []byte(v), "application/octet-stream", nil
 	}
-	b, err := AppendJSON(make([]byte, 0, 240), v)
+	b, err := c.AppendJSON(make([]byte, 0, 240), v)
 	return b, jsonType, err
 }
 

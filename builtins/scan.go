@@ -23,7 +23,7 @@ const maxDots = 4
 // scanJSON gives what Dig finds at path in the value of a JSON text, nil when
 // there is nothing. The whole text must be valid, and
 // the path have at most maxDots dots.
-func scanJSON(data []byte, path string) (starlark.Value, error) {
+func scanJSON(c *Call, data []byte, path string) (starlark.Value, error) {
 	d := jsonDecoder{data: data}
 	found, err := d.find(path, maxDepth)
 	if err != nil {
@@ -35,7 +35,7 @@ func scanJSON(data []byte, path string) (starlark.Value, error) {
 	if found.to == 0 {
 		return nil, nil
 	}
-	part := jsonDecoder{data: data[:found.to], pos: found.from}
+	part := jsonDecoder{data: data[:found.to], pos: found.from, call: c, next: worthwhile}
 	return part.value(maxDepth)
 }
 
@@ -47,7 +47,7 @@ func (d *jsonDecoder) find(path string, depth int) (found jsonSpan, err error) {
 	if depth == 0 {
 		return found, errDepth
 	}
-	switch b := d.next(); {
+	switch b := d.peek(); {
 	case path == "":
 		from := d.pos
 		err = d.skip(depth)
@@ -70,7 +70,7 @@ func (d *jsonDecoder) findKey(path string, depth int) (found jsonSpan, err error
 		rest, begins := strings.CutPrefix(path, string(key))
 		switch {
 		case begins && rest == "":
-			d.next()
+			d.peek()
 			from := d.pos
 			err := d.skip(depth - 1)
 			found, exact = jsonSpan{from, d.pos}, true
@@ -115,7 +115,7 @@ func (d *jsonDecoder) skip(depth int) error {
 	if depth == 0 {
 		return errDepth
 	}
-	switch b := d.next(); b {
+	switch b := d.peek(); b {
 	case '{':
 		return d.members(func([]byte) error { return d.skip(depth - 1) })
 	case '[':

@@ -177,7 +177,7 @@ func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
 		kind, data = websocket.MessageBinary, []byte(v)
 	default:
 		var err error
-		if data, err = AppendJSON(nil, x); err != nil {
+		if data, err = s.call.AppendJSON(nil, x); err != nil {
 			return nil, fmt.Errorf("ws.send: %w", err)
 		}
 	}
@@ -322,8 +322,8 @@ func (m *message) Attr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-func (m *message) json(_ *Call, a Args) (starlark.Value, error) {
-	return jsonAt(a, func() ([]byte, error) { return m.data, nil })
+func (m *message) json(c *Call, a Args) (starlark.Value, error) {
+	return jsonAt(c, a, func() ([]byte, error) { return m.data, nil })
 }
 
 // Interface guards.

@@ -18,24 +18,6 @@ var sprigLeftOut = []string{"env", "expandenv", "getHostByName"}
 // something of that size.
 const maxSprigCount = 1 << 20
 
-// sprigSized are the functions that build as much as an argument says.
-var sprigSized = map[string]bool{
-	"repeat": true, "indent": true, "nindent": true, "until": true, "untilStep": true, "seq": true,
-	"randAlphaNum": true, "randAlpha": true, "randAscii": true, "randNumeric": true, "randBytes": true,
-}
-
-// sprigSize tells of functions that make much of little how much it would be.
-var sprigSize = map[string]func(args []starlark.Value) int{
-	"repeat":                 func(a []starlark.Value) int { return times(number(a[0]), length(a[1])) },
-	"indent":                 sprigIndented,
-	"nindent":                sprigIndented,
-	"replace":                func(a []starlark.Value) int { return replaced(words(a[2]), words(a[0]), words(a[1])) },
-	"join":                   func(a []starlark.Value) int { return times(length(a[0]), starlark.Len(a[1])) },
-	"wrapWith":               func(a []starlark.Value) int { return times(length(a[1]), length(a[2])/max(number(a[0]), 1)) },
-	"regexReplaceAll":        func(a []starlark.Value) int { return times(length(a[1])+1, length(a[2])+1) },
-	"regexReplaceAllLiteral": func(a []starlark.Value) int { return times(length(a[1])+1, length(a[2])+1) },
-}
-
 func sprigIndented(a []starlark.Value) int {
 	return length(a[1]) + times(number(a[0]), strings.Count(words(a[1]), "\n")+1)
 }
@@ -107,50 +89,53 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 		if err := a.Unpack(pairs...); err != nil {
 			return nil, err
 		}
-		in := make([]reflect.Value, 0, n+len(rest))
 		given := append(fixed, rest...)
-		if err := c.fits("sprig."+name, 0, given...); err != nil {
+		size, err := c.measured("sprig."+name, given)
+		if err != nil {
 			return nil, err
 		}
+		long, err := c.afford(name, given, size)
+		if err != nil {
+			return nil, err
+		}
+		in := make([]reflect.Value, 0, len(given))
 		for i, v := range given {
 			want := t.In(min(i, t.NumIn()-1))
 			if t.IsVariadic() && i >= n {
 				want = want.Elem()
 			}
-			g, err := sprigArg(v, want)
+			g, err := c.sprigArg(v, want)
 			if err != nil {
 				return nil, fmt.Errorf("sprig.%s: argument %d: %w", name, i+1, err)
 			}
-			if sprigSized[name] {
-				if n, ok := integer(v); ok && (n > maxSprigCount || n < -maxSprigCount) {
-					return nil, fmt.Errorf("sprig.%s: %d is more than %d", name, n, maxSprigCount)
-				}
-			}
 			in = append(in, g)
 		}
-		if size := sprigSize[name]; size != nil && len(given) >= n {
-			if err := c.enough("sprig."+name, size(given)); err != nil {
-				return nil, err
-			}
+		var out []reflect.Value
+		if err := c.aside(long, "sprig."+name, func() { out = fn.Call(in) }); err != nil {
+			return nil, err
 		}
-		out := fn.Call(in)
 		if last := len(out) - 1; last > 0 {
 			if err, _ := out[last].Interface().(error); err != nil {
 				return nil, fmt.Errorf("sprig.%s: %w", name, err)
 			}
 		}
-		return sprigResult(out[0]), nil
+		m := made{call: c}
+		v := m.value(out[0], maxDepth)
+		if m.err != nil {
+			return nil, fmt.Errorf("sprig.%s: %w", name, m.err)
+		}
+		return v, m.done()
 	}
 }
 
 // sprigArg converts v to what a Go parameter wants.
-func sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, error) {
+func (c *Call) sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, error) {
 	var g any
 	if t, ok := goTime(v); ok {
 		g = t
 	} else {
 		var err error
-		if g, err = ToGo(v); err != nil {
+		if g, err = c.ToGo(v); err != nil {
 			return reflect.Value{}, err
 		}
 	}
@@ -207,13 +192,28 @@ func sprigWants(t reflect.Type) string {
 	return t.String()
 }
 
-// sprigResult converts what a Go function returned.
-func sprigResult(v reflect.Value) starlark.Value {
+// made converts what a Go function returned, and counts it.
+type made struct {
+	tally
+	call *Call
+	err  error
+}
+
+// done reports the rest of what was made.
+func (m *made) done() error { return m.pay(m.call) }
+
+func (m *made) value(v reflect.Value, depth int) starlark.Value {
 	for v.Kind() == reflect.Interface && !v.IsNil() {
 		v = v.Elem()
 	}
+	if depth == 0 && m.err == nil {
+		m.err = errDepth
+	}
+	if m.err == nil {
+		m.err = m.add(m.call, partsOf(v))
+	}
 	switch {
-	case !v.IsValid() || v.Kind() == reflect.Interface:
+	case m.err != nil, !v.IsValid() || v.Kind() == reflect.Interface:
 		return starlark.None
 	case v.Type() == reflect.TypeFor[time.Time]():
 		return FromGo(v.Interface())
@@ -235,28 +235,39 @@ func sprigResult(v reflect.Value) starlark.Value {
 	case reflect.Slice, reflect.Array:
 		list := make([]starlark.Value, v.Len())
 		for i := range list {
-			list[i] = sprigResult(v.Index(i))
+			list[i] = m.value(v.Index(i), depth-1)
 		}
 		return starlark.NewList(list)
 	case reflect.Map:
-		m := map[string]any{}
+		fields := map[string]any{}
 		for _, k := range v.MapKeys() {
-			m[fmt.Sprint(k.Interface())] = sprigResult(v.MapIndex(k))
+			fields[fmt.Sprint(k.Interface())] = m.value(v.MapIndex(k), depth-1)
 		}
-		return FromGo(m)
+		return FromGo(fields)
 	case reflect.Pointer:
 		if v.IsNil() {
 			return starlark.None
 		}
-		return sprigResult(v.Elem())
+		return m.value(v.Elem(), depth-1)
 	case reflect.Struct:
-		m := map[string]any{}
+		fields := map[string]any{}
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() {
-				m[f.Name] = sprigResult(v.Field(i))
+				fields[f.Name] = m.value(v.Field(i), depth-1)
 			}
 		}
-		return FromGo(m)
+		return FromGo(fields)
 	}
 	return starlark.String(fmt.Sprint(v.Interface()))
+}
+
+// partsOf is how many parts a Go value counts for by itself.
+func partsOf(v reflect.Value) int {
+	switch v.Kind() {
+	case reflect.Map, reflect.Struct:
+		return partsOfMap
+	case reflect.Slice, reflect.Array:
+		return 2
+	}
+	return 1
 }

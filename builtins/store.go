@@ -26,7 +26,7 @@ func stateGet(c *Call, a Args) (starlark.Value, error) {
 	if len(a.args) == 2 && len(a.kwargs) == 0 && a.probe == nil {
 		if key, ok := a.args[0].(starlark.String); ok {
 			if v, ok := c.Env.State.Get(string(key)); ok {
-				return FromGo(v), nil
+				return c.fromGo(v)
 			}
 			return a.args[1], nil
 		}
@@ -41,7 +41,7 @@ func stateGetOr(c *Call, a Args) (starlark.Value, error) {
 		return nil, err
 	}
 	if v, ok := c.Env.State.Get(key); ok {
-		return FromGo(v), nil
+		return c.fromGo(v)
 	}
 	return def, nil
 }
@@ -52,7 +52,7 @@ func stateSet(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("key", &key, "value", &value); err != nil {
 		return nil, err
 	}
-	v, err := ToGo(value)
+	v, err := c.ToGo(value)
 	if err != nil {
 		return nil, fmt.Errorf("state.set: %q: %w", key, err)
 	}
@@ -94,13 +94,16 @@ func stateUpdate(c *Call, a Args) (starlark.Value, error) {
 		}
 		v := def
 		if ok {
-			v = FromGo(old)
+			var err error
+			if v, err = c.fromGo(old); err != nil {
+				return nil, err
+			}
 		}
 		v, err := change("state.update", c, fn, v)
 		if err != nil {
 			return nil, err
 		}
-		g, err := ToGo(v)
+		g, err := c.ToGo(v)
 		if err != nil {
 			return nil, fmt.Errorf("state.update: %q: %w", key, err)
 		}
@@ -109,7 +112,7 @@ func stateUpdate(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return FromGo(v), nil
+	return c.fromGo(v)
 }
 
 func statePop(c *Call, a Args) (starlark.Value, error) {
@@ -119,7 +122,7 @@ func statePop(c *Call, a Args) (starlark.Value, error) {
 		return nil, err
 	}
 	if v, ok := c.Env.State.Pop(key); ok {
-		return FromGo(v), nil
+		return c.fromGo(v)
 	}
 	return def, nil
 }

@@ -106,7 +106,8 @@ func callCounter(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("name", &name); err != nil {
 		return nil, err
 	}
-	return starlark.MakeInt64(c.Env.count(name)), nil
+	n, err := c.Env.count(name)
+	return starlark.MakeInt64(n), err
 }
 
 func callEnv(c *Call, a Args) (starlark.Value, error) {

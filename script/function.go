@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"go.starlark.net/starlark"
@@ -40,7 +39,9 @@ func (h *Host) HandlerWith(fn starlark.Value, how *Answering) (exchange.Handler,
 	if !ok {
 		return nil, fmt.Errorf("handler is a %s, want a function", fn.Type())
 	}
-	c.Freeze()
+	if err := builtins.Freeze(c); err != nil {
+		return nil, fmt.Errorf("handler: %w", err)
+	}
 	return &function{host: h, fn: c, how: how}, nil
 }
 
@@ -116,7 +117,7 @@ func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable,
 		}
 		return v.Answer(), nil, nil
 	case *starlark.Dict:
-		return f.dict(fn, v)
+		return f.dict(r, fn, v)
 	case *builtins.Fault:
 		res, err := v.Respond()
 		return res, nil, err
@@ -131,8 +132,8 @@ const maxCompiled = 256
 
 // dict answers as a scenario's dict does. One that can't change any more, such
 // as a global, is compiled once.
-func (f *function) dict(fn starlark.Callable, d *starlark.Dict) (*exchange.Response, exchange.Handler, error) {
-	constant := frozen(d)
+func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exchange.Response, exchange.Handler, error) {
+	constant := builtins.FrozenDict(d)
 	if constant {
 		f.mu.Lock()
 		h := f.compiled[d]
@@ -141,7 +142,7 @@ func (f *function) dict(fn starlark.Callable, d *starlark.Dict) (*exchange.Respo
 			return nil, h, nil
 		}
 	}
-	res, h, plain, err := builtins.Plain(d, &f.how.Defaults)
+	res, h, plain, err := r.call.Plain(d, &f.how.Defaults)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -151,7 +152,7 @@ func (f *function) dict(fn starlark.Callable, d *starlark.Dict) (*exchange.Respo
 		}
 		h = exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) { return res, nil })
 	case !plain:
-		if h, err = f.compile(fn, d); err != nil {
+		if h, err = f.compile(r, fn, d); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -170,14 +171,14 @@ func (f *function) dict(fn starlark.Callable, d *starlark.Dict) (*exchange.Respo
 }
 
 // compile makes a handler of a dict that is more than plain.
-func (f *function) compile(fn starlark.Callable, d *starlark.Dict) (exchange.Handler, error) {
+func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (exchange.Handler, error) {
 	def := make(map[string]any, d.Len())
 	for k, v := range d.Entries() {
 		key, ok := k.(starlark.String)
 		if !ok {
 			return nil, fmt.Errorf("%s returned a dict with the key %s, want the keys of a scenario", fn.Name(), k)
 		}
-		text, err := builtins.AppendJSON(nil, v)
+		text, err := r.call.AppendJSON(nil, v)
 		if err != nil {
 			return nil, fmt.Errorf("%s returned a dict: %s: %w", fn.Name(), key, err)
 		}
@@ -186,22 +187,9 @@ func (f *function) compile(fn starlark.Callable, d *starlark.Dict) (exchange.Han
 	if f.how.Compile == nil {
 		return nil, fmt.Errorf("%s returned a dict with other keys than status, body, headers, content_type, file and latency_ms", fn.Name())
 	}
+	r.bounds.Waits() // its templates are runs of their own
+	defer r.bounds.Waited()
 	return f.how.Compile(def, place(fn))
-}
-
-// frozenKey is a key that no dict holds.
-type frozenKey struct{ starlark.NoneType }
-
-var errFrozenKey = errors.New("no key")
-
-// Hash refuses, so that nothing is ever deleted.
-func (frozenKey) Hash() (uint32, error) { return 0, errFrozenKey }
-
-// frozen tells whether a dict can't change any more: the interpreter refuses a
-// change before it looks at the key.
-func frozen(d *starlark.Dict) bool {
-	_, _, err := d.Delete(frozenKey{})
-	return err != nil && err != errFrozenKey && strings.Contains(err.Error(), "frozen")
 }
 
 // fault places an error at the definition of fn, unless it has a place.

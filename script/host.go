@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -23,6 +22,7 @@ import (
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/state"
+	"starproxy/script/sandbox"
 )
 
 // Options configure a Host. The zero value is ready for use.
@@ -69,11 +69,10 @@ const (
 
 // Host runs scripts with one state store, one random source and one clock.
 type Host struct {
-	env      *builtins.Env
-	maxSteps uint64
-	maxTime  time.Duration
-	memory   *memory
-	secret   func(fs.FileInfo) bool
+	env     *builtins.Env
+	maxTime time.Duration
+	sandbox *sandbox.Sandbox
+	secret  func(fs.FileInfo) bool
 
 	answering Answering
 	scripts   starlark.StringDict // the names that scripts start with
@@ -106,25 +105,25 @@ func New(o Options) *Host {
 	if env.MaxBody = DefaultMaxBody; o.MaxBody > 0 {
 		env.MaxBody = o.MaxBody
 	}
-	if o.MaxMemory == 0 {
-		o.MaxMemory = DefaultMaxMemory
+	limits := sandbox.Limits{Steps: o.MaxSteps, Memory: o.MaxMemory}
+	if limits.Steps == 0 {
+		limits.Steps = DefaultMaxSteps
 	}
-	env.MaxResult = int(max(min(o.MaxMemory/4, builtins.MaxResult), 1))
+	if limits.Memory == 0 {
+		limits.Memory = DefaultMaxMemory
+	}
+	env.MaxResult = int(max(min(limits.Memory/4, builtins.MaxResult), 1))
 	env.Merge = o.Merge
 	env.Defaults = o.Answering.Defaults
 	h := &Host{
 		env:       env,
-		maxSteps:  DefaultMaxSteps,
 		maxTime:   DefaultMaxTime,
-		memory:    newMemory(o.MaxMemory),
+		sandbox:   sandbox.New(limits, env.Log),
 		secret:    o.Secret,
 		scripts:   builtins.Names(builtins.Everywhere),
 		templates: builtins.Names(builtins.Templates),
 		stdlib:    map[string]*module{},
 		answering: o.Answering,
-	}
-	if o.MaxSteps > 0 {
-		h.maxSteps = o.MaxSteps
 	}
 	if o.MaxTime > 0 {
 		h.maxTime = o.MaxTime
@@ -151,88 +150,71 @@ type runner struct {
 	host   *Host
 	thread starlark.Thread
 	call   builtins.Call
-	limit  uint64 // of thread.Steps, for this call
-	ended  error  // why the thread was cancelled
-
-	state atomic.Uint64 // what it does, and turn
-	turn  uint64        // counts the times that it began to compute
-	seen  uint64        // the state after the last garbage collection; memory's
+	bounds *sandbox.Run
+	failed error // a panic of the interpreter
 }
-
-// stride is how many steps a thread runs before it looks whether it should
-// end; it takes well under a millisecond.
-const stride = 20_000
 
 func (h *Host) newRunner() *runner {
 	r := &runner{host: h}
 	r.thread.Name = "starlark"
 	r.thread.Print = func(_ *starlark.Thread, text string) { r.call.Print(text) }
-	r.thread.Load = h.load
-	r.thread.OnMaxSteps = func(*starlark.Thread) { r.check() }
-	r.call = builtins.Call{Env: h.env, Thread: &r.thread, Waits: r.waits, Waited: r.waited, Ended: r.outOfMemory}
+	r.thread.Load = r.loading(h.load)
+	r.bounds = h.sandbox.Join(&r.thread)
+	r.call = builtins.Call{Env: h.env, Thread: &r.thread, Bounds: r.bounds}
 	r.call.Attach()
-	h.memory.join(r)
 	return r
 }
 
-// get takes a runner for one call.
+// loading is a load statement: the run waits while another one loads.
+func (r *runner) loading(load func(*starlark.Thread, string) (starlark.StringDict, error)) func(*starlark.Thread, string) (starlark.StringDict, error) {
+	return func(t *starlark.Thread, name string) (starlark.StringDict, error) {
+		r.bounds.Waits()
+		defer r.bounds.Waited()
+		return load(t, name)
+	}
+}
+
+// get takes a runner for one call, which has to end in time.
 func (h *Host) get(ctx context.Context, x *exchange.Exchange) *runner {
+	return h.getUntil(ctx, x, time.Now().Add(h.maxTime))
+}
+
+// getUntil is get with a time at which the call has to end; zero means none.
+func (h *Host) getUntil(ctx context.Context, x *exchange.Exchange, until time.Time) *runner {
 	r, _ := h.idle.Get().(*runner)
 	if r == nil {
 		r = h.newRunner()
 	}
-	r.call.Context, r.call.Exchange = ctx, x
-	r.call.Deadline = time.Now().Add(h.maxTime)
-	r.begin()
+	r.begin(ctx, x, until)
 	return r
+}
+
+// begin starts a call.
+func (r *runner) begin(ctx context.Context, x *exchange.Exchange, until time.Time) {
+	r.call.Context, r.call.Exchange, r.call.Deadline = ctx, x, until
+	about := ""
+	if x != nil {
+		about = x.Endpoint
+	}
+	r.bounds.Begin(ctx, until, about)
 }
 
 // put gives a runner back, unless something went wrong with it.
 func (h *Host) put(r *runner) {
-	if !r.finish() || r.ended != nil || r.thread.CallStackDepth() > 0 {
-		h.memory.stirred.Store(true) // it goes
+	if !r.bounds.Finish() || r.failed != nil || r.thread.CallStackDepth() > 0 {
+		r.bounds.Leave()
 		return
 	}
 	r.call.Clear()
 	h.idle.Put(r)
 }
 
-// renew gives the thread its full number of steps again. When it is looked at
-// next stays as it is: who waits all the time is looked at, too.
-func (r *runner) renew() { r.limit = r.thread.Steps + r.host.maxSteps }
-
-// start has the thread looked at from here on.
-func (r *runner) start() {
-	r.renew()
-	r.thread.SetMaxExecutionSteps(r.thread.Steps + min(stride, r.host.maxSteps))
-}
-
-// check ends the thread when it has used up its steps or its time, or when
-// nobody waits for it any more.
-func (r *runner) check() {
-	switch {
-	case r.ended != nil:
-	case r.thread.Steps >= r.limit:
-		r.end(fmt.Errorf("step limit exceeded: more than %d steps without a wait (scripts.max_steps)", r.host.maxSteps))
-	case !r.call.Deadline.IsZero() && time.Now().After(r.call.Deadline):
-		r.end(builtins.ErrTime)
-	case r.call.Context.Err() != nil:
-		r.end(r.call.Context.Err())
-	}
-	r.thread.SetMaxExecutionSteps(min(r.thread.Steps+stride, max(r.limit, r.thread.Steps+1)))
-}
-
-func (r *runner) end(err error) {
-	r.ended = err
-	r.thread.Cancel(err.Error())
-}
-
 // run calls fn on the runner's thread; what goes wrong comes back as an *Error.
 func (r *runner) run(fn starlark.Value, args starlark.Tuple) (v starlark.Value, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.ended = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
-			err = r.host.explain(r, r.ended)
+			r.failed = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			err = r.host.explain(r, r.failed)
 		}
 	}()
 	v, err = starlark.Call(&r.thread, fn, args, nil)
@@ -249,14 +231,19 @@ func (h *Host) Call(ctx context.Context, fn starlark.Value, args ...starlark.Val
 	return r.run(fn, args)
 }
 
+// ended is why the call was ended, or nil.
+func (r *runner) ended() error {
+	if r.failed != nil {
+		return r.failed
+	}
+	return r.bounds.Ended()
+}
+
 // explain makes an *Error of what went wrong on r, and logs internal errors.
 func (h *Host) explain(r *runner, err error) error {
-	if r.ended == nil {
-		r.ended = r.outOfMemory()
-	}
-	if r.ended != nil {
+	if reason := r.ended(); reason != nil {
 		// The interpreter only knows the text of the reason.
-		err = &ended{cause: r.ended, err: err}
+		err = &ended{cause: reason, err: err}
 	}
 	if errors.Is(err, builtins.ErrTime) {
 		err = &ended{cause: fmt.Errorf("%w: more than %s (scripts.max_time)", builtins.ErrTime, h.maxTime), err: err}

@@ -210,15 +210,13 @@ type execution struct {
 // execFile runs the top level of a script and freezes what it leaves.
 func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.StringDict, file *syntax.File, err error) {
 	r := h.newRunner() // of its own: it loads in another way than those of the pool
-	r.thread.Load = e.load
-	r.call.Context = context.Background()
-	r.call.Deadline = e.deadline
-	r.begin()
-	defer r.finish()
+	r.thread.Load = r.loading(e.load)
+	r.begin(context.Background(), nil, e.deadline)
+	defer r.bounds.Finish()
 	defer func() {
 		if p := recover(); p != nil {
-			r.ended = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
-			err = h.explain(r, r.ended)
+			r.failed = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			err = h.explain(r, r.failed)
 		}
 	}()
 	if err := nesting(src); err != nil {
@@ -236,7 +234,11 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 	if err != nil {
 		return nil, file, h.loadError(r, err)
 	}
-	globals.Freeze()
+	for _, name := range globals.Keys() {
+		if err := builtins.Freeze(globals[name]); err != nil {
+			return nil, file, &Error{Pos: Position{File: file.Path}, Message: fmt.Sprintf("global %s: %v", name, err), Err: err}
+		}
+	}
 	return globals, file, nil
 }
 
@@ -245,7 +247,7 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 func (h *Host) loadError(r *runner, err error) error {
 	var inner *Error
 	var eval *starlark.EvalError
-	if r.ended != nil || !errors.As(err, &inner) || !errors.As(err, &eval) {
+	if r.ended() != nil || !errors.As(err, &inner) || !errors.As(err, &eval) {
 		return h.explain(r, err)
 	}
 	e := *inner

@@ -108,7 +108,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	s.files.deadline = r.call.Deadline
 	load := r.thread.Load
 	defer func() { r.thread.Load = load }()
-	r.thread.Load = func(_ *starlark.Thread, name string) (starlark.StringDict, error) { return s.files.load("repl", name) }
+	r.thread.Load = r.loading(func(_ *starlark.Thread, name string) (starlark.StringDict, error) { return s.files.load("repl", name) })
 	err = s.t.host.within(r, func() error {
 		if expr := only(file); expr != nil {
 			v, err := starlark.EvalExprOptions(opts, &r.thread, expr, s.globals)

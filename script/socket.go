@@ -25,7 +25,9 @@ func (h *Host) SocketWith(fn starlark.Value, how *Answering) (exchange.Handler, 
 	if !ok {
 		return nil, fmt.Errorf("socket handler is a %s, want a function", fn.Type())
 	}
-	c.Freeze()
+	if err := builtins.Freeze(c); err != nil {
+		return nil, fmt.Errorf("socket handler: %w", err)
+	}
 	return &socket{host: h, fn: c, how: how}, nil
 }
 

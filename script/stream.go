@@ -30,8 +30,7 @@ func (h *Host) streaming(x *exchange.Exchange, fn starlark.Callable, how *Answer
 // unlimited takes a runner for what may go on as long as the client stays: only
 // the steps between two waits are bounded.
 func (h *Host) unlimited(ctx context.Context, x *exchange.Exchange, how *Answering) *runner {
-	r := h.get(ctx, x)
-	r.call.Deadline = time.Time{}
+	r := h.getUntil(ctx, x, time.Time{})
 	r.call.Defaults = &how.Defaults
 	return r
 }

@@ -24,7 +24,7 @@ type Template struct {
 // node is a part of the value.
 type node interface {
 	// value builds the part with the results of the expressions.
-	value(results starlark.Tuple) (any, error)
+	value(c *builtins.Call, results starlark.Tuple) (any, error)
 }
 
 type (
@@ -85,7 +85,7 @@ func (t *Template) Warnings() []string { return t.warnings }
 // the caller must not change it.
 func (t *Template) Render(ctx context.Context, x *exchange.Exchange) (any, error) {
 	if t.fn == nil {
-		return t.root.value(nil)
+		return t.root.value(nil, nil)
 	}
 	r := t.host.get(ctx, x)
 	defer t.host.put(r)
@@ -93,7 +93,7 @@ func (t *Template) Render(ctx context.Context, x *exchange.Exchange) (any, error
 	if err != nil {
 		return nil, t.host.report(x, err)
 	}
-	v, err := t.root.value(results)
+	v, err := t.root.value(&r.call, results)
 	if err != nil {
 		return nil, t.host.report(x, newError(err))
 	}
@@ -122,9 +122,9 @@ func (t *Template) JSON(ctx context.Context, x *exchange.Exchange) ([]byte, erro
 		switch {
 		case p.expr < 0:
 		case p.inside:
-			out, err = appendInside(out, results[p.expr])
+			out, err = appendInside(&r.call, out, results[p.expr])
 		default:
-			out, err = builtins.AppendJSON(out, results[p.expr])
+			out, err = r.call.AppendJSON(out, results[p.expr])
 		}
 		if err != nil {
 			return nil, t.host.report(x, &Error{Message: "template result: " + err.Error(), Err: err})
@@ -156,14 +156,14 @@ func (t *Template) results(r *runner) (starlark.Tuple, error) {
 }
 
 // appendInside writes a result as it stands inside a JSON string.
-func appendInside(dst []byte, v starlark.Value) ([]byte, error) {
+func appendInside(c *builtins.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	switch v := v.(type) {
 	case starlark.String:
 		return builtins.AppendEscaped(dst, string(v)), nil
 	case starlark.Int:
-		return builtins.AppendJSON(dst, v)
+		return c.AppendJSON(dst, v)
 	}
-	s, err := text(v)
+	s, err := text(c, v)
 	if err != nil {
 		return nil, err
 	}
@@ -172,29 +172,31 @@ func appendInside(dst []byte, v starlark.Value) ([]byte, error) {
 
 // text is a result as it stands between other text: strings as they are, all
 // else as JSON.
-func text(v starlark.Value) (string, error) {
+func text(c *builtins.Call, v starlark.Value) (string, error) {
 	switch v := v.(type) {
 	case starlark.String:
 		return string(v), nil
 	case starlark.Bytes:
 		return string(v), nil
 	}
-	b, err := builtins.AppendJSON(nil, v)
+	b, err := c.AppendJSON(nil, v)
 	if err == nil && len(b) > 1 && b[0] == '"' {
 		return v.String(), nil // a time, say
 	}
 	return string(b), err
 }
 
-func (n fixedNode) value(starlark.Tuple) (any, error)        { return n.v, nil }
-func (n exprNode) value(results starlark.Tuple) (any, error) { return builtins.ToGo(results[n]) }
+func (n fixedNode) value(*builtins.Call, starlark.Tuple) (any, error) { return n.v, nil }
+func (n exprNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
+	return c.ToGo(results[n])
+}
 
-func (n textNode) value(results starlark.Tuple) (any, error) {
+func (n textNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
 	var b strings.Builder
 	for _, p := range n {
 		b.WriteString(p.text)
 		if p.expr >= 0 {
-			s, err := text(results[p.expr])
+			s, err := text(c, results[p.expr])
 			if err != nil {
 				return nil, err
 			}
@@ -204,21 +206,21 @@ func (n textNode) value(results starlark.Tuple) (any, error) {
 	return b.String(), nil
 }
 
-func (n listNode) value(results starlark.Tuple) (any, error) {
+func (n listNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
 	list := make([]any, len(n))
 	for i, e := range n {
 		var err error
-		if list[i], err = e.value(results); err != nil {
+		if list[i], err = e.value(c, results); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-func (n mapNode) value(results starlark.Tuple) (any, error) {
+func (n mapNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
 	m := make(map[string]any, len(n.keys))
 	for i, k := range n.keys {
-		v, err := n.nodes[i].value(results)
+		v, err := n.nodes[i].value(c, results)
 		if err != nil {
 			return nil, err
 		}

@@ -168,8 +168,8 @@ func (t *test) run(ctx context.Context, name string, load func(*Host) (starlark.
 func (h *Host) within(r *runner, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.ended = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
-			err = h.explain(r, r.ended)
+			r.failed = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			err = h.explain(r, r.failed)
 		}
 	}()
 	if err := fn(); err != nil {
@@ -201,8 +201,10 @@ func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error 
 		}
 		table, err = t.o.Table(t.host, file, nil)
 	case starlark.IterableMapping:
-		v.Freeze() // other threads answer with what is in it
-		table, err = t.o.Table(t.host, "", v)
+		// Other threads answer with what is in it.
+		if err = builtins.Freeze(v); err == nil {
+			table, err = t.o.Table(t.host, "", v)
+		}
 	default:
 		return fmt.Errorf("serve: argument \"scenario\": got %s, want a dict of endpoints or the path of a scenario", v.Type())
 	}

@@ -1,0 +1,227 @@
+package builtins
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+	"unicode/utf8"
+
+	"go.starlark.net/starlark"
+)
+
+// bytesPerStep is how much text a function of Go goes through in the time that
+// the interpreter takes for a step.
+const bytesPerStep = 512
+
+// charge counts steps of work that the interpreter does not see; see [Bounds].
+func (c *Call) charge(steps int) error {
+	if c == nil || c.Bounds == nil || steps <= 0 {
+		return nil
+	}
+	return c.Bounds.Charge(steps)
+}
+
+// work charges for going through size bytes; little costs nothing more.
+func (c *Call) work(size int) error { return c.charge(size / bytesPerStep) }
+
+// aside runs fn beside the run when it may take long; see [Bounds].
+func (c *Call) aside(long bool, name string, fn func()) (err error) {
+	if !long || c == nil || c.Bounds == nil {
+		fn()
+		return nil
+	}
+	var failed error
+	err = c.Bounds.Aside(func() {
+		defer rescue(name, &failed)
+		fn()
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+// cost is what a function of sprig may take beyond the size of its arguments.
+// The functions of cost get the arguments that were given.
+type cost struct {
+	// size is at least how many bytes it makes; nil means no more than it gets.
+	size func(a []starlark.Value) int
+	// steps is the work; nil means in proportion to the arguments.
+	steps func(a []starlark.Value) int
+	// slow functions run aside.
+	slow bool
+	// counts says that it makes as many of something as a number says.
+	counts bool
+	// pattern says that the first argument is a regular expression, matched
+	// against the second.
+	pattern bool
+}
+
+// partSize is what one of the texts of a list takes, in bytes, and mapSize what
+// a map of one takes, on its way from Go to Starlark.
+const (
+	partSize = 96
+	mapSize  = 800
+)
+
+// steps that single functions take, about: a bcrypt or scrypt hash some 100 ms,
+// a key of 2048 bits up to a second.
+const (
+	hashSteps = 1_000_000
+	keySteps  = 3_000_000
+)
+
+func fixed(steps int) func([]starlark.Value) int {
+	return func([]starlark.Value) int { return steps }
+}
+
+// costs are those of the sprig functions which take more than time and memory
+// in proportion to their arguments. A function whose name begins with "must"
+// costs what the one without does.
+var costs = map[string]cost{
+	"repeat":       {counts: true, size: func(a []starlark.Value) int { return times(number(a[0]), length(a[1])) }},
+	"indent":       {counts: true, size: sprigIndented},
+	"nindent":      {counts: true, size: sprigIndented},
+	"until":        {counts: true, size: fixed(partSize), steps: func(a []starlark.Value) int { return abs(number(a[0])) }},
+	"untilStep":    {counts: true, steps: func(a []starlark.Value) int { return abs(number(a[0])) + abs(number(a[1])) }},
+	"seq":          {counts: true, steps: func(a []starlark.Value) int { return 2 * maxSprigCount / 4 * min(len(a), 1) }},
+	"randAlphaNum": {counts: true}, "randAlpha": {counts: true}, "randAscii": {counts: true},
+	"randNumeric": {counts: true}, "randBytes": {counts: true},
+
+	"replace":  {size: func(a []starlark.Value) int { return replaced(words(a[2]), words(a[0]), words(a[1])) }},
+	"join":     {size: func(a []starlark.Value) int { return times(length(a[0]), starlark.Len(a[1])) }},
+	"wrapWith": {size: func(a []starlark.Value) int { return times(length(a[1]), length(a[2])/max(number(a[0]), 1)) }},
+	"split":    {size: func(a []starlark.Value) int { return times(mapSize/4, pieces(words(a[1]), words(a[0]))) }},
+	"splitList": {size: func(a []starlark.Value) int {
+		return times(partSize, pieces(words(a[1]), words(a[0])))
+	}},
+	"splitn":  {size: func(a []starlark.Value) int { return times(mapSize/4, pieces(words(a[2]), words(a[0]))) }},
+	"trimAll": {steps: func(a []starlark.Value) int { return trimmed(words(a[1]), words(a[0])) }},
+	"chunk":   {size: func(a []starlark.Value) int { return times(partSize, starlark.Len(a[1])) }},
+
+	"uniq":    {steps: func(a []starlark.Value) int { return times(starlark.Len(a[0]), starlark.Len(a[0])) / 4 }},
+	"without": {steps: func(a []starlark.Value) int { return times(starlark.Len(a[0]), len(a)) / 4 }},
+	"sortAlpha": {steps: func(a []starlark.Value) int {
+		n := starlark.Len(a[0])
+		return times(n, bits.Len(uint(max(n, 0)))) / 8
+	}},
+
+	"regexMatch":             {pattern: true},
+	"regexFind":              {pattern: true},
+	"regexFindAll":           {pattern: true, size: func(a []starlark.Value) int { return times(partSize, length(a[1])) }},
+	"regexSplit":             {pattern: true, size: func(a []starlark.Value) int { return times(partSize, length(a[1])) }},
+	"regexReplaceAll":        {pattern: true, size: sprigExpanded},
+	"regexReplaceAllLiteral": {pattern: true, size: func(a []starlark.Value) int { return times(length(a[1])+1, length(a[2])+1) }},
+
+	"fromJson":     {size: func(a []starlark.Value) int { return jsonWeight(words(a[0])) }},
+	"toPrettyJson": {size: func(a []starlark.Value) int { return prettySize(a[0]) }},
+
+	"bcrypt":                   {slow: true, steps: fixed(hashSteps)},
+	"htpasswd":                 {slow: true, steps: fixed(hashSteps)},
+	"derivePassword":           {slow: true, steps: fixed(hashSteps)},
+	"genPrivateKey":            {slow: true, steps: fixed(keySteps)},
+	"genCA":                    {slow: true, steps: fixed(keySteps)},
+	"genCAWithKey":             {slow: true, steps: fixed(hashSteps)},
+	"genSelfSignedCert":        {slow: true, steps: fixed(keySteps)},
+	"genSelfSignedCertWithKey": {slow: true, steps: fixed(hashSteps)},
+	"genSignedCert":            {slow: true, steps: fixed(keySteps)},
+	"genSignedCertWithKey":     {slow: true, steps: fixed(hashSteps)},
+	"buildCustomCert":          {slow: true, steps: fixed(hashSteps / 10)},
+}
+
+// shortText are the functions that read a short text, such as a version or a
+// date: their time does not grow with its length alone.
+var shortText = map[string]bool{
+	"semver": true, "semverCompare": true, "date": true, "dateInZone": true, "date_in_zone": true, "dateModify": true,
+	"date_modify": true, "toDate": true, "duration": true, "durationRound": true, "htmlDate": true, "htmlDateInZone": true,
+	"urlParse": true, "bcrypt": true, "htpasswd": true, "derivePassword": true,
+	"genPrivateKey": true, "genCA": true, "genCAWithKey": true, "genSelfSignedCert": true, "genSelfSignedCertWithKey": true,
+	"genSignedCert": true, "genSignedCertWithKey": true,
+}
+
+// maxShortText is how long the arguments of those are at most, in bytes.
+const maxShortText = 64 << 10
+
+// sprigBase is the name of the function without must: mustFirst is first.
+func sprigBase(name string) string {
+	if rest, ok := strings.CutPrefix(name, "must"); ok && rest != "" {
+		return strings.ToLower(rest[:1]) + rest[1:]
+	}
+	return name
+}
+
+// afford refuses a call of the sprig function name that would take too much,
+// and charges for it. long says that the function should run aside; size is
+// what the arguments hold, in bytes.
+func (c *Call) afford(name string, given []starlark.Value, size int) (long bool, err error) {
+	base := sprigBase(name)
+	row := costs[base]
+	if shortText[base] && size > maxShortText {
+		return false, fmt.Errorf("sprig.%s: arguments of %d bytes are more than %d", name, size, maxShortText)
+	}
+	if row.counts {
+		for _, v := range given {
+			if n, ok := integer(v); ok && (n > maxSprigCount || n < -maxSprigCount) {
+				return false, fmt.Errorf("sprig.%s: %d is more than %d", name, n, maxSprigCount)
+			}
+		}
+	}
+	if row.size != nil {
+		if err := c.enough("sprig."+name, row.size(given)); err != nil {
+			return false, err
+		}
+	}
+	if row.pattern {
+		re, err := c.Env.pattern("sprig."+name, words(given[0]))
+		if err != nil {
+			return false, err
+		}
+		return c.matching("sprig."+name, re, length(given[1]))
+	}
+	if row.steps != nil {
+		err = c.charge(row.steps(given))
+	}
+	return row.slow, err
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// pieces is at most how many parts s has between separators.
+func pieces(s, sep string) int {
+	if sep == "" {
+		return len(s)
+	}
+	return strings.Count(s, sep) + 1
+}
+
+// trimmed is the work of taking the characters of cutset off s.
+func trimmed(s, cutset string) int {
+	for i := range len(cutset) {
+		if cutset[i] >= utf8.RuneSelf {
+			return times(len(s), len(cutset)) / 64
+		}
+	}
+	return 0
+}
+
+// sprigExpanded is at least what replacing by a text with groups makes: each of
+// them may be as long as the match.
+func sprigExpanded(a []starlark.Value) int {
+	repl := words(a[2])
+	return times(length(a[1])+1, len(repl)+1) + times(length(a[1]), strings.Count(repl, "$"))
+}
+
+// jsonWeight is about what the value of a JSON text takes, as Go's and as
+// Starlark's. Brackets in strings count, too.
+func jsonWeight(s string) int {
+	return 2*len(s) + mapSize*strings.Count(s, "{") + partSize*(strings.Count(s, "[")+strings.Count(s, ","))
+}
+
+// prettySize is at least how long a value is as JSON over several lines.
+func prettySize(v starlark.Value) int {
+	b, err := AppendJSON(nil, v)
+	if err != nil {
+		return 0 // the function will say so
+	}
+	return laidOut(b, 0, 2)
+}

@@ -1,0 +1,92 @@
+package sandbox
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"starproxy/builtins"
+)
+
+// slots are the places for threads that compute. Taking a free one and giving
+// it back costs one atomic operation each.
+type slots struct {
+	most    int64
+	used    atomic.Int64
+	waiting atomic.Int64 // the length of queue
+
+	mu    sync.Mutex
+	queue []chan struct{} // the first has waited longest
+}
+
+// try takes a slot that is free, unless others have waited for it.
+func (s *slots) try() bool { return !s.wanted() && s.claim() }
+
+// wanted tells whether somebody waits.
+func (s *slots) wanted() bool { return s.waiting.Load() > 0 }
+
+func (s *slots) claim() bool {
+	for {
+		n := s.used.Load()
+		if n >= s.most {
+			return false
+		}
+		if s.used.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// release gives a slot back.
+func (s *slots) release() {
+	s.used.Add(-1)
+	if s.wanted() {
+		s.mu.Lock()
+		s.grant()
+		s.mu.Unlock()
+	}
+}
+
+// grant gives free slots to those who wait; s.mu is held.
+func (s *slots) grant() {
+	for len(s.queue) > 0 && s.claim() {
+		s.queue[0] <- struct{}{}
+		s.queue = slices.Delete(s.queue, 0, 1)
+		s.waiting.Add(-1)
+	}
+}
+
+// wait takes a slot as soon as there is one, unless ctx or the time until ends
+// the wait.
+func (s *slots) wait(ctx context.Context, until time.Time) error {
+	turn := make(chan struct{}, 1)
+	s.mu.Lock()
+	s.queue = append(s.queue, turn)
+	s.waiting.Add(1)
+	s.grant() // one may have come free before anybody saw that we wait
+	s.mu.Unlock()
+	var late <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		late = timer.C
+	}
+	err := builtins.ErrTime
+	select {
+	case <-turn:
+		return nil
+	case <-late:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.queue, turn); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		s.waiting.Add(-1)
+		return err
+	}
+	return nil // it was granted meanwhile
+}
