@@ -3,6 +3,7 @@ package driver
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
 
 	"starproxy/driver/flow"
 )
@@ -296,4 +300,78 @@ func TestRecordedRanges(t *testing.T) {
 		t.Fatal(text)
 	}
 	check("scenario", m)
+}
+
+// A WebSocket that the server left without a close frame ends so when it is
+// replayed; one that the device left, or that was open to the end, waits for
+// the device.
+func TestBrokenSockets(t *testing.T) {
+	t.Parallel()
+	real := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		c.Write(r.Context(), websocket.MessageText, []byte("hello"))
+		_, _, err = c.Read(r.Context())
+		switch {
+		case r.URL.Path == "/nothing":
+			c.Close(websocket.StatusNoStatusRcvd, "")
+		case r.URL.Path != "/server":
+			for err == nil {
+				_, _, err = c.Read(r.Context())
+			}
+		}
+	}))
+	defer real.Close()
+	b := newBench(t, nil)
+	_, file, _ := strings.Cut(b.call("start", "record"), " | Recording to: ")
+	dial := func(b *bench, path string) *websocket.Conn {
+		proxy := &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)}
+		c, _, err := websocket.Dial(t.Context(), strings.Replace(real.URL, "http", "ws", 1)+path, &websocket.DialOptions{HTTPClient: device(t, proxy, false)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.CloseNow() })
+		if _, m, err := c.Read(t.Context()); string(m) != "hello" {
+			t.Fatalf("%s: %q, %v", path, m, err)
+		}
+		if err := c.Write(t.Context(), websocket.MessageText, []byte("hi")); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ending := func(c *websocket.Conn) string {
+		_, _, err := c.Read(t.Context())
+		if code := websocket.CloseStatus(err); code != -1 || err == nil {
+			return code.String()
+		}
+		return "broke off"
+	}
+	want := map[string]string{"/server": "broke off", "/nothing": "StatusNoStatusRcvd"}
+	for path, end := range want {
+		if got := ending(dial(b, path)); got != end {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	dial(b, "/device").CloseNow()
+	dial(b, "/open")
+	b.call("stop")
+	r := newBench(t, nil)
+	r.call("start", "replay", false, r.borrow(file))
+	for path, end := range want {
+		if got := ending(dial(r, path)); got != end {
+			t.Errorf("%s: replayed: %s", path, got)
+		}
+	}
+	for _, path := range []string{"/device", "/open"} {
+		c := dial(r, path)
+		ping, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		go c.Read(ping)
+		if err := c.Ping(ping); err != nil { // it is there still, and answers
+			t.Errorf("%s: replayed: %v", path, err)
+		}
+		cancel()
+	}
 }

@@ -58,11 +58,14 @@ func (r *Replay) play(ctx context.Context, conn *websocket.Conn, f *Flow) error 
 		}
 	}
 	if ws.ClosedByClient != nil && !*ws.ClosedByClient {
-		code := websocket.StatusCode(ws.CloseCode)
-		if code == 0 || code == websocket.StatusNoStatusRcvd || code == websocket.StatusAbnormalClosure {
-			code = websocket.StatusNormalClosure
+		switch code := websocket.StatusCode(ws.CloseCode); code {
+		case websocket.StatusAbnormalClosure: // the server went without a word
+			return conn.CloseNow()
+		case 0:
+			return conn.Close(websocket.StatusNormalClosure, ws.CloseReason)
+		default:
+			return conn.Close(code, ws.CloseReason)
 		}
-		return conn.Close(code, ws.CloseReason)
 	}
 	for { // the client closes, as it did
 		if _, _, err := conn.Read(ctx); err != nil {

@@ -78,7 +78,11 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 		b.server.Close()
 	})
 	defer stop()
-	b.s.upgraded().pipe(buffered{nc, rw.Reader}, buffered{b.server.Conn, b.server.br})
+	server := b.server.Conn
+	if w := b.s.conn.watch; w != nil {
+		server = &watchedServer{server, w}
+	}
+	b.s.upgraded().pipe(buffered{nc, rw.Reader}, buffered{server, b.server.br})
 	return nil
 }
 
@@ -132,11 +136,6 @@ func (b buffered) WriteTo(w io.Writer) (int64, error) {
 }
 
 // CloseWrite passes a half-close on where the connection can.
-func (b buffered) CloseWrite() error {
-	if h, ok := b.Conn.(interface{ CloseWrite() error }); ok {
-		return h.CloseWrite()
-	}
-	return b.Conn.Close()
-}
+func (b buffered) CloseWrite() error { return closeWrite(b.Conn) }
 
 var _ exchange.Hijacker = (*socket)(nil)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -31,6 +32,7 @@ type watch struct {
 	code     int // of the first close frame
 	reason   string
 	byClient bool
+	left     bool // one side went without a close frame; byClient says which
 }
 
 // watchable reports whether the messages of a socket would be journaled.
@@ -133,6 +135,19 @@ func (w *watch) note(m message, fromClient bool) {
 	w.j.Add(e)
 }
 
+// gone notes that one side has gone. The first one counts, unless it had said so
+// in a close frame. err is what reading from it gave.
+func (w *watch) gone(fromClient bool, err error) {
+	if err == nil || errors.Is(err, net.ErrClosed) { // we closed it
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.code == 0 && !w.left {
+		w.left, w.byClient = true, fromClient
+	}
+}
+
 // end journals that the socket is over.
 func (w *watch) end(s *serving) {
 	w.mu.Lock()
@@ -147,6 +162,8 @@ func (w *watch) end(s *serving) {
 	e.CloseCode, e.CloseReason, e.FromClient = w.code, w.reason, w.byClient
 	if e.CloseCode == 0 {
 		e.CloseCode = 1006 // no close frame (RFC 6455 section 7.1.5)
+		// Nobody left when the proxy was stopped: the server did not.
+		e.FromClient = w.byClient || !w.left
 	}
 	if w.rec != nil {
 		w.rec.SocketEnd(&e)
@@ -171,8 +188,24 @@ func (c *watched) Read(b []byte) (n int, err error) {
 	if n > 0 {
 		c.w.received(b[:n])
 	}
+	c.w.gone(true, err)
 	return n, err
 }
+
+// watchedServer is a server's connection whose end is looked at.
+type watchedServer struct {
+	net.Conn
+	w *watch
+}
+
+func (c *watchedServer) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.w.gone(false, err)
+	return n, err
+}
+
+// CloseWrite passes a half-close on where the connection can.
+func (c *watchedServer) CloseWrite() error { return closeWrite(c.Conn) }
 
 // Write notes first: the device may answer before it returns.
 func (c *watched) Write(b []byte) (int, error) {
@@ -181,9 +214,13 @@ func (c *watched) Write(b []byte) (int, error) {
 }
 
 // CloseWrite passes a half-close on where the connection can.
-func (c *watched) CloseWrite() error {
-	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+func (c *watched) CloseWrite() error { return closeWrite(c.Conn) }
+
+// closeWrite ends what is written to a connection, or all of it where that can't
+// be.
+func closeWrite(c net.Conn) error {
+	if h, ok := c.(interface{ CloseWrite() error }); ok {
 		return h.CloseWrite()
 	}
-	return c.Conn.Close()
+	return c.Close()
 }
