@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
-	"strconv"
-	"syscall"
-	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/state"
@@ -68,13 +64,8 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 	if text, err := d.refuse(mode, replayFile, port); text != "" || err != nil {
 		return text, err
 	}
-	if r != nil {
-		if port == 0 {
-			port = r.port // the device goes on where it was, whichever port was free
-		}
-		if err := d.shut(ctx, r); err != nil {
-			return "", err
-		}
+	if r != nil && port == 0 {
+		port = r.port // the device goes on where it was, whichever port was free
 	}
 	return d.launch(ctx, mode, webUI, replayFile, port)
 }
@@ -99,100 +90,6 @@ func (d *Driver) refuse(mode, replayFile string, port int) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// launch starts a proxy; when it fails everything is as it was.
-func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile string, port int) (_ string, err error) {
-	if port == 0 {
-		port = d.port
-	}
-	if err := d.authority.prepare(); err != nil {
-		return "Failed to start: " + err.Error(), nil
-	}
-	undo := func() {}
-	r := &running{mode: mode}
-	cfg := proxy.Config{
-		Addr:      net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(port)),
-		CA:        d.authority,
-		Journal:   d.journal,
-		Sockets:   d.sockets,
-		Listeners: &d.shared.listeners,
-		Insecure:  d.cfg.SSLInsecure,
-		Log:       d.log,
-	}
-	switch mode {
-	case modeMock:
-		if undo, err = d.mocks.renew(); err != nil {
-			return "Failed to initialize mock mode: " + err.Error(), nil
-		}
-		cfg.Isolated = d.cfg.Unmatched == Reject
-	case modeReplay:
-		r.replayFile, _ = d.replayFile(replayFile)
-		if r.replay, err = d.cfg.Replay.open(r.replayFile); err != nil {
-			return "Failed to start: " + err.Error(), nil
-		}
-		undo = func() { r.replay.Close() }
-		for _, w := range r.replay.Warnings() {
-			d.log.Warn("not replayed", "why", w)
-		}
-		cfg.Isolated = d.cfg.Replay.isolated()
-	case modeRecord:
-		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.log); err != nil {
-			return "Failed to start: " + err.Error(), nil
-		}
-		undo = func() {
-			d.journal.Hold(false)
-			r.recorder.Close()
-			os.Remove(r.recorder.Path())
-		}
-		d.journal.Hold(true)
-		cfg.Recorder = r.recorder
-	}
-	cfg.Handler = d.handler(r)
-	p := proxy.New(cfg)
-	if err := p.Start(); err != nil {
-		undo()
-		hint := ""
-		if errors.Is(err, syscall.EADDRINUSE) {
-			hint = fmt.Sprintf(" (port %d is already in use - is another mitmproxy instance running?)", port)
-		}
-		d.log.Error("the proxy did not start", "error", err)
-		return fmt.Sprintf("Failed to start%s: %v", hint, err), nil
-	}
-	if text := d.serveWeb(ctx, webUI); text != "" {
-		p.Close(ctx)
-		undo()
-		return text, nil
-	}
-	if port != 0 {
-		d.port = port // holds for later starts too, as callers of the stock driver expect
-	}
-	r.proxy = p
-	r.port = p.Addr().(*net.TCPAddr).Port
-	r.address = net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(r.port))
-	d.run.Store(r)
-	d.makeDirectories()
-	d.log.Info("proxy started", "mode", mode, "address", r.address)
-	if text := d.authority.problem(); text != "" {
-		d.log.Warn("devices may refuse our certificates", "why", text, "directory", d.authority.dir)
-	}
-	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", mode, r.address, os.Getpid())
-	if page := d.page.Load(); page != nil {
-		text += " | Web UI: " + page.url()
-	}
-	if r.recorder != nil {
-		text += " | Recording to: " + r.recorder.Path()
-	}
-	return text, nil
-}
-
-// makeDirectories makes those that people put files into, where that is allowed.
-func (d *Driver) makeDirectories() {
-	for _, dir := range []string{d.cfg.Directories.Flows, d.cfg.Directories.Mocks, d.cfg.Directories.Files} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			d.log.Warn("directory not made", "error", err)
-		}
-	}
 }
 
 // handler is a mode: the table that is asked, and what stands at its end.

@@ -10,14 +10,16 @@ import (
 	"strconv"
 	"syscall"
 
+	"starproxy/driver/proxy"
 	"starproxy/driver/web"
 )
 
 // webServer is the web UI while it is served.
 type webServer struct {
 	*web.Server
-	forget  func() // its address
-	address string // as the configuration names the host, with the real port
+	listener net.Listener
+	forget   func() // its address
+	address  string // as the configuration names the host, with the real port
 }
 
 // url is the link that opens it.
@@ -58,18 +60,26 @@ func (m webMethods) Resume(name string, args []any, after uint64) []any {
 	return args
 }
 
-// serveWeb begins to serve the web UI, or ends it, as a start asks for; text
-// says why it can't be. A page that starts the proxy stays as it is. The caller
-// holds life.
-func (d *Driver) serveWeb(ctx context.Context, on bool) (text string) {
-	if fromWeb(ctx) && d.page.Load() != nil {
+// readyWeb readies the web UI as a start asks for it; text says why it can't be.
+// A page that asks itself stays as it is; any other gives way to a new one, with
+// another token, on the same socket. The caller holds life.
+func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) (text string) {
+	old := d.page.Load()
+	switch {
+	case old != nil && fromWeb(ctx):
+		l.page = func() {}
+		return ""
+	case !on:
+		l.page = d.closeWeb
 		return ""
 	}
-	d.closeWeb()
-	if !on {
-		return ""
+	var ln net.Listener
+	var err error
+	if old != nil {
+		ln, err = proxy.Share(old.listener)
+	} else {
+		ln, err = net.Listen("tcp", net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(d.cfg.Web.Port)))
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(d.cfg.Web.Port)))
 	if err != nil {
 		hint := ""
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -77,16 +87,18 @@ func (d *Driver) serveWeb(ctx context.Context, on bool) (text string) {
 		}
 		return fmt.Sprintf("Failed to start%s: %v", hint, err)
 	}
-	forget := d.shared.Listening(l.Addr())
+	l.undo = append(l.undo, func() { ln.Close() })
 	s, err := web.New(webMethods{d}, d.cfg.Web.Host, d.session, d.log)
 	if err != nil {
-		l.Close()
-		forget()
 		return "Failed to start: " + err.Error()
 	}
-	go s.Serve(l)
-	port := l.Addr().(*net.TCPAddr).Port
-	d.page.Store(&webServer{s, forget, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})
+	l.page = func() {
+		d.closeWeb()
+		forget := d.shared.Listening(ln.Addr())
+		go s.Serve(ln)
+		port := ln.Addr().(*net.TCPAddr).Port
+		d.page.Store(&webServer{s, ln, forget, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})
+	}
 	return ""
 }
 

@@ -16,11 +16,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +47,8 @@ const (
 type Config struct {
 	// Addr is the host:port to listen at; port 0 takes any free one.
 	Addr string
+	// Listener is bound already and is used instead of Addr; nil: Start binds.
+	Listener net.Listener
 	// CA signs the certificates that devices see.
 	CA Authority
 	// Handler answers every exchange; a nil response of its means Forward.
@@ -125,12 +129,15 @@ func New(cfg Config) *Proxy {
 	return p
 }
 
-// Start binds the address and serves. When it fails nothing is left behind;
+// Start binds the address, unless the configuration has a listener, and serves. When it fails nothing is left behind;
 // a bind error is returned as net.Listen made it.
 func (p *Proxy) Start() error {
-	l, err := net.Listen("tcp", p.cfg.Addr)
-	if err != nil {
-		return err
+	l := p.cfg.Listener
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", p.cfg.Addr); err != nil {
+			return err
+		}
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	p.listener, p.stop, p.forget = l, func() { stop(errStopped) }, p.cfg.Listeners.Add(l.Addr())
@@ -157,6 +164,26 @@ func (p *Proxy) newServer(ctx context.Context) *http.Server {
 		// "OPTIONS *" is for the real server, not for us.
 		DisableGeneralOptionsHandler: true,
 	}
+}
+
+// Share gives a listener on the same socket, for the proxy that is to take the
+// place of this one: connections that come meanwhile wait in its queue, and
+// [Proxy.Close] leaves them there.
+func (p *Proxy) Share() (net.Listener, error) { return Share(p.listener) }
+
+// Share gives another listener on the socket of l. The socket is open until both
+// are closed.
+func Share(l net.Listener) (net.Listener, error) {
+	file, ok := l.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, fmt.Errorf("share the listener at %s: it is a %T", l.Addr(), l)
+	}
+	f, err := file.File()
+	if err != nil {
+		return nil, fmt.Errorf("share the listener at %s: %w", l.Addr(), err)
+	}
+	defer f.Close()
+	return net.FileListener(f)
 }
 
 // Addr is the address that the proxy listens at.

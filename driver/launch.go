@@ -1,0 +1,178 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"starproxy/driver/flow"
+	"starproxy/driver/proxy"
+)
+
+// launch is a start under way. Everything that can fail comes first, while the
+// proxy that runs, if one does, goes on; then the new one takes its place.
+type launch struct {
+	run    *running
+	config proxy.Config
+	port   int
+	page   func()   // serves or ends the web UI, as the start asks for
+	undo   []func() // what takes back what was readied, the latest last
+}
+
+// launch starts a proxy, in the place of the one that runs. When that fails
+// everything is as it was, and the text says why. The caller holds life.
+func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
+	if port == 0 {
+		port = d.port
+	}
+	l := &launch{run: &running{mode: mode}, port: port}
+	if text := d.ready(ctx, l, webUI, replayFile); text != "" {
+		l.back()
+		return text, nil
+	}
+	if old := d.run.Load(); old != nil {
+		if err := d.shut(ctx, old); err != nil {
+			d.log.Warn("the proxy stopped with an error", "error", err)
+		}
+	}
+	return d.begin(l)
+}
+
+// back undoes what was readied.
+func (l *launch) back() {
+	for i := len(l.undo) - 1; i >= 0; i-- {
+		l.undo[i]()
+	}
+}
+
+// ready does all of a start that can fail.
+func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile string) (text string) {
+	if err := d.authority.prepare(); err != nil {
+		return "Failed to start: " + err.Error()
+	}
+	l.config = proxy.Config{
+		Addr:      net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(l.port)),
+		CA:        d.authority,
+		Journal:   d.journal,
+		Sockets:   d.sockets,
+		Listeners: &d.shared.listeners,
+		Insecure:  d.cfg.SSLInsecure,
+		Log:       d.log,
+	}
+	for _, step := range []func() string{
+		func() string { return d.readyListener(l) },
+		func() string { return d.readyWeb(ctx, l, webUI) },
+		func() string { return d.readyMode(l, replayFile) },
+	} {
+		if text := step(); text != "" {
+			return text
+		}
+	}
+	l.config.Handler = d.handler(l.run)
+	return ""
+}
+
+// readyListener binds the address. The proxy that listens there already shares
+// its socket: connections that come while the two change wait.
+func (d *Driver) readyListener(l *launch) (text string) {
+	var err error
+	if old := d.run.Load(); old != nil && old.port == l.port {
+		l.config.Listener, err = old.proxy.Share()
+	} else {
+		l.config.Listener, err = net.Listen("tcp", l.config.Addr)
+	}
+	if err != nil {
+		hint := ""
+		if errors.Is(err, syscall.EADDRINUSE) {
+			hint = fmt.Sprintf(" (port %d is already in use - is another mitmproxy instance running?)", l.port)
+		}
+		d.log.Error("the proxy did not start", "error", err)
+		return fmt.Sprintf("Failed to start%s: %v", hint, err)
+	}
+	l.undo = append(l.undo, func() { l.config.Listener.Close() })
+	return ""
+}
+
+// readyMode opens what the mode answers from or records to.
+func (d *Driver) readyMode(l *launch, replayFile string) (text string) {
+	r, err := l.run, error(nil)
+	switch r.mode {
+	case modeMock:
+		undo, err := d.mocks.renew()
+		if err != nil {
+			return "Failed to initialize mock mode: " + err.Error()
+		}
+		l.undo = append(l.undo, undo)
+		l.config.Isolated = d.cfg.Unmatched == Reject
+	case modeReplay:
+		r.replayFile, _ = d.replayFile(replayFile)
+		if r.replay, err = d.cfg.Replay.open(r.replayFile); err != nil {
+			return "Failed to start: " + err.Error()
+		}
+		l.undo = append(l.undo, func() { r.replay.Close() })
+		l.config.Isolated = d.cfg.Replay.isolated()
+	case modeRecord:
+		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.log); err != nil {
+			return "Failed to start: " + err.Error()
+		}
+		l.undo = append(l.undo, func() {
+			r.recorder.Close()
+			os.Remove(r.recorder.Path())
+		})
+		l.config.Recorder = r.recorder
+	}
+	return ""
+}
+
+// begin begins to serve what is ready, where nothing is served now.
+func (d *Driver) begin(l *launch) (string, error) {
+	r := l.run
+	if r.recorder != nil {
+		d.journal.Hold(true)
+	}
+	r.proxy = proxy.New(l.config)
+	if err := r.proxy.Start(); err != nil {
+		d.journal.Hold(false)
+		l.back()
+		return "", fmt.Errorf("the proxy did not start: %w", err)
+	}
+	l.page()
+	if l.port != 0 {
+		d.port = l.port // holds for later starts too, as callers of the stock driver expect
+	}
+	r.port = r.proxy.Addr().(*net.TCPAddr).Port
+	r.address = net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(r.port))
+	d.run.Store(r)
+	d.makeDirectories()
+	d.log.Info("proxy started", "mode", r.mode, "address", r.address)
+	if r.replay != nil {
+		for _, w := range r.replay.Warnings() {
+			d.log.Warn("not replayed", "why", w)
+		}
+	}
+	if text := d.authority.problem(); text != "" {
+		d.log.Warn("devices may refuse our certificates", "why", text, "directory", d.authority.dir)
+	}
+	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", r.mode, r.address, os.Getpid())
+	if page := d.page.Load(); page != nil {
+		text += " | Web UI: " + page.url()
+	}
+	if r.recorder != nil {
+		text += " | Recording to: " + r.recorder.Path()
+	}
+	return text, nil
+}
+
+// makeDirectories makes those that people put files into, where that is allowed.
+func (d *Driver) makeDirectories() {
+	for _, dir := range []string{d.cfg.Directories.Flows, d.cfg.Directories.Mocks, d.cfg.Directories.Files} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			d.log.Warn("directory not made", "error", err)
+		}
+	}
+}
