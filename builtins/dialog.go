@@ -118,8 +118,7 @@ func (d *dialog) next(s *Socket, limit time.Duration) *message {
 		return nil
 	case len(d.said) == 0:
 		d.gone = true
-		s.over.Store(true)
-		s.end(errLeft)
+		s.left.Store(true)
 		return nil
 	}
 	m := d.said[0].message

@@ -18,9 +18,17 @@ import (
 const (
 	maxMessage = 16 << 20 // bytes of a message that a client sends
 	maxQueue   = 64       // messages that wait for recv
-	// lastWords is how long a script may go on with messages that came before
-	// the client left.
+	// lastWords is how long a client may take to answer a close frame.
 	lastWords = time.Second
+	// lastRun is how long a function may go on after the client has left, from
+	// the last message on that it was given.
+	lastRun = 30 * time.Second
+	// lastSends is how many messages a function may send meanwhile: they are
+	// dropped, so that it gets to the next one that the client had sent.
+	lastSends = 16
+	// lastAsks is how often a function may ask for a message when there will be
+	// none, so that it does not ask for ever.
+	lastAsks = 100
 )
 
 // Socket is a WebSocket as scripts see it. It belongs to the thread that runs
@@ -34,8 +42,15 @@ type Socket struct {
 	ctx      context.Context // ends when nothing more can be sent
 	end      context.CancelCauseFunc
 
-	queue chan *message // closed when nothing more will come
-	over  atomic.Bool   // closed by either side
+	queue  chan *message // closed when nothing more will come
+	closed atomic.Bool   // by the function
+	left   atomic.Bool   // by the client
+	last   *time.Timer   // ends the function after the client has left
+	reads  atomic.Bool   // the function has asked for a message
+
+	// Of the function's thread, since it was given a message: messages that
+	// could not be sent, and questions for a message that were in vain.
+	dropped, asked int
 
 	sendFn, recvFn, closeFn *starlark.Builtin
 }
@@ -68,6 +83,8 @@ func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*
 // bind makes what the socket needs to be used, until ctx ends.
 func (s *Socket) bind(ctx context.Context) {
 	s.ctx, s.end = context.WithCancelCause(ctx)
+	s.last = time.AfterFunc(lastRun, func() { s.end(errLeft) })
+	s.last.Stop() // until the client leaves
 	s.sendFn = method(s, "ws.send", (*Socket).send)
 	s.recvFn = method(s, "ws.recv", (*Socket).recv)
 	s.closeFn = method(s, "ws.close", (*Socket).closeCall)
@@ -77,14 +94,10 @@ func (s *Socket) bind(ctx context.Context) {
 func (s *Socket) read(conn *websocket.Conn) {
 	defer close(s.queue)
 	for {
-		kind, data, err := conn.Read(context.Background())
+		kind, data, err := exchange.ReadMessage(context.Background(), conn)
 		if err != nil {
-			s.over.Store(true)
-			if len(s.queue) == 0 {
-				s.end(errLeft)
-			} else {
-				time.AfterFunc(lastWords, func() { s.end(errLeft) })
-			}
+			s.leave()
+			exchange.EndSocket(conn, err)
 			return
 		}
 		select {
@@ -94,9 +107,23 @@ func (s *Socket) read(conn *websocket.Conn) {
 	}
 }
 
+// leave notes that the client has left. A function that reads goes on with what
+// came before; one that does not, and has nothing to read, ends at once.
+func (s *Socket) leave() {
+	s.left.Store(true)
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.last.Reset(lastRun)
+	if !s.reads.Load() && len(s.queue) == 0 {
+		s.end(errLeft)
+	}
+}
+
 var errLeft = errors.New("the client has left")
 
-// Context ends when the client has left and its messages have been read.
+// Context ends with the run: when the endpoint is gone, or when the client has
+// left and the function does not come to its end.
 func (s *Socket) Context() context.Context { return s.ctx }
 
 // Bind makes c the run that uses the socket.
@@ -122,7 +149,14 @@ func (s *Socket) Finish(err error) {
 	s.wire.Close(code, reason)
 	timer.Stop()
 	s.wire.CloseNow()
+	s.last.Stop()
 	s.end(nil)
+}
+
+// over reports whether nothing more can be sent nor will come: either side has
+// closed, and what the client sent before has been given.
+func (s *Socket) over() bool {
+	return s.closed.Load() || s.left.Load() && len(s.queue) == 0 || s.ctx.Err() != nil
 }
 
 // clipReason cuts a text to what a close frame can carry.
@@ -136,7 +170,7 @@ func clipReason(s string) string {
 func (s *Socket) String() string        { return "<websocket>" }
 func (s *Socket) Type() string          { return "websocket" }
 func (s *Socket) Freeze()               {}
-func (s *Socket) Truth() starlark.Bool  { return starlark.Bool(!s.over.Load()) }
+func (s *Socket) Truth() starlark.Bool  { return starlark.Bool(!s.over()) }
 func (s *Socket) Hash() (uint32, error) { return 0, errors.New("unhashable: websocket") }
 
 // AttrNames lists the fields and methods.
@@ -154,7 +188,7 @@ func (s *Socket) Attr(name string) (starlark.Value, error) {
 	case "close":
 		return s.closeFn, nil
 	case "closed":
-		return starlark.Bool(s.over.Load() || s.ctx.Err() != nil), nil
+		return starlark.Bool(s.over()), nil
 	case "protocol":
 		return starlark.String(s.protocol), nil
 	case "request":
@@ -184,12 +218,15 @@ func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
 	s.call.waits()
 	err := s.wire.Write(s.ctx, kind, data)
 	s.call.waited()
-	if err != nil {
-		if s.over.Load() || s.ctx.Err() != nil {
-			s.over.Store(true)
-			return nil, fmt.Errorf("ws.send: the socket is closed: %w", context.Canceled)
-		}
-		return nil, fmt.Errorf("ws.send: %w", err)
+	switch {
+	case err == nil:
+	case s.closed.Load():
+		return nil, errors.New("ws.send: the socket is closed")
+	case s.ctx.Err() == nil && s.reads.Load() && s.asked == 0 && s.dropped < lastSends:
+		s.dropped++ // the client has left; what it said before it did is still to be given
+	default:
+		s.end(errLeft)
+		return nil, fmt.Errorf("ws.send: the client has left: %w", context.Canceled)
 	}
 	return starlark.None, nil
 }
@@ -219,16 +256,32 @@ func (s *Socket) recv(_ *Call, a Args) (starlark.Value, error) {
 func (s *Socket) next(limit time.Duration) *message {
 	s.call.waits()
 	defer s.call.waited()
+	s.reads.Store(true)
+	var m *message
 	if s.talk != nil {
-		return s.talk.next(s, limit)
+		m = s.talk.next(s, limit)
+	} else {
+		m = s.take(limit)
 	}
-	select {
-	case m := <-s.queue: // what came before the end is still given
-		if m != nil {
-			return m
+	switch {
+	case m != nil:
+		s.dropped, s.asked = 0, 0
+		if s.left.Load() {
+			s.last.Reset(lastRun)
 		}
-		s.end(errLeft)
-		return nil
+	case s.left.Load() && len(s.queue) == 0:
+		if s.asked++; s.asked > lastAsks {
+			s.end(errLeft)
+		}
+	}
+	return m
+}
+
+// take is next for a real client.
+func (s *Socket) take(limit time.Duration) *message {
+	select {
+	case m := <-s.queue: // also when it is too late: it came in time
+		return m
 	default:
 	}
 	var late <-chan time.Time
@@ -239,9 +292,6 @@ func (s *Socket) next(limit time.Duration) *message {
 	}
 	select {
 	case m := <-s.queue:
-		if m == nil {
-			s.end(errLeft)
-		}
 		return m
 	case <-late:
 	case <-s.ctx.Done():
@@ -260,7 +310,7 @@ func (s *Socket) closeCall(_ *Call, a Args) (starlark.Value, error) {
 	if len(reason) > 123 {
 		return nil, fmt.Errorf("ws.close: reason has %d bytes, want at most 123", len(reason))
 	}
-	s.over.Store(true)
+	s.closed.Store(true)
 	timer := time.AfterFunc(lastWords, func() { s.wire.CloseNow() })
 	defer timer.Stop()
 	s.call.waits()

@@ -79,11 +79,11 @@ func outType() Type {
 }
 
 func socketType() Type {
-	return Type{Name: "ws", Doc: "A WebSocket, which a WEBSOCKET endpoint is given. for msg in ws goes through its messages until the client leaves.", Attrs: []Attr{
-		{"send", true, "x", "Sends text as a text message, bytes as a binary one, and anything else as JSON text."},
+	return Type{Name: "ws", Doc: "A WebSocket, which a WEBSOCKET endpoint is given. for msg in ws goes through its messages: all that came before the client left; then the loop ends, and the function has 30 s to come to its end.", Attrs: []Attr{
+		{"send", true, "x", "Sends text as a text message, bytes as a binary one, and anything else as JSON text. To a client that has left nothing is sent; the function ends quietly where it sends without having more to read."},
 		{"recv", true, "timeout=None", "The next message; None when there will be none, or none came in time (\"250ms\", or seconds)."},
 		{"close", true, `code=1000, reason=""`, "Says goodbye and closes; the end of the function does, too."},
-		field("closed", "Whether either side has closed."),
+		field("closed", "Whether either side has closed, and all that came before has been read."),
 		field("protocol", "The subprotocol that was agreed: the first that the client offered."),
 		field("request", "The request that opened it."),
 	}}

@@ -3,10 +3,14 @@ package exchange
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -33,6 +37,44 @@ func AcceptWebSocket(_ context.Context, q *Request, c Conn) (*websocket.Conn, er
 		return nil, err
 	}
 	return conn, nil
+}
+
+// goodbye bounds how long a client may take to answer a close frame.
+const goodbye = time.Second
+
+// ReadMessage reads a client's next message. One that breaks the protocol is an
+// error, for which [EndSocket] has the right close frame; invalid UTF-8 in a text
+// message is one, too (RFC 6455 section 8.1).
+func ReadMessage(ctx context.Context, c *websocket.Conn) (websocket.MessageType, []byte, error) {
+	kind, data, err := c.Read(ctx)
+	if err == nil && kind == websocket.MessageText && !utf8.Valid(data) {
+		return 0, nil, errNotUTF8
+	}
+	return kind, data, err
+}
+
+var errNotUTF8 = errors.New("the text message is not UTF-8")
+
+// EndSocket closes a socket whose ReadMessage failed: with 1007 for text that is
+// not UTF-8, with 1002 for what else breaks the protocol (RFC 6455 section 7.4.1).
+// A client that left is gone already.
+func EndSocket(c *websocket.Conn, err error) {
+	code := websocket.StatusProtocolError
+	var broken net.Error
+	switch {
+	case errors.Is(err, errNotUTF8):
+		code = websocket.StatusInvalidFramePayloadData
+	case websocket.CloseStatus(err) != -1, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, net.ErrClosed), errors.As(err, &broken), errors.Is(err, context.Canceled):
+		return
+	}
+	timer := time.AfterFunc(goodbye, func() { c.CloseNow() })
+	defer timer.Stop()
+	reason := err.Error()
+	if i := strings.LastIndex(reason, ": "); i >= 0 {
+		reason = reason[i+2:] // the cause, without the steps of the library
+	}
+	c.Close(code, reason[:min(len(reason), 120)])
 }
 
 // upgrader is the ResponseWriter that a handshake is answered on.

@@ -22,7 +22,11 @@ func (r *Replay) socket(x *exchange.Exchange, f *Flow, res *exchange.Response) *
 		}
 		defer conn.CloseNow()
 		conn.SetReadLimit(maxBody)
-		return r.play(ctx, conn, f)
+		err = r.play(ctx, conn, f)
+		if err != nil {
+			exchange.EndSocket(conn, err)
+		}
+		return err
 	})
 	res.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}}
 	return res
@@ -34,7 +38,7 @@ func (r *Replay) play(ctx context.Context, conn *websocket.Conn, f *Flow) error 
 	before := f.Response.Start
 	for _, m := range ws.Messages {
 		if m.FromClient {
-			if _, _, err := conn.Read(ctx); err != nil {
+			if _, _, err := exchange.ReadMessage(ctx, conn); err != nil {
 				return err
 			}
 			before = m.Time
@@ -68,7 +72,7 @@ func (r *Replay) play(ctx context.Context, conn *websocket.Conn, f *Flow) error 
 		}
 	}
 	for { // the client closes, as it did
-		if _, _, err := conn.Read(ctx); err != nil {
+		if _, _, err := exchange.ReadMessage(ctx, conn); err != nil {
 			var closed websocket.CloseError
 			if errors.As(err, &closed) {
 				return nil
