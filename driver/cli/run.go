@@ -25,7 +25,8 @@ type runCmd struct {
 	Insecure   bool   `name:"tls-grpc-insecure" help:"Without TLS on that listener."`
 	Cert       string `name:"tls-cert" type:"path" placeholder:"FILE" help:"PEM certificate of that listener."`
 	Key        string `name:"tls-key" type:"path" placeholder:"FILE" help:"PEM key of that listener."`
-	Passphrase string `placeholder:"TEXT" help:"What clients of that listener must present."`
+	Passphrase string `placeholder:"TEXT" help:"What clients of that listener must present; better left to a file, for other users see it in the list of processes."`
+	PassFile   string `name:"passphrase-file" type:"path" placeholder:"FILE" help:"The same, from a file of one line."`
 }
 
 // Help shows the use.
@@ -33,6 +34,8 @@ func (runCmd) Help() string {
 	return `Without a configuration a proxy starts on 127.0.0.1:8080 and answers from a small scenario that can be edited while it runs; its data is kept in ~/.local/share/starproxy. With a configuration nothing is started until it is asked for, by "j EXPORT start" or --start.
 
 It prints the line that makes j, pytest and the Python client find it, and runs until Ctrl+C.
+
+The passphrase of the TCP listener is taken from --passphrase-file, --passphrase or the environment variable JMP_GRPC_PASSPHRASE, which clients read too. Whoever presents a wrong one is logged and slowed down.
 
 Examples:
 
@@ -45,8 +48,10 @@ Examples:
 // Validate finds flags that don't go together.
 func (c *runCmd) Validate() error {
 	switch {
-	case c.Listener == "" && (c.Insecure || c.Cert != "" || c.Key != "" || c.Passphrase != ""):
-		return fmt.Errorf("--tls-grpc-insecure, --tls-cert, --tls-key and --passphrase need --tls-grpc-listener")
+	case c.Listener == "" && (c.Insecure || c.Cert != "" || c.Key != "" || c.Passphrase != "" || c.PassFile != ""):
+		return fmt.Errorf("--tls-grpc-insecure, --tls-cert, --tls-key, --passphrase and --passphrase-file need --tls-grpc-listener")
+	case c.Passphrase != "" && c.PassFile != "":
+		return fmt.Errorf("--passphrase and --passphrase-file exclude each other")
 	case c.Listener != "" && c.Insecure == (c.Cert != "" || c.Key != ""):
 		return fmt.Errorf("--tls-grpc-listener needs either --tls-grpc-insecure or --tls-cert and --tls-key")
 	case c.Listener != "" && (c.Cert == "") != (c.Key == ""):
@@ -72,8 +77,11 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	}
 	var tcp net.Addr
 	if c.Listener != "" {
+		if c.Passphrase == "" && c.PassFile == "" {
+			c.Passphrase = sys.Getenv("JMP_GRPC_PASSPHRASE")
+		}
 		tcp, err = b.ServeTCP(c.Listener, exporter.TCPOptions{
-			CertFile: c.Cert, KeyFile: c.Key, Insecure: c.Insecure, Passphrase: c.Passphrase,
+			CertFile: c.Cert, KeyFile: c.Key, Insecure: c.Insecure, Passphrase: c.Passphrase, PassphraseFile: c.PassFile,
 		})
 		if err != nil {
 			return err

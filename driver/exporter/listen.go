@@ -99,12 +99,7 @@ func (e *Exporter) ServeUnix(path string) (string, error) {
 	} else if path, err = givenSocket(path); err != nil {
 		return "", err
 	}
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err == nil {
-		if err = os.Chmod(path, 0o600); err != nil {
-			ln.Close()
-		}
-	}
+	ln, err := listenUnix(path)
 	if err == nil {
 		err = e.serve(ln, dir)
 	}
@@ -193,7 +188,34 @@ type TCPOptions struct {
 	Insecure bool
 	// Passphrase, if not empty, is asked of every call.
 	Passphrase string
+	// PassphraseFile holds it instead, in one line.
+	PassphraseFile string
 }
+
+// passphrase is what clients have to present, empty for nothing.
+func (o *TCPOptions) passphrase() (string, error) {
+	if o.PassphraseFile == "" {
+		return o.Passphrase, nil
+	}
+	if o.Passphrase != "" {
+		return "", errors.New("choose either a passphrase or a file with it, not both")
+	}
+	data, err := disk.ReadInput(o.PassphraseFile, maxPassphrase)
+	if err != nil {
+		return "", fmt.Errorf("passphrase: %w", err)
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case line == "":
+		return "", fmt.Errorf("passphrase: %s: got an empty file, want one line", o.PassphraseFile)
+	case strings.ContainsAny(line, "\r\n\x00"):
+		return "", fmt.Errorf("passphrase: %s: got more than one line, want one", o.PassphraseFile)
+	}
+	return line, nil
+}
+
+// maxPassphrase bounds a passphrase file, in bytes.
+const maxPassphrase = 4 << 10
 
 // ServeTCP listens on addr ([HOST:]PORT, by default on all addresses) and
 // returns the address it got.
@@ -212,8 +234,15 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
 		e.shared.Protect(o.KeyFile)
 	}
-	if o.Passphrase != "" {
-		g := newGuard(o.Passphrase)
+	secret, err := o.passphrase()
+	if err != nil {
+		return nil, fmt.Errorf("listen on tcp: %w", err)
+	}
+	if o.PassphraseFile != "" {
+		e.shared.Protect(o.PassphraseFile)
+	}
+	if secret != "" {
+		g := newGuard(secret, e.log)
 		options = append(options, grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream))
 	}
 	if !strings.Contains(addr, ":") {
@@ -245,7 +274,7 @@ func keyPair(certFile, keyFile string) (tls.Certificate, error) {
 
 // warn tells what is open about a TCP listener.
 func (e *Exporter) warn(at *net.TCPAddr, o TCPOptions) {
-	if o.Passphrase == "" {
+	if o.Passphrase == "" && o.PassphraseFile == "" {
 		e.log.Warn("a TCP listener asks for no passphrase: everybody who reaches it controls the proxies", "address", at.String())
 	}
 	if o.Insecure && !at.IP.IsLoopback() {

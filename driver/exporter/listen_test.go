@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,15 +9,23 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"starproxy/driver/client"
 )
@@ -93,6 +102,172 @@ func TestGivenSocket(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+}
+
+// A socket is open to its user alone from its first moment, at the longest path
+// too, and leaves nothing behind.
+func TestSocketIsPrivate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	long := filepath.Join(dir, strings.Repeat("d", maxSocketPath-len(dir)-3))
+	if err := os.Mkdir(long, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(long, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.Add(long); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, fakesFile, "")
+	path, err := b.ServeUnix(filepath.Join(long, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(path) != maxSocketPath {
+		t.Errorf("the path has %d bytes", len(path))
+	}
+	find(t, dial(t, path, client.Options{}), "proxy")
+	entries, err := os.ReadDir(long)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, %v", entries, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	// Its mode is not changed where others could see it before.
+	for done := false; !done; {
+		select {
+		case ev := <-w.Events:
+			if ev.Name == path && ev.Op.Has(fsnotify.Chmod) {
+				t.Error("the mode was changed in place")
+			}
+			done = ev.Name != path && ev.Op.Has(fsnotify.Remove)
+		case <-time.After(10 * time.Second):
+			t.Fatal("the private folder was not removed")
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if entries, _ := os.ReadDir(long); len(entries) != 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// A wrong passphrase is logged with its peer and slowed down, the right one is
+// never made to wait, and the memory of peers is bounded.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	var log lockedBuffer
+	g := newGuard("open sesame", slog.New(slog.NewTextHandler(&log, nil)))
+	var slept []time.Duration
+	g.sleep = func(_ context.Context, d time.Duration) { slept = append(slept, d) }
+	from := func(ip, passphrase string) error {
+		ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: &net.TCPAddr{IP: net.ParseIP(ip), Port: 1000 + len(slept)}})
+		if passphrase != "" {
+			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(passphraseKey, passphrase))
+		}
+		return g.check(ctx)
+	}
+	for range 40 {
+		if err := from("192.0.2.1", "guess-guess"); status.Code(err) != codes.Unauthenticated {
+			t.Fatal(err)
+		}
+	}
+	if len(slept) != 40 || slept[0] != wrongStep || slept[1] <= slept[0] || slept[39] != wrongMost {
+		t.Errorf("waits %v", slept)
+	}
+	slept = nil
+	if err := from("192.0.2.1", "open sesame"); err != nil || slept != nil {
+		t.Errorf("the right one from the same peer: %v after %v", err, slept)
+	}
+	if err := from("192.0.2.2", ""); err == nil || len(slept) != 1 || slept[0] != wrongStep {
+		t.Errorf("another peer waits %v", slept)
+	}
+	text := log.String()
+	if !strings.Contains(text, "192.0.2.1") || !strings.Contains(text, "wrong passphrase") || !strings.Contains(text, "no passphrase") {
+		t.Errorf("log: %s", text)
+	}
+	if strings.Contains(text, "guess-guess") || strings.Contains(text, "open sesame") {
+		t.Errorf("the log mentions a passphrase: %s", text)
+	}
+	if n := strings.Count(text, "\n"); n > 10 {
+		t.Errorf("%d lines in the log for one guesser", n)
+	}
+	for i := range 3 * maxSuspects {
+		from(fmt.Sprintf("10.1.%d.%d", i/250, i%250), "x")
+	}
+	if len(g.peers) > maxSuspects {
+		t.Errorf("%d peers are remembered", len(g.peers))
+	}
+	// Calls that wait are bounded, and end with their callers.
+	g = newGuard("p", slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range maxWaiting {
+		all.Go(func() { g.check(ctx) })
+	}
+	for g.waits() < maxWaiting {
+		runtime.Gosched()
+	}
+	if g.check(t.Context()) == nil || g.waits() != maxWaiting {
+		t.Error("one more waits")
+	}
+	cancel()
+	all.Wait()
+	if g.waits() != 0 {
+		t.Errorf("%d wait", g.waits())
+	}
+}
+
+// waits tells how many calls wait.
+func (g *guard) waits() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting
+}
+
+func TestPassphraseFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for text, want := range map[string]string{"open sesame\n": "open sesame", "open sesame": "open sesame", " p \r\n": " p ", "": "empty file", "\n": "empty file", "a\nb\n": "more than one line", "\x00": "more than one line"} {
+		path := filepath.Join(dir, "pass")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := TCPOptions{PassphraseFile: path}
+		got, err := o.passphrase()
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, want) || err == nil && got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	for _, o := range []TCPOptions{{PassphraseFile: filepath.Join(dir, "none")}, {PassphraseFile: dir}, {PassphraseFile: filepath.Join(dir, "pass"), Passphrase: "x"}} {
+		if _, err := o.passphrase(); err == nil {
+			t.Errorf("%+v: no error", o)
+		}
+	}
+	b := newBench(t, fakesFile, "")
+	path := filepath.Join(dir, "pass")
+	if err := os.WriteFile(path, []byte("from a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := b.ServeTCP("127.0.0.1:0", TCPOptions{Insecure: true, PassphraseFile: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Dial(t.Context(), addr.String(), client.Options{Insecure: true, Passphrase: "x"}); err == nil {
+		t.Error("a wrong one passes")
+	}
+	find(t, dial(t, addr.String(), client.Options{Insecure: true, Passphrase: "from a file"}), "proxy")
 }
 
 func TestTCPInsecureWithPassphrase(t *testing.T) {
