@@ -451,3 +451,39 @@ func TestUpgradeOffers(t *testing.T) {
 		t.Errorf("journaled %q and %q", up, down)
 	}
 }
+
+// A device that is silent first and then speaks TLS has its stream connected
+// with TLS, although the server was connected without in the meantime.
+func TestLateStreamInsideTLS(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	connected := make(chan bool, 2)
+	secure := serverTLS(t)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			connected <- true
+			go func() {
+				defer c.Close()
+				s := tls.Server(c, secure)
+				io.Copy(s, s)
+			}()
+		}
+	}()
+	b, _ := streams(t)
+	nc, br := b.tunnel(l.Addr().String())
+	<-connected
+	device := tls.Client(buffered{nc, br}, &tls.Config{RootCAs: b.roots, ServerName: "a.test"})
+	io.WriteString(device, "\x10\x00")
+	got := make([]byte, 2)
+	if _, err := io.ReadFull(device, got); string(got) != "\x10\x00" {
+		t.Errorf("%q %v", got, err)
+	}
+}

@@ -257,6 +257,10 @@ func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 // inside. A device that breaks it off leaves an entry.
 func (t *tunnel) intercept() {
 	c := t.c
+	if t.server != nil { // connected without TLS, in case that it speaks first
+		t.server.Close()
+		t.server = nil
+	}
 	c.pre, c.heard, c.hearing, c.plain, t.first = t.first, t.first, true, true, nil
 	start := time.Now()
 	inner := tls.Server(c, t.p.tls)
@@ -264,12 +268,7 @@ func (t *tunnel) intercept() {
 	defer cancel()
 	err := inner.HandshakeContext(ctx)
 	c.heard, c.hearing = nil, false
-	if c.early != nil { // what the handshake connected to
-		if t.server != nil {
-			t.server.Close()
-		}
-		t.server, c.early = c.early, nil
-	}
+	t.server = c.early // what the handshake connected to
 	if err != nil {
 		t.p.handshakeFailed(c, start, inner.ConnectionState().ServerName, err)
 		t.close()
