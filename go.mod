@@ -2,6 +2,14 @@ module starproxy
 
 go 1.26.0
 
+// Devices and servers of ten years ago: see driver/proxy/versions.go.
+godebug (
+	rsa1024min=0
+	tlsmaxrsasize=16384
+	tlssha1=1
+	x509negativeserial=1
+)
+
 require (
 	github.com/AdguardTeam/golibs v0.4.0
 	github.com/AdguardTeam/gomitmproxy v0.2.1

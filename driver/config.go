@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"crypto/tls"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -24,6 +25,8 @@ type Config struct {
 	Directories Directories `yaml:"directories"`
 	// Accept any certificate of a real server. Default true.
 	SSLInsecure bool `yaml:"ssl_insecure"`
+	// How TLS is spoken, with devices and with real servers.
+	TLS TLS `yaml:"tls"`
 	// The scenario loaded at every start in mock mode: a directory with a
 	// scenario.yaml, or a YAML, JSON or Starlark file; relative to the mocks
 	// directory. Default none.
@@ -50,6 +53,39 @@ type Config struct {
 	// Named are the absolute paths of recordings that the owner names besides,
 	// on the command line: they may lie anywhere.
 	Named []string `yaml:"-"`
+}
+
+// TLS bounds what is spoken with devices and with real servers.
+type TLS struct {
+	// The oldest version: 1.0, 1.1, 1.2 or 1.3. Default 1.2.
+	MinVersion TLSVersion `yaml:"min_version"`
+}
+
+// TLSVersion is a version of TLS, such as "1.2".
+type TLSVersion string
+
+// UnmarshalText accepts the four versions.
+func (v *TLSVersion) UnmarshalText(text []byte) error {
+	if TLSVersion(text).number() == 0 {
+		return fmt.Errorf("expected 1.0, 1.1, 1.2 or 1.3, found %q", text)
+	}
+	*v = TLSVersion(text)
+	return nil
+}
+
+// number is the version as crypto/tls numbers it, 0 for none.
+func (v TLSVersion) number() uint16 {
+	switch v {
+	case "1.0":
+		return tls.VersionTLS10
+	case "1.1":
+		return tls.VersionTLS11
+	case "1.2":
+		return tls.VersionTLS12
+	case "1.3":
+		return tls.VersionTLS13
+	}
+	return 0
 }
 
 // Listen is the proxy's own address.
@@ -142,6 +178,7 @@ func DefaultConfig() Config {
 		Web:         Web{Host: "0.0.0.0", Port: 8081},
 		Directories: Directories{Data: "/opt/jumpstarter/mitmproxy"},
 		SSLInsecure: true,
+		TLS:         TLS{MinVersion: "1.2"},
 		Unmatched:   Passthrough,
 		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
 		Replay:      Replay{Repeat: flow.InOrder, Refresh: true, Misses: Misses(Reject), Timing: NoTime},
@@ -164,6 +201,12 @@ func (c *Config) resolve() error {
 	}
 	if err := c.Unmatched.UnmarshalText([]byte(c.Unmatched)); err != nil {
 		return fmt.Errorf("unmatched: %w", err)
+	}
+	if c.TLS.MinVersion == "" {
+		c.TLS.MinVersion = DefaultConfig().TLS.MinVersion
+	}
+	if err := c.TLS.MinVersion.UnmarshalText([]byte(c.TLS.MinVersion)); err != nil {
+		return fmt.Errorf("tls.min_version: %w", err)
 	}
 	for _, b := range []struct {
 		key string

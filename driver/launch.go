@@ -62,6 +62,7 @@ func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile st
 		Sockets:   d.sockets,
 		Listeners: &d.shared.listeners,
 		Insecure:  d.cfg.SSLInsecure,
+		MinTLS:    d.cfg.TLS.MinVersion.number(),
 		Log:       d.log,
 	}
 	for _, step := range []func() string{

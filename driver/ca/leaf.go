@@ -198,10 +198,11 @@ func sign(tmpl, parent *x509.Certificate, signer, key crypto.Signer, chain [][]b
 	return &tls.Certificate{Certificate: append([][]byte{der}, chain...), PrivateKey: key}, nil
 }
 
-// canECDSA tells whether a client takes a P-256 certificate: by the signature
-// schemes in TLS 1.3 (RFC 8446 section 4.2.3), in TLS 1.2 also by the cipher
-// suites and curves (RFC 8422 section 5.1).
-func canECDSA(h *tls.ClientHelloInfo) bool {
+// TakesECDSA reports whether a client gets a P-256 certificate and not one for
+// RSA: by the signature schemes in TLS 1.3 (RFC 8446 section 4.2.3), in TLS 1.2
+// also by the cipher suites and curves (RFC 8422 section 5.1). There a client
+// whose only strong suites are those for RSA gets RSA.
+func TakesECDSA(h *tls.ClientHelloInfo) bool {
 	scheme := slices.Contains(h.SignatureSchemes, tls.ECDSAWithP256AndSHA256)
 	if slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
 		return scheme
@@ -209,13 +210,33 @@ func canECDSA(h *tls.ClientHelloInfo) bool {
 	if !scheme && len(h.SignatureSchemes) > 0 || !slices.Contains(h.SupportedCurves, tls.CurveP256) {
 		return false
 	}
-	for _, c := range h.CipherSuites {
-		switch c {
-		case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
-			tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256:
+	if slices.ContainsFunc(h.CipherSuites, StrongECDSA) {
+		return true
+	}
+	return !slices.ContainsFunc(h.CipherSuites, StrongRSA) && slices.ContainsFunc(h.CipherSuites, func(suite uint16) bool {
+		switch suite {
+		case tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256:
 			return true
 		}
+		return false
+	})
+}
+
+// StrongECDSA reports whether a cipher suite of TLS 1.2 is one for ECDSA with an
+// ephemeral key exchange and AEAD.
+func StrongECDSA(suite uint16) bool {
+	switch suite {
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
+		return true
+	}
+	return false
+}
+
+// StrongRSA reports the same of a cipher suite for RSA.
+func StrongRSA(suite uint16) bool {
+	switch suite {
+	case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:
+		return true
 	}
 	return false
 }

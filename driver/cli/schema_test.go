@@ -32,7 +32,7 @@ func TestExporterSchemaKeys(t *testing.T) {
 	for name, sub := range map[string]reflect.Type{
 		"listen": reflect.TypeFor[driver.Listen](), "web": reflect.TypeFor[driver.Web](),
 		"directories": reflect.TypeFor[driver.Directories](), "capture": reflect.TypeFor[driver.Capture](),
-		"scripts": reflect.TypeFor[driver.Scripts](),
+		"scripts": reflect.TypeFor[driver.Scripts](), "tls": reflect.TypeFor[driver.TLS](),
 	} {
 		compareKeys(t, "config."+name, yamlKeys(sub), config["properties"].(map[string]any)[name].(map[string]any))
 	}
@@ -48,7 +48,7 @@ func TestExporterSchemaDefaults(t *testing.T) {
 	d := driver.DefaultConfig()
 	for path, want := range map[string]any{
 		"listen.host": d.Listen.Host, "listen.port": float64(d.Listen.Port), "web.host": d.Web.Host, "web.port": float64(d.Web.Port),
-		"directories.data": d.Directories.Data, "ssl_insecure": d.SSLInsecure, "mock_scenario": d.MockScenario, "unmatched": string(d.Unmatched),
+		"directories.data": d.Directories.Data, "ssl_insecure": d.SSLInsecure, "tls.min_version": string(d.TLS.MinVersion), "mock_scenario": d.MockScenario, "unmatched": string(d.Unmatched),
 		"capture.max_bytes": float64(d.Capture.MaxBytes), "capture.max_spool_bytes": float64(d.Capture.MaxSpoolBytes), "capture.inline_bytes": float64(d.Capture.InlineBytes),
 		"scripts.max_steps": float64(d.Scripts.MaxSteps), "scripts.max_time": d.Scripts.MaxTime, "scripts.max_body": float64(d.Scripts.MaxBody), "scripts.max_memory": float64(d.Scripts.MaxMemory),
 	} {

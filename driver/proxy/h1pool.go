@@ -175,6 +175,9 @@ func tlsReason(err error) error {
 	if errors.As(err, &rec) {
 		return errors.New("the server does not speak TLS")
 	}
+	if text := err.Error(); tooOld(text) != text {
+		return errors.New(tooOld(text))
+	}
 	return err
 }
 

@@ -9,6 +9,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"starproxy/driver/ca"
 )
 
 // askServer bounds how long a handshake with a device waits for the one with
@@ -24,12 +26,10 @@ func isHTTP(proto string) bool { return slices.Contains(httpProtocols, proto) }
 // handshake is done with depends on its ClientHello; this one keeps the keys
 // of session tickets for all.
 func (p *Proxy) deviceTLS() *tls.Config {
-	base := &tls.Config{
-		// The hybrid post-quantum exchange doubles the price of a handshake;
-		// a test proxy's traffic is its owner's to read anyway.
-		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
+	base := p.cfg.bounded(&tls.Config{
+		CurvePreferences: curves,
 		GetCertificate:   p.certificate,
-	}
+	})
 	// Where the protocol is chosen before, crypto/tls has nothing to refuse.
 	ready := map[string]*tls.Config{"": base}
 	for _, proto := range httpProtocols {
@@ -92,20 +92,28 @@ func (p *Proxy) chooseALPN(h *tls.ClientHelloInfo, c *conn) string {
 
 // canHTTP2 tells whether the handshake will agree on a cipher suite that HTTP/2
 // allows (RFC 9113 section 9.2.2): with TLS 1.3 always, with TLS 1.2 when the
-// device offers one with an ephemeral key exchange and AEAD.
+// device offers one with an ephemeral key exchange and AEAD, for the kind of
+// certificate that it gets.
 func canHTTP2(h *tls.ClientHelloInfo) bool {
 	if slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
 		return true
 	}
-	return slices.Contains(h.SupportedVersions, tls.VersionTLS12) && slices.ContainsFunc(h.CipherSuites, func(c uint16) bool {
-		switch c {
-		case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
-			return true
-		}
+	if !slices.Contains(h.SupportedVersions, tls.VersionTLS12) {
 		return false
+	}
+	good := ca.StrongRSA
+	if ca.TakesECDSA(h) {
+		good = ca.StrongECDSA
+	}
+	return slices.ContainsFunc(h.CipherSuites, good) && slices.ContainsFunc(h.SupportedCurves, func(c tls.CurveID) bool {
+		return slices.Contains(curves, c)
 	})
 }
+
+// curves are those of key exchanges with devices. The hybrid post-quantum
+// exchange doubles the price of a handshake; a test proxy's traffic is its
+// owner's to read anyway.
+var curves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
 // streamFault is nil for what follows from the end of a stream: our own close,
 // and a peer that leaves TLS without a goodbye.

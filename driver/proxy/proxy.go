@@ -63,6 +63,9 @@ type Config struct {
 	Recorder Recorder
 	// Insecure takes any certificate of a real server; else the system's roots decide.
 	Insecure bool
+	// MinTLS is the oldest version of TLS that is spoken with devices and real
+	// servers, as crypto/tls numbers them; 0 is TLS 1.2.
+	MinTLS uint16
 	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
 	// connecting them to the real server.
 	Isolated bool
@@ -125,6 +128,7 @@ func New(cfg Config) *Proxy {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.upstream = newUpstream(cfg.Insecure, cfg.Listeners)
+	cfg.bounded(p.upstream.tls)
 	p.tls = p.deviceTLS()
 	return p
 }

@@ -49,7 +49,7 @@ func recordLimit(read []byte) int {
 		!body.ReadUint16LengthPrefixed(&list) {
 		return 0
 	}
-	limit := 0
+	limit := maxRecord
 	for !list.Empty() {
 		var id, size uint16
 		var code uint8
@@ -58,11 +58,14 @@ func recordLimit(read []byte) int {
 			return 0
 		}
 		switch {
-		case id == extMaxFragmentLength && limit == 0 && data.ReadUint8(&code) && 1 <= code && code <= 4:
-			limit = 256 << code
-		case id == extRecordSizeLimit && data.ReadUint16(&size) && minRecord <= size && size < maxRecord:
-			limit = int(size) // it goes before the other (RFC 8449 section 5)
+		case id == extMaxFragmentLength && data.ReadUint8(&code) && 1 <= code && code <= 4:
+			limit = min(limit, 256<<code)
+		case id == extRecordSizeLimit && data.ReadUint16(&size) && size >= minRecord:
+			limit = min(limit, int(size))
 		}
+	}
+	if limit == maxRecord {
+		return 0
 	}
 	return limit
 }

@@ -296,7 +296,7 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // handshakeFailed journals a handshake that did not come off.
 func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
-	text := err.Error()
+	text := tooOld(err.Error())
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		text = "the device closed the connection during the TLS handshake"
