@@ -108,14 +108,15 @@ func (s *Socket) read(conn *websocket.Conn) {
 }
 
 // leave notes that the client has left. A function that reads goes on with what
-// came before; one that does not, and has nothing to read, ends at once.
+// came before; one that does not, and has nothing to read, ends at once, unless
+// it has closed the socket itself.
 func (s *Socket) leave() {
 	s.left.Store(true)
 	if s.ctx.Err() != nil {
 		return
 	}
 	s.last.Reset(lastRun)
-	if !s.reads.Load() && len(s.queue) == 0 {
+	if !s.reads.Load() && !s.closed.Load() && len(s.queue) == 0 {
 		s.end(errLeft)
 	}
 }
