@@ -121,7 +121,9 @@ func (d *Driver) readyMode(l *launch, replayFile string) (text string) {
 		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.log); err != nil {
 			return "Failed to start: " + err.Error()
 		}
+		r.release = d.journal.Hold()
 		l.undo = append(l.undo, func() {
+			r.release()
 			r.recorder.Close()
 			os.Remove(r.recorder.Path())
 		})
@@ -133,12 +135,8 @@ func (d *Driver) readyMode(l *launch, replayFile string) (text string) {
 // begin begins to serve what is ready, where nothing is served now.
 func (d *Driver) begin(l *launch) (string, error) {
 	r := l.run
-	if r.recorder != nil {
-		d.journal.Hold(true)
-	}
 	r.proxy = proxy.New(l.config)
 	if err := r.proxy.Start(); err != nil {
-		d.journal.Hold(false)
 		l.back()
 		return "", fmt.Errorf("the proxy did not start: %w", err)
 	}

@@ -31,6 +31,7 @@ type running struct {
 	port    int
 
 	recorder   *flow.Recorder // nil unless it records
+	release    func()         // ends the hold on bodies, with a recorder
 	replay     *flow.Replay   // nil unless it replays
 	replayFile string
 }
@@ -135,7 +136,7 @@ func (d *Driver) shut(ctx context.Context, r *running) error {
 	d.run.Store(nil)
 	err := r.proxy.Close(ctx)
 	if r.recorder != nil {
-		d.journal.Hold(false)
+		r.release()
 		err = errors.Join(err, r.recorder.Close())
 	}
 	if r.replay != nil {

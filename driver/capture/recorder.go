@@ -55,7 +55,7 @@ type Recorder struct {
 // NewRecorder starts the record of a body that is announced by header and
 // belongs to url. Nothing is allocated for it before the first Write.
 func (j *Journal) NewRecorder(header http.Header, url string) *Recorder {
-	r := &Recorder{j: j, url: url, limit: min(j.inline, inlineBinary), held: j.spool.holding.Load()}
+	r := &Recorder{j: j, url: url, limit: min(j.inline, inlineBinary), held: j.spool.holding.Load() > 0}
 	if IsText(ContentType(header)) {
 		r.limit = j.inline
 	}

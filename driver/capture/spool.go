@@ -36,8 +36,8 @@ type spool struct {
 	errors  uint64
 	reason  string
 
-	// holding says that new bodies are for a recording, see Journal.Hold.
-	holding atomic.Bool
+	// holding counts the recordings that new bodies are for, see Journal.Hold.
+	holding atomic.Int32
 }
 
 // spoolFile is one body on disk.
