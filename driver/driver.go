@@ -86,6 +86,11 @@ func New(cfg Config, o Options) (*Driver, error) {
 		SpoolDir: cfg.Directories.spool(),
 	})
 	d.sockets = capture.NewSockets(d.journal, capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
+	if n, err := d.journal.Sweep(); err != nil {
+		d.log.Warn("captured bodies of an earlier process are left", "error", err)
+	} else if n > 0 {
+		d.log.Info("captured bodies of an earlier process are removed", "files", n)
+	}
 	d.notes = newAnnotations()
 	d.session = web.Secret()
 	d.uploads = newUploads(d.cfg.Directories.Files, d.access, 0o644)

@@ -20,21 +20,25 @@ type FileLock struct {
 // Lock waits for the lock on the file at path, which is made if need be. Where
 // the file system has no locks the error is [errors.ErrUnsupported] and no file
 // is left.
-func Lock(path string) (*FileLock, error) { return lock(path, true) }
+func Lock(path string) (*FileLock, error) { return lock(path, os.O_RDWR|os.O_CREATE, true) }
 
 // TryLock is [Lock] without waiting: while somebody else holds the lock the
 // error is [ErrLocked].
-func TryLock(path string) (*FileLock, error) { return lock(path, false) }
+func TryLock(path string) (*FileLock, error) { return lock(path, os.O_RDWR|os.O_CREATE, false) }
 
-func lock(path string, wait bool) (*FileLock, error) {
+// TryLockDir is [TryLock] on a directory, which must be there. Network file
+// systems can't lock directories: the error is [errors.ErrUnsupported].
+func TryLockDir(path string) (*FileLock, error) { return lock(path, os.O_RDONLY, false) }
+
+func lock(path string, flag int, wait bool) (*FileLock, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := os.OpenFile(path, flag, 0o600)
 		if err != nil {
 			return nil, err
 		}
 		if err := flock(f, wait); err != nil {
 			f.Close()
-			if errors.Is(err, errors.ErrUnsupported) {
+			if flag&os.O_CREATE != 0 && errors.Is(err, errors.ErrUnsupported) {
 				os.Remove(path)
 			}
 			return nil, err

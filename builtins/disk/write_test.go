@@ -192,3 +192,44 @@ func TestLock(t *testing.T) {
 		t.Errorf("after Remove: %v", err)
 	}
 }
+
+// TestPrivate removes what dead processes left, and nothing of anybody else.
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	alive, err := MakePrivate(base, "x-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := MakePrivate(base, "x-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dead.Path, "body"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dead.lock.Release() // as the system does when a process is killed
+	foreign := filepath.Join(base, "x-foreign")
+	if err := os.Mkdir(foreign, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, lockName), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(base, "x-link")); err != nil {
+		t.Fatal(err)
+	}
+	next, err := MakePrivate(base, "x-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{alive.Path: true, dead.Path: false, foreign: true, next.Path: true, filepath.Join(outside, lockName): true} {
+		if _, err := os.Stat(path); (err == nil) != want {
+			t.Errorf("%s: got %v, want it there: %v", path, err, want)
+		}
+	}
+	if err := next.Remove(); err != nil || len(names(t, base)) != 3 {
+		t.Errorf("after Remove: %v, left %q", err, names(t, base))
+	}
+}

@@ -267,6 +267,10 @@ func (j *Journal) clear() int {
 	return n
 }
 
+// Sweep removes the spooled bodies of processes that were killed, and returns how
+// many that were. The bodies of processes that are alive stay.
+func (j *Journal) Sweep() (n int, err error) { return j.spool.home.sweep() }
+
 // CleanSpool removes all spooled bodies from disk, those too that an earlier
 // process left behind, and nothing that is not the journal's own. It returns
 // how many files it removed and whether there is a spool directory at all.
@@ -289,4 +293,5 @@ func (j *Journal) Close() {
 	j.spool.release(doomed...)
 	j.spool.purge()
 	j.spool.settle()
+	j.spool.home.close()
 }

@@ -127,7 +127,7 @@ func (r *Recorder) giveBack() {
 func (r *Recorder) spill() bool {
 	file, out, err := r.j.spool.create(r.url, r.held)
 	if err != nil {
-		if r.j.spool.dir != "" {
+		if r.j.spool.home.root != "" {
 			r.j.spool.fail(err)
 		}
 		r.cut = true

@@ -20,8 +20,8 @@ var errNoRoom = errors.New("no room in the spool")
 // spool is the directory of bodies that are too large or too binary for
 // memory. It keeps them within a budget of bytes on disk: the oldest go first.
 type spool struct {
-	dir string
-	max int64
+	home home
+	max  int64
 
 	mu      sync.Mutex
 	number  int // of the last file name
@@ -59,24 +59,25 @@ type spoolFile struct {
 var spoolName = regexp.MustCompile(`^\d{6,}_[0-9a-f]{12}\.bin$`)
 
 func newSpool(dir string, max int64) *spool {
-	return &spool{dir: dir, max: max, byPath: map[string]*spoolFile{}, bySum: map[[32]byte]*spoolFile{}}
+	return &spool{home: home{root: dir}, max: max, byPath: map[string]*spoolFile{}, bySum: map[[32]byte]*spoolFile{}}
 }
 
 // create makes an empty file for the body of url, for the caller to write. A
 // held one may exceed the budget.
 func (s *spool) create(url string, held bool) (*spoolFile, *os.File, error) {
-	if s.dir == "" {
-		return nil, nil, errors.New("no spool directory is set")
-	}
 	sum := sha256.Sum256([]byte(url))
 	name := hex.EncodeToString(sum[:6])
 	made := false
 	for {
+		dir, err := s.home.path()
+		if err != nil {
+			return nil, nil, err
+		}
 		s.mu.Lock()
 		s.number++
-		path := filepath.Join(s.dir, fmt.Sprintf("%06d_%s.bin", s.number, name))
+		path := filepath.Join(dir, fmt.Sprintf("%06d_%s.bin", s.number, name))
 		s.mu.Unlock()
-		f, err := s.reuse(path), error(nil)
+		f := s.reuse(path)
 		if f == nil {
 			f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		}
@@ -91,9 +92,7 @@ func (s *spool) create(url string, held bool) (*spoolFile, *os.File, error) {
 		case errors.Is(err, fs.ErrExist): // left by an earlier process
 		case errors.Is(err, fs.ErrNotExist) && !made:
 			made = true
-			if err := os.MkdirAll(s.dir, 0o700); err != nil {
-				return nil, nil, err
-			}
+			s.home.lost(dir) // somebody removed it
 		default:
 			return nil, nil, err
 		}
@@ -301,25 +300,38 @@ func (s *spool) settle() {
 	}
 }
 
-// clean removes all files but those that are being written or recorded.
+// clean removes all files but those that are being written or recorded, and what
+// processes that have ended left behind.
 func (s *spool) clean() (n int, existed bool, err error) {
 	s.purge()
 	s.settle()
-	if s.dir == "" {
+	if s.home.root == "" {
 		return 0, false, nil
 	}
-	list, err := os.ReadDir(s.dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(s.home.root); errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
 	}
-	if err != nil {
-		return 0, true, err
+	n, err = s.home.sweep()
+	if dir := s.home.known(); dir != "" {
+		own, oerr := s.cleanOwn(dir)
+		n, err = n+own, errors.Join(err, oerr)
 	}
+	s.settle()
+	return n, true, err
+}
+
+// cleanOwn is clean in the directory dir, which is ours.
+func (s *spool) cleanOwn(dir string) (n int, err error) {
+	list, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	err = nil
 	for _, d := range list {
 		if !d.Type().IsRegular() || !spoolName.MatchString(d.Name()) {
 			continue
 		}
-		path := filepath.Join(s.dir, d.Name())
+		path := filepath.Join(dir, d.Name())
 		s.mu.Lock()
 		f := s.byPath[path]
 		busy := f != nil && (f.open || f.held)
@@ -338,8 +350,7 @@ func (s *spool) clean() (n int, existed bool, err error) {
 		}
 		n++
 	}
-	s.settle()
-	return n, true, err
+	return n, err
 }
 
 func (s *spool) stats(to *Stats) {

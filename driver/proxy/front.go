@@ -183,6 +183,13 @@ func (c *frontConn) Close() error {
 	return c.TCPConn.Close()
 }
 
+// cut closes the socket when the proxy ends. It touches nothing that a Read may
+// be at.
+func (c *frontConn) cut() error {
+	c.p.untrack(c)
+	return c.TCPConn.Close()
+}
+
 // WriteTo is where the connection changes hands.
 func (c *frontConn) WriteTo(w io.Writer) (int64, error) {
 	m, ok := w.(*marker)

@@ -1,0 +1,70 @@
+package disk
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// lockName is the file in a private directory that its process holds a lock on.
+const lockName = ".lock"
+
+// Private is a directory that only this user can enter and that goes away with
+// this process: by Remove, or, when the process is killed, by the next one that
+// makes such a directory in the same place.
+type Private struct {
+	Path string
+	lock *FileLock // nil where the file system has no locks
+}
+
+// MakePrivate makes a directory below base whose name begins with prefix. Those
+// of processes that have ended without removing theirs are removed before.
+func MakePrivate(base, prefix string) (*Private, error) {
+	sweep(base, prefix)
+	dir, err := os.MkdirTemp(base, prefix) // mode 0700
+	if err != nil {
+		return nil, err
+	}
+	lock, err := Lock(filepath.Join(dir, lockName))
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	return &Private{Path: dir, lock: lock}, nil
+}
+
+// Remove removes the directory with all that is in it.
+func (p *Private) Remove() error {
+	err := os.RemoveAll(p.Path)
+	if p.lock != nil {
+		p.lock.Release()
+	}
+	return err
+}
+
+// sweep removes the private directories that nobody holds any more. One without
+// a lock file is somebody else's, or just being made.
+func sweep(base, prefix string) {
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
+			continue
+		}
+		dir := filepath.Join(base, e.Name())
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 || !ours(info) {
+			continue
+		}
+		if !IsRegular(filepath.Join(dir, lockName)) {
+			continue
+		}
+		if lock, err := TryLock(filepath.Join(dir, lockName)); err == nil {
+			os.RemoveAll(dir)
+			lock.Release()
+		}
+	}
+}
