@@ -18,7 +18,6 @@ import (
 	"starproxy/driver/access"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
-	"starproxy/driver/web"
 )
 
 // Driver controls one proxy.
@@ -39,12 +38,11 @@ type Driver struct {
 	uploads     *uploads // into the files directory
 	flowUploads *uploads // and into that of recordings
 
-	session string                    // secret of the web UI's cookies
-	page    atomic.Pointer[webServer] // the web UI; nil when it is not served
-	life    sync.Mutex                // held while starting, stopping and closing
-	port    int                       // what to listen on, under life
-	closed  bool                      // under life
-	run     atomic.Pointer[running]   // nil when stopped
+	page   atomic.Pointer[webServer] // the web UI; nil when it is not served
+	life   sync.Mutex                // held while starting, stopping and closing
+	port   int                       // what to listen on, under life
+	closed bool                      // under life
+	run    atomic.Pointer[running]   // nil when stopped
 }
 
 // Options are what a Driver gets from its surroundings.
@@ -92,7 +90,6 @@ func New(cfg Config, o Options) (*Driver, error) {
 		d.log.Info("captured bodies of an earlier process are removed", "files", n)
 	}
 	d.notes = newAnnotations()
-	d.session = web.Secret()
 	d.uploads = newUploads(d.cfg.Directories.Files, d.access, 0o644)
 	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access, 0o600)
 	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)

@@ -12,6 +12,7 @@ import (
 type Shared struct {
 	secrets   access.Secrets
 	listeners proxy.Listeners
+	hidden    proxy.Hidden
 }
 
 // NewShared is empty.

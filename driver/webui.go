@@ -88,13 +88,17 @@ func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) (text string)
 		return fmt.Sprintf("Failed to start%s: %v", hint, err)
 	}
 	l.undo = append(l.undo, func() { ln.Close() })
-	s, err := web.New(webMethods{d}, d.cfg.Web.Host, d.session, d.log)
+	s, err := web.New(webMethods{d}, d.cfg.Web.Host, d.log)
 	if err != nil {
 		return "Failed to start: " + err.Error()
 	}
 	l.page = func() {
 		d.closeWeb()
-		forget := d.shared.Listening(ln.Addr())
+		leave, reveal := d.shared.Listening(ln.Addr()), d.shared.hidden.Add(s.Secrets()...)
+		forget := func() {
+			leave()
+			reveal()
+		}
 		go s.Serve(ln)
 		port := ln.Addr().(*net.TCPAddr).Port
 		d.page.Store(&webServer{s, ln, forget, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -240,9 +241,23 @@ func TestWebSafety(t *testing.T) {
 	if cookies := in.Jar.Cookies(u); len(cookies) != 1 || cookies[0].Value == b.token {
 		t.Error(cookies)
 	}
-	// Every start has a token of its own; sessions go on.
+	// A start from the page keeps it; every other start of it has a token and
+	// sessions of its own.
 	first := b.token
+	if failure := b.post(nil, "restart", "mock", true); failure != "" {
+		t.Error(failure)
+	}
+	if res := b.fetch("POST", "/api/call/status", nil, "[]"); res.StatusCode != 200 {
+		t.Errorf("after a start from the page: %s", res.Status)
+	}
 	b.call("restart", "mock", true)
+	if address, _ := b.status()["web_ui_address"].(string); !strings.HasPrefix(address, b.base+"/") {
+		t.Fatalf("the page moved to %s", address)
+	}
+	b.client.CloseIdleConnections()
+	if res := b.fetch("POST", "/api/call/status", nil, "[]"); res.StatusCode != 403 {
+		t.Errorf("a cookie of an earlier start: %s", res.Status)
+	}
 	second, _ := b.status()["web_ui_address"].(string)
 	if strings.Contains(second, first) {
 		t.Error("the token is the old one")
@@ -596,5 +611,73 @@ func TestWebSocketsInThePage(t *testing.T) {
 	var list []shownMessage
 	if b.post(&list, "list_messages", 1, 0); len(list) != 3 {
 		t.Errorf("%+v", list)
+	}
+}
+
+// A browser that has the proxy for its proxy opens the page through it: its
+// token and its cookie are in no capture, log, recording or script.
+func TestPageSecretsAreNotCaptured(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"record", "mock", "reject"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			b, proxy := newBrowser(t, func(c *Config) {
+				if mode == "reject" {
+					c.Unmatched = Reject
+				}
+			})
+			u, err := url.Parse(b.base)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cookies := b.client.Jar.Cookies(u)
+			if len(cookies) != 1 {
+				t.Fatal(cookies)
+			}
+			if mode == "record" {
+				b.post(nil, "restart", "record", true)
+				proxy.Host = b.status()["proxy_address"].(string)
+			}
+			script := "endpoints = {\"GET /script\": lambda req: response(body = req.path + str(req.headers))}\n"
+			b.call("load_mock_scenario_content", "s.star", script)
+			escaped := fmt.Sprintf("%%%02x%s", b.token[0], b.token[1:])
+			secrets := []string{b.token, escaped, cookies[0].Value}
+			header := http.Header{"Cookie": {"a=1; " + cookies[0].Name + "=" + cookies[0].Value}, "Referer": {b.base + "/?token=" + b.token}}
+			for _, target := range []string{"/?token=" + b.token, "/?x=1&token=" + escaped + "&y=2", "/script?token=" + b.token, "/api/call/status"} {
+				for _, host := range []string{u.Host, "localhost:" + u.Port(), "other.invalid"} {
+					answer := b.do(proxy, "GET", "http://"+host+target, header)
+					for _, secret := range secrets {
+						if strings.Contains(answer, secret) {
+							t.Errorf("%s: the answer holds a secret: %s", target, answer)
+						}
+					}
+				}
+			}
+			found := b.call("get_captured_requests") + b.call("list_captures")
+			for e := range b.d.journal.All(nil) {
+				found += b.call("get_capture", float64(e.Seq)) + b.call("get_capture_body", float64(e.Seq))
+			}
+			if strings.Count(found, "/script?token=hidden") == 0 {
+				t.Errorf("the requests are not captured: %s", found)
+			}
+			found += b.collect("export_captures", "flow") + b.collect("export_captures", "har") + b.call("export_captured_scenario")
+			if mode == "record" {
+				file := b.status()["flow_file"].(string)
+				b.post(nil, "stop")
+				data, err := os.ReadFile(file)
+				if err != nil || len(data) == 0 {
+					t.Errorf("recording: %d bytes, %v", len(data), err)
+				}
+				found += string(data)
+			}
+			for len(b.logs) > 0 {
+				found += <-b.logs
+			}
+			for _, secret := range secrets {
+				if i := strings.Index(found, secret); i >= 0 {
+					t.Errorf("a secret was kept: …%s…", found[max(0, i-200):i])
+				}
+			}
+		})
 	}
 }

@@ -72,6 +72,8 @@ type Config struct {
 	// Listeners are those of this process that devices must not reach; the
 	// proxy adds its own. Nil means that there is no other.
 	Listeners *Listeners
+	// Hidden are texts that pass no proxy; nil means none.
+	Hidden *Hidden
 	// Log gets what goes wrong; nil drops it.
 	Log *slog.Logger
 }

@@ -121,6 +121,9 @@ func (s *serving) read() string {
 			return why
 		}
 	}
+	hidden := s.p.cfg.Hidden
+	q.Target = hidden.target(q.Target)
+	hidden.header(q.Header, "Cookie", "Referer")
 	q.ContentLength = r.ContentLength
 	x := &s.x
 	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward
@@ -145,6 +148,9 @@ func (s *serving) answer() *exchange.Response {
 	res, err := s.respond(ctx)
 	if res == nil && err == nil {
 		res, err = s.forward(ctx)
+	}
+	if err == nil && res.Origin == exchange.FromServer {
+		s.p.cfg.Hidden.header(res.Header, "Set-Cookie", "Location") // it is this exchange's own
 	}
 	if err == nil && res.Origin != exchange.FromServer {
 		res, err = s.writable(res)

@@ -71,11 +71,10 @@ type asset struct {
 	etag string
 }
 
-// New makes the server of a driver; session is the secret of its cookies, which
-// may be that of an earlier server of the same process. host is what it will
-// listen on.
-func New(m Methods, host, session string, log *slog.Logger) (*Server, error) {
-	s := &Server{methods: m, log: log, token: Secret(), session: session, tunnels: newTunnels(), assets: map[string]asset{}}
+// New makes the server of a driver. Its token and the secret of its cookies are
+// its own: a session ends with its server. host is what it will listen on.
+func New(m Methods, host string, log *slog.Logger) (*Server, error) {
+	s := &Server{methods: m, log: log, token: secret(), session: secret(), tunnels: newTunnels(), assets: map[string]asset{}}
 	s.names = []string{"localhost"}
 	for _, name := range []string{host, hostname()} {
 		if name != "" {
@@ -136,8 +135,8 @@ func (s *Server) load() error {
 	return nil
 }
 
-// Secret makes 128 random bits, as text.
-func Secret() string { return strings.ToLower(rand.Text()) }
+// secret makes 128 random bits, as text.
+func secret() string { return strings.ToLower(rand.Text()) }
 
 func hostname() string {
 	name, _ := os.Hostname()
@@ -146,6 +145,10 @@ func hostname() string {
 
 // Token is what opens the page; it is new for every server.
 func (s *Server) Token() string { return s.token }
+
+// Secrets are the texts that let somebody in: the token, and what its cookies
+// hold.
+func (s *Server) Secrets() []string { return []string{s.token, s.session} }
 
 // Serve answers the connections of a listener until Close.
 func (s *Server) Serve(l net.Listener) { s.http.Serve(l) }
