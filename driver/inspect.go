@@ -290,7 +290,10 @@ func (d *Driver) socketState(e *capture.Entry) any {
 			n++
 			continue
 		}
-		state["code"], state["reason"], state["by"] = m.CloseCode, m.CloseReason, "server"
+		state["reason"], state["by"] = m.CloseReason, "server"
+		if m.CloseCode != 0 { // a stream has none
+			state["code"] = m.CloseCode
+		}
 		if m.FromClient {
 			state["by"] = "client"
 		}

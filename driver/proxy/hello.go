@@ -3,10 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
@@ -114,12 +111,3 @@ func canHTTP2(h *tls.ClientHelloInfo) bool {
 // exchange doubles the price of a handshake; a test proxy's traffic is its
 // owner's to read anyway.
 var curves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
-
-// streamFault is nil for what follows from the end of a stream: our own close,
-// and a peer that leaves TLS without a goodbye.
-func streamFault(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil
-	}
-	return err
-}

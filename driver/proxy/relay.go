@@ -3,10 +3,13 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -104,6 +107,7 @@ type stream struct {
 	mu       sync.Mutex
 	up, down half
 	byClient bool // the device ended its half first
+	reason   string
 	closed   bool
 	ended    bool
 }
@@ -172,6 +176,33 @@ func (s *stream) note(b []byte, fromClient bool) {
 	s.j.Add(e)
 }
 
+// fault says in words which side failed in a direction, and how. It is nil for
+// what follows from an end (our own close, a peer that leaves TLS without a
+// goodbye) and for a device that resets the connection: that is how many leave,
+// and a reason of the end.
+func (s *stream) fault(err error, fromClient bool) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	var op *net.OpError
+	device := fromClient == (!errors.As(err, &op) || op.Op != "write")
+	reset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	switch {
+	case device && reset:
+		if s != nil {
+			s.mu.Lock()
+			s.reason = "the device reset the connection"
+			s.mu.Unlock()
+		}
+		return nil
+	case reset:
+		return errors.New("the server reset the connection")
+	case device:
+		return fmt.Errorf("device: %w", err)
+	}
+	return fmt.Errorf("server: %w", err)
+}
+
 // full tells whether nobody looks at a direction any more.
 func (s *stream) full(fromClient bool) bool {
 	if s == nil {
@@ -215,6 +246,7 @@ func (s *stream) end(why string) {
 	s.ended = true
 	e := s.entry
 	e.Kind, e.Socket, e.Duration, e.FromClient, e.Error = capture.SocketEnd, s.entry.Seq, time.Since(e.Start), s.byClient, why
+	e.CloseReason = s.reason
 	e.RequestBody = capture.Blob{Size: s.up.size, Truncated: s.up.cut}
 	e.ResponseBody = capture.Blob{Size: s.down.size, Truncated: s.down.cut}
 	s.j.Add(&e)
@@ -249,7 +281,7 @@ func (s *stream) copy(dst, src net.Conn, fromClient bool) error {
 	if err != nil {
 		dst.Close()
 		src.Close()
-		return streamFault(err)
+		return s.fault(err, fromClient)
 	}
 	if h, ok := dst.(interface{ CloseWrite() error }); ok {
 		h.CloseWrite()

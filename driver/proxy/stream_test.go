@@ -487,3 +487,32 @@ func TestLateStreamInsideTLS(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 }
+
+// A side that resets the connection is named; the device may.
+func TestStreamReset(t *testing.T) {
+	t.Parallel()
+	for _, byDevice := range []bool{true, false} {
+		b, sockets := streams(t)
+		addr := peer(t, nil, "", func(c net.Conn) {
+			if !byDevice {
+				io.ReadFull(c, make([]byte, 3))
+				c.(*net.TCPConn).SetLinger(0)
+				c.Close()
+			}
+		})
+		nc, br := b.tunnel(addr)
+		io.WriteString(nc, "\x00a\n")
+		if byDevice {
+			br.ReadString('\n')
+			nc.(*net.TCPConn).SetLinger(0)
+			nc.Close()
+		}
+		end := streamEnd(t, sockets, streamEntry(t, b).Seq)
+		if byDevice && (end.Error != "" || end.CloseReason != "the device reset the connection") {
+			t.Errorf("by the device: %q %q", end.Error, end.CloseReason)
+		}
+		if !byDevice && end.Error != "the server reset the connection" {
+			t.Errorf("by the server: %q %q", end.Error, end.CloseReason)
+		}
+	}
+}
