@@ -56,7 +56,9 @@ func stateSet(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state.set: %q: %w", key, err)
 	}
-	c.Env.State.Set(key, v)
+	if err := c.Env.State.Set(key, v); err != nil {
+		return nil, fmt.Errorf("state.set: %w", err)
+	}
 	return starlark.None, nil
 }
 

@@ -12,9 +12,26 @@ import (
 	"starproxy/builtins/state"
 )
 
+// The bounds of JSON texts that callers send: a value takes many times the
+// memory of its text.
+const (
+	maxJSONText  = 32 << 20  // bytes
+	maxJSONValue = 128 << 20 // bytes
+	maxJSONDepth = 1000
+)
+
 // parseJSON reads one JSON value; whole numbers become int64. Its errors tell
 // line and column.
 func parseJSON(text string) (any, error) {
+	if len(text) > maxJSONText {
+		return nil, fmt.Errorf("the text has %d bytes, want at most %d", len(text), maxJSONText)
+	}
+	switch size, depth := state.JSONSize(text); {
+	case depth > maxJSONDepth:
+		return nil, fmt.Errorf("the value is nested deeper than %d levels", maxJSONDepth)
+	case size > maxJSONValue:
+		return nil, fmt.Errorf("the value would take about %d bytes, want at most %d", size, maxJSONValue)
+	}
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.UseNumber()
 	var v any

@@ -11,7 +11,9 @@ func (d *Driver) setState(_ context.Context, key, valueJSON string) (string, err
 	if err != nil {
 		return "Invalid JSON: " + err.Error(), nil
 	}
-	d.state.Set(key, v)
+	if err := d.state.Set(key, v); err != nil {
+		return "", errorf(InvalidArgument, "set_state: %v", err)
+	}
 	return "State set: " + key, nil
 }
 

@@ -19,11 +19,20 @@ import (
 type Store struct {
 	mu   sync.RWMutex
 	keys map[string]*slot
+	held int // bytes that keys and values take
 }
 
 // slot holds one stored value. A new value gets a new slot, so that the
 // address tells whether a value was replaced in the meantime.
-type slot struct{ value any }
+type slot struct {
+	value any
+	size  int // in bytes
+}
+
+func newSlot(v any) *slot {
+	v = Value(v)
+	return &slot{v, weigh(v)}
+}
 
 // New makes an empty store.
 func New() *Store { return &Store{keys: map[string]*slot{}} }
@@ -39,12 +48,17 @@ func (s *Store) Get(key string) (any, bool) {
 	return e.value, true
 }
 
-// Set stores a value under key, converted by [Value].
-func (s *Store) Set(key string, v any) {
-	e := &slot{Value(v)}
+// Set stores a value under key, converted by [Value]. It fails when the store
+// would hold too much: see [MaxHeld], [MaxKeys] and [MaxKey].
+func (s *Store) Set(key string, v any) error {
+	e := newSlot(v)
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.admit(key, s.keys[key], e); err != nil {
+		return err
+	}
 	s.keys[key] = e
-	s.mu.Unlock()
+	return nil
 }
 
 // Delete removes key and tells whether it was set.
@@ -58,6 +72,9 @@ func (s *Store) Pop(key string) (any, bool) {
 	s.mu.Lock()
 	e := s.keys[key]
 	delete(s.keys, key)
+	if e != nil {
+		s.held -= e.size + len(key)
+	}
 	s.mu.Unlock()
 	if e == nil {
 		return nil, false
@@ -78,6 +95,7 @@ func (s *Store) Clear() int {
 	defer s.mu.Unlock()
 	n := len(s.keys)
 	clear(s.keys)
+	s.held = 0
 	return n
 }
 
@@ -96,7 +114,7 @@ func (s *Store) All() map[string]any {
 // sees the value that its result replaces. No lock is held while fn runs, so
 // it may take its time and use the store; when another writer comes between,
 // fn runs again on what that one left. An error of fn is returned and nothing
-// is stored. Update returns the stored value.
+// is stored, and so is that of a store which would hold too much. Update returns the stored value.
 func (s *Store) Update(key string, fn func(old any, ok bool) (any, error)) (any, error) {
 	for {
 		s.mu.RLock()
@@ -110,12 +128,15 @@ func (s *Store) Update(key string, fn func(old any, ok bool) (any, error)) (any,
 		if err != nil {
 			return nil, err
 		}
-		next := &slot{Value(v)}
+		next := newSlot(v)
 		s.mu.Lock()
 		if s.keys[key] == seen {
-			s.keys[key] = next
+			err := s.admit(key, seen, next)
+			if err == nil {
+				s.keys[key] = next
+			}
 			s.mu.Unlock()
-			return next.value, nil
+			return next.value, err
 		}
 		s.mu.Unlock()
 	}

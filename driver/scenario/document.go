@@ -15,8 +15,13 @@ import (
 const (
 	maxBytes  = 16 << 20
 	maxDepth  = 500
-	aliasRoom = 200_000 // nodes that aliases and merge keys may add
+	aliasRoom = 200_000   // nodes that aliases and merge keys may add
+	maxTokens = 2_000_000 // values, keys and brackets
 )
+
+func tooMany(n *yaml.Node) *Error {
+	return faultf(n, "more than %d values, keys and brackets", maxTokens)
+}
 
 // read gives the root of a document as nodes of the JSON kind only: maps with
 // text keys and no key twice, lists, and scalars tagged !!str, !!int, !!float,
@@ -58,6 +63,10 @@ func readYAML(data []byte) (root *yaml.Node, err error) {
 			root, err = nil, &Error{Message: fmt.Sprintf("not a YAML document: %v", p)}
 		}
 	}()
+	// Each value stands on a line of its own, or behind a comma or a bracket.
+	if bytes.Count(data, []byte{'\n'})+bytes.Count(data, []byte{','})+bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > 2*maxTokens {
+		return nil, &Error{Message: fmt.Sprintf("a document of more than %d lines, commas and brackets", 2*maxTokens)}
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {

@@ -56,8 +56,9 @@ func (p *place) advance(to int) {
 }
 
 type jsonReader struct {
-	dec *json.Decoder
-	at  place
+	dec   *json.Decoder
+	at    place
+	count int // of values
 }
 
 // token gives the next token and where it begins.
@@ -68,6 +69,9 @@ func (j *jsonReader) token() (json.Token, *yaml.Node, error) {
 	}
 	j.at.advance(off)
 	n := &yaml.Node{Line: j.at.line, Column: j.at.column}
+	if j.count++; j.count > maxTokens {
+		return nil, n, tooMany(n)
+	}
 	t, err := j.dec.Token()
 	if err != nil {
 		return nil, n, faultf(n, "not a JSON document: %v", err)
