@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -184,7 +185,8 @@ for f in io.FlowReader(open(sys.argv[1], "rb")).stream():
 }
 
 // A proxy that is killed while it records under load leaves a file that opens
-// and has every flow whose answer a device got.
+// and has every flow whose answer a device got, and every message of a WebSocket
+// whose echo a device got, for mitmproxy's reader too.
 func TestRecordingSurvivesAKill(t *testing.T) {
 	t.Parallel()
 	plain, _ := origin(t)
@@ -197,6 +199,15 @@ func TestRecordingSurvivesAKill(t *testing.T) {
 	p.await(t, "JUMPSTARTER_HOST=")
 	var mu sync.Mutex
 	answered := map[string]bool{}
+	count := func(what string) {
+		mu.Lock()
+		answered[what] = true
+		enough := len(answered) == 1000
+		mu.Unlock()
+		if enough {
+			p.cmd.Process.Kill()
+		}
+	}
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
@@ -213,13 +224,26 @@ func TestRecordingSurvivesAKill(t *testing.T) {
 				if err != nil {
 					return
 				}
-				mu.Lock()
-				answered[target] = true
-				enough := len(answered) == 400
-				mu.Unlock()
-				if enough {
-					p.cmd.Process.Kill()
+				count(target)
+			}
+		})
+		wg.Go(func() {
+			client := &http.Client{Transport: (&bench{port: port}).transport(false)}
+			ws, _, err := websocket.Dial(t.Context(), strings.Replace(plain.URL, "http", "ws", 1)+"/socket", &websocket.DialOptions{HTTPClient: client})
+			if err != nil {
+				return
+			}
+			defer ws.CloseNow()
+			for n := 0; ; n++ {
+				text := fmt.Sprintf("socket %d %d", worker, n)
+				if ws.Write(t.Context(), websocket.MessageText, []byte(text)) != nil {
+					return
 				}
+				if _, echo, err := ws.Read(t.Context()); err != nil || string(echo) != "re:"+text {
+					return
+				}
+				count(text)
+				count("re:" + text)
 			}
 		})
 	}
@@ -234,15 +258,44 @@ func TestRecordingSurvivesAKill(t *testing.T) {
 	}
 	defer f.Close()
 	torn := 0
+	left := maps.Clone(answered)
 	for fl, err := range f.Flows() {
 		if err != nil {
 			torn++
 			continue
 		}
-		delete(answered, fl.Request.Path)
+		delete(left, fl.Request.Path)
+		if fl.WebSocket != nil {
+			for _, m := range fl.WebSocket.Messages {
+				delete(left, string(m.Data))
+			}
+		}
 	}
-	if torn > 1 || len(answered) > 0 {
-		t.Errorf("%d records are torn, %d flows are missing", torn, len(answered))
+	if torn > 1 || len(left) > 0 {
+		t.Errorf("%d records are torn, %d flows or messages of %d are missing", torn, len(left), len(answered))
+	}
+	left = maps.Clone(answered)
+	out := run(t, dir, environ([]string{mitmproxy(t)}), "python", "-c", `
+import json, sys
+from mitmproxy.io import FlowReader
+seen = []
+try:
+    for f in FlowReader(open(sys.argv[1], "rb")).stream():
+        seen.append(f.request.path)
+        if f.websocket:
+            seen += [m.content.decode() for m in f.websocket.messages]
+except Exception:
+    pass # the last record may be torn
+print(json.dumps(seen))`, files[0])
+	var seen []string
+	if err := json.Unmarshal([]byte(out.stdout), &seen); err != nil {
+		t.Fatal(out)
+	}
+	for _, what := range seen {
+		delete(left, what)
+	}
+	if len(left) > 0 {
+		t.Errorf("mitmproxy misses %d of %d", len(left), len(answered))
 	}
 }
 
