@@ -70,10 +70,15 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // Main runs the command line args, of which the first is the program's name,
 // with the streams and environment of this process, and answers its exit code.
-// SIGINT and SIGTERM end the command cleanly.
+// SIGINT, SIGTERM and SIGHUP end the command cleanly; SIGHUP does not where it is
+// ignored, as nohup has it.
 func Main(args []string) int {
 	sys := &System{Name: "starproxy", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	// A second signal ends a command that is slow to stop.
 	context.AfterFunc(ctx, stop)

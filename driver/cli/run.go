@@ -64,8 +64,11 @@ func (c *runCmd) Validate() error {
 	return nil
 }
 
-// Run serves until it is interrupted.
+// Run serves until it is interrupted, or nobody reads what it prints.
 func (c *runCmd) Run(ctx context.Context, sys *System) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	sys = sys.server(stop)
 	b, err := c.open(sys, c.apply)
 	if err != nil {
 		return err

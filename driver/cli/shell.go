@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"starproxy/builtins/disk"
 )
 
 type shellCmd struct {
@@ -31,7 +33,7 @@ Examples:
 
 // Run serves the exporter and runs the child.
 func (c *shellCmd) Run(ctx context.Context, sys *System) error {
-	b, err := c.open(sys)
+	b, err := c.open(sys.server(func() {})) // the command says when it ends
 	if err != nil {
 		return err
 	}
@@ -49,18 +51,18 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(bin)
+	defer bin.Remove()
 	argv, interactive := c.argv(sys)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	if argv[0] == "j" { // it would be looked for in our own PATH
-		cmd = exec.Command(filepath.Join(bin, "j"), argv[1:]...)
+		cmd = exec.Command(filepath.Join(bin.Path, "j"), argv[1:]...)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = sys.Stdin, sys.Stdout, sys.Stderr
 	cmd.Env = append(os.Environ(),
 		"JUMPSTARTER_HOST="+socket,
 		"JMP_DRIVERS_ALLOW=UNSAFE",
 		"_JMP_SUPPRESS_DRIVER_WARNINGS=1",
-		"PATH="+bin+string(os.PathListSeparator)+sys.Getenv("PATH"))
+		"PATH="+bin.Path+string(os.PathListSeparator)+sys.Getenv("PATH"))
 	if interactive {
 		if b.config.MOTD != "" {
 			sys.note("%s", strings.TrimRight(b.config.MOTD, "\n"))
@@ -93,17 +95,17 @@ func (c *shellCmd) argv(sys *System) (argv []string, interactive bool) {
 }
 
 // linkJ makes a private directory in which j is a link to this program.
-func linkJ() (dir string, err error) {
+func linkJ() (dir *disk.Private, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("finding this program: %w", err)
+		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	if dir, err = os.MkdirTemp("", "starproxy-bin-"); err != nil {
-		return "", err
+	if dir, err = disk.MakePrivate(os.TempDir(), "starproxy-bin-"); err != nil {
+		return nil, err
 	}
-	if err := os.Symlink(self, filepath.Join(dir, "j")); err != nil {
-		os.RemoveAll(dir)
-		return "", err
+	if err := os.Symlink(self, filepath.Join(dir.Path, "j")); err != nil {
+		dir.Remove()
+		return nil, err
 	}
 	return dir, nil
 }

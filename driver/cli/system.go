@@ -33,6 +33,14 @@ func (s *System) note(format string, args ...any) {
 	fmt.Fprintf(s.Stderr, format+"\n", args...)
 }
 
+// server returns the system for a command that serves: when nobody reads what it
+// prints any more, gone is called, and the process goes on.
+func (s *System) server(gone func()) *System {
+	own := *s
+	own.Stdout, own.Stderr = newOutlet(s.Stdout, gone), newOutlet(s.Stderr, gone)
+	return &own
+}
+
 // terminal says whether w is a terminal.
 func terminal(w any) bool {
 	f, ok := w.(*os.File)

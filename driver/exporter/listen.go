@@ -37,7 +37,7 @@ type listener struct {
 	server *grpc.Server
 	done   chan struct{} // closed when Serve has returned
 	err    error         // of Serve; valid after done
-	dir    string        // to remove at the end, if not empty
+	dir    *disk.Private // to remove at the end; nil for none
 	forget func()        // its address
 }
 
@@ -47,14 +47,14 @@ func (l *listener) close() error {
 	timer.Stop()
 	<-l.done
 	l.forget()
-	if l.dir != "" {
-		return errors.Join(l.err, os.RemoveAll(l.dir))
+	if l.dir != nil {
+		return errors.Join(l.err, l.dir.Remove())
 	}
 	return l.err
 }
 
 // serve answers on ln until the exporter closes.
-func (e *Exporter) serve(ln net.Listener, dir string, options ...grpc.ServerOption) error {
+func (e *Exporter) serve(ln net.Listener, dir *disk.Private, options ...grpc.ServerOption) error {
 	options = append(options,
 		grpc.MaxRecvMsgSize(maxRequest),
 		// Python's TCP channels ping every 20 s, with no call running too.
@@ -87,10 +87,11 @@ func (e *Exporter) serve(ln net.Listener, dir string, options ...grpc.ServerOpti
 // ServeUnix listens on a unix socket and returns its absolute path, the value
 // for JUMPSTARTER_HOST. Without a path the socket lies in a fresh folder that
 // only this user can enter, under $XDG_RUNTIME_DIR or else the temporary
-// folder; the folder goes away with the exporter. Whoever can open the socket
+// folder; the folder goes away with the exporter, or, when that is killed, with
+// the next one that starts. Whoever can open the socket
 // may use the drivers: there is no passphrase on it.
 func (e *Exporter) ServeUnix(path string) (string, error) {
-	var dir string
+	var dir *disk.Private
 	var err error
 	if path == "" {
 		if path, dir, err = freshSocket(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"); err != nil {
@@ -104,8 +105,8 @@ func (e *Exporter) ServeUnix(path string) (string, error) {
 		err = e.serve(ln, dir)
 	}
 	if err != nil {
-		if dir != "" {
-			os.RemoveAll(dir)
+		if dir != nil {
+			dir.Remove()
 		}
 		return "", fmt.Errorf("listen on unix socket %s: %w", path, err)
 	}
@@ -114,25 +115,25 @@ func (e *Exporter) ServeUnix(path string) (string, error) {
 
 // freshSocket makes a private folder in the first of bases that allows a path
 // short enough for a socket.
-func freshSocket(bases ...string) (path, dir string, err error) {
+func freshSocket(bases ...string) (path string, dir *disk.Private, err error) {
 	errs := []error{errors.New("no folder for the unix socket")}
 	for _, base := range bases {
 		if base == "" {
 			continue
 		}
-		dir, err := os.MkdirTemp(base, "jumpstarter-") // mode 0700
+		dir, err := disk.MakePrivate(base, "jumpstarter-")
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		path := filepath.Join(dir, "socket")
+		path := filepath.Join(dir.Path, "socket")
 		if err = checkSocket(path); err == nil {
 			return path, dir, nil
 		}
-		os.Remove(dir)
+		dir.Remove()
 		errs = append(errs, err)
 	}
-	return "", "", errors.New(oneLine(errors.Join(errs...).Error()))
+	return "", nil, errors.New(oneLine(errors.Join(errs...).Error()))
 }
 
 // portTail is what makes clients take an address for host:port.
@@ -252,7 +253,7 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on tcp: %w", err)
 	}
-	if err := e.serve(ln, "", options...); err != nil {
+	if err := e.serve(ln, nil, options...); err != nil {
 		return nil, fmt.Errorf("listen on tcp %s: %w", addr, err)
 	}
 	e.warn(ln.Addr().(*net.TCPAddr), o)
