@@ -11,6 +11,7 @@ import (
 
 	"starproxy/driver/capture"
 	"starproxy/driver/flow"
+	"starproxy/driver/proxy"
 	"starproxy/script"
 )
 
@@ -94,6 +95,14 @@ type Listen struct {
 	Host string `yaml:"host"`
 	// Default 8080; 0 takes any free port.
 	Port int `yaml:"port"`
+	// Seconds in which a device has to send the whole header of a request, the
+	// first of a connection or the next; then the connection is closed. 0 and
+	// default: 180.
+	IdleTimeout float64 `yaml:"idle_timeout"`
+	// Seconds without a byte after which a connection is closed that is a
+	// tunnel or a WebSocket, or on which an answer is under way. 0 and default:
+	// 3600 (an hour).
+	TunnelIdleTimeout float64 `yaml:"tunnel_idle_timeout"`
 }
 
 // Web is the address of the browser interface.
@@ -149,8 +158,14 @@ type Scripts struct {
 	MaxMemory int64 `yaml:"max_memory"`
 }
 
+// maxIdle is the longest time that a connection may be silent, in seconds.
+const maxIdle = 365 * 24 * 3600
+
 // maxTime is MaxTime as a duration.
-func (s Scripts) maxTime() time.Duration { return time.Duration(s.MaxTime * float64(time.Second)) }
+func (s Scripts) maxTime() time.Duration { return inSeconds(s.MaxTime) }
+
+// inSeconds is a number of seconds as a duration.
+func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // Unmatched says what happens to requests without an endpoint.
 type Unmatched string
@@ -174,7 +189,8 @@ func (u *Unmatched) UnmarshalText(text []byte) error {
 // DefaultConfig is what holds for keys that an exporter file leaves out.
 func DefaultConfig() Config {
 	return Config{
-		Listen:      Listen{Host: "0.0.0.0", Port: 8080},
+		Listen: Listen{Host: "0.0.0.0", Port: 8080,
+			IdleTimeout: proxy.DefaultIdle.Seconds(), TunnelIdleTimeout: proxy.DefaultTunnelIdle.Seconds()},
 		Web:         Web{Host: "0.0.0.0", Port: 8081},
 		Directories: Directories{Data: "/opt/jumpstarter/mitmproxy"},
 		SSLInsecure: true,
@@ -194,6 +210,14 @@ func (c *Config) resolve() error {
 	}{{"listen.port", c.Listen.Port}, {"web.port", c.Web.Port}} {
 		if p.port < 0 || p.port > 65535 {
 			return fmt.Errorf("%s: expected a port from 0 to 65535, found %d", p.key, p.port)
+		}
+	}
+	for _, b := range []struct {
+		key     string
+		seconds float64
+	}{{"idle_timeout", c.Listen.IdleTimeout}, {"tunnel_idle_timeout", c.Listen.TunnelIdleTimeout}} {
+		if !(b.seconds >= 0 && b.seconds <= maxIdle) {
+			return fmt.Errorf("listen.%s: expected seconds, from 0 to %d (a year), found %v", b.key, maxIdle, b.seconds)
 		}
 	}
 	if c.Unmatched == "" {

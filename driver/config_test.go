@@ -30,7 +30,7 @@ func TestConfig(t *testing.T) {
 	if c.Directories != want {
 		t.Errorf("%+v", c.Directories)
 	}
-	if c.Listen != (Listen{"0.0.0.0", 8080}) || c.Web != (Web{"0.0.0.0", 8081}) || !c.SSLInsecure || c.Unmatched != Passthrough || *c.Seed != 7 {
+	if c.Listen != (Listen{Host: "0.0.0.0", Port: 8080, IdleTimeout: 180, TunnelIdleTimeout: 3600}) || c.Web != (Web{"0.0.0.0", 8081}) || !c.SSLInsecure || c.Unmatched != Passthrough || *c.Seed != 7 {
 		t.Errorf("%+v", c)
 	}
 	if d := DefaultConfig(); d.Directories.Data != "/opt/jumpstarter/mitmproxy" {
@@ -41,19 +41,21 @@ func TestConfig(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"listen: {prot: 1}":         `x.yaml:1:10: unknown key "prot" in listen; did you mean "port"?`,
-		"listen: {port: 70000}":     "listen.port: expected a port from 0 to 65535, found 70000",
-		"web: {port: -1}":           "web.port: expected a port from 0 to 65535, found -1",
-		"tls: {min_version: 1.4}":   `expected 1.0, 1.1, 1.2 or 1.3, found "1.4"`,
-		"tls: {min_version: ssl3}":  `expected 1.0, 1.1, 1.2 or 1.3, found "ssl3"`,
-		"tls: {max_version: 1.2}":   `max_version`,
-		"unmatched: drop":           `expected passthrough or reject, found "drop"`,
-		"mocks: [1]":                "mocks: expected a map of endpoints",
-		"capture: {max_bytes: -1}":  "capture.max_bytes: expected 0 or more bytes, found -1",
-		"scripts: {max_time: -1}":   "scripts.max_time: expected seconds, from 0 to 86400 (a day), found -1",
-		"scripts: {max_steps: -1}":  "scripts.max_steps: expected 0 or more steps, found -1",
-		"scripts: {max_memory: -1}": "scripts.max_memory: expected 0 or more bytes, found -1",
-		"scripts: {max_body: -1}":   "scripts.max_body: expected 0 or more bytes, found -1",
+		"listen: {prot: 1}":                       `x.yaml:1:10: unknown key "prot" in listen; did you mean "port"?`,
+		"listen: {port: 70000}":                   "listen.port: expected a port from 0 to 65535, found 70000",
+		"listen: {idle_timeout: -1}":              "listen.idle_timeout: expected seconds, from 0 to 31536000 (a year), found -1",
+		"listen: {tunnel_idle_timeout: 31536001}": "listen.tunnel_idle_timeout: expected seconds, from 0 to 31536000 (a year), found 3.1536001e+07",
+		"web: {port: -1}":                         "web.port: expected a port from 0 to 65535, found -1",
+		"tls: {min_version: 1.4}":                 `expected 1.0, 1.1, 1.2 or 1.3, found "1.4"`,
+		"tls: {min_version: ssl3}":                `expected 1.0, 1.1, 1.2 or 1.3, found "ssl3"`,
+		"tls: {max_version: 1.2}":                 `max_version`,
+		"unmatched: drop":                         `expected passthrough or reject, found "drop"`,
+		"mocks: [1]":                              "mocks: expected a map of endpoints",
+		"capture: {max_bytes: -1}":                "capture.max_bytes: expected 0 or more bytes, found -1",
+		"scripts: {max_time: -1}":                 "scripts.max_time: expected seconds, from 0 to 86400 (a day), found -1",
+		"scripts: {max_steps: -1}":                "scripts.max_steps: expected 0 or more steps, found -1",
+		"scripts: {max_memory: -1}":               "scripts.max_memory: expected 0 or more bytes, found -1",
+		"scripts: {max_body: -1}":                 "scripts.max_body: expected 0 or more bytes, found -1",
 	} {
 		c, err := readConfig("x.yaml", []byte(text))
 		if err == nil {

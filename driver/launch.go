@@ -65,6 +65,9 @@ func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile st
 		Insecure:  d.cfg.SSLInsecure,
 		MinTLS:    d.cfg.TLS.MinVersion.number(),
 		Log:       d.log,
+
+		Idle:       inSeconds(d.cfg.Listen.IdleTimeout),
+		TunnelIdle: inSeconds(d.cfg.Listen.TunnelIdleTimeout),
 	}
 	for _, step := range []func() string{
 		func() string { return d.readyListener(l) },
@@ -86,7 +89,7 @@ func (d *Driver) readyListener(l *launch) (text string) {
 	if old := d.run.Load(); old != nil && old.port == l.port {
 		l.config.Listener, err = old.proxy.Share()
 	} else {
-		l.config.Listener, err = net.Listen("tcp", l.config.Addr)
+		l.config.Listener, err = proxy.Listen(l.config.Addr)
 	}
 	if err != nil {
 		hint := ""

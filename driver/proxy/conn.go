@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // conn is a client connection that has been handed over: the bytes that were
@@ -30,6 +33,21 @@ type conn struct {
 
 	owns atomic.Bool // connections to servers, see ntlm.go
 	left atomic.Bool // it was closed
+
+	mu     sync.Mutex
+	server net.Conn // that is closed with this one
+	ended  bool
+
+	moved atomic.Bool // bytes have passed since the last sweep
+	still time.Time   // since when none have; the sweep's own
+}
+
+// mark notes that bytes have passed. It writes once a sweep only, so that it
+// costs a request nothing.
+func (c *conn) mark() {
+	if !c.moved.Load() {
+		c.moved.Store(true)
+	}
 }
 
 // newConn makes the connection that nc carries ours; tcp is the socket below nc.
@@ -60,6 +78,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	n, err := c.Conn.Read(b)
+	c.mark()
 	c.note.add(b[:n])
 	if c.hearing && len(c.heard) < maxHello {
 		c.heard = append(c.heard, b[:n]...)
@@ -70,6 +89,7 @@ func (c *conn) Read(b []byte) (int, error) {
 // Write sends bytes, in our part of a handshake in records as short as the
 // device wants them.
 func (c *conn) Write(b []byte) (int, error) {
+	c.mark()
 	if c.note.owed {
 		if err := c.p.explain(c.Conn, &c.note, b); err != nil {
 			return 0, err
@@ -87,15 +107,36 @@ func (c *conn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// ReadFrom sends a body by the fastest way that its source allows.
-func (c *conn) ReadFrom(r io.Reader) (int64, error) {
-	if !c.bare() {
-		return io.Copy(struct{ io.Writer }{c}, r)
+// fileStep is how much of a file is sent between two marks, in bytes.
+const fileStep = 256 << 10
+
+// ReadFrom sends a body by the fastest way that its source allows. A file goes
+// step by step, so that a slow device does not pass for a silent one.
+func (c *conn) ReadFrom(r io.Reader) (total int64, err error) {
+	if m, ok := r.(*mover); ok && c.bare() {
+		return m.moveTo(c)
 	}
-	if m, ok := r.(*mover); ok {
-		return m.moveTo(c.tcp)
+	l, _ := r.(*io.LimitedReader)
+	if l == nil || !c.bare() || !isFile(l.R) {
+		buf := copyBuffers.Get().(*[copySize]byte)
+		defer copyBuffers.Put(buf)
+		return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:])
 	}
-	return c.tcp.ReadFrom(r)
+	for l.N > 0 && err == nil {
+		var n int64
+		n, err = c.tcp.ReadFrom(&io.LimitedReader{R: l.R, N: min(l.N, fileStep)})
+		c.mark()
+		l.N -= n
+		if total += n; n == 0 {
+			break // the file is shorter than it was
+		}
+	}
+	return total, err
+}
+
+func isFile(r io.Reader) bool {
+	_, ok := r.(*os.File)
+	return ok
 }
 
 // CloseWrite tells the device that nothing more will come.
@@ -107,33 +148,52 @@ func (c *conn) CloseWrite() error {
 }
 
 func (c *conn) Close() error {
+	return c.end(func() error {
+		if c.flow.linger.Load() {
+			return c.closeBehind()
+		}
+		return c.Conn.Close()
+	})
+}
+
+// cut closes the socket without a word of TLS, which could wait for a device
+// that does not read.
+func (c *conn) cut() error { return c.end(c.tcp.Close) }
+
+// end closes the connection once, and the real server that is tied to it.
+func (c *conn) end(shut func() error) error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		c.p.untrack(c)
 		if c.left.Store(true); c.owns.Load() {
 			c.p.upstream.pool.disown(c)
 		}
-		if c.flow.linger.Load() {
-			err = c.closeBehind()
-		} else {
-			err = c.Conn.Close()
+		err = shut()
+		c.mu.Lock()
+		server := c.server
+		c.ended = true
+		c.mu.Unlock()
+		if server != nil {
+			server.Close()
 		}
 	})
 	return err
 }
 
-// cut closes the socket without a word of TLS, which could wait for a device
-// that does not read.
-func (c *conn) cut() error {
-	err := net.ErrClosed
-	c.once.Do(func() {
-		c.p.untrack(c)
-		if c.left.Store(true); c.owns.Load() {
-			c.p.upstream.pool.disown(c)
-		}
-		err = c.tcp.Close()
-	})
-	return err
+// tie has the connection to a real server closed with this one. A relay whose
+// device has said its last word reads from the server alone, and would not see
+// that its device is closed.
+func (c *conn) tie(server net.Conn) {
+	if t, ok := server.(*tls.Conn); ok {
+		server = t.NetConn() // no goodbye, see cut
+	}
+	c.mu.Lock()
+	c.server = server
+	ended := c.ended
+	c.mu.Unlock()
+	if ended {
+		server.Close()
+	}
 }
 
 // reset closes the socket with a TCP reset.

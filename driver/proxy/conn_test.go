@@ -33,8 +33,8 @@ func (b *bench) open() int {
 	return len(b.p.conns)
 }
 
-// sockets counts the sockets of this process.
-func sockets(t testing.TB) int {
+// openSockets counts the sockets of this process.
+func openSockets(t testing.TB) int {
 	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -187,11 +187,11 @@ func TestNoConnectionLeaks(t *testing.T) {
 	} {
 		f().Close()
 		eventually(t, name+": first closed", func() bool { return b.open() == 0 })
-		before := sockets(t)
+		before := openSockets(t)
 		for range 100 {
 			f().Close()
 		}
-		eventually(t, name+": all closed", func() bool { return b.open() == 0 && sockets(t) <= before })
+		eventually(t, name+": all closed", func() bool { return b.open() == 0 && openSockets(t) <= before })
 	}
 }
 

@@ -92,7 +92,7 @@ func (l frontListener) Accept() (net.Conn, error) {
 			time.Sleep(pause)
 			continue
 		}
-		fc := &frontConn{TCPConn: c.(*net.TCPConn), p: l.p}
+		fc := &frontConn{TCPConn: c.(*net.TCPConn), p: l.p, since: time.Now()}
 		if !l.p.track(fc) {
 			return nil, net.ErrClosed
 		}
@@ -126,6 +126,21 @@ type frontConn struct {
 	state headState
 	wrote bool
 	taken atomic.Bool
+	since time.Time // when it was accepted
+}
+
+// SetDeadline does nothing: gomitmproxy would give a header five minutes; the
+// sweep bounds it.
+func (c *frontConn) SetDeadline(time.Time) error { return nil }
+
+// cut closes a connection of which no whole header has come. It touches nothing
+// that a Read may be at.
+func (c *frontConn) cut() error {
+	if !c.taken.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	c.p.untrack(c)
+	return c.TCPConn.Close()
 }
 
 func (c *frontConn) Read(b []byte) (int, error) {
@@ -183,13 +198,6 @@ func (c *frontConn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// cut closes the socket when the proxy ends. It touches nothing that a Read may
-// be at.
-func (c *frontConn) cut() error {
-	c.p.untrack(c)
-	return c.TCPConn.Close()
-}
-
 // WriteTo is where the connection changes hands.
 func (c *frontConn) WriteTo(w io.Writer) (int64, error) {
 	m, ok := w.(*marker)
@@ -214,7 +222,6 @@ func (c *frontConn) takeOver(target string) bool {
 	c.head, c.rest = nil, nil
 	c.p.untrack(c)
 	if c.p.track(nc) {
-		nc.SetDeadline(time.Time{}) // gomitmproxy left one of five minutes
 		c.p.admit(nc)
 	}
 	return true
@@ -229,7 +236,6 @@ func (c *frontConn) takeTLS(first []byte) {
 	nc := c.p.newConn(c.TCPConn, c.TCPConn, bytes.Clone(first))
 	c.p.untrack(c)
 	if c.p.track(nc) {
-		nc.SetDeadline(time.Time{})
 		go c.p.secure(nc)
 	}
 }

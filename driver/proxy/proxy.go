@@ -13,6 +13,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,10 +38,22 @@ import (
 const (
 	headerTimeout = 30 * time.Second // for a TLS handshake
 	idleTimeout   = 3 * time.Minute  // for the next request's whole header to arrive
-	idleCheck     = 30 * time.Second
+	tunnelIdle    = time.Hour        // without a byte while an exchange or a tunnel lasts
+	idleCheck     = 30 * time.Second // at most
 	closeGrace    = 100 * time.Millisecond
 	takenGrace    = 2 * time.Second // for sockets to note their end
 )
+
+// The bounds that hold for a zero [Config].
+const (
+	DefaultIdle       = idleTimeout
+	DefaultTunnelIdle = tunnelIdle
+)
+
+// keepAlive finds out about peers that are gone without a word, in two minutes.
+func keepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+}
 
 // Config says what a Proxy is made of. Handler is required; CA too, unless no
 // device ever speaks TLS.
@@ -74,6 +87,13 @@ type Config struct {
 	Listeners *Listeners
 	// Hidden are texts that pass no proxy; nil means none.
 	Hidden *Hidden
+	// Idle bounds the time in which a device has to send the whole header of a
+	// request, the first or the next one. 0 stands for [DefaultIdle].
+	Idle time.Duration
+	// TunnelIdle bounds the time in which no byte passes on a device's
+	// connection while it is a tunnel or a WebSocket, or while an exchange is
+	// under way. 0 stands for [DefaultTunnelIdle].
+	TunnelIdle time.Duration
 	// Log gets what goes wrong; nil drops it.
 	Log *slog.Logger
 }
@@ -129,10 +149,18 @@ func New(cfg Config) *Proxy {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
+	p.cfg.Idle = cmp.Or(cfg.Idle, DefaultIdle)
+	p.cfg.TunnelIdle = cmp.Or(cfg.TunnelIdle, DefaultTunnelIdle)
 	p.upstream = newUpstream(cfg.Insecure, cfg.Listeners)
 	cfg.bounded(p.upstream.tls)
 	p.tls = p.deviceTLS()
 	return p
+}
+
+// Listen binds an address as a Proxy does, with TCP keep-alive for devices that
+// are gone without a word. A bind error is returned as net.Listen makes it.
+func Listen(addr string) (net.Listener, error) {
+	return (&net.ListenConfig{KeepAliveConfig: keepAlive()}).Listen(context.Background(), "tcp", addr)
 }
 
 // Start binds the address, unless the configuration has a listener, and serves. When it fails nothing is left behind;
@@ -141,7 +169,7 @@ func (p *Proxy) Start() error {
 	l := p.cfg.Listener
 	if l == nil {
 		var err error
-		if l, err = net.Listen("tcp", p.cfg.Addr); err != nil {
+		if l, err = Listen(p.cfg.Addr); err != nil {
 			return err
 		}
 	}
@@ -308,31 +336,49 @@ func markIdle(nc net.Conn, s http.ConnState) {
 // closeIdle closes connections that have waited too long. A connection counts
 // as waiting until a request's header is whole.
 func (p *Proxy) closeIdle(ctx context.Context) {
-	tick := time.NewTicker(idleCheck)
+	every := min(p.cfg.Idle, p.cfg.TunnelIdle) / 4
+	tick := time.NewTicker(min(max(every, 10*time.Millisecond), idleCheck))
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			p.sweep(time.Now().Add(-idleTimeout))
+			p.sweep(time.Now())
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// sweep closes what has waited since before the given time.
-func (p *Proxy) sweep(before time.Time) {
-	var old []*conn
+// sweep closes what has waited for too long at the given time.
+func (p *Proxy) sweep(now time.Time) {
+	var late, still []interface {
+		cut() error
+		RemoteAddr() net.Addr
+	}
 	p.mu.Lock()
 	for k := range p.conns {
-		if c, ok := k.(*conn); ok {
-			if t := c.idleSince.Load(); t != 0 && t < before.UnixNano() {
-				old = append(old, c)
+		switch c := k.(type) {
+		case *frontConn:
+			if now.Sub(c.since) > p.cfg.Idle {
+				late = append(late, c)
+			}
+		case *conn:
+			if t := c.idleSince.Load(); t != 0 && t < now.Add(-p.cfg.Idle).UnixNano() {
+				late = append(late, c)
+			} else if c.moved.Swap(false) || c.still.IsZero() {
+				c.still = now
+			} else if now.Sub(c.still) > p.cfg.TunnelIdle {
+				still = append(still, c)
 			}
 		}
 	}
 	p.mu.Unlock()
-	for _, c := range old {
+	for _, c := range late {
+		p.log.Debug("connection closed: no whole request came", slog.String("client", c.RemoteAddr().String()), slog.Duration("within", p.cfg.Idle))
+		c.cut()
+	}
+	for _, c := range still {
+		p.log.Info("connection closed: no byte passed", slog.String("client", c.RemoteAddr().String()), slog.Duration("within", p.cfg.TunnelIdle))
 		c.cut()
 	}
 }

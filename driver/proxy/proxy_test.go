@@ -427,7 +427,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	<-entered
 	// The server marks a connection idle after its answer is out.
 	for closed := false; !closed; {
-		b.p.sweep(time.Now())
+		b.p.sweep(time.Now().Add(DefaultIdle + time.Second))
 		idle.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 		_, err := br.ReadByte()
 		closed = err != nil && !errors.Is(err, os.ErrDeadlineExceeded)

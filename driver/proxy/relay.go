@@ -50,6 +50,7 @@ func (t *tunnel) relay() {
 		return
 	}
 	defer p.untrack(t.server)
+	t.c.tie(t.server)
 	s := p.stream(t.entry())
 	s.note(t.first, true)
 	s.note(t.early, false)

@@ -59,7 +59,7 @@ func (m *mover) Read(b []byte) (int, error) {
 }
 
 // moveTo does the rest.
-func (m *mover) moveTo(dst *net.TCPConn) (int64, error) {
+func (m *mover) moveTo(dst *conn) (int64, error) {
 	var total int64
 	for m.left > 0 && m.body.c.br.Buffered() > 0 {
 		var b [4 << 10]byte
@@ -82,7 +82,7 @@ func (m *mover) moveTo(dst *net.TCPConn) (int64, error) {
 	if err != nil {
 		return total, err
 	}
-	to, err := dst.SyscallConn()
+	to, err := dst.tcp.SyscallConn()
 	if err != nil {
 		return total, err
 	}
@@ -105,6 +105,7 @@ func (m *mover) moveTo(dst *net.TCPConn) (int64, error) {
 		}
 		for n > 0 {
 			k, err := m.forward(p, to, n)
+			dst.mark()
 			total += int64(k)
 			m.left -= int64(k)
 			if n -= k; err != nil {

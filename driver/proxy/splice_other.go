@@ -17,8 +17,8 @@ type mover struct {
 	left int64
 }
 
-func (m *mover) Read([]byte) (int, error)           { return 0, io.EOF }
-func (m *mover) moveTo(*net.TCPConn) (int64, error) { return 0, io.EOF }
+func (m *mover) Read([]byte) (int, error)    { return 0, io.EOF }
+func (m *mover) moveTo(*conn) (int64, error) { return 0, io.EOF }
 
 // pipePool is empty.
 type pipePool struct{}

@@ -166,6 +166,8 @@ func isPreface(b []byte) bool { return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0
 // silent handles a tunnel in which the client waits for the server to speak.
 // A device that only opens connections early is recognised when it speaks.
 func (t *tunnel) silent() (spoken, error) {
+	t.c.idleSince.Store(0) // a tunnel may be silent for longer than a request may take
+	defer func() { t.c.idleSince.Store(time.Now().UnixNano()) }()
 	if t.server == nil && t.waits() {
 		t.server, _ = t.connect(context.Background())
 	}

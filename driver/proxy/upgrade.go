@@ -73,6 +73,9 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 	if err := rw.Flush(); err != nil {
 		return err
 	}
+	if c, ok := b.s.cl.socket.(*conn); ok {
+		c.tie(b.server.Conn)
+	}
 	stop := context.AfterFunc(ctx, func() { // the proxy is being closed
 		nc.Close()
 		b.server.Close()

@@ -37,7 +37,7 @@ type upstream struct {
 }
 
 func newUpstream(insecure bool, own *Listeners) *upstream {
-	u := &upstream{own: own, dialer: net.Dialer{Timeout: dialTimeout}}
+	u := &upstream{own: own, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
 	u.tls = &tls.Config{InsecureSkipVerify: insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
 	u.h2 = newH2Client(u)
 	return u
