@@ -46,13 +46,7 @@ func (s *serving) send(res *exchange.Response) {
 			return
 		}
 	}
-	// A mock does not wait for an upload, but the device may: take it all. One
-	// that is on its way to a server is finish's.
-	if s.incoming != nil && res.Origin != exchange.FromServer && s.up == nil {
-		if err := s.incoming.Drain(); err != nil {
-			s.err = err
-		}
-	}
+	defer s.drain(res)()
 	c := &s.conn
 	c.w, c.s, c.left = s.w, s, -1
 	h := s.w.Header()
@@ -129,9 +123,7 @@ func (s *serving) hijack(res *exchange.Response) {
 			return
 		}
 	}
-	if s.incoming != nil && res.Origin != exchange.FromServer {
-		s.incoming.Drain()
-	}
+	defer s.drain(res)()
 	s.conn.watch = s.watching()
 	if s.conn.watch != nil {
 		defer s.conn.watch.end(s)

@@ -1,0 +1,54 @@
+package proxy
+
+import (
+	"sync/atomic"
+	"time"
+
+	"starproxy/builtins/exchange"
+)
+
+// drainIdle is how long the answer of a mock waits for more of a request that
+// may go on for as long as its answer, see drain.
+const drainIdle = 100 * time.Millisecond
+
+// drain takes in what a device still uploads when something else than the real
+// server answers: many devices read no answer before they have sent all. A body
+// that is on its way to a server is left to finish. done must be called behind
+// the answer.
+//
+// Over HTTP/2 a request without a length may be one side of a conversation, as
+// in gRPC: then the device does not end it before it has the answer. Such a body
+// is taken in beside the answer once nothing more comes.
+func (s *serving) drain(res *exchange.Response) (done func()) {
+	if s.incoming == nil || res.Origin == exchange.FromServer || s.up != nil {
+		return func() {}
+	}
+	if s.r.ProtoMajor == 1 || s.r.ContentLength >= 0 {
+		if err := s.incoming.Drain(); err != nil {
+			s.err = err
+		}
+		return func() {}
+	}
+	var moved atomic.Int64
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for more := true; more && err == nil; moved.Add(1) {
+			more, err = s.incoming.Discard()
+		}
+	}()
+	for before := int64(-1); before != moved.Load(); {
+		before = moved.Load()
+		select {
+		case <-ended:
+			s.err = err
+			return func() {}
+		case <-time.After(drainIdle):
+		}
+	}
+	return func() {
+		s.r.Body.Close() // what comes now is dropped
+		<-ended
+	}
+}
