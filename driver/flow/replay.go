@@ -255,7 +255,7 @@ func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, erro
 		if from.IsZero() {
 			from = f.Request.Start
 		}
-		res.Delay = max(rec.Start.Sub(from), 0)
+		res.Delay = clamp(rec.Start.Sub(from))
 	}
 	if f.WebSocket != nil && rec.Status == http.StatusSwitchingProtocols {
 		return r.socket(x, f, res), nil
