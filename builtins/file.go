@@ -33,7 +33,8 @@ func callReadFile(c *Call, a Args) (starlark.Value, error) {
 		if dir := c.defaults().FilesDir; dir != "" {
 			where = "no such file in " + dir
 		}
-		return nil, fmt.Errorf("read_file: %q: %s (read_file(path, default=None) gives None)", name, where)
+		err := fmt.Errorf("read_file: %q: %s (read_file(path, default=None) gives None)", name, where)
+		return nil, exchange.Naming(err, c.defaults().FilesDir)
 	}
 	open := c.defaults().File
 	if open == nil {

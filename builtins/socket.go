@@ -138,7 +138,7 @@ func (s *Socket) Finish(err error) {
 	case s.ctx.Err() != nil:
 		code, reason = websocket.StatusGoingAway, clipReason(context.Cause(s.ctx).Error())
 	case err != nil:
-		code, reason = websocket.StatusInternalError, clipReason(err.Error())
+		code, reason = websocket.StatusInternalError, clipReason(exchange.Public(err))
 	}
 	// What comes now is of no interest, but the client's close is waited for
 	// by Close: it must be read.

@@ -68,6 +68,15 @@ func (e *Error) Error() string {
 	return s
 }
 
+// Paths are the files that the error names.
+func (e *Error) Paths() []string {
+	paths := []string{e.Pos.File}
+	for _, f := range e.Frames {
+		paths = append(paths, f.Pos.File)
+	}
+	return paths
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 

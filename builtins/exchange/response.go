@@ -97,18 +97,20 @@ func Text(status int, text string) *Response {
 }
 
 // Failure is the answer to a request whose handler failed: 400 when that is the
-// device's fault, 502 when it is the real server's, else 500.
+// device's fault, 502 when it is the real server's, else 500. Its text is that of
+// [Public].
 func Failure(err error) *Response {
+	text := Public(err)
 	var res *Response
 	var device *DeviceError
 	var up *UpstreamError
 	if errors.As(err, &device) {
-		res = Text(http.StatusBadRequest, "Bad request: "+err.Error())
+		res = Text(http.StatusBadRequest, "Bad request: "+text)
 		res.Header["Connection"] = []string{"close"}
 	} else if errors.As(err, &up) {
-		res = Text(http.StatusBadGateway, "Bad gateway: "+err.Error())
+		res = Text(http.StatusBadGateway, "Bad gateway: "+text)
 	} else {
-		res = JSON(http.StatusInternalServerError, map[string]string{"error": err.Error()})
+		res = JSON(http.StatusInternalServerError, map[string]string{"error": text})
 	}
 	res.Origin, res.Err = FromProxy, err
 	return res

@@ -75,7 +75,7 @@ func openAt(dir string, now func() time.Time) (*Authority, error) {
 	}
 	a, err := parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("certificate authority %s: %w", path, err)
+		return nil, exchange.Naming(fmt.Errorf("certificate authority %s: %w", path, err), path)
 	}
 	a.dir, a.now = dir, now
 	if err := a.writeFiles(); err != nil {

@@ -349,11 +349,11 @@ func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
 	}
 	switch {
 	case socket && v.websocket == nil:
-		return nil, fmt.Errorf("%s has no function websocket(ws, config)", e.addon.path)
+		return nil, exchange.Naming(fmt.Errorf("%s has no function websocket(ws, config)", e.addon.path), e.addon.path)
 	case socket:
 		return v.websocket, nil
 	case v.handle == nil:
-		return nil, fmt.Errorf("%s has no function handle(req, config)", e.addon.path)
+		return nil, exchange.Naming(fmt.Errorf("%s has no function handle(req, config)", e.addon.path), e.addon.path)
 	}
 	return v.handle, nil
 }

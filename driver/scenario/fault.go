@@ -22,6 +22,9 @@ type Error struct {
 	Err error
 }
 
+// Paths is the document that the error names.
+func (e *Error) Paths() []string { return []string{e.File} }
+
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
