@@ -29,7 +29,7 @@ type conn struct {
 	plain   bool // our records are not encrypted yet
 
 	note      headNote     // of plain requests
-	idleSince atomic.Int64 // Unix nanoseconds, 0 while a request is served
+	idleSince atomic.Int64 // Proxy.ticks, 0 while a request is served
 
 	owns atomic.Bool // connections to servers, see ntlm.go
 	left atomic.Bool // it was closed

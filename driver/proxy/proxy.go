@@ -133,6 +133,8 @@ type Proxy struct {
 	ids      atomic.Uint64 // of exchanges
 	conned   atomic.Uint64 // and of connections
 
+	began time.Time // shortly before New
+
 	mu    sync.Mutex
 	conns map[io.Closer]struct{} // every open client connection, in front or handed over
 	shut  bool
@@ -145,7 +147,7 @@ func New(cfg Config) *Proxy {
 	if cfg.Listeners == nil {
 		cfg.Listeners = new(Listeners)
 	}
-	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}}
+	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}, began: time.Now().Add(-time.Second)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -321,7 +323,7 @@ func markIdle(nc net.Conn, s http.ConnState) {
 	switch {
 	case !ok:
 	case s == http.StateNew, s == http.StateIdle:
-		c.idleSince.Store(time.Now().UnixNano())
+		c.idleSince.Store(c.p.ticks(time.Now()))
 		if note != nil {
 			note.begin()
 		}
@@ -349,6 +351,10 @@ func (p *Proxy) closeIdle(ctx context.Context) {
 	}
 }
 
+// ticks is t in nanoseconds of the monotonic clock, which does not jump when the
+// clock is set; more than 0 for the times after New.
+func (p *Proxy) ticks(t time.Time) int64 { return int64(t.Sub(p.began)) }
+
 // sweep closes what has waited for too long at the given time.
 func (p *Proxy) sweep(now time.Time) {
 	var late, still []interface {
@@ -363,7 +369,7 @@ func (p *Proxy) sweep(now time.Time) {
 				late = append(late, c)
 			}
 		case *conn:
-			if t := c.idleSince.Load(); t != 0 && t < now.Add(-p.cfg.Idle).UnixNano() {
+			if t := c.idleSince.Load(); t != 0 && t < p.ticks(now.Add(-p.cfg.Idle)) {
 				late = append(late, c)
 			} else if c.moved.Swap(false) || c.still.IsZero() {
 				c.still = now

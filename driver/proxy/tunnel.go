@@ -93,7 +93,7 @@ func (p *Proxy) admit(c *conn) {
 
 // tunnel serves what a CONNECT carries.
 func (p *Proxy) tunnel(c *conn) {
-	c.idleSince.Store(time.Now().UnixNano())
+	c.idleSince.Store(p.ticks(time.Now()))
 	t := &tunnel{p: p, c: c, device: c, first: c.pre, start: time.Now()}
 	c.pre = nil
 	t.open()
@@ -167,7 +167,7 @@ func isPreface(b []byte) bool { return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0
 // A device that only opens connections early is recognised when it speaks.
 func (t *tunnel) silent() (spoken, error) {
 	t.c.idleSince.Store(0) // a tunnel may be silent for longer than a request may take
-	defer func() { t.c.idleSince.Store(time.Now().UnixNano()) }()
+	defer func() { t.c.idleSince.Store(t.p.ticks(time.Now())) }()
 	if t.server == nil && t.waits() {
 		t.server, _ = t.connect(context.Background())
 	}
