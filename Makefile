@@ -18,7 +18,7 @@ interop      = driver/cli/interop
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy venv-mitmproxy-8 bench soak screenshots image clean
+.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
 
 all: build
 
@@ -28,7 +28,7 @@ build:
 run: build
 	exec ./starproxy run $(ARGS)
 
-test: check venv venv-mitmproxy venv-mitmproxy-8
+test: check venv venv-mitmproxy venv-mitmproxy-8 clients
 	STARPROXY_INTEROP=1 $(GO) test -race -timeout 25m ./...
 
 check: vet fmt staticcheck
@@ -57,6 +57,20 @@ venv-mitmproxy:
 venv-mitmproxy-8:
 	@$(interop)/venv.sh .venv-mitmproxy-8 $(interop)/requirements-mitmproxy-8.txt
 
+# The real clients of the interop suite. Those of a language whose tools are not
+# here, or can't be fetched, are left out, and their tests skip.
+clients:
+	@$(interop)/venv.sh .venv-clients $(interop)/requirements-clients.txt
+	@mkdir -p .clients/node .clients/rust
+	@cp $(interop)/clients/node/* .clients/node/
+	@if command -v npm >/dev/null; then \
+		npm install --prefix .clients/node --silent --no-audit --no-fund --no-package-lock || echo "npm: the Node clients are left out"; \
+	fi
+	@cp -r $(interop)/clients/rust/. .clients/rust/
+	@if command -v cargo >/dev/null; then \
+		cargo build --quiet --manifest-path .clients/rust/Cargo.toml --target-dir .clients/rust || echo "cargo: the Rust clients are left out"; \
+	fi
+
 bench: venv-mitmproxy
 	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench ./driver/flow ./driver/cli/interop
 
@@ -70,4 +84,4 @@ image:
 	podman build -t starproxy -f Containerfile .
 
 clean:
-	rm -rf starproxy j .venv .venv-mitmproxy .venv-mitmproxy-8
+	rm -rf starproxy j .venv .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients

@@ -282,6 +282,26 @@ func TestHTTP10(t *testing.T) {
 	}
 }
 
+// Some clients write the whole URL inside a tunnel as well.
+func TestAbsoluteFormInATunnel(t *testing.T) {
+	t.Parallel()
+	b := start(t, echo)
+	for _, c := range []struct{ target, request, want string }{
+		{"a.test:80", "GET http://a.test/x?q=%20 HTTP/1.1\r\nHost: a.test\r\n\r\n", "GET http://a.test/x?q=%20"},
+		{"a.test:8080", "GET http://a.test:8080 HTTP/1.1\r\nHost: a.test:8080\r\n\r\n", "GET http://a.test:8080/"},
+		{"a.test:80", "GET http://a.test?q HTTP/1.1\r\nHost: other.test\r\n\r\n", "GET http://a.test/?q"},
+		{"a.test:443", "GET https://a.test/secure HTTP/1.1\r\nHost: a.test\r\n\r\n", "GET https://a.test/secure"},
+	} {
+		nc, br := b.tunnel(c.target)
+		if strings.HasSuffix(c.target, ":443") {
+			tc := tls.Client(buffered{nc, br}, &tls.Config{RootCAs: b.roots, ServerName: "a.test"})
+			nc, br = tc, bufio.NewReader(tc)
+		}
+		io.WriteString(nc, c.request)
+		expectBody(t, br, "GET", "HTTP/1.1 "+c.want+" 0\n")
+	}
+}
+
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	b := start(t, echo)

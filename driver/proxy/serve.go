@@ -90,13 +90,14 @@ func (s *serving) read() string {
 	if s.cl.tls {
 		q.Scheme = "https"
 	}
-	if u := r.URL; u.Scheme != "" { // absolute form
+	if u := r.URL; u.Scheme != "" { // absolute form, which some clients send inside a tunnel too (RFC 9112 section 3.2.2)
 		if why := absolute(u); why != "" {
 			return why
 		}
 		if s.cl.target == "" {
-			q.Scheme, q.Target = u.Scheme, originForm(r.RequestURI)
+			q.Scheme = u.Scheme
 		}
+		q.Target = originForm(r.RequestURI)
 	}
 	if s.cl.target != "" {
 		// The Host header names the server, the CONNECT its port and address.
