@@ -43,7 +43,7 @@ func (p *Proxy) deviceTLS() *tls.Config {
 		if cfg == nil {
 			cfg = withALPN(base, proto)
 		}
-		if c != nil && c.limit > 0 && slices.ContainsFunc(h.SupportedVersions, upToTLS12) {
+		if c != nil && c.limit > 0 && cfg.MinVersion <= tls.VersionTLS12 && slices.ContainsFunc(h.SupportedVersions, upToTLS12) {
 			cfg = cfg.Clone()
 			cfg.MaxVersion = tls.VersionTLS12
 		}

@@ -85,13 +85,13 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 	if w := b.s.conn.watch; w != nil {
 		server = &watchedServer{server, w}
 	}
-	b.s.upgraded().pipe(buffered{nc, rw.Reader}, buffered{server, b.server.br})
+	b.s.upgraded(b.header.Get("Upgrade")).pipe(buffered{nc, rw.Reader}, buffered{server, b.server.br})
 	return nil
 }
 
-// upgraded journals what follows a 101 as a stream, unless it is a WebSocket,
+// upgraded journals what follows a 101 with that upgrade as a stream, unless it is a WebSocket,
 // whose messages are journaled.
-func (s *serving) upgraded() *stream {
+func (s *serving) upgraded(upgrade string) *stream {
 	q := &s.req
 	if q.IsWebSocket() {
 		return nil
@@ -100,7 +100,7 @@ func (s *serving) upgraded() *stream {
 		Kind: capture.TCP, Start: time.Now(), Client: s.cl.addr, Conn: s.cl.id, ClientTLS: s.cl.agreed, Server: s.entry.Server,
 		Method: "TCP", Scheme: "tcp", Host: q.Host, Port: q.Port, Proto: capture.ProtoTCP, Authority: q.Authority, SNI: s.cl.sni,
 		Origin: exchange.FromServer,
-		Notes:  []exchange.Note{{Level: "info", Text: "after the upgrade to " + offered(q.Header["Upgrade"]) + " of " + q.Method + " " + q.Target}},
+		Notes:  []exchange.Note{{Level: "info", Text: "what followed 101 Switching Protocols (Upgrade: " + upgrade + ") to " + q.Method + " " + q.Target}},
 	}
 	if q.Scheme == "https" {
 		e.Scheme = "tls"
