@@ -172,7 +172,7 @@ func (a *Authority) CertPath() string { return CertPath(a.dir) }
 // RSA. It is valid by the wall clock of this moment, whatever the clock said
 // before.
 func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
-	k := leafKey{rsa: !TakesECDSA(hello)}
+	k := leafKey{rsa: !TakesECDSA(hello), short: wantsShort(hello)}
 	k.sni, _ = exchange.HostName(hello.ServerName)
 	k.host, _ = exchange.HostName(host)
 	if k.sni == "" && k.host == "" {

@@ -166,6 +166,15 @@ func TestLeaves(t *testing.T) {
 	if _, ok := cs[0].PublicKey.(*rsa.PublicKey); !ok || len(cs) != 1 {
 		t.Errorf("an RSA-only client got %T in a chain of %d", cs[0].PublicKey, len(cs))
 	}
+	// A client that asks for short records gets one certificate, below 1 KiB.
+	hello := &tls.ClientHelloInfo{ServerName: "small.test", SupportedVersions: []uint16{tls.VersionTLS12}, Extensions: []uint16{0, 1},
+		SupportedCurves: []tls.CurveID{tls.CurveP256}, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}
+	small, err := a.Certificate(hello, "192.0.2.1")
+	if err != nil || len(small.Certificate) != 1 || len(small.Certificate[0]) > 1000 {
+		t.Errorf("a small client gets %+v, %v", small, err)
+	} else if leaf, err := x509.ParseCertificate(small.Certificate[0]); err != nil || leaf.CheckSignatureFrom(a.Cert()) != nil {
+		t.Errorf("its certificate is not the CA's: %v", err)
+	}
 	one, _ := a.Certificate(&tls.ClientHelloInfo{ServerName: "x"}, "x")
 	two, _ := a.Certificate(&tls.ClientHelloInfo{ServerName: "x"}, "x")
 	if one != two {

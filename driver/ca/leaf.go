@@ -22,6 +22,15 @@ const maxLeaves = 8192
 type leafKey struct {
 	sni, host string
 	rsa       bool
+	short     bool // signed by the CA itself: one certificate less to send
+}
+
+// wantsShort reports whether a client asks for short records (RFC 6066 section
+// 4). It gets the shortest chain: mbed TLS up to 3.6.2, among others, takes no
+// handshake message that needs more than one record.
+func wantsShort(h *tls.ClientHelloInfo) bool {
+	const maxFragmentLength = 1
+	return slices.Contains(h.Extensions, maxFragmentLength)
 }
 
 // leafCache keeps leaves and mints each once, however many handshakes wait for it.
@@ -186,6 +195,9 @@ func (a *Authority) mint(k leafKey, now time.Time) (*tls.Certificate, error) {
 	is, err := a.issuer.get(valid, func() (*issuer, error) { return a.newIssuer(now) })
 	if err != nil {
 		return nil, err
+	}
+	if k.short {
+		return sign(tmpl, a.cert, a.key, is.leaf, a.chain)
 	}
 	return sign(tmpl, is.cert, is.key, is.leaf, is.chain)
 }
