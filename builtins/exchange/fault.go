@@ -190,7 +190,7 @@ func (c *cutConn) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // Broken is a body that broke off: its bytes are sent, then the connection is
-// closed, or the stream of HTTP/2 reset, without the end that a whole one has.
+// closed, that of HTTP/2, too, without the end that a whole one has.
 type Broken struct {
 	Body
 	// N is the length that was announced, in bytes, and more than Body has; -1
@@ -221,6 +221,9 @@ func (b *Broken) SendTo(ctx context.Context, c Conn) error {
 	}
 	if err := c.Flush(); err != nil {
 		return err
+	}
+	if breaker, ok := c.(Breaker); ok {
+		return errors.Join(ErrBroken, breaker.Break(nil, false))
 	}
 	return ErrBroken
 }

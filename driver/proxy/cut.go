@@ -4,6 +4,8 @@ import (
 	"io"
 	"sync/atomic"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // lingerTime bounds how long the end of a connection waits for the device to
@@ -59,6 +61,15 @@ func (c *conn) closeBehind() error {
 		c.tcp.Close()
 	}()
 	return err
+}
+
+// breaks reports whether a body may break the connection off.
+func breaks(b exchange.Body) bool {
+	switch b.(type) {
+	case exchange.Lasting, *exchange.Broken:
+		return true
+	}
+	return false
 }
 
 // What a piece of a body grows by on its way, at least: the header of a frame,

@@ -543,12 +543,16 @@ func TestH2RequestsAreSentAgain(t *testing.T) {
 // the answer of a server that does not want to.
 func TestFaultsCutTheConnectionOfH2(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"truncate", "close", "reset", "garbage"} {
+	for _, kind := range []string{"truncate", "close", "reset", "garbage", "broken"} {
 		for _, after := range []int64{0, 1, 100, 5000, 70_000, 300_000} {
 			t.Run(fmt.Sprint(kind, " ", after), func(t *testing.T) {
 				t.Parallel()
 				b := start(t, exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
-					whole := &exchange.Response{Status: 203, Header: http.Header{"X-A": {"1"}}, Body: exchange.Bytes(bytes.Repeat([]byte("."), 400_000))}
+					whole := &exchange.Response{Status: 203, Origin: exchange.FromReplay, Header: http.Header{"X-A": {"1"}}, Body: exchange.Bytes(bytes.Repeat([]byte("."), 400_000))}
+					if kind == "broken" { // a recording
+						whole.Body = &exchange.Broken{Body: exchange.Bytes(bytes.Repeat([]byte("."), int(after))), N: 400_000}
+						return whole, nil
+					}
 					return exchange.NewFault(kind, after, whole)
 				}))
 				d := b.device("a.test:443", "a.test")
@@ -572,7 +576,7 @@ func TestFaultsCutTheConnectionOfH2(t *testing.T) {
 				if head != "" && !strings.Contains(head, ":status=203") {
 					t.Errorf("header %q", head)
 				}
-				if began := after > 0 || kind == "truncate"; began != (head != "") || n != after && kind != "reset" || n > after {
+				if began := after > 0 || kind == "truncate" || kind == "broken"; began != (head != "") || n != after && kind != "reset" || n > after {
 					t.Errorf("header %q and %d bytes, want %d", head, n, after)
 				}
 			})

@@ -74,8 +74,7 @@ func (s *serving) send(res *exchange.Response) {
 	} else if size >= 0 && len(h["Content-Length"]) == 0 && !(none && res.Origin == exchange.FromServer) && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
 		h["Content-Length"] = []string{strconv.FormatInt(size, 10)}
 	}
-	if _, ok := res.Body.(exchange.Lasting); ok && s.r.ProtoMajor == 2 {
-		c.breaks = true
+	if c.breaks = s.r.ProtoMajor == 2 && breaks(res.Body); c.breaks {
 		c.begin(1)
 	}
 	s.w.WriteHeader(res.Status)

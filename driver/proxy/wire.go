@@ -72,7 +72,7 @@ func checkRequest(q *exchange.Request) error {
 // method is a token (RFC 9110 section 9.1), the target has no blank and no
 // control character (RFC 9112 section 3.2).
 func checkStart(method, target, authority string) error {
-	if !httpguts.ValidHeaderFieldName(method) {
+	if !token(method) {
 		return fmt.Errorf("method: got %q, want a token", method)
 	}
 	if target == "" {
@@ -92,7 +92,7 @@ func checkStart(method, target, authority string) error {
 // checkFields checks names and values of a header (RFC 9110 sections 5.1 and 5.5).
 func checkFields(h http.Header) error {
 	for name, values := range h {
-		if !httpguts.ValidHeaderFieldName(name) {
+		if !token(name) {
 			return fmt.Errorf("header name: got %q, want a token", name)
 		}
 		for _, v := range values {
@@ -125,7 +125,22 @@ func (s *serving) writable(res *exchange.Response) (*exchange.Response, error) {
 	return res, nil
 }
 
+// token reports whether s is one (RFC 9110 section 5.6.2).
+func token(s string) bool {
+	for i := range len(s) {
+		if !isToken(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // lineSafe reports whether a value stays within its line.
 func lineSafe(v string) bool {
-	return strings.IndexByte(v, '\n') < 0 && strings.IndexByte(v, '\r') < 0 && strings.IndexByte(v, 0) < 0
+	for i := range len(v) {
+		if c := v[i]; c == '\n' || c == '\r' || c == 0 {
+			return false
+		}
+	}
+	return true
 }
