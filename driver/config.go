@@ -37,7 +37,8 @@ type Config struct {
 	Mocks yaml.Node `yaml:"mocks"`
 	// What happens in mock mode to a request that no endpoint answers:
 	// passthrough (to the real server) or reject (501 with the nearest
-	// endpoints, without any connection). Default passthrough.
+	// endpoints; the real server is not asked). Scripts and patches of other
+	// endpoints still ask servers. Default passthrough.
 	Unmatched Unmatched `yaml:"unmatched"`
 	// Makes random template values repeatable: each start draws the same
 	// ones. Default unset: they differ every time.

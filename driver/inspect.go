@@ -176,7 +176,8 @@ func curl(e *capture.Entry) string {
 	case e.Method != http.MethodGet && !(e.Method == http.MethodPost && e.RequestBody.Size > 0):
 		b.WriteString(" -X " + quoteShell(e.Method))
 	}
-	b.WriteString(" " + quoteShell(e.URL()))
+	// Brackets and braces in a URL are not patterns.
+	b.WriteString(" " + quoteShell(e.URL()) + " --globoff")
 	order := e.RequestOrder
 	if order == nil {
 		for name := range e.RequestHeader {

@@ -5,7 +5,7 @@ import "context"
 // startFlags are the flags of start and restart.
 type startFlags struct {
 	WebUI      bool   `name:"web-ui" short:"w" help:"Serve the web UI too."`
-	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, for mode replay: a name as in 'flow list' or a path on the exporter."`
+	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, for mode replay: a name as in 'flow list' or a path in the exporter's directories."`
 	Port       int    `short:"p" placeholder:"N" help:"Port to listen on instead of the configured one."`
 }
 
