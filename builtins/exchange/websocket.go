@@ -3,6 +3,7 @@ package exchange
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -75,6 +76,25 @@ func EndSocket(c *websocket.Conn, err error) {
 		reason = reason[i+2:] // the cause, without the steps of the library
 	}
 	c.Close(code, reason[:min(len(reason), 120)])
+}
+
+// HandshakeFault tells what is wrong with a request that asks for an upgrade to
+// WebSocket (RFC 6455 section 4.1), "" when nothing is.
+func (r *Request) HandshakeFault() string {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Header.Get("Sec-Websocket-Key")))
+	switch version := r.Header.Get("Sec-Websocket-Version"); {
+	case r.Method != http.MethodGet:
+		return fmt.Sprintf("method: got %s, want GET", Clip(r.Method))
+	case r.Proto == "HTTP/1.0":
+		return "version: got HTTP/1.0, want HTTP/1.1"
+	case !HasToken(r.Header["Connection"], "upgrade"):
+		return fmt.Sprintf("Connection: got %s, want Upgrade", Clip(strings.Join(r.Header["Connection"], ", ")))
+	case version != "13":
+		return fmt.Sprintf("Sec-WebSocket-Version: got %s, want 13", Clip(version))
+	case err != nil || len(key) != 16:
+		return "Sec-WebSocket-Key: want 16 bytes in base64"
+	}
+	return ""
 }
 
 // upgrader is the ResponseWriter that a handshake is answered on.

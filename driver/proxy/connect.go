@@ -69,7 +69,6 @@ func (p *Proxy) secure(outer *conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
 	defer cancel()
 	err := t.HandshakeContext(ctx)
-	outer.heard, outer.hearing = nil, false
 	if err != nil {
 		p.handshakeFailed(outer, start, t.ConnectionState().ServerName, err)
 		outer.Close()

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -111,8 +112,12 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 	w.WriteString(q.Method)
 	w.WriteByte(' ')
 	w.WriteString(q.Target)
-	w.WriteString(" HTTP/1.1\r\nHost: ")
-	w.WriteString(q.Authority)
+	if q.Proto == "HTTP/1.0" && (p.body == nil || p.length >= 0) {
+		w.WriteString(" HTTP/1.0\r\nHost: ") // the server answers as to an old client
+	} else {
+		w.WriteString(" HTTP/1.1\r\nHost: ")
+	}
+	w.WriteString(cmp.Or(q.Authority, ownAuthority(q)))
 	w.WriteString("\r\n")
 	var buf [24]string
 	for _, k := range inOrder(q, buf[:0]) {
@@ -125,7 +130,9 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 		}
 	}
 	if up := offered(q.Header["Upgrade"]); up != "" {
-		writeField(w, "Connection", "Upgrade")
+		if exchange.HasToken(q.Header["Connection"], "upgrade") { // a device's mistake is not mended
+			writeField(w, "Connection", "Upgrade")
+		}
 		writeField(w, "Upgrade", up)
 	} else if te := q.Header["Te"]; len(te) > 0 {
 		writeField(w, "Connection", "TE")
@@ -143,6 +150,16 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 		writeField(w, "Content-Length", strconv.Itoa(len(p.inline)))
 	}
 	w.WriteString("\r\n")
+}
+
+// ownAuthority is what the Host field says for a device that sent none, as with
+// HTTP/1.0: the server that it meant.
+func ownAuthority(q *exchange.Request) string {
+	if q.Authority != "" {
+		return ""
+	}
+	url := q.URL()
+	return url[len(q.Scheme)+len("://") : len(url)-len(q.Target)]
 }
 
 // inOrder appends the names of the header that go to the server: as they came,

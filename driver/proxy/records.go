@@ -22,6 +22,7 @@ import (
 // made to add it. Clients go on without; see the test with OpenSSL and GnuTLS.
 
 const (
+	extServerName        = 0
 	extMaxFragmentLength = 1
 	extRecordSizeLimit   = 28
 
@@ -37,6 +38,39 @@ const (
 // recordLimit gives the largest plaintext, in bytes, that a device takes in one
 // record, by its ClientHello as it was read; 0 when it asks for no limit.
 func recordLimit(read []byte) int {
+	limit := maxRecord
+	whole := eachExtension(read, func(id uint16, data cryptobyte.String) {
+		var size uint16
+		var code uint8
+		switch {
+		case id == extMaxFragmentLength && data.ReadUint8(&code) && 1 <= code && code <= 4:
+			limit = min(limit, 256<<code)
+		case id == extRecordSizeLimit && data.ReadUint16(&size) && size >= minRecord:
+			limit = min(limit, int(size))
+		}
+	})
+	if !whole || limit == maxRecord {
+		return 0
+	}
+	return limit
+}
+
+// helloName gives the server name of a ClientHello as it was read (RFC 6066
+// section 3), also of one that crypto/tls does not take; "" when there is none.
+func helloName(read []byte) (name string) {
+	eachExtension(read, func(id uint16, data cryptobyte.String) {
+		var list, host cryptobyte.String
+		var kind uint8
+		if id == extServerName && data.ReadUint16LengthPrefixed(&list) && list.ReadUint8(&kind) && kind == 0 && list.ReadUint16LengthPrefixed(&host) {
+			name = string(host)
+		}
+	})
+	return name
+}
+
+// eachExtension calls f for the extensions of a ClientHello (RFC 8446 section
+// 4.1.2) and reports whether it could be read to its end.
+func eachExtension(read []byte, f func(id uint16, data cryptobyte.String)) bool {
 	hello := cryptobyte.String(clientHello(read))
 	var list cryptobyte.String
 	var kind uint8
@@ -47,27 +81,17 @@ func recordLimit(read []byte) int {
 		!body.ReadUint16LengthPrefixed(&skipped) || // cipher suites
 		!body.ReadUint8LengthPrefixed(&skipped) || // compression
 		!body.ReadUint16LengthPrefixed(&list) {
-		return 0
+		return false
 	}
-	limit := maxRecord
 	for !list.Empty() {
-		var id, size uint16
-		var code uint8
+		var id uint16
 		var data cryptobyte.String
 		if !list.ReadUint16(&id) || !list.ReadUint16LengthPrefixed(&data) {
-			return 0
+			return false
 		}
-		switch {
-		case id == extMaxFragmentLength && data.ReadUint8(&code) && 1 <= code && code <= 4:
-			limit = min(limit, 256<<code)
-		case id == extRecordSizeLimit && data.ReadUint16(&size) && size >= minRecord:
-			limit = min(limit, int(size))
-		}
+		f(id, data)
 	}
-	if limit == maxRecord {
-		return 0
-	}
-	return limit
+	return true
 }
 
 // clientHello puts the message together from the records at the beginning of

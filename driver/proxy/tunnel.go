@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -269,13 +270,13 @@ func (t *tunnel) intercept() {
 	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
 	defer cancel()
 	err := inner.HandshakeContext(ctx)
-	c.heard, c.hearing = nil, false
 	t.server = c.early // what the handshake connected to
 	if err != nil {
 		t.p.handshakeFailed(c, start, inner.ConnectionState().ServerName, err)
 		t.close()
 		return
 	}
+	c.heard, c.hearing = nil, false
 	t.tls, t.device = inner, &clearConn{Conn: inner, limit: c.limit}
 	if inner.ConnectionState().NegotiatedProtocol == "h2" {
 		t.p.handed.push(inner)
@@ -299,7 +300,12 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 // handshakeFailed journals a handshake that did not come off.
 func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
 	text := tooOld(err.Error())
+	if sni == "" {
+		sni = helloName(c.heard)
+	}
 	switch {
+	case strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, "."):
+		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)", exchange.Clip(sni))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		text = "the device closed the connection during the TLS handshake"
 	case strings.HasPrefix(text, "remote error: "):

@@ -79,6 +79,11 @@ func (u *upstream) dial(ctx context.Context, addr string) (net.Conn, error) {
 // forward is Exchange.Forward.
 func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	q := &s.req
+	if s.r.ProtoMajor == 1 && q.IsWebSocket() {
+		if why := q.HandshakeFault(); why != "" {
+			s.x.Notes.Add("warning", "the device's WebSocket handshake is wrong: "+why)
+		}
+	}
 	addr := q.DialAddr
 	if addr == "" {
 		addr = q.Addr()
