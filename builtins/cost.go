@@ -13,8 +13,15 @@ import (
 // the interpreter takes for a step.
 const bytesPerStep = 512
 
+// maxWork is how many steps one operation may be charged for, whatever the limit
+// of the run is: nothing can interrupt it.
+const maxWork = 20_000_000
+
 // charge counts steps of work that the interpreter does not see; see [Bounds].
 func (c *Call) charge(steps int) error {
+	if steps > maxWork {
+		return fmt.Errorf("this would take as long as %d steps at once, want at most %d", steps, maxWork)
+	}
 	if c == nil || c.Bounds == nil || steps <= 0 {
 		return nil
 	}
@@ -145,6 +152,7 @@ const maxShortText = 64 << 10
 // sprigBase is the name of the function without must: mustFirst is first.
 func sprigBase(name string) string {
 	if rest, ok := strings.CutPrefix(name, "must"); ok && rest != "" {
+		rest = strings.TrimPrefix(rest, "_")
 		return strings.ToLower(rest[:1]) + rest[1:]
 	}
 	return name

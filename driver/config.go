@@ -145,7 +145,8 @@ type Capture struct {
 
 // Scripts bounds each call of a script.
 type Scripts struct {
-	// Steps of computation between waits. 0 and default: 10000000.
+	// Steps of computation between waits; functions count by the size of what
+	// they go through. 0 and default: 10000000.
 	MaxSteps int64 `yaml:"max_steps"`
 	// Seconds that a handler may take; streams and sockets may take longer.
 	// 0 and default: 30.

@@ -231,3 +231,21 @@ func TestHints(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadKeepsWhatEnds checks that globals which can't be frozen are an error
+// of the script: the interpreter would not come back.
+func TestLoadKeepsWhatEnds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"a function of itself": {"def f():\n    def g():\n        return g\n    return g\nx = f()\n", "t.star: global x: function g refers to itself and cannot be kept: define it at the top level"},
+		"deep":                 {"x = [[]]\nfor i in range(100000):\n    x[0] = [x[0]]\n", "nested deeper than 10000 levels"},
+		"tuples":               {"x = [(1,)]\nfor i in range(60):\n    x[0] = (x[0], x[0])\n", "more than 20000000 parts"},
+	} {
+		if _, err := newHost(script.Options{}).LoadText("t.star", []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+	if _, err := newHost(script.Options{}).LoadText("t.star", []byte("def g(n):\n    return g(n - 1) if n else 0\ndef f(n):\n    return lambda: g(n)\nx = [f(1), f(2)]\nx.append(x)\n")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,142 @@
+package builtins
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/Masterminds/sprig/v3"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// TestCostsAreOfFunctions checks that every row is for a function that sprig
+// has, so that a name that changes there loses no bound.
+func TestCostsAreOfFunctions(t *testing.T) {
+	t.Parallel()
+	funcs := sprig.GenericFuncMap()
+	for name := range costs {
+		if funcs[name] == nil {
+			t.Errorf("costs: sprig has no function %s", name)
+		}
+	}
+	for name := range shortText {
+		if funcs[name] == nil {
+			t.Errorf("shortText: sprig has no function %s", name)
+		}
+	}
+	for name := range funcs {
+		switch {
+		case strings.Contains(strings.ToLower(name), "regex") && name != "regexQuoteMeta" && !costs[sprigBase(name)].pattern && sprigBase(name) != "regexQuoteMeta":
+			t.Errorf("%s takes a regular expression, but has no row that says so", name)
+		case strings.HasPrefix(name, "gen") && !costs[name].slow:
+			t.Errorf("%s makes keys, but has no row that says that it is slow", name)
+		case strings.HasPrefix(name, "must"):
+			if _, plain := funcs[sprigBase(name)]; !plain {
+				t.Errorf("%s: there is no function without must", name)
+			}
+		}
+	}
+}
+
+// TestFreeze checks what is refused before it is frozen, and that all else is.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	nested := func(n int, wrap func(starlark.Value) starlark.Value) starlark.Value {
+		var v starlark.Value = starlark.MakeInt(1)
+		for range n {
+			v = wrap(v)
+		}
+		return v
+	}
+	list := func(v starlark.Value) starlark.Value { return starlark.NewList([]starlark.Value{v}) }
+	tuple := func(v starlark.Value) starlark.Value { return starlark.Tuple{v} }
+	twice := func(v starlark.Value) starlark.Value { return starlark.Tuple{v, v} }
+	dict := func(v starlark.Value) starlark.Value {
+		d := new(starlark.Dict)
+		d.SetKey(starlark.String("d"), v)
+		return d
+	}
+	itself := starlark.NewList(nil)
+	itself.Append(starlark.Tuple{itself})
+	script := func(text string) starlark.Value {
+		_, program, err := starlark.SourceProgramOptions(new(syntax.FileOptions), "t.star", text, func(string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		globals, err := program.Init(new(starlark.Thread), nil) // freezes nothing
+		if err != nil {
+			t.Fatal(err)
+		}
+		return globals["x"]
+	}
+	for name, c := range map[string]struct {
+		v    starlark.Value
+		want string
+	}{
+		"list":                       {nested(1000, list), ""},
+		"dict":                       {nested(1000, dict), ""},
+		"list in itself":             {itself, ""},
+		"tuples twice":               {nested(15, twice), ""},
+		"functions":                  {script("def f(g):\n  return lambda: g\nx = f(f(f([1])))"), ""},
+		"function by a list":         {script("def f():\n  l = []\n  def g():\n    return l\n  l.append(g)\n  return g\nx = f()"), ""},
+		"deep list":                  {nested(1_000_000, list), "nested deeper than 10000"},
+		"deep tuple":                 {nested(1_000_000, tuple), "nested deeper than 10000"},
+		"deep dict":                  {nested(100_000, dict), "nested deeper than 10000"},
+		"tuples twice, often":        {nested(60, twice), "more than 20000000 parts"},
+		"function of itself":         {script("def f():\n  def g():\n    return g\n  return g\nx = f()"), "function g refers to itself"},
+		"functions of each other":    {script("def f():\n  def g():\n    return h\n  def h():\n    return g\n  return (1, g)\nx = f()"), "refers to itself"},
+		"function of itself, inside": {script("def f():\n  def g():\n    return g\n  return g\nx = {'a': [f()]}"), "function g refers to itself"},
+	} {
+		err := Freeze(c.v)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if l, ok := c.v.(*starlark.List); ok && err == nil && l.Append(starlark.None) == nil {
+			t.Errorf("%s: it is not frozen", name)
+		}
+	}
+}
+
+// TestCountersAreBounded checks that clients who choose names fill no memory.
+func TestCountersAreBounded(t *testing.T) {
+	t.Parallel()
+	e := NewEnv()
+	if _, err := e.count(strings.Repeat("x", maxCounterName+1)); err == nil {
+		t.Error("a long name is taken")
+	}
+	for i := range maxCounters {
+		if _, err := e.count(strings.Repeat("x", i%1000) + "-" + string(rune('a'+i/1000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := e.count("one more"); err == nil {
+		t.Error("one more is taken")
+	}
+	if n, err := e.count("-a"); n != 2 || err != nil {
+		t.Errorf("a counter that is there gives %d, %v", n, err)
+	}
+}
+
+// TestPatternsAreBounded checks that expressions are refused before they are
+// compiled, and that those kept take a bounded space.
+func TestPatternsAreBounded(t *testing.T) {
+	t.Parallel()
+	e := NewEnv()
+	for name, expr := range map[string]string{
+		"long":   strings.Repeat("a", maxPattern+1),
+		"large":  strings.Repeat("(.{900})", 100),
+		"nested": strings.Repeat("(", 2000) + strings.Repeat(")", 2000),
+	} {
+		if _, err := e.pattern("re.search", expr); err == nil {
+			t.Errorf("%s: compiled", name)
+		}
+	}
+	for i := range 200 {
+		if _, err := e.pattern("re.search", strings.Repeat("(x{900})", 1+i%9)+string(rune('a'+i%20))); err != nil {
+			t.Fatal(err)
+		}
+		if e.remembered > maxRemembered || len(e.patterns) > maxPatterns {
+			t.Fatalf("%d patterns of %d instructions are kept", len(e.patterns), e.remembered)
+		}
+	}
+}
