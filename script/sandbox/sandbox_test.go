@@ -99,6 +99,7 @@ func TestWatcher(t *testing.T) {
 	t.Parallel()
 	b := newSandbox()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	for name, c := range map[string]struct {
 		ctx   context.Context
 		until time.Time
