@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -96,4 +98,39 @@ func jsonError(t *testing.T, body string) string {
 		t.Error(err, body)
 	}
 	return v.Error
+}
+
+// FuzzWrittenRequest: a request that passes the check is read as that one
+// request, and as no other.
+func FuzzWrittenRequest(f *testing.F) {
+	f.Add("GET", "/a?b=c", "a.test:80", "X-A", "b")
+	f.Add("G ET", "/ HTTP/1.1\r\nX: y", "a.test\r\n", "X: y\r\nZ", "a\r\nb")
+	f.Add("OPTIONS", "*", "[::1]:8080", "Transfer-Encoding", "chunked")
+	f.Add("PATCH", "//x\x85\xa0\xff", "", "Host", "b.test")
+	f.Add("POST", "/\x00\x7f", "a@b", "Content-Length", "7")
+	f.Fuzz(func(t *testing.T, method, target, authority, name, value string) {
+		q := exchange.Request{Method: method, Target: target, Authority: authority, Scheme: "http",
+			Header: http.Header{http.CanonicalHeaderKey(name): {value}}}
+		if checkRequest(&q) != nil {
+			return
+		}
+		s := &serving{req: q}
+		var out bytes.Buffer
+		w := bufio.NewWriter(&out)
+		s.writeHead(w, &payload{})
+		w.Flush()
+		lines := strings.Split(out.String(), "\r\n")
+		if lines[0] != method+" "+target+" HTTP/1.1" || strings.Count(lines[0], " ") != 2 || lines[1] != "Host: "+authority {
+			t.Fatalf("%q", lines)
+		}
+		for _, l := range lines[2 : len(lines)-2] {
+			k, v, ok := strings.Cut(l, ": ")
+			if !ok || !token(k) || strings.ContainsAny(v, "\r\n\x00") {
+				t.Errorf("line %q", l)
+			}
+		}
+		if n := strings.Count(out.String(), "\r\n\r\n"); n != 1 || !strings.HasSuffix(out.String(), "\r\n\r\n") {
+			t.Errorf("%d ends in %q", n, out.String())
+		}
+	})
 }
