@@ -55,16 +55,11 @@ func firstLine(b []byte) spoken {
 	if n == 0 || n > maxMethod || n == len(line) || line[n] != ' ' {
 		return spokenElse
 	}
-	if whole {
+	if whole { // what is wrong in a request line is our server's to refuse
 		if isVersion(line[bytes.LastIndexByte(bytes.TrimRight(line, " \r\t"), ' ')+1:]) {
 			return spokenHTTP
 		}
 		return spokenElse
-	}
-	for _, c := range line[n:] {
-		if c < ' ' && c != '\t' && c != '\r' || c == 0x7f {
-			return spokenElse
-		}
 	}
 	if len(line) >= maxFirstLine {
 		return guess(b)

@@ -44,7 +44,9 @@ func TestFirstLine(t *testing.T) {
 		{"NICK a\r\nUSER GET / HTTP/1.1\r\n", spokenElse},
 		{"\x10\x12\x00\x04MQTT\x04\x02", spokenElse},
 		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", spokenElse}, // PostgreSQL's SSLRequest
-		{"GET /\x00\x01", spokenElse},
+		{"GET /\x00\x01", undecided},
+		{"GET /\x00\x01 HTTP/1.1\r\n", spokenHTTP}, // malformed, but no way around mocks
+		{"GET /\rHTTP/1.1\r\n", spokenElse},
 		{"GET", undecided},
 		{strings.Repeat("A", maxMethod+1), spokenElse},
 		{" GET / HTTP/1.1\r\n", spokenElse},
