@@ -31,6 +31,8 @@ type conn struct {
 	note      headNote     // of plain requests
 	idleSince atomic.Int64 // Proxy.ticks, 0 while a request is served
 
+	offered atomic.Bool // the device is shown our certificate
+
 	owns atomic.Bool // connections to servers, see ntlm.go
 	left atomic.Bool // it was closed
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"starproxy/builtins/exchange"
 )
@@ -33,10 +37,16 @@ func (s *serving) fault(ctx context.Context, addr, doing string, err error) erro
 	// Both connections of an exchange end with its context.
 	cause := context.Cause(ctx)
 	if errors.Is(cause, context.Canceled) && s.r.Context().Err() != nil {
+		if doing == inAnswer {
+			return gone(cause)
+		}
 		return &exchange.DeviceError{Doing: "before it had its answer", Err: cause}
 	}
 	return cause
 }
+
+// inAnswer is what a server was doing that breaks a body off.
+const inAnswer = "in the middle of its answer"
 
 // noAnswer says which side failed when the header of an answer did not come.
 func (s *serving) noAnswer(ctx context.Context, c *h1Conn, err error) error {
@@ -51,6 +61,13 @@ func (s *serving) noAnswer(ctx context.Context, c *h1Conn, err error) error {
 	doing := "without an answer"
 	if c.left != maxResponseHead {
 		doing = "in the middle of its answer's header"
+		line, _, whole := bytes.Cut(c.note.buf, []byte{'\n'})
+		switch {
+		case !bytes.HasPrefix(line, []byte("HTTP/"[:min(5, len(line))])):
+			err = fmt.Errorf("malformed: it begins with %q, want HTTP/1.1 and a status", line[:min(40, len(line))])
+		case !whole && ctx.Err() == nil && !isNetwork(err):
+			err = io.ErrUnexpectedEOF // not a short line
+		}
 	}
 	return s.fault(ctx, c.key.addr, doing, malformed(err))
 }
@@ -58,13 +75,32 @@ func (s *serving) noAnswer(ctx context.Context, c *h1Conn, err error) error {
 // malformed says that the server's answer could not be understood, unless err
 // says that it did not come.
 func malformed(err error) error {
-	var network net.Error
-	switch {
-	case errors.Is(err, errHeadTooLarge), errors.As(err, &network), errors.Is(err, net.ErrClosed),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	if errors.Is(err, errHeadTooLarge) || isNetwork(err) {
 		return err
 	}
-	return fmt.Errorf("the server's answer is malformed: %w", err)
+	text := strings.TrimPrefix(err.Error(), "malformed: ")
+	if quoted, ok := strings.CutPrefix(text, "malformed MIME header line: "); ok {
+		if line, err := strconv.Unquote(quoted); err == nil && strings.ContainsFunc(line, unicode.IsControl) {
+			text = "a header line has a control character: " + quoted
+		}
+	}
+	return &reworded{"the server's answer is malformed: " + text, err}
+}
+
+// reworded is an error in other words.
+type reworded struct {
+	text string
+	error
+}
+
+func (e *reworded) Error() string { return e.text }
+
+func (e *reworded) Unwrap() error { return e.error }
+
+// isNetwork reports whether err is of a connection, not of what came on it.
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // gone says that the device did not take its answer.
@@ -74,6 +110,30 @@ func gone(err error) error {
 		return err
 	}
 	return &exchange.DeviceError{Doing: "before it had its whole answer", Err: err}
+}
+
+// handshakeReason says why a TLS handshake with a device did not come off; seen
+// tells whether the device had our certificate.
+func handshakeReason(err error, seen bool) string {
+	const hint = "; most likely it does not trust the CA"
+	text := err.Error()
+	alert, alerted := strings.CutPrefix(text, "remote error: ")
+	broken := &exchange.DeviceError{Doing: "during the TLS handshake", Err: err}
+	var timeout net.Error
+	switch {
+	case alerted && strings.Contains(alert, "certificate"):
+		return "the device refused the TLS handshake: " + alert + hint
+	case alerted:
+		return "the device refused the TLS handshake: " + alert
+	case seen && strings.HasSuffix(text, "tls: bad record MAC"):
+		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
+		return "the device broke the TLS handshake off with an alert that can't be read" + hint
+	case !broken.Left():
+		return text
+	case errors.As(err, &timeout) && timeout.Timeout(), !seen:
+		return broken.Error()
+	}
+	return broken.Error() + hint
 }
 
 // logFailure tells the log why the answer is not what was asked for.

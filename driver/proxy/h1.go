@@ -217,6 +217,10 @@ func (s *serving) response(ctx context.Context, c *h1Conn, res *http.Response) *
 		}
 		r.Trailer = func() http.Header { return res.Trailer }
 	}
+	if len(res.TransferEncoding) > 0 {
+		b.src = &chunks{br: c.br, trailer: func(h http.Header) { res.Trailer = h }}
+		r.Trailer = func() http.Header { return res.Trailer }
+	}
 	r.Body = b
 	return r
 }
@@ -244,7 +248,7 @@ func (b *h1Body) Read(p []byte) (int, error) {
 
 // fault says whose fault it is that the body broke off.
 func (b *h1Body) fault(err error) error {
-	return b.s.fault(b.ctx, b.c.key.addr, "in the middle of its answer", malformed(err))
+	return b.s.fault(b.ctx, b.c.key.addr, inAnswer, malformed(err))
 }
 
 // SendTo passes the body on as it comes.

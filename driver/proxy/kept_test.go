@@ -59,6 +59,9 @@ func bare(c net.Conn) *net.TCPConn {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
+	if b, ok := c.(buffered); ok {
+		c = b.Conn
+	}
 	return c.(*net.TCPConn)
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -293,26 +292,19 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	host := ""
 	if c, ok := h.Conn.(*conn); ok {
 		host, _ = c.meant()
+		c.offered.Store(true)
 	}
 	return p.cfg.CA.Certificate(h, host)
 }
 
 // handshakeFailed journals a handshake that did not come off.
 func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
-	text := tooOld(err.Error())
+	text := tooOld(handshakeReason(err, c.offered.Load()))
 	if sni == "" {
 		sni = helloName(c.heard)
 	}
-	switch {
-	case strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, "."):
+	if strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, ".") {
 		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)", exchange.Clip(sni))
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		text = "the device closed the connection during the TLS handshake"
-	case strings.HasPrefix(text, "remote error: "):
-		text = "the device refused the TLS handshake: " + strings.TrimPrefix(text, "remote error: ")
-	case strings.HasSuffix(text, "tls: bad record MAC"):
-		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
-		text = "the device broke the TLS handshake off with an alert that can't be read; most likely it does not trust the CA"
 	}
 	host, port := c.meant()
 	p.log.Warn("TLS handshake failed", slog.String("client", peerOf(c).Addr.String()), slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))

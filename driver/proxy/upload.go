@@ -189,7 +189,7 @@ func (u *upload) write() error {
 	for {
 		n, err := u.p.stream.Read(buf[:])
 		if n > 0 {
-			if e := u.pass(dst, w, buf[:n]); e != nil {
+			if e := u.pass(dst, w, buf[:n]); e != nil && (err == nil || err == io.EOF) {
 				return e
 			}
 		}
