@@ -44,7 +44,7 @@ func TestAddonMocks(t *testing.T) {
 	// What the addon loads changes: it reloads, and a broken edit does not.
 	lib := b.write("addons/lib.star", "def f(config):\n    fail(\"as told\")\n")
 	b.awaitLog("addon reloaded addon=pass")
-	if got, want := b.get(proxy, real.URL+"/x"), lib+":2:9: fail: as told"; !strings.Contains(got, `500 {"error":"Addon error: `+want) {
+	if got, want := b.get(proxy, real.URL+"/x"), "lib.star:2:9: fail: as told"; !strings.Contains(got, `500 {"error":"Addon error: `+want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	b.write("addons/lib.star", "def f(config):\n    return tru\n")
@@ -90,7 +90,7 @@ func TestScriptReload(t *testing.T) {
 	b := newBench(t, nil)
 	real := server(t)
 	path := b.write("mock-responses/dir/scenario.star", "load(\"lib/l.star\", \"f\")\nendpoints = {\"GET /x\": f, \"GET /y\": {\"body\": \"y\"}}\n")
-	lib := b.write("mock-responses/dir/lib/l.star", "def f(req):\n    return None\n")
+	b.write("mock-responses/dir/lib/l.star", "def f(req):\n    return None\n")
 	b.want("Loaded 2 endpoint(s) from scenario.star", "load_mock_scenario", "dir")
 	b.want(`{"GET /x":{"script":"f"},"GET /y":{"body":"y"}}`, "list_mocks")
 	proxy := b.start()
@@ -106,7 +106,7 @@ func TestScriptReload(t *testing.T) {
 	// What it loads changes.
 	b.write("mock-responses/dir/lib/l.star", "def f(req):\n    fail(\"changed\")\n")
 	b.awaitLog("scenario reloaded")
-	get("/x", `500 {"error":"`+lib+":2:9: fail: changed")
+	get("/x", `500 {"error":"l.star:2:9: fail: changed`)
 
 	// Broken in a file that it did not load before; mended there.
 	b.write("mock-responses/dir/scenario.star", "load(\"more.star\", \"body\")\nendpoints = {\"GET /y\": {\"body\": body}}\n")

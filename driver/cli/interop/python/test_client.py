@@ -324,7 +324,12 @@ class TestScenarios:
         assert list(proxy.list_mocks()) == ["GET /kept"]
 
     def test_file_and_context_manager(self, proxy, http, tmp_path):
-        path = tmp_path / "scenario.yaml"
+        # Only files in the exporter's directories are loaded by their path.
+        elsewhere = tmp_path / "scenario.yaml"
+        elsewhere.write_text(self.DOCUMENT)
+        assert proxy.load_mock_scenario(str(elsewhere)) == f"Scenario file not found: {elsewhere}"
+        mocks = proxy.load_mock_scenario("../none.yaml").removeprefix("Invalid scenario path: must be within ")
+        path = type(tmp_path)(mocks) / "scenario.yaml"
         path.write_text(self.DOCUMENT)
         assert proxy.load_mock_scenario(str(path)).startswith("Loaded 2 endpoint(s) from ")
         with proxy.mock_scenario(str(path)):
