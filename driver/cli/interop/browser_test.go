@@ -159,7 +159,10 @@ func TestBrowser(t *testing.T) {
 	// The exporter's side is stopped and started anew.
 	p.b.mustJ(t, p.b.dir, "proxy", "stop")
 	p.until(`document.querySelector("#connection").textContent !== "live"`)
-	p.b.startWeb(t)
+	link := p.b.startWeb(t) // which ends the session of the page
+	p.until(`!document.querySelector("#no-session").hidden`)
+	p.tab(link).until(live)
+	p.front()
 	p.until(live)
 	p.click(`[data-view="traffic"]`)
 	p.ask("GET", "http://car.test/api/status?again", "", nil)

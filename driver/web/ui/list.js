@@ -21,7 +21,7 @@ let view = []; // what is shown, sorted
 let column = 'Time', down = false;
 let lines = [], height = 24;
 let top = 0, space = 0; // where it is scrolled to, and how high it is
-let current = 0; // the sequence number of the row with the cursor
+let current = 0; // the number of the row with the cursor
 let follow = true;
 
 export function makeList(pick) {
@@ -158,7 +158,7 @@ function draw(line, r) {
 	say(time, `${at} ${r.mark || ''}`, r.mark && mark(r.mark), at);
 	say(status, `${statusOf(r) || ''}`);
 	say(how, `${v.word} ${v.by} ${r.level || ''}`, pill(v), r.level && el(`b.note.${r.level}`, '!'), v.by);
-	say(method, tls ? 'TLS' : r.websocket ? 'WS' : r.method); // a stream's is TCP
+	say(method, tls ? 'TLS' : r.websocket ? 'WS' : r.method);
 	say(host, r.host + (r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : ''));
 	say(path, `${r.path} ${r.comment || ''}`, r.path, r.comment && el('em', r.comment));
 	say(size, tls ? '' : bytes(r.size));
