@@ -17,6 +17,16 @@ import (
 // path is replaced, not followed.
 func Replace(path string, mode fs.FileMode, fill func(io.Writer) error) error {
 	p, err := CreatePart(path, mode)
+	return replace(p, err, fill)
+}
+
+// ReplaceIn is [Replace] for a name below root, whose directory is there.
+func ReplaceIn(root *os.Root, name string, mode fs.FileMode, fill func(io.Writer) error) error {
+	p, err := CreatePartIn(root, name, mode)
+	return replace(p, err, fill)
+}
+
+func replace(p *Part, err error, fill func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
@@ -25,6 +35,14 @@ func Replace(path string, mode fs.FileMode, fill func(io.Writer) error) error {
 		return err
 	}
 	return p.Commit()
+}
+
+// Bytes fills a file with data, for [Replace].
+func Bytes(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
 }
 
 // CreateNew puts a whole file with data at path in one step, unless there is a
@@ -86,22 +104,49 @@ func renameNew(temp, path string) error {
 	return os.Rename(temp, path)
 }
 
+// maxStem bounds what the name of a part has of that of its file, in bytes: with
+// the rest it stays within the 255 that file systems allow.
+const maxStem = 200
+
 // Part is a file on its way to its name: it is written beside it, under a name
 // that begins with a dot, and put in place by Commit. It is for one goroutine.
 type Part struct {
+	in         tree
 	f          *os.File
 	temp, path string
 }
 
+// tree is where files are made and renamed: an [os.Root], or the whole file
+// system.
+type tree interface {
+	place
+	Rename(old, new string) error
+	Remove(name string) error
+}
+
+func (anywhere) Rename(old, new string) error { return os.Rename(old, new) }
+func (anywhere) Remove(name string) error     { return os.Remove(name) }
+
 // CreatePart begins the file at path, which gets the permissions mode. It ends
 // with one call of Commit or Discard.
 func CreatePart(path string, mode fs.FileMode) (*Part, error) {
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part-"+rand.Text())
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	return createPart(anywhere{}, path, mode)
+}
+
+// CreatePartIn is [CreatePart] for a name below root, whose directory is there.
+func CreatePartIn(root *os.Root, name string, mode fs.FileMode) (*Part, error) {
+	return createPart(root, name, mode)
+}
+
+func createPart(in tree, path string, mode fs.FileMode) (*Part, error) {
+	// A name may be as long as the file system allows; that of the part is not longer.
+	base := filepath.Base(path)
+	temp := filepath.Join(filepath.Dir(path), "."+base[:min(len(base), maxStem)]+".part-"+rand.Text())
+	f, err := in.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, named(err, path)
 	}
-	p := &Part{f: f, temp: temp, path: path}
+	p := &Part{in: in, f: f, temp: temp, path: path}
 	// FAT and some network file systems have no permissions.
 	if err := f.Chmod(mode); err != nil && !linkless(err) {
 		p.Discard()
@@ -124,7 +169,7 @@ func (p *Part) finish() error {
 		err = cerr
 	}
 	if err != nil {
-		os.Remove(p.temp)
+		p.in.Remove(p.temp)
 	}
 	return named(err, p.path)
 }
@@ -134,8 +179,8 @@ func (p *Part) Commit() error {
 	if err := p.finish(); err != nil {
 		return err
 	}
-	if err := os.Rename(p.temp, p.path); err != nil {
-		os.Remove(p.temp)
+	if err := p.in.Rename(p.temp, p.path); err != nil {
+		p.in.Remove(p.temp)
 		return named(err, p.path)
 	}
 	return nil
@@ -144,7 +189,7 @@ func (p *Part) Commit() error {
 // Discard gives the file up.
 func (p *Part) Discard() {
 	p.f.Close()
-	os.Remove(p.temp)
+	p.in.Remove(p.temp)
 }
 
 // named is err about the file that the user knows, and not about the one that
@@ -164,5 +209,9 @@ func named(err error, path string) error {
 	return nil
 }
 
-// Interface guard.
-var _ io.Writer = (*Part)(nil)
+// Interface guards.
+var (
+	_ io.Writer = (*Part)(nil)
+	_ tree      = (*os.Root)(nil)
+	_ tree      = anywhere{}
+)

@@ -50,6 +50,34 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+func TestReplaceIn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	long := strings.Repeat("n", 255) // the longest name that there is
+	for _, text := range []string{"one", "another"} {
+		err := ReplaceIn(root, long, 0o600, Bytes([]byte(text)))
+		if got, _ := os.ReadFile(filepath.Join(dir, long)); err != nil || string(got) != text {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	broken := errors.New("broken")
+	err = ReplaceIn(root, long, 0o600, func(w io.Writer) error { io.WriteString(w, "half"); return broken })
+	if got, _ := os.ReadFile(filepath.Join(dir, long)); !errors.Is(err, broken) || string(got) != "another" {
+		t.Errorf("after a failure: got %q, %v", got, err)
+	}
+	if err := ReplaceIn(root, "../outside", 0o600, Bytes(nil)); err == nil {
+		t.Error("a name that leads out of the root was written")
+	}
+	if list := names(t, dir); len(list) != 1 {
+		t.Errorf("left behind: %q", list)
+	}
+}
+
 func TestCreateNewKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -135,6 +163,14 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := fullDisk(t)
 	path := filepath.Join(dir, "file")
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := ReplaceIn(root, "file", 0o600, Bytes([]byte("data"))); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("ReplaceIn: got %v", err)
+	}
 	for name, err := range map[string]error{
 		"CreateNew": CreateNew(path, 0o600, []byte("data")),
 		"Replace":   Replace(path, 0o600, func(w io.Writer) error { _, err := io.WriteString(w, "data"); return err }),

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"starproxy/builtins/disk"
 )
 
 type captureSaveCmd struct {
@@ -69,7 +71,7 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 		return err
 	}
 	scenario := filepath.Join(c.Directory, "scenario.yaml")
-	err := saveFile(scenario, private, func(w io.Writer) error { _, err := io.WriteString(w, exported.YAML); return err })
+	err := saveFile(scenario, private, disk.Bytes([]byte(exported.YAML)))
 	if err != nil {
 		return err
 	}
@@ -112,19 +114,10 @@ func (p proxy) saveBody(ctx context.Context, sys *System, root *os.Root, name st
 	if err := root.MkdirAll(filepath.Dir(local), 0o700); err != nil {
 		return err
 	}
-	f, err := root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, private)
-	if err != nil {
-		return err
-	}
-	if err := f.Chmod(private); err != nil { // of a file that was there
-		f.Close()
-		return err
-	}
 	bar := sys.progress(name, -1)
-	err = p.download(ctx, io.MultiWriter(f, bar), "get_captured_file", name)
+	err := disk.ReplaceIn(root, local, private, func(w io.Writer) error {
+		return p.download(ctx, io.MultiWriter(w, bar), "get_captured_file", name)
+	})
 	_ = bar.Close()
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
 	return err
 }

@@ -39,7 +39,7 @@ func openHistory(sys *System) *history {
 		if old := len(h.lines) - maxHistory; old > 0 {
 			h.lines = h.lines[old:]
 			if old > maxHistory { // make the file short again
-				_ = os.WriteFile(path, []byte(strings.Join(h.lines, "\n")+"\n"), 0o600)
+				_ = disk.Replace(path, 0o600, disk.Bytes([]byte(strings.Join(h.lines, "\n")+"\n")))
 			}
 		}
 	}

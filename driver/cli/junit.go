@@ -3,9 +3,10 @@ package cli
 import (
 	"encoding/xml"
 	"fmt"
-	"os"
 	"strings"
 	"time"
+
+	"starproxy/builtins/disk"
 )
 
 // The JUnit XML that CI servers read.
@@ -65,7 +66,7 @@ func writeJUnit(path string, suites []testSuite) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append([]byte(xml.Header), append(data, '\n')...), 0o644)
+	return saveFile(path, public, disk.Bytes(append([]byte(xml.Header), append(data, '\n')...)))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.4f", d.Seconds()) }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver"
 )
 
@@ -25,7 +26,7 @@ func useQuickstart(d *driver.Config) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, quickstart, 0o600); err != nil {
+		if err := disk.CreateNew(path, 0o600, quickstart); err != nil {
 			return err
 		}
 	}

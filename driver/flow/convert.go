@@ -2,15 +2,15 @@ package flow
 
 import (
 	"bufio"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"starproxy/builtins/disk"
 )
 
 // Convert makes a HAR document of a flow file, or the other way round; a name
@@ -25,15 +25,13 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 		return 0, nil, err
 	}
 	defer file.Close()
-	part := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".part-"+rand.Text())
-	to, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	to, err := disk.CreatePart(out, 0o600)
 	if err != nil {
 		return 0, nil, fmt.Errorf("convert %s: %w", in, err)
 	}
 	defer func() {
 		if err != nil {
-			to.Close()
-			os.Remove(part)
+			to.Discard()
 		}
 	}()
 	// What can't be read is told of and left out.
@@ -77,10 +75,7 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 		err = nothing(warnings)
 	}
 	if err == nil {
-		err = to.Close()
-	}
-	if err == nil {
-		err = os.Rename(part, out)
+		err = to.Commit()
 	}
 	if err != nil {
 		return 0, warnings, fmt.Errorf("convert %s to %s: %w", in, out, err)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/capture"
 )
 
@@ -111,21 +112,18 @@ func (f *exportFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (stri
 		return f.place(base, ext, int64(len(data)), sha256.Sum256(data), func(name string) error { return f.write(name, data) })
 	}
 	// Too large to hold: into a file first, for the name depends on what is in it.
-	part := "responses/.part-" + rand.Text()
 	if err := f.mkdir("responses"); err != nil {
 		return "", err
 	}
-	out, err := f.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", err
-	}
+	part := "responses/.part-" + rand.Text()
 	defer f.root.Remove(part)
 	hash := sha256.New()
 	source := &source{r: io.MultiReader(bytes.NewReader(data), r)}
-	n, err := io.Copy(io.MultiWriter(out, hash), io.LimitReader(source, limit+1))
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
+	var n int64
+	err = disk.ReplaceIn(f.root, part, 0o600, func(w io.Writer) (err error) {
+		n, err = io.Copy(io.MultiWriter(w, hash), io.LimitReader(source, limit+1))
+		return err
+	})
 	if source.err != nil {
 		err = unreadable{source.err}
 	} else if n > limit {
@@ -172,18 +170,10 @@ func (f *exportFiles) write(name string, data []byte) error {
 	if err := f.mkdir(path.Dir(name)); err != nil {
 		return err
 	}
-	out, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+	if _, err := f.root.Lstat(name); err == nil {
+		return fs.ErrExist // it would be replaced
 	}
-	_, err = out.Write(data)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		f.root.Remove(name)
-	}
-	return err
+	return disk.ReplaceIn(f.root, name, 0o600, disk.Bytes(data))
 }
 
 // place finds the file for a body: one that has the same bytes under the same
