@@ -17,8 +17,8 @@ import (
 type File struct {
 	path  string // as it was given
 	f     *os.File
-	at    string // absolute path of f
-	temp  bool   // f is ours
+	at    string        // absolute path of f
+	own   *disk.Private // holds f when it is ours, else nil
 	bad   []harError
 	max   int64
 	tally *tally
@@ -146,9 +146,9 @@ func (f *File) Warnings() []string { return f.tally.warned() }
 // when it is one of the user's.
 func (f *File) Close() error {
 	err := f.f.Close()
-	if f.temp {
-		err = errors.Join(err, os.Remove(f.at))
-		f.temp = false
+	if f.own != nil {
+		err = errors.Join(err, f.own.Remove())
+		f.own = nil
 	}
 	return err
 }
@@ -167,11 +167,17 @@ func (f *File) named(err error) error {
 	return err
 }
 
-// replace goes over to a file of our own that fill writes from what is open.
+// replace goes over to a file of our own that fill writes from what is open. It
+// is in a private directory, which the next process removes when this one is
+// killed.
 func (f *File) replace(fill func(in io.Reader, out *os.File) error) error {
-	out, err := os.CreateTemp("", "starproxy-*.flow")
+	own, err := disk.MakePrivate(os.TempDir(), "starproxy-flow-")
 	if err != nil {
 		return err
+	}
+	out, err := os.OpenFile(filepath.Join(own.Path, "recording"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return errors.Join(err, own.Remove())
 	}
 	in := io.Reader(f.f)
 	if info, serr := f.f.Stat(); serr == nil && info.Mode().IsRegular() {
@@ -179,14 +185,14 @@ func (f *File) replace(fill func(in io.Reader, out *os.File) error) error {
 	}
 	if err := fill(in, out); err != nil {
 		out.Close()
-		return errors.Join(err, os.Remove(out.Name()))
+		return errors.Join(err, own.Remove())
 	}
 	f.f.Close()
-	if f.temp {
-		os.Remove(f.at)
+	if f.own != nil {
+		err = f.own.Remove()
 	}
-	f.f, f.at, f.temp = out, out.Name(), true
-	return nil
+	f.f, f.at, f.own = out, out.Name(), own
+	return err
 }
 
 func (f *File) copy(in io.Reader, out *os.File) error {

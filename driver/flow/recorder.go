@@ -6,12 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/capture"
 )
 
@@ -22,6 +22,7 @@ import (
 // The messages of an open WebSocket are written one by one, see sockets.
 type Recorder struct {
 	path  string
+	lock  *disk.FileLock // says that path is written; nil where there are no locks
 	log   *slog.Logger
 	space uuid.UUID
 
@@ -56,26 +57,14 @@ func Record(dir string, now time.Time, log *slog.Logger) (*Recorder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
-	file, err := create(dir, now)
+	sweep(dir)
+	file, lock, err := create(dir, now)
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	return &Recorder{
-		path: file.Name(), log: log, space: uuid.New(), file: file, w: NewWriter(file), sockets: sockets{open: map[uint64]*openSocket{}},
+		path: file.Name(), lock: lock, log: log, space: uuid.New(), file: file, w: NewWriter(file), sockets: sockets{open: map[uint64]*openSocket{}},
 	}, nil
-}
-
-// create makes the file; what is there already is never touched.
-func create(dir string, now time.Time) (*os.File, error) {
-	stem := filepath.Join(dir, "capture_"+now.Local().Format("20060102_150405"))
-	name := stem + ".bin"
-	for n := 2; ; n++ {
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if !errors.Is(err, os.ErrExist) {
-			return f, err
-		}
-		name = fmt.Sprintf("%s_%d.bin", stem, n)
-	}
 }
 
 // Path is the file.
@@ -173,6 +162,9 @@ func (r *Recorder) Close() error {
 	r.endSockets()
 	r.closed = true
 	err := r.file.Close()
+	if r.lock != nil {
+		r.lock.Remove()
+	}
 	r.tally.Lock()
 	defer r.tally.Unlock()
 	if r.lost > 0 {

@@ -1,0 +1,76 @@
+package flow
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"starproxy/builtins/disk"
+)
+
+// A recording has a lock file beside it for as long as it is written. One whose
+// lock can be taken was left by a process that was killed.
+
+// lockOf is the lock file of the recording at path.
+func lockOf(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
+}
+
+// create makes the file of a recording in dir, with its lock, which is nil where
+// the file system has no locks. What is there already is never touched.
+func create(dir string, now time.Time) (*os.File, *disk.FileLock, error) {
+	stem := filepath.Join(dir, "capture_"+now.Local().Format("20060102_150405"))
+	name := stem + ".bin"
+	for n := 2; ; n++ {
+		f, lock, err := createAs(name)
+		if !errors.Is(err, os.ErrExist) && !errors.Is(err, disk.ErrLocked) {
+			return f, lock, err
+		}
+		name = fmt.Sprintf("%s_%d.bin", stem, n)
+	}
+}
+
+// createAs takes the lock first: a sweep removes nothing without it.
+func createAs(name string) (*os.File, *disk.FileLock, error) {
+	lock, err := disk.TryLock(lockOf(name))
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil && lock != nil {
+		lock.Remove()
+	}
+	return f, lock, err
+}
+
+// sweep removes from dir what killed processes left of their recordings, apart
+// from the flows: empty recordings, those written anew by half, and locks.
+func sweep(dir string) {
+	locks, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range locks {
+		base, ok := strings.CutSuffix(e.Name(), ".bin.lock")
+		if base, ok = strings.CutPrefix(base, "."); !ok || !strings.HasPrefix(base, "capture_") || !e.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(dir, base+".bin")
+		lock, err := disk.TryLock(lockOf(path))
+		if err != nil {
+			continue // in use, or there is no telling
+		}
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+			os.Remove(path)
+		}
+		for _, part := range locks {
+			if strings.HasPrefix(part.Name(), "."+base+".bin.part-") {
+				os.Remove(filepath.Join(dir, part.Name()))
+			}
+		}
+		lock.Remove()
+	}
+}
