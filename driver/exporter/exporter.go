@@ -85,6 +85,9 @@ func New(config *Config, o Options) (*Exporter, error) {
 		served:  map[uuid.UUID]instance{},
 		shared:  driver.NewShared(),
 	}
+	if config.Path != "" {
+		e.shared.Protect(config.Path) // it has the controller's token, and commands in its hooks
+	}
 	e.closing, e.shut = context.WithCancel(context.Background())
 	e.log = slog.New(&logHandler{ring: e.ring, source: pb.LogSource_LOG_SOURCE_SYSTEM, next: o.Log.Handler()})
 	for _, it := range items {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -91,6 +92,57 @@ func TestDevicesDoNotReachOwnListeners(t *testing.T) {
 	defer res.Body.Close()
 	if body, _ := io.ReadAll(res.Body); string(body) != "somebody else" {
 		t.Errorf("got %d %s", res.StatusCode, body)
+	}
+}
+
+// A client neither reads nor writes the exporter file, which has a token and
+// commands in it, when it lies in a directory that clients may reach.
+func TestExporterFileIsNobodys(t *testing.T) {
+	t.Parallel()
+	files := filepath.Join(t.TempDir(), "mock-files")
+	if err := os.Mkdir(files, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(files, "bench.yaml")
+	text := fmt.Sprintf("token: needle\nexport: {a: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, directories: {data: %q}}}}\n", filepath.Dir(files))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, filepath.Join(files, "link.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	config, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(config, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	d := e.Driver("a")
+	_, at, _ := strings.Cut(call(t, d, "start", "mock"), " mode on ")
+	at, _, _ = strings.Cut(at, " ")
+	for _, name := range []string{"bench.yaml", "link.yaml"} {
+		call(t, d, "set_mock_file", "GET", "/"+name, name)
+		res, err := http.Get("http://" + at + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if strings.Contains(string(body), "needle") || res.StatusCode == http.StatusOK {
+			t.Errorf("%s is served: %d %s", name, res.StatusCode, body)
+		}
+		if got := call(t, d, "load_mock_scenario", filepath.Join(files, name)); strings.Contains(got, "needle") || !strings.Contains(got, "not found") {
+			t.Errorf("load_mock_scenario %s: %s", name, got)
+		}
+	}
+	if got := call(t, d, "upload_mock_file", "bench.yaml", "aGk="); got != "Invalid file path: bench.yaml" {
+		t.Errorf("upload: %s", got)
+	}
+	if now, err := os.ReadFile(path); err != nil || string(now) != text {
+		t.Errorf("the exporter file is now %q, %v", now, err)
 	}
 }
 
