@@ -163,13 +163,45 @@ func stand(name string, fn func(*Call, starlark.Value, starlark.Value) (starlark
 }
 
 // filling refuses values that are too long for a text to be filled with. (Text
-// takes any operand of %= for the value, so none can stand in for it.)
+// takes any operand of %= for the value, so none can stand in for it, except a
+// dict for a dict.)
 func filling(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (v starlark.Value, err error) {
 	defer rescue("%=", &err)
-	if err := CallOf(thread).fits("%=", 0, args[0]); err != nil {
+	c := CallOf(thread)
+	size, err := c.measured("%=", args[:1])
+	if err == nil {
+		err = c.enough("%=", size)
+	}
+	if err != nil {
 		return nil, err
 	}
+	if m, ok := args[0].(starlark.Mapping); ok {
+		return &lookups{m, c, c.room()}, nil
+	}
 	return args[0], nil
+}
+
+// lookups stands in for a dict that fills a text: each of its values can stand
+// there many times. When the text would be too long it has no values any more.
+type lookups struct {
+	starlark.Mapping
+	call *Call
+	room int // for the values that are still to come, in bytes
+}
+
+// Get gives a value of the dict. The interpreter hears of no error, only that
+// there is no value.
+func (l *lookups) Get(key starlark.Value) (starlark.Value, bool, error) {
+	v, found, err := l.Mapping.Get(key)
+	if err == nil && found {
+		var size int
+		size, err = l.call.measured("%=", []starlark.Value{v})
+		l.room -= size
+	}
+	if err != nil || l.room < 0 {
+		return nil, false, err
+	}
+	return v, found, nil
 }
 
 // spread refuses what has too many elements to be gone through in one step.
@@ -241,11 +273,46 @@ func multiply(c *Call, x, y starlark.Value) (starlark.Value, error) {
 // remainder is x % y, which formats when x is text.
 func remainder(c *Call, x, y starlark.Value) (starlark.Value, error) {
 	if s, ok := x.(starlark.String); ok {
-		if err := c.fits("%", len(s), y); err != nil {
+		size, err := c.filledIn(string(s), y)
+		if err == nil {
+			err = c.enough("%", len(s)+size)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	return starlark.Binary(syntax.PERCENT, x, y)
+}
+
+// filledIn is how long the text of what format takes from y would be. A value
+// of a dict can stand in many places, those of a tuple stand in one each.
+func (c *Call) filledIn(format string, y starlark.Value) (int, error) {
+	m, ok := y.(starlark.Mapping)
+	if !ok || !strings.Contains(format, "%(") {
+		return c.measured("%", []starlark.Value{y})
+	}
+	total, sizes := 0, map[string]int{}
+	for total <= c.room() {
+		_, rest, found := strings.Cut(format, "%(")
+		if !found {
+			break
+		}
+		var name string
+		name, format, _ = strings.Cut(rest, ")")
+		size, known := sizes[name]
+		if !known {
+			v, there, err := m.Get(starlark.String(name))
+			if err == nil && there {
+				size, err = c.measured("%", []starlark.Value{v})
+			}
+			if err != nil {
+				return 0, err
+			}
+			sizes[name] = size
+		}
+		total += size
+	}
+	return total, nil
 }
 
 // fits refuses to write the text of values that is too long, or too deep.

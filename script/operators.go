@@ -56,6 +56,11 @@ func (b bounded) stmt(s syntax.Stmt) {
 				op = "*="
 			}
 		case syntax.PERCENT_EQ:
+			if x, ok := s.LHS.(*syntax.Ident); ok { // x = x % y is the same, and has both operands
+				s.RHS = call("%", s.OpPos, &syntax.Ident{NamePos: x.NamePos, Name: x.Name}, s.RHS)
+				s.Op = syntax.EQ
+				break
+			}
 			op = "%="
 		case syntax.PLUS_EQ:
 			if !literal(s.RHS) {
