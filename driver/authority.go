@@ -111,9 +111,9 @@ func writable(dir string) error {
 	return err
 }
 
-// problem tells why devices that look at dates, or all of them, refuse the
+// Problem tells why devices that look at dates, or all of them, refuse the
 // certificates of the CA; it is empty when all is well, and while a CA is made.
-func (a *authority) problem() string {
+func (a *authority) Problem() string {
 	o := a.current()
 	select {
 	case <-o.done:

@@ -158,7 +158,7 @@ func (d *Driver) begin(l *launch) (string, error) {
 			d.log.Warn("not replayed", "why", w)
 		}
 	}
-	if text := d.authority.problem(); text != "" {
+	if text := d.authority.Problem(); text != "" {
 		d.log.Warn("devices may refuse our certificates", "why", text, "directory", d.authority.dir)
 	}
 	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", r.mode, r.address, os.Getpid())

@@ -209,7 +209,7 @@ func (d *Driver) status(context.Context) (string, error) {
 	}
 	s.Scenario, s.ScenarioError = d.mocks.origin()
 	s.AddonErrors = d.mocks.addons.Faults()
-	if text := d.authority.problem(); text != "" {
+	if text := d.authority.Problem(); text != "" {
 		s.CAProblem = &text
 	}
 	return toJSON(s)

@@ -113,9 +113,13 @@ func gone(err error) error {
 }
 
 // handshakeReason says why a TLS handshake with a device did not come off; seen
-// tells whether the device had our certificate.
-func handshakeReason(err error, seen bool) string {
-	const hint = "; most likely it does not trust the CA"
+// tells whether the device had our certificate. problem is that of the CA's
+// dates, empty for none: a device refuses such a CA although it trusts it.
+func handshakeReason(err error, seen bool, problem string) string {
+	hint := "; most likely it does not trust the CA"
+	if problem != "" {
+		hint = "; " + problem
+	}
 	text := err.Error()
 	alert, alerted := strings.CutPrefix(text, "remote error: ")
 	broken := &exchange.DeviceError{Doing: "during the TLS handshake", Err: err}

@@ -275,8 +275,32 @@ func TestHandshakesThatDevicesBreakOff(t *testing.T) {
 		os.ErrDeadlineExceeded:     "the device sent nothing for too long during the TLS handshake",
 		errors.New("tls: no idea"): "tls: no idea",
 	} {
-		if got := handshakeReason(err, false); got != want {
+		if got := handshakeReason(err, false, ""); got != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)
+		}
+	}
+}
+
+// TestHandshakeReasonTellsOfDates blames the dates of the CA, where they are
+// wrong, and only where the certificate may be the reason.
+func TestHandshakeReasonTellsOfDates(t *testing.T) {
+	t.Parallel()
+	const problem = "the CA certificate expired on 2020-01-01"
+	for text, told := range map[string]bool{
+		"remote error: tls: unknown certificate":     true,
+		"remote error: tls: expired certificate":     true,
+		"remote error: tls: bad certificate":         true,
+		"local error: tls: bad record MAC":           true,
+		"remote error: tls: no application protocol": false,
+	} {
+		for _, dates := range []string{"", problem} {
+			got := handshakeReason(errors.New(text), true, dates)
+			if trust := strings.Contains(got, "does not trust the CA"); trust != (told && dates == "") {
+				t.Errorf("%s, %q: got %q, want a word about trust: %v", text, dates, got, told && dates == "")
+			}
+			if strings.Contains(got, problem) != (told && dates != "") {
+				t.Errorf("%s, %q: got %q, want the dates: %v", text, dates, got, told && dates != "")
+			}
 		}
 	}
 }

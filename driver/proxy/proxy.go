@@ -115,6 +115,9 @@ type Recorder interface {
 // context allows. [ca.Authority] is one.
 type Authority interface {
 	Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error)
+	// Problem tells why devices that look at dates refuse the CA; it is empty
+	// when all is well.
+	Problem() string
 	exchange.Handler
 }
 

@@ -299,7 +299,11 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // handshakeFailed journals a handshake that did not come off.
 func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
-	text := tooOld(handshakeReason(err, c.offered.Load()))
+	problem := ""
+	if p.cfg.CA != nil {
+		problem = p.cfg.CA.Problem()
+	}
+	text := tooOld(handshakeReason(err, c.offered.Load(), problem))
 	if sni == "" {
 		sni = helloName(c.heard)
 	}
