@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/access"
 )
 
@@ -22,9 +23,6 @@ const (
 	uploadPrefix = ".upload-"
 	// uploadIdle is how long an upload may rest between two parts.
 	uploadIdle = 2 * time.Minute
-	// uploadStale is the age at which a file that a process left behind,
-	// which was killed while it received it, is removed.
-	uploadStale = 24 * time.Hour
 	// maxUploads bounds the files being received in parts at one time.
 	maxUploads = 64
 )
@@ -77,23 +75,41 @@ func (in *incoming) open(mode fs.FileMode) (err error) {
 		return err
 	}
 	in.sweep(dir)
-	in.file, err = in.root.OpenFile(in.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	return err
+	for {
+		in.file, err = in.root.OpenFile(in.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+		if err != nil {
+			return err
+		}
+		// A sweep may have come between: then once more.
+		err = disk.Hold(in.file)
+		if _, gone := in.root.Lstat(in.temp); gone == nil && !errors.Is(err, disk.ErrLocked) {
+			return nil // where the file system has no locks, nobody sweeps
+		}
+		in.file.Close()
+		in.root.Remove(in.temp)
+	}
 }
 
-// sweep removes from dir what has been left there by processes that died.
+// sweep removes from dir what has been left there by processes that died: the
+// files whose lock nobody holds. No clock has a say in it.
 func (in *incoming) sweep(dir string) {
 	entries, err := fs.ReadDir(in.root.FS(), filepath.ToSlash(dir))
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), uploadPrefix) {
+		if !strings.HasPrefix(e.Name(), uploadPrefix) || !e.Type().IsRegular() {
 			continue
 		}
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > uploadStale {
-			in.root.Remove(filepath.Join(dir, e.Name()))
+		name := filepath.Join(dir, e.Name())
+		f, _, err := disk.OpenIn(in.root, name)
+		if err != nil {
+			continue
 		}
+		if disk.Hold(f) == nil {
+			in.root.Remove(name)
+		}
+		f.Close()
 	}
 }
 
@@ -106,7 +122,10 @@ func (in *incoming) write(data []byte) error {
 // commit puts the file in place; the incoming file is over then, also when it fails.
 func (in *incoming) commit() error {
 	defer in.root.Close()
-	err := in.file.Close()
+	err := in.file.Sync()
+	if cerr := in.file.Close(); err == nil {
+		err = cerr
+	}
 	if err == nil {
 		err = in.root.Rename(in.temp, in.path)
 	}

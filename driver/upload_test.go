@@ -2,6 +2,7 @@ package driver
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,12 +67,20 @@ func TestUploadInParts(t *testing.T) {
 	up.last = time.Now().Add(-uploadIdle)
 	b.d.uploads.expire("4", up)
 	temps(0)
-	dead := b.write("mock-files/fw/"+uploadPrefix+"dead", "x")
-	old := time.Now().Add(-2 * uploadStale)
-	if err := os.Chtimes(dead, old, old); err != nil {
-		t.Fatal(err)
+	// Dates don't matter: the clock may have been set.
+	for i, age := range []time.Duration{0, 1000 * time.Hour, -1000 * time.Hour} {
+		dead := b.write(fmt.Sprint("mock-files/fw/", uploadPrefix, "dead", i), "x")
+		if err := os.Chtimes(dead, time.Now().Add(-age), time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	part("Received: fw/a.bin (1 bytes so far)", "fw/a.bin", "5", 0, "x", false)
+	temps(1)
+	under := filepath.Join(files, b.d.uploads.files["5"].temp)
+	if err := os.Chtimes(under, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	part("Uploaded: fw/b.bin (1 bytes)", "fw/b.bin", "6", 0, "x", true)
 	temps(1)
 	for i := range maxUploads - 1 {
 		part("Received: many (0 bytes so far)", "many", strings.Repeat("i", i+1), 0, "", false)

@@ -58,6 +58,10 @@ func lock(path string, flag int, wait bool) (*FileLock, error) {
 	}
 }
 
+// Hold takes the lock of an open file until that is closed. The errors are those
+// of [TryLock].
+func Hold(f *os.File) error { return flock(f, false) }
+
 // Release gives the lock back; the file stays.
 func (l *FileLock) Release() { l.f.Close() }
 
