@@ -39,6 +39,7 @@ type h1Conn struct {
 	users  atomic.Int32
 	broken atomic.Bool // closed
 	stop   func() bool // stops watching the context
+	cut    func()      // ends what waits on the connection; made once, for each exchange needs it
 	pool   *h1Pool
 	wrote  int64 // bytes that were sent; read before an upload only
 	unsent bool  // nothing was sent
@@ -48,7 +49,7 @@ type h1Conn struct {
 func (c *h1Conn) use(ctx context.Context) {
 	c.users.Store(1)
 	c.wrote, c.unsent = 0, false
-	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	c.stop = context.AfterFunc(ctx, c.cut)
 }
 
 // leave ends one user's use. The last one gives the connection back to the
@@ -126,6 +127,7 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 func (u *upstream) newH1Conn(nc net.Conn, key h1Key) *h1Conn {
 	c := &h1Conn{Conn: nc, key: key, peer: peerOf(nc), pool: &u.pool}
 	c.br, c.bw = bufio.NewReaderSize(c, 4<<10), bufio.NewWriterSize(c, 4<<10)
+	c.cut = func() { nc.SetDeadline(time.Unix(1, 0)) }
 	if t, ok := nc.(*net.TCPConn); ok {
 		c.look.watch(t)
 	}

@@ -12,7 +12,7 @@ import (
 // nothing.
 type looker struct {
 	raw  syscall.RawConn
-	peek func(fd uintptr) bool
+	peek func(fd uintptr)
 	none bool
 }
 
@@ -22,7 +22,7 @@ func (l *looker) watch(c *net.TCPConn) {
 		return
 	}
 	l.raw = raw
-	l.peek = func(fd uintptr) bool {
+	l.peek = func(fd uintptr) {
 		var b [1]byte
 		for {
 			_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
@@ -30,7 +30,7 @@ func (l *looker) watch(c *net.TCPConn) {
 				continue
 			}
 			l.none = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
-			return true
+			return
 		}
 	}
 }
@@ -38,5 +38,5 @@ func (l *looker) watch(c *net.TCPConn) {
 // silent reports whether the socket is open and nothing has come.
 func (l *looker) silent() bool {
 	l.none = false
-	return l.raw != nil && l.raw.Read(l.peek) == nil && l.none
+	return l.raw != nil && l.raw.Control(l.peek) == nil && l.none
 }

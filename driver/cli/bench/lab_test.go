@@ -352,7 +352,7 @@ func serve() {
 	}
 	fmt.Println(plain.Addr(), secure.Addr())
 	srv := &http.Server{Handler: mux, TLSConfig: &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return a.Certificate(h, "")
+		return a.Certificate(h, "127.0.0.1")
 	}}}
 	go srv.Serve(plain)
 	srv.ServeTLS(secure, "", "")
