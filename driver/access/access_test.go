@@ -90,8 +90,8 @@ func TestOpen(t *testing.T) {
 		"data/conf/ca-cert.pem":             "CERT",
 		"data/files/missing":                fs.ErrNotExist,
 		"later/x":                           fs.ErrNotExist,
-		"data/files":                        notRegular,
-		"data/files/pipe":                   notRegular,
+		"data/files":                        errNotRegular,
+		"data/files/pipe":                   errNotRegular,
 		"data/files/out-rel":                ErrOutside,
 		"data/files/out-abs":                ErrOutside,
 		"data/files/out-dir/shadow":         ErrOutside,
@@ -131,13 +131,13 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// notRegular stands for a [disk.KindError].
-var notRegular = errors.New("not a regular file")
+// errNotRegular is the expectation of a [disk.KindError], whatever its value.
+var errNotRegular = errors.New("not a regular file")
 
 func check(t *testing.T, path string, f *os.File, err error, want any) {
 	t.Helper()
 	if wrong, ok := want.(error); ok {
-		if wrong == notRegular && errors.As(err, new(disk.KindError)) {
+		if wrong == errNotRegular && errors.As(err, new(disk.KindError)) {
 			return
 		}
 		if !errors.Is(err, wrong) {
@@ -174,9 +174,9 @@ func TestDir(t *testing.T) {
 		{"data", "files/hard", ErrOutside},
 		{"data", "conf/mitmproxy-ca.pem", ErrOutside},
 		{"data/conf", "tls.key", ErrOutside},
-		{"data/files", "pipe", notRegular},
+		{"data/files", "pipe", errNotRegular},
 		{"data/files", "", ErrOutside},
-		{"data/files", "sub", notRegular},
+		{"data/files", "sub", errNotRegular},
 		{"data/new", "x", fs.ErrNotExist},
 		{"data/files/out-dir", "shadow", ErrOutside},
 		{"etc", "shadow", ErrOutside},

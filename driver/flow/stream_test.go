@@ -132,7 +132,13 @@ func TestStreamsInHAR(t *testing.T) {
 	}
 	f := FromEntry(begin, messages, end, [16]byte{1})
 	var out strings.Builder
-	err := WriteHAR(&out, func(yield func(*Flow, error) bool) { _ = yield(f, nil) && yield(f, nil) }, "1")
+	err := WriteHAR(&out, func(yield func(*Flow, error) bool) {
+		for range 2 {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}, "1")
 	var doc struct {
 		Log struct {
 			Entries []any

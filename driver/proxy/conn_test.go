@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -12,9 +13,15 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
+
+// overHTTP2 is a client that speaks HTTP/2 on c.
+func overHTTP2(c net.Conn) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	dial := func(context.Context, string, string) (net.Conn, error) { return c, nil }
+	return &http.Transport{Protocols: protocols, DialTLSContext: dial}
+}
 
 // eventually polls until ok holds, for up to 20 seconds.
 func eventually(t testing.TB, what string, ok func() bool) {
@@ -159,11 +166,7 @@ func TestNoConnectionLeaks(t *testing.T) {
 		"CONNECT over HTTP/2": func() net.Conn {
 			c, br := b.tunnel("a.test:443")
 			tc, _ := b.wrap(buffered{c, br}, "a.test", "h2")
-			cc, err := (&http2.Transport{}).NewClientConn(tc)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res, err := cc.RoundTrip(&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "https", Host: "b.test:443"}, Host: "b.test:443", Header: http.Header{}})
+			res, err := overHTTP2(tc).RoundTrip(&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "https", Host: "b.test:443"}, Host: "b.test:443", Header: http.Header{}})
 			if err != nil || res.StatusCode != 400 {
 				t.Errorf("CONNECT over HTTP/2: %v %v", res, err)
 			}

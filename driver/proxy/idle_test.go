@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"golang.org/x/net/http2"
 
 	"starproxy/builtins/exchange"
 )
@@ -180,12 +179,8 @@ func TestEveryStateHasABound(t *testing.T) {
 		"HTTP/2, nothing": func() net.Conn { c, _ := inTLS("a.test:443", "h2"); return c },
 		"HTTP/2, a stream": func() net.Conn {
 			c, _ := inTLS("a.test:443", "h2")
-			cc, err := (&http2.Transport{}).NewClientConn(c)
-			if err != nil {
-				t.Fatal(err)
-			}
 			r, _ := http.NewRequest("GET", "https://a.test/stream", nil)
-			go cc.RoundTrip(r)
+			go overHTTP2(c).RoundTrip(r)
 			return c
 		},
 		"TLS to the proxy":                  func() net.Conn { c, _ := b.dial(); t, _ := b.wrap(c, "127.0.0.1"); return t },
