@@ -27,8 +27,8 @@ import (
 //     as a tunnel as well; its raw header block is replayed to our server.
 //
 // This rests on two facts of that version: its tunnels use io.Copy on the
-// client's connection, and Upgrade is looked at after OnRequest. front_test.go
-// fails when either changes.
+// client's connection, and Upgrade is looked at after OnRequest. When either
+// changes, nearly every test of this package fails.
 
 // maxHead bounds the header block that is kept for the replay.
 const maxHead = 1 << 20

@@ -17,13 +17,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -162,14 +160,9 @@ func New(cfg Config) *Proxy {
 	return p
 }
 
-// Listen binds an address as a Proxy does, with TCP keep-alive for devices that
-// are gone without a word. A bind error is returned as net.Listen makes it.
-func Listen(addr string) (net.Listener, error) {
-	return (&net.ListenConfig{KeepAliveConfig: keepAlive()}).Listen(context.Background(), "tcp", addr)
-}
-
-// Start binds the address, unless the configuration has a listener, and serves. When it fails nothing is left behind;
-// a bind error is returned as net.Listen made it.
+// Start binds the address, unless the configuration has a listener, and serves.
+// After an error nothing is left behind; a bind error is returned as net.Listen
+// makes it.
 func (p *Proxy) Start() error {
 	l := p.cfg.Listener
 	if l == nil {
@@ -203,26 +196,6 @@ func (p *Proxy) newServer(ctx context.Context) *http.Server {
 		// "OPTIONS *" is for the real server, not for us.
 		DisableGeneralOptionsHandler: true,
 	}
-}
-
-// Share gives a listener on the same socket, for the proxy that is to take the
-// place of this one: connections that come meanwhile wait in its queue, and
-// [Proxy.Close] leaves them there.
-func (p *Proxy) Share() (net.Listener, error) { return Share(p.listener) }
-
-// Share gives another listener on the socket of l. The socket is open until both
-// are closed.
-func Share(l net.Listener) (net.Listener, error) {
-	file, ok := l.(interface{ File() (*os.File, error) })
-	if !ok {
-		return nil, fmt.Errorf("share the listener at %s: it is a %T", l.Addr(), l)
-	}
-	f, err := file.File()
-	if err != nil {
-		return nil, fmt.Errorf("share the listener at %s: %w", l.Addr(), err)
-	}
-	defer f.Close()
-	return net.FileListener(f)
 }
 
 // Addr is the address that the proxy listens at.
