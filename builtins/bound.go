@@ -189,7 +189,7 @@ type lookups struct {
 	room int // for the values that are still to come, in bytes
 }
 
-// Get gives a value of the dict. The interpreter hears of no error, only that
+// Get returns a value of the dict. The interpreter hears of no error, only that
 // there is no value.
 func (l *lookups) Get(key starlark.Value) (starlark.Value, bool, error) {
 	v, found, err := l.Mapping.Get(key)

@@ -40,7 +40,7 @@ type jsonEncoder struct {
 	next  int // the length from which more memory is needed
 }
 
-// grow tells whether the text, which has reached next, may go on.
+// grow reports whether the text, which has reached next, may go on.
 func (e *jsonEncoder) grow() bool {
 	if err := e.call.enough("the JSON text", len(e.out)); err != nil {
 		return e.fail(err)

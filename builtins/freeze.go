@@ -192,7 +192,7 @@ var errFrozenKey = fmt.Errorf("no key")
 // Hash refuses, so that nothing is ever deleted.
 func (frozenKey) Hash() (uint32, error) { return 0, errFrozenKey }
 
-// FrozenDict tells whether a dict can't change any more: the interpreter
+// FrozenDict reports whether a dict can't change any more: the interpreter
 // refuses a change before it looks at the key.
 func FrozenDict(d *starlark.Dict) bool {
 	_, _, err := d.Delete(frozenKey{})

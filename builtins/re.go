@@ -154,7 +154,7 @@ func reFullMatch(c *Call, a Args) (starlark.Value, error) {
 	return reFind(c, a, func(p string) string { return `\A(?:` + p + `)\z` })
 }
 
-// findAll gives the places of all matches, at most most of them, within the
+// findAll returns the places of all matches, at most most of them, within the
 // memory that their list may take.
 func (m search) findAll() (found [][]int, err error) {
 	most := min(maxElements, m.c.room()/(partSize+16*(m.re.NumSubexp()+1)))

@@ -55,7 +55,7 @@ func HostName(s string) (string, error) {
 	return checkName(name)
 }
 
-// hostBytes tells whether s has nothing but lower-case letters, digits, dots,
+// hostBytes reports whether s has nothing but lower-case letters, digits, dots,
 // hyphens and underscores.
 func hostBytes(s string) bool {
 	for i := range len(s) {

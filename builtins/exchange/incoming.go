@@ -51,7 +51,7 @@ func NewIncoming(src io.Reader, tee io.Writer) *Incoming {
 	return b
 }
 
-// Read gives the body from its start: what is held, then what is still to come.
+// Read returns the body from its start: what is held, then what is still to come.
 func (b *Incoming) Read(p []byte) (int, error) {
 	<-b.free
 	defer b.release()
@@ -97,7 +97,7 @@ func (b *Incoming) pull(p []byte) (int, error) {
 	return n, b.err
 }
 
-// Claim gives the body from its start to one reader. Until release is called,
+// Claim returns the body from its start to one reader. Until release is called,
 // once, every other method that reads waits. Of a body of unknown length (-1)
 // the first 64 KiB are kept, so that a short one can be claimed again. Claim
 // fails with [ErrBodySpent] when part of what was read is not kept, and when

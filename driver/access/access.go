@@ -104,7 +104,7 @@ func (p *Policy) open(path string) (real string, f *os.File, info fs.FileInfo, e
 	return real, f, info, nil
 }
 
-// find gives the directory of the configuration in which path lies, as it is
+// find returns the directory of the configuration in which path lies, as it is
 // configured, and what leads from there to path. Of a path that exists, links
 // are followed; one that does not exist yet is taken as it is written: when it
 // is opened, links that lead out are refused.
@@ -121,7 +121,7 @@ func (p *Policy) find(path string) (root, rel string, err error) {
 	return "", "", ErrOutside
 }
 
-// below gives the way from dir to path, if path is dir or lies below.
+// below returns the way from dir to path, if path is dir or lies below.
 func below(dir, path string) (string, bool) {
 	rel, err := filepath.Rel(dir, path)
 	return rel, err == nil && filepath.IsLocal(rel)

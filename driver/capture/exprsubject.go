@@ -174,7 +174,7 @@ func (s *subject) block(of side) string {
 	return *s.blocks[of]
 }
 
-// tcp tells whether the entry is about a stream.
+// tcp reports whether the entry is about a stream.
 func (s *subject) tcp() bool { return s.e.Stream() || s.e.Kind == Message && s.e.Proto == ProtoTCP }
 
 // body looks at bodies, at the messages of a WebSocket and at the bytes of a

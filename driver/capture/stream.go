@@ -42,7 +42,7 @@ func (s *Sockets) index(stream, piece uint64) {
 	x.sweep = max(2*x.total, minIndexed)
 }
 
-// Stream gives what is held of a stream, in pieces and in their order, by the
+// Stream returns what is held of a stream, in pieces and in their order, by the
 // number of its entry. end is the entry of its end, nil while it goes on or
 // when the journal no longer has it.
 func (s *Sockets) Stream(seq uint64) (pieces []*Entry, end *Entry) {
@@ -62,7 +62,7 @@ func (s *Sockets) Stream(seq uint64) (pieces []*Entry, end *Entry) {
 	return pieces, end
 }
 
-// StreamEnd gives the entry of a stream's end, nil while the stream goes on or
+// StreamEnd returns the entry of a stream's end, nil while the stream goes on or
 // when the journal no longer has it.
 func (s *Sockets) StreamEnd(seq uint64) *Entry {
 	s.mu.Lock()

@@ -23,7 +23,7 @@ func (x *extents) add(off, n int64) {
 	x.size += n
 }
 
-// all gives the sections.
+// all returns the sections.
 func (x *extents) all() iter.Seq2[int64, int64] {
 	return func(yield func(off, n int64) bool) {
 		end := int64(0)
@@ -39,7 +39,7 @@ func (x *extents) all() iter.Seq2[int64, int64] {
 	}
 }
 
-// gaps gives what is between the sections of a file with size bytes.
+// gaps returns what is between the sections of a file with size bytes.
 func (x *extents) gaps(size int64) iter.Seq2[int64, int64] {
 	return func(yield func(off, n int64) bool) {
 		end := int64(0)

@@ -123,7 +123,7 @@ func (f *File) FlowAt(off int64) (*Flow, error) {
 	return flow, f.named(err)
 }
 
-// recordAt gives the flow of a record, which may be a part of one.
+// recordAt returns the flow of a record, which may be a part of one.
 func (f *File) recordAt(off int64) (*Flow, error) {
 	r, ok := f.pool.Get().(*Reader)
 	if !ok {

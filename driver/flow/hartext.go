@@ -49,7 +49,7 @@ func (t *harTextIn) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// body gives the bytes of a body; contentType is the header's. With an error the
+// body returns the bytes of a body; contentType is the header's. With an error the
 // body is missing.
 func (t *harTextIn) body(contentType string) (Body, error) {
 	if t.Text == nil {

@@ -28,7 +28,7 @@ func isPart(f *Flow) bool {
 	return ok
 }
 
-// join gives the flow whose first part is f, with the messages of all its
+// join returns the flow whose first part is f, with the messages of all its
 // parts. It is nil when f is another part, or when the file has the whole flow.
 func (f *File) join(first *Flow) (*Flow, error) {
 	f.parts.once.Do(f.findParts)

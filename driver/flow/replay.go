@@ -192,7 +192,7 @@ func (r *Replay) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 	return r.answer(x, f)
 }
 
-// find gives the number of the item that answers, -1 when there is none. A range
+// find returns the number of the item that answers, -1 when there is none. A range
 // that was not recorded may be answered with the whole, as a server may do.
 func (r *Replay) find(s *subject) (int, error) {
 	k, err := r.o.keyOf(s)

@@ -59,7 +59,7 @@ func parsePort(digits string) (int, error) {
 	return int(n), nil
 }
 
-// connectTarget gives the host:port that the target of a CONNECT asks for (RFC
+// connectTarget returns the host:port that the target of a CONNECT asks for (RFC
 // 9110 section 9.3.6), in the spelling of [exchange.HostName].
 func connectTarget(target string) (string, error) {
 	switch {

@@ -57,7 +57,7 @@ func (p *Proxy) newConn(nc net.Conn, tcp *net.TCPConn, pre []byte) *conn {
 	return &conn{Conn: nc, tcp: tcp, p: p, pre: pre}
 }
 
-// bare tells whether the bytes of the connection are those of the socket.
+// bare reports whether the bytes of the connection are those of the socket.
 func (c *conn) bare() bool { return c.Conn == net.Conn(c.tcp) }
 
 // meant is the host and the port that the device meant: the target of its

@@ -148,7 +148,7 @@ func (s *serving) forwardH2(ctx context.Context, key h1Key) (*exchange.Response,
 	}
 }
 
-// repeat gives the body of a request once more, if that can be done.
+// repeat returns the body of a request once more, if that can be done.
 func repeat(out *http.Request) (io.ReadCloser, bool) {
 	body, err := out.GetBody()
 	return body, err == nil

@@ -62,7 +62,7 @@ func withALPN(cfg *tls.Config, proto string) *tls.Config {
 	return cfg
 }
 
-// chooseALPN gives the protocol that a device is told, empty for none: the best
+// chooseALPN returns the protocol that a device is told, empty for none: the best
 // one that our server speaks, or, when the device offers none of those, the
 // choice of the real server. TLS to the proxy port carries no HTTP/2: there is
 // no CONNECT over it here.
@@ -87,7 +87,7 @@ func (p *Proxy) chooseALPN(h *tls.ClientHelloInfo, c *conn) string {
 	return server.ConnectionState().NegotiatedProtocol
 }
 
-// canHTTP2 tells whether the handshake will agree on a cipher suite that HTTP/2
+// canHTTP2 reports whether the handshake will agree on a cipher suite that HTTP/2
 // allows (RFC 9113 section 9.2.2): with TLS 1.3 always, with TLS 1.2 when the
 // device offers one with an ephemeral key exchange and AEAD, for the kind of
 // certificate that it gets.

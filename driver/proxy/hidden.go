@@ -45,7 +45,7 @@ func (h *Hidden) change(edit func([]string) []string) {
 	h.list.Store(&list)
 }
 
-// texts gives the list; h may be nil.
+// texts returns the list; h may be nil.
 func (h *Hidden) texts() []string {
 	if h == nil {
 		return nil

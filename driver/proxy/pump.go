@@ -15,7 +15,7 @@ import (
 // device, and that GetBody gives the body once more when a server refused the
 // stream or said GOAWAY (RFC 9113 section 8.7).
 
-// lend gives the request's body to the Transport.
+// lend returns the request's body to the Transport.
 func (s *serving) lend(ctx context.Context, out *http.Request) error {
 	p, err := s.payload()
 	if err != nil || s.req.Body == nil {
@@ -109,7 +109,7 @@ func (m *pump) free() {
 	}
 }
 
-// reader gives the stream from its start.
+// reader returns the stream from its start.
 func (m *pump) reader() (io.ReadCloser, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -35,7 +35,7 @@ const (
 	maxHello = 64 << 10
 )
 
-// recordLimit gives the largest plaintext, in bytes, that a device takes in one
+// recordLimit returns the largest plaintext, in bytes, that a device takes in one
 // record, by its ClientHello as it was read; 0 when it asks for no limit.
 func recordLimit(read []byte) int {
 	limit := maxRecord
@@ -55,7 +55,7 @@ func recordLimit(read []byte) int {
 	return limit
 }
 
-// helloName gives the server name of a ClientHello as it was read (RFC 6066
+// helloName returns the server name of a ClientHello as it was read (RFC 6066
 // section 3), also of one that crypto/tls does not take; "" when there is none.
 func helloName(read []byte) (name string) {
 	eachExtension(read, func(id uint16, data cryptobyte.String) {
@@ -110,7 +110,7 @@ func clientHello(read []byte) []byte {
 	return msg
 }
 
-// askedLimit gives the limit of a device whose handshake is under way.
+// askedLimit returns the limit of a device whose handshake is under way.
 func (c *conn) askedLimit(h *tls.ClientHelloInfo) int {
 	if slices.Contains(h.Extensions, extMaxFragmentLength) || slices.Contains(h.Extensions, extRecordSizeLimit) {
 		return recordLimit(c.heard)

@@ -132,7 +132,7 @@ func (p *Proxy) stream(e *capture.Entry) *stream {
 	return &stream{j: p.cfg.Sockets, rec: p.cfg.Recorder, entry: *e}
 }
 
-// half gives one direction; mu is held.
+// half returns one direction; mu is held.
 func (s *stream) half(fromClient bool) *half {
 	if fromClient {
 		return &s.up
@@ -204,7 +204,7 @@ func (s *stream) fault(err error, fromClient bool) error {
 	return fmt.Errorf("server: %w", err)
 }
 
-// full tells whether nobody looks at a direction any more.
+// full reports whether nobody looks at a direction any more.
 func (s *stream) full(fromClient bool) bool {
 	if s == nil {
 		return true

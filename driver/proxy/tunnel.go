@@ -160,7 +160,7 @@ func (t *tunnel) serve() {
 	}
 }
 
-// isPreface tells whether HTTP/2 follows without ALPN (RFC 9113 section 3.3).
+// isPreface reports whether HTTP/2 follows without ALPN (RFC 9113 section 3.3).
 func isPreface(b []byte) bool { return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) }
 
 // silent handles a tunnel in which the client waits for the server to speak.
@@ -210,7 +210,7 @@ func (t *tunnel) silent() (spoken, error) {
 	return what, err
 }
 
-// waits tells whether a silent device may wait for its server: it does not
+// waits reports whether a silent device may wait for its server: it does not
 // when it has agreed on HTTP.
 func (t *tunnel) waits() bool {
 	return !t.p.cfg.Isolated && (t.tls == nil || !isHTTP(t.tls.ConnectionState().NegotiatedProtocol))

@@ -13,7 +13,7 @@ import (
 	"starproxy/driver/capture"
 )
 
-// offered gives the protocols that a device offers to change to and that the
+// offered returns the protocols that a device offers to change to and that the
 // real server hears of (RFC 9110 section 7.8), empty for none. A server may
 // ignore an offer, so those after which HTTP would go on unseen are left out:
 // h2c (RFC 7540 section 3.2), other versions of HTTP, and TLS (RFC 2817). With

@@ -142,7 +142,7 @@ func (r *Run) Finish() bool {
 // Leave says that the thread is not used again.
 func (r *Run) Leave() { r.box.memory.stirred.Store(true) }
 
-// renew gives the thread its full number of steps again. When it is looked at
+// renew allows the thread its full number of steps again. When it is looked at
 // next stays as it is: a thread that waits all the time is looked at, too.
 func (r *Run) renew() { r.limit = r.thread.Steps + r.box.steps }
 

@@ -24,7 +24,7 @@ type slots struct {
 // try takes a slot that is free, unless others have waited for it.
 func (s *slots) try() bool { return !s.wanted() && s.claim() }
 
-// wanted tells whether somebody waits.
+// wanted reports whether somebody waits.
 func (s *slots) wanted() bool { return s.waiting.Load() > 0 }
 
 func (s *slots) claim() bool {

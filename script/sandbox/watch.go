@@ -40,7 +40,7 @@ func (b *Sandbox) watch() {
 	}
 }
 
-// busy tells whether a run computes. Unlike glance it may be called by several.
+// busy reports whether a run computes. Unlike glance it may be called by several.
 func (b *Sandbox) busy() bool {
 	for _, w := range b.memory.all() {
 		if r := w.Value(); r != nil && r.state.Load()&doing != idling && r.state.Load()&doing != waiting {
