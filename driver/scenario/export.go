@@ -147,7 +147,7 @@ func unrepeatable(e *capture.Entry) string {
 		return "the request has no path"
 	case !utf8.ValidString(e.Host) || strings.IndexFunc(e.Host, unicode.IsControl) >= 0:
 		return "the host is not text"
-	case strings.ContainsAny(e.Method, "/#*") || !httpguts.ValidHeaderFieldName(e.Method):
+	case strings.ContainsAny(e.Method, "/#*") || strings.EqualFold(e.Method, "WEBSOCKET") || !httpguts.ValidHeaderFieldName(e.Method):
 		return "the method can't stand in a scenario"
 	case e.Status == http.StatusPartialContent && exportRange(e) == "":
 		return "a part of a body that nobody asked for"

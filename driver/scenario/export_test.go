@@ -331,12 +331,14 @@ func TestExportLeavesOutWhatNoMockCanGive(t *testing.T) {
 			e.ResponseBody = capture.Blob{Size: 3, Path: filepath.Join(t.TempDir(), "gone"), Spooled: true}
 		}),
 		with(captured(0, "*", "", ""), func(e *capture.Entry) { e.Method = "OPTIONS" }),
+		with(captured(0, "/m", "", ""), func(e *capture.Entry) { e.Method = "WEBSOCKET" }),
+		with(captured(0, "/m", "", ""), func(e *capture.Entry) { e.Method = "A*" }),
 		with(captured(0, "/tls", "", ""), func(e *capture.Entry) { e.Kind = capture.TLSError }),
 	}, ExportOptions{FilesDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Count(x.YAML, "#   ") != 6 || !strings.HasSuffix(x.YAML, "\nendpoints: {}\n") {
+	if strings.Count(x.YAML, "#   ") != 8 || !strings.HasSuffix(x.YAML, "\nendpoints: {}\n") {
 		t.Errorf("got\n%s", x.YAML)
 	}
 	if s, err := Parse("x.yaml", []byte(x.YAML), Env{}); err != nil || len(s.Endpoints) != 0 {
