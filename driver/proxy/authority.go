@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
 )
@@ -89,4 +90,20 @@ func splitHostPort(authority string, port int) (string, int) {
 		host = host[:i]
 	}
 	return strings.ToLower(strings.Trim(host, "[]")), port
+}
+
+// asciiAuthority is a right authority as a Host header can have it: a name that
+// is not in ASCII is spelt as [exchange.HostName] does; all others stay.
+func asciiAuthority(authority string) string {
+	if strings.IndexFunc(authority, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return authority
+	}
+	host, port, err := parseAuthority(authority, -1)
+	switch {
+	case err != nil:
+		return authority
+	case port < 0: // none is written
+		return host
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }

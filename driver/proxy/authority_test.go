@@ -3,11 +3,14 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -208,6 +211,39 @@ func TestHostsOfPlainRequests(t *testing.T) {
 		"http://my_host:081/x": "http://my_host:81/x", "http://[::0:1]:81/x": "http://[::1]:81/x", "https://a.test./x": "https://a.test/x", "http://u:p@a.test/x": "http://a.test/x",
 	} {
 		ask(t, c, br, target, "HTTP/1.1 GET "+want+" 0\n")
+	}
+}
+
+// TestAbsoluteFormReachesServers checks that a URL whose host is odd and right is
+// served whole, to the Host header of the real server, and that one whose host
+// is none is refused, inside a tunnel as outside.
+func TestAbsoluteFormReachesServers(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) }))
+	defer server.Close()
+	at := strings.TrimPrefix(server.URL, "http://")
+	_, port, _ := net.SplitHostPort(at)
+	b := start(t, exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) { return x.Forward(ctx) }))
+	for target, want := range map[string]string{
+		"http://bücher.example:81/x": "xn--bcher-kva.example:81", "http://BÜCHER.example/x": "xn--bcher-kva.example", "http://127。0。0。1:" + port + "/x": at,
+		"http://a..test/": "", "http://a<b/": "", "http://\"x\"/": "", "http://b\xfccher.example/": "", "http://a.test:99999/": "", "http://%ff/": "",
+	} {
+		for _, way := range []string{"plain", "tunnel"} {
+			c, br := b.dial()
+			if way == "tunnel" {
+				c.Close()
+				c, br = b.tunnel(at)
+			} else if want != "" && want != at {
+				continue // no such server
+			}
+			fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a.test\r\n\r\n", target)
+			if want == "" {
+				expectStatus(t, br, 400)
+			} else {
+				expectBody(t, br, "GET", want)
+			}
+			c.Close()
+		}
 	}
 }
 

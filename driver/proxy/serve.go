@@ -97,7 +97,7 @@ func (s *serving) read() string {
 		if s.cl.target == "" {
 			q.Scheme = u.Scheme
 		}
-		q.Target = originForm(r.RequestURI)
+		q.Target, q.Authority = originForm(r.RequestURI), asciiAuthority(r.Host)
 	}
 	if s.cl.target != "" {
 		// The Host header names the server, the CONNECT its port and address.
@@ -241,6 +241,9 @@ func absolute(u *url.URL) string {
 		return fmt.Sprintf("target: scheme: got %s, want http or https", exchange.Clip(u.Scheme))
 	case u.Host == "":
 		return "target: host: got none, want http://host/path"
+	}
+	if _, _, err := parseAuthority(u.Host, exchange.DefaultPort(u.Scheme)); err != nil {
+		return err.Error()
 	}
 	return ""
 }
