@@ -82,7 +82,8 @@ func (a *authority) prepare() error {
 		}
 	default:
 	}
-	if _, err := os.Stat(filepath.Join(a.dir, "mitmproxy-ca.pem")); errors.Is(err, fs.ErrNotExist) {
+	// A link to nothing is a file that can't be read, none that is to be made.
+	if _, err := os.Lstat(filepath.Join(a.dir, "mitmproxy-ca.pem")); errors.Is(err, fs.ErrNotExist) {
 		if err := writable(a.dir); err != nil {
 			return fmt.Errorf("certificate authority: %w", err)
 		}

@@ -252,3 +252,24 @@ func TestStartBeforeCA(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A key file that is a link to nothing, of a disk that is not there, say, is
+// told at the start.
+func TestStartWithALinkToNoCA(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *Config) {
+		dir := c.Directories.Conf
+		if dir == "" {
+			dir = filepath.Join(c.Directories.Data, "conf")
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(t.TempDir(), "gone"), filepath.Join(dir, "mitmproxy-ca.pem")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got := b.call("start"); !strings.HasPrefix(got, "Failed to start: certificate authority: ") || !strings.Contains(got, "mitmproxy-ca.pem") {
+		t.Error(got)
+	}
+}

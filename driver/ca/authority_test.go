@@ -12,12 +12,14 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -248,5 +250,14 @@ func TestDHParams(t *testing.T) {
 	}
 	if _, err := asn1.Unmarshal(blk.Bytes, &dh); err != nil || dh.G != 2 || dh.P.BitLen() != 4096 || !dh.P.ProbablyPrime(1) {
 		t.Error("not a 4096-bit prime:", err)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]bool{syscall.EROFS: true, syscall.EACCES: true, syscall.EPERM: true, syscall.ENOSPC: false, syscall.EIO: false} {
+		if got := readOnly(&fs.PathError{Op: "open", Path: "x", Err: err}); got != want {
+			t.Errorf("%v: got %v", err, got)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -78,11 +79,17 @@ func (a *Authority) writeFiles() error {
 			err = disk.CreateNew(path, f.mode, data)
 		}
 		// A CA in a directory that we may only read is fine as it stands.
-		if err != nil && !(errors.Is(err, fs.ErrPermission) && f.name != certFile) {
+		if err != nil && !(readOnly(err) && f.name != certFile) {
 			return err
 		}
 	}
 	return nil
+}
+
+// readOnly reports whether a file could not be made because its directory or
+// its file system may only be read.
+func readOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 func (a *Authority) certP12() ([]byte, error) {
