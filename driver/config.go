@@ -258,7 +258,11 @@ func (c *Config) resolve() error {
 	if m := &c.Mocks; m.Kind != 0 && m.Kind != yaml.MappingNode && m.Tag != "!!null" {
 		return fmt.Errorf("mocks: expected a map of endpoints")
 	}
-	d := &c.Directories
+	return c.Directories.resolve()
+}
+
+// resolve fills in the directories that are not set and makes all paths absolute.
+func (d *Directories) resolve() error {
 	if d.Data == "" {
 		d.Data = DefaultConfig().Directories.Data
 	}
