@@ -181,8 +181,8 @@ func filling(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, 
 	return args[0], nil
 }
 
-// lookups stands in for a dict that fills a text: each of its values can stand
-// there many times. When the text would be too long it has no values any more.
+// lookups wraps a dict that fills a text, in which each value may occur many
+// times. When the text would become too long, lookups finds no value any more.
 type lookups struct {
 	starlark.Mapping
 	call *Call

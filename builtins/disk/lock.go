@@ -10,7 +10,7 @@ import (
 var ErrLocked = errors.New("locked by another process")
 
 // FileLock is a lock on a file, which the system releases when the process ends,
-// however it ends. So a lock that can be taken says that nobody who held it is
+// however it ends. So when the lock can be taken, no process that held it is
 // alive.
 type FileLock struct {
 	f    *os.File
@@ -43,7 +43,7 @@ func lock(path string, flag int, wait bool) (*FileLock, error) {
 			}
 			return nil, err
 		}
-		// Who held the lock before may have removed the file.
+		// The process that held the lock before may have removed the file.
 		mine, err := f.Stat()
 		if err == nil {
 			var now os.FileInfo

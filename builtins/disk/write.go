@@ -108,8 +108,8 @@ func renameNew(temp, path string) error {
 // the rest it stays within the 255 that file systems allow.
 const maxStem = 200
 
-// Part is a file on its way to its name: it is written beside it, under a name
-// that begins with a dot, and put in place by Commit. It is for one goroutine.
+// Part is a file that is being written: it lies beside its final name, under a
+// name that begins with a dot, until Commit renames it. It is for one goroutine.
 type Part struct {
 	in         tree
 	f          *os.File

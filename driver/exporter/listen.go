@@ -88,8 +88,8 @@ func (e *Exporter) serve(ln net.Listener, dir *disk.Private, options ...grpc.Ser
 // for JUMPSTARTER_HOST. Without a path the socket lies in a fresh folder that
 // only this user can enter, under $XDG_RUNTIME_DIR or else the temporary
 // folder; the folder goes away with the exporter, or, when that is killed, with
-// the next one that starts. Whoever can open the socket
-// may use the drivers: there is no passphrase on it.
+// the next one that starts. A process that can open the
+// socket may use the drivers: the socket asks for no passphrase.
 func (e *Exporter) ServeUnix(path string) (string, error) {
 	var dir *disk.Private
 	var err error

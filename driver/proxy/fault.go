@@ -45,7 +45,7 @@ func (s *serving) fault(ctx context.Context, addr, doing string, err error) erro
 	return cause
 }
 
-// inAnswer is what a server was doing that breaks a body off.
+// inAnswer tells, in errors, that a server broke off the body of an answer.
 const inAnswer = "in the middle of its answer"
 
 // noAnswer says which side failed when the header of an answer did not come.

@@ -20,7 +20,7 @@ type Hidden struct {
 	list atomic.Pointer[[]string]
 }
 
-// hidden stands where a text was.
+// hidden is written in the place of a secret.
 const hidden = "hidden"
 
 // Add adds texts, until forget is called.

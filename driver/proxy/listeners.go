@@ -80,7 +80,7 @@ func plainAddr(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }
 
-// reaches reports whether who connects to the address to reaches a listener at
+// reaches reports whether a connection to the address to reaches a listener at
 // own. The unspecified address means this machine, as destination too.
 func reaches(to, own netip.Addr) bool {
 	switch {

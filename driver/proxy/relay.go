@@ -204,7 +204,7 @@ func (s *stream) fault(err error, fromClient bool) error {
 	return fmt.Errorf("server: %w", err)
 }
 
-// full reports whether nobody looks at a direction any more.
+// full reports whether no more bytes of a direction are kept or recorded.
 func (s *stream) full(fromClient bool) bool {
 	if s == nil {
 		return true
