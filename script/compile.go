@@ -98,6 +98,7 @@ func (c *compiler) fail(path []string, err error) *Error {
 	if len(path) > 0 {
 		message = strings.Join(path, ".") + ": " + message
 	}
+	message = told(message)
 	return &Error{Pos: c.where, Message: message, Hint: hint(message), Err: err}
 }
 

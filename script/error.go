@@ -118,8 +118,22 @@ func newError(err error) *Error {
 			e.Pos = e.Frames[n-1].Pos
 		}
 	}
+	e.Message = told(e.Message)
 	e.Hint = hint(e.Message)
 	return e
+}
+
+// maxMessage bounds what is told of an error, in bytes: a value that a script
+// made may be quoted in it.
+const maxMessage = 8 << 10
+
+// told is a message as it is told: of a long one the begin.
+func told(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	begin := strings.ToValidUTF8(message[:maxMessage], "")
+	return fmt.Sprintf("%s... (%d bytes more)", begin, len(message)-len(begin))
 }
 
 // newErrorAmong is newError for what does not compile; names are those that it

@@ -198,7 +198,7 @@ func fault(fn starlark.Callable, err error) error {
 	if errors.As(err, &done) {
 		return err
 	}
-	return &Error{Pos: place(fn), Message: err.Error(), Err: err}
+	return &Error{Pos: place(fn), Message: told(err.Error()), Err: err}
 }
 
 // place is where a function is defined; unknown for those that are not Starlark.

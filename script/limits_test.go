@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"starproxy/script"
 )
@@ -179,4 +180,25 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%q has no expression", s)
 		}
 	})
+}
+
+// What a script quotes in its error may be long: of that the begin is told, in
+// every way in which one fails.
+func TestLongErrors(t *testing.T) {
+	t.Parallel()
+	h := newHost(script.Options{MaxSteps: 1 << 40})
+	for _, body := range []string{
+		"fail('x' * 10000000)", "fail('é' * 5000000)", "read_file('x' * 10000000)", "fault('x' * 10000000)", "{}['x' * 10000000]",
+		"return response(status = 'x' * 10000000)", "return {'x' * 10000000: 1}",
+		"json.decode('x' * 10000000)", "int('x' * 10000000)", "time.parse_duration('x' * 1000000)", "getattr(req, 'x' * 10000000)", "state.incr('x' * 10000000, 'a')",
+	} {
+		err := explode(h, 0, body)
+		if err == nil {
+			t.Errorf("%s: no error", body)
+			continue
+		}
+		if text := err.Error(); len(text) > 10<<10 || !strings.HasPrefix(text, "bomb0.star:") || !utf8.ValidString(text) {
+			t.Errorf("%s: %d bytes: %.200s", body, len(text), text)
+		}
+	}
 }

@@ -66,7 +66,7 @@ func (h *Host) Template(v any, where Position) (*Template, error) {
 		}
 	}
 	if err := c.encode(root); err != nil {
-		return nil, &Error{Pos: where, Message: err.Error(), Err: err}
+		return nil, &Error{Pos: where, Message: told(err.Error()), Err: err}
 	}
 	t.json = append(c.pieces, piece{before: string(c.pending), expr: -1})
 	return t, nil
@@ -127,7 +127,7 @@ func (t *Template) JSON(ctx context.Context, x *exchange.Exchange) ([]byte, erro
 			out, err = r.call.AppendJSON(out, results[p.expr])
 		}
 		if err != nil {
-			return nil, t.host.report(x, &Error{Message: "template result: " + err.Error(), Err: err})
+			return nil, t.host.report(x, &Error{Message: told("template result: " + err.Error()), Err: err})
 		}
 	}
 	return out, nil
