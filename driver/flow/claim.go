@@ -54,8 +54,9 @@ func sweep(dir string) {
 		return
 	}
 	for _, e := range locks {
-		base, ok := strings.CutSuffix(e.Name(), ".bin.lock")
-		if base, ok = strings.CutPrefix(base, "."); !ok || !strings.HasPrefix(base, "capture_") || !e.Type().IsRegular() {
+		base, locked := strings.CutSuffix(e.Name(), ".bin.lock")
+		base, hidden := strings.CutPrefix(base, ".")
+		if !locked || !hidden || !strings.HasPrefix(base, "capture_") || !e.Type().IsRegular() {
 			continue
 		}
 		path := filepath.Join(dir, base+".bin")
