@@ -38,6 +38,7 @@ type h1Conn struct {
 	// is uploaded beside the answer.
 	users  atomic.Int32
 	broken atomic.Bool // closed
+	spent  atomic.Bool // to be closed by its last user
 	stop   func() bool // stops watching the context
 	cut    func()      // ends what waits on the connection; made once, for each exchange needs it
 	pool   *h1Pool
@@ -63,8 +64,8 @@ func (c *h1Conn) leave(well bool) {
 	}
 	if in := c.stop(); c.broken.Load() {
 		return
-	} else if !in {
-		c.Close() // the deadline has struck
+	} else if !in || c.spent.Load() { // its deadlines are no longer those of a fresh connection
+		c.Close()
 		return
 	}
 	c.pool.put(c)

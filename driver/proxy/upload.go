@@ -123,12 +123,13 @@ func (s *serving) upload(c *h1Conn, p payload) *upload {
 		switch {
 		case up.err == nil:
 		case up.refused:
+			c.spent.Store(true)
 			c.SetReadDeadline(time.Now().Add(lastWord)) // an answer may be there already
 		default:
 			c.Close() // the server sees that the body broke off
 		}
 		p.release()
-		c.leave(up.err == nil)
+		c.leave(up.err == nil || up.refused) // the answer's reader closes a spent connection
 		close(up.done)
 	}()
 	return up
