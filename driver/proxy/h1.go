@@ -97,8 +97,11 @@ func (s *serving) roundTrip(c *h1Conn, p *payload) (*http.Response, error) {
 			return nil, err
 		}
 		c.left = math.MaxInt64
-		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
+		switch {
+		case res.StatusCode >= 200:
 			return res, nil
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return res, unoffered(s.req.Header["Upgrade"], res.Header["Upgrade"])
 		}
 		if res.StatusCode != http.StatusContinue {
 			s.informational(res.StatusCode, res.Header)

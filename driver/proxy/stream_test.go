@@ -452,6 +452,56 @@ func TestUpgradeOffers(t *testing.T) {
 	}
 }
 
+// A server that changes to a protocol which it was not offered is at fault: the
+// device must not go on with it past mocks and captures.
+func TestSwitchThatWasNotOffered(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		offer, answer string
+		status        int
+	}{
+		{"", "h2c", 502}, {"", "x-custom", 502}, {"", "", 502},
+		{"h2c", "h2c", 502}, {"TLS/1.0", "TLS/1.0", 502}, {"x-custom, h2c", "h2c", 502}, {"x-custom", "x-other", 502},
+		{"websocket, x-custom", "x-custom", 502}, {"x-custom", "x-custom, h2c", 502},
+		{"x-custom", "x-custom", 101}, {"x-custom/1", "X-Custom/1.1", 101}, {"x-a, x-b/2", "x-b", 101}, {"x-custom", "", 101},
+		{"websocket", "WebSocket", 101}, {"h2c, websocket", "websocket", 101},
+	} {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.offer, "/", c.answer, "/", secure), func(t *testing.T) {
+				t.Parallel()
+				addr := rawListener(t, secure, func(nc net.Conn, br *bufio.Reader) {
+					if _, err := http.ReadRequest(br); err != nil {
+						return
+					}
+					head := "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+					if c.answer != "" {
+						head += "Upgrade: " + c.answer + "\r\n"
+					}
+					io.WriteString(nc, head+"\r\n")
+					io.Copy(nc, br)
+				})
+				b := start(t, nil, noPanics(t))
+				nc, br := b.talk(addr, secure)
+				head := "GET / HTTP/1.1\r\nHost: a\r\n"
+				if c.offer != "" {
+					head += "Connection: Upgrade\r\nUpgrade: " + c.offer + "\r\n"
+				}
+				io.WriteString(nc, head+"\r\n")
+				res, err := http.ReadResponse(br, nil)
+				if err != nil || res.StatusCode != c.status {
+					t.Fatal(res, err)
+				}
+				if c.status == 101 {
+					return
+				}
+				if text, _ := io.ReadAll(res.Body); !strings.Contains(string(text), "the server's answer is malformed: 101 Switching Protocols") {
+					t.Errorf("%q", text)
+				}
+			})
+		}
+	}
+}
+
 // A device that is silent first and then speaks TLS has its stream connected
 // with TLS, although the server was connected without in the meantime.
 func TestLateStreamInsideTLS(t *testing.T) {

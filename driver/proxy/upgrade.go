@@ -3,6 +3,8 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -36,6 +38,36 @@ func offered(upgrade []string) string {
 		}
 	}
 	return strings.Join(list, ", ")
+}
+
+// unoffered returns why a 101 of the real server must not reach the device: a
+// server may only change to what it was offered (RFC 9110 sections 7.8 and
+// 15.2.2), else a device whose offer of h2c was left out would go on with it,
+// past mocks and captures. A 101 that names no protocol answers any offer.
+func unoffered(asked, chosen []string) error {
+	offer := offered(asked)
+	if offer == "" {
+		return errors.New("101 Switching Protocols, which nobody asked for")
+	}
+	for _, line := range chosen {
+		for token := range strings.SplitSeq(line, ",") {
+			if token = strings.TrimSpace(token); token != "" && !names(offer, token) {
+				return fmt.Errorf("101 Switching Protocols to %q, want %q as it was offered", token, offer)
+			}
+		}
+	}
+	return nil
+}
+
+// names reports whether a list of protocols names that one, in any version.
+func names(list, protocol string) bool {
+	protocol, _, _ = strings.Cut(protocol, "/")
+	for token := range strings.SplitSeq(list, ",") {
+		if name, _, _ := strings.Cut(strings.TrimSpace(token), "/"); strings.EqualFold(name, protocol) {
+			return true
+		}
+	}
+	return false
 }
 
 // socket is the body of a 101 from the real server: from here on bytes go both
