@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -116,8 +117,9 @@ func (c *h2Client) roundTrip(ctx context.Context, key h1Key, out *http.Request) 
 	return c.plain.RoundTrip(out)
 }
 
-// forwardH2 asks a real server over HTTP/2. It returns errOnlyH1, with the
-// body of the request untouched, when the server does not speak that.
+// forwardH2 asks a real server over HTTP/2. It returns errOnlyH1, with nobody
+// reading the body of the request, when the server does not speak that or wants
+// this request over HTTP/1.1.
 func (s *serving) forwardH2(ctx context.Context, key h1Key) (*exchange.Response, error) {
 	out, err := s.h2Request(ctx, key)
 	if err != nil {
@@ -142,10 +144,21 @@ func (s *serving) forwardH2(ctx context.Context, key h1Key) (*exchange.Response,
 		if !again {
 			t.end()
 			s.takeBack()
+			if wantsH1(err) {
+				err = cmp.Or(s.stopPump(ctx), errOnlyH1)
+			}
 			return nil, err
 		}
 		out.Body = body
 	}
+}
+
+// wantsH1 reports whether a server refused a request with HTTP_1_1_REQUIRED (RFC
+// 9113 section 7), as IIS does where NTLM or a client certificate is needed. It
+// did not process the request. net/http's error for GOAWAY can't be named, so
+// the text is looked at.
+func wantsH1(err error) bool {
+	return strings.Contains(err.Error(), http2.ErrCodeHTTP11Required.String())
 }
 
 // repeat returns the body of a request once more, if that can be done.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -256,6 +257,83 @@ func TestRefusedStreamIsSentAgain(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A server that wants a request over HTTP/1.1 (RFC 9113 section 7) gets it so,
+// with its body, and other requests over HTTP/2 still.
+func TestServerThatWantsHTTP1(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, method string
+		size         int
+		length       bool
+	}{
+		{"no body", "GET", 0, false}, {"bytes", "POST", 5, true}, {"stream", "POST", 5, false}, {"long stream", "POST", 50_000, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				b, err := io.ReadAll(r.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				fmt.Fprintf(w, "%s %s %d", r.Proto, r.Method, len(b))
+			}))
+			h2 := h2Handler{func(f *framed) {
+				for {
+					fr, err := f.fr.ReadFrame()
+					if err != nil {
+						return
+					}
+					switch fr := fr.(type) {
+					case *http2.SettingsFrame:
+						if !fr.IsAck() {
+							f.fr.WriteSettingsAck()
+						}
+					case *http2.MetaHeadersFrame, *http2.DataFrame:
+						if c.size == 0 || fr.Header().Type == http2.FrameData {
+							f.fr.WriteRSTStream(fr.Header().StreamID, http2.ErrCodeHTTP11Required)
+						}
+					}
+				}
+			}}
+			srv.TLS = &tls.Config{NextProtos: []string{"h2", "http/1.1"}}
+			srv.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": func(_ *http.Server, nc *tls.Conn, _ http.Handler) { h2.serve(t, nc) }}
+			srv.StartTLS()
+			t.Cleanup(srv.Close)
+			addr := srv.Listener.Addr().String()
+			b := start(t, nil, noPanics(t))
+			d := b.device(addr, "a.test")
+			for i := range uint32(2) {
+				id := 2*i + 1
+				fields := []string{":method", c.method, ":path", "/", ":authority", "a.test", ":scheme", "https"}
+				if c.length {
+					fields = append(fields, "content-length", fmt.Sprint(c.size))
+				}
+				d.headers(id, c.size == 0, fields...)
+				for left := c.size; left > 0; left -= min(left, 10_000) {
+					d.fr.WriteData(id, left <= 10_000, make([]byte, min(left, 10_000)))
+				}
+				want := fmt.Sprintf("HTTP/1.1 %s %d", c.method, c.size)
+				if got := strings.Join(d.stream(), " "); !strings.Contains(got, ":status=200") || !strings.Contains(got, want) {
+					t.Errorf("%q, want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+// h2Handler serves the frames of a connection that agreed on HTTP/2.
+type h2Handler struct{ f func(*framed) }
+
+func (h h2Handler) serve(t testing.TB, c net.Conn) {
+	preface := make([]byte, len(http2.ClientPreface))
+	if _, err := io.ReadFull(c, preface); err != nil {
+		return
+	}
+	o := newFramed(t, c)
+	o.fr.WriteSettings()
+	h.f(o)
 }
 
 // A connection that carried NTLM or Negotiate is used for no other device.

@@ -52,6 +52,26 @@ type pump struct {
 	spent bool
 }
 
+// stopPump ends an upload over HTTP/2 so that the body can be claimed again.
+func (s *serving) stopPump(ctx context.Context) error {
+	up := s.up
+	if up == nil {
+		return nil
+	}
+	s.up = nil
+	close(up.stop)
+	var err error
+	select {
+	case <-up.done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		s.r.Body.Close() // ends a Read that waits for the device
+		<-up.done
+	}
+	up.pump.free()
+	return err
+}
+
 type piece struct {
 	b   []byte
 	err error
