@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"starproxy/builtins/exchange"
 )
 
@@ -52,7 +54,7 @@ func parseKey(key string) (Match, error) {
 		target = words[0]
 	case len(words) == 2:
 		method := strings.ToUpper(words[0])
-		if !isToken(method) {
+		if !httpguts.ValidHeaderFieldName(method) {
 			return Match{}, fmt.Errorf("%q is not a method; %s", words[0], keyForms)
 		}
 		if method != "*" {
@@ -143,15 +145,4 @@ func (m *Match) parseServer(scheme, rest string) (string, error) {
 		m.Port = int(n)
 	}
 	return target, nil
-}
-
-// isToken tells whether s can be a method (RFC 9110 section 5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return false
-		}
-	}
-	return s != ""
 }

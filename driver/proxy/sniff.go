@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // spoken is the protocol that the first bytes of a tunnel, or of what is
@@ -43,7 +45,7 @@ func firstLine(b []byte) spoken {
 	b = bytes.TrimLeft(b, "\r\n")
 	line, _, whole := bytes.Cut(b, []byte{'\n'})
 	n := 0
-	for n < len(line) && isToken(line[n]) {
+	for n < len(line) && httpguts.IsTokenRune(rune(line[n])) {
 		n++
 	}
 	if n == len(line) && !whole {
@@ -83,11 +85,6 @@ func firstRecord(b []byte) spoken {
 		return spokenTLS
 	}
 	return undecided
-}
-
-// isToken tells the bytes of a method (RFC 9110 section 5.6.2).
-func isToken(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
 // isVersion tells the last word of a request line.

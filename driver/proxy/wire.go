@@ -69,10 +69,10 @@ func checkRequest(q *exchange.Request) error {
 }
 
 // checkStart checks the parts of the request line and the Host field: the
-// method is a token (RFC 9110 section 9.1), the target has no blank and no
-// control character (RFC 9112 section 3.2).
+// method is a token (RFC 9110 section 9.1), as the name of a field is; the
+// target has no blank and no control character (RFC 9112 section 3.2).
 func checkStart(method, target, authority string) error {
-	if !token(method) {
+	if !httpguts.ValidHeaderFieldName(method) {
 		return fmt.Errorf("method: got %q, want a token", method)
 	}
 	if target == "" {
@@ -92,7 +92,7 @@ func checkStart(method, target, authority string) error {
 // checkFields checks names and values of a header (RFC 9110 sections 5.1 and 5.5).
 func checkFields(h http.Header) error {
 	for name, values := range h {
-		if !token(name) {
+		if !httpguts.ValidHeaderFieldName(name) {
 			return fmt.Errorf("header name: got %q, want a token", name)
 		}
 		for _, v := range values {
@@ -123,16 +123,6 @@ func (s *serving) writable(res *exchange.Response) (*exchange.Response, error) {
 		}
 	}
 	return res, nil
-}
-
-// token reports whether s is one (RFC 9110 section 5.6.2).
-func token(s string) bool {
-	for i := range len(s) {
-		if !isToken(s[i]) {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // lineSafe reports whether a value stays within its line.
