@@ -90,32 +90,8 @@ func (s *serving) read() string {
 	if s.cl.tls {
 		q.Scheme = "https"
 	}
-	if u := r.URL; u.Scheme != "" { // absolute form, which some clients send inside a tunnel too (RFC 9112 section 3.2.2)
-		if why := absolute(u); why != "" {
-			return why
-		}
-		if s.cl.target == "" {
-			q.Scheme = u.Scheme
-		}
-		q.Target, q.Authority = originForm(r.RequestURI), asciiAuthority(r.Host)
-	}
-	if s.cl.target != "" {
-		// The Host header names the server, the CONNECT its port and address.
-		q.Host, _ = splitHostPort(r.Host, s.cl.port)
-		if q.Port = s.cl.port; q.Host == "" {
-			q.Host = s.cl.host
-		}
-		if q.Host != s.cl.host {
-			q.DialAddr = s.cl.target
-		}
-	} else {
-		var err error
-		if r.Host == "" {
-			return "request has no host header, destination unknown"
-		}
-		if q.Host, q.Port, err = parseAuthority(r.Host, exchange.DefaultPort(q.Scheme)); err != nil {
-			return err.Error()
-		}
+	if why := s.destination(); why != "" {
+		return why
 	}
 	if r.ProtoMajor == 2 {
 		if why := s.malformed(); why != "" {
@@ -137,6 +113,44 @@ func (s *serving) read() string {
 			s.incoming = exchange.NewIncoming(r.Body, nil)
 		}
 		q.Body = s.incoming
+	}
+	return ""
+}
+
+// destination sets where the request goes. It returns why that can't be; "" when
+// it can.
+func (s *serving) destination() string {
+	r, q := s.r, &s.req
+	tunneled := s.cl.target != ""
+	whole := r.URL.Scheme != "" // absolute form, which some clients send inside a tunnel too (RFC 9112 section 3.2.2)
+	if whole {
+		if why := absolute(r.URL); why != "" {
+			return why
+		}
+		if !tunneled {
+			q.Scheme = r.URL.Scheme
+		}
+		q.Target, q.Authority = originForm(r.RequestURI), asciiAuthority(r.Host)
+	}
+	var err error
+	switch {
+	case tunneled && !whole:
+		q.Host, _ = splitHostPort(r.Host, s.cl.port)
+	case r.Host == "":
+		return "request has no host header, destination unknown"
+	default:
+		if q.Host, q.Port, err = parseAuthority(r.Host, exchange.DefaultPort(q.Scheme)); err != nil {
+			return err.Error()
+		}
+	}
+	if tunneled {
+		// The Host header names the server, the CONNECT its port and address.
+		if q.Port = s.cl.port; q.Host == "" {
+			q.Host = s.cl.host
+		}
+		if q.Host != s.cl.host {
+			q.DialAddr = s.cl.target
+		}
 	}
 	return ""
 }
@@ -234,16 +248,14 @@ func (p *Proxy) journal(e *capture.Entry) {
 	p.cfg.Journal.Add(e)
 }
 
-// absolute tells why a target in absolute form can't be served, "" when it can.
+// absolute tells what is missing for a target in absolute form to be served, ""
+// for nothing.
 func absolute(u *url.URL) string {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Sprintf("target: scheme: got %s, want http or https", exchange.Clip(u.Scheme))
 	case u.Host == "":
 		return "target: host: got none, want http://host/path"
-	}
-	if _, _, err := parseAuthority(u.Host, exchange.DefaultPort(u.Scheme)); err != nil {
-		return err.Error()
 	}
 	return ""
 }
