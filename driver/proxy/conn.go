@@ -66,16 +66,12 @@ func (c *conn) meant() (string, int) {
 	if c.target != "" {
 		return splitHostPort(c.target, 443)
 	}
-	own := c.tcp.LocalAddr().(*net.TCPAddr).AddrPort()
-	return own.Addr().Unmap().WithZone("").String(), int(own.Port())
+	own := plainAddr(c.tcp.LocalAddr().(*net.TCPAddr).AddrPort())
+	return own.Addr().String(), int(own.Port())
 }
 
 func (c *conn) Read(b []byte) (int, error) {
-	if len(c.pre) > 0 {
-		n := copy(b, c.pre)
-		if c.pre = c.pre[n:]; len(c.pre) == 0 {
-			c.pre = nil
-		}
+	if n := takeRead(&c.pre, b); n > 0 {
 		c.note.add(b[:n])
 		return n, nil
 	}
@@ -86,6 +82,15 @@ func (c *conn) Read(b []byte) (int, error) {
 		c.heard = append(c.heard, b[:n]...)
 	}
 	return n, err
+}
+
+// takeRead moves bytes that were read already from pre to b, as many as fit.
+func takeRead(pre *[]byte, b []byte) int {
+	n := copy(b, *pre)
+	if *pre = (*pre)[n:]; len(*pre) == 0 {
+		*pre = nil
+	}
+	return n
 }
 
 // Write sends bytes, in our part of a handshake in records as short as the
@@ -142,12 +147,7 @@ func isFile(r io.Reader) bool {
 }
 
 // CloseWrite tells the device that nothing more will come.
-func (c *conn) CloseWrite() error {
-	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return h.CloseWrite()
-	}
-	return c.Close()
-}
+func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
 
 func (c *conn) Close() error {
 	return c.end(func() error {

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"crypto/tls"
 	"net/http"
 	"time"
 )
@@ -24,9 +22,9 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
 		p.refuse(w, cl, r, err.Error())
 		return
 	}
-	carrier, ok := cl.socket.(*conn)
+	carrier := cl.base()
 	switch {
-	case !ok:
+	case carrier == nil:
 		p.refuse(w, cl, r, "this connection can't become a tunnel")
 		return
 	case carrier.depth >= maxDepth:
@@ -63,14 +61,8 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
 // secure does the TLS handshake with a device that speaks TLS to the proxy port
 // itself (an "HTTPS proxy"); what is inside is served as on a plain connection.
 func (p *Proxy) secure(outer *conn) {
-	start := time.Now()
-	outer.heard, outer.hearing, outer.plain = outer.pre, true, true
-	t := tls.Server(outer, p.tls)
-	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
-	defer cancel()
-	err := t.HandshakeContext(ctx)
+	t, err := outer.handshake(outer.pre)
 	if err != nil {
-		p.handshakeFailed(outer, start, t.ConnectionState().ServerName, err)
 		outer.Close()
 		return
 	}

@@ -117,6 +117,5 @@ func (c *sender) counted() *conn {
 	if !c.breaks {
 		return nil
 	}
-	nc, _ := c.s.cl.socket.(*conn)
-	return nc
+	return c.s.cl.base()
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -120,7 +119,7 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 	} else {
 		w.WriteString(" HTTP/1.1\r\nHost: ")
 	}
-	w.WriteString(cmp.Or(q.Authority, ownAuthority(q)))
+	w.WriteString(authorityOf(q))
 	w.WriteString("\r\n")
 	var buf [24]string
 	for _, k := range inOrder(q, buf[:0]) {
@@ -155,11 +154,11 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 	w.WriteString("\r\n")
 }
 
-// ownAuthority is what the Host field says for a device that sent none, as with
-// HTTP/1.0: the server that it meant.
-func ownAuthority(q *exchange.Request) string {
+// authorityOf is what the Host field says: for a device that sent none, as with
+// HTTP/1.0, the server that it meant.
+func authorityOf(q *exchange.Request) string {
 	if q.Authority != "" {
-		return ""
+		return q.Authority
 	}
 	url := q.URL()
 	return url[len(q.Scheme)+len("://") : len(url)-len(q.Target)]

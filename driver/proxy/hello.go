@@ -19,6 +19,22 @@ var httpProtocols = []string{"h2", "http/1.1", "http/1.0"}
 
 func isHTTP(proto string) bool { return slices.Contains(httpProtocols, proto) }
 
+// handshake does the TLS handshake with the device, of which first is what was
+// read already. A handshake that fails leaves an entry, and c open.
+func (c *conn) handshake(first []byte) (*tls.Conn, error) {
+	c.pre, c.heard, c.hearing, c.plain = first, first, true, true
+	start := time.Now()
+	t := tls.Server(c, c.p.tls)
+	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.p.handshakeFailed(c, start, t.ConnectionState().ServerName, err)
+		return nil, err
+	}
+	c.heard, c.hearing = nil, false
+	return t, nil
+}
+
 // deviceTLS makes the configuration for handshakes with devices. The one that a
 // handshake is done with depends on its ClientHello; this one keeps the keys
 // of session tickets for all.

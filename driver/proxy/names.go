@@ -163,12 +163,7 @@ func (c *clearConn) Write(b []byte) (n int, err error) {
 }
 
 func (c *clearConn) Read(b []byte) (n int, err error) {
-	if len(c.pre) > 0 {
-		n = copy(b, c.pre)
-		if c.pre = c.pre[n:]; len(c.pre) == 0 {
-			c.pre = nil
-		}
-	} else {
+	if n = takeRead(&c.pre, b); n == 0 {
 		n, err = c.Conn.Read(b)
 	}
 	c.note.add(b[:n])

@@ -33,12 +33,6 @@ func (s *serving) claim(c *h1Conn, res *http.Response) {
 	}
 }
 
-// base is the connection that the device made, or the tunnel in it.
-func (cl *client) base() *conn {
-	c, _ := cl.socket.(*conn)
-	return c
-}
-
 // authenticates reports whether one of the named headers uses a scheme that
 // authenticates connections.
 func authenticates(h http.Header, names ...string) bool {

@@ -60,7 +60,7 @@ func TestHTTP10GoesOn(t *testing.T) {
 	}
 	// The scheme's own port is not written.
 	q := &exchange.Request{Scheme: "https", Host: "::1", Port: 443, Target: "/a://b"}
-	if got := ownAuthority(q); got != "[::1]" {
+	if got := authorityOf(q); got != "[::1]" {
 		t.Errorf("the Host field is %q", got)
 	}
 }

@@ -284,11 +284,7 @@ func (s *stream) copy(dst, src net.Conn, fromClient bool) error {
 		src.Close()
 		return s.fault(err, fromClient)
 	}
-	if h, ok := dst.(interface{ CloseWrite() error }); ok {
-		h.CloseWrite()
-	} else {
-		dst.Close()
-	}
+	closeWrite(dst)
 	return nil
 }
 

@@ -276,14 +276,15 @@ func (c *sender) Break(last []byte, reset bool) error {
 	if len(last) > 0 {
 		cl.conn.Write(last)
 	}
+	base := cl.base()
 	if !reset {
-		if nc, ok := cl.socket.(*conn); ok {
-			nc.flow.linger.Store(true)
+		if base != nil {
+			base.flow.linger.Store(true)
 		}
 		return cl.conn.Close()
 	}
-	if c, ok := cl.socket.(*conn); ok {
-		return c.reset() // a TLS goodbye would come before the reset
+	if base != nil {
+		return base.reset() // a TLS goodbye would come before the reset
 	}
 	return cl.socket.Close()
 }
@@ -373,12 +374,7 @@ func (c *sender) move(b *h1Body) error {
 	n, err := c.w.(io.ReaderFrom).ReadFrom(m)
 	c.left -= n
 	if err == nil {
-		var one [1]byte
-		if _, err = io.ReadFull(b.c.br, one[:]); err == nil {
-			_, err = c.Write(one[:])
-		} else {
-			err = noEOF(err)
-		}
+		err = c.lastByte(b.c.br)
 	}
 	b.release(err == nil)
 	if err != nil {

@@ -38,6 +38,12 @@ type client struct {
 	socket net.Conn // without
 }
 
+// base is the connection that the device made, or the tunnel in it.
+func (cl *client) base() *conn {
+	c, _ := cl.socket.(*conn)
+	return c
+}
+
 type clientKey struct{}
 
 // withClient is the server's ConnContext.
@@ -263,19 +269,12 @@ func (t *tunnel) intercept() {
 		t.server.Close()
 		t.server = nil
 	}
-	c.pre, c.heard, c.hearing, c.plain, t.first = t.first, t.first, true, true, nil
-	start := time.Now()
-	inner := tls.Server(c, t.p.tls)
-	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
-	defer cancel()
-	err := inner.HandshakeContext(ctx)
-	t.server = c.early // what the handshake connected to
+	inner, err := c.handshake(t.first)
+	t.first, t.server = nil, c.early // what the handshake connected to
 	if err != nil {
-		t.p.handshakeFailed(c, start, inner.ConnectionState().ServerName, err)
 		t.close()
 		return
 	}
-	c.heard, c.hearing = nil, false
 	t.tls, t.device = inner, &clearConn{Conn: inner, limit: c.limit}
 	if inner.ConnectionState().NegotiatedProtocol == "h2" {
 		t.p.handed.push(inner)
@@ -311,13 +310,13 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)", exchange.Clip(sni))
 	}
 	host, port := c.meant()
-	p.log.Warn("TLS handshake failed", slog.String("client", peerOf(c).Addr.String()), slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
+	client := peerOf(c).Addr
+	p.log.Warn("TLS handshake failed", slog.String("client", client.String()), slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
 	if p.cfg.Journal == nil {
 		return
 	}
-	addr, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	p.journal(&capture.Entry{
-		Kind: capture.TLSError, Start: start, Duration: time.Since(start), Client: addr,
+		Kind: capture.TLSError, Start: start, Duration: time.Since(start), Client: client,
 		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: c.target, SNI: sni, Error: text,
 	})
 }

@@ -105,7 +105,7 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 	if err := rw.Flush(); err != nil {
 		return err
 	}
-	if c, ok := b.s.cl.socket.(*conn); ok {
+	if c := b.s.cl.base(); c != nil {
 		c.tie(b.server.Conn)
 	}
 	stop := context.AfterFunc(ctx, func() { // the proxy is being closed

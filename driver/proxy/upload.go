@@ -323,9 +323,7 @@ func (s *serving) sayEnd() {
 	}
 	c.abort = true
 	if !s.r.ProtoAtLeast(1, 1) {
-		if h, ok := s.cl.conn.(interface{ CloseWrite() error }); ok {
-			h.CloseWrite()
-		}
+		closeWrite(s.cl.conn)
 		return
 	}
 	w := bufio.NewWriter(s.cl.conn)
