@@ -78,18 +78,13 @@ func (m *memory) setBrink() { m.brink.Store(max(m.base+m.limit, m.live/4*5)) }
 // collect collects the garbage and looks what is left. Of several that ask for
 // it at the same time, one does.
 func (m *memory) collect() {
-	m.mu.Lock()
-	seen := m.cycle
-	m.mu.Unlock()
+	_, seen := liveHeap()
 	m.collecting.Lock()
 	defer m.collecting.Unlock()
-	m.mu.Lock()
-	done := m.cycle != seen
-	m.mu.Unlock()
-	if !done {
+	if _, now := liveHeap(); now == seen {
 		runtime.GC() // it sweeps, too
-		m.look()
 	}
+	m.look()
 }
 
 // reserve claims bytes of what is left.
