@@ -30,6 +30,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"starproxy/builtins/disk"
+	"starproxy/driver/frames"
 	"starproxy/driver/pb"
 )
 
@@ -56,7 +57,7 @@ type Client struct {
 	motd     string
 
 	mu     sync.Mutex
-	conns  map[*conn]struct{} // byte streams, until nothing of them is left
+	conns  map[*frames.Conn]struct{} // byte streams, until nothing of them is left
 	closed bool
 }
 
@@ -91,7 +92,7 @@ func Dial(ctx context.Context, host string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("exporter address %q: %w", host, err)
 	}
-	c := &Client{conn: channel, exporter: pb.NewExporterServiceClient(channel), router: pb.NewRouterServiceClient(channel), host: host, conns: map[*conn]struct{}{}}
+	c := &Client{conn: channel, exporter: pb.NewExporterServiceClient(channel), router: pb.NewRouterServiceClient(channel), host: host, conns: map[*frames.Conn]struct{}{}}
 	report, err := c.exporter.GetReport(ctx, &emptypb.Empty{})
 	if err == nil {
 		c.labels, c.motd = report.GetLabels(), report.GetMotd()
@@ -188,23 +189,26 @@ func (c *Client) Close() error {
 		s.Close()
 	}
 	for _, s := range open {
-		<-s.gone
+		s.Wait()
 	}
 	return c.conn.Close()
 }
 
-// keep remembers a byte stream for Close.
-func (c *Client) keep(s *conn) error {
+// keep remembers a byte stream for Close, until it is gone.
+func (c *Client) keep(open func(gone func()) *frames.Conn) (net.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var conn *frames.Conn
+	conn = open(func() { c.drop(conn) })
 	if c.closed {
-		return net.ErrClosed
+		conn.Close()
+		return nil, net.ErrClosed
 	}
-	c.conns[s] = struct{}{}
-	return nil
+	c.conns[conn] = struct{}{}
+	return conn, nil
 }
 
-func (c *Client) drop(s *conn) {
+func (c *Client) drop(s *frames.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.conns, s)

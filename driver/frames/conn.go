@@ -1,17 +1,18 @@
-package client
+// Package frames carries a byte stream inside RouterService.Stream of the
+// Jumpstarter protocol, as the side that opened the call: a client that talks
+// to a driver, an exporter that serves a tunnel of its router.
+//
+// A Conn may be read and written by any number of goroutines.
+package frames
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	"starproxy/driver/pb"
 )
@@ -23,48 +24,32 @@ const (
 	lingering = time.Second
 )
 
-// Connect opens a byte stream to what the driver's method (connect_web, …)
-// dials. The connection has halves: CloseWrite ends the outgoing one. It has no
-// deadlines. It breaks when ctx ends.
-func (n *Node) Connect(ctx context.Context, method string) (net.Conn, error) {
-	request, err := json.Marshal(map[string]string{"kind": "driver", "uuid": n.UUID, "method": method})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, "request", string(request)))
-	stream, err := n.client.router.Stream(ctx)
-	if err != nil {
-		cancel()
-		return nil, n.client.errorOf(method, err)
-	}
-	// Headers mean that the stream is open; a refusal comes without.
-	header, err := stream.Header()
-	if err == nil && header == nil {
-		_, err = stream.Recv()
-	}
-	if err != nil {
-		cancel()
-		return nil, n.client.errorOf(method, err)
-	}
-	c := &conn{
-		stream: stream, cancel: cancel, client: n.client, method: method,
-		frames: make(chan []byte), ended: make(chan struct{}), over: make(chan struct{}),
-		closed: make(chan struct{}), gone: make(chan struct{}),
-	}
-	if err := n.client.keep(c); err != nil {
-		cancel()
-		return nil, err
-	}
-	go c.receive()
-	return c, nil
+// Call is an open call of RouterService.Stream.
+type Call interface {
+	Send(*pb.StreamRequest) error
+	Recv() (*pb.StreamResponse, error)
+	CloseSend() error
 }
 
-// conn is a byte stream inside RouterService.Stream.
-type conn struct {
-	stream grpc.BidiStreamingClient[pb.StreamRequest, pb.StreamResponse]
-	cancel context.CancelFunc
-	client *Client
-	method string
+// Options are what New needs beside the call.
+type Options struct {
+	// Cancel ends the context of the call.
+	Cancel context.CancelFunc
+	// Local and Remote are the names of the two ends.
+	Local, Remote string
+	// Error makes the error of the call readable; nil leaves it as it is.
+	Error func(error) error
+	// Gone is called once when nothing of the connection is left; nil for
+	// nothing.
+	Gone func()
+}
+
+// Conn is a byte stream inside a call. It has halves: CloseWrite ends the
+// outgoing one. It has no deadlines. It breaks when the context of the call
+// ends.
+type Conn struct {
+	call    Call
+	options Options
 
 	frames  chan []byte   // from receive to Read
 	ended   chan struct{} // closed when no more bytes come
@@ -82,11 +67,25 @@ type conn struct {
 	gone    chan struct{} // closed when nothing of the conn is left
 }
 
+// New makes a connection of a call.
+func New(call Call, o Options) *Conn {
+	if o.Error == nil {
+		o.Error = func(err error) error { return err }
+	}
+	c := &Conn{
+		call: call, options: o,
+		frames: make(chan []byte), ended: make(chan struct{}), over: make(chan struct{}),
+		closed: make(chan struct{}), gone: make(chan struct{}),
+	}
+	go c.receive()
+	return c
+}
+
 // receive takes frames until the call is over; once the conn is closed they
 // are dropped.
-func (c *conn) receive() {
+func (c *Conn) receive() {
 	defer close(c.over)
-	defer c.cancel()
+	defer c.options.Cancel()
 	done := false
 	end := func(err error) {
 		if !done {
@@ -96,10 +95,10 @@ func (c *conn) receive() {
 		}
 	}
 	for {
-		frame, err := c.stream.Recv()
+		frame, err := c.call.Recv()
 		if err != nil {
-			if err = c.client.endOf(c.method, err); err == nil {
-				err = io.EOF
+			if !errors.Is(err, io.EOF) {
+				err = c.options.Error(err)
 			}
 			end(err)
 			return
@@ -120,7 +119,7 @@ func (c *conn) receive() {
 }
 
 // Read returns io.EOF when the other side has ended its half.
-func (c *conn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	select {
@@ -146,7 +145,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // Write sends p in frames.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	written := 0
@@ -160,7 +159,7 @@ func (c *conn) Write(p []byte) (int, error) {
 			return written, net.ErrClosed
 		}
 		piece := p[written:min(len(p), written+frameBytes)]
-		if err := c.stream.Send(&pb.StreamRequest{Payload: piece}); err != nil {
+		if err := c.call.Send(&pb.StreamRequest{Payload: piece}); err != nil {
 			return written, c.writeError(err)
 		}
 		written += len(piece)
@@ -169,9 +168,9 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 // writeError is why sending failed: gRPC says only EOF, the reason is with the receiver.
-func (c *conn) writeError(err error) error {
+func (c *Conn) writeError(err error) error {
 	if !errors.Is(err, io.EOF) {
-		return c.client.errorOf(c.method, err)
+		return c.options.Error(err)
 	}
 	select {
 	case <-c.ended:
@@ -184,22 +183,22 @@ func (c *conn) writeError(err error) error {
 }
 
 // CloseWrite tells the other side that no more bytes come; Read goes on.
-func (c *conn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.finished {
 		return nil
 	}
 	c.finished = true
-	if err := c.stream.Send(&pb.StreamRequest{FrameType: pb.FrameType_FRAME_TYPE_GOAWAY}); err != nil {
+	if err := c.call.Send(&pb.StreamRequest{FrameType: pb.FrameType_FRAME_TYPE_GOAWAY}); err != nil {
 		return c.writeError(err)
 	}
-	return c.stream.CloseSend()
+	return c.call.CloseSend()
 }
 
 // Close ends both halves and returns at once; what was written is still
 // delivered, for a moment.
-func (c *conn) Close() error {
+func (c *Conn) Close() error {
 	c.closing.Do(func() {
 		close(c.closed)
 		go c.depart()
@@ -210,11 +209,15 @@ func (c *conn) Close() error {
 // depart ends the call after the other side had its chance to take what was
 // written: to cancel at once would throw away what is still queued. Our
 // exporters end the call then; a Python one says GOAWAY and never ends it.
-func (c *conn) depart() {
-	defer c.client.drop(c)
-	defer close(c.gone)
-	defer c.cancel()
-	timer := time.AfterFunc(lingering, c.cancel)
+func (c *Conn) depart() {
+	defer func() {
+		close(c.gone)
+		if c.options.Gone != nil {
+			c.options.Gone()
+		}
+	}()
+	defer c.options.Cancel()
+	timer := time.AfterFunc(lingering, c.options.Cancel)
 	defer timer.Stop()
 	c.CloseWrite() // the call may be broken already
 	select {
@@ -227,19 +230,22 @@ func (c *conn) depart() {
 	}
 }
 
-// LocalAddr and RemoteAddr name the method and the exporter.
-func (c *conn) LocalAddr() net.Addr  { return addr(c.method) }
-func (c *conn) RemoteAddr() net.Addr { return addr(c.client.host) }
+// Wait returns when nothing of a closed connection is left.
+func (c *Conn) Wait() { <-c.gone }
+
+// LocalAddr and RemoteAddr are names, not addresses.
+func (c *Conn) LocalAddr() net.Addr  { return addr(c.options.Local) }
+func (c *Conn) RemoteAddr() net.Addr { return addr(c.options.Remote) }
 
 // Deadlines are not supported; they would end the stream.
-func (c *conn) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
-func (c *conn) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
-func (c *conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
+func (c *Conn) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
+func (c *Conn) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
+func (c *Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// addr is one end of a conn.
+// addr is one end of a Conn.
 type addr string
 
 func (addr) Network() string  { return "jumpstarter" }
 func (a addr) String() string { return string(a) }
 
-var _ net.Conn = (*conn)(nil)
+var _ net.Conn = (*Conn)(nil)
