@@ -24,6 +24,7 @@ import (
 type Driver struct {
 	cfg     Config
 	log     *slog.Logger
+	lease   *Lease // nil for none
 	methods []method
 	byName  map[string]*method
 
@@ -52,6 +53,16 @@ type Options struct {
 	// Shared is what the drivers of one process know of each other; nil means
 	// that there is no other.
 	Shared *Shared
+	// Lease is the lease during which the driver is used; nil for none.
+	Lease *Lease
+}
+
+// Lease tells for whom an exporter serves.
+type Lease struct {
+	// Name is that of the lease at the controller.
+	Name string `json:"name"`
+	// Client is the name of the client that holds it.
+	Client string `json:"client"`
 }
 
 // New makes the driver of a proxy, which is not started. It opens the
@@ -62,7 +73,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 	if err := cfg.resolve(); err != nil {
 		return nil, err
 	}
-	d := &Driver{cfg: cfg, log: o.Log, state: state.New(), port: cfg.Listen.Port}
+	d := &Driver{cfg: cfg, log: o.Log, lease: o.Lease, state: state.New(), port: cfg.Listen.Port}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

@@ -179,6 +179,8 @@ type statusReport struct {
 	// CAProblem says why devices may refuse our certificates: the CA has
 	// expired, is not valid yet, or can't be read.
 	CAProblem *string `json:"ca_problem"`
+	// Lease tells for whom the exporter serves; null without a controller.
+	Lease *Lease `json:"lease"`
 	// Captures tells how much the journal holds and has dropped.
 	Captures any `json:"captures"`
 }
@@ -191,7 +193,7 @@ type replayReport struct {
 }
 
 func (d *Driver) status(context.Context) (string, error) {
-	s := statusReport{Mode: modeStopped, MockCount: d.mocks.table.Len(), Unmatched: string(d.cfg.Unmatched), Captures: d.journal.Stats()}
+	s := statusReport{Mode: modeStopped, MockCount: d.mocks.table.Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Captures: d.journal.Stats()}
 	if r := d.run.Load(); r != nil {
 		pid := os.Getpid()
 		s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 
 	"starproxy/driver"
+	"starproxy/driver/client"
 	"starproxy/driver/exporter"
 )
 
@@ -17,16 +19,21 @@ type exporterFlags struct {
 	LogLevel       string `name:"log-level" enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL" help:"Least severity that is logged on standard error: debug, info, warn, error (default ${default})."`
 }
 
-// bench is an exporter of this process.
+// bench is a session of this process. Its proxies are called as any client
+// calls them, over its socket.
 type bench struct {
-	*exporter.Exporter
+	*exporter.Session
 	config *exporter.Config
 	// builtIn says that no configuration was given.
 	builtIn bool
 	log     logHandler
+
+	// What serve sets.
+	socket string
+	client *client.Client
 }
 
-// open makes the exporter that the flags ask for; nothing is served yet. Each
+// open makes the session that the flags ask for; nothing is served yet. Each
 // edit sees the proxies of the configuration before it is used.
 func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error) (*bench, error) {
 	b := &bench{}
@@ -45,7 +52,7 @@ func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error)
 		}
 	}
 	b.log = newLogHandler(sys.Stderr, logLevel(f.LogLevel))
-	b.Exporter, err = exporter.New(b.config, exporter.Options{Log: slog.New(b.log)})
+	b.Session, err = exporter.Open(b.config, exporter.Options{Log: slog.New(b.log)})
 	return b, err
 }
 
@@ -86,15 +93,39 @@ func (b *bench) start(ctx context.Context, mode string, webUI bool, replayFile s
 	b.log.quiet.Store(true)
 	defer b.log.quiet.Store(false)
 	for _, path := range b.Proxies() {
-		if _, err := b.proxy(path).text(ctx, []string{"Started in"}, "start", mode, webUI, replayFile, 0); err != nil {
+		p, err := b.proxy(path)
+		if err == nil {
+			_, err = p.text(ctx, []string{"Started in"}, "start", mode, webUI, replayFile, 0)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
 }
 
-// proxy is the proxy at path, called without a connection.
-func (b *bench) proxy(path string) proxy { return proxy{local{b.Driver(path)}} }
+// serve serves the session on a unix socket, see ServeUnix, and connects to it.
+func (b *bench) serve(ctx context.Context, path string) (err error) {
+	if b.socket, err = b.ServeUnix(path); err != nil {
+		return err
+	}
+	b.client, err = client.Dial(ctx, b.socket, client.Options{})
+	return err
+}
+
+// Close ends the session.
+func (b *bench) Close() error {
+	if b.client != nil {
+		b.client.Close()
+	}
+	return b.Session.Close()
+}
+
+// proxy is the proxy at a dotted path of the served session.
+func (b *bench) proxy(path string) (proxy, error) {
+	n, err := b.client.Find(strings.Split(path, ".")...)
+	return proxy{n}, err
+}
 
 // builtInConfig is what is served when no exporter file is given: one proxy on
 // the loopback interface with the quick-start scenario and its data in the

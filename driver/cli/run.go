@@ -74,8 +74,7 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 		return err
 	}
 	defer b.Close()
-	socket, err := b.ServeUnix(c.Socket)
-	if err != nil {
+	if err := b.serve(ctx, c.Socket); err != nil {
 		return err
 	}
 	var tcp net.Addr
@@ -102,7 +101,7 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 			return err
 		}
 	}
-	if err := b.greet(ctx, sys, socket, tcp, c.Insecure); err != nil {
+	if err := b.greet(ctx, sys, tcp, c.Insecure); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -146,10 +145,13 @@ func (c *runCmd) apply(proxies []*exporter.Node) error {
 }
 
 // greet prints where everything is and what to do next.
-func (b *bench) greet(ctx context.Context, sys *System, socket string, tcp net.Addr, insecure bool) error {
+func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure bool) error {
 	var try string
 	for _, path := range b.Proxies() {
-		p := b.proxy(path)
+		p, err := b.proxy(path)
+		if err != nil {
+			return err
+		}
 		var st proxyStatus
 		if err := p.document(ctx, &st, "status"); err != nil {
 			return err
@@ -174,7 +176,7 @@ func (b *bench) greet(ctx context.Context, sys *System, socket string, tcp net.A
 		}
 	}
 	sys.out("")
-	sys.out("export JUMPSTARTER_HOST=%s", quote(socket))
+	sys.out("export JUMPSTARTER_HOST=%s", quote(b.socket))
 	sys.out("export JMP_DRIVERS_ALLOW=UNSAFE  # for Python's j and pytest")
 	if tcp != nil {
 		hint := ""

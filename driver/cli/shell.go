@@ -38,8 +38,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 		return err
 	}
 	defer b.Close()
-	socket, err := b.ServeUnix("")
-	if err != nil {
+	if err := b.serve(ctx, ""); err != nil {
 		return err
 	}
 	if b.builtIn {
@@ -59,7 +58,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = sys.Stdin, sys.Stdout, sys.Stderr
 	cmd.Env = append(os.Environ(),
-		"JUMPSTARTER_HOST="+socket,
+		"JUMPSTARTER_HOST="+b.socket,
 		"JMP_DRIVERS_ALLOW=UNSAFE",
 		"_JMP_SUPPRESS_DRIVER_WARNINGS=1",
 		"PATH="+bin.Path+string(os.PathListSeparator)+sys.Getenv("PATH"))

@@ -48,6 +48,11 @@ type proxyStatus struct {
 	CAProblem string `json:"ca_problem"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
 	AddonErrors map[string]string `json:"addon_errors"`
+	// Lease is ours: for whom the exporter serves.
+	Lease *struct {
+		Name   string `json:"name"`
+		Client string `json:"client"`
+	} `json:"lease"`
 }
 
 // Run prints the status.
@@ -64,8 +69,14 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err := json.Unmarshal(raw, &st); err != nil {
 		return err
 	}
+	lease := func() {
+		if l := st.Lease; l != nil {
+			sys.out("  Lease:   %s (client %s)", l.Name, l.Client)
+		}
+	}
 	if !st.Running {
 		sys.out("Proxy is not running.")
+		lease()
 		return nil
 	}
 	sys.out("Proxy is running (PID %s)", st.PID)
@@ -75,6 +86,7 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		sys.out("  Web UI:  %s", st.WebUIAddress)
 	}
 	sys.out("  Mocks:   %s endpoint(s)", st.MockCount)
+	lease()
 	if st.FlowFile != "" {
 		sys.out("  Flow:    %s", st.FlowFile)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"starproxy/driver"
 	"starproxy/driver/client"
+	"starproxy/driver/exporter"
 )
 
 // store takes uploads as an exporter does: ours, or a Python one.
@@ -97,12 +98,20 @@ func TestUploadToDriver(t *testing.T) {
 	}
 	cfg := driver.DefaultConfig()
 	cfg.Directories.Data = dir
-	d, err := driver.New(cfg, driver.Options{})
+	b := &bench{}
+	var err error
+	b.Session, err = exporter.Open(&exporter.Config{Export: []*exporter.Node{{Name: "proxy", Driver: &cfg}}}, exporter.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
-	p := proxy{local{d}}
+	t.Cleanup(func() { b.Close() })
+	if err := b.serve(t.Context(), filepath.Join(dir, "s")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.proxy("proxy")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := p.upload(t.Context(), &newConsole().System, "fw/large.bin", large); err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (f *fake) Close() error {
 
 // bench is an exporter of fakes.
 type bench struct {
-	*Exporter
+	*Session
 	fakes map[string]*fake // by export path
 }
 
@@ -118,7 +118,7 @@ func newBench(t *testing.T, file, dial string) *bench {
 	}
 	b := &bench{fakes: map[string]*fake{}}
 	var fakes []*fake
-	b.Exporter, err = New(config, Options{open: func(_ driver.Config, o driver.Options) (instance, error) {
+	b.Session, err = Open(config, Options{open: func(_ driver.Config, o driver.Options) (instance, error) {
 		f := &fake{log: o.Log, dial: dial, stopped: make(chan struct{}, 16)}
 		fakes = append(fakes, f)
 		return f, nil
@@ -135,6 +135,19 @@ func newBench(t *testing.T, file, dial string) *bench {
 		}
 	})
 	return b
+}
+
+// driverAt is the driver of this process that answers for a path of the tree,
+// nil when there is none.
+func driverAt(s *Session, path string) *driver.Driver {
+	for _, it := range s.items {
+		if it.path == path {
+			h, _ := s.served[s.ids[it.node]].(hosted)
+			d, _ := h.driver.(*driver.Driver)
+			return d
+		}
+	}
+	return nil
 }
 
 // dialUnix serves b on a unix socket and connects to it.

@@ -165,25 +165,25 @@ func (g *guard) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerIn
 }
 
 // recoverUnary turns a panic of a driver into an error of that one call.
-func (e *Exporter) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (_ any, err error) {
+func (s *Session) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (_ any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = e.panicked(info.FullMethod, p)
+			err = s.panicked(info.FullMethod, p)
 		}
 	}()
 	return handler(ctx, req)
 }
 
-func (e *Exporter) recoverStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+func (s *Session) recoverStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = e.panicked(info.FullMethod, p)
+			err = s.panicked(info.FullMethod, p)
 		}
 	}()
 	return handler(srv, stream)
 }
 
-func (e *Exporter) panicked(method string, p any) error {
-	e.log.Error("a driver panicked", "method", method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+func (s *Session) panicked(method string, p any) error {
+	s.log.Error("a driver panicked", "method", method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	return status.Errorf(codes.Internal, "internal error: %s", oneLine(fmt.Sprint(p)))
 }

@@ -53,32 +53,35 @@ func (l *listener) close() error {
 	return l.err
 }
 
-// serve answers on ln until the exporter closes.
-func (e *Exporter) serve(ln net.Listener, dir *disk.Private, options ...grpc.ServerOption) error {
+// Serve answers on ln, which asks for no passphrase, until the session closes.
+func (s *Session) Serve(ln net.Listener) error { return s.serve(ln, nil) }
+
+// serve answers on ln until the session closes; dir is removed then.
+func (s *Session) serve(ln net.Listener, dir *disk.Private, options ...grpc.ServerOption) error {
 	options = append(options,
 		grpc.MaxRecvMsgSize(maxRequest),
 		// Python's TCP channels ping every 20 s, with no call running too.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(e.recoverUnary),
-		grpc.ChainStreamInterceptor(e.recoverStream),
+		grpc.ChainUnaryInterceptor(s.recoverUnary),
+		grpc.ChainStreamInterceptor(s.recoverStream),
 	)
-	l := &listener{server: grpc.NewServer(options...), done: make(chan struct{}), dir: dir, forget: e.shared.Listening(ln.Addr())}
-	s := &service{Exporter: e}
-	pb.RegisterExporterServiceServer(l.server, s)
-	pb.RegisterRouterServiceServer(l.server, s)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	l := &listener{server: grpc.NewServer(options...), done: make(chan struct{}), dir: dir, forget: s.shared.Listening(ln.Addr())}
+	answers := &service{Session: s}
+	pb.RegisterExporterServiceServer(l.server, answers)
+	pb.RegisterRouterServiceServer(l.server, answers)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		ln.Close()
 		l.forget()
 		return errClosed
 	}
-	e.listeners = append(e.listeners, l)
+	s.listeners = append(s.listeners, l)
 	go func() {
 		defer close(l.done)
 		if err := l.server.Serve(ln); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			l.err = err
-			e.log.Error("the exporter stopped listening", "address", ln.Addr().String(), "error", err)
+			s.log.Error("the exporter stopped listening", "address", ln.Addr().String(), "error", err)
 		}
 	}()
 	return nil
@@ -90,7 +93,7 @@ func (e *Exporter) serve(ln net.Listener, dir *disk.Private, options ...grpc.Ser
 // folder; the folder goes away with the exporter, or, when that is killed, with
 // the next one that starts. A process that can open the
 // socket may use the drivers: the socket asks for no passphrase.
-func (e *Exporter) ServeUnix(path string) (string, error) {
+func (s *Session) ServeUnix(path string) (string, error) {
 	var dir *disk.Private
 	var err error
 	if path == "" {
@@ -102,7 +105,7 @@ func (e *Exporter) ServeUnix(path string) (string, error) {
 	}
 	ln, err := listenUnix(path)
 	if err == nil {
-		err = e.serve(ln, dir)
+		err = s.serve(ln, dir)
 	}
 	if err != nil {
 		if dir != nil {
@@ -220,7 +223,7 @@ const maxPassphrase = 4 << 10
 
 // ServeTCP listens on addr ([HOST:]PORT, by default on all addresses) and
 // returns the address it got.
-func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
+func (s *Session) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 	var options []grpc.ServerOption
 	switch {
 	case o.Insecure && (o.CertFile != "" || o.KeyFile != ""):
@@ -233,17 +236,17 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 			return nil, fmt.Errorf("listen on tcp: certificate %s with key %s: %w", o.CertFile, o.KeyFile, err)
 		}
 		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
-		e.shared.Protect(o.KeyFile)
+		s.shared.Protect(o.KeyFile)
 	}
 	secret, err := o.passphrase()
 	if err != nil {
 		return nil, fmt.Errorf("listen on tcp: %w", err)
 	}
 	if o.PassphraseFile != "" {
-		e.shared.Protect(o.PassphraseFile)
+		s.shared.Protect(o.PassphraseFile)
 	}
 	if secret != "" {
-		g := newGuard(secret, e.log)
+		g := newGuard(secret, s.log)
 		options = append(options, grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream))
 	}
 	if !strings.Contains(addr, ":") {
@@ -253,10 +256,10 @@ func (e *Exporter) ServeTCP(addr string, o TCPOptions) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on tcp: %w", err)
 	}
-	if err := e.serve(ln, nil, options...); err != nil {
+	if err := s.serve(ln, nil, options...); err != nil {
 		return nil, fmt.Errorf("listen on tcp %s: %w", addr, err)
 	}
-	e.warn(ln.Addr().(*net.TCPAddr), o)
+	s.warn(ln.Addr().(*net.TCPAddr), o)
 	return ln.Addr(), nil
 }
 
@@ -274,11 +277,11 @@ func keyPair(certFile, keyFile string) (tls.Certificate, error) {
 }
 
 // warn tells what is open about a TCP listener.
-func (e *Exporter) warn(at *net.TCPAddr, o TCPOptions) {
+func (s *Session) warn(at *net.TCPAddr, o TCPOptions) {
 	if o.Passphrase == "" && o.PassphraseFile == "" {
-		e.log.Warn("a TCP listener asks for no passphrase: everybody who reaches it controls the proxies", "address", at.String())
+		s.log.Warn("a TCP listener asks for no passphrase: everybody who reaches it controls the proxies", "address", at.String())
 	}
 	if o.Insecure && !at.IP.IsLoopback() {
-		e.log.Warn("a TCP listener has no TLS: what clients send, a passphrase too, can be read on the network", "address", at.String())
+		s.log.Warn("a TCP listener has no TLS: what clients send, a passphrase too, can be read on the network", "address", at.String())
 	}
 }

@@ -18,7 +18,7 @@ func TestLogStreamReplaysAndFollowsForEveryReader(t *testing.T) {
 	b := newBench(t, fakesFile, "")
 	x := pb.NewExporterServiceClient(raw(t, b))
 	for i := range logKept + 10 {
-		b.Log().Info(fmt.Sprintf("record %d", i))
+		b.log.Info(fmt.Sprintf("record %d", i))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -32,7 +32,7 @@ func TestDevicesDoNotReachOwnListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log lockedBuffer
-	e, err := New(config, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	e, err := Open(config, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestDevicesDoNotReachOwnListeners(t *testing.T) {
 	own := map[string]string{}
 	var device *http.Client
 	for _, name := range []string{"a", "b"} {
-		text := call(t, e.Driver(name), "start", "passthrough", true)
+		text := call(t, driverAt(e, name), "start", "passthrough", true)
 		_, at, ok := strings.Cut(text, " mode on ")
 		at, _, _ = strings.Cut(at, " ")
 		_, page, found := strings.Cut(text, "Web UI: http://")
@@ -78,7 +78,7 @@ func TestDevicesDoNotReachOwnListeners(t *testing.T) {
 		}
 	}
 	// A web UI that is over frees its address for others.
-	call(t, e.Driver("b"), "stop")
+	call(t, driverAt(e, "b"), "stop")
 	l, err := net.Listen("tcp", own["web UI b"])
 	if err != nil {
 		t.Fatal(err)
@@ -115,12 +115,12 @@ func TestExporterFileIsNobodys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(config, Options{})
+	e, err := Open(config, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	d := e.Driver("a")
+	d := driverAt(e, "a")
 	_, at, _ := strings.Cut(call(t, d, "start", "mock"), " mode on ")
 	at, _, _ = strings.Cut(at, " ")
 	for _, name := range []string{"bench.yaml", "link.yaml"} {

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -26,8 +24,8 @@ type streamRequest struct {
 	Method string `json:"method"`
 }
 
-// Stream connects the client with what the driver's method dials.
-func (s *service) Stream(stream grpc.BidiStreamingServer[pb.StreamRequest, pb.StreamResponse]) error {
+// Stream carries a byte stream between the client and a driver.
+func (s *service) Stream(stream routerStream) error {
 	ctx, cancel := s.until(stream.Context())
 	defer cancel()
 	req, err := readStreamRequest(ctx)
@@ -38,32 +36,11 @@ func (s *service) Stream(stream grpc.BidiStreamingServer[pb.StreamRequest, pb.St
 	if err != nil {
 		return err
 	}
-	// Clients wait for the headers before they send, and a server that speaks
-	// second would wait for them.
-	if err := stream.SendHeader(metadata.MD{}); err != nil {
-		return err
-	}
-	conn, err := d.Connect(ctx, req.Method)
-	if err != nil {
-		return s.ended(err)
-	}
-	// Closing is what wakes both copies when the client leaves.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer func() {
-		stop()
-		conn.Close()
-	}()
-	var wg sync.WaitGroup
-	wg.Go(func() { upload(stream, conn, cancel) })
-	downErr := download(stream, conn)
-	if downErr != nil {
-		cancel()
-	}
-	wg.Wait()
+	err = d.connect(ctx, req, stream)
 	if s.closing.Err() != nil {
 		return errClosing
 	}
-	return downErr
+	return grpcError(err)
 }
 
 func readStreamRequest(ctx context.Context) (*streamRequest, error) {
@@ -76,22 +53,15 @@ func readStreamRequest(ctx context.Context) (*streamRequest, error) {
 	if err := json.Unmarshal([]byte(values[0]), req); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "stream: metadata request: %s", oneLine(err.Error()))
 	}
-	switch req.Kind {
-	case "driver":
-	case "resource":
-		return nil, status.Error(codes.Unimplemented, "stream: resource streams are not supported by this exporter's drivers")
-	default:
+	if req.Kind != "driver" && req.Kind != "resource" {
 		return nil, status.Errorf(codes.InvalidArgument, "stream: kind %q is not known: expected driver", oneLine(req.Kind))
-	}
-	if req.Method == "" {
-		return nil, status.Error(codes.InvalidArgument, "stream: metadata request: method is missing")
 	}
 	return req, nil
 }
 
 // upload writes the client's frames to conn until the client says that it is
 // done, and passes that on.
-func upload(stream grpc.BidiStreamingServer[pb.StreamRequest, pb.StreamResponse], conn net.Conn, cancel context.CancelFunc) {
+func upload(stream routerStream, conn net.Conn, cancel context.CancelFunc) {
 	for {
 		frame, err := stream.Recv()
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -113,7 +83,7 @@ func upload(stream grpc.BidiStreamingServer[pb.StreamRequest, pb.StreamResponse]
 }
 
 // download sends what conn says, then that it says no more.
-func download(stream grpc.BidiStreamingServer[pb.StreamRequest, pb.StreamResponse], conn net.Conn) error {
+func download(stream routerStream, conn net.Conn) error {
 	buf := make([]byte, frameBytes)
 	for {
 		n, err := conn.Read(buf)

@@ -18,16 +18,23 @@ import (
 // errClosing ends the streams of a session that is over.
 var errClosing = status.Error(codes.Unavailable, "the exporter is shutting down")
 
-// service answers ExporterService and RouterService for an Exporter.
+// service answers ExporterService and RouterService for a Session.
 type service struct {
 	pb.UnimplementedExporterServiceServer
 	pb.UnimplementedRouterServiceServer
-	*Exporter
+	*Session
 }
 
-// GetReport describes the tree: parents first, uuids stable for the session.
+// GetReport describes the tree.
 func (s *service) GetReport(context.Context, *emptypb.Empty) (*pb.GetReportResponse, error) {
-	out := &pb.GetReportResponse{Uuid: s.session.String(), Labels: map[string]string{}, Motd: s.config.MOTD}
+	return s.Report(), nil
+}
+
+// Report describes the tree: parents first, uuids stable for the session.
+func (s *Session) Report() *pb.GetReportResponse {
+	s.mu.Lock()
+	out := &pb.GetReportResponse{Uuid: s.id.String(), Labels: map[string]string{}, Motd: s.motd}
+	s.mu.Unlock()
 	if s.config.Metadata.Name != "" {
 		out.Labels[labelName] = s.config.Metadata.Name
 	}
@@ -46,7 +53,7 @@ func (s *service) GetReport(context.Context, *emptypb.Empty) (*pb.GetReportRespo
 		}
 		out.Reports = append(out.Reports, r)
 	}
-	return out, nil
+	return out
 }
 
 // The labels that clients build their tree from.
@@ -56,7 +63,7 @@ const (
 )
 
 // find returns the driver with the uuid, however the uuid is spelt.
-func (s *service) find(id string) (instance, error) {
+func (s *service) find(id string) (served, error) {
 	u, err := uuid.Parse(id)
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "driver uuid %q is not a UUID", oneLine(id))
@@ -77,15 +84,8 @@ func (s *service) DriverCall(ctx context.Context, req *pb.DriverCallRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	result, err := d.Call(ctx, req.GetMethod(), pb.Natives(req.GetArgs()))
-	if err != nil {
-		return nil, grpcError(err)
-	}
-	value, err := pb.NewValue(result)
-	if err != nil {
-		return nil, status.Errorf(codes.Internal, "result of %s: %v", req.GetMethod(), err)
-	}
-	return &pb.DriverCallResponse{Uuid: uuid.NewString(), Result: value}, nil
+	reply, err := d.call(ctx, req)
+	return reply, grpcError(err)
 }
 
 // StreamingDriverCall sends what a method yields, until it ends or the client leaves.
@@ -99,23 +99,7 @@ func (s *service) StreamingDriverCall(req *pb.StreamingDriverCallRequest, stream
 	}
 	ctx, cancel := s.until(stream.Context())
 	defer cancel()
-	items, err := d.Stream(ctx, req.GetMethod(), pb.Natives(req.GetArgs()))
-	if err != nil {
-		return s.ended(err)
-	}
-	for item, err := range items {
-		if err != nil {
-			return s.ended(err)
-		}
-		value, err := pb.NewValue(item)
-		if err != nil {
-			return status.Errorf(codes.Internal, "result of %s: %v", req.GetMethod(), err)
-		}
-		if err := stream.Send(&pb.StreamingDriverCallResponse{Uuid: uuid.NewString(), Result: value}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.ended(d.stream(ctx, req, stream.Send))
 }
 
 // LogStream replays what is kept of the log and then follows it until the client leaves.
@@ -149,9 +133,13 @@ func (s *service) GetStatus(context.Context, *pb.GetStatusRequest) (*pb.GetStatu
 	return s.status.get(), nil
 }
 
-// EndSession is refused: a local or direct session has no lease to end.
+// EndSession ends the lease, if there is one: a local or direct session has none.
 func (s *service) EndSession(context.Context, *pb.EndSessionRequest) (*pb.EndSessionResponse, error) {
-	return &pb.EndSessionResponse{Success: false, Message: proto.String("No active lease context")}, nil
+	success, message := false, "No active lease context"
+	if s.endSession != nil {
+		success, message = s.endSession()
+	}
+	return &pb.EndSessionResponse{Success: success, Message: proto.String(message)}, nil
 }
 
 // until is ctx that also ends when the session closes.

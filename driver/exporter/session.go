@@ -1,19 +1,17 @@
 // Package exporter serves drivers to Jumpstarter clients: it reads the stock
 // exporter file, builds the drivers it names and answers ExporterService and
-// RouterService on a unix socket and on TCP.
+// RouterService on a unix socket, on TCP and through the tunnels of a lease.
 //
-// An Exporter is safe for concurrent use; calls to one driver run at the same
-// time. The command line runs one per process, tests run many.
+// A Session is safe for concurrent use; calls to one driver run at the same
+// time. A local exporter has one session for its life, one that is leased by a
+// controller has one for each lease.
 package exporter
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"log/slog"
-	"net"
 	"sync"
 
 	"github.com/google/uuid"
@@ -22,49 +20,52 @@ import (
 	"starproxy/driver/pb"
 )
 
-// Options are what New needs beside the configuration.
+// Options are what Open needs beside the configuration.
 type Options struct {
-	// Log takes the log of the exporter and its drivers; clients that ask for
+	// Log takes the log of the session and its drivers; clients that ask for
 	// it get the same records from Info up. Nil discards it.
 	Log *slog.Logger
+	// Shared is what the sessions of one process know of each other: the files
+	// that no client gets and the listeners that no device reaches. Nil makes one.
+	Shared *driver.Shared
+	// Lease is the lease that the session serves; nil for none.
+	Lease *driver.Lease
+	// EndSession is asked when a client ends the lease. It returns at once: the
+	// session goes on until it is closed. Nil answers that there is no lease.
+	EndSession func() (success bool, message string)
 
 	// open replaces driver.New in tests.
 	open func(driver.Config, driver.Options) (instance, error)
 }
 
-// instance is what the exporter needs of a driver.
-type instance interface {
-	Call(ctx context.Context, method string, args []any) (any, error)
-	Stream(ctx context.Context, method string, args []any) (iter.Seq2[any, error], error)
-	Connect(ctx context.Context, method string) (net.Conn, error)
-	io.Closer
-}
+// Session holds the drivers of one configuration from their start to their end.
+type Session struct {
+	config     *Config
+	log        *slog.Logger
+	next       slog.Handler // where records go beside the ring
+	ring       *logRing
+	status     *sessionStatus
+	shared     *driver.Shared
+	endSession func() (success bool, message string)
 
-// Exporter holds the drivers of one configuration for the life of one session.
-type Exporter struct {
-	config *Config
-	log    *slog.Logger
-	ring   *logRing
-	status *sessionStatus
-	shared *driver.Shared
-
-	session uuid.UUID
+	id      uuid.UUID
 	items   []item
 	ids     map[*Node]uuid.UUID
-	served  map[uuid.UUID]instance // groups included
-	proxies []*Node                // each once, in the order of the report
+	served  map[uuid.UUID]served // groups included
+	proxies []*Node              // each once, in the order of the report
 
 	closing context.Context // done when Close begins
 	shut    context.CancelFunc
 
 	mu        sync.Mutex
+	motd      string
 	listeners []*listener
 	closed    bool
 }
 
-// New builds the tree of config with one driver per proxy. Nothing listens and
-// no proxy runs until it is asked to.
-func New(config *Config, o Options) (*Exporter, error) {
+// Open builds the tree of config with one driver per proxy. Nothing listens and
+// no proxy runs until it is asked to. The status of the session is LEASE_READY.
+func Open(config *Config, o Options) (*Session, error) {
 	items, err := unfold(config)
 	if err != nil {
 		return nil, err
@@ -72,67 +73,69 @@ func New(config *Config, o Options) (*Exporter, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Shared == nil {
+		o.Shared = driver.NewShared()
+	}
 	if o.open == nil {
 		o.open = func(c driver.Config, o driver.Options) (instance, error) { return driver.New(c, o) }
 	}
-	e := &Exporter{
-		config:  config,
-		ring:    newLogRing(),
-		status:  newSessionStatus(pb.ExporterStatus_EXPORTER_STATUS_LEASE_READY, "Ready for commands"),
-		session: uuid.New(),
-		items:   items,
-		ids:     map[*Node]uuid.UUID{},
-		served:  map[uuid.UUID]instance{},
-		shared:  driver.NewShared(),
+	s := &Session{
+		config:     config,
+		next:       o.Log.Handler(),
+		ring:       newLogRing(),
+		status:     newSessionStatus(pb.ExporterStatus_EXPORTER_STATUS_LEASE_READY, "Ready for commands"),
+		shared:     o.Shared,
+		endSession: o.EndSession,
+		id:         uuid.New(),
+		items:      items,
+		ids:        map[*Node]uuid.UUID{},
+		served:     map[uuid.UUID]served{},
+		motd:       config.MOTD,
 	}
 	if config.Path != "" {
-		e.shared.Protect(config.Path) // it has the controller's token, and commands in its hooks
+		s.shared.Protect(config.Path) // it has the controller's token, and commands in its hooks
 	}
-	e.closing, e.shut = context.WithCancel(context.Background())
-	e.log = slog.New(&logHandler{ring: e.ring, source: pb.LogSource_LOG_SOURCE_SYSTEM, next: o.Log.Handler()})
-	for _, it := range items {
-		if _, known := e.ids[it.node]; known {
+	s.closing, s.shut = context.WithCancel(context.Background())
+	s.log = s.Logger(pb.LogSource_LOG_SOURCE_SYSTEM)
+	if err := s.openDrivers(o); err != nil {
+		s.shut()
+		return nil, errors.Join(err, s.closeDrivers())
+	}
+	for _, w := range config.Warnings {
+		s.log.Warn(w)
+	}
+	return s, nil
+}
+
+// openDrivers makes the driver of every node, each once.
+func (s *Session) openDrivers(o Options) error {
+	for _, it := range s.items {
+		if _, known := s.ids[it.node]; known {
 			continue
 		}
 		id := uuid.New()
-		e.ids[it.node] = id
+		s.ids[it.node] = id
 		if it.node.Driver == nil {
-			e.served[id] = group{}
+			s.served[id] = hosted{group{}}
 			continue
 		}
-		log := slog.New(&logHandler{ring: e.ring, source: pb.LogSource_LOG_SOURCE_DRIVER, driverType: "network", next: o.Log.Handler()})
-		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: e.shared})
+		log := slog.New(&logHandler{ring: s.ring, source: pb.LogSource_LOG_SOURCE_DRIVER, driverType: "network", next: s.next})
+		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: s.shared, Lease: o.Lease})
 		if err != nil {
-			e.shut()
-			return nil, errors.Join(it.node.placed("export.%s: %w", it.path, err), e.closeDrivers())
+			return it.node.placed("export.%s: %w", it.path, err)
 		}
-		e.served[id] = d
-		e.proxies = append(e.proxies, it.node)
-	}
-	for _, w := range config.Warnings {
-		e.log.Warn(w)
-	}
-	return e, nil
-}
-
-// Driver returns the proxy at the dotted path from the root ("proxy",
-// "bench.proxy"), through refs too; nil when there is none.
-func (e *Exporter) Driver(path string) *driver.Driver {
-	for _, it := range e.items {
-		if it.path == path {
-			d, _ := e.served[e.ids[it.node]].(*driver.Driver)
-			return d
-		}
+		s.served[id] = hosted{d}
+		s.proxies = append(s.proxies, it.node)
 	}
 	return nil
 }
 
 // Proxies returns the dotted paths of the proxies, each driver once, in the
 // order of the configuration.
-func (e *Exporter) Proxies() []string {
-	out := make([]string, 0, len(e.proxies))
-	for _, n := range e.proxies {
-		for _, it := range e.items {
+func (s *Session) Proxies() []string {
+	out := make([]string, 0, len(s.proxies))
+	for _, n := range s.proxies {
+		for _, it := range s.items {
 			if it.node == n {
 				out = append(out, it.path)
 				break
@@ -142,66 +145,54 @@ func (e *Exporter) Proxies() []string {
 	return out
 }
 
-// Log returns the exporter's logger: what is written to it reaches the clients
-// that follow the exporter's log.
-func (e *Exporter) Log() *slog.Logger { return e.log }
+// Logger returns a logger whose records reach the clients that follow the
+// session's log, with the given source.
+func (s *Session) Logger(source pb.LogSource) *slog.Logger {
+	return slog.New(&logHandler{ring: s.ring, source: source, next: s.next})
+}
+
+// SetStatus says what GetStatus tells from now on. Clients may call drivers
+// while it is LEASE_READY or that of a hook.
+func (s *Session) SetStatus(current pb.ExporterStatus, message string) {
+	s.status.set(current, message)
+}
+
+// SetMOTD replaces the message of the day.
+func (s *Session) SetMOTD(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.motd = text
+}
 
 // Close ends the session: streams end at once, calls are given a second to
-// finish, then the proxies stop. It may be called again.
-func (e *Exporter) Close() error {
-	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
+// finish, then the drivers close. It may be called again.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
 		return nil
 	}
-	e.closed = true
-	listeners := e.listeners
-	e.mu.Unlock()
+	s.closed = true
+	listeners := s.listeners
+	s.mu.Unlock()
 
-	e.status.set(pb.ExporterStatus_EXPORTER_STATUS_OFFLINE, "Exporter shutting down")
-	e.shut()
+	s.status.set(pb.ExporterStatus_EXPORTER_STATUS_OFFLINE, "Exporter shutting down")
+	s.shut()
 	errs := make([]error, len(listeners))
 	var wg sync.WaitGroup
 	for i, l := range listeners {
 		wg.Go(func() { errs[i] = l.close() })
 	}
 	wg.Wait()
-	return errors.Join(errors.Join(errs...), e.closeDrivers())
+	return errors.Join(errors.Join(errs...), s.closeDrivers())
 }
 
-func (e *Exporter) closeDrivers() error {
+func (s *Session) closeDrivers() error {
 	var errs []error
-	for _, n := range e.proxies {
-		if err := e.served[e.ids[n]].Close(); err != nil {
+	for _, n := range s.proxies {
+		if err := s.served[s.ids[n]].close(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", n.Name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
-
-// group is the driver of a node that only has children: it has no methods.
-type group struct{}
-
-func (group) Call(_ context.Context, method string, _ []any) (any, error) {
-	return nil, noMethod(method)
-}
-
-func (group) Stream(_ context.Context, method string, _ []any) (iter.Seq2[any, error], error) {
-	return nil, noMethod(method)
-}
-
-func (group) Connect(_ context.Context, method string) (net.Conn, error) {
-	return nil, noMethod(method)
-}
-
-func (group) Close() error { return nil }
-
-func noMethod(name string) error {
-	return &driver.Error{Code: driver.NotFound, Message: fmt.Sprintf("method %s not found on driver", name)}
-}
-
-// Interface guards.
-var (
-	_ instance = group{}
-	_ instance = (*driver.Driver)(nil)
-)

@@ -23,7 +23,7 @@ export:
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(config, Options{})
+	e, err := Open(config, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +35,11 @@ export:
 	if got := strings.Join(e.Proxies(), " "); got != "proxy lab.second" {
 		t.Errorf("proxies: %s", got)
 	}
-	if e.Driver("proxy") == nil || e.Driver("lab.second") == nil || e.Driver("alias") != e.Driver("lab.second") {
+	if driverAt(e, "proxy") == nil || driverAt(e, "lab.second") == nil || driverAt(e, "alias") != driverAt(e, "lab.second") {
 		t.Error("a driver is missing or doubled")
 	}
 	for _, path := range []string{"", "lab", "nothing"} {
-		if e.Driver(path) != nil {
+		if driverAt(e, path) != nil {
 			t.Errorf("%q is a driver", path)
 		}
 	}
@@ -72,12 +72,12 @@ export:
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(config, Options{})
+	e, err := Open(config, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	text, err := e.Driver("proxy").Call(t.Context(), "start", nil)
+	text, err := driverAt(e, "proxy").Call(t.Context(), "start", nil)
 	if s, _ := text.(string); err != nil || !strings.HasPrefix(s, "Failed to initialize mock mode: bench.yaml:9:18: ") {
 		t.Errorf("%v, %v", text, err)
 	}
@@ -91,7 +91,7 @@ func TestNewFailsWhole(t *testing.T) {
 	}
 	first := new(fake)
 	n := 0
-	_, err = New(config, Options{open: func(driver.Config, driver.Options) (instance, error) {
+	_, err = Open(config, Options{open: func(driver.Config, driver.Options) (instance, error) {
 		if n++; n == 1 {
 			return first, nil
 		}
