@@ -103,6 +103,7 @@ func (d *Driver) handler(r *running) exchange.Handler {
 		if d.cfg.Unmatched == Reject {
 			end = mock.Reject(d.mocks.table)
 		}
+		end = newUnmatched(d.log, end)
 		end = &hooked{mocks: d.mocks, next: d.mocks.table.Handler(end)}
 	}
 	return &unconditional{d.state, end}
