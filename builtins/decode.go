@@ -337,7 +337,8 @@ func (d *jsonDecoder) escaped(start, i int) (string, error) {
 	return "", d.fail("string without an end")
 }
 
-// unicode reads uXXXX at i.
+// unicode reads a code unit at i, in the form of a JSON escape: u and four
+// hexadecimal digits.
 func (d *jsonDecoder) unicode(i int) (rune, bool) {
 	if i+5 > len(d.data) || d.data[i] != 'u' {
 		return 0, false

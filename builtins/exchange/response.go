@@ -152,3 +152,9 @@ func JSON(status int, v any) *Response {
 	}
 	return &Response{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: Bytes(b)}
 }
+
+// Bodiless reports whether an answer to method with status has no body,
+// whatever its header says (RFC 9110 section 6.4.1).
+func Bodiless(method string, status int) bool {
+	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
+}

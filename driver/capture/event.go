@@ -197,8 +197,8 @@ func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosec
 // setLength adds the Content-Length that the proxy gave to an answer of known
 // size.
 func (v *event) setLength(e *Entry) {
-	if e.Origin == exchange.FromServer || e.Status < 200 || e.Status == http.StatusNoContent || e.Status == http.StatusNotModified ||
-		e.ResponseHeader["Content-Length"] != nil || e.ResponseHeader["Transfer-Encoding"] != nil || e.Method == http.MethodHead {
+	if e.Origin == exchange.FromServer || e.Status < 200 || exchange.Bodiless(e.Method, e.Status) ||
+		e.ResponseHeader["Content-Length"] != nil || e.ResponseHeader["Transfer-Encoding"] != nil {
 		return
 	}
 	v.RespHeaders["Content-Length"] = strconv.FormatInt(e.ResponseBody.Size, 10)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/ca"
 )
 
@@ -29,8 +29,7 @@ func (c *certCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return err
 	}
-	err = saveFile(c.Output, public, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
-	if err != nil {
+	if err := saveFile(c.Output, public, disk.Bytes([]byte(text))); err != nil {
 		return err
 	}
 	sys.out("CA certificate written to: %s", resolved(c.Output))

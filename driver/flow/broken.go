@@ -2,6 +2,7 @@ package flow
 
 import (
 	"net/http"
+	"starproxy/builtins/exchange"
 	"strconv"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 // ended, and the length that it had announced, -1 for none.
 func brokeOff(method string, f *Flow) (bool, int64) {
 	r := f.Response
-	if method == http.MethodHead || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified {
+	if exchange.Bodiless(method, r.Status) {
 		return false, 0
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(get(r.Header, "Content-Length")), 10, 64)

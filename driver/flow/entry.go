@@ -137,7 +137,7 @@ func responseOf(e *capture.Entry) *Response {
 	}
 	r.Reason = http.StatusText(e.Status)
 	// What frames the message does not reach the journal.
-	if e.Status >= 200 && e.Status != http.StatusNoContent && e.Status != http.StatusNotModified && e.Method != http.MethodHead && e.ResponseHeader["Content-Length"] == nil {
+	if e.Status >= 200 && !exchange.Bodiless(e.Method, e.Status) && e.ResponseHeader["Content-Length"] == nil {
 		if e.Server.Addr.IsValid() {
 			r.Header = append(r.Header, Field{"Transfer-Encoding", "chunked"})
 		} else {

@@ -216,7 +216,7 @@ func (s *serving) h2Response(res *http.Response, peer exchange.Peer) (*exchange.
 	} else if res.ContentLength == 0 {
 		res.Trailer, announced = nil, nil // the stream has ended
 	}
-	if res.ContentLength == 0 || bodiless(s.req.Method, res.StatusCode) {
+	if res.ContentLength == 0 || exchange.Bodiless(s.req.Method, res.StatusCode) {
 		body.Close()
 		if len(res.Trailer) == 0 {
 			return r, nil

@@ -61,7 +61,7 @@ func (s *serving) send(res *exchange.Response) {
 			h[k] = nil // net/http would make one up
 		}
 	}
-	none := bodiless(s.req.Method, res.Status)
+	none := exchange.Bodiless(s.req.Method, res.Status)
 	size := int64(0)
 	if res.Body != nil {
 		size = -1
@@ -82,12 +82,6 @@ func (s *serving) send(res *exchange.Response) {
 		return
 	}
 	s.conn.send(ctx, res, size)
-}
-
-// bodiless reports whether an answer to method with status has no body,
-// whatever its header says (RFC 9110 section 6.4.1).
-func bodiless(method string, status int) bool {
-	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
 }
 
 // framing tells the headers that net/http looks at itself, by its own names.

@@ -285,8 +285,7 @@ func overdue(ctx context.Context, until time.Time) error {
 // nothing can interrupt. When the call ends before fn does, Aside returns the
 // reason and fn goes on; nobody may use what it makes then.
 func (r *Run) Aside(fn func()) error {
-	r.state.CompareAndSwap(r.turn|computing, r.turn|waiting)
-	r.drop()
+	r.Waits()
 	defer r.resume()
 	var late <-chan time.Time
 	if !r.until.IsZero() {
