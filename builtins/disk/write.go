@@ -50,31 +50,22 @@ func Bytes(data []byte) func(io.Writer) error {
 // on file systems without hard links too. When it fails nothing is left at path
 // or beside it.
 func CreateNew(path string, mode fs.FileMode, data []byte) error {
-	return createNew(path, mode, data, os.Link)
+	return createNew(anywhere{}, path, mode, data)
 }
 
-// createNew is CreateNew with the function that makes hard links.
-func createNew(path string, mode fs.FileMode, data []byte, link func(old, new string) error) error {
-	p, err := CreatePart(path, mode)
+func createNew(in tree, path string, mode fs.FileMode, data []byte) error {
+	p, err := createPart(in, path, mode)
 	if err != nil {
 		return err
 	}
+	defer p.Discard()
 	if _, err := p.Write(data); err != nil {
-		p.Discard()
 		return err
 	}
-	if err := p.finish(); err != nil {
+	if err := p.CommitNew(path); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	defer os.Remove(p.temp)
-	err = link(p.temp, path)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if linkless(err) {
-		return renameNew(p.temp, path)
-	}
-	return err
+	return nil
 }
 
 // linkless reports whether a hard link failed because the file system has none:
@@ -88,22 +79,6 @@ func linkless(err error) bool {
 	return false
 }
 
-// renameNew moves temp to path unless there is a file already. Processes that do
-// so at once take turns by a lock, where the file system has locks.
-func renameNew(temp, path string) error {
-	lock, err := Lock(path + ".lock")
-	switch {
-	case err == nil:
-		defer lock.Remove()
-	case !errors.Is(err, errors.ErrUnsupported):
-		return err
-	}
-	if _, err := os.Lstat(path); err == nil {
-		return nil
-	}
-	return os.Rename(temp, path)
-}
-
 // maxStem bounds what the name of a part has of that of its file, in bytes: with
 // the rest it stays within the 255 that file systems allow.
 const maxStem = 200
@@ -114,21 +89,26 @@ type Part struct {
 	in         tree
 	f          *os.File
 	temp, path string
+	finished   bool // closed, with its bytes on the disk
 }
 
 // tree is where files are made and renamed: an [os.Root], or the whole file
 // system.
 type tree interface {
 	place
+	Link(old, new string) error
+	Lstat(name string) (fs.FileInfo, error)
 	Rename(old, new string) error
 	Remove(name string) error
 }
 
-func (anywhere) Rename(old, new string) error { return os.Rename(old, new) }
-func (anywhere) Remove(name string) error     { return os.Remove(name) }
+func (anywhere) Link(old, new string) error             { return os.Link(old, new) }
+func (anywhere) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
+func (anywhere) Rename(old, new string) error           { return os.Rename(old, new) }
+func (anywhere) Remove(name string) error               { return os.Remove(name) }
 
 // CreatePart begins the file at path, which gets the permissions mode. It ends
-// with one call of Commit or Discard.
+// with one call of Commit or Discard, or with CommitNew.
 func CreatePart(path string, mode fs.FileMode) (*Part, error) {
 	return createPart(anywhere{}, path, mode)
 }
@@ -164,6 +144,10 @@ func (p *Part) Write(data []byte) (int, error) {
 // finish closes the file, once its bytes are on the disk; when it fails the file
 // is gone.
 func (p *Part) finish() error {
+	if p.finished {
+		return nil
+	}
+	p.finished = true
 	err := p.f.Sync()
 	if cerr := p.f.Close(); err == nil {
 		err = cerr
@@ -184,6 +168,44 @@ func (p *Part) Commit() error {
 		return named(err, p.path)
 	}
 	return nil
+}
+
+// CommitNew puts the file in place under name, unless there is a file already:
+// then the error is [fs.ErrExist], and the part can be tried under another name
+// or has to be discarded. After any other result it is over. Of two processes
+// that do so at once one wins, on file systems without hard links too, unless
+// the part lies below a root.
+func (p *Part) CommitNew(name string) error {
+	if err := p.finish(); err != nil {
+		return err
+	}
+	err := p.in.Link(p.temp, name)
+	if err != nil && !errors.Is(err, fs.ErrExist) && linkless(err) {
+		err = p.renameNew(name)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return named(err, name)
+	}
+	p.in.Remove(p.temp)
+	return named(err, name)
+}
+
+// renameNew renames the file to name unless there is a file already. Processes
+// that do so at once take turns by a lock, where the file system has locks.
+func (p *Part) renameNew(name string) error {
+	if _, below := p.in.(*os.Root); !below { // a lock has a path
+		lock, err := Lock(name + ".lock")
+		switch {
+		case err == nil:
+			defer lock.Remove()
+		case !errors.Is(err, errors.ErrUnsupported):
+			return err
+		}
+	}
+	if _, err := p.in.Lstat(name); err == nil {
+		return fs.ErrExist
+	}
+	return p.in.Rename(p.temp, name)
 }
 
 // Discard gives the file up.

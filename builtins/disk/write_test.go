@@ -108,7 +108,7 @@ func TestCreateNewWithoutLinks(t *testing.T) {
 		var seen [16][]byte
 		for i := range seen {
 			wg.Go(func() {
-				if err := createNew(path, 0o600, fmt.Append(nil, i), link); err != nil {
+				if err := createNew(linking{link: link}, path, 0o600, fmt.Append(nil, i)); err != nil {
 					t.Errorf("%v: %v", errno, err)
 				}
 				seen[i], _ = os.ReadFile(path)
@@ -130,7 +130,7 @@ func TestCreateNewWithoutLinks(t *testing.T) {
 func TestOtherLinkErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	err := createNew(filepath.Join(dir, "file"), 0o600, nil, func(string, string) error { return syscall.EIO })
+	err := createNew(linking{link: func(string, string) error { return syscall.EIO }}, filepath.Join(dir, "file"), 0o600, nil)
 	if !errors.Is(err, syscall.EIO) || len(names(t, dir)) != 0 {
 		t.Errorf("got %v, left behind %q", err, names(t, dir))
 	}
@@ -267,5 +267,50 @@ func TestPrivate(t *testing.T) {
 	}
 	if err := next.Remove(); err != nil || len(names(t, base)) != 3 {
 		t.Errorf("after Remove: %v, left %q", err, names(t, base))
+	}
+}
+
+// linking is the whole file system with another way to make hard links.
+type linking struct {
+	anywhere
+	link func(old, new string) error
+}
+
+func (l linking) Link(old, new string) error { return l.link(old, new) }
+
+// TestCommitNew checks that a part below a root takes the first name that is
+// free and replaces nothing.
+func TestCommitNew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := CreatePartIn(root, "x", 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Discard()
+	if _, err := p.Write([]byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.CommitNew("a"); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("a name that is taken: %v", err)
+	}
+	if err := p.CommitNew("b"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "old", "b": "new"} {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); string(got) != want {
+			t.Errorf("%s is %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if list, _ := os.ReadDir(dir); len(list) != 2 {
+		t.Errorf("%d files are left, want 2", len(list))
 	}
 }

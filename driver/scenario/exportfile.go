@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -115,31 +114,27 @@ func (f *exportFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (stri
 	if err := f.mkdir("responses"); err != nil {
 		return "", err
 	}
-	part := "responses/.part-" + rand.Text()
-	defer f.root.Remove(part)
-	hash := sha256.New()
-	source := &source{r: io.MultiReader(bytes.NewReader(data), r)}
-	var n int64
-	err = disk.ReplaceIn(f.root, part, 0o600, func(w io.Writer) (err error) {
-		n, err = io.Copy(io.MultiWriter(w, hash), io.LimitReader(source, limit+1))
-		return err
-	})
-	if source.err != nil {
-		err = unreadable{source.err}
-	} else if n > limit {
-		err = unreadable{fmt.Errorf("more than %d bytes", limit)}
-	}
+	part, err := disk.CreatePartIn(f.root, "responses/"+path.Base(base), 0o600)
 	if err != nil {
 		return "", err
+	}
+	defer part.Discard()
+	hash := sha256.New()
+	source := &source{r: io.MultiReader(bytes.NewReader(data), r)}
+	n, err := io.Copy(io.MultiWriter(part, hash), io.LimitReader(source, limit+1))
+	switch {
+	case source.err != nil:
+		return "", unreadable{source.err}
+	case err != nil:
+		return "", err
+	case n > limit:
+		return "", unreadable{fmt.Errorf("more than %d bytes", limit)}
 	}
 	return f.place(base, ext, n, [32]byte(hash.Sum(nil)), func(name string) error {
 		if err := f.mkdir(path.Dir(name)); err != nil {
 			return err
 		}
-		if _, err := f.root.Lstat(name); err == nil {
-			return fs.ErrExist // Rename would replace it
-		}
-		return f.root.Rename(part, name)
+		return part.CommitNew(name)
 	})
 }
 
@@ -170,10 +165,15 @@ func (f *exportFiles) write(name string, data []byte) error {
 	if err := f.mkdir(path.Dir(name)); err != nil {
 		return err
 	}
-	if _, err := f.root.Lstat(name); err == nil {
-		return fs.ErrExist // it would be replaced
+	part, err := disk.CreatePartIn(f.root, name, 0o600)
+	if err != nil {
+		return err
 	}
-	return disk.ReplaceIn(f.root, name, 0o600, disk.Bytes(data))
+	defer part.Discard()
+	if _, err := part.Write(data); err != nil {
+		return err
+	}
+	return part.CommitNew(name)
 }
 
 // place finds the file for a body: one that has the same bytes under the same
