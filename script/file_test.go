@@ -33,7 +33,7 @@ func TestReadFile(t *testing.T) {
 	o.MaxBody = 1000
 	o.Answering.FilesDir = dir
 	o.Answering.File = func(name string, status int, h http.Header, typ string, delay time.Duration) exchange.Handler {
-		return mock.NewFile(access.At(dir), name, status, h, typ, delay)
+		return mock.NewFile((*access.Policy)(nil).Owned(dir), name, status, h, typ, delay)
 	}
 	src := `
 def test_content():

@@ -65,10 +65,14 @@ func OpenIn(root *os.Root, name string) (*os.File, fs.FileInfo, error) { return 
 
 // Read returns the content of the regular file at path, which may have at most
 // max bytes; for a longer one the error holds a [SizeError].
-func Read(path string, max int64) ([]byte, error) { return read(anywhere{}, path, max) }
-
-// ReadIn is [Read] for a name below root.
-func ReadIn(root *os.Root, name string, max int64) ([]byte, error) { return read(root, name, max) }
+func Read(path string, max int64) ([]byte, error) {
+	f, info, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadAll(f, info, max)
+}
 
 // OpenInput is [Open] for a file that the person at the command line names: it
 // also accepts a pipe that the shell has connected already, as
@@ -152,15 +156,6 @@ func regular(name string, info fs.FileInfo) error {
 		return nil
 	}
 	return &fs.PathError{Op: "open", Path: name, Err: KindError(info.Mode())}
-}
-
-func read(p place, name string, max int64) ([]byte, error) {
-	f, info, err := open(p, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return ReadAll(f, info, max)
 }
 
 // ReadAll reads an open file with at most max bytes. It does not rely on the size that the file

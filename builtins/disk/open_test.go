@@ -116,7 +116,7 @@ func TestReadIsBounded(t *testing.T) {
 	}
 }
 
-func TestReadIn(t *testing.T) {
+func TestOpenIn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644); err != nil {
@@ -127,11 +127,16 @@ func TestReadIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if data, err := ReadIn(root, "file", 1); err != nil || string(data) != "x" {
+	f, info, err := OpenIn(root, "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if data, err := ReadAll(f, info, 1); err != nil || string(data) != "x" {
 		t.Errorf("got %q, %v", data, err)
 	}
-	if _, err := ReadIn(root, "../file", 1); err == nil {
-		t.Error("a name that leads out of the root was read")
+	if _, _, err := OpenIn(root, "../file"); err == nil {
+		t.Error("a name that leads out of the root was opened")
 	}
 }
 

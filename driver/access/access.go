@@ -65,7 +65,8 @@ func (p *Policy) Dir(path string) (Dir, error) {
 }
 
 // Owned is the directory path, which the owner of the exporter named: it may
-// lie anywhere.
+// lie anywhere. A nil Policy, that of a tool which its owner runs, knows no
+// secrets.
 func (p *Policy) Owned(path string) Dir {
 	if p == nil {
 		return Dir{root: path, rel: "."}
@@ -177,9 +178,6 @@ func (p *Policy) Writable(dir, name string) bool {
 	return true
 }
 
-// Dirs names the directories of the configuration, for messages.
-func (p *Policy) Dirs() []string { return slices.Clone(p.dirs) }
-
 // Secret reports whether an open file is a private key.
 func (p *Policy) Secret(info fs.FileInfo) bool { return p != nil && p.secrets.has(info) }
 
@@ -190,9 +188,6 @@ type Dir struct {
 	rel     string // from there to this one
 	secrets *Secrets
 }
-
-// At is the directory path without any policy, for tools that its owner runs.
-func At(path string) Dir { return Dir{root: path, rel: "."} }
 
 // String is its path.
 func (d Dir) String() string { return filepath.Join(d.root, d.rel) }

@@ -40,7 +40,7 @@ func folder(t testing.TB) string {
 func TestFile(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	h := NewFile(access.At(dir), "data.bin", 0, http.Header{"x-a": {"1"}}, "", time.Second)
+	h := NewFile((*access.Policy)(nil).Owned(dir), "data.bin", 0, http.Header{"x-a": {"1"}}, "", time.Second)
 	for _, method := range []string{"GET", "HEAD"} {
 		res := ask(t, h, request(t, method+" /"))
 		if body(t, res) != tenDigits || res.Status != 200 || res.Origin != exchange.FromMock || res.Delay != time.Second {
@@ -58,10 +58,10 @@ func TestFile(t *testing.T) {
 			t.Errorf("etag %s is not strong", tag)
 		}
 	}
-	if res := ask(t, NewFile(access.At(dir), "sub/page.html", 0, nil, "", 0), request(t, "GET /")); res.Header.Get("Content-Type") != "text/html" || body(t, res) != "<p>" {
+	if res := ask(t, NewFile((*access.Policy)(nil).Owned(dir), "sub/page.html", 0, nil, "", 0), request(t, "GET /")); res.Header.Get("Content-Type") != "text/html" || body(t, res) != "<p>" {
 		t.Error(res)
 	}
-	res := ask(t, NewFile(access.At(dir), "data.bin", 201, http.Header{"Content-Length": {"3"}}, "a/b", 0), request(t, "POST /\nRange: bytes=0-1"))
+	res := ask(t, NewFile((*access.Policy)(nil).Owned(dir), "data.bin", 201, http.Header{"Content-Length": {"3"}}, "a/b", 0), request(t, "POST /\nRange: bytes=0-1"))
 	if res.Status != 201 || res.Header.Get("Content-Type") != "a/b" || res.Header["Etag"] != nil || res.Header["Content-Length"] != nil || body(t, res) != tenDigits {
 		t.Error(res)
 	}
@@ -70,7 +70,7 @@ func TestFile(t *testing.T) {
 func TestFileSeesTheChange(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	h := NewFile(access.At(dir), "data.bin", 0, nil, "", 0)
+	h := NewFile((*access.Policy)(nil).Owned(dir), "data.bin", 0, nil, "", 0)
 	before := ask(t, h, request(t, "GET /"))
 	body(t, before)
 	if err := os.WriteFile(filepath.Join(dir, "data.bin"), []byte("new"), 0o644); err != nil {
@@ -84,7 +84,7 @@ func TestFileSeesTheChange(t *testing.T) {
 
 func TestFileConditions(t *testing.T) {
 	t.Parallel()
-	h := NewFile(access.At(folder(t)), "data.bin", 0, nil, "", 0)
+	h := NewFile((*access.Policy)(nil).Owned(folder(t)), "data.bin", 0, nil, "", 0)
 	first := ask(t, h, request(t, "GET /"))
 	body(t, first)
 	tag := first.Header.Get("Etag")
@@ -129,7 +129,7 @@ func TestFileConditions(t *testing.T) {
 			}
 		}
 	}
-	own := NewFile(access.At(folder(t)), "data.bin", 0, http.Header{"ETag": {`"mine"`}, "Last-Modified": {before}}, "", 0)
+	own := NewFile((*access.Policy)(nil).Owned(folder(t)), "data.bin", 0, http.Header{"ETag": {`"mine"`}, "Last-Modified": {before}}, "", 0)
 	if res := ask(t, own, request(t, "GET /\nIf-None-Match: \"mine\"")); res.Status != 304 || res.Header.Get("Etag") != `"mine"` {
 		t.Error(res)
 	}
@@ -166,12 +166,12 @@ func TestFileRanges(t *testing.T) {
 		{"bytes=0-8,1-9", 200, "", tenDigits},
 		{"bytes=" + strings.Repeat("0-0,", maxRanges+1), 200, "", tenDigits},
 	} {
-		res := ask(t, NewFile(access.At(dir), "data.bin", 0, nil, "", 0), request(t, "GET /\nRange: "+c.header))
+		res := ask(t, NewFile((*access.Policy)(nil).Owned(dir), "data.bin", 0, nil, "", 0), request(t, "GET /\nRange: "+c.header))
 		if got := body(t, res); res.Status != c.status || res.Header.Get("Content-Range") != c.crange || got != c.want {
 			t.Errorf("%.40s: %d %q %q, expected %d %q %q", c.header, res.Status, res.Header.Get("Content-Range"), got, c.status, c.crange, c.want)
 		}
 	}
-	res := ask(t, NewFile(access.At(dir), "empty", 0, nil, "", 0), request(t, "GET /\nRange: bytes=0-"))
+	res := ask(t, NewFile((*access.Policy)(nil).Owned(dir), "empty", 0, nil, "", 0), request(t, "GET /\nRange: bytes=0-"))
 	if res.Status != 200 || body(t, res) != "" {
 		t.Error(res)
 	}
@@ -179,7 +179,7 @@ func TestFileRanges(t *testing.T) {
 
 func TestFileMultipleRanges(t *testing.T) {
 	t.Parallel()
-	res := ask(t, NewFile(access.At(folder(t)), "data.bin", 0, nil, "a/b", 0), request(t, "GET /\nRange: bytes=0-1, 5-5,-1"))
+	res := ask(t, NewFile((*access.Policy)(nil).Owned(folder(t)), "data.bin", 0, nil, "a/b", 0), request(t, "GET /\nRange: bytes=0-1, 5-5,-1"))
 	kind, params, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/byteranges" || res.Status != 206 || res.Header["Content-Range"] != nil {
 		t.Fatal(res, err)
@@ -214,7 +214,7 @@ func TestFileMissing(t *testing.T) {
 	}
 	for _, name := range []string{"absent.bin", "sub", "", ".", "../secret", "sub/../../secret", "link", filepath.Join(dir, "data.bin"), "a\x00b"} {
 		x := &exchange.Exchange{Request: request(t, "GET /")}
-		res, err := NewFile(access.At(dir), name, 200, nil, "", 0).Respond(t.Context(), x)
+		res, err := NewFile((*access.Policy)(nil).Owned(dir), name, 200, nil, "", 0).Respond(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestFileMissing(t *testing.T) {
 			t.Errorf("%q: %d %s %v", name, res.Status, got, res.Err)
 		}
 	}
-	if res := ask(t, NewFile(access.At(filepath.Join(dir, "nowhere")), "x", 0, nil, "", 0), request(t, "GET /")); res.Status != 500 {
+	if res := ask(t, NewFile((*access.Policy)(nil).Owned(filepath.Join(dir, "nowhere")), "x", 0, nil, "", 0), request(t, "GET /")); res.Status != 500 {
 		t.Error(res)
 	}
 }
@@ -256,7 +256,7 @@ func FuzzRange(f *testing.F) {
 }
 
 func BenchmarkFile(b *testing.B) {
-	h := NewFile(access.At(folder(b)), "data.bin", 0, nil, "", 0)
+	h := NewFile((*access.Policy)(nil).Owned(folder(b)), "data.bin", 0, nil, "", 0)
 	x := &exchange.Exchange{Request: request(b, "GET /")}
 	b.ReportAllocs()
 	for b.Loop() {
