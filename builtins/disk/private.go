@@ -26,12 +26,22 @@ func MakePrivate(base, prefix string) (*Private, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := Lock(filepath.Join(dir, lockName))
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		os.RemoveAll(dir)
-		return nil, err
+	// The lock is taken before the file has the name that sweep looks for, or
+	// another process that sweeps now would take it and remove the directory.
+	name := filepath.Join(dir, lockName)
+	lock, err := Lock(name + ".new")
+	if errors.Is(err, errors.ErrUnsupported) {
+		return &Private{Path: dir}, nil
 	}
-	return &Private{Path: dir, lock: lock}, nil
+	if err == nil {
+		if err = os.Rename(lock.path, name); err == nil {
+			lock.path = name
+			return &Private{Path: dir, lock: lock}, nil
+		}
+		lock.Release()
+	}
+	os.RemoveAll(dir)
+	return nil, err
 }
 
 // Remove removes the directory with all that is in it.
@@ -62,9 +72,10 @@ func sweep(base, prefix string) {
 		if !IsRegular(filepath.Join(dir, lockName)) {
 			continue
 		}
-		if lock, err := TryLock(filepath.Join(dir, lockName)); err == nil {
+		// The file must not be made again while its process removes the directory.
+		if held, err := lock(filepath.Join(dir, lockName), os.O_RDWR, false); err == nil {
 			os.RemoveAll(dir)
-			lock.Release()
+			held.Release()
 		}
 	}
 }

@@ -229,6 +229,35 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// TestPrivateAtOnce makes private directories in one place from many goroutines,
+// each of which sweeps while the others make theirs.
+func TestPrivateAtOnce(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				p, err := MakePrivate(base, "x-")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := os.WriteFile(filepath.Join(p.Path, "file"), nil, 0o600); err != nil {
+					t.Error(err)
+				}
+				if err := p.Remove(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if left, err := os.ReadDir(base); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 // TestPrivate removes what dead processes left, and nothing of anybody else.
 func TestPrivate(t *testing.T) {
 	t.Parallel()
