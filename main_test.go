@@ -15,10 +15,11 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
+	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/exporter/hook driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
-	{"driver/exporter", "driver driver/pb driver/scenario builtins/disk"},
+	{"driver/exporter", "driver driver/exporter/hook driver/pb driver/scenario builtins/disk"},
+	{"driver/exporter/hook", "builtins/disk"},
 	{"driver/client", "driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
@@ -46,6 +47,7 @@ var arrows = []struct{ pkg, imports string }{
 var keepers = map[string]string{
 	"github.com/AdguardTeam/gomitmproxy": "driver/proxy",
 	"github.com/alecthomas/kong":         "driver/cli",
+	"github.com/creack/pty":              "driver/exporter/hook",
 	"go.starlark.net":                    "script script/sandbox builtins driver/scenario",
 }
 

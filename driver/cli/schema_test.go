@@ -14,6 +14,7 @@ import (
 
 	"starproxy/driver"
 	"starproxy/driver/exporter"
+	"starproxy/driver/exporter/hook"
 )
 
 // The schema names exactly the keys that the exporter reads.
@@ -26,7 +27,7 @@ func TestExporterSchemaKeys(t *testing.T) {
 	defs := doc["$defs"].(map[string]any)
 	doc["properties"].(map[string]any)["export"] = nil // read apart from the struct
 	compareKeys(t, "", append(yamlKeys(reflect.TypeFor[exporter.Config]()), "export"), doc)
-	compareKeys(t, "hooks", yamlKeys(reflect.TypeFor[exporter.Hook]()), defs["hook"].(map[string]any))
+	compareKeys(t, "hooks", yamlKeys(reflect.TypeFor[hook.Hook]()), defs["hook"].(map[string]any))
 	config := defs["config"].(map[string]any)
 	compareKeys(t, "config", yamlKeys(reflect.TypeFor[driver.Config]()), config)
 	for name, sub := range map[string]reflect.Type{

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"starproxy/builtins/disk"
+	"starproxy/driver/exporter/hook"
 )
 
 type shellCmd struct {
@@ -46,7 +46,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 			return err
 		}
 	}
-	bin, err := linkJ()
+	bin, err := hook.LinkJ()
 	if err != nil {
 		return err
 	}
@@ -57,11 +57,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 		cmd = exec.Command(filepath.Join(bin.Path, "j"), argv[1:]...)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = sys.Stdin, sys.Stdout, sys.Stderr
-	cmd.Env = append(os.Environ(),
-		"JUMPSTARTER_HOST="+b.socket,
-		"JMP_DRIVERS_ALLOW=UNSAFE",
-		"_JMP_SUPPRESS_DRIVER_WARNINGS=1",
-		"PATH="+bin.Path+string(os.PathListSeparator)+sys.Getenv("PATH"))
+	cmd.Env = hook.Environ(os.Environ(), b.socket, bin.Path)
 	if interactive {
 		if b.config.MOTD != "" {
 			sys.note("%s", strings.TrimRight(b.config.MOTD, "\n"))
@@ -91,22 +87,6 @@ func (c *shellCmd) argv(sys *System) (argv []string, interactive bool) {
 		return []string{shell, "--norc", "--noprofile"}, true
 	}
 	return []string{shell}, true
-}
-
-// linkJ makes a private directory in which j is a link to this program.
-func linkJ() (dir *disk.Private, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding this program: %w", err)
-	}
-	if dir, err = disk.MakePrivate(os.TempDir(), "starproxy-bin-"); err != nil {
-		return nil, err
-	}
-	if err := os.Symlink(self, filepath.Join(dir.Path, "j")); err != nil {
-		dir.Remove()
-		return nil, err
-	}
-	return dir, nil
 }
 
 // runChild runs cmd in this process's group and answers how it ended: nil, or

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/disk"
+	"starproxy/driver/exporter/hook"
 	"starproxy/driver/scenario"
 )
 
@@ -69,19 +69,8 @@ type TLS struct {
 
 // Hooks are the commands run before and after a lease.
 type Hooks struct {
-	BeforeLease *Hook `yaml:"beforeLease"`
-	AfterLease  *Hook `yaml:"afterLease"`
-}
-
-// Hook is a script with its interpreter.
-type Hook struct {
-	Script string `yaml:"script"`
-	// The interpreter; default /bin/sh.
-	Exec string `yaml:"exec"`
-	// Seconds; default 120.
-	Timeout float64 `yaml:"timeout"`
-	// warn (default), endLease or exit.
-	OnFailure string `yaml:"onFailure"`
+	BeforeLease *hook.Hook `yaml:"beforeLease"`
+	AfterLease  *hook.Hook `yaml:"afterLease"`
 }
 
 // FailureDetection bounds quick restarts.
@@ -137,8 +126,11 @@ func Parse(filename string, data []byte) (*Config, error) {
 	case c.Kind != configKind:
 		return nil, r.errorf(&root, "kind %q is not supported: expected %s", c.Kind, configKind)
 	}
-	for name, h := range map[string]*Hook{"beforeLease": c.Hooks.BeforeLease, "afterLease": c.Hooks.AfterLease} {
-		if err := h.complete(); err != nil {
+	for name, h := range map[string]*hook.Hook{"beforeLease": c.Hooks.BeforeLease, "afterLease": c.Hooks.AfterLease} {
+		if h == nil {
+			continue
+		}
+		if err := h.Complete(); err != nil {
 			return nil, r.errorf(&root, "hooks.%s: %v", name, err)
 		}
 	}
@@ -150,30 +142,6 @@ func Parse(filename string, data []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// complete fills in the defaults of a hook.
-func (h *Hook) complete() error {
-	if h == nil {
-		return nil
-	}
-	if h.Timeout == 0 {
-		h.Timeout = 120
-	}
-	switch h.OnFailure {
-	case "":
-		h.OnFailure = "warn"
-	case "warn", "endLease", "exit":
-	default:
-		return fmt.Errorf("onFailure %q is not known: expected warn, endLease or exit", h.OnFailure)
-	}
-	if strings.TrimSpace(h.Script) == "" {
-		return fmt.Errorf("script is missing")
-	}
-	if h.Timeout < 0 {
-		return fmt.Errorf("timeout %v is negative", h.Timeout)
-	}
-	return nil
 }
 
 // reader turns the nodes of one file into a Config.
