@@ -53,8 +53,19 @@ func locate(root *export, args []string) (at *export, path, rest []string, err e
 		return nil, nil, nil, fmt.Errorf("no export %q: the exporter has %s",
 			strings.Join(append(path, rest[0]), " "), orNothing(root.listing()))
 	}
-	return nil, nil, nil, fmt.Errorf("export %q is no proxy but a %s: the exporter has %s",
-		strings.Join(path, " "), at.class, orNothing(root.listing()))
+	return nil, nil, nil, &foreignError{path: strings.Join(path, " "), class: at.class, group: len(at.children) > 0, exports: orNothing(root.listing())}
+}
+
+// foreignError says that an export is none of ours: its commands are those of
+// Python's j.
+type foreignError struct {
+	path, class string
+	group       bool // it has exports of its own
+	exports     string
+}
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("export %q is no proxy but a %s: the exporter has %s", e.path, e.class, e.exports)
 }
 
 // listing describes every export below e that can be named: its path and the

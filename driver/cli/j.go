@@ -80,7 +80,8 @@ Examples, for an export named proxy:
 const jHelp = `Usage: j EXPORT <command> ...
 
 Control what the exporter at JUMPSTARTER_HOST exports. EXPORT is the name of a
-proxy, for a nested one its path: "j bench proxy status".
+proxy, for a nested one its path: "j bench proxy status". Exports of other
+types, a power relay for instance, are handed to Python's j, if it is installed.
 
 "starproxy shell" and "jmp shell" set JUMPSTARTER_HOST; "starproxy run" prints
 the line that sets it.
@@ -101,21 +102,34 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
 		return jUsage(ctx, sys, len(args) == 0)
 	}
-	if path, rest := splitAtCommand(args); asksHelp(args) || len(rest) > 1 && rest[0] == "flow" && rest[1] == "convert" {
+	at, path, rest, c, err := dialExport(ctx, sys, args)
+	if c != nil {
+		defer c.Close()
+	}
+	var foreign *foreignError
+	if errors.As(err, &foreign) && !foreign.group {
+		c.Close()
+		return handOver(sys, foreign, args)
+	}
+	if path, rest := splitAtCommand(args); err != nil && (asksHelp(args) || len(rest) > 1 && rest[0] == "flow" && rest[1] == "convert") {
 		// These need no exporter: the names of the exports are taken on trust.
 		return sys.dispatch(ctx, "j "+strings.Join(path, " "), &proxyCommands{}, rest, proxy{})
 	}
-	c, err := dial(ctx, sys)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	at, path, rest, err := locate(exportOf(c.Tree()), args)
 	if err != nil {
 		return err
 	}
 	name := strings.Join(append([]string{"j"}, path...), " ")
 	return sys.dispatch(ctx, name, &proxyCommands{}, rest, proxy{at.caller})
+}
+
+// dialExport connects to the exporter and finds the proxy that args begin with
+// the path of. The client, unless it is nil, is to be closed whatever the error.
+func dialExport(ctx context.Context, sys *System, args []string) (at *export, path, rest []string, c *client.Client, err error) {
+	if c, err = dial(ctx, sys); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	at, path, rest, err = locate(exportOf(c.Tree()), args)
+	return at, path, rest, c, err
 }
 
 // jFlags takes the flags ahead of the export off args.

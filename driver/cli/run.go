@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,8 @@ type runCmd struct {
 	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, with --start replay."`
 	Port       int    `placeholder:"N" help:"Port of the proxy, instead of the configured one."`
 	WebUI      bool   `name:"web-ui" help:"Serve the web UI too, when a proxy is started at once."`
+
+	ExitWithStdin bool `name:"exit-with-stdin" help:"End when standard input is closed, so that the exporter does not outlive the program that started it."`
 
 	Listener   string `name:"tls-grpc-listener" placeholder:"[HOST:]PORT" help:"Accept clients over TCP too (default host: all addresses)."`
 	Insecure   bool   `name:"tls-grpc-insecure" help:"Without TLS on that listener."`
@@ -69,6 +72,12 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sys = sys.server(stop)
+	if c.ExitWithStdin {
+		go func() {
+			_, _ = io.Copy(io.Discard, sys.Stdin) // an error is an end too
+			stop()
+		}()
+	}
 	b, err := c.open(sys, c.apply)
 	if err != nil {
 		return err

@@ -1,0 +1,1 @@
+"""Jumpstarter driver that runs starproxy."""
