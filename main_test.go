@@ -33,6 +33,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/ca", "builtins/disk builtins/exchange"},
 	{"driver/access", "builtins/disk"},
 	{"driver/pb", ""},
+	{"driver/pb/leasing", "driver/pb"},
 	{"script", "stdlib script/sandbox builtins builtins/disk builtins/exchange builtins/state"},
 	{"script/sandbox", "builtins"},
 	{"stdlib", ""},

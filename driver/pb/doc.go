@@ -3,8 +3,8 @@
 //
 // Messages are plain data and must not be shared between goroutines while one
 // of them writes. The exporter serves these services, the client calls them.
-// The leasing API (jumpstarter.client.v1) and telemetry are left out: nothing
-// here speaks them.
+// The leasing API (jumpstarter.client.v1) is in package leasing. Telemetry is
+// left out: nothing here speaks it.
 package pb
 
-//go:generate protoc --proto_path=. --go_out=. --go_opt=module=starproxy/driver/pb --go-grpc_out=. --go-grpc_opt=module=starproxy/driver/pb jumpstarter/v1/common.proto jumpstarter/v1/kubernetes.proto jumpstarter/v1/router.proto jumpstarter/v1/jumpstarter.proto
+//go:generate protoc --proto_path=. --go_out=. --go_opt=module=starproxy/driver/pb --go-grpc_out=. --go-grpc_opt=module=starproxy/driver/pb jumpstarter/v1/common.proto jumpstarter/v1/kubernetes.proto jumpstarter/v1/router.proto jumpstarter/v1/jumpstarter.proto jumpstarter/client/v1/client.proto
