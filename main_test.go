@@ -34,6 +34,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/access", "builtins/disk"},
 	{"driver/pb", ""},
 	{"driver/pb/leasing", "driver/pb"},
+	{"driver/exporter/labtest", "driver/frames driver/pb driver/pb/leasing"},
 	{"script", "stdlib script/sandbox builtins builtins/disk builtins/exchange builtins/state"},
 	{"script/sandbox", "builtins"},
 	{"stdlib", ""},

@@ -1,0 +1,179 @@
+package labtest
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"starproxy/driver/pb"
+	"starproxy/driver/pb/leasing"
+)
+
+// clientService is the leasing API.
+type clientService struct {
+	leasing.UnimplementedClientServiceServer
+	*Lab
+}
+
+// resource is the full name of an object.
+func resource(kind, name string) string { return "namespaces/" + Namespace + "/" + kind + "/" + name }
+
+// short is the last part of a full name.
+func short(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+func (c *clientService) GetExporter(_ context.Context, r *leasing.GetExporterRequest) (*leasing.Exporter, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.exporters[short(r.GetName())]
+	if e == nil {
+		return nil, status.Errorf(codes.NotFound, "exporters.jumpstarter.dev %q not found", short(r.GetName()))
+	}
+	return e.message(), nil
+}
+
+func (e *Exporter) message() *leasing.Exporter {
+	return &leasing.Exporter{
+		Name: resource("exporters", e.Name), Labels: maps.Clone(e.labels), Online: e.online > 0, Status: e.status, Enabled: proto.Bool(true),
+	}
+}
+
+func (c *clientService) ListExporters(context.Context, *leasing.ListExportersRequest) (*leasing.ListExportersResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := &leasing.ListExportersResponse{}
+	for _, e := range c.exporters {
+		out.Exporters = append(out.Exporters, e.message())
+	}
+	return out, nil
+}
+
+func (c *clientService) CreateLease(ctx context.Context, r *leasing.CreateLeaseRequest) (*leasing.Lease, error) {
+	client, err := callerOf(ctx, "client")
+	if err != nil {
+		return nil, err
+	}
+	s := &lease{
+		name: r.GetLeaseId(), client: client, selector: r.GetLease().GetSelector(), wanted: short(r.GetLease().GetExporterName()),
+		duration: r.GetLease().GetDuration().AsDuration(), tags: r.GetLease().GetTags(),
+	}
+	if s.name == "" {
+		s.name = uuid.NewString()
+	}
+	if s.duration <= 0 {
+		return nil, status.Error(codes.InvalidArgument, "duration must be positive")
+	}
+	var out *leasing.Lease
+	c.edit(func() {
+		if c.leases[s.name] != nil {
+			err = status.Errorf(codes.AlreadyExists, "leases.jumpstarter.dev %q already exists", s.name)
+			return
+		}
+		c.leases[s.name] = s
+		c.order = append(c.order, s)
+		out = s.message()
+	})
+	return out, err
+}
+
+// message is the lease as clients see it; the lab is locked.
+func (s *lease) message() *leasing.Lease {
+	out := &leasing.Lease{
+		Name: resource("leases", s.name), Selector: s.selector, Duration: durationpb.New(s.duration), EffectiveDuration: durationpb.New(0),
+		Client: proto.String(resource("clients", s.client)), Tags: s.tags,
+	}
+	if s.wanted != "" {
+		out.ExporterName = proto.String(s.wanted)
+	}
+	condition := func(kind string, holds bool, reason, message string) {
+		state := "False"
+		if holds {
+			state = "True"
+		}
+		now := time.Now().Unix()
+		out.Conditions = append(out.Conditions, &pb.Condition{
+			Type: &kind, Status: &state, Reason: &reason, Message: &message, LastTransitionTime: &pb.Time{Seconds: &now},
+		})
+	}
+	switch {
+	case s.exporter == "" && s.end.IsZero():
+		condition("Pending", true, "NotAvailable", "no exporter is available")
+		condition("Ready", false, "Pending", "")
+		return out
+	case s.exporter != "":
+		out.Exporter = proto.String(resource("exporters", s.exporter))
+		out.EffectiveBeginTime = timestamppb.New(s.begin)
+	}
+	if s.end.IsZero() {
+		out.EffectiveDuration = durationpb.New(time.Since(s.begin))
+		condition("Ready", true, "Ready", "")
+		return out
+	}
+	out.EffectiveEndTime = timestamppb.New(s.end)
+	condition("Ready", false, "Released", "the lease has ended")
+	return out
+}
+
+// lookUp finds a lease of the client that calls and uses it, with the lab
+// locked.
+func (c *clientService) lookUp(ctx context.Context, name string, use func(*lease)) (out *leasing.Lease, err error) {
+	client, err := callerOf(ctx, "client")
+	if err != nil {
+		return nil, err
+	}
+	c.edit(func() {
+		s := c.leases[short(name)]
+		switch {
+		case s == nil:
+			err = status.Errorf(codes.NotFound, "leases.jumpstarter.dev %q not found", short(name))
+		case s.client != client:
+			err = status.Error(codes.PermissionDenied, "permission denied")
+		default:
+			use(s)
+			out = s.message()
+		}
+	})
+	return out, err
+}
+
+func (c *clientService) GetLease(ctx context.Context, r *leasing.GetLeaseRequest) (*leasing.Lease, error) {
+	return c.lookUp(ctx, r.GetName(), func(*lease) {})
+}
+
+func (c *clientService) UpdateLease(ctx context.Context, r *leasing.UpdateLeaseRequest) (*leasing.Lease, error) {
+	return c.lookUp(ctx, r.GetLease().GetName(), func(s *lease) {
+		if d := r.GetLease().GetDuration().AsDuration(); d > 0 {
+			s.duration = d
+			if s.active() {
+				s.expiry.Reset(time.Until(s.begin.Add(d)))
+			}
+		}
+	})
+}
+
+func (c *clientService) DeleteLease(ctx context.Context, r *leasing.DeleteLeaseRequest) (*emptypb.Empty, error) {
+	if _, err := c.lookUp(ctx, r.GetName(), c.endLease); err != nil {
+		return nil, err
+	}
+	return &emptypb.Empty{}, nil
+}
+
+func (c *clientService) ListLeases(ctx context.Context, r *leasing.ListLeasesRequest) (*leasing.ListLeasesResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := &leasing.ListLeasesResponse{}
+	for _, s := range c.order {
+		if s.end.IsZero() || !r.GetOnlyActive() {
+			out.Leases = append(out.Leases, s.message())
+		}
+	}
+	return out, nil
+}
