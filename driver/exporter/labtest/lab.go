@@ -60,7 +60,6 @@ type Lab struct {
 	changed   chan struct{} // closed when anything below changes
 	started   time.Time     // of the controller
 	fault     error         // of every call to the controller, nil for none
-	cut       error         // ends all Status streams that are open, once
 	slow      time.Duration // before a Status stream says its first word
 	exporters map[string]*Exporter
 	leases    map[string]*lease
