@@ -24,7 +24,8 @@ import (
 type Driver struct {
 	cfg     Config
 	log     *slog.Logger
-	lease   *Lease // nil for none
+	lease   *Lease   // nil for none
+	crashes *Crashes // nil in the exporter's own process
 	methods []method
 	byName  map[string]*method
 
@@ -55,6 +56,17 @@ type Options struct {
 	Shared *Shared
 	// Lease is the lease during which the driver is used; nil for none.
 	Lease *Lease
+	// Crashes tells how often the process of the driver has died before; nil
+	// for a driver in the exporter's own process.
+	Crashes *Crashes
+}
+
+// Crashes tells of the processes that served a driver before this one.
+type Crashes struct {
+	// Count is how many have died since the session began.
+	Count int `json:"count"`
+	// Last is why the latest one did; empty for none.
+	Last string `json:"last"`
 }
 
 // Lease tells for whom an exporter serves.
@@ -73,7 +85,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 	if err := cfg.resolve(); err != nil {
 		return nil, err
 	}
-	d := &Driver{cfg: cfg, log: o.Log, lease: o.Lease, state: state.New(), port: cfg.Listen.Port}
+	d := &Driver{cfg: cfg, log: o.Log, lease: o.Lease, crashes: o.Crashes, state: state.New(), port: cfg.Listen.Port}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

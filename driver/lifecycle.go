@@ -182,6 +182,9 @@ type statusReport struct {
 	CAProblem *string `json:"ca_problem"`
 	// Lease tells for whom the exporter serves; null without a controller.
 	Lease *Lease `json:"lease"`
+	// Crashes tells how often the process of the proxies has died during the
+	// session; null where they have none of their own.
+	Crashes *Crashes `json:"crashes"`
 	// Captures tells how much the journal holds and has dropped.
 	Captures any `json:"captures"`
 }
@@ -194,7 +197,7 @@ type replayReport struct {
 }
 
 func (d *Driver) status(context.Context) (string, error) {
-	s := statusReport{Mode: modeStopped, MockCount: d.mocks.table.Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Captures: d.journal.Stats()}
+	s := statusReport{Mode: modeStopped, MockCount: d.mocks.table.Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Crashes: d.crashes, Captures: d.journal.Stats()}
 	if r := d.run.Load(); r != nil {
 		pid := os.Getpid()
 		s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address

@@ -2,6 +2,8 @@ package driver
 
 import (
 	"net"
+	"net/netip"
+	"sync"
 
 	"starproxy/driver/access"
 	"starproxy/driver/proxy"
@@ -13,6 +15,10 @@ type Shared struct {
 	secrets   access.Secrets
 	listeners proxy.Listeners
 	hidden    proxy.Hidden
+
+	mu      sync.Mutex
+	news    map[*func()]struct{} // what Follow was given
+	learned []func()             // what makes Learn's addresses forgotten
 }
 
 // NewShared is empty.
@@ -20,11 +26,71 @@ func NewShared() *Shared { return &Shared{} }
 
 // Protect names files that no client, device or script gets to read or to
 // write, by whatever driver: private keys and passphrases.
-func (s *Shared) Protect(paths ...string) { s.secrets.Add(paths...) }
+func (s *Shared) Protect(paths ...string) {
+	s.secrets.Add(paths...)
+	s.tell()
+}
 
 // Listening notes an address at which this process listens, until forget is
 // called: devices do not reach it through any of the proxies.
-func (s *Shared) Listening(addr net.Addr) (forget func()) { return s.listeners.Add(addr) }
+func (s *Shared) Listening(addr net.Addr) (forget func()) {
+	remove := s.listeners.Add(addr)
+	s.tell()
+	return func() {
+		remove()
+		s.tell()
+	}
+}
+
+// Known is what another process has to know, so that its proxies keep to the
+// same rules.
+type Known struct {
+	// Secrets are the absolute paths of the files that Protect was given.
+	Secrets []string `json:"secrets"`
+	// Listeners are the addresses at which this process listens.
+	Listeners []netip.AddrPort `json:"listeners"`
+}
+
+// Known returns what is known now.
+func (s *Shared) Known() Known { return Known{s.secrets.Paths(), s.listeners.All()} }
+
+// Learn takes over what another process knows, in place of what it told before.
+func (s *Shared) Learn(k Known) {
+	s.secrets.Add(k.Secrets...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.learned
+	s.learned = nil
+	for _, at := range k.Listeners {
+		s.learned = append(s.learned, s.listeners.Add(net.TCPAddrFromAddrPort(at)))
+	}
+	for _, forget := range old {
+		forget()
+	}
+}
+
+// Follow calls news whenever something else is known, until stop is called.
+func (s *Shared) Follow(news func()) (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.news == nil {
+		s.news = map[*func()]struct{}{}
+	}
+	s.news[&news] = struct{}{}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.news, &news)
+	}
+}
+
+func (s *Shared) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for news := range s.news {
+		(*news)()
+	}
+}
 
 // access is what clients of the driver may reach.
 func (c *Config) access(s *Shared) *access.Policy {

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,8 +48,19 @@ func (s *Secrets) Add(paths ...string) {
 		if abs, err := filepath.Abs(path); err == nil {
 			path = abs
 		}
-		s.all = append(s.all, &secret{path: path})
+		if !slices.ContainsFunc(s.all, func(o *secret) bool { return o.path == path }) {
+			s.all = append(s.all, &secret{path: path})
+		}
 	}
+}
+
+// Paths are the absolute paths of the files.
+func (s *Secrets) Paths() []string {
+	var paths []string
+	for _, one := range s.list() {
+		paths = append(paths, one.path)
+	}
+	return paths
 }
 
 func (s *Secrets) list() []*secret {

@@ -27,14 +27,15 @@ import (
 
 // program is the grammar of starproxy.
 type program struct {
-	Run        runCmd        `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
-	Shell      shellCmd      `cmd:"" help:"Run a shell or a command with an exporter of its own."`
-	J          jCmd          `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
-	Script     scriptCmd     `cmd:"" help:"Check, test and try scripts; print what they can call."`
-	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of a document, for editors."`
-	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
-	Version    versionCmd    `cmd:"" help:"Print version and licence."`
-	Complete   completeCmd   `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
+	Run        runCmd         `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
+	Shell      shellCmd       `cmd:"" help:"Run a shell or a command with an exporter of its own."`
+	J          jCmd           `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
+	Script     scriptCmd      `cmd:"" help:"Check, test and try scripts; print what they can call."`
+	Schema     schemaCmd      `cmd:"" help:"Print the JSON Schema of a document, for editors."`
+	Completion completionCmd  `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Version    versionCmd     `cmd:"" help:"Print version and licence."`
+	Host       hostProxiesCmd `cmd:"" hidden:"" name:"host-proxies" help:"Serve the proxies of another starproxy."`
+	Complete   completeCmd    `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
 }
 
 // Help is the text below the program's usage line.

@@ -10,13 +10,30 @@ import (
 	"starproxy/driver"
 	"starproxy/driver/client"
 	"starproxy/driver/exporter"
+	"starproxy/driver/exporter/part"
 )
 
 // exporterFlags say which exporter to serve.
 type exporterFlags struct {
 	Exporter       string `xor:"exporter" placeholder:"NAME" help:"Exporter file NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
 	ExporterConfig string `name:"exporter-config" xor:"exporter" type:"path" placeholder:"FILE" help:"Exporter file to serve."`
-	LogLevel       string `name:"log-level" enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL" help:"Least severity that is logged on standard error: debug, info, warn, error (default ${default})."`
+	partFlags
+	LogLevel string `name:"log-level" enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL" help:"Least severity that is logged on standard error: debug, info, warn, error (default ${default})."`
+}
+
+// partFlags say how the drivers of an exporter are hosted.
+type partFlags struct {
+	Python  string `placeholder:"PATH" help:"Python interpreter, or virtual environment, that hosts the drivers which are no proxies (default: that of VIRTUAL_ENV, else the one beside jmp, else python3)."`
+	Isolate bool   `help:"Run the proxies in a process of their own, which is started again when it dies."`
+	Memory  uint64 `name:"proxy-memory" default:"4096" placeholder:"MIB" help:"Memory in MiB that this process may use (default ${default})."`
+}
+
+// isolation is how the proxies are kept apart; nil if they are not.
+func (f *partFlags) isolation() *exporter.Isolation {
+	if !f.Isolate {
+		return nil
+	}
+	return &exporter.Isolation{Command: hostCommand, Memory: f.Memory << 20}
 }
 
 // bench is a session of this process. Its proxies are called as any client
@@ -27,6 +44,7 @@ type bench struct {
 	// builtIn says that no configuration was given.
 	builtIn bool
 	log     logHandler
+	python  *part.Part
 
 	// What serve sets.
 	socket string
@@ -52,7 +70,12 @@ func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error)
 		}
 	}
 	b.log = newLogHandler(sys.Stderr, logLevel(f.LogLevel))
-	b.Session, err = exporter.Open(b.config, exporter.Options{Log: slog.New(b.log)})
+	log := slog.New(b.log)
+	b.python = part.Python(f.Python, log)
+	b.Session, err = exporter.Open(b.config, exporter.Options{Log: log, Python: b.python, Isolate: f.isolation()})
+	if err != nil {
+		b.python.Close()
+	}
 	return b, err
 }
 
@@ -118,7 +141,11 @@ func (b *bench) Close() error {
 	if b.client != nil {
 		b.client.Close()
 	}
-	return b.Session.Close()
+	err := b.Session.Close()
+	if b.python != nil {
+		b.python.Close()
+	}
+	return err
 }
 
 // proxy is the proxy at a dotted path of the served session.

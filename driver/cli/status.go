@@ -53,6 +53,11 @@ type proxyStatus struct {
 		Name   string `json:"name"`
 		Client string `json:"client"`
 	} `json:"lease"`
+	// Crashes is ours: how often the process of the proxies has died.
+	Crashes *struct {
+		Count int    `json:"count"`
+		Last  string `json:"last"`
+	} `json:"crashes"`
 }
 
 // Run prints the status.
@@ -69,14 +74,17 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err := json.Unmarshal(raw, &st); err != nil {
 		return err
 	}
-	lease := func() {
+	surroundings := func() {
 		if l := st.Lease; l != nil {
 			sys.out("  Lease:   %s (client %s)", l.Name, l.Client)
+		}
+		if c := st.Crashes; c != nil && c.Count > 0 {
+			sys.out("  Error:   its process was started again %d time(s): %s", c.Count, c.Last)
 		}
 	}
 	if !st.Running {
 		sys.out("Proxy is not running.")
-		lease()
+		surroundings()
 		return nil
 	}
 	sys.out("Proxy is running (PID %s)", st.PID)
@@ -86,7 +94,7 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		sys.out("  Web UI:  %s", st.WebUIAddress)
 	}
 	sys.out("  Mocks:   %s endpoint(s)", st.MockCount)
-	lease()
+	surroundings()
 	if st.FlowFile != "" {
 		sys.out("  Flow:    %s", st.FlowFile)
 	}

@@ -169,6 +169,11 @@ func (p passphrase) GetRequestMetadata(context.Context, ...string) (map[string]s
 // RequireTransportSecurity is false: the user decides, by Options.Insecure.
 func (passphrase) RequireTransportSecurity() bool { return false }
 
+// Services are the services of the exporter, for those who pass messages on.
+func (c *Client) Services() (pb.ExporterServiceClient, pb.RouterServiceClient) {
+	return c.exporter, c.router
+}
+
 // Host is the address that was dialled.
 func (c *Client) Host() string { return c.host }
 

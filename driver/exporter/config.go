@@ -51,6 +51,8 @@ type Config struct {
 	Path string `yaml:"-"`
 	// Warnings are one-line remarks on what the file says to no effect.
 	Warnings []string `yaml:"-"`
+
+	pythonRefs []*Node // refs within drivers that Python hosts
 }
 
 // Metadata names an exporter within its cluster.

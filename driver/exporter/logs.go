@@ -3,6 +3,8 @@ package exporter
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -146,6 +148,40 @@ func (h *logHandler) record(r slog.Record) *pb.LogStreamResponse {
 		return true
 	})
 	return out
+}
+
+// relay takes over a record of another process: the ring gets it as it is, the
+// log beside the ring with its fields as attributes.
+func (s *Session) relay(ctx context.Context, r *pb.LogStreamResponse) {
+	s.ring.add(r)
+	level := levelOf(r.GetSeverity())
+	if !s.next.Enabled(ctx, level) {
+		return
+	}
+	at := time.Now()
+	if r.GetTimestamp() != nil { // Python before 0.10 sends none
+		at = r.GetTimestamp().AsTime()
+	}
+	out := slog.NewRecord(at, level, r.GetMessage(), 0)
+	for _, key := range slices.Sorted(maps.Keys(r.GetStructuredFields())) {
+		out.AddAttrs(slog.String(key, r.GetStructuredFields()[key]))
+	}
+	_ = s.next.Handle(ctx, out) // a log that cannot be written has nobody to tell
+}
+
+// levelOf is the level that severity names.
+func levelOf(severity string) slog.Level {
+	switch severity {
+	case "DEBUG":
+		return slog.LevelDebug
+	case "WARNING":
+		return slog.LevelWarn
+	case "ERROR":
+		return slog.LevelError
+	case "CRITICAL":
+		return slog.LevelError + 4
+	}
+	return slog.LevelInfo
 }
 
 // severity is the name of Python's level: clients look it up in their logging module.

@@ -12,13 +12,14 @@ import (
 	"starproxy/driver/scenario"
 )
 
-// The driver types that an exporter file may name. Everything else is hosted by
-// Python exporters only.
+// The driver types that are ours. Everything else is hosted by Python.
 const (
 	typeComposite = "jumpstarter_driver_composite.driver.Composite"
 	typeProxy     = "jumpstarter_driver_mitmproxy.driver.MitmproxyDriver"
 	typeProxyOurs = "starproxy.MitmproxyDriver"
 )
+
+var ownTypes = []string{typeComposite, typeProxy, typeProxyOurs}
 
 // The Python classes that clients build for these types.
 const (
@@ -41,13 +42,21 @@ type Node struct {
 	MethodsDescription map[string]string
 	// Driver configures a proxy.
 	Driver *driver.Config
+	// Type is the Python class of a driver that is not ours. Its children are
+	// Python's, too.
+	Type string
 	// Ref is the dotted path, from the root, of the node meant.
 	Ref string
 	// Children, in the order of the file.
 	Children []*Node
 
-	place string // file:line:col, for errors
+	place   string     // file:line:col, for errors
+	raw     *yaml.Node // as the file has it, where Type is set
+	through bool       // Ref leads through a driver of Python, which knows where to
 }
+
+// foreign reports whether Python hosts the node.
+func (n *Node) foreign() bool { return n.Type != "" || n.through }
 
 // nodeDocument is how a file writes a Node.
 type nodeDocument struct {
@@ -86,6 +95,9 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, r.errorf(n, "%s: expected a map with type, ref or children", path)
 	}
+	if kind := typeOf(n); kind != "" && !slices.Contains(ownTypes, kind) {
+		return r.foreignNode(key, n, kind, path)
+	}
 	r.prune(n, reflect.TypeFor[nodeDocument](), path+".")
 	var doc nodeDocument
 	if err := scenario.DecodeNode(r.file, n, &doc); err != nil {
@@ -105,9 +117,6 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 		if len(doc.Config.Content) > 0 {
 			return nil, r.errorf(&doc.Config, "%s: a group of drivers takes no config", path)
 		}
-	case doc.Type != "":
-		return nil, r.errorf(n, "%s: driver type %q is not hosted by this exporter: expected %s, %s or %s",
-			path, doc.Type, typeProxy, typeProxyOurs, typeComposite)
 	case doc.Ref != "":
 		node.Ref = doc.Ref
 		return node, nil
@@ -149,7 +158,7 @@ func unfold(c *Config) ([]item, error) {
 	if err := u.add(root, "", "", -1); err != nil {
 		return nil, err
 	}
-	return u.items, nil
+	return u.items, u.checkPythonRefs(c.pythonRefs)
 }
 
 type unfolder struct {
@@ -173,6 +182,10 @@ func (u *unfolder) add(n *Node, name, path string, parent int) error {
 	u.stack = append(u.stack, target)
 	index := len(u.items)
 	u.items = append(u.items, item{node: target, name: name, path: path, parent: parent})
+	if target.foreign() {
+		u.stack = u.stack[:len(u.stack)-1]
+		return nil // its children come with Python's report
+	}
 	for i, child := range target.Children {
 		if slices.ContainsFunc(target.Children[:i], func(o *Node) bool { return o.Name == child.Name }) {
 			return child.placed("export.%s: the name is given twice", join(path, child.Name))
@@ -199,6 +212,11 @@ func (u *unfolder) resolve(n *Node, path string, seen []*Node) (*Node, error) {
 	seen = append(seen, n)
 	at := u.root
 	for name := range strings.SplitSeq(n.Ref, ".") {
+		if at.foreign() {
+			n.through = true
+			u.targets[n] = n
+			return n, nil
+		}
 		i := slices.IndexFunc(at.Children, func(c *Node) bool { return c.Name == name })
 		if i < 0 {
 			return nil, n.placed("export.%s: ref %q: there is no driver %q", path, n.Ref, name)

@@ -22,6 +22,8 @@ type streamRequest struct {
 	Kind   string `json:"kind"`
 	UUID   string `json:"uuid"`
 	Method string `json:"method"`
+
+	text string // the JSON itself
 }
 
 // Stream carries a byte stream between the client and a driver.
@@ -49,7 +51,7 @@ func readStreamRequest(ctx context.Context) (*streamRequest, error) {
 	if len(values) != 1 {
 		return nil, status.Errorf(codes.InvalidArgument, "stream: expected one metadata value with the key request, found %d", len(values))
 	}
-	req := new(streamRequest)
+	req := &streamRequest{text: values[0]}
 	if err := json.Unmarshal([]byte(values[0]), req); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "stream: metadata request: %s", oneLine(err.Error()))
 	}

@@ -3,7 +3,6 @@ package exporter
 import (
 	"context"
 	"errors"
-	"maps"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
@@ -38,29 +37,11 @@ func (s *Session) Report() *pb.GetReportResponse {
 	if s.config.Metadata.Name != "" {
 		out.Labels[labelName] = s.config.Metadata.Name
 	}
-	for _, it := range s.items {
-		r := &pb.DriverInstanceReport{
-			Uuid:               s.ids[it.node].String(),
-			Labels:             map[string]string{labelClient: it.node.clientClass()},
-			MethodsDescription: maps.Clone(it.node.MethodsDescription),
-		}
-		if it.parent >= 0 {
-			r.ParentUuid = proto.String(s.ids[s.items[it.parent].node].String())
-			r.Labels[labelName] = it.name
-		}
-		if it.node.Description != "" {
-			r.Description = proto.String(it.node.Description)
-		}
-		out.Reports = append(out.Reports, r)
+	for _, r := range s.reports {
+		out.Reports = append(out.Reports, proto.CloneOf(r))
 	}
 	return out
 }
-
-// The labels that clients build their tree from.
-const (
-	labelClient = "jumpstarter.dev/client"
-	labelName   = "jumpstarter.dev/name"
-)
 
 // find returns the driver with the uuid, however the uuid is spelt.
 func (s *service) find(id string) (served, error) {

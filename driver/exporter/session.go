@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"starproxy/driver"
+	"starproxy/driver/exporter/part"
 	"starproxy/driver/pb"
 )
 
@@ -33,6 +34,15 @@ type Options struct {
 	// EndSession is asked when a client ends the lease. It returns at once: the
 	// session goes on until it is closed. Nil answers that there is no lease.
 	EndSession func() (success bool, message string)
+	// Python hosts the drivers that are not ours, for one session after the
+	// other; it is not closed with the session. Nil makes one for this session.
+	Python *part.Part
+	// Isolate has the proxies run in a process of their own; nil has them run in
+	// this one.
+	Isolate *Isolation
+
+	crashes *driver.Crashes      // of processes before this one, where it is one of proxies
+	uuids   map[string]uuid.UUID // those of the proxies, by path; made up where there is none
 
 	// open replaces driver.New in tests.
 	open func(driver.Config, driver.Options) (instance, error)
@@ -48,11 +58,15 @@ type Session struct {
 	shared     *driver.Shared
 	endSession func() (success bool, message string)
 
-	id      uuid.UUID
-	items   []item
-	ids     map[*Node]uuid.UUID
-	served  map[uuid.UUID]served // groups included
-	proxies []*Node              // each once, in the order of the report
+	id       uuid.UUID
+	items    []item
+	ids      map[*Node]uuid.UUID  // of our drivers
+	served   map[uuid.UUID]served // groups included
+	proxies  []*Node              // each once, in the order of the report
+	reports  []*pb.DriverInstanceReport
+	python   *remote    // nil without drivers of Python's
+	isolated *isolated  // nil for proxies of this process
+	ownPart  *part.Part // the Python part of this session alone; nil for none
 
 	closing context.Context // done when Close begins
 	shut    context.CancelFunc
@@ -101,6 +115,10 @@ func Open(config *Config, o Options) (*Session, error) {
 		s.shut()
 		return nil, errors.Join(err, s.closeDrivers())
 	}
+	if err := s.describe(); err != nil {
+		s.shut()
+		return nil, errors.Join(err, s.closeDrivers())
+	}
 	for _, w := range config.Warnings {
 		s.log.Warn(w)
 	}
@@ -109,24 +127,73 @@ func Open(config *Config, o Options) (*Session, error) {
 
 // openDrivers makes the driver of every node, each once.
 func (s *Session) openDrivers(o Options) error {
+	if err := s.openPython(o); err != nil {
+		return err
+	}
 	for _, it := range s.items {
-		if _, known := s.ids[it.node]; known {
+		if _, known := s.ids[it.node]; known || it.node.foreign() {
 			continue
 		}
-		id := uuid.New()
+		id, given := o.uuids[it.path]
+		if !given {
+			id = uuid.New()
+		}
 		s.ids[it.node] = id
 		if it.node.Driver == nil {
 			s.served[id] = hosted{group{}}
 			continue
 		}
+		s.proxies = append(s.proxies, it.node)
+		if o.Isolate != nil {
+			continue
+		}
 		log := slog.New(&logHandler{ring: s.ring, source: pb.LogSource_LOG_SOURCE_DRIVER, driverType: "network", next: s.next})
-		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: s.shared, Lease: o.Lease})
+		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: s.shared, Lease: o.Lease, Crashes: o.crashes})
 		if err != nil {
+			s.proxies = s.proxies[:len(s.proxies)-1]
 			return it.node.placed("export.%s: %w", it.path, err)
 		}
 		s.served[id] = hosted{d}
-		s.proxies = append(s.proxies, it.node)
 	}
+	if o.Isolate == nil || len(s.proxies) == 0 {
+		return nil
+	}
+	var err error
+	if s.isolated, err = s.isolate(o); err != nil {
+		return err
+	}
+	for _, p := range s.isolated.spec.Proxies {
+		s.served[p.UUID] = forwarded{to: s.isolated, called: func(ctx context.Context, r *remote, method string) {
+			s.isolated.called(ctx, r, p.Path, method)
+		}}
+	}
+	return nil
+}
+
+// openPython has Python host the drivers that are not ours.
+func (s *Session) openPython(o Options) error {
+	if !s.config.Foreign() {
+		return nil
+	}
+	export, err := pythonExport(s.config.Export)
+	if err != nil {
+		return err
+	}
+	if o.Python == nil {
+		s.ownPart = part.Python("", s.log)
+		o.Python = s.ownPart
+	}
+	if s.python, err = openRemote(s.closing, o.Python, map[string]string{"export": export}); err != nil {
+		return s.config.missing(err)
+	}
+	go s.followLog(s.closing, s.python)
+	go func() {
+		select {
+		case <-s.python.session.Dead():
+			s.log.Error(oneLine(s.python.session.Reason().Error()) + "; its drivers cannot be used until the session ends")
+		case <-s.closing.Done():
+		}
+	}()
 	return nil
 }
 
@@ -190,9 +257,20 @@ func (s *Session) Close() error {
 func (s *Session) closeDrivers() error {
 	var errs []error
 	for _, n := range s.proxies {
-		if err := s.served[s.ids[n]].close(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", n.Name, err))
+		if d := s.served[s.ids[n]]; d != nil {
+			if err := d.close(); err != nil {
+				errs = append(errs, fmt.Errorf("close %s: %w", n.Name, err))
+			}
 		}
+	}
+	if s.isolated != nil {
+		errs = append(errs, s.isolated.close())
+	}
+	if s.python != nil {
+		errs = append(errs, s.python.close())
+	}
+	if s.ownPart != nil {
+		s.ownPart.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -46,6 +46,14 @@ func (l *Listeners) Add(addr net.Addr) (forget func()) {
 	})
 }
 
+// All are the addresses.
+func (l *Listeners) All() []netip.AddrPort {
+	if list := l.list.Load(); list != nil {
+		return slices.Clone(*list)
+	}
+	return nil
+}
+
 // change replaces the list by what edit makes of a copy.
 func (l *Listeners) change(edit func([]netip.AddrPort) []netip.AddrPort) {
 	l.mu.Lock()

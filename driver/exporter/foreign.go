@@ -1,0 +1,180 @@
+package exporter
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/exporter/part"
+)
+
+// foreignNode reads a driver that Python hosts: it stays as the file has it.
+func (r *reader) foreignNode(key, n *yaml.Node, kind, path string) (*Node, error) {
+	if i := strings.LastIndexByte(kind, '.'); i <= 0 || i == len(kind)-1 {
+		return nil, r.errorf(n, "%s: driver type %q is not known: expected %s, or the class of a Python driver such as jumpstarter_driver_power.driver.MockPower",
+			path, kind, typeProxy)
+	}
+	if err := r.checkForeign(n, path); err != nil {
+		return nil, err
+	}
+	return &Node{Name: key.Value, Type: kind, place: r.place(key), raw: n}, nil
+}
+
+// checkForeign finds what Python could not host below one of its drivers.
+func (r *reader) checkForeign(n *yaml.Node, path string) error {
+	children := value(n, "children")
+	if children == nil || children.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(children.Content); i += 2 {
+		key, child := children.Content[i], children.Content[i+1]
+		here := path + ".children." + key.Value
+		if kind := typeOf(child); kind == typeProxy || kind == typeProxyOurs {
+			return r.errorf(child, "%s: a proxy cannot be the child of a driver that Python hosts: put it beside", here)
+		}
+		if ref := value(child, "ref"); ref != nil {
+			r.config.pythonRefs = append(r.config.pythonRefs, &Node{Name: here, Ref: ref.Value, place: r.place(child)})
+		}
+		if err := r.checkForeign(child, here); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// typeOf is the type that a driver node names, empty for none.
+func typeOf(n *yaml.Node) string {
+	if t := value(n, "type"); t != nil && t.Kind == yaml.ScalarNode {
+		return t.Value
+	}
+	return ""
+}
+
+// value is what a mapping has for a key, nil if absent.
+func value(n *yaml.Node, key string) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// checkPythonRefs finds refs of Python's drivers that name a proxy.
+func (u *unfolder) checkPythonRefs(refs []*Node) error {
+	for _, n := range refs {
+		target, err := u.resolve(n, n.Name, nil)
+		if err != nil {
+			return err
+		}
+		if target.Driver != nil {
+			return n.placed("%s: ref %q names a proxy, which a driver that Python hosts cannot have", n.Name, n.Ref)
+		}
+	}
+	return nil
+}
+
+// Foreign reports whether some driver of the configuration is hosted by Python.
+func (c *Config) Foreign() bool { return anyForeign(c.Export) }
+
+func anyForeign(nodes []*Node) bool {
+	for _, n := range nodes {
+		if n.foreign() || anyForeign(n.Children) {
+			return true
+		}
+	}
+	return false
+}
+
+// pythonExport is the part of the export tree that Python hosts, as YAML: our
+// proxies are left out, groups stay where they are, for refs go through them.
+func pythonExport(nodes []*Node) (string, error) {
+	text, err := yaml.Marshal(pythonNodes(nodes))
+	return string(text), err
+}
+
+func pythonNodes(nodes []*Node) *yaml.Node {
+	out := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	put := func(in *yaml.Node, name string, child *yaml.Node) {
+		key := new(yaml.Node)
+		key.SetString(name)
+		in.Content = append(in.Content, key, child)
+	}
+	for _, n := range nodes {
+		switch {
+		case n.Type != "":
+			put(out, n.Name, expanded(n.raw))
+		case n.through:
+			ref, target := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}, new(yaml.Node)
+			target.SetString(n.Ref)
+			put(ref, "ref", target)
+			put(out, n.Name, ref)
+		case n.Driver == nil && n.Ref == "" && anyForeign(n.Children):
+			group := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+			put(group, "children", pythonNodes(n.Children))
+			put(out, n.Name, group)
+		}
+	}
+	return out
+}
+
+// expanded is a copy of n with the content of its aliases in their place: what
+// they name may lie elsewhere in the file.
+func expanded(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return expanded(n.Alias)
+	}
+	c := *n
+	c.Anchor, c.HeadComment, c.LineComment, c.FootComment = "", "", "", ""
+	c.Content = make([]*yaml.Node, len(n.Content))
+	for i, child := range n.Content {
+		c.Content[i] = expanded(child)
+	}
+	return &c
+}
+
+// pathsOf are the dotted paths of the nodes where the file has them.
+func pathsOf(nodes []*Node, at string, out map[*Node]string) map[*Node]string {
+	for _, n := range nodes {
+		out[n] = join(at, n.Name)
+		pathsOf(n.Children, out[n], out)
+	}
+	return out
+}
+
+// missing makes the answer of a Python that lacks a package one that tells what
+// to install.
+func (c *Config) missing(err error) error {
+	var refused *part.Refusal
+	if !errors.As(err, &refused) || len(refused.Missing) == 0 {
+		return err
+	}
+	m := refused.Missing[0]
+	advice := ""
+	if m.Module != "" {
+		advice = ": pip install " + packageOf(m.Module)
+	}
+	if m.Type == "" {
+		return fmt.Errorf("drivers that are no proxies are hosted by Python, which has no module %s%s", m.Module, advice)
+	}
+	for n, path := range pathsOf(c.Export, "", map[*Node]string{}) {
+		if path == m.Path || strings.HasPrefix(m.Path, path+".") && n.Type != "" {
+			return n.placed("export.%s: driver type %s cannot be loaded by Python: %s%s", m.Path, m.Type, refused.Message, advice)
+		}
+	}
+	return fmt.Errorf("export.%s: driver type %s cannot be loaded by Python: %s%s", m.Path, m.Type, refused.Message, advice)
+}
+
+// packageOf is the name under which a Python module is most likely published.
+func packageOf(module string) string {
+	first, _, _ := strings.Cut(module, ".")
+	return strings.ReplaceAll(first, "_", "-")
+}

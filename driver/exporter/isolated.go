@@ -1,0 +1,398 @@
+package exporter
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"starproxy/driver"
+	"starproxy/driver/client"
+	"starproxy/driver/exporter/part"
+)
+
+// Isolation has the proxies of a session run in a process of their own, so that
+// one that dies takes nothing else with it.
+type Isolation struct {
+	// Command makes the command of the process: this program, told to call
+	// HostProxies.
+	Command func() *exec.Cmd
+	// Memory bounds what the process may use, in bytes; 0 means 4 GiB.
+	Memory uint64
+}
+
+// defaultMemory is room for what scripts may hold by default, several times.
+const defaultMemory = 4 << 30
+
+// proxiesSession is what the process of the proxies is to serve.
+type proxiesSession struct {
+	Proxies []isolatedProxy `json:"proxies"`
+	Known   driver.Known    `json:"known"`
+	Lease   *driver.Lease   `json:"lease"`
+	Crashes driver.Crashes  `json:"crashes"`
+	// Level is the least severity that is logged.
+	Level slog.Level `json:"level"`
+	// Memory is the bound of the process, in bytes.
+	Memory uint64 `json:"memory"`
+}
+
+// isolatedProxy is a proxy with its name in the report and in the log.
+type isolatedProxy struct {
+	Path   string        `json:"path"`
+	UUID   uuid.UUID     `json:"uuid"`
+	Config driver.Config `json:"config"`
+}
+
+// isolated is the process of the proxies of one session. It is started again
+// whenever it dies.
+type isolated struct {
+	session *Session
+	part    *part.Part
+	spec    proxiesSession
+	unknown func() // ends the news of what this process knows
+
+	mu     sync.Mutex
+	now    *remote       // nil while there is none
+	back   chan struct{} // closed when there is one again
+	reason error         // why the last one has died
+	runs   map[string]run
+}
+
+// run is how a proxy was running when it was heard of last.
+type run struct {
+	Running bool    `json:"running"`
+	Mode    string  `json:"mode"`
+	Address *string `json:"proxy_address"`
+	WebUI   bool    `json:"web_ui_enabled"`
+	Replay  *struct {
+		File string `json:"file"`
+	} `json:"replay"`
+}
+
+const (
+	// restartWait is how long a call waits for a process that is started again.
+	restartWait = 2 * time.Second
+	// quickDeath is within which time a death counts as one after the other, and
+	// maxPause the longest pause before such a process is started again.
+	quickDeath = 10 * time.Second
+	maxPause   = 10 * time.Second
+)
+
+// isolate opens the proxies of s in a process of their own.
+func (s *Session) isolate(o Options) (*isolated, error) {
+	i := &isolated{session: s, runs: map[string]run{}}
+	i.spec = proxiesSession{Lease: o.Lease, Memory: o.Isolate.Memory}
+	if i.spec.Memory == 0 {
+		i.spec.Memory = defaultMemory
+	}
+	i.spec.Level = slog.LevelInfo
+	if s.next.Enabled(context.Background(), slog.LevelDebug) {
+		i.spec.Level = slog.LevelDebug
+	}
+	for _, path := range s.Proxies() {
+		n := s.at(path)
+		i.spec.Proxies = append(i.spec.Proxies, isolatedProxy{path, s.ids[n], *n.Driver})
+	}
+	i.part = part.New(part.Program{
+		Name: "the process of the proxies", Log: s.log, Limit: i.spec.Memory,
+		Command: func() (*exec.Cmd, error) { return o.Isolate.Command(), nil },
+	})
+	if err := i.start(s.closing); err != nil {
+		i.part.Close()
+		return nil, err
+	}
+	i.unknown = s.shared.Follow(func() { go i.inform() })
+	go i.supervise()
+	return i, nil
+}
+
+// start starts the process and lets calls reach it.
+func (i *isolated) start(ctx context.Context) error {
+	i.spec.Known = i.session.shared.Known()
+	r, err := openRemote(ctx, i.part, i.spec)
+	if err != nil {
+		return err
+	}
+	go i.session.followLog(ctx, r)
+	i.resume(ctx, r)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.now = r
+	if i.back != nil {
+		close(i.back)
+		i.back = nil
+	}
+	return nil
+}
+
+// resume starts the proxies as they were running, and follows what they do.
+func (i *isolated) resume(ctx context.Context, r *remote) {
+	for _, p := range i.spec.Proxies {
+		n, err := r.client.Find(p.Path)
+		if err != nil {
+			continue // it has what it was told to have
+		}
+		i.mu.Lock()
+		was := i.runs[p.Path]
+		i.mu.Unlock()
+		if was.Running {
+			i.again(ctx, n, was)
+		}
+		go func() { // what the page does, no call tells
+			for item := range n.Stream(ctx, "watch_status") {
+				i.note(p.Path, item)
+			}
+		}()
+	}
+}
+
+// called notes at once how a proxy runs after a call that may have changed that.
+func (i *isolated) called(ctx context.Context, r *remote, path, method string) {
+	switch method {
+	case "start", "stop", "restart":
+		if n, err := r.client.Find(path); err == nil {
+			status, _ := n.Call(ctx, "status") // without one the next news will do
+			i.note(path, status)
+		}
+	}
+}
+
+// note keeps a status of a proxy.
+func (i *isolated) note(path string, status any) {
+	var now run
+	if text, ok := status.(string); ok && json.Unmarshal([]byte(text), &now) == nil {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.runs[path] = now
+	}
+}
+
+// again starts a proxy as it was running.
+func (i *isolated) again(ctx context.Context, n *client.Node, was run) {
+	text, err := n.Call(ctx, "start", was.Mode, was.WebUI, was.replayFile(), was.port())
+	if err != nil {
+		text = err.Error()
+	}
+	i.session.log.Warn("proxy started again", "export", n.Name, "result", fmt.Sprint(text))
+}
+
+func (r *run) replayFile() string {
+	if r.Replay == nil {
+		return ""
+	}
+	return r.Replay.File
+}
+
+// port is where devices reach the proxy.
+func (r *run) port() int {
+	if r.Address == nil {
+		return 0
+	}
+	_, port, err := net.SplitHostPort(*r.Address)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(port) // 0 means the configured one
+	return n
+}
+
+// supervise starts the process again until the session closes.
+func (i *isolated) supervise() {
+	ctx, log := i.session.closing, i.session.log
+	pause := time.Duration(0)
+	for {
+		i.mu.Lock()
+		r, begun := i.now, time.Now()
+		i.mu.Unlock()
+		select {
+		case <-r.session.Dead():
+		case <-ctx.Done():
+			return
+		}
+		i.mu.Lock()
+		i.now, i.back, i.reason = nil, make(chan struct{}), r.session.Reason()
+		i.mu.Unlock()
+		i.spec.Crashes.Count++
+		i.spec.Crashes.Last = oneLine(i.reason.Error())
+		log.Error(i.spec.Crashes.Last+"; it is started again, as configured", "times", i.spec.Crashes.Count)
+		r.client.Close()
+		if time.Since(begun) > quickDeath {
+			pause = 0
+		}
+		for {
+			if !sleep(ctx, pause) {
+				return
+			}
+			pause = min(max(2*pause, 50*time.Millisecond), maxPause)
+			err := i.start(ctx)
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			log.Error("the process of the proxies cannot be started", "error", err, "again in", pause)
+		}
+	}
+}
+
+// sleep waits, and reports whether ctx still goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// inform tells the process what this one knows.
+func (i *isolated) inform() {
+	i.mu.Lock()
+	r := i.now
+	i.mu.Unlock()
+	if r == nil {
+		return // the next one is told when it starts
+	}
+	if err := r.session.Tell(context.Background(), "know", i.session.shared.Known()); err != nil && r.session.Reason() == nil {
+		i.session.log.Warn("the process of the proxies does not know all listeners", "error", err)
+	}
+}
+
+// link is the process that runs now. It waits for one that is started again.
+func (i *isolated) link(ctx context.Context) (*remote, error) {
+	i.mu.Lock()
+	r, back, reason := i.now, i.back, i.reason
+	i.mu.Unlock()
+	if r != nil {
+		return r, nil
+	}
+	late := time.NewTimer(restartWait)
+	defer late.Stop()
+	select {
+	case <-back:
+		return i.link(ctx)
+	case <-late.C:
+		return nil, status.Errorf(codes.Unavailable, "%s; it is being started again", oneLine(reason.Error()))
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// close ends the process; the proxies stop.
+func (i *isolated) close() error {
+	i.unknown()
+	i.mu.Lock()
+	r := i.now
+	i.mu.Unlock()
+	var err error
+	if r != nil {
+		err = r.close()
+	}
+	i.part.Close()
+	return err
+}
+
+// HostProxies is the process of the proxies: it is told what to do on in and
+// answers on out, until in ends.
+func HostProxies() error {
+	var s *Session
+	shared := driver.NewShared()
+	end := func() error {
+		if s == nil {
+			return nil
+		}
+		defer func() { s = nil }()
+		return s.Close()
+	}
+	err := part.Serve(os.Stdin, os.Stdout, func(c part.Command) (any, error) {
+		switch c.Do {
+		case "open":
+			if err := end(); err != nil {
+				return nil, err
+			}
+			var spec proxiesSession
+			if err := json.Unmarshal(c.Session, &spec); err != nil {
+				return nil, err
+			}
+			limitOwnMemory(spec.Memory)
+			shared.Learn(spec.Known)
+			var socket string
+			var err error
+			s, socket, err = openProxies(&spec, shared)
+			return socket, err
+		case "know":
+			var known driver.Known
+			err := json.Unmarshal(c.Value, &known)
+			shared.Learn(known)
+			return nil, err
+		}
+		return nil, end()
+	})
+	if err2 := end(); err == nil {
+		err = err2
+	}
+	return err
+}
+
+// openProxies serves the proxies of another process.
+func openProxies(spec *proxiesSession, shared *driver.Shared) (*Session, string, error) {
+	config := &Config{}
+	ids := map[string]uuid.UUID{}
+	for _, p := range spec.Proxies {
+		config.Export = append(config.Export, &Node{Name: p.Path, Driver: &p.Config})
+		ids[p.Path] = p.UUID
+	}
+	s, err := Open(config, Options{
+		Log:    slog.New(levelHandler{slog.DiscardHandler, spec.Level}), // the ring has it
+		Shared: shared, Lease: spec.Lease, crashes: &spec.Crashes, uuids: ids,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	socket, err := s.ServeUnix("")
+	if err != nil {
+		s.Close()
+		return nil, "", err
+	}
+	return s, socket, nil
+}
+
+// levelHandler drops all records, but lets those from a level on be made.
+type levelHandler struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h levelHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+func (h levelHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h levelHandler) WithGroup(string) slog.Handler      { return h }
+
+// at is the node at a dotted path of the report, refs resolved; nil for none.
+func (s *Session) at(path string) *Node {
+	for _, it := range s.items {
+		if it.path == path {
+			return it.node
+		}
+	}
+	return nil
+}
+
+// Interface guards.
+var (
+	_ links        = (*isolated)(nil)
+	_ slog.Handler = levelHandler{}
+)

@@ -1,0 +1,317 @@
+package exporter
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"starproxy/driver"
+	"starproxy/driver/client"
+)
+
+// hostVariable makes this test binary the process of the proxies.
+const hostVariable = "STARPROXY_TEST_PROXIES"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(hostVariable) != "" {
+		if err := HostProxies(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func isolation() *Isolation {
+	return &Isolation{Command: func() *exec.Cmd {
+		self, _ := os.Executable()
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), hostVariable+"=1")
+		return cmd
+	}}
+}
+
+// isolatedFile is an exporter with two proxies, the second nested.
+func isolatedFile(dir string) string {
+	return fmt.Sprintf(`
+export:
+  proxy:
+    type: starproxy.MitmproxyDriver
+    config:
+      listen: {host: 127.0.0.1, port: 0}
+      directories: {data: %q}
+      unmatched: reject
+      mocks: {GET /health: {status: 200, body: {ok: true}}}
+  lab: {children: {second: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, directories: {data: %q}}}}}
+`, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
+}
+
+func openIsolated(t testing.TB, file string, o Options) (*Session, *client.Client) {
+	t.Helper()
+	config, err := Parse("bench.yaml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(config, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	path, err := s.ServeUnix("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Dial(t.Context(), path, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return s, c
+}
+
+// report is the status of a proxy.
+func report(t testing.TB, n *client.Node) (out struct {
+	Running bool   `json:"running"`
+	Address string `json:"proxy_address"`
+	Crashes struct {
+		Count int    `json:"count"`
+		Last  string `json:"last"`
+	} `json:"crashes"`
+}) {
+	t.Helper()
+	text, err := n.Call(t.Context(), "status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(text.(string)), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func ask(t testing.TB, proxy, address string) (int, error) {
+	t.Helper()
+	c := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: proxy}), DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	res, err := c.Get(address)
+	if err != nil {
+		return 0, err
+	}
+	res.Body.Close()
+	return res.StatusCode, nil
+}
+
+// TestIsolatedCrash kills the process of the proxies: it comes back with the
+// same names and uuids, and the proxy that ran runs again at its port.
+func TestIsolatedCrash(t *testing.T) {
+	t.Parallel()
+	s, c := openIsolated(t, isolatedFile(t.TempDir()), Options{Isolate: isolation()})
+	before := s.Report()
+	proxy, second := find(t, c, "proxy"), find(t, c, "lab", "second")
+	if text, err := proxy.Call(t.Context(), "start"); err != nil || !strings.HasPrefix(text.(string), "Started in 'mock'") {
+		t.Fatalf("start: %v, %v", text, err)
+	}
+	if _, err := proxy.Call(t.Context(), "set_mock", "GET", "/lost", 200, "x", "text/plain", "{}"); err != nil {
+		t.Fatal(err)
+	}
+	address := report(t, proxy).Address
+	for crash := 1; crash <= 2; crash++ {
+		i := s.isolated
+		i.mu.Lock()
+		pid := i.now.session.PID()
+		i.mu.Unlock()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		eventually(t, "the process is back", func() bool {
+			text, err := proxy.Call(t.Context(), "status") // one that was under way fails
+			return err == nil && strings.Contains(text.(string), fmt.Sprintf(`"count": %d`, crash)) ||
+				err == nil && strings.Contains(text.(string), fmt.Sprintf(`"count":%d`, crash))
+		})
+		t.Logf("back after %v", time.Since(begun))
+		now := report(t, proxy)
+		if !now.Running || now.Address != address || now.Crashes.Last != "the process of the proxies has died: it ended with signal: killed" {
+			t.Errorf("after crash %d: %+v, was at %s", crash, now, address)
+		}
+		for path, want := range map[string]int{"/health": 200, "/lost": 501} {
+			if code, err := ask(t, address, "http://backend.example"+path); code != want {
+				t.Errorf("after crash %d: %s: %d, %v", crash, path, code, err)
+			}
+		}
+		if report(t, second).Running {
+			t.Error("a proxy that was not running was started")
+		}
+	}
+	if after := s.Report(); !reflect.DeepEqual(before.GetReports(), after.GetReports()) {
+		t.Error("the report has changed")
+	}
+}
+
+// TestIsolatedKnows checks that proxies in a process of their own refuse to
+// connect to what the exporter listens on, whenever it began to.
+func TestIsolatedKnows(t *testing.T) {
+	t.Parallel()
+	shared := driver.NewShared()
+	before := answering(t)
+	forget := shared.Listening(before.Addr())
+	_, c := openIsolated(t, isolatedFile(t.TempDir()), Options{Isolate: isolation(), Shared: shared})
+	second := find(t, c, "lab", "second")
+	if _, err := second.Call(t.Context(), "start", "passthrough"); err != nil {
+		t.Fatal(err)
+	}
+	address := report(t, second).Address
+	later := answering(t)
+	shared.Listening(later.Addr())
+	refused := func(ln net.Listener) func() bool {
+		return func() bool {
+			code, _ := ask(t, address, "http://"+ln.Addr().String()+"/")
+			return code == http.StatusBadGateway
+		}
+	}
+	if !refused(before)() {
+		t.Error("a listener from before is reached")
+	}
+	eventually(t, "a later listener is refused", refused(later))
+	forget()
+	eventually(t, "a listener that is closed is no longer refused", func() bool { return !refused(before)() })
+}
+
+// answering is a server that answers everything.
+func answering(t *testing.T) net.Listener {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(s.Close)
+	return s.Listener
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 10 s", what)
+		}
+	}
+}
+
+// TestIsolatedErrors checks that errors are the same as those of a proxy in the
+// exporter's own process.
+func TestIsolatedErrors(t *testing.T) {
+	t.Parallel()
+	_, c := openIsolated(t, isolatedFile(t.TempDir()), Options{Isolate: isolation()})
+	proxy := find(t, c, "proxy")
+	_, dc := openIsolated(t, isolatedFile(t.TempDir()), Options{})
+	own := find(t, dc, "proxy")
+	for _, call := range [][]any{{"nothing"}, {"start", "mock", false, "", 99999}, {"watch_status"}, {"set_mock"}} {
+		_, far := proxy.Call(t.Context(), call[0].(string), call[1:]...)
+		_, near := own.Call(t.Context(), call[0].(string), call[1:]...)
+		if far == nil || near == nil || far.Error() != near.Error() {
+			t.Errorf("%v: %v isolated, %v else", call, far, near)
+		}
+	}
+	read := func(n *client.Node) string {
+		conn, err := n.Connect(t.Context(), "connect_web")
+		if err != nil {
+			return err.Error()
+		}
+		defer conn.Close()
+		_, err = conn.Read(make([]byte, 1))
+		return fmt.Sprint(err)
+	}
+	if far, near := read(proxy), read(own); far != near {
+		t.Errorf("connect_web: %s isolated, %s else", far, near)
+	}
+}
+
+// TestIsolatedLeavesNothing opens and closes sessions.
+func TestIsolatedLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	once := func() {
+		s, c := openIsolated(t, isolatedFile(dir), Options{Isolate: isolation()})
+		if _, err := find(t, c, "proxy").Call(t.Context(), "start"); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	once()
+	descriptors := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip(err)
+		}
+		return len(list)
+	}
+	fds, routines := descriptors(), runtime.NumGoroutine()
+	for range 10 {
+		once()
+	}
+	eventually(t, "goroutines and descriptors are as before", func() bool {
+		return descriptors() <= fds && runtime.NumGoroutine() <= routines
+	})
+	left, err := filepath.Glob(filepath.Join(dir, "jumpstarter-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestConfigAsJSON checks that a configuration survives its way to the process
+// of the proxies, the places in the file included.
+func TestConfigAsJSON(t *testing.T) {
+	t.Parallel()
+	config, err := Parse("bench.yaml", []byte(isolatedFile("/data")+"      \n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := *config.Export[0].Driver
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got driver.Config
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// BenchmarkCall is a call to a driver of this process beside one that is passed
+// on to the process of the proxies.
+func BenchmarkCall(b *testing.B) {
+	for name, o := range map[string]Options{"own": {}, "isolated": {Isolate: isolation()}} {
+		b.Run(name, func(b *testing.B) {
+			_, c := openIsolated(b, isolatedFile(b.TempDir()), o)
+			n, err := c.Find("proxy")
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := n.Call(b.Context(), "is_running"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,99 @@
+"""Hosts the drivers of an exporter that are written in Python.
+
+The exporter that starts this program tells it by lines of JSON on standard
+input what to do, and gets a line in answer to each:
+
+    {"id": 1, "do": "open", "session": {...}}   -> {"id": 1, "socket": PATH}
+    {"id": 2, "do": "close"}                    -> {"id": 2}
+
+A session has the key export: the drivers as an exporter file has them, in YAML. Its drivers are made
+and reset when it opens, and closed when it closes. The program ends when its
+input ends. Line 0 says that it is ready, or why it is not.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import json
+import os
+import sys
+
+# The lines are a channel of their own: a driver that prints, or a program that
+# it starts, must not reach it.
+answers = os.fdopen(os.dup(1), "w")
+commands = os.fdopen(os.dup(0), "r")
+os.dup2(2, 1)
+null = os.open(os.devnull, os.O_RDONLY)
+os.dup2(null, 0)
+os.close(null)
+
+
+def answer(number, **fields):
+    print(json.dumps({"id": number, **fields}), file=answers, flush=True)
+
+
+def one_line(error):
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+try:
+    import yaml
+    from jumpstarter.common import ExporterStatus
+    from jumpstarter.config.exporter import ExporterConfigV1Alpha1DriverInstance as Instance
+    from jumpstarter.exporter import Session
+    from jumpstarter_driver_composite.driver import Composite
+except ImportError as e:
+    answer(0, error=one_line(e), missing=[{"path": "", "type": "", "module": (e.name or "").split(".")[0]}])
+    sys.exit(1)
+
+
+def missing(nodes, path=""):
+    """Lists the drivers whose class cannot be imported."""
+    found = []
+    for name, node in nodes.items():
+        here = f"{path}.{name}" if path else name
+        kind = node.get("type")
+        if kind:
+            module, _, cls = kind.rpartition(".")
+            try:
+                getattr(importlib.import_module(module), cls)
+            except (ImportError, AttributeError, ValueError) as e:
+                lacking = getattr(e, "name", None) if isinstance(e, ModuleNotFoundError) else None
+                found.append({"path": here, "type": kind, "module": lacking or "", "why": one_line(e)})
+        found += missing(node.get("children") or {}, here)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def serve(tree):
+    """Serves a tree of drivers and yields the path of the socket."""
+    children = {name: Instance.model_validate(node).instantiate() for name, node in tree.items()}
+    with Session(root_device=Composite(children=children)) as session:
+        async with session.serve_unix_async() as path:
+            session.update_status(ExporterStatus.LEASE_READY)
+            yield str(path)
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as last:
+        current = last
+        while line := await loop.run_in_executor(None, commands.readline):
+            command = json.loads(line)
+            number = command["id"]
+            try:
+                await current.aclose()
+                if command["do"] == "open":
+                    tree = yaml.safe_load(command["session"]["export"])
+                    if lacking := missing(tree):
+                        answer(number, error=lacking[0].pop("why"), missing=lacking)
+                        continue
+                    answer(number, socket=await current.enter_async_context(serve(tree)))
+                else:
+                    answer(number)
+            except Exception as e:
+                answer(number, error=one_line(e))
+
+
+answer(0)
+asyncio.run(main())

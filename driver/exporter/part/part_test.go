@@ -1,0 +1,154 @@
+package part
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hostVariable makes this test binary a host that behaves as its value says.
+const hostVariable = "STARPROXY_TEST_HOST"
+
+func TestMain(m *testing.M) {
+	if how := os.Getenv(hostVariable); how != "" {
+		hostMain(how)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// hostMain is a host whose sessions are names only.
+func hostMain(how string) {
+	switch how {
+	case "mute":
+		time.Sleep(time.Hour)
+	case "broken":
+		fmt.Fprintln(os.Stderr, "no module named x")
+		os.Exit(3)
+	case "chatty":
+		fmt.Println("hello\n{}\n[1]\n" + strings.Repeat("x", 3*maxLine))
+	}
+	opened := 0
+	err := Serve(os.Stdin, os.Stdout, func(c Command) (any, error) {
+		switch c.Do {
+		case "open":
+			if string(c.Session) == `"refuse"` {
+				return nil, errors.New("no such driver")
+			}
+			if string(c.Session) == `"hang"` {
+				time.Sleep(time.Hour)
+			}
+			opened++
+			return fmt.Sprintf("socket %d of %s", opened, c.Session), nil
+		case "die":
+			fmt.Fprintln(os.Stderr, "fatal error: out of memory\n\nstack:\n\tmain.go:1")
+			os.Exit(2)
+		case "child": // a process that holds the pipes
+			return nil, exec.Command("sleep", "1000").Start()
+		}
+		return nil, nil
+	})
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func newPart(t *testing.T, how string, patience time.Duration) *Part {
+	t.Helper()
+	p := New(Program{Name: "the host", Patience: patience, Log: slog.New(slog.DiscardHandler), Command: func() (*exec.Cmd, error) {
+		self, err := os.Executable()
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), hostVariable+"="+how)
+		return cmd, err
+	}})
+	t.Cleanup(p.Close)
+	return p
+}
+
+func open(t *testing.T, p *Part, what string) *Session {
+	t.Helper()
+	s, err := p.Open(t.Context(), what)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestSessions has one process serve two sessions, and a new one after a crash.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"good", "chatty"} {
+		p := newPart(t, how, 0)
+		first := open(t, p, "a")
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		second := open(t, p, "b")
+		if first.Socket != `socket 1 of "a"` || second.Socket != `socket 2 of "b"` || first.PID() != second.PID() {
+			t.Errorf("%s: sockets %q and %q, processes %d and %d", how, first.Socket, second.Socket, first.PID(), second.PID())
+		}
+		if err := second.Tell(t.Context(), "die", nil); err == nil || !strings.Contains(err.Error(), "exit status 2: fatal error: out of memory") {
+			t.Errorf("%s: a crash: %v", how, err)
+		}
+		<-second.Dead()
+		if err := second.Reason(); err == nil || err.Error() != "the host has died: it ended with exit status 2: fatal error: out of memory" {
+			t.Errorf("%s: reason %v", how, err)
+		}
+		third := open(t, p, "c")
+		if third.Socket != `socket 1 of "c"` || third.PID() == second.PID() {
+			t.Errorf("%s: after the crash: %q", how, third.Socket)
+		}
+	}
+}
+
+// TestRefused checks what a host says no to, and hosts that do not start.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	p := newPart(t, "good", 0)
+	var refused *Refusal
+	if _, err := p.Open(t.Context(), "refuse"); !errors.As(err, &refused) || err.Error() != "the host: no such driver" {
+		t.Errorf("refused: %v", err)
+	}
+	open(t, p, "a") // it goes on
+	if _, err := newPart(t, "broken", 0).Open(t.Context(), "a"); err == nil || err.Error() != "the host: it ended with exit status 3: no module named x" {
+		t.Errorf("broken: %v", err)
+	}
+	missing := New(Program{Name: "the host", Command: func() (*exec.Cmd, error) { return exec.Command("/no/such/program"), nil }})
+	if _, err := missing.Open(t.Context(), "a"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing: %v", err)
+	}
+	p.Close()
+	if _, err := p.Open(t.Context(), "a"); err == nil {
+		t.Error("a closed part opened a session")
+	}
+}
+
+// TestHangs checks that hosts which do not answer are killed.
+func TestHangs(t *testing.T) {
+	t.Parallel()
+	const short = 200 * time.Millisecond
+	if _, err := newPart(t, "mute", short).Open(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "it did not answer within 200ms and was killed") {
+		t.Errorf("mute: %v", err)
+	}
+	p := newPart(t, "good", time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), short)
+	defer cancel()
+	if _, err := p.Open(ctx, "hang"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("hang: %v", err)
+	}
+	s := open(t, p, "a")
+	if err := s.Tell(t.Context(), "child", nil); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	p.Close()
+	if took := time.Since(begun); took > stopGrace {
+		t.Errorf("a host with a child took %v to end", took)
+	}
+}

@@ -1,0 +1,49 @@
+package part
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// Command is what a host is told.
+type Command struct {
+	// ID numbers the commands; the answer has the same.
+	ID int `json:"id"`
+	// Do is open, close, or a command of the session's own.
+	Do string `json:"do"`
+	// Session is what open is to serve.
+	Session json.RawMessage `json:"session"`
+	// Value belongs to other commands.
+	Value json.RawMessage `json:"value"`
+}
+
+// Serve is a host in Go: it says that it is ready and answers the commands on in
+// with what do returns, until in ends. The answer to open has the key socket.
+func Serve(in io.Reader, out io.Writer, do func(Command) (any, error)) error {
+	answer := json.NewEncoder(out)
+	type fields map[string]any
+	if err := answer.Encode(fields{"id": 0}); err != nil {
+		return err
+	}
+	commands := json.NewDecoder(bufio.NewReader(in))
+	for {
+		var c Command
+		if err := commands.Decode(&c); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		reply := fields{"id": c.ID}
+		result, err := do(c)
+		if err != nil {
+			reply["error"] = err.Error()
+		} else if socket, ok := result.(string); ok {
+			reply["socket"] = socket
+		}
+		if err := answer.Encode(reply); err != nil {
+			return err
+		}
+	}
+}
