@@ -23,10 +23,10 @@ type loaded struct {
 	name   string // of the text
 	text   []byte
 
-	files []string // what the scenario was read from, or may come to be
-	print string   // fingerprint of files, as they were read
-	watch *watch   // nil when nothing is watched
-	fault error    // why the files as they are now are not in force
+	files []string    // what the scenario was read from, or may come to be
+	print string      // fingerprint of files, as they were read
+	watch *disk.Watch // nil when nothing is watched
+	fault error       // why the files as they are now are not in force
 	hooks *scenario.Hooks
 }
 
@@ -69,7 +69,7 @@ func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
 // stop ends the watching.
 func (l *loaded) stop() {
 	if l != nil && l.watch != nil {
-		l.watch.close()
+		l.watch.Close()
 		l.watch = nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"starproxy/builtins/disk"
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
@@ -32,8 +33,8 @@ type mocks struct {
 	hooks  atomic.Pointer[scenario.Hooks] // of the loaded scenario
 	told   atomic.Pointer[told]           // about the loaded scenario
 
-	mu      sync.Mutex // held while endpoints change
-	watch   *watch     // of the addons' files
+	mu      sync.Mutex  // held while endpoints change
+	watch   *disk.Watch // of the addons' files
 	watched []string
 	loaded  *loaded // nil when no scenario is
 	closed  bool
@@ -133,7 +134,7 @@ func (m *mocks) close() {
 	m.closed = true
 	m.unload()
 	if m.watch != nil {
-		m.watch.close()
+		m.watch.Close()
 	}
 	m.script.Close()
 }
