@@ -204,8 +204,8 @@ func TestConnectToAServerThatNeverEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if conn.LocalAddr().String() != "connect" || conn.RemoteAddr().String() != c.Host() || conn.SetDeadline(time.Now()) == nil {
-		t.Error("addresses or deadlines are off")
+	if conn.LocalAddr().String() != "connect" || conn.RemoteAddr().String() != c.Host() {
+		t.Error("addresses are off")
 	}
 	if _, err := io.WriteString(conn, "ping"); err != nil {
 		t.Fatal(err)

@@ -45,8 +45,8 @@ type Options struct {
 }
 
 // Conn is a byte stream inside a call. It has halves: CloseWrite ends the
-// outgoing one. It has no deadlines. It breaks when the context of the call
-// ends.
+// outgoing one. It breaks when the context of the call ends. A write that misses
+// its deadline breaks it too.
 type Conn struct {
 	call    Call
 	options Options
@@ -58,6 +58,8 @@ type Conn struct {
 
 	reading sync.Mutex // one Read at a time
 	rest    []byte     // of the last frame
+
+	readLimit, writeLimit *deadline
 
 	writing  sync.Mutex // one sender at a time, as gRPC asks
 	finished bool       // GOAWAY was sent
@@ -76,6 +78,7 @@ func New(call Call, o Options) *Conn {
 		call: call, options: o,
 		frames: make(chan []byte), ended: make(chan struct{}), over: make(chan struct{}),
 		closed: make(chan struct{}), gone: make(chan struct{}),
+		readLimit: newDeadline(), writeLimit: newDeadline(),
 	}
 	go c.receive()
 	return c
@@ -122,9 +125,12 @@ func (c *Conn) receive() {
 func (c *Conn) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	limit := c.readLimit.passed()
 	select {
 	case <-c.closed:
 		return 0, net.ErrClosed
+	case <-limit:
+		return 0, os.ErrDeadlineExceeded
 	default:
 	}
 	if len(c.rest) == 0 {
@@ -137,6 +143,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return 0, c.readErr
 		case <-c.closed:
 			return 0, net.ErrClosed
+		case <-limit:
+			return 0, os.ErrDeadlineExceeded
 		}
 	}
 	n := copy(p, c.rest)
@@ -148,6 +156,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	stop := c.writeLimit.onPass(c.options.Cancel)
+	defer stop()
 	written := 0
 	for written < len(p) {
 		select {
@@ -155,11 +165,17 @@ func (c *Conn) Write(p []byte) (int, error) {
 			return written, net.ErrClosed
 		default:
 		}
+		if c.writeLimit.reached() {
+			return written, os.ErrDeadlineExceeded
+		}
 		if c.finished {
 			return written, net.ErrClosed
 		}
 		piece := p[written:min(len(p), written+frameBytes)]
 		if err := c.call.Send(&pb.StreamRequest{Payload: piece}); err != nil {
+			if c.writeLimit.reached() {
+				return written, os.ErrDeadlineExceeded
+			}
 			return written, c.writeError(err)
 		}
 		written += len(piece)
@@ -237,10 +253,19 @@ func (c *Conn) Wait() { <-c.gone }
 func (c *Conn) LocalAddr() net.Addr  { return addr(c.options.Local) }
 func (c *Conn) RemoteAddr() net.Addr { return addr(c.options.Remote) }
 
-// Deadlines are not supported; they would end the stream.
-func (c *Conn) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
-func (c *Conn) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
-func (c *Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
+// SetDeadline sets both deadlines.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.readLimit.set(t)
+	c.writeLimit.set(t)
+	return nil
+}
+
+// SetReadDeadline bounds the time of Read, one that waits included.
+func (c *Conn) SetReadDeadline(t time.Time) error { c.readLimit.set(t); return nil }
+
+// SetWriteDeadline bounds the time of the calls of Write to come. The
+// connection breaks at the deadline of a Write that has not ended.
+func (c *Conn) SetWriteDeadline(t time.Time) error { c.writeLimit.set(t); return nil }
 
 // addr is one end of a Conn.
 type addr string
