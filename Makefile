@@ -72,10 +72,10 @@ clients:
 	fi
 
 bench: venv-mitmproxy
-	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench ./driver/flow ./driver/cli/interop
+	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench ./driver/flow ./driver/exporter/controller ./driver/cli/interop
 
 soak:
-	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/cli/interop
+	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/cli/interop ./driver/exporter/controller
 
 screenshots:
 	STARPROXY_SCREENSHOTS=$(CURDIR)/driver/web/screenshots $(GO) test -count=1 -run '^TestScreenshots$$' ./driver/cli/interop

@@ -15,9 +15,10 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/exporter/hook driver/exporter/part driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
+	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/part driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
+	{"driver/exporter/controller", "driver driver/exporter driver/exporter/hook driver/frames driver/pb builtins/disk"},
 	{"driver/exporter/part", ""},
 	{"driver/exporter", "driver driver/client driver/exporter/part driver/exporter/hook driver/pb driver/scenario builtins/disk"},
 	{"driver/exporter/hook", "builtins/disk"},

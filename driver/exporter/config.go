@@ -26,13 +26,17 @@ type Config struct {
 	Kind string `yaml:"kind"`
 	// The exporter's identity. JMP_NAMESPACE and JMP_NAME supply what is left out.
 	Metadata Metadata `yaml:"metadata"`
-	// host:port of the controller. Only an exporter that registers itself uses it.
+	// host:port of the controller that leases the exporter. Together with Token it
+	// makes "starproxy run" register there.
 	Endpoint string `yaml:"endpoint"`
 	// How the controller's certificate is judged.
 	TLS TLS `yaml:"tls"`
 	// The bearer token shown to the controller.
 	Token string `yaml:"token"`
-	// Arguments for gRPC's core library, which this exporter does not use.
+	// Arguments for gRPC's core library, by name, for the connections to the
+	// controller and to routers. Those that have a meaning here are the times of
+	// keepalive, the sizes of messages, the names of the server, the user agent
+	// and enable_http_proxy; others become a warning.
 	GRPCOptions map[string]any `yaml:"grpcOptions"`
 	// The help text of the whole tree.
 	Description string `yaml:"description"`
@@ -42,9 +46,10 @@ type Config struct {
 	Export []*Node `yaml:"-"`
 	// Commands run around a lease.
 	Hooks Hooks `yaml:"hooks"`
-	// When a failing exporter stops being restarted.
+	// How often the drivers may fail to open: after that an exporter that starts
+	// ends, and a lease is given back.
 	FailureDetection FailureDetection `yaml:"failureDetection"`
-	// Stop when a lease ends. Default false.
+	// Leave the controller and end when a lease has ended. Default false.
 	ExitOnLeaseEnd bool `yaml:"exitOnLeaseEnd"`
 
 	// Path is the file that was read; empty for a built-in configuration.
@@ -75,9 +80,9 @@ type Hooks struct {
 	AfterLease  *hook.Hook `yaml:"afterLease"`
 }
 
-// FailureDetection bounds quick restarts.
+// FailureDetection bounds how often drivers may fail to open.
 type FailureDetection struct {
-	// Default 5.
+	// Failures that are too many, when they come within the window; default 5.
 	MaxRapidFailures int `yaml:"maxRapidFailures"`
 	// Seconds; default 60.
 	RapidFailureWindow float64 `yaml:"rapidFailureWindow"`
