@@ -7,7 +7,8 @@
 // Standard output carries what Python's j prints there, line by line the same,
 // and the data that a command is asked for; everything else (failures, hints,
 // progress, logs) goes to standard error. Exit codes: 0, 1 for a failure, 80
-// for a command line that is wrong, and for shell the code of its child.
+// for a command line that is wrong, for shell the code of its child, and for run with
+// a controller 128 and the number of the signal that ended it.
 //
 // main calls it.
 package cli
@@ -17,10 +18,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -75,14 +74,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // ignored, as nohup has it.
 func Main(args []string) int {
 	sys := &System{Name: "starproxy", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		ends = append(ends, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, signals, stop := watchSignals()
 	defer stop()
-	// A second signal ends a command that is slow to stop.
-	context.AfterFunc(ctx, stop)
+	sys.signals = signals
 	if len(args) == 0 {
 		return sys.run(ctx, nil)
 	}

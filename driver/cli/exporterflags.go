@@ -24,7 +24,7 @@ type exporterFlags struct {
 // partFlags say how the drivers of an exporter are hosted.
 type partFlags struct {
 	Python  string `placeholder:"PATH" help:"Python interpreter, or virtual environment, that hosts the drivers which are no proxies (default: that of VIRTUAL_ENV, else the one beside jmp, else python3)."`
-	Isolate bool   `help:"Run the proxies in a process of their own, which is started again when it dies."`
+	Isolate bool   `help:"Run the proxies in a process of their own, which is started again when it dies; with a controller they always do."`
 	Memory  uint64 `name:"proxy-memory" default:"4096" placeholder:"MIB" help:"Memory in MiB that this process may use (default ${default})."`
 }
 
@@ -51,32 +51,52 @@ type bench struct {
 	client *client.Client
 }
 
-// open makes the session that the flags ask for; nothing is served yet. Each
-// edit sees the proxies of the configuration before it is used.
+// open makes a session that no controller leases, as the flags ask for it;
+// nothing is served yet. Each edit sees the proxies of the configuration before
+// it is used.
 func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error) (*bench, error) {
-	b := &bench{}
-	var err error
-	if b.config, b.builtIn, err = f.load(sys); err != nil {
+	config, builtIn, err := f.configure(sys, edits...)
+	if err != nil {
 		return nil, err
 	}
-	for _, edit := range edits {
-		if err := edit(proxyNodes(b.config.Export)); err != nil {
-			return nil, err
-		}
-	}
-	if b.builtIn {
-		if err := useQuickstart(b.config.Export[0].Driver); err != nil {
-			return nil, err
-		}
-	}
-	b.log = newLogHandler(sys.Stderr, logLevel(f.LogLevel))
+	return f.openLocal(sys, config, builtIn)
+}
+
+// openLocal makes a session of a configuration that no controller leases.
+func (f *exporterFlags) openLocal(sys *System, config *exporter.Config, builtIn bool) (*bench, error) {
+	b := &bench{config: config, builtIn: builtIn, log: newLogHandler(sys.Stderr, logLevel(f.LogLevel))}
 	log := slog.New(b.log)
 	b.python = part.Python(f.Python, log)
-	b.Session, err = exporter.Open(b.config, exporter.Options{Log: log, Python: b.python, Isolate: f.isolation()})
+	var err error
+	b.Session, err = exporter.Open(config, exporter.Options{Log: log, Python: b.python, Isolate: f.isolation()})
 	if err != nil {
 		b.python.Close()
 	}
 	return b, err
+}
+
+// configure reads the exporter file, or makes the built-in configuration, and
+// applies the edits.
+func (f *exporterFlags) configure(sys *System, edits ...func([]*exporter.Node) error) (config *exporter.Config, builtIn bool, err error) {
+	if config, builtIn, err = f.load(sys); err != nil {
+		return nil, false, err
+	}
+	for _, edit := range edits {
+		if err := edit(proxyNodes(config.Export)); err != nil {
+			return nil, false, err
+		}
+	}
+	if builtIn {
+		err = useQuickstart(config.Export[0].Driver)
+	}
+	return config, builtIn, err
+}
+
+// noHooks says that the hooks of a configuration do not run, if there are any.
+func noHooks(sys *System, c *exporter.Config) {
+	if c.Hooks.BeforeLease != nil || c.Hooks.AfterLease != nil {
+		sys.note("%s: hooks are not run in a local session", sys.Name)
+	}
 }
 
 // load reads the exporter file, or makes the built-in configuration up.

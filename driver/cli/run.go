@@ -15,7 +15,8 @@ import (
 
 type runCmd struct {
 	exporterFlags
-	Socket     string `type:"path" placeholder:"PATH" help:"Unix socket for clients (default: one in a private directory of its own)."`
+	Local      bool   `help:"Serve clients of this machine, although the exporter file has a controller."`
+	Socket     string `type:"path" placeholder:"PATH" help:"Unix socket for clients (default: one in a private directory of its own; with a controller none)."`
 	Start      string `enum:"mock,passthrough,record,replay," default:"" placeholder:"MODE" help:"Start every proxy in this mode at once: mock, passthrough, record, replay."`
 	Scenario   string `type:"path" placeholder:"FILE|DIR" help:"Scenario to answer from, instead of the configured one."`
 	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, with --start replay."`
@@ -36,7 +37,9 @@ type runCmd struct {
 func (runCmd) Help() string {
 	return `Without a configuration a proxy starts on 127.0.0.1:8080 and answers from a small scenario that can be edited while it runs; its data is kept in ~/.local/share/starproxy. With a configuration nothing is started until it is asked for, by "j EXPORT start" or --start.
 
-It prints the line that makes j, pytest and the Python client find it, and runs until Ctrl+C.
+With an exporter file that has an endpoint and a token it registers with that controller and serves leases; --start then starts the proxies of each lease. It goes on through every outage of the controller, takes up changes of the file, and ends with SIGINT or SIGTERM at once, with SIGHUP after the lease. --local and --tls-grpc-listener serve without the controller.
+
+Otherwise it prints the line that makes j, pytest and the Python client find it, and runs until Ctrl+C.
 
 The passphrase of the TCP listener is taken from --passphrase-file, --passphrase or the environment variable JMP_GRPC_PASSPHRASE, which clients read too. Whoever presents a wrong one is logged and slowed down.
 
@@ -45,6 +48,8 @@ Examples:
     starproxy run
     starproxy run --scenario ./happy-path.yaml --port 9090
     starproxy run --exporter-config exporter.yaml --start mock
+    starproxy run --exporter bench1
+    starproxy run --exporter bench1 --local
     starproxy run --exporter bench1 --tls-grpc-listener 1234 --tls-cert c.pem --tls-key k.pem`
 }
 
@@ -53,6 +58,8 @@ func (c *runCmd) Validate() error {
 	switch {
 	case c.Listener == "" && (c.Insecure || c.Cert != "" || c.Key != "" || c.Passphrase != "" || c.PassFile != ""):
 		return fmt.Errorf("--tls-grpc-insecure, --tls-cert, --tls-key, --passphrase and --passphrase-file need --tls-grpc-listener")
+	case c.Local && c.Listener != "":
+		return fmt.Errorf("--local and --tls-grpc-listener exclude each other")
 	case c.Passphrase != "" && c.PassFile != "":
 		return fmt.Errorf("--passphrase and --passphrase-file exclude each other")
 	case c.Listener != "" && c.Insecure == (c.Cert != "" || c.Key != ""):
@@ -67,18 +74,29 @@ func (c *runCmd) Validate() error {
 	return nil
 }
 
-// Run serves until it is interrupted, or nobody reads what it prints.
+// Run serves until it is interrupted, or, without a controller, until nobody
+// reads what it prints.
 func (c *runCmd) Run(ctx context.Context, sys *System) error {
+	config, builtIn, err := c.configure(sys, c.apply)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	sys = sys.server(stop)
 	if c.ExitWithStdin {
 		go func() {
 			_, _ = io.Copy(io.Discard, sys.Stdin) // an error is an end too
 			stop()
 		}()
 	}
-	b, err := c.open(sys, c.apply)
+	if !c.Local && c.Listener == "" && config.Endpoint != "" {
+		if config.Token != "" {
+			return c.serveLeases(ctx, sys.server(func() {}), config)
+		}
+		sys.note("%s: %s has an endpoint but no token: serving a local session", sys.Name, config.Path)
+	}
+	sys = sys.server(stop)
+	b, err := c.openLocal(sys, config, builtIn)
 	if err != nil {
 		return err
 	}
@@ -86,36 +104,36 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	if err := b.serve(ctx, c.Socket); err != nil {
 		return err
 	}
-	var tcp net.Addr
 	if c.Listener != "" {
-		if c.Passphrase == "" && c.PassFile == "" {
-			c.Passphrase = sys.Getenv("JMP_GRPC_PASSPHRASE")
-		}
-		tcp, err = b.ServeTCP(c.Listener, exporter.TCPOptions{
-			CertFile: c.Cert, KeyFile: c.Key, Insecure: c.Insecure, Passphrase: c.Passphrase, PassphraseFile: c.PassFile,
-		})
-		if err != nil {
-			return err
-		}
+		return c.serveDirectly(ctx, sys, b)
 	}
-	mode := c.Start
-	if mode == "" && b.builtIn {
-		mode = "mock"
+	noHooks(sys, config)
+	if err := c.ready(ctx, b); err != nil {
+		return err
 	}
-	if mode != "" {
-		if err := b.start(ctx, mode, c.WebUI, c.ReplayFile); err != nil {
-			if b.builtIn && strings.Contains(err.Error(), "already in use") {
-				err = fmt.Errorf("%w (choose another with --port)", err)
-			}
-			return err
-		}
-	}
-	if err := b.greet(ctx, sys, tcp, c.Insecure); err != nil {
+	if err := b.greet(ctx, sys, nil, false); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	sys.note("Stopping...")
 	return nil
+}
+
+// ready does what the flags ask for with a session that is served: the one of
+// this process, or each lease's before its hooks run and its clients come.
+func (c *runCmd) ready(ctx context.Context, b *bench) error {
+	mode := c.Start
+	if mode == "" && b.builtIn {
+		mode = "mock"
+	}
+	if mode == "" {
+		return nil
+	}
+	err := b.start(ctx, mode, c.WebUI, c.ReplayFile)
+	if err != nil && b.builtIn && strings.Contains(err.Error(), "already in use") {
+		err = fmt.Errorf("%w (choose another with --port)", err)
+	}
+	return err
 }
 
 // apply puts the flags about one proxy into the configuration.

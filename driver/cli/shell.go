@@ -38,6 +38,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 		return err
 	}
 	defer b.Close()
+	noHooks(sys, b.config)
 	if err := b.serve(ctx, ""); err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type System struct {
 	Stdout, Stderr io.Writer
 	// Getenv reads the environment; an unset variable is "".
 	Getenv func(string) string
+
+	signals *signals // that end this process; nil in tests
 }
 
 // out writes one line of data. A standard output that is gone ends the program
