@@ -91,8 +91,10 @@ func TestHangupAfterLease(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	cmd, out := start(t, lab.File(), "--start", "mock", "--socket", socket)
 	lab.AwaitStatus("AVAILABLE")
+	begun := time.Now()
 	lab.SetLease("one")
 	lab.Ready(t, "one")
+	t.Logf("lease to first answer, with a proxy started: %v", time.Since(begun).Round(time.Millisecond))
 	c, err := client.Dial(t.Context(), socket, client.Options{})
 	if err != nil {
 		t.Fatal(err)
