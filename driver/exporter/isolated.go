@@ -60,6 +60,7 @@ type isolated struct {
 	part    *part.Part
 	spec    proxiesSession
 	unknown func() // ends the news of what this process knows
+	telling sync.Mutex
 
 	mu     sync.Mutex
 	now    *remote       // nil while there is none
@@ -126,12 +127,13 @@ func (i *isolated) start(ctx context.Context) error {
 	go i.session.followLog(ctx, r)
 	i.resume(ctx, r)
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	i.now = r
 	if i.back != nil {
 		close(i.back)
 		i.back = nil
 	}
+	i.mu.Unlock()
+	i.inform() // of what has changed meanwhile
 	return nil
 }
 
@@ -260,6 +262,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // inform tells the process what this one knows.
 func (i *isolated) inform() {
+	i.telling.Lock() // so that what is told last is the newest
+	defer i.telling.Unlock()
 	i.mu.Lock()
 	r := i.now
 	i.mu.Unlock()

@@ -197,6 +197,7 @@ func TestIsolatedKnows(t *testing.T) {
 func answering(t *testing.T) net.Listener {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Config.SetKeepAlivesEnabled(false) // each request is a dial
 	t.Cleanup(s.Close)
 	return s.Listener
 }
