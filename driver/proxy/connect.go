@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"time"
 )
@@ -31,31 +32,40 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
 		p.refuse(w, cl, r, "too many CONNECTs inside each other")
 		return
 	}
-	nc, rw, err := http.NewResponseController(w).Hijack()
+	nc, pre, err := unserve(w)
 	if err != nil {
 		p.refuse(w, cl, r, "this connection can't become a tunnel: "+err.Error())
 		return
 	}
-	var pre []byte
-	if n := rw.Reader.Buffered(); n > 0 {
-		held, _ := rw.Peek(n)
-		pre = append(pre, held...)
-	}
 	next := p.newConn(nc, carrier.tcp, pre)
-	if c, ok := nc.(*conn); ok { // what it carries goes on, without it
-		next.Conn, next.pre = c.Conn, append(pre, c.pre...)
-	}
 	next.target, next.depth = target, carrier.depth+1
 	p.untrack(carrier)
 	if !p.track(next) {
 		return
 	}
-	nc.SetDeadline(time.Time{})
 	if _, err := next.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
 		next.Close()
 		return
 	}
 	p.admit(next)
+}
+
+// unserve takes a connection back from net/http, with what is read already and
+// not yet served.
+func unserve(w http.ResponseWriter) (nc net.Conn, pre []byte, err error) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	nc.SetDeadline(time.Time{})
+	if n := rw.Reader.Buffered(); n > 0 {
+		held, _ := rw.Peek(n)
+		pre = append(pre, held...)
+	}
+	if c, ok := nc.(*conn); ok { // what it carries goes on, without it
+		return c.Conn, append(pre, c.pre...), nil
+	}
+	return nc, pre, nil
 }
 
 // secure does the TLS handshake with a device that speaks TLS to the proxy port

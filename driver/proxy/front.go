@@ -79,24 +79,39 @@ type frontListener struct {
 	p *Proxy
 }
 
-// Accept waits out what passes, such as a lack of descriptors: gomitmproxy
-// would stop serving for good.
+// Accept returns the next connection that gomitmproxy has to look at.
 func (l frontListener) Accept() (net.Conn, error) {
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		c, err := l.Listener.Accept()
+	for {
+		c, err := accept(l.Listener, l.p.log)
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return nil, err
-			}
-			l.p.log.Warn("accept failed", slog.Any("error", err))
-			time.Sleep(pause)
-			continue
+			return nil, err
 		}
-		fc := &frontConn{TCPConn: c.(*net.TCPConn), p: l.p, since: time.Now()}
+		var fc *frontConn
+		switch c := c.(type) {
+		case *arrival:
+			if fc = l.p.arrive(c); fc == nil {
+				continue
+			}
+		case *net.TCPConn:
+			fc = &frontConn{TCPConn: c, p: l.p, since: time.Now()}
+		}
 		if !l.p.track(fc) {
 			return nil, net.ErrClosed
 		}
 		return fc, nil
+	}
+}
+
+// accept accepts from l until that is closed. It waits out what passes, such as
+// a lack of descriptors: gomitmproxy would stop serving for good.
+func accept(l net.Listener, log *slog.Logger) (net.Conn, error) {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		c, err := l.Accept()
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			return c, err
+		}
+		log.Warn("accept failed", slog.Any("error", err))
+		time.Sleep(pause)
 	}
 }
 
@@ -152,7 +167,7 @@ func (c *frontConn) Read(b []byte) (int, error) {
 		if n == 0 {
 			return 0, err
 		}
-		if b[0] == recordHandshake && len(c.head) == 0 {
+		if isRecord(b[:n]) && len(c.head) == 0 {
 			c.takeTLS(b[:n])
 			return 0, io.EOF
 		}
@@ -161,6 +176,10 @@ func (c *frontConn) Read(b []byte) (int, error) {
 			c.rest = append([]byte(nil), b[k:n]...)
 		}
 		return c.gave(b[:k])
+	}
+	if isRecord(c.rest) && len(c.head) == 0 { // a trunk has read it
+		c.takeTLS(c.rest)
+		return 0, io.EOF
 	}
 	n := copy(b, c.rest)
 	k := c.state.scan(b[:n])
@@ -248,6 +267,11 @@ const (
 	afterLF
 	afterLFCR
 )
+
+// ends reports whether the header block ends within b, which is not empty.
+func (s *headState) ends(b []byte) bool {
+	return s.scan(b) < len(b) || b[len(b)-1] == '\n' && *s == inLine
+}
 
 // scan returns how much of b belongs to the header block.
 func (s *headState) scan(b []byte) int {

@@ -21,6 +21,9 @@ func (p *Proxy) Share() (net.Listener, error) { return Share(p.listener) }
 // Share returns another listener on the socket of l. The socket is open until both
 // are closed.
 func Share(l net.Listener) (net.Listener, error) {
+	if b, ok := l.(*branchListener); ok {
+		return b.share()
+	}
 	file, ok := l.(interface{ File() (*os.File, error) })
 	if !ok {
 		return nil, fmt.Errorf("share the listener at %s: it is a %T", l.Addr(), l)

@@ -124,7 +124,8 @@ type Proxy struct {
 	cfg      Config
 	log      *slog.Logger
 	listener net.Listener
-	forget   func() // the listener's address
+	branch   *branch // of the listener that other proxies share; nil for a socket of its own
+	forget   func()  // the listener's address
 	server   *http.Server
 	handed   *handedListener
 	h2c      *http.Server    // for connections that begin with the preface of HTTP/2
@@ -173,6 +174,9 @@ func (p *Proxy) Start() error {
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	p.listener, p.stop, p.forget = l, func() { stop(errStopped) }, p.cfg.Listeners.Add(l.Addr())
+	if b, ok := l.(*branchListener); ok {
+		p.branch = b.branch
+	}
 	p.handed = newHandedListener(l.Addr())
 	p.prefaced = newHandedListener(l.Addr())
 	p.server, p.h2c = p.newServer(ctx), p.newServer(ctx)

@@ -48,6 +48,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cl.note != nil {
 		cl.note.owed = false
 	}
+	if !p.admits(w, r, cl) {
+		return
+	}
 	if r.Method == http.MethodConnect {
 		p.connect(w, r, cl)
 		return
@@ -101,6 +104,7 @@ func (s *serving) read() string {
 	hidden := s.p.cfg.Hidden
 	q.Target = hidden.target(q.Target)
 	hidden.header(q.Header, "Cookie", "Referer")
+	hideCredentials(q.Header)
 	q.ContentLength = r.ContentLength
 	x := &s.x
 	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward

@@ -75,6 +75,9 @@ const maxMethod = 32
 // recordHandshake is the type of TLS records that carry a handshake.
 const recordHandshake = 0x16
 
+// isRecord reports whether a connection begins with such a record.
+func isRecord(b []byte) bool { return len(b) > 0 && b[0] == recordHandshake }
+
 // firstRecord tells a ClientHello (RFC 8446 sections 4 and 5.1): the type, a
 // version of 3.x, two bytes of length, and the type of the message, 1.
 func firstRecord(b []byte) spoken {
@@ -96,7 +99,7 @@ func isVersion(word []byte) bool {
 // guess decides on a beginning that stays incomplete: it is HTTP when it begins
 // with a method that is in use, or with a part of one.
 func guess(b []byte) spoken {
-	if len(b) > 0 && b[0] == recordHandshake {
+	if isRecord(b) {
 		return spokenTLS
 	}
 	word, _, blank := bytes.Cut(bytes.TrimLeft(b, "\r\n"), []byte{' '})
