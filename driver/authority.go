@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -19,7 +20,7 @@ import (
 	"starproxy/driver/proxy"
 )
 
-// authority is the CA of a driver. To make one takes the better part of a
+// authority is the CA of one driver or several. To make one takes the better part of a
 // second, in which a proxy already answers whatever needs no certificate; what
 // does waits for it.
 type authority struct {
@@ -27,7 +28,9 @@ type authority struct {
 	log *slog.Logger
 	// shown says that callers may see the certificate: it was there before
 	// us, or a start has asked for it.
-	shown atomic.Bool
+	shown  atomic.Bool
+	making chan struct{} // of authorities
+	users  int           // drivers, under authorities.mu
 
 	mu  sync.Mutex
 	now *opening
@@ -40,19 +43,53 @@ type opening struct {
 	err  error
 }
 
-// openAuthority begins to load the CA in dir, or to make it.
-func openAuthority(dir string, log *slog.Logger) *authority {
-	a := &authority{dir: dir, log: log}
-	_, err := os.Stat(ca.CertPath(dir))
-	a.shown.Store(err == nil)
-	a.now = a.open()
+// authorities are the CAs of one process: drivers with the same directory have
+// the same CA, and its certificates of hosts. The zero value is empty.
+type authorities struct {
+	mu    sync.Mutex
+	byDir map[string]*authority
+	// making has a value for each CA that is being made: at most one for every
+	// second processor, so that the proxies which begin to serve get the others.
+	making chan struct{}
+}
+
+// open begins to load the CA in dir, or to make it, unless a driver has done so.
+func (s *authorities) open(dir string, log *slog.Logger) *authority {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byDir == nil {
+		s.byDir, s.making = map[string]*authority{}, make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	}
+	a := s.byDir[dir]
+	if a == nil {
+		a = &authority{dir: dir, log: log, making: s.making}
+		_, err := os.Stat(ca.CertPath(dir))
+		a.shown.Store(err == nil)
+		a.now = a.open()
+		s.byDir[dir] = a
+	}
+	a.users++
 	return a
+}
+
+// close forgets a CA that no driver uses any more. Whoever opens it next reads
+// the files anew.
+func (s *authorities) close(a *authority) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.users--; a.users == 0 {
+		delete(s.byDir, a.dir)
+	}
 }
 
 func (a *authority) open() *opening {
 	o := &opening{done: make(chan struct{})}
 	go func() {
 		defer close(o.done)
+		if a.absent() {
+			a.making <- struct{}{}
+			defer func() { <-a.making }()
+		}
 		if o.ca, o.err = ca.Open(a.dir); o.err != nil {
 			a.log.Error("no certificates for devices", "error", o.err)
 		}
@@ -82,8 +119,7 @@ func (a *authority) prepare() error {
 		}
 	default:
 	}
-	// A link to nothing is a file that can't be read, none that is to be made.
-	if _, err := os.Lstat(filepath.Join(a.dir, "mitmproxy-ca.pem")); errors.Is(err, fs.ErrNotExist) {
+	if a.absent() {
 		if err := writable(a.dir); err != nil {
 			return fmt.Errorf("certificate authority: %w", err)
 		}
@@ -92,6 +128,13 @@ func (a *authority) prepare() error {
 	}
 	a.shown.Store(true)
 	return nil
+}
+
+// absent reports whether the CA has to be made. A link to nothing is a file that
+// can't be read, none that is to be made.
+func (a *authority) absent() bool {
+	_, err := os.Lstat(filepath.Join(a.dir, "mitmproxy-ca.pem"))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // caSize is at least what the files of a new CA take on disk, in bytes.

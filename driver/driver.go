@@ -115,7 +115,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 	d.notes = newAnnotations()
 	d.uploads = newUploads(d.cfg.Directories.Files, d.access, 0o644)
 	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access, 0o600)
-	d.authority = openAuthority(d.cfg.Directories.Conf, d.log)
+	d.authority = o.Shared.authorities.open(d.cfg.Directories.Conf, d.log)
 	return d, nil
 }
 
@@ -140,5 +140,6 @@ func (d *Driver) Close() error {
 	d.uploads.close()
 	d.flowUploads.close()
 	d.authority.wait()
+	d.shared.authorities.close(d.authority)
 	return err
 }

@@ -12,9 +12,10 @@ import (
 // Shared is what the drivers of one process know of each other. It is for any
 // number of goroutines.
 type Shared struct {
-	secrets   access.Secrets
-	listeners proxy.Listeners
-	hidden    proxy.Hidden
+	authorities authorities
+	secrets     access.Secrets
+	listeners   proxy.Listeners
+	hidden      proxy.Hidden
 
 	mu      sync.Mutex
 	news    map[*func()]struct{} // what Follow was given
