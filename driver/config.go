@@ -104,6 +104,18 @@ type Listen struct {
 	// tunnel or a WebSocket, or on which an answer is under way. 0 and default:
 	// 3600 (an hour).
 	TunnelIdleTimeout float64 `yaml:"tunnel_idle_timeout"`
+	// Addresses of the devices that the proxy is for, such as 10.0.0.7, or
+	// ranges of them, such as fd00:7::/64. Proxies of one exporter with the same
+	// host and port share the port: a connection goes to the proxy that names its
+	// address, else to the one that names its user, else to the one with neither
+	// clients nor users; without such a one it is refused with 403. No two may
+	// name the same. Default none.
+	Clients []ClientRange `yaml:"clients"`
+	// Names of the users as which the devices that the proxy is for present
+	// themselves to a proxy (Proxy-Authorization: Basic); passwords are not
+	// looked at. When every proxy of the address has clients or users, a device
+	// without a known user is asked for one with 407. Default none.
+	Users []ProxyUser `yaml:"users"`
 }
 
 // Web is the address of the browser interface.

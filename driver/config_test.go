@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestConfig(t *testing.T) {
 	if c.Directories != want {
 		t.Errorf("%+v", c.Directories)
 	}
-	if c.Listen != (Listen{Host: "0.0.0.0", Port: 8080, IdleTimeout: 180, TunnelIdleTimeout: 3600}) || c.Web != (Web{"0.0.0.0", 8081}) || !c.SSLInsecure || c.Unmatched != Passthrough || *c.Seed != 7 {
+	if !reflect.DeepEqual(c.Listen, Listen{Host: "0.0.0.0", Port: 8080, IdleTimeout: 180, TunnelIdleTimeout: 3600}) || c.Web != (Web{"0.0.0.0", 8081}) || !c.SSLInsecure || c.Unmatched != Passthrough || *c.Seed != 7 {
 		t.Errorf("%+v", c)
 	}
 	if d := DefaultConfig(); d.Directories.Data != "/opt/jumpstarter/mitmproxy" {
@@ -42,6 +43,12 @@ func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"listen: {prot: 1}":                       `x.yaml:1:10: unknown key "prot" in listen; did you mean "port"?`,
+		"listen: {clients: [10.0.0.300]}":         `x.yaml:1:20: listen.clients[0]: got "10.0.0.300", want an address such as 10.0.0.7 or a range such as 10.0.0.0/24`,
+		"listen: {clients: [10.0.0.7/24]}":        `x.yaml:1:20: listen.clients[0]: got 10.0.0.7/24, want 10.0.0.0/24 for the range or 10.0.0.7 for the address`,
+		"listen: {clients: ['fe80::1%eth0']}":     `x.yaml:1:20: listen.clients[0]: got fe80::1%eth0, want it without the zone %eth0`,
+		"listen: {clients: 10.0.0.7}":             `x.yaml:1:19: listen.clients: expected a list, found the text "10.0.0.7"`,
+		"listen: {users: [a, 'dut:secret']}":      `x.yaml:1:21: listen.users[1]: got a name with a colon, want the user's name alone: passwords are not looked at`,
+		"listen: {users: ['']}":                   `x.yaml:1:18: listen.users[0]: got an empty name, want that of a proxy user`,
 		"listen: {port: 70000}":                   "listen.port: expected a port from 0 to 65535, found 70000",
 		"listen: {idle_timeout: -1}":              "listen.idle_timeout: expected seconds, from 0 to 31536000 (a year), found -1",
 		"listen: {tunnel_idle_timeout: 31536001}": "listen.tunnel_idle_timeout: expected seconds, from 0 to 31536000 (a year), found 3.1536001e+07",

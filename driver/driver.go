@@ -18,6 +18,7 @@ import (
 	"starproxy/driver/access"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
+	"starproxy/driver/proxy"
 )
 
 // Driver controls one proxy.
@@ -36,6 +37,7 @@ type Driver struct {
 	authority   *authority
 	notes       *annotations
 	shared      *Shared
+	place       *proxy.Member // among the proxies that share an address
 	access      *access.Policy
 	uploads     *uploads // into the files directory
 	flowUploads *uploads // and into that of recordings
@@ -54,6 +56,9 @@ type Options struct {
 	// Shared is what the drivers of one process know of each other; nil means
 	// that there is no other.
 	Shared *Shared
+	// Devices are the drivers that may listen at one address; nil means that
+	// there is no other.
+	Devices *Devices
 	// Lease is the lease during which the driver is used; nil for none.
 	Lease *Lease
 	// Crashes tells how often the process of the driver has died before; nil
@@ -97,6 +102,10 @@ func New(cfg Config, o Options) (*Driver, error) {
 	if o.Shared == nil {
 		o.Shared = NewShared()
 	}
+	if o.Devices == nil {
+		o.Devices = NewDevices(d.log)
+	}
+	d.place = o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout))
 	o.Shared.Protect(ca.KeyPaths(d.cfg.Directories.Conf)...)
 	d.shared, d.access = o.Shared, d.cfg.access(o.Shared)
 	d.mocks = newMocks(&d.cfg, d.access, d.state, d.log)
@@ -133,6 +142,7 @@ func (d *Driver) Close() error {
 		d.log.Info("stopping the proxy at the end of the session", "mode", r.mode, "address", r.address)
 		err = d.shut(context.Background(), r)
 	}
+	d.place.Leave()
 	d.closeWeb()
 	d.mocks.close()
 	d.journal.Close()

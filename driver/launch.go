@@ -56,7 +56,6 @@ func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile st
 		return "Failed to start: " + err.Error()
 	}
 	l.config = proxy.Config{
-		Addr:      net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(l.port)),
 		CA:        d.authority,
 		Journal:   d.journal,
 		Sockets:   d.sockets,
@@ -89,7 +88,7 @@ func (d *Driver) readyListener(l *launch) (text string) {
 	if old := d.run.Load(); old != nil && old.port == l.port {
 		l.config.Listener, err = old.proxy.Share()
 	} else {
-		l.config.Listener, err = proxy.Listen(l.config.Addr)
+		l.config.Listener, err = d.place.Listen(l.port)
 	}
 	if err != nil {
 		hint := ""
@@ -147,6 +146,7 @@ func (d *Driver) begin(l *launch) (string, error) {
 	l.page()
 	if l.port != 0 {
 		d.port = l.port // holds for later starts too, as callers of the stock driver expect
+		d.place.Settle(l.port)
 	}
 	r.port = r.proxy.Addr().(*net.TCPAddr).Port
 	r.address = net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(r.port))

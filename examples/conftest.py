@@ -9,6 +9,8 @@ import pytest
 import requests
 from jumpstarter.common.utils import env
 
+collect_ignore = ["devices"]  # another bench, with an exporter file of its own
+
 
 class Charger:
     """Stands in for the device under test: it knows the proxy, nothing else.

@@ -63,7 +63,7 @@ func TestExporterSchemaDefaults(t *testing.T) {
 	}
 }
 
-// The shipped example is valid, a misspelt key is not.
+// The shipped examples are valid, a misspelt key is not.
 func TestExporterSchemaValidates(t *testing.T) {
 	t.Parallel()
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(exporterSchema))
@@ -78,16 +78,22 @@ func TestExporterSchemaValidates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join("..", "..", "examples", "exporter.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var example any
-	if err := yaml.Unmarshal(text, &example); err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(example); err != nil {
-		t.Errorf("examples/exporter.yaml: %v", err)
+	for _, name := range []string{"exporter.yaml", "container.yaml", "devices/exporter.yaml"} {
+		path := filepath.Join("..", "..", "examples", name)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var example any
+		if err := yaml.Unmarshal(text, &example); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(example); err != nil {
+			t.Errorf("examples/%s: %v", name, err)
+		}
+		if _, err := exporter.Load(path); err != nil {
+			t.Errorf("examples/%s: %v", name, err)
+		}
 	}
 	var wrong any
 	if err := yaml.Unmarshal([]byte("export: {proxy: {type: starproxy.MitmproxyDriver, config: {lisen: {port: 1}}}}"), &wrong); err != nil {

@@ -145,7 +145,7 @@ func Parse(filename string, data []byte) (*Config, error) {
 	if c.Export, err = r.children(export, "export"); err != nil {
 		return nil, err
 	}
-	if err := c.check(); err != nil {
+	if _, err := c.checked(); err != nil {
 		return nil, err
 	}
 	return c, nil

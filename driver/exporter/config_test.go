@@ -129,6 +129,10 @@ func TestParseRefuses(t *testing.T) {
 		{"dotted name", "export: {a.b: {children: {}}}", `the name "a.b" is not valid`},
 		{"hook policy", "hooks: {afterLease: {script: x, onFailure: panic}}", "expected warn, endLease or exit"},
 		{"hook without script", "hooks: {afterLease: {timeout: 1}}", "script is missing"},
+		{"clients of two", "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, clients: [10.0.0.0/8]}}}\n  b: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, clients: [fd00::1, 10.1.2.3]}}}\n", `x.yaml:3:3: export.b: listen.clients: got 10.1.2.3, want no address that export.a has too: 10.0.0.0/8 (both listen at 0.0.0.0:9)`},
+		{"users of two", "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, users: [x, y]}}}\n  lab:\n    children:\n      b: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, host: \"::\", users: [y]}}}\n", `x.yaml:5:7: export.lab.b: listen.users: got "y", want no user that export.a has too`},
+		{"rest twice", "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9}}}\n  b: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, users: [x]}}}\n  c: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9}}}\n", `x.yaml:4:3: export.c: listen: got no clients and no users, want some: export.a has none either`},
+		{"bad client", "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, clients: [dut]}}}\n", `x.yaml:2:77: listen.clients[0]: got "dut", want an address such as 10.0.0.7`},
 		{"wrong type", "metadata: 3", "metadata: expected a map"},
 	}
 	for _, tt := range tests {

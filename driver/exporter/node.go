@@ -127,10 +127,26 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 	return node, err
 }
 
-// check finds what makes a tree impossible: refs to nothing and refs in a circle.
-func (c *Config) check() error {
-	_, err := unfold(c)
-	return err
+// checked is the tree of the configuration. It finds what makes that impossible:
+// refs to nothing, refs in a circle, and proxies of which two are meant for the
+// same connections.
+func (c *Config) checked() ([]item, error) {
+	items, err := unfold(c)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	var proxies []*driver.Config
+	var nodes []*Node
+	for _, it := range items {
+		if it.node.Driver != nil && !slices.Contains(nodes, it.node) {
+			paths, proxies, nodes = append(paths, "export."+it.path), append(proxies, it.node.Driver), append(nodes, it.node)
+		}
+	}
+	if i, err := driver.Conflict(paths, proxies); err != nil {
+		return nil, nodes[i].placed("%s: %w", paths[i], err)
+	}
+	return items, nil
 }
 
 // placed puts the node's place in the file, if it has one, before an error.

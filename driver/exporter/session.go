@@ -80,7 +80,7 @@ type Session struct {
 // Open builds the tree of config with one driver per proxy. Nothing listens and
 // no proxy runs until it is asked to. The status of the session is LEASE_READY.
 func Open(config *Config, o Options) (*Session, error) {
-	items, err := unfold(config)
+	items, err := config.checked()
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +130,7 @@ func (s *Session) openDrivers(o Options) error {
 	if err := s.openPython(o); err != nil {
 		return err
 	}
+	devices := driver.NewDevices(s.log)
 	for _, it := range s.items {
 		if _, known := s.ids[it.node]; known || it.node.foreign() {
 			continue
@@ -148,7 +149,7 @@ func (s *Session) openDrivers(o Options) error {
 			continue
 		}
 		log := slog.New(&logHandler{ring: s.ring, source: pb.LogSource_LOG_SOURCE_DRIVER, driverType: "network", next: s.next})
-		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: s.shared, Lease: o.Lease, Crashes: o.crashes})
+		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: s.shared, Devices: devices, Lease: o.Lease, Crashes: o.crashes})
 		if err != nil {
 			s.proxies = s.proxies[:len(s.proxies)-1]
 			return it.node.placed("export.%s: %w", it.path, err)

@@ -69,6 +69,20 @@ func TestExampleSuite(t *testing.T) {
 	}
 }
 
+// The example with three devices at one proxy address does what it says.
+func TestExampleDevices(t *testing.T) {
+	t.Parallel()
+	py := python(t)
+	dir := filepath.Join(exampleDir(t), "devices")
+	replacePorts(t, filepath.Join(dir, "exporter.yaml"), freePort(t), freePort(t))
+	out := run(t, dir, environ([]string{py}, "HOME="+dir), filepath.Join(bin, "starproxy"), "shell",
+		"--exporter-config", "exporter.yaml", "--", "pytest", "-q", "-p", "no:cacheprovider",
+		"-o", "asyncio_default_fixture_loop_scope=function", "--tb=short")
+	if out.code != 0 || !strings.Contains(out.stdout, "4 passed") {
+		t.Errorf("pytest: %s", out)
+	}
+}
+
 // The example exporter file is the stock one: Python's exporter takes it too.
 func TestExampleExporterOfPython(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,99 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"starproxy/driver/proxy"
+)
+
+// ClientRange is the address of a device, or a range of addresses in CIDR form.
+type ClientRange netip.Prefix
+
+// UnmarshalText accepts what [proxy.ParseClients] does.
+func (c *ClientRange) UnmarshalText(text []byte) error {
+	p, err := proxy.ParseClients(string(text))
+	*c = ClientRange(p)
+	return err
+}
+
+// MarshalText returns a text that UnmarshalText accepts.
+func (c ClientRange) MarshalText() ([]byte, error) { return netip.Prefix(c).MarshalText() }
+
+// ProxyUser is the name with which a device presents itself to a proxy.
+type ProxyUser string
+
+// UnmarshalText accepts the names that the scheme Basic can carry (RFC 7617).
+func (u *ProxyUser) UnmarshalText(text []byte) error {
+	switch s := string(text); {
+	case s == "":
+		return errors.New("got an empty name, want that of a proxy user")
+	case strings.Contains(s, ":"):
+		return errors.New("got a name with a colon, want the user's name alone: passwords are not looked at")
+	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return fmt.Errorf("got %q, want a name without control characters", s)
+	}
+	*u = ProxyUser(text)
+	return nil
+}
+
+// selection is what the configuration says of whose connections are the proxy's.
+func (l *Listen) selection() (s proxy.Selection) {
+	for _, c := range l.Clients {
+		s.Clients = append(s.Clients, netip.Prefix(c))
+	}
+	for _, u := range l.Users {
+		s.Users = append(s.Users, string(u))
+	}
+	return s
+}
+
+// selects reports whether the proxy takes the connections of some devices only.
+func (l *Listen) selects() bool { return len(l.Clients) > 0 || len(l.Users) > 0 }
+
+// shares reports whether two proxies are configured for one address.
+func (l *Listen) shares(o *Listen) bool { return l.Port == o.Port && proxy.SameHost(l.Host, o.Host) }
+
+// Conflict finds two proxies of one exporter file that are configured for one
+// address and leave open whose a connection is. Names are those of the proxies,
+// for the error, which belongs to the proxy with the index later. The error is
+// nil when there are none.
+//
+// Proxies without any selection may be configured for one address: one of them
+// at a time can run.
+func Conflict(names []string, configs []*Config) (later int, err error) {
+	for i, c := range configs {
+		a, used := &c.Listen, c.Listen.selects()
+		for _, o := range configs {
+			used = used || o.Listen.selects() && o.Listen.shares(a)
+		}
+		if !used {
+			continue
+		}
+		mine := a.selection()
+		for j, o := range configs[:i] {
+			if !o.Listen.shares(a) {
+				continue
+			}
+			theirs := o.Listen.selection()
+			if key, text := mine.Conflict(&theirs); key != "" {
+				at := net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+				return i, fmt.Errorf("%s: "+text+" (both listen at %s)", key, names[j], at)
+			}
+		}
+	}
+	return 0, nil
+}
+
+// Devices are the proxies of one exporter as far as they share listening
+// addresses: the drivers that have the same Devices do.
+type Devices struct{ demux *proxy.Demux }
+
+// NewDevices is empty. Connections that no proxy is meant for are logged; a nil
+// log drops that.
+func NewDevices(log *slog.Logger) *Devices { return &Devices{proxy.NewDemux(log)} }
