@@ -41,6 +41,7 @@ type Driver struct {
 	access      *access.Policy
 	uploads     *uploads // into the files directory
 	flowUploads *uploads // and into that of recordings
+	counters    proxy.Counters
 
 	page   atomic.Pointer[webServer] // the web UI; nil when it is not served
 	life   sync.Mutex                // held while starting, stopping and closing

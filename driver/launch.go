@@ -61,6 +61,7 @@ func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile st
 		Sockets:   d.sockets,
 		Listeners: &d.shared.listeners,
 		Hidden:    &d.shared.hidden,
+		Counters:  &d.counters,
 		Insecure:  d.cfg.SSLInsecure,
 		MinTLS:    d.cfg.TLS.MinVersion.number(),
 		Log:       d.log,

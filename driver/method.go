@@ -168,6 +168,7 @@ func methods() []method {
 		row("list_scenarios", "List the scenarios in the mocks directory, as JSON.", (*Driver).listScenarios, nil),
 		row("delete_state", "Remove a key of the shared state.", (*Driver).deleteState, params(need("key"))),
 		row("list_addon_status", "List the addon scripts as JSON, with why one is not in force.", (*Driver).listAddonStatus, nil),
+		row("get_metrics", "Give the counters of the proxy as JSON.", (*Driver).getMetrics, nil),
 		row("watch_status", "Stream the status when it changes.", (*Driver).watchStatus, nil),
 	}
 }

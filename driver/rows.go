@@ -36,6 +36,8 @@ type captureRow struct {
 	Origin     string  `json:"origin"`
 	Fault      bool    `json:"fault,omitempty"`
 	Endpoint   string  `json:"endpoint,omitempty"`
+	Unmatched  bool    `json:"unmatched,omitempty"` // no mock, or no recording, answers it
+	Outcome    string  `json:"outcome,omitempty"`   // of a request, see capture.Outcome
 	Error      string  `json:"error,omitempty"`
 	WebSocket  bool    `json:"websocket,omitempty"`
 	Open       bool    `json:"open"` // a WebSocket or stream that has not ended
@@ -78,6 +80,8 @@ func (v *view) row(e *capture.Entry) captureRow {
 		Fault: strings.HasPrefix(e.Error, exchange.ErrFault.Error()), WebSocket: e.Status == http.StatusSwitchingProtocols,
 	}
 	switch e.Kind {
+	case capture.HTTP:
+		r.Unmatched, r.Outcome = e.Unmatched, e.Outcome().String()
 	case capture.TLSError:
 		r.Kind = "tls_error"
 	case capture.TCP:

@@ -16,7 +16,8 @@ const maxUnmatched = 1000
 // maxUnmatchedPath bounds the part of a path that it goes by, in bytes.
 const maxUnmatchedPath = 300
 
-// unmatched logs the requests that no mock answers before next does: a request
+// unmatched marks the requests that no mock answers, and logs them before next
+// answers: a request
 // to the same host and path when it comes for the 1st, 10th, 100th time, and so
 // on, so that it does not drown the rest of the log.
 type unmatched struct {
@@ -35,6 +36,7 @@ func newUnmatched(log *slog.Logger, next exchange.Handler) *unmatched {
 }
 
 func (u *unmatched) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	x.Unmatched = true
 	r := x.Request
 	path := r.Path()
 	key := unmatchedKey{r.Method, r.Scheme + "://" + r.Host + path[:min(len(path), maxUnmatchedPath)]}

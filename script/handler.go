@@ -104,6 +104,7 @@ func (h *Host) report(x *exchange.Exchange, err error) error {
 	if x == nil || !errors.As(err, &e) || errors.Is(err, context.Canceled) || exchange.IsLogged(err) {
 		return err
 	}
+	h.failures.Add(1)
 	text := e.Backtrace()
 	x.Notes.Add("error", text)
 	h.env.Log.Error("script failed", "endpoint", x.Endpoint, "exchange", x.ID, "error", e.Error(), "backtrace", text)

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -80,9 +81,15 @@ type Host struct {
 	tests     starlark.StringDict // and those of *_test.star; nil outside of tests
 	idle      sync.Pool           // of *runner
 
+	failures atomic.Uint64
+
 	mu     sync.Mutex
 	stdlib map[string]*module
 }
+
+// Failures counts the exchanges in which a script of the host failed. One that
+// its caller left does not count.
+func (h *Host) Failures() uint64 { return h.failures.Load() }
 
 // New makes a host.
 func New(o Options) *Host {

@@ -47,6 +47,8 @@ type Exchange struct {
 	Endpoint string
 	// Source says where that endpoint was defined ("happy.yaml:12"), or empty.
 	Source string
+	// Unmatched says that no mock, or no recording, answers the request.
+	Unmatched bool
 	// Params holds what the {name} segments of the endpoint's path matched.
 	Params map[string]string
 	// Gone ends when the endpoint that answers is removed or replaced; nil means

@@ -77,6 +77,8 @@ type Entry struct {
 	Origin          exchange.Origin
 	// Endpoint is the key of the mock that answered and Source its place.
 	Endpoint, Source string
+	// Unmatched says that no mock, or no recording, answers the request.
+	Unmatched bool
 	// Error says what failed: the real server out of reach, a broken transfer,
 	// for TLSError the alert.
 	Error string

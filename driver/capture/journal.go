@@ -56,6 +56,7 @@ type Journal struct {
 
 	dropped      uint64
 	droppedBytes int64
+	tally        Tally
 }
 
 // New makes an empty journal. It touches no file.
@@ -100,6 +101,7 @@ func (j *Journal) Add(e *Entry) uint64 {
 		return 0
 	}
 	j.last++
+	j.tally.count(e)
 	seq := j.last
 	s := j.room(len(packed))
 	s.buf = append(s.buf, packed...)

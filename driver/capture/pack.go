@@ -31,9 +31,16 @@ const (
 //
 // The format lives in memory only and has no version.
 
+// packedUnmatched is the bit of Entry.Unmatched in the byte of Entry.Origin.
+const packedUnmatched = 0x80
+
 // pack appends e, without Seq, and without the bytes of large bodies.
 func pack(b []byte, e *Entry) []byte {
-	b = append(b, byte(e.Kind), byte(e.Origin))
+	origin := byte(e.Origin)
+	if e.Unmatched {
+		origin |= packedUnmatched
+	}
+	b = append(b, byte(e.Kind), origin)
 	b = binary.AppendVarint(b, e.Start.Unix())
 	b = binary.AppendUvarint(b, uint64(e.Start.Nanosecond()))
 	b = binary.AppendVarint(b, int64(e.Duration))
@@ -244,7 +251,9 @@ func unpack(packed []byte) (e *Entry, err error) {
 		}
 	}()
 	r := &reader{s: string(packed)}
-	e = &Entry{Kind: Kind(r.byte()), Origin: exchange.Origin(r.byte())}
+	e = &Entry{Kind: Kind(r.byte())}
+	origin := r.byte()
+	e.Origin, e.Unmatched = exchange.Origin(origin&^packedUnmatched), origin&packedUnmatched != 0
 	sec := r.int()
 	e.Start = time.Unix(sec, int64(r.uint()))
 	e.Duration = time.Duration(r.int())

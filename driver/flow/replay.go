@@ -175,6 +175,7 @@ func (r *Replay) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	if at < 0 {
+		x.Unmatched = true
 		if r.o.Missed != nil {
 			return r.o.Missed.Respond(ctx, x)
 		}

@@ -149,6 +149,7 @@ func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) 
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
 		nc.Close()
+		u.counts.servers.add(tlsFailure(err))
 		return nil, &exchange.UpstreamError{Addr: key.addr, Doing: "in the TLS handshake", Err: tlsReason(err)}
 	}
 	return t, nil

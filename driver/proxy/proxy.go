@@ -83,6 +83,9 @@ type Config struct {
 	// Listeners are those of this process that devices must not reach; the
 	// proxy adds its own. Nil means that there is no other.
 	Listeners *Listeners
+	// Counters count what the proxy does; nil counts for nobody. One may serve
+	// several proxies.
+	Counters *Counters
 	// Hidden are texts that pass no proxy; nil means none.
 	Hidden *Hidden
 	// Idle bounds the time in which a device has to send the whole header of a
@@ -149,13 +152,16 @@ func New(cfg Config) *Proxy {
 	if cfg.Listeners == nil {
 		cfg.Listeners = new(Listeners)
 	}
+	if cfg.Counters == nil {
+		cfg.Counters = new(Counters)
+	}
 	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}, began: time.Now().Add(-time.Second)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.cfg.Idle = cmp.Or(cfg.Idle, DefaultIdle)
 	p.cfg.TunnelIdle = cmp.Or(cfg.TunnelIdle, DefaultTunnelIdle)
-	p.upstream = newUpstream(cfg.Insecure, cfg.Listeners)
+	p.upstream = newUpstream(cfg.Insecure, cfg.Listeners, cfg.Counters)
 	cfg.bounded(p.upstream.tls)
 	p.tls = p.deviceTLS()
 	return p

@@ -209,7 +209,7 @@ func (s *serving) journal(res *exchange.Response) {
 		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Target: q.Target, Proto: q.Proto,
 		Authority: q.Authority, RequestHeader: q.Header, RequestNames: q.Names, RequestOrder: q.Order,
 		Status: res.Status, ResponseHeader: res.Header, ResponseNames: res.Names, ResponseOrder: res.Order, Origin: res.Origin,
-		Endpoint: x.Endpoint, Source: x.Source, SNI: s.cl.sni, Notes: x.Notes.List(),
+		Endpoint: x.Endpoint, Source: x.Source, Unmatched: x.Unmatched, SNI: s.cl.sni, Notes: x.Notes.List(),
 	}
 	if s.body != nil {
 		e.RequestBody = s.body.Blob()

@@ -298,6 +298,7 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // handshakeFailed journals a handshake that did not come off.
 func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
+	p.cfg.Counters.devices.add(tlsFailure(err))
 	problem := ""
 	if p.cfg.CA != nil {
 		problem = p.cfg.CA.Problem()

@@ -31,13 +31,14 @@ type upstream struct {
 	dialer net.Dialer
 	tls    *tls.Config // cloned per server name
 	own    *Listeners
+	counts *Counters
 	pool   h1Pool
 	h2     *h2Client
 	pipes  pipePool
 }
 
-func newUpstream(insecure bool, own *Listeners) *upstream {
-	u := &upstream{own: own, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
+func newUpstream(insecure bool, own *Listeners, counts *Counters) *upstream {
+	u := &upstream{own: own, counts: counts, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
 	u.tls = &tls.Config{InsecureSkipVerify: insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
 	u.h2 = newH2Client(u)
 	return u
@@ -66,13 +67,17 @@ func (u *upstream) dial(ctx context.Context, addr string) (net.Conn, error) {
 	c, err := d.DialContext(ctx, "tcp", addr)
 	switch {
 	case refused.Load() && err != nil:
+		u.counts.refused.Add(1)
 		return nil, errOwn
 	case err != nil:
+		u.counts.failed.Add(1)
 		return nil, err
 	case u.own.looped(c):
+		u.counts.refused.Add(1)
 		c.Close()
 		return nil, errOwn
 	}
+	u.counts.connected.Add(1)
 	return c, nil
 }
 

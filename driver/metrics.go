@@ -1,0 +1,52 @@
+package driver
+
+import (
+	"context"
+
+	"starproxy/driver/capture"
+)
+
+// Metrics are the counters of a proxy, as get_metrics gives them in JSON. They
+// begin with the driver and go on when the proxy is stopped and started.
+type Metrics struct {
+	// Source tells one driver from another: the counters of another source
+	// began at 0.
+	Source string `json:"source"`
+	// Mode is that of the proxy, or "stopped".
+	Mode string `json:"mode"`
+	// Mocks are the endpoints in force.
+	Mocks int `json:"mocks"`
+	// Requests counts by outcome, see [capture.Outcome].
+	Requests map[string]uint64 `json:"requests"`
+	// Unmatched requests are those that no mock, or no recording, answers.
+	Unmatched uint64 `json:"unmatched"`
+	// Streams are tunnels that carried something else than HTTP.
+	Streams uint64 `json:"streams"`
+	// Dials counts attempts to connect to real servers by their result, see
+	// [proxy.Counters].
+	Dials map[string]uint64 `json:"dials"`
+	// TLSFailures counts failed handshakes by peer, device or server, and reason.
+	TLSFailures map[string]map[string]uint64 `json:"tls_failures"`
+	// ScriptErrors counts exchanges in which a script failed.
+	ScriptErrors uint64 `json:"script_errors"`
+	// Journal tells how full the journal of captures is.
+	Journal capture.Stats `json:"journal"`
+}
+
+// getMetrics gives Metrics in JSON.
+func (d *Driver) getMetrics(context.Context) (string, error) {
+	tally := d.journal.Tally()
+	devices, servers := d.counters.TLSFailures()
+	m := Metrics{
+		Source: d.journal.ID(), Mode: modeStopped, Mocks: d.mocks.table.Len(),
+		Requests: tally.Requests(), Unmatched: tally.Unmatched, Streams: tally.Streams,
+		Dials:        d.counters.Dials(),
+		TLSFailures:  map[string]map[string]uint64{"device": devices, "server": servers},
+		ScriptErrors: d.mocks.script.Failures(),
+		Journal:      d.journal.Stats(),
+	}
+	if r := d.run.Load(); r != nil {
+		m.Mode = r.mode
+	}
+	return toJSON(m)
+}
