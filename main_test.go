@@ -15,13 +15,14 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/part driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
+	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
 	{"driver/exporter/controller", "driver driver/exporter driver/exporter/hook driver/frames driver/pb builtins/disk"},
 	{"driver/exporter/part", ""},
 	{"driver/exporter", "driver driver/client driver/exporter/part driver/exporter/hook driver/pb driver/scenario builtins/disk"},
 	{"driver/exporter/hook", "builtins/disk"},
+	{"driver/exporter/metrics", "driver driver/pb"},
 	{"driver/client", "driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
@@ -49,10 +50,11 @@ var arrows = []struct{ pkg, imports string }{
 
 // keepers are the only packages that may know a module of others.
 var keepers = map[string]string{
-	"github.com/AdguardTeam/gomitmproxy": "driver/proxy",
-	"github.com/alecthomas/kong":         "driver/cli",
-	"github.com/creack/pty":              "driver/exporter/hook",
-	"go.starlark.net":                    "script script/sandbox builtins driver/scenario",
+	"github.com/AdguardTeam/gomitmproxy":  "driver/proxy",
+	"github.com/alecthomas/kong":          "driver/cli",
+	"github.com/creack/pty":               "driver/exporter/hook",
+	"go.starlark.net":                     "script script/sandbox builtins driver/scenario",
+	"github.com/prometheus/client_golang": "driver/exporter/metrics",
 }
 
 // TestArrows holds the imports of every file, whatever system it is built for.
