@@ -18,7 +18,13 @@ type exporterFlags struct {
 	Exporter       string `xor:"exporter" placeholder:"NAME" help:"Exporter file NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
 	ExporterConfig string `name:"exporter-config" xor:"exporter" type:"path" placeholder:"FILE" help:"Exporter file to serve."`
 	partFlags
-	LogLevel string `name:"log-level" enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL" help:"Least severity that is logged on standard error: debug, info, warn, error (default ${default})."`
+	LogLevel  string `name:"log-level" enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL" help:"Least severity that is logged on standard error: debug, info, warn, error (default ${default})."`
+	LogFormat string `name:"log-format" enum:"text,json," default:"" placeholder:"FORMAT" help:"Form of the log, text or json (default text). With run, the log tells of each request too, in the place of lines on a terminal."`
+}
+
+// newLog is the log that the flags ask for.
+func (f *exporterFlags) newLog(sys *System) logHandler {
+	return newLogHandler(sys.Stderr, logLevel(f.LogLevel), f.LogFormat)
 }
 
 // partFlags say how the drivers of an exporter are hosted.
@@ -44,6 +50,7 @@ type bench struct {
 	// builtIn says that no configuration was given.
 	builtIn bool
 	log     logHandler
+	shared  *driver.Shared
 	python  *part.Part
 
 	// What serve sets.
@@ -64,11 +71,11 @@ func (f *exporterFlags) open(sys *System, edits ...func([]*exporter.Node) error)
 
 // openLocal makes a session of a configuration that no controller leases.
 func (f *exporterFlags) openLocal(sys *System, config *exporter.Config, builtIn bool) (*bench, error) {
-	b := &bench{config: config, builtIn: builtIn, log: newLogHandler(sys.Stderr, logLevel(f.LogLevel))}
+	b := &bench{config: config, builtIn: builtIn, log: f.newLog(sys), shared: driver.NewShared()}
 	log := slog.New(b.log)
 	b.python = part.Python(f.Python, log)
 	var err error
-	b.Session, err = exporter.Open(config, exporter.Options{Log: log, Python: b.python, Isolate: f.isolation()})
+	b.Session, err = exporter.Open(config, exporter.Options{Log: log, Shared: b.shared, Python: b.python, Isolate: f.isolation()})
 	if err != nil {
 		b.python.Close()
 	}

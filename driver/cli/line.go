@@ -27,6 +27,10 @@ type event struct {
 	Kind    string `json:"kind"`
 	Alert   string `json:"alert"`
 	Failure string `json:"failure"`
+
+	// unmatched is the outcome of a request that no mock answers; lines for
+	// which that is known set it.
+	unmatched string
 }
 
 // tlsError says that there was no request: the device did not trust the CA, or
@@ -101,6 +105,10 @@ func (f lineFormat) status(n json.Number) string {
 // tag is the last column: where the answer came from.
 func (f lineFormat) tag(e event) string {
 	switch {
+	case e.unmatched == "forwarded":
+		return f.bold(left("[unmatched]", 13), yellow)
+	case e.unmatched != "":
+		return f.bold(left("[unmatched]", 13), red)
 	case e.tlsError():
 		return f.paint(left("[tls error]", 13), red)
 	case e.Patched:

@@ -12,12 +12,24 @@ import (
 // failure and prints them in its own words.
 type logHandler struct {
 	slog.Handler
+	level slog.Level
 	quiet *atomic.Bool
 }
 
-func newLogHandler(w io.Writer, level slog.Level) logHandler {
-	return logHandler{slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}), new(atomic.Bool)}
+// newLogHandler writes the records of a level and above to w, as text or JSON.
+func newLogHandler(w io.Writer, level slog.Level, format string) logHandler {
+	o := &slog.HandlerOptions{Level: slog.LevelDebug}
+	if format == "json" {
+		return logHandler{slog.NewJSONHandler(w, o), level, new(atomic.Bool)}
+	}
+	return logHandler{slog.NewTextHandler(w, o), level, new(atomic.Bool)}
 }
+
+// all is the handler that writes records of every level.
+func (h logHandler) all() slog.Handler { return h.Handler }
+
+// Enabled tells whether records of a level are written.
+func (h logHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
 
 // Handle writes a record unless it has to be quiet about it.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -29,12 +41,12 @@ func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs is the handler with more attributes, quiet when this one is.
 func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return logHandler{h.Handler.WithAttrs(attrs), h.quiet}
+	return logHandler{h.Handler.WithAttrs(attrs), h.level, h.quiet}
 }
 
 // WithGroup is the handler with a group, quiet when this one is.
 func (h logHandler) WithGroup(name string) slog.Handler {
-	return logHandler{h.Handler.WithGroup(name), h.quiet}
+	return logHandler{h.Handler.WithGroup(name), h.level, h.quiet}
 }
 
 var _ slog.Handler = logHandler{}

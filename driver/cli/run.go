@@ -15,13 +15,13 @@ import (
 
 type runCmd struct {
 	exporterFlags
+	listenFlags
+	observeFlags
 	Local      bool   `help:"Serve clients of this machine, although the exporter file has a controller."`
 	Socket     string `type:"path" placeholder:"PATH" help:"Unix socket for clients (default: one in a private directory of its own; with a controller none)."`
 	Start      string `enum:"mock,passthrough,record,replay," default:"" placeholder:"MODE" help:"Start every proxy in this mode at once: mock, passthrough, record, replay."`
 	Scenario   string `type:"path" placeholder:"FILE|DIR" help:"Scenario to answer from, instead of the configured one."`
 	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, with --start replay."`
-	Port       int    `placeholder:"N" help:"Port of the proxy, instead of the configured one."`
-	WebUI      bool   `name:"web-ui" help:"Serve the web UI too, when a proxy is started at once."`
 
 	ExitWithStdin bool `name:"exit-with-stdin" help:"End when standard input is closed, so that the exporter does not outlive the program that started it."`
 
@@ -104,8 +104,13 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	if err := b.serve(ctx, c.Socket); err != nil {
 		return err
 	}
+	w, err := c.observe(ctx, observed{sys: sys, log: b.log, format: c.LogFormat, shared: b.shared, health: b.client.Ping})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
 	if c.Listener != "" {
-		return c.serveDirectly(ctx, sys, b)
+		return c.serveDirectly(ctx, sys, b, w)
 	}
 	noHooks(sys, config)
 	if err := c.ready(ctx, b); err != nil {
@@ -114,8 +119,13 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	if err := b.greet(ctx, sys, nil, false); err != nil {
 		return err
 	}
+	if err := b.tell(ctx, w); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	sys.note("Stopping...")
+	w.stopping()
+	w.detach()
 	return nil
 }
 
@@ -129,46 +139,71 @@ func (c *runCmd) ready(ctx context.Context, b *bench) error {
 	if mode == "" {
 		return nil
 	}
-	err := b.start(ctx, mode, c.WebUI, c.ReplayFile)
+	err := b.start(ctx, mode, c.webUI(), c.ReplayFile)
 	if err != nil && b.builtIn && strings.Contains(err.Error(), "already in use") {
 		err = fmt.Errorf("%w (choose another with --port)", err)
 	}
 	return err
 }
 
-// apply puts the flags about one proxy into the configuration.
+// apply puts the flags about proxies into the configuration.
 func (c *runCmd) apply(proxies []*exporter.Node) error {
 	if filepath.IsAbs(c.ReplayFile) {
 		for _, p := range proxies {
 			p.Driver.Named = append(p.Driver.Named, filepath.Clean(c.ReplayFile))
 		}
 	}
-	if c.Scenario == "" && c.Port == 0 {
-		return nil
+	if err := c.listenFlags.apply(proxies); err != nil || c.Scenario == "" {
+		return err
 	}
 	if len(proxies) != 1 {
-		return usagef("--scenario and --port need a configuration with one proxy, this one has %d", len(proxies))
+		return usagef("--scenario needs a configuration with one proxy, this one has %d", len(proxies))
 	}
 	d := proxies[0].Driver
-	if c.Scenario != "" {
-		info, err := os.Stat(c.Scenario)
-		if err != nil {
-			return fmt.Errorf("--scenario: %w", err)
-		}
-		d.MockScenario = c.Scenario // absolute by now, so not below the mocks directory
-		if c.Exporter == "" && c.ExporterConfig == "" {
-			// Its files lie beside it: there is no directory for uploads that a
-			// configuration would name.
-			d.Directories.Files = c.Scenario
-			if !info.IsDir() {
-				d.Directories.Files = filepath.Dir(c.Scenario)
-			}
-		}
+	info, err := os.Stat(c.Scenario)
+	if err != nil {
+		return fmt.Errorf("--scenario: %w", err)
 	}
-	if c.Port != 0 {
-		d.Listen.Port = c.Port
+	d.MockScenario = c.Scenario // absolute by now, so not below the mocks directory
+	if c.Exporter == "" && c.ExporterConfig == "" {
+		// Its files lie beside it: there is no directory for uploads that a
+		// configuration would name.
+		d.Directories.Files = c.Scenario
+		if !info.IsDir() {
+			d.Directories.Files = filepath.Dir(c.Scenario)
+		}
 	}
 	return nil
+}
+
+// tell begins to tell of the session, which has started.
+func (b *bench) tell(ctx context.Context, w *observation) error {
+	proxies, err := b.callers()
+	if err != nil {
+		return err
+	}
+	running := 0
+	for _, p := range proxies {
+		if up, err := p.Call(ctx, "is_running"); err == nil && up == true {
+			running++
+		}
+	}
+	w.attach(proxies)
+	w.ready(fmt.Sprintf("%d of %d proxies running, JUMPSTARTER_HOST=%s", running, len(proxies), b.socket))
+	return nil
+}
+
+// callers are the proxies of the served session by the paths of their exports.
+func (b *bench) callers() (map[string]proxy, error) {
+	proxies := map[string]proxy{}
+	for _, path := range b.Proxies() {
+		p, err := b.proxy(path)
+		if err != nil {
+			return nil, err
+		}
+		proxies[path] = p
+	}
+	return proxies, nil
 }
 
 // greet prints where everything is and what to do next.

@@ -13,7 +13,7 @@ import (
 const hookEnd = 7 * time.Second
 
 // serveDirectly serves a session over TCP, with its hooks, until ctx ends.
-func (c *runCmd) serveDirectly(ctx context.Context, sys *System, b *bench) error {
+func (c *runCmd) serveDirectly(ctx context.Context, sys *System, b *bench, w *observation) error {
 	hooks, err := controller.NewStandalone(b, b.config)
 	if err != nil {
 		return err
@@ -37,8 +37,13 @@ func (c *runCmd) serveDirectly(ctx context.Context, sys *System, b *bench) error
 	if err := hooks.Begin(ctx); err != nil {
 		return err
 	}
+	if err := b.tell(ctx, w); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	sys.note("Stopping...")
+	w.stopping()
+	w.detach()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hookEnd)
 	defer cancel()
 	return hooks.End(ctx)

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 
 	"golang.org/x/term"
@@ -43,9 +42,12 @@ func (s *System) server(gone func()) *System {
 	return &own
 }
 
+// descriptor is a file, or the outlet of one.
+type descriptor interface{ Fd() uintptr }
+
 // terminal says whether w is a terminal.
 func terminal(w any) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(descriptor)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
@@ -61,7 +63,7 @@ func (s *System) width() int {
 	if n, err := strconv.Atoi(s.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n
 	}
-	if f, ok := s.Stdout.(*os.File); ok {
+	if f, ok := s.Stdout.(descriptor); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			return w
 		}

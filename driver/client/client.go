@@ -183,6 +183,15 @@ func (c *Client) Labels() map[string]string { return c.labels }
 // MOTD is the exporter's message of the day; usually empty.
 func (c *Client) MOTD() string { return c.motd }
 
+// Ping asks the exporter how it is. It fails when no answer comes; which one
+// does not matter.
+func (c *Client) Ping(ctx context.Context) error {
+	if _, err := c.exporter.GetStatus(ctx, &pb.GetStatusRequest{}); err != nil {
+		return c.errorOf("", err)
+	}
+	return nil
+}
+
 // Close ends the connection and everything that runs on it. Byte streams get
 // a moment to deliver what was written to them.
 func (c *Client) Close() error {

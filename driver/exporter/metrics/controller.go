@@ -35,7 +35,7 @@ func newController(r *prometheus.Registry) *Controller {
 			Name: "starproxy_exporter_status", Help: "1 for the status that the exporter has, 0 for every other."}, []string{"status"}),
 	}
 	r.MustRegister(c.connected, c.reconnects, c.leased, c.leases, c.status)
-	c.SetStatus(pb.ExporterStatus_EXPORTER_STATUS_UNSPECIFIED)
+	c.SetStatus(pb.ExporterStatus_EXPORTER_STATUS_UNSPECIFIED, "")
 	return c
 }
 
@@ -54,8 +54,8 @@ func (c *Controller) SetConnected(connected bool) {
 	c.connected.Set(number(connected))
 }
 
-// SetStatus tells the status that the controller was told.
-func (c *Controller) SetStatus(s pb.ExporterStatus) {
+// SetStatus tells the status that the controller was told; its text is not shown.
+func (c *Controller) SetStatus(s pb.ExporterStatus, _ string) {
 	if c == nil {
 		return
 	}

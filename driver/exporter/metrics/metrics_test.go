@@ -151,7 +151,7 @@ func TestController(t *testing.T) {
 	_, get := serve(t, m, healthy)
 	var none *Controller
 	none.SetConnected(true)
-	none.SetStatus(pb.ExporterStatus_EXPORTER_STATUS_AVAILABLE)
+	none.SetStatus(pb.ExporterStatus_EXPORTER_STATUS_AVAILABLE, "")
 	none.LeaseBegan()
 	none.LeaseEnded()
 	c := m.Controller()
@@ -160,7 +160,7 @@ func TestController(t *testing.T) {
 	c.SetConnected(false)
 	c.SetConnected(true)
 	c.LeaseBegan()
-	m.Controller().SetStatus(pb.ExporterStatus_EXPORTER_STATUS_LEASE_READY)
+	m.Controller().SetStatus(pb.ExporterStatus_EXPORTER_STATUS_LEASE_READY, "")
 	_, text := get("/metrics")
 	lines(t, text, "starproxy_controller_connected 1", "starproxy_controller_reconnects_total 1", "starproxy_leases_total 1", "starproxy_lease_active 1",
 		`starproxy_exporter_status{status="lease_ready"} 1`, `starproxy_exporter_status{status="available"} 0`)
