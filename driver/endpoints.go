@@ -173,7 +173,7 @@ func (d *Driver) listAddonStatus(context.Context) (string, error) {
 	list := []addon{}
 	faults := maps.Clone(d.mocks.addons.Faults())
 	failures := d.failures()
-	names, err := d.addonNames()
+	names, err := addonNames(d.cfg.Directories.Addons)
 	if err != nil {
 		return "", err
 	}

@@ -111,17 +111,17 @@ func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any,
 }
 
 func (d *Driver) listAddons(context.Context) (string, error) {
-	names, err := d.addonNames()
+	names, err := addonNames(d.cfg.Directories.Addons)
 	if err != nil {
 		return "", err
 	}
 	return toJSON(names)
 }
 
-// addonNames are the names of the scripts in the addons directory.
-func (d *Driver) addonNames() ([]string, error) {
+// addonNames are the names of the scripts in an addons directory.
+func addonNames(dir string) ([]string, error) {
 	names := []string{}
-	entries, err := os.ReadDir(d.cfg.Directories.Addons)
+	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ import (
 type program struct {
 	Run        runCmd         `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
 	Shell      shellCmd       `cmd:"" help:"Run a shell or a command with an exporter of its own."`
+	Check      checkCmd       `cmd:"" help:"Look at an exporter file and everything that it names, without starting anything."`
 	J          jCmd           `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
 	Script     scriptCmd      `cmd:"" help:"Check, test and try scripts; print what they can call."`
 	Schema     schemaCmd      `cmd:"" help:"Print the JSON Schema of a document, for editors."`

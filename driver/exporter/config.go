@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -101,47 +102,12 @@ func Load(path string) (*Config, error) {
 // that Jumpstarter doesn't know becomes a warning, as stock exporters accept
 // it; within a driver's own config it is an error.
 func Parse(filename string, data []byte) (*Config, error) {
-	var root yaml.Node
-	if err := scenario.Decode(filename, data, &root); err != nil {
+	r := newReader(filename)
+	export, err := r.head(data)
+	if err != nil {
 		return nil, err
 	}
-	c := &Config{
-		APIVersion:       apiVersion,
-		Kind:             configKind,
-		Metadata:         Metadata{Namespace: os.Getenv("JMP_NAMESPACE"), Name: os.Getenv("JMP_NAME")},
-		FailureDetection: FailureDetection{MaxRapidFailures: 5, RapidFailureWindow: 60},
-		Path:             filename,
-	}
-	r := reader{file: filename, config: c}
-	if root.Kind == 0 {
-		return nil, fmt.Errorf("%s: the exporter file is empty", filename)
-	}
-	if root.Kind != yaml.MappingNode {
-		return nil, r.errorf(&root, "expected a map with the key export")
-	}
-	export := take(&root, "export")
-	if export == nil && take(&root, "endpoints") != nil {
-		return nil, r.errorf(&root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers")
-	}
-	r.prune(&root, reflect.TypeFor[Config](), "")
-	if err := scenario.DecodeNode(filename, &root, c); err != nil {
-		return nil, err
-	}
-	switch {
-	case c.APIVersion != apiVersion:
-		return nil, r.errorf(&root, "apiVersion %q is not supported: expected %s", c.APIVersion, apiVersion)
-	case c.Kind != configKind:
-		return nil, r.errorf(&root, "kind %q is not supported: expected %s", c.Kind, configKind)
-	}
-	for name, h := range map[string]*hook.Hook{"beforeLease": c.Hooks.BeforeLease, "afterLease": c.Hooks.AfterLease} {
-		if h == nil {
-			continue
-		}
-		if err := h.Complete(); err != nil {
-			return nil, r.errorf(&root, "hooks.%s: %v", name, err)
-		}
-	}
-	var err error
+	c := r.config
 	if c.Export, err = r.children(export, "export"); err != nil {
 		return nil, err
 	}
@@ -155,17 +121,102 @@ func Parse(filename string, data []byte) (*Config, error) {
 type reader struct {
 	file   string
 	config *Config
+	root   yaml.Node // without what was taken
+	// fault gets the errors of single drivers, and reading goes on; nil ends it
+	// at the first.
+	fault func(error)
+	// warn gets the warnings, beside the Config; may be nil.
+	warn func(error)
+}
+
+// newReader makes the reader of a file that says nothing.
+func newReader(filename string) *reader {
+	return &reader{file: filename, config: &Config{
+		APIVersion:       apiVersion,
+		Kind:             configKind,
+		Metadata:         Metadata{Namespace: os.Getenv("JMP_NAMESPACE"), Name: os.Getenv("JMP_NAME")},
+		FailureDetection: FailureDetection{MaxRapidFailures: 5, RapidFailureWindow: 60},
+		Path:             filename,
+	}}
+}
+
+// head reads the document but for the drivers, whose node it returns.
+func (r *reader) head(data []byte) (export *yaml.Node, err error) {
+	c, root := r.config, &r.root
+	if err := scenario.Decode(r.file, data, root); err != nil {
+		return nil, err
+	}
+	if root.Kind == 0 {
+		return nil, fmt.Errorf("%s: the exporter file is empty", r.file)
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, r.errorf(root, "expected a map with the key export")
+	}
+	export = take(root, "export")
+	if export == nil && take(root, "endpoints") != nil {
+		return nil, r.errorf(root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers")
+	}
+	r.prune(root, reflect.TypeFor[Config](), "")
+	if err := scenario.DecodeNode(r.file, root, c); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.APIVersion != apiVersion:
+		return nil, r.errorf(root, "apiVersion %q is not supported: expected %s", c.APIVersion, apiVersion)
+	case c.Kind != configKind:
+		return nil, r.errorf(root, "kind %q is not supported: expected %s", c.Kind, configKind)
+	}
+	for name, h := range map[string]*hook.Hook{"beforeLease": c.Hooks.BeforeLease, "afterLease": c.Hooks.AfterLease} {
+		if h == nil {
+			continue
+		}
+		if err := h.Complete(); err != nil {
+			return nil, r.errorf(root, "hooks.%s: %v", name, err)
+		}
+	}
+	return export, nil
 }
 
 func (r *reader) errorf(n *yaml.Node, format string, args ...any) error {
-	return fmt.Errorf("%s: %s", r.place(n), fmt.Sprintf(format, args...))
+	return r.place(n).errorf(format, args...)
 }
 
-func (r *reader) place(n *yaml.Node) string {
-	if n == nil || n.Line == 0 {
-		return r.file
+func (r *reader) place(n *yaml.Node) position {
+	if n == nil {
+		return position{file: r.file}
 	}
-	return fmt.Sprintf("%s:%d:%d", r.file, n.Line, n.Column)
+	return position{r.file, n.Line, n.Column}
+}
+
+// report passes the error of one driver to fault. Without that it returns it,
+// and reading ends.
+func (r *reader) report(err error) error {
+	if r.fault == nil {
+		return err
+	}
+	r.fault(err)
+	return nil
+}
+
+// warnf notes what the file says to no effect.
+func (r *reader) warnf(n *yaml.Node, format string, args ...any) {
+	err := r.errorf(n, format, args...)
+	r.config.Warnings = append(r.config.Warnings, err.Error())
+	if r.warn != nil {
+		r.warn(err)
+	}
+}
+
+// position is a place in a file. The zero position is none.
+type position struct {
+	file         string
+	line, column int
+}
+
+// errorf is an error at the place.
+func (p position) errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &scenario.Error{File: p.file, Line: p.line, Column: p.column, Message: err.Error(), Err: errors.Unwrap(err)}
 }
 
 // prune drops from n the keys that t, a struct, has no field for, with a
@@ -188,7 +239,7 @@ func (r *reader) prune(n *yaml.Node, t reflect.Type, path string) {
 		key, value := n.Content[i], n.Content[i+1]
 		field, known := fields[key.Value]
 		if !known {
-			r.config.Warnings = append(r.config.Warnings, fmt.Sprintf("%s: unknown key %q is ignored", r.place(key), path+key.Value))
+			r.warnf(key, "unknown key %q is ignored", path+key.Value)
 			continue
 		}
 		r.prune(value, field, path+key.Value+".")

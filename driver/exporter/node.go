@@ -50,7 +50,7 @@ type Node struct {
 	// Children, in the order of the file.
 	Children []*Node
 
-	place   string     // file:line:col, for errors
+	place   position   // in the file, for errors
 	raw     *yaml.Node // as the file has it, where Type is set
 	through bool       // Ref leads through a driver of Python, which knows where to
 }
@@ -84,7 +84,10 @@ func (r *reader) children(n *yaml.Node, path string) ([]*Node, error) {
 		}
 		node, err := r.node(key, n.Content[i+1], path+"."+key.Value)
 		if err != nil {
-			return nil, err
+			if err := r.report(err); err != nil {
+				return nil, err
+			}
+			node = &Node{Name: key.Value, place: r.place(key)} // refs may name it
 		}
 		out = append(out, node)
 	}
@@ -109,10 +112,11 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 	case doc.Type == typeProxy || doc.Type == typeProxyOurs:
 		config := driver.DefaultConfig()
 		config.File = r.file
-		if err := scenario.DecodeNode(r.file, &doc.Config, &config); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if err := scenario.DecodeNode(r.file, &doc.Config, &config); err == nil {
+			node.Driver = &config
+		} else if err := r.report(fmt.Errorf("%s: %w", path, err)); err != nil {
+			return nil, err
 		}
-		node.Driver = &config
 	case doc.Type == typeComposite, doc.Type == "" && doc.Ref == "" && doc.Children.Kind != 0:
 		if len(doc.Config.Content) > 0 {
 			return nil, r.errorf(&doc.Config, "%s: a group of drivers takes no config", path)
@@ -151,11 +155,7 @@ func (c *Config) checked() ([]item, error) {
 
 // placed puts the node's place in the file, if it has one, before an error.
 func (n *Node) placed(format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	if n.place == "" {
-		return err
-	}
-	return fmt.Errorf("%s: %w", n.place, err)
+	return n.place.errorf(format, args...)
 }
 
 // item is one line of the report: a node as it appears at one place of the tree.

@@ -13,7 +13,6 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/driver/mock"
-	"starproxy/script"
 )
 
 // warn logs what is probably a mistake in a document that loads all the same,
@@ -22,12 +21,7 @@ func (c *compiler) warn(n *yaml.Node, format string, args ...any) {
 	if c.env.Log == nil || c.quiet {
 		return
 	}
-	at := script.Position{File: c.src.File, Line: n.Line, Column: n.Column}
-	text := fmt.Sprintf(format, args...)
-	if place := at.String(); place != "" {
-		text = place + ": " + text
-	}
-	c.env.Log.Warn("scenario", "warning", text)
+	c.env.Log.Warn("scenario", "warning", inFile(c.src.File, faultf(n, format, args...)))
 }
 
 // methods are those that keys usually have.

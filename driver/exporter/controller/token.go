@@ -1,10 +1,7 @@
 package controller
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"starproxy/driver/exporter"
@@ -16,22 +13,8 @@ const expirySoon = 7 * 24 * time.Hour
 // tokenExpiry reads when a JSON Web Token ends, without verifying it: whether
 // it is valid is for the controller to say.
 func tokenExpiry(token string) (at time.Time, ok bool) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return time.Time{}, false
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return time.Time{}, false
-	}
-	var claims struct {
-		Exp float64 `json:"exp"`
-	}
-	// Seconds that are out of range would overflow a time.
-	if json.Unmarshal(payload, &claims) != nil || claims.Exp <= 0 || claims.Exp > 1e11 {
-		return time.Time{}, false
-	}
-	return time.Unix(int64(claims.Exp), 0), true
+	claims, err := exporter.ReadToken(token)
+	return claims.Expires, err == nil && !claims.Expires.IsZero()
 }
 
 // warnToken says once that the token of c ends soon. It belongs to the goroutine

@@ -19,7 +19,7 @@ var pythonHost string
 // taken, else the one beside jmp on PATH, else python3 on PATH.
 func Python(python string, log *slog.Logger) *Part {
 	return New(Program{Name: "the Python part", Log: log, Command: func() (*exec.Cmd, error) {
-		path, err := findPython(python)
+		path, err := FindPython(python)
 		if err != nil {
 			return nil, err
 		}
@@ -27,8 +27,8 @@ func Python(python string, log *slog.Logger) *Part {
 	}})
 }
 
-// findPython finds the interpreter.
-func findPython(configured string) (string, error) {
+// FindPython finds the interpreter that [Python] would take.
+func FindPython(configured string) (string, error) {
 	if configured != "" {
 		if info, err := os.Stat(configured); err == nil && info.IsDir() {
 			configured = filepath.Join(configured, "bin", "python")

@@ -1,0 +1,157 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"starproxy/builtins/disk"
+	"starproxy/builtins/state"
+	"starproxy/driver/ca"
+	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
+)
+
+// Problem is what would be wrong with a proxy.
+type Problem struct {
+	// Key of the config block that it is about, dotted.
+	Key string
+	// Err says what is wrong. A mistake in another file names its place.
+	Err error
+	// Mild is a problem with which the proxy starts all the same.
+	Mild bool
+}
+
+// Check tells what would be wrong with a proxy of that configuration, as far as
+// that shows without starting one: values, directories, the CA, the scenario,
+// mocks and addons. It writes nothing and listens nowhere.
+func Check(cfg Config) []Problem {
+	if err := cfg.resolve(); err != nil {
+		key, _, _ := strings.Cut(err.Error(), ": ")
+		return []Problem{{Key: key, Err: err}}
+	}
+	c := &checking{cfg: &cfg}
+	c.directories()
+	c.authority()
+	c.endpoints()
+	return c.problems
+}
+
+type checking struct {
+	cfg      *Config
+	problems []Problem
+}
+
+func (c *checking) fail(key string, err error) {
+	c.problems = append(c.problems, Problem{Key: key, Err: err})
+}
+
+func (c *checking) warn(key string, err error) {
+	c.problems = append(c.problems, Problem{Key: key, Err: err, Mild: true})
+}
+
+// directories checks those that files are put into while a proxy runs.
+func (c *checking) directories() {
+	d := &c.cfg.Directories
+	for _, dir := range []struct{ key, path string }{
+		{"directories.data", d.Data}, {"directories.flows", d.Flows}, {"directories.mocks", d.Mocks}, {"directories.files", d.Files},
+	} {
+		if err := disk.CanMake(dir.path); err != nil {
+			c.warn(dir.key, fmt.Errorf("%s: no files can be put there: %w", dir.key, err))
+		}
+	}
+}
+
+// authority checks the CA, or that one can be made.
+func (c *checking) authority() {
+	const key = "directories.conf"
+	dir := c.cfg.Directories.Conf
+	found, problem, err := ca.Check(dir)
+	switch {
+	case err != nil:
+		c.fail(key, err)
+	case !found:
+		if err := disk.CanMake(dir); err != nil {
+			c.fail(key, fmt.Errorf("certificate authority: none can be made: %w", err))
+		}
+	case problem != "":
+		c.warn(key, fmt.Errorf("%s: %s: %s", dir, problem, ca.Remedy))
+	}
+}
+
+// endpoints compiles the scenario, the mocks and the addons.
+func (c *checking) endpoints() {
+	shared := NewShared()
+	shared.Protect(ca.KeyPaths(c.cfg.Directories.Conf)...)
+	var key string // that is being looked at
+	log := slog.New(checkLog{slog.DiscardHandler, func(err error) { c.warn(key, err) }})
+	m := newMocks(c.cfg, c.cfg.access(shared), state.New(), log)
+	defer m.close()
+	env := m.env()
+	env.Mistake = func(err error) { c.fail(key, err) }
+	if key = "mock_scenario"; c.cfg.MockScenario != "" {
+		owned := env
+		owned.Owned = true
+		path := c.cfg.scenarioPath()
+		_, err := scenario.Load(path, owned)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			c.warn(key, fmt.Errorf("mock_scenario %s: no such scenario", path))
+		case err != nil:
+			c.fail(key, err)
+		}
+	}
+	key = "mocks"
+	if _, err := scenario.Endpoints(c.cfg.File, &c.cfg.Mocks, env, mock.Source{Name: configSource}); err != nil {
+		c.fail(key, err)
+	}
+	key = "directories.addons"
+	names, err := addonNames(c.cfg.Directories.Addons)
+	if err != nil {
+		c.warn(key, err)
+	}
+	for _, name := range names {
+		if err := m.addons.Check(c.cfg.Directories.Addons, name); err != nil {
+			c.warn(key, fmt.Errorf("addon %s: %w", filepath.Join(c.cfg.Directories.Addons, name+".star"), err))
+		}
+	}
+}
+
+// checkLog makes problems of the warnings that a document is given when it is
+// compiled.
+type checkLog struct {
+	slog.Handler
+	warn func(error)
+}
+
+// Enabled takes warnings.
+func (checkLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle makes a problem of the text, and of what it is about.
+func (l checkLog) Handle(_ context.Context, r slog.Record) error {
+	var placed error
+	parts := []string{r.Message}
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(*scenario.Error); ok {
+			placed = err
+		}
+		parts = append(parts, a.Value.String())
+		return true
+	})
+	l.warn(cmp.Or(placed, errors.New(strings.Join(parts, ": "))))
+	return nil
+}
+
+// WithAttrs keeps no attributes.
+func (l checkLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// WithGroup keeps no groups.
+func (l checkLog) WithGroup(string) slog.Handler { return l }
+
+// Interface guards.
+var _ slog.Handler = checkLog{}
