@@ -4,6 +4,7 @@
 #   make test    everything: vet, format, staticcheck, go test -race with the
 #                interop suite against the Python packages
 #   make bench   the table of the README: beside bare net/http and mitmdump
+#   make image   the container image (PODMAN=docker or "buildah" does it, too)
 #   make soak    long runs: bounded memory under load
 #   make screenshots  the pictures of the README (needs chromium)
 #
@@ -16,6 +17,14 @@ ARGS        ?=
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 interop      = driver/cli/interop
 
+# What "starproxy version" tells. Without git, or outside of a checkout, the
+# build tells what it knows.
+PODMAN      ?= podman
+VERSION     ?= $(shell git describe --tags --dirty 2>/dev/null)
+COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE        ?= $(shell git log -1 --format=%cI 2>/dev/null)
+stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driver/cli.stampCommit=$(COMMIT) -X starproxy/driver/cli.stampDate=$(DATE)
+
 export PYTHON
 
 .PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
@@ -23,7 +32,7 @@ export PYTHON
 all: build
 
 build:
-	$(GO) build -o starproxy .
+	$(GO) build -ldflags "$(stamp)" -o starproxy .
 
 run: build
 	exec ./starproxy run $(ARGS)
@@ -81,7 +90,7 @@ screenshots:
 	STARPROXY_SCREENSHOTS=$(CURDIR)/driver/web/screenshots $(GO) test -count=1 -run '^TestScreenshots$$' ./driver/cli/interop
 
 image:
-	podman build -t starproxy -f Containerfile .
+	$(PODMAN) build -t starproxy --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) -f Containerfile .
 
 clean:
 	rm -rf starproxy j .venv .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -28,7 +29,7 @@ func TestContainerfile(t *testing.T) {
 	if !strings.Contains(text, "golang:"+release+" AS build") {
 		t.Errorf("the build stage has not the Go %s of go.mod", release)
 	}
-	for _, want := range []string{"\nUSER 65532:65532\n", "\nHEALTHCHECK ", "\nFROM scratch\n"} {
+	for _, want := range []string{"\nUSER 65532:0\n", "\nHEALTHCHECK ", "\nFROM scratch\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the Containerfile has no line %q", strings.TrimSpace(want))
 		}
@@ -54,6 +55,11 @@ func TestContainerfile(t *testing.T) {
 		}
 	})
 
+	t.Run("any user", func(t *testing.T) {
+		t.Parallel()
+		anyUser(t)
+	})
+
 	t.Run("runs as written", func(t *testing.T) {
 		t.Parallel()
 		cmdline := regexp.MustCompile(`(?m)^CMD \["run", (.*)\]$`).FindStringSubmatch(text)
@@ -76,7 +82,7 @@ func TestContainerfile(t *testing.T) {
 			switch {
 			case strings.HasSuffix(arg, ".sock"):
 				args[i] = socket
-			case arg == "0.0.0.0:1234":
+			case arg == "0.0.0.0:1234", arg == "0.0.0.0:9464":
 				args[i] = fmt.Sprint("127.0.0.1:", freePort(t))
 			}
 		}
@@ -87,6 +93,47 @@ func TestContainerfile(t *testing.T) {
 			t.Errorf("health check: %s", out)
 		}
 	})
+}
+
+// anyUser runs the program as OpenShift does: as a user that no file knows, with
+// group 0, which may write to the volume and to /tmp alone.
+func anyUser(t *testing.T) {
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("only root can become another user, by setpriv")
+	}
+	dir := tempDir(t)
+	for path, mode := range map[string]os.FileMode{".": 0o755, "data": 0o775, "tmp": 0o777 | os.ModeSticky} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program, err := os.ReadFile(filepath.Join(bin, "starproxy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, data := filepath.Join(dir, "starproxy"), filepath.Join(dir, "data")
+	if err := os.WriteFile(path, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	env := environ(nil, "HOME="+data, "TMPDIR="+filepath.Join(dir, "tmp"))
+	p := start(t, data, env, []int{0}, setpriv, "--reuid=1000650000", "--regid=0", "--clear-groups", "--no-new-privs", "--bounding-set=-all",
+		path, "run", "--port", fmt.Sprint(freePort(t)), "--socket", filepath.Join(dir, "tmp", "s"))
+	p.await(t, "JUMPSTARTER_HOST=")
+	for _, made := range []string{".local/share/starproxy/conf/mitmproxy-ca-cert.pem", ".local/share/starproxy/quickstart/scenario.yaml"} {
+		info, err := os.Stat(filepath.Join(data, made))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != 1000650000 || st.Gid != 0 {
+			t.Errorf("%s belongs to %d:%d", made, st.Uid, st.Gid)
+		}
+	}
 }
 
 // words are the strings of a JSON list without its brackets.
