@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -55,12 +56,22 @@ func (c *checking) warn(key string, err error) {
 	c.problems = append(c.problems, Problem{Key: key, Err: err, Mild: true})
 }
 
-// directories checks those that files are put into while a proxy runs.
+// directories checks those that are made when a proxy starts, or that files are
+// put into while it runs. Scenarios and files of mocks may lie where nothing can
+// be written.
 func (c *checking) directories() {
 	d := &c.cfg.Directories
-	for _, dir := range []struct{ key, path string }{
-		{"directories.data", d.Data}, {"directories.flows", d.Flows}, {"directories.mocks", d.Mocks}, {"directories.files", d.Files},
+	for _, dir := range []struct {
+		key, path string
+		readable  bool // is enough
+	}{
+		{"directories.data", d.Data, false}, {"directories.flows", d.Flows, false}, {"directories.mocks", d.Mocks, true}, {"directories.files", d.Files, true},
 	} {
+		if dir.readable {
+			if _, err := os.ReadDir(dir.path); err == nil {
+				continue
+			}
+		}
 		if err := disk.CanMake(dir.path); err != nil {
 			c.warn(dir.key, fmt.Errorf("%s: no files can be put there: %w", dir.key, err))
 		}
