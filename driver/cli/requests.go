@@ -66,7 +66,7 @@ type requestLog struct {
 // and what a collector of logs takes without costing the proxies noticeably.
 const (
 	terminalRate = 200
-	logRate      = 2000
+	logRate      = 1000
 )
 
 // The pauses after a stream has failed, which happens when the process that a
