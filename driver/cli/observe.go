@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -135,16 +134,13 @@ func (w *observation) ready(status string) {
 	if w.server != nil {
 		w.server.SetReady(true)
 	}
-	w.tell("READY=1", "STATUS="+oneText(status))
+	w.tell("READY=1", "STATUS="+status)
 	w.all.Go(func() {
 		w.notifier.watchdog(w.ctx, w.health, func(err error) {
 			slog.New(w.log).Error("the service manager is not told that the process is well", "error", err)
 		})
 	})
 }
-
-// say tells the service manager in one line what the server does.
-func (w *observation) say(status string) { w.tell("STATUS=" + oneText(status)) }
 
 // stopping tells that the server is about to end.
 func (w *observation) stopping() {
@@ -154,14 +150,12 @@ func (w *observation) stopping() {
 	w.tell("STOPPING=1", "STATUS=Stopping")
 }
 
+// tell tells the service manager; STATUS is one line.
 func (w *observation) tell(assignments ...string) {
 	if err := w.notifier.send(assignments...); err != nil {
 		slog.New(w.log).Warn("not told", "error", err)
 	}
 }
-
-// oneText is a text without line breaks.
-func oneText(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // endTime bounds how long the end waits for a terminal that takes no more.
 const endTime = 500 * time.Millisecond

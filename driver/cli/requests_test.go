@@ -245,10 +245,10 @@ func TestRequestRecords(t *testing.T) {
 
 // countingSink counts what it is told.
 type countingSink struct {
-	mu             sync.Mutex
-	told, left     uint64
-	last           uint64
-	order, repeats int
+	mu         sync.Mutex
+	told, left uint64
+	last       uint64
+	order      int // rows that came out of order
 }
 
 func (c *countingSink) request(_ string, r requestRow) {
