@@ -70,6 +70,7 @@ enable_mock(key, enabled=true)
 list_scenarios()
 delete_state(key)
 list_addon_status()
+get_metrics()
 watch_status() stream
 `
 
