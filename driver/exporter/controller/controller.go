@@ -141,6 +141,8 @@ func Run(ctx context.Context, o Options) error {
 	defer endHooks()
 	r.hooksEnd = hooksEnd
 	defer context.AfterFunc(ctx, func() { sleep(hooksEnd, stopHooks, nil); endHooks() })()
+	current, message := r.reporter.get()
+	emitStatus(r, current, message)
 	// What follows the controller goes on while the last lease is wound up.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
