@@ -21,12 +21,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-
-	"starproxy/driver/pb"
-	"starproxy/driver/pb/leasing"
 )
 
 // Namespace is that of all objects of a lab.
@@ -122,87 +116,6 @@ func (l *Lab) Close() {
 // Endpoint is the controller's host:port. It stays the same for life.
 func (l *Lab) Endpoint() string { return l.controller.addr }
 
-// server is a gRPC server that can go and come back at its address.
-type server struct {
-	addr string
-	grpc *grpc.Server // nil while it is down
-}
-
-func (s *server) start(l *Lab, register func(*grpc.Server), options ...grpc.ServerOption) error {
-	if s.grpc != nil {
-		return errors.New("the server runs already")
-	}
-	addr := s.addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	ln, err := listenAgain(addr)
-	if err != nil {
-		return err
-	}
-	s.addr = ln.Addr().String()
-	s.grpc = grpc.NewServer(append(options, grpc.Creds(credentials.NewServerTLSFromCert(&l.cert)))...)
-	register(s.grpc)
-	go s.grpc.Serve(l.net.listener(ln))
-	return nil
-}
-
-// listenAgain listens at an address that a server has just left.
-func listenAgain(addr string) (ln net.Listener, err error) {
-	for range 200 {
-		if ln, err = net.Listen("tcp", addr); err == nil {
-			return ln, nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return nil, err
-}
-
-func (s *server) kill() {
-	if s != nil && s.grpc != nil {
-		s.grpc.Stop()
-		s.grpc = nil
-	}
-}
-
-// Restart starts the controller after Kill.
-func (l *Lab) Restart() error {
-	l.running.Lock()
-	defer l.running.Unlock()
-	if l.controller == nil {
-		l.controller = &server{}
-	}
-	l.edit(func() { l.started = time.Now() })
-	return l.controller.start(l, func(s *grpc.Server) {
-		pb.RegisterControllerServiceServer(s, &controllerService{Lab: l})
-		leasing.RegisterClientServiceServer(s, &clientService{Lab: l})
-	}, grpc.ChainUnaryInterceptor(l.unary), grpc.ChainStreamInterceptor(l.stream))
-}
-
-// Kill ends the controller at once; tunnels live on.
-func (l *Lab) Kill() {
-	l.running.Lock()
-	defer l.running.Unlock()
-	l.controller.kill()
-}
-
-// RestartRouter starts the router after KillRouter.
-func (l *Lab) RestartRouter() error {
-	l.running.Lock()
-	defer l.running.Unlock()
-	if l.router == nil {
-		l.router = &server{}
-	}
-	return l.router.start(l, func(s *grpc.Server) { pb.RegisterRouterServiceServer(s, &routerService{Lab: l}) })
-}
-
-// KillRouter ends the router and all tunnels at once.
-func (l *Lab) KillRouter() {
-	l.running.Lock()
-	defer l.running.Unlock()
-	l.router.kill()
-}
-
 // Stall lets no byte pass between the lab and anybody, until Resume.
 func (l *Lab) Stall() { l.net.stall() }
 
@@ -219,7 +132,10 @@ func (l *Lab) EndStatus(err error) {
 	l.edit(func() {
 		for _, e := range l.exporters {
 			for end := range e.ends {
-				end <- err
+				select {
+				case end <- err:
+				default: // it ends already
+				}
 			}
 		}
 	})
