@@ -269,7 +269,10 @@ func (e *Exporter) state() pb.ExporterStatus {
 
 // offer hands a new token to the exporter of a lease.
 func (c *controllerService) offer(lease string) (*pb.DialResponse, error) {
-	token := uuid.NewString()
+	token, err := c.sign(tunnelIssuer, tunnelAudience, uuid.NewString(), tunnelLife)
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	to := c.listeners[lease]

@@ -20,6 +20,7 @@ import (
 	"math/big"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,7 @@ type Lab struct {
 	ca      []byte // PEM
 	roots   *x509.CertPool
 	key     *ecdsa.PrivateKey // signs tokens
+	signed  atomic.Int64      // how many tokens
 
 	running    sync.Mutex // held while servers start and stop
 	controller *server
@@ -56,6 +58,7 @@ type Lab struct {
 	fault     error         // of every call to the controller, nil for none
 	slow      time.Duration // before a Status stream says its first word
 	exporters map[string]*Exporter
+	expired   map[string]expiry // of subjects
 	leases    map[string]*lease
 	order     []*lease // all leases, as they were made
 	listeners map[string]*listener
@@ -69,7 +72,7 @@ func Start(o Options) (*Lab, error) {
 	}
 	l := &Lab{
 		options: o, changed: make(chan struct{}), tunnels: newTunnels(), net: newNetwork(),
-		exporters: map[string]*Exporter{}, leases: map[string]*lease{}, listeners: map[string]*listener{},
+		exporters: map[string]*Exporter{}, expired: map[string]expiry{}, leases: map[string]*lease{}, listeners: map[string]*listener{},
 	}
 	if err := l.makeKeys(); err != nil {
 		return nil, err

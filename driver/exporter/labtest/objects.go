@@ -55,17 +55,36 @@ func (l *Lab) RemoveExporter(name string) { l.edit(func() { delete(l.exporters, 
 
 // Token makes a token for an exporter, or a client, that expires after life.
 func (l *Lab) Token(kind, name string, life time.Duration) (string, error) {
-	uid := ""
-	if kind == "exporter" {
-		l.mu.Lock()
-		e := l.exporters[name]
-		l.mu.Unlock()
-		if e == nil {
-			return "", fmt.Errorf("no exporter %q", name)
-		}
-		uid = e.uid
+	subject, err := l.subject(kind, name)
+	if err != nil {
+		return "", err
 	}
-	return l.sign(subjectOf(kind, name, uid), life)
+	return l.sign(objectIssuer, objectAudience, subject, life)
+}
+
+// ExpireTokens makes the tokens that an exporter, or a client, has got so far
+// expire now. Streams that are open go on, as at the real controller.
+func (l *Lab) ExpireTokens(kind, name string) error {
+	subject, err := l.subject(kind, name)
+	if err == nil {
+		l.edit(func() { l.expired[subject] = expiry{time.Now(), l.signed.Load()} })
+	}
+	return err
+}
+
+// subject is what the tokens of an object name. The tokens of an exporter name
+// its present object.
+func (l *Lab) subject(kind, name string) (string, error) {
+	if kind != "exporter" {
+		return subjectOf(kind, name, ""), nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.exporters[name]
+	if e == nil {
+		return "", fmt.Errorf("no exporter %q", name)
+	}
+	return subjectOf(kind, name, e.uid), nil
 }
 
 // ExporterFile is the head of an exporter's file: everything but export and

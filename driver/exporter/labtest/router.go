@@ -1,6 +1,7 @@
 package labtest
 
 import (
+	"context"
 	"strings"
 	"sync"
 
@@ -27,7 +28,21 @@ type half struct {
 	peer chan pb.RouterService_StreamServer
 	cut  chan struct{} // closed to break the pair
 	over chan struct{} // closed when the pair has ended
+	err  error         // why; valid after over
 	once sync.Once
+}
+
+// CutTunnel breaks one of the tunnels that are open, and reports whether there
+// was one.
+func (l *Lab) CutTunnel() bool {
+	l.tunnels.mu.Lock()
+	defer l.tunnels.mu.Unlock()
+	for h := range l.tunnels.open {
+		h.once.Do(func() { close(h.cut) })
+		delete(l.tunnels.open, h)
+		return true
+	}
+	return false
 }
 
 // CutTunnels breaks the tunnels that are open and returns how many they were.
@@ -52,44 +67,61 @@ type routerService struct {
 	*Lab
 }
 
-// Stream pairs two streams with the same token and passes their frames on as
-// they are. It sends headers only with the first frame.
+// Stream pairs two streams whose tokens name the same tunnel and passes their
+// frames on as they are. It sends headers only with the first frame. A third
+// stream of a tunnel waits for a fourth.
 func (r *routerService) Stream(stream pb.RouterService_StreamServer) error {
-	md, _ := metadata.FromIncomingContext(stream.Context())
-	auth := md.Get("authorization")
-	if len(auth) != 1 || !strings.HasPrefix(auth[0], "Bearer ") {
-		return status.Error(codes.Unauthenticated, "missing or invalid authorization: no token")
+	id, err := r.tunnelOf(stream.Context())
+	if err != nil {
+		return err
 	}
 	t := r.tunnels
 	t.mu.Lock()
-	first := t.waiting[auth[0]]
-	if first != nil {
-		delete(t.waiting, auth[0])
+	if first := t.waiting[id]; first != nil {
+		delete(t.waiting, id)
 		t.open[first] = struct{}{}
 		t.mu.Unlock()
 		first.peer <- stream
 		// The first half relays both ways; this one lasts as long.
 		<-first.over
-		return nil
+		return first.err
 	}
 	mine := &half{peer: make(chan pb.RouterService_StreamServer, 1), cut: make(chan struct{}), over: make(chan struct{})}
-	t.waiting[auth[0]] = mine
+	t.waiting[id] = mine
 	t.mu.Unlock()
 	defer close(mine.over)
 	select {
 	case peer := <-mine.peer:
 		defer t.forget(mine)
-		return mine.relay(stream, peer)
+		mine.err = mine.relay(stream, peer)
+		return mine.err
 	case <-stream.Context().Done():
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.waiting[auth[0]] == mine {
-		delete(t.waiting, auth[0])
-		return nil
+	if t.waiting[id] == mine {
+		delete(t.waiting, id)
 	}
-	delete(t.open, mine) // the other half came at the same moment
+	delete(t.open, mine) // the other half may have come at the same moment
 	return nil
+}
+
+// tunnelOf is the tunnel that the token of a stream is for.
+func (r *routerService) tunnelOf(ctx context.Context) (string, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	auth := md.Get("authorization")
+	if len(auth) != 1 {
+		return "", status.Error(codes.Unauthenticated, "missing or invalid authorization: missing authorization header")
+	}
+	token, ok := strings.CutPrefix(auth[0], "Bearer ")
+	if !ok {
+		return "", status.Error(codes.Unauthenticated, "missing or invalid authorization: malformed authorization header")
+	}
+	id, err := r.verify(token, tunnelIssuer, tunnelAudience)
+	if err != nil {
+		return "", status.Error(codes.Unauthenticated, "invalid jwt token")
+	}
+	return id, nil
 }
 
 func (t *tunnels) forget(h *half) {

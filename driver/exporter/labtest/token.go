@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,14 +27,36 @@ type claims struct {
 	Subject  string   `json:"sub"`
 	Issued   int64    `json:"iat"`
 	Expires  int64    `json:"exp"`
+	ID       int64    `json:"jti,string"` // counts the tokens of a lab
 }
 
 var encoding = base64.RawURLEncoding
 
-// sign makes a token for a subject, by ES256.
-func (l *Lab) sign(subject string, life time.Duration) (string, error) {
+// What is in the tokens of objects, and in those of tunnels.
+const (
+	objectIssuer, objectAudience = "https://localhost:8085", "jumpstarter"
+	tunnelIssuer, tunnelAudience = "https://jumpstarter.dev/stream", "https://jumpstarter.dev/router"
+)
+
+// tunnelLife is how long a tunnel can be opened with its token.
+const tunnelLife = 30 * time.Minute
+
+// Reasons to refuse a token.
+var (
+	errForeign   = errors.New("failed to authenticate token")
+	errSignature = errors.New("oidc: verify token: failed to verify signature: failed to verify id token signature")
+)
+
+// expiry is an end of tokens before their time.
+type expiry struct {
+	at   time.Time
+	last int64 // the ID of the last token that it is for
+}
+
+// sign makes a token of a subject for an audience, by ES256.
+func (l *Lab) sign(issuer, audience, subject string, life time.Duration) (string, error) {
 	now := time.Now()
-	payload, err := json.Marshal(claims{"https://localhost:8085", []string{"jumpstarter"}, subject, now.Unix(), now.Add(life).Unix()})
+	payload, err := json.Marshal(claims{issuer, []string{audience}, subject, now.Unix(), now.Add(life).Unix(), l.signed.Add(1)})
 	if err != nil {
 		return "", err
 	}
@@ -48,25 +72,32 @@ func (l *Lab) sign(subject string, life time.Duration) (string, error) {
 	return text + "." + encoding.EncodeToString(signature), nil
 }
 
-// verify returns the subject of a token; errors are those of the controller.
-func (l *Lab) verify(token string) (string, error) {
+// verify returns the subject of a token; the text of an error is the
+// controller's.
+func (l *Lab) verify(token, issuer, audience string) (string, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return "", status.Error(codes.Unknown, "failed to authenticate token")
+		return "", errForeign
 	}
 	payload, perr := encoding.DecodeString(parts[1])
 	signature, serr := encoding.DecodeString(parts[2])
 	var c claims
-	if perr != nil || json.Unmarshal(payload, &c) != nil || c.Issuer != "https://localhost:8085" {
-		return "", status.Error(codes.Unknown, "failed to authenticate token")
+	if perr != nil || json.Unmarshal(payload, &c) != nil || c.Issuer != issuer || !slices.Contains(c.Audience, audience) {
+		return "", errForeign
 	}
 	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if serr != nil || len(signature) != 64 ||
 		!ecdsa.Verify(&l.key.PublicKey, digest[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
-		return "", status.Error(codes.Unknown, "oidc: verify token: failed to verify signature: failed to verify id token signature")
+		return "", errSignature
 	}
-	if expiry := time.Unix(c.Expires, 0); time.Now().After(expiry) {
-		return "", status.Errorf(codes.Unknown, "oidc: verify token: oidc: token is expired (Token Expiry: %s)", expiry)
+	end := time.Unix(c.Expires, 0)
+	l.mu.Lock()
+	if e := l.expired[c.Subject]; c.ID <= e.last && e.at.Before(end) {
+		end = e.at
+	}
+	l.mu.Unlock()
+	if time.Now().After(end) {
+		return "", fmt.Errorf("oidc: verify token: oidc: token is expired (Token Expiry: %s)", end)
 	}
 	return c.Subject, nil
 }
@@ -96,9 +127,9 @@ func (l *Lab) authenticate(ctx context.Context) (context.Context, error) {
 	if cold {
 		return nil, status.Error(codes.Unknown, "oidc: authenticator not initialized")
 	}
-	subject, err := l.verify(token)
+	subject, err := l.verify(token, objectIssuer, objectAudience)
 	if err != nil {
-		return nil, err
+		return nil, status.Error(codes.Unknown, err.Error())
 	}
 	kind := md.Get("jumpstarter-kind")
 	switch {
