@@ -22,10 +22,7 @@ type controllerService struct {
 
 // exporterOf is the object of the exporter that calls.
 func (c *controllerService) exporterOf(ctx context.Context) (*Exporter, error) {
-	name, err := callerOf(ctx, "exporter")
-	if err != nil {
-		return nil, err
-	}
+	name := callerOf(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.exporters[name]
@@ -162,7 +159,7 @@ func (c *controllerService) tell(e *Exporter) (now *pb.StatusResponse, changed <
 	defer c.mu.Unlock()
 	now = &pb.StatusResponse{}
 	if s := c.leaseOf(e.Name); s != nil {
-		now = &pb.StatusResponse{Leased: true, LeaseName: &s.name, ClientName: &s.client}
+		now = &pb.StatusResponse{Leased: true, LeaseName: &s.name, ClientName: &s.client, Context: s.context}
 	}
 	return now, c.changed, c.exporters[e.Name] == e
 }
@@ -222,10 +219,7 @@ func (c *controllerService) Listen(r *pb.ListenRequest, stream grpc.ServerStream
 // Dial gives a token for a tunnel to both sides. It waits for an exporter that
 // is not ready.
 func (c *controllerService) Dial(ctx context.Context, r *pb.DialRequest) (*pb.DialResponse, error) {
-	client, err := callerOf(ctx, "client")
-	if err != nil {
-		return nil, err
-	}
+	client := callerOf(ctx)
 	deadline := time.NewTimer(c.options.DialWait)
 	defer deadline.Stop()
 	for {

@@ -79,7 +79,8 @@ func TestRefusals(t *testing.T) {
 		{"authorization", "Bearer " + expired, codes.Unknown, "oidc: verify token: oidc: token is expired (Token Expiry: "},
 		{"authorization", "Bearer " + client, codes.PermissionDenied, "permission denied for exporter lab/bench"},
 		{"jumpstarter-kind", "", codes.InvalidArgument, "missing metadata: jumpstarter-kind"},
-		{"jumpstarter-kind", "Client", codes.PermissionDenied, "permission denied for client lab/bench"},
+		{"jumpstarter-kind", "Client", codes.InvalidArgument, "object kind mismatch"},
+		{"jumpstarter-namespace", "other", codes.Unknown, `exporter other/bench: exporters.jumpstarter.dev "bench" not found`},
 		{"jumpstarter-name", "", codes.InvalidArgument, "resource name required for pre-existing authentication"},
 		{"jumpstarter-name", "other", codes.Unknown, `exporter lab/other: exporters.jumpstarter.dev "other" not found`},
 	} {

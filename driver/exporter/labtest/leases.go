@@ -3,6 +3,7 @@ package labtest
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,24 +47,37 @@ func (e *Exporter) message() *leasing.Exporter {
 	}
 }
 
-func (c *clientService) ListExporters(context.Context, *leasing.ListExportersRequest) (*leasing.ListExportersResponse, error) {
+// ListExporters lists by name, in one page, those that a selector fits.
+func (c *clientService) ListExporters(_ context.Context, r *leasing.ListExportersRequest) (*leasing.ListExportersResponse, error) {
+	filter, err := parseSelector(r.GetFilter())
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := &leasing.ListExportersResponse{}
-	for _, e := range c.exporters {
-		out.Exporters = append(out.Exporters, e.message())
+	for _, name := range slices.Sorted(maps.Keys(c.exporters)) {
+		if e := c.exporters[name]; filter.fits(e.labels) {
+			out.Exporters = append(out.Exporters, e.message())
+		}
 	}
 	return out, nil
 }
 
+// CreateLease makes a lease. One without a selector and an exporter's name is
+// refused, since it would fit any exporter.
 func (c *clientService) CreateLease(ctx context.Context, r *leasing.CreateLeaseRequest) (*leasing.Lease, error) {
-	client, err := callerOf(ctx, "client")
-	if err != nil {
-		return nil, err
-	}
+	ask := r.GetLease()
 	s := &lease{
-		name: r.GetLeaseId(), client: client, selector: r.GetLease().GetSelector(), wanted: short(r.GetLease().GetExporterName()),
-		duration: r.GetLease().GetDuration().AsDuration(), tags: r.GetLease().GetTags(),
+		name: r.GetLeaseId(), client: callerOf(ctx), selector: ask.GetSelector(), wanted: short(ask.GetExporterName()),
+		duration: ask.GetDuration().AsDuration(), tags: ask.GetTags(), context: ask.GetContext(),
+	}
+	var err error
+	if s.terms, err = parseSelector(s.selector); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if s.terms == nil && s.wanted == "" {
+		return nil, status.Error(codes.InvalidArgument, "one of selector or exporter_name is required")
 	}
 	if s.name == "" {
 		s.name = uuid.NewString()
@@ -88,7 +102,7 @@ func (c *clientService) CreateLease(ctx context.Context, r *leasing.CreateLeaseR
 func (s *lease) message() *leasing.Lease {
 	out := &leasing.Lease{
 		Name: resource("leases", s.name), Selector: s.selector, Duration: durationpb.New(s.duration), EffectiveDuration: durationpb.New(0),
-		Client: proto.String(resource("clients", s.client)), Tags: s.tags,
+		Client: proto.String(resource("clients", s.client)), Tags: s.tags, Context: s.context,
 	}
 	if s.wanted != "" {
 		out.ExporterName = proto.String(s.wanted)
@@ -105,7 +119,7 @@ func (s *lease) message() *leasing.Lease {
 	}
 	switch {
 	case s.exporter == "" && s.end.IsZero():
-		condition("Pending", true, "NotAvailable", "no exporter is available")
+		condition("Pending", true, s.reason, s.why)
 		condition("Ready", false, "Pending", "")
 		return out
 	case s.exporter != "":
@@ -125,10 +139,7 @@ func (s *lease) message() *leasing.Lease {
 // lookUp finds a lease of the client that calls and uses it, with the lab
 // locked.
 func (c *clientService) lookUp(ctx context.Context, name string, use func(*lease)) (out *leasing.Lease, err error) {
-	client, err := callerOf(ctx, "client")
-	if err != nil {
-		return nil, err
-	}
+	client := callerOf(ctx)
 	c.edit(func() {
 		s := c.leases[short(name)]
 		switch {
@@ -166,14 +177,32 @@ func (c *clientService) DeleteLease(ctx context.Context, r *leasing.DeleteLeaseR
 	return &emptypb.Empty{}, nil
 }
 
-func (c *clientService) ListLeases(ctx context.Context, r *leasing.ListLeasesRequest) (*leasing.ListLeasesResponse, error) {
+// ListLeases lists in one page, the oldest first, those whose tags a selector
+// fits.
+func (c *clientService) ListLeases(_ context.Context, r *leasing.ListLeasesRequest) (*leasing.ListLeasesResponse, error) {
+	tags, err := parseSelector(r.GetTagFilter())
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := &leasing.ListLeasesResponse{}
 	for _, s := range c.order {
-		if s.end.IsZero() || !r.GetOnlyActive() {
+		if (s.end.IsZero() || !r.GetOnlyActive()) && tags.fits(s.tags) {
 			out.Leases = append(out.Leases, s.message())
 		}
 	}
 	return out, nil
 }
+
+// RotateToken makes a token of the client anew; the old one stays good.
+func (c *clientService) RotateToken(ctx context.Context, _ *leasing.RotateTokenRequest) (*leasing.RotateTokenResponse, error) {
+	const life = 365 * 24 * time.Hour
+	token, err := c.Token("client", callerOf(ctx), life)
+	if err != nil {
+		return nil, err
+	}
+	return &leasing.RotateTokenResponse{Token: token, Expiry: timestamppb.New(time.Now().Add(life))}, nil
+}
+
+var _ leasing.ClientServiceServer = (*clientService)(nil)

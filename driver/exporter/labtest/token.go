@@ -1,7 +1,6 @@
 package labtest
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
@@ -13,11 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 )
 
 // claims are the part of a token (RFC 7519) that the controller looks at.
@@ -101,105 +95,3 @@ func (l *Lab) verify(token, issuer, audience string) (string, error) {
 	}
 	return c.Subject, nil
 }
-
-// caller is the object that a call comes from.
-type caller struct{ kind, name string }
-
-type callerKey struct{}
-
-// authenticate finds who calls, and refuses as the controller does.
-func (l *Lab) authenticate(ctx context.Context) (context.Context, error) {
-	l.mu.Lock()
-	fault, cold := l.fault, time.Since(l.started) < l.options.WarmUp
-	l.mu.Unlock()
-	if fault != nil {
-		return nil, fault
-	}
-	md, _ := metadata.FromIncomingContext(ctx)
-	auth := md.Get("authorization")
-	if len(auth) != 1 {
-		return nil, status.Error(codes.Unauthenticated, "missing authorization header")
-	}
-	token, ok := strings.CutPrefix(auth[0], "Bearer ")
-	if !ok {
-		return nil, status.Error(codes.InvalidArgument, "malformed authorization header")
-	}
-	if cold {
-		return nil, status.Error(codes.Unknown, "oidc: authenticator not initialized")
-	}
-	subject, err := l.verify(token, objectIssuer, objectAudience)
-	if err != nil {
-		return nil, status.Error(codes.Unknown, err.Error())
-	}
-	kind := md.Get("jumpstarter-kind")
-	switch {
-	case len(kind) == 0:
-		return nil, status.Error(codes.InvalidArgument, "missing metadata: jumpstarter-kind")
-	case len(kind) > 1:
-		return nil, status.Error(codes.InvalidArgument, "multiple metadata: jumpstarter-kind")
-	}
-	name, namespace := md.Get("jumpstarter-name"), md.Get("jumpstarter-namespace")
-	if len(name) != 1 || len(namespace) != 1 {
-		return nil, status.Error(codes.InvalidArgument, "resource name required for pre-existing authentication")
-	}
-	who := caller{strings.ToLower(kind[0]), name[0]}
-	if err := l.authorize(who, namespace[0], subject); err != nil {
-		return nil, err
-	}
-	return context.WithValue(ctx, callerKey{}, who), nil
-}
-
-// authorize compares a caller with the subject of its token.
-func (l *Lab) authorize(who caller, namespace, subject string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	uid := ""
-	if who.kind == "exporter" {
-		e := l.exporters[who.name]
-		if e == nil || namespace != Namespace {
-			return status.Errorf(codes.Unknown, "exporter %s/%s: exporters.jumpstarter.dev %q not found", namespace, who.name, who.name)
-		}
-		uid = e.uid
-	}
-	if subject != subjectOf(who.kind, who.name, uid) {
-		return status.Errorf(codes.PermissionDenied, "permission denied for %s %s/%s", who.kind, namespace, who.name)
-	}
-	return nil
-}
-
-func subjectOf(kind, name, uid string) string {
-	return fmt.Sprintf("%s:%s:%s:%s", kind, Namespace, name, uid)
-}
-
-// callerOf is who makes a call, if it is of that kind.
-func callerOf(ctx context.Context, kind string) (string, error) {
-	who, _ := ctx.Value(callerKey{}).(caller)
-	if who.kind != kind {
-		return "", status.Error(codes.InvalidArgument, "object kind mismatch")
-	}
-	return who.name, nil
-}
-
-func (l *Lab) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	ctx, err := l.authenticate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return handler(ctx, req)
-}
-
-func (l *Lab) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	ctx, err := l.authenticate(stream.Context())
-	if err != nil {
-		return err
-	}
-	return handler(srv, &authenticated{stream, ctx})
-}
-
-// authenticated is a stream whose caller is known.
-type authenticated struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (a *authenticated) Context() context.Context { return a.ctx }
