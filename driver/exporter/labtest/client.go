@@ -196,6 +196,55 @@ func (c *Client) bridge(ctx context.Context, lease string, local *net.UnixConn) 
 	<-up
 }
 
+// EmptyTunnel opens a tunnel and closes it without a word of HTTP/2, as each
+// shell of jmp 0.9.0 does once.
+func (c *Client) EmptyTunnel(ctx context.Context, lease string) error {
+	tunnel, err := c.Dial(ctx, lease)
+	if err != nil {
+		return err
+	}
+	return errors.Join(tunnel.CloseWrite(), tunnel.Close())
+}
+
+// End ends a lease as stock clients do: it ends the session, waits until the
+// session says that the exporter is available if the exporter promised that, and
+// deletes the lease.
+func (c *Client) End(ctx context.Context, lease string) error {
+	if err := c.endSession(ctx, lease); err != nil {
+		return err
+	}
+	return c.Delete(ctx, lease)
+}
+
+func (c *Client) endSession(ctx context.Context, lease string) error {
+	conn, err := c.Session(ctx, lease)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	session := pb.NewExporterServiceClient(conn)
+	call, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ended, err := session.EndSession(call, &pb.EndSessionRequest{})
+	if err != nil || !ended.GetSuccess() {
+		return err
+	}
+	for {
+		now, err := session.GetStatus(ctx, &pb.GetStatusRequest{})
+		if err != nil {
+			return fmt.Errorf("the session broke before it said that the exporter is available: %w", err)
+		}
+		if now.GetStatus() == pb.ExporterStatus_EXPORTER_STATUS_AVAILABLE {
+			return nil
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the exporter is %v, want it available: %w", now.GetStatus(), ctx.Err())
+		}
+	}
+}
+
 // AwaitStatus waits until an exporter has reported a status whose text (see
 // Report) begins with prefix, after the first skip reports.
 func (l *Lab) AwaitStatus(ctx context.Context, exporter, prefix string, skip int) error {

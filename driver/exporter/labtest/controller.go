@@ -3,6 +3,7 @@ package labtest
 import (
 	"context"
 	"maps"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ func (c *controllerService) exporterOf(ctx context.Context) (*Exporter, error) {
 	return e, nil
 }
 
+// labelPart is what Kubernetes takes for the name or the value of a label.
+var labelPart = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+
 // reserved is the prefix of the labels that an exporter sets itself.
 const reserved = "jumpstarter.dev/"
 
@@ -39,6 +43,11 @@ func (c *controllerService) Register(ctx context.Context, r *pb.RegisterRequest)
 	e, err := c.exporterOf(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for k, v := range r.GetLabels() {
+		if strings.HasPrefix(k, reserved) && (!labelPart.MatchString(k[len(reserved):]) || v != "" && !labelPart.MatchString(v)) {
+			return nil, status.Errorf(codes.Internal, "unable to update exporter: Exporter %q is invalid: metadata.labels: Invalid value: %q", e.Name, k+"="+v)
+		}
 	}
 	c.edit(func() {
 		maps.DeleteFunc(e.labels, func(k, _ string) bool { return strings.HasPrefix(k, reserved) })
@@ -49,6 +58,7 @@ func (c *controllerService) Register(ctx context.Context, r *pb.RegisterRequest)
 		}
 		e.devices, e.gone = r.GetReports(), ""
 		e.registers++
+		e.note("Register", "")
 	})
 	return &pb.RegisterResponse{Uuid: e.uid}, nil
 }
@@ -59,6 +69,7 @@ func (c *controllerService) Unregister(ctx context.Context, r *pb.UnregisterRequ
 		return nil, err
 	}
 	c.edit(func() {
+		e.note("Unregister", "")
 		e.devices, e.gone = nil, r.GetReason()
 		e.status = pb.ExporterStatus_EXPORTER_STATUS_OFFLINE
 	})
@@ -71,6 +82,7 @@ func (c *controllerService) ReportStatus(ctx context.Context, r *pb.ReportStatus
 		return nil, err
 	}
 	c.edit(func() {
+		e.note("ReportStatus", "")
 		e.status = r.GetStatus()
 		if _, known := pb.ExporterStatus_name[int32(e.status)]; !known {
 			e.status = pb.ExporterStatus_EXPORTER_STATUS_UNSPECIFIED
@@ -95,6 +107,7 @@ func (c *controllerService) ReleaseLease(ctx context.Context, r *pb.ReleaseLease
 		case s.exporter != e.Name:
 			err = status.Errorf(codes.FailedPrecondition, "lease %s is not held by exporter %s", r.GetName(), e.Name)
 		default:
+			e.note("ReleaseLease", s.name)
 			c.endLease(s)
 		}
 	})
@@ -119,7 +132,11 @@ func (c *controllerService) Status(_ *pb.StatusRequest, stream grpc.ServerStream
 	c.mu.Lock()
 	slow := c.slow
 	c.mu.Unlock()
-	c.edit(func() { e.online++; e.ends[end] = struct{}{} })
+	c.edit(func() {
+		e.note("Status", "")
+		e.online++
+		e.ends[end] = struct{}{}
+	})
 	defer c.edit(func() { e.online--; delete(e.ends, end) })
 	select {
 	case <-time.After(slow):
@@ -192,6 +209,7 @@ func (c *controllerService) Listen(r *pb.ListenRequest, stream grpc.ServerStream
 			}
 			c.listeners[name] = mine
 			e.listens++
+			e.note("Listen", name)
 		}
 	})
 	if err != nil {
@@ -281,3 +299,5 @@ func (c *controllerService) offer(lease string) (*pb.DialResponse, error) {
 		return nil, status.Errorf(codes.ResourceExhausted, "listener buffer full on lease %s", lease)
 	}
 }
+
+var _ pb.ControllerServiceServer = (*controllerService)(nil)

@@ -20,6 +20,7 @@ type Exporter struct {
 	uid    string
 	labels map[string]string
 
+	calls     []Call
 	registers int
 	online    int                     // Status streams that are open
 	ends      map[chan error]struct{} // what ends each of them
@@ -42,12 +43,33 @@ func (r Report) String() string {
 	return strings.TrimPrefix(r.Status.String(), "EXPORTER_STATUS_") + " " + r.Message
 }
 
+// Call is one call that an exporter made.
+type Call struct {
+	Method string // Register, Unregister, ReportStatus, ReleaseLease, Status or Listen
+	Lease  string // of Listen and ReleaseLease
+	At     time.Time
+}
+
+// note keeps a call; l.mu is held.
+func (e *Exporter) note(method, lease string) {
+	e.calls = append(e.calls, Call{method, lease, time.Now()})
+}
+
 // AddExporter makes an exporter's object, in place of one of that name: the
 // tokens of the old one are refused from then on.
 func (l *Lab) AddExporter(name string, labels map[string]string) {
 	l.edit(func() {
-		l.exporters[name] = &Exporter{Name: name, uid: uuid.NewString(), labels: maps.Clone(labels), ends: map[chan error]struct{}{}}
+		e := &Exporter{Name: name, uid: uuid.NewString(), labels: map[string]string{}, ends: map[chan error]struct{}{}}
+		maps.Copy(e.labels, labels)
+		l.exporters[name] = e
 	})
+}
+
+// Dials is how many tokens for tunnels clients were given.
+func (l *Lab) Dials() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dials
 }
 
 // RemoveExporter deletes an exporter's object.
@@ -116,6 +138,7 @@ type State struct {
 	Devices   []*pb.DriverInstanceReport
 	Registers int
 	Listens   int    // of all times
+	Calls     []Call // that were not refused, the oldest first
 	Gone      string // the reason of Unregister, until the next Register
 }
 
@@ -127,5 +150,5 @@ func (l *Lab) Exporter(name string) State {
 	if e == nil {
 		return State{}
 	}
-	return State{e.online > 0, e.status, slices.Clone(e.history), slices.Clone(e.devices), e.registers, e.listens, e.gone}
+	return State{e.online > 0, e.status, slices.Clone(e.history), slices.Clone(e.devices), e.registers, e.listens, slices.Clone(e.calls), e.gone}
 }
