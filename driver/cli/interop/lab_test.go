@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,50 @@ func TestLabOfStock(t *testing.T) {
 	if out.code != 0 {
 		t.Fatalf("jmp shell: %s\nexporter: %v", out, l.Exporter("bench").Reports)
 	}
+}
+
+// TestLabOfStockLeases checks the leasing of the stand-in with the stock client:
+// lists, leases that are made, changed, used and deleted, and one that begins
+// later.
+func TestLabOfStockLeases(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.AddExporter("away", map[string]string{"device": "other"})
+	config := l.exporterFile(t, "export:\n  power: {type: jumpstarter_driver_power.driver.MockPower}\n")
+	start(t, l.home, l.environ(t), []int{0, 143}, "jmp", "run", "--exporter-config", config)
+	l.available(t, 0)
+	jmp := func(args ...string) string {
+		t.Helper()
+		out := run(t, l.home, l.environ(t), append([]string{"jmp"}, args...)...)
+		if out.code != 0 {
+			t.Fatalf("jmp %v: %s", args, out)
+		}
+		return strings.TrimSpace(out.stdout)
+	}
+	as := []string{"--client-config", l.client, "-o", "name"}
+	check := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	check("exporters", jmp(append([]string{"get", "exporters", "-l", "device=dut"}, as...)...), "bench")
+	create := func(id string, args ...string) string {
+		return jmp(append(append([]string{"create", "lease", "--lease-id", id, "--duration", "1h"}, args...), as...)...)
+	}
+	check("a lease", create("first", "-l", "device in (dut,spare)", "--tag", "build=42"), "first")
+	begin := time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05Z")
+	check("a later lease", create("later", "-l", "device=dut", "--begin-time", begin), "later")
+	check("leases", jmp(append([]string{"get", "leases"}, as...)...), "first\nlater")
+	check("leases by tag", jmp(append([]string{"get", "leases", "--tag-filter", "build=42"}, as...)...), "first")
+	if out := jmp("update", "lease", "first", "--duration", "2h", "--client-config", l.client, "-o", "json"); !strings.Contains(out, `"duration": 7200`) {
+		t.Errorf("a lease that was made longer: %s", out)
+	}
+	if out := jmp("shell", "--client-config", l.client, "--lease", "first", "--", "sh", "-c", "j power on && echo done"); !strings.HasSuffix(out, "\ndone") {
+		t.Errorf("a shell: %s", out)
+	}
+	jmp(append([]string{"delete", "leases", "first"}, as...)...)
+	check("leases at the end", jmp(append([]string{"get", "leases"}, as...)...), "later")
 }
 
 // within is a context for one wait.

@@ -2,6 +2,7 @@ package labtest
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -92,6 +93,9 @@ func (c *clientService) CreateLease(ctx context.Context, r *leasing.CreateLeaseR
 			return
 		}
 		c.leases[s.name] = s
+		if at := ask.GetBeginTime(); at != nil {
+			c.beginAt(s, at.AsTime())
+		}
 		c.order = append(c.order, s)
 		out = s.message()
 	})
@@ -103,6 +107,9 @@ func (s *lease) message() *leasing.Lease {
 	out := &leasing.Lease{
 		Name: resource("leases", s.name), Selector: s.selector, Duration: durationpb.New(s.duration), EffectiveDuration: durationpb.New(0),
 		Client: proto.String(resource("clients", s.client)), Tags: s.tags, Context: s.context,
+	}
+	if !s.notBefore.IsZero() {
+		out.BeginTime = timestamppb.New(s.notBefore)
 	}
 	if s.wanted != "" {
 		out.ExporterName = proto.String(s.wanted)
@@ -159,9 +166,23 @@ func (c *clientService) GetLease(ctx context.Context, r *leasing.GetLeaseRequest
 	return c.lookUp(ctx, r.GetName(), func(*lease) {})
 }
 
+// UpdateLease changes the duration of a lease, the time before which it does not
+// begin, or its client, which the old client may do.
 func (c *clientService) UpdateLease(ctx context.Context, r *leasing.UpdateLeaseRequest) (*leasing.Lease, error) {
-	return c.lookUp(ctx, r.GetLease().GetName(), func(s *lease) {
-		if d := r.GetLease().GetDuration().AsDuration(); d > 0 {
+	for _, path := range r.GetUpdateMask().GetPaths() {
+		if !slices.Contains([]string{"duration", "begin_time", "client"}, path) {
+			return nil, status.Errorf(codes.InvalidArgument, "update_mask: got %s, want duration, begin_time or client", path)
+		}
+	}
+	ask := r.GetLease()
+	return c.lookUp(ctx, ask.GetName(), func(s *lease) {
+		if at := ask.GetBeginTime(); at != nil && s.exporter == "" {
+			c.beginAt(s, at.AsTime())
+		}
+		if name := short(ask.GetClient()); name != "" {
+			s.client = name
+		}
+		if d := ask.GetDuration().AsDuration(); d > 0 {
 			s.duration = d
 			if s.active() {
 				s.expiry.Reset(time.Until(s.begin.Add(d)))
@@ -177,18 +198,19 @@ func (c *clientService) DeleteLease(ctx context.Context, r *leasing.DeleteLeaseR
 	return &emptypb.Empty{}, nil
 }
 
-// ListLeases lists in one page, the oldest first, those whose tags a selector
-// fits.
+// ListLeases lists in one page, the oldest first, those whose tags and whose
+// wanted labels a selector fits.
 func (c *clientService) ListLeases(_ context.Context, r *leasing.ListLeasesRequest) (*leasing.ListLeasesResponse, error) {
 	tags, err := parseSelector(r.GetTagFilter())
-	if err != nil {
+	filter, ferr := parseSelector(r.GetFilter())
+	if err := errors.Join(err, ferr); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := &leasing.ListLeasesResponse{}
 	for _, s := range c.order {
-		if (s.end.IsZero() || !r.GetOnlyActive()) && tags.fits(s.tags) {
+		if (s.end.IsZero() || !r.GetOnlyActive()) && tags.fits(s.tags) && filter.fits(s.terms.labels()) {
 			out.Leases = append(out.Leases, s.message())
 		}
 	}

@@ -15,6 +15,7 @@ type lease struct {
 	terms        selector
 	wanted       string // the exporter that the client named
 	duration     time.Duration
+	notBefore    time.Time // zero for at once
 	tags         map[string]string
 	context      map[string]string
 	reason, why  string // why it is pending
@@ -32,6 +33,10 @@ func (s *lease) active() bool { return s.exporter != "" && s.end.IsZero() }
 func (l *Lab) schedule() {
 	for _, s := range l.order {
 		if s.exporter != "" || !s.end.IsZero() {
+			continue
+		}
+		if time.Now().Before(s.notBefore) {
+			s.reason, s.why = "Scheduled", "the lease begins at "+s.notBefore.String()
 			continue
 		}
 		s.reason, s.why = "NotAvailable", "no exporter fits the lease"
@@ -62,6 +67,13 @@ func (l *Lab) begin(s *lease, exporter string) {
 			l.endLease(s)
 		})
 	})
+}
+
+// beginAt keeps a lease from an exporter until a time; l.mu is held.
+func (l *Lab) beginAt(s *lease, at time.Time) {
+	s.notBefore = at
+	// The clock that timers go by may be a little ahead of the one of at.
+	time.AfterFunc(time.Until(at)+time.Millisecond, func() { l.edit(func() {}) })
 }
 
 // busy is why an exporter cannot be leased, as the conditions of a lease tell

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"starproxy/driver/pb"
 	"starproxy/driver/pb/leasing"
@@ -172,6 +174,50 @@ func TestExpiry(t *testing.T) {
 	if d := time.Since(begin); d < 2*time.Second || d > 4*time.Second {
 		t.Errorf("the lease ended %v after its begin, want 2 s", d)
 	}
+}
+
+// TestUpdate brings a lease that begins later forward, gives it to another
+// client, and refuses what cannot be changed.
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Options{})
+	ask := &leasing.Lease{Selector: "device=x", Duration: durationpb.New(time.Hour), BeginTime: timestamppb.New(time.Now().Add(time.Hour))}
+	made, err := w.alice.leases.CreateLease(w.ctx, &leasing.CreateLeaseRequest{Lease: ask})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease := short(made.GetName())
+	if got, want := w.condition(lease), "Pending True Scheduled"; got != want {
+		t.Errorf("lease is %q, want %q", got, want)
+	}
+	change := func(ask *leasing.Lease, mask ...string) error {
+		ask.Name = made.GetName()
+		_, err := w.alice.leases.UpdateLease(w.ctx, &leasing.UpdateLeaseRequest{Lease: ask, UpdateMask: &fieldmaskpb.FieldMask{Paths: mask}})
+		return err
+	}
+	w.refused(change(&leasing.Lease{Selector: "device=y"}, "selector"), codes.InvalidArgument, "update_mask: got selector")
+	soon := time.Now().Add(100 * time.Millisecond)
+	if err := change(&leasing.Lease{BeginTime: timestamppb.New(soon)}, "begin_time"); err != nil {
+		t.Fatal(err)
+	}
+	w.told(lease)
+	if time.Now().Before(soon) {
+		t.Error("the lease began too early")
+	}
+	bob := "namespaces/lab/clients/bob"
+	if err := change(&leasing.Lease{Client: &bob}, "client"); err != nil {
+		t.Fatal(err)
+	}
+	w.refused(w.alice.Delete(w.ctx, lease), codes.PermissionDenied, "permission denied")
+	other, err := w.NewClient("bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Close)
+	if err := other.Delete(w.ctx, lease); err != nil {
+		t.Error(err)
+	}
+	w.told("")
 }
 
 // TestExporterCalls holds what an exporter is answered about leases.

@@ -92,6 +92,17 @@ func checked(t term, text string) (term, error) {
 	return t, nil
 }
 
+// labels are those that must have one value.
+func (s selector) labels() map[string]string {
+	out := map[string]string{}
+	for _, t := range s {
+		if !t.not && len(t.values) == 1 {
+			out[t.key] = t.values[0]
+		}
+	}
+	return out
+}
+
 // fits reports whether labels fulfil all terms.
 func (s selector) fits(labels map[string]string) bool {
 	for _, t := range s {
