@@ -102,24 +102,18 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	}
 	defer b.Close()
 	if err := b.serve(ctx, c.Socket); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	w, err := c.observe(ctx, observed{sys: sys, log: b.log, format: c.LogFormat, shared: b.shared, health: b.client.Ping})
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer w.Close()
 	if c.Listener != "" {
 		return c.serveDirectly(ctx, sys, b, w)
 	}
 	noHooks(sys, config)
-	if err := c.ready(ctx, b); err != nil {
-		return err
-	}
-	if err := b.greet(ctx, sys, nil, false); err != nil {
-		return err
-	}
-	if err := b.tell(ctx, w); err != nil {
+	if err := unlessEnded(ctx, c.begin(ctx, sys, b, w)); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -127,6 +121,26 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	w.stopping()
 	w.detach()
 	return nil
+}
+
+// unlessEnded is err, or nil when ctx has ended: what fails because an end was
+// asked for is no failure.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// begin starts what is to be started in a local session, and tells of it.
+func (c *runCmd) begin(ctx context.Context, sys *System, b *bench, w *observation) error {
+	if err := c.ready(ctx, b); err != nil {
+		return err
+	}
+	if err := b.greet(ctx, sys, nil, false); err != nil {
+		return err
+	}
+	return b.tell(ctx, w)
 }
 
 // ready does what the flags ask for with a session that is served: the one of

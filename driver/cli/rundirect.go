@@ -29,16 +29,16 @@ func (c *runCmd) serveDirectly(ctx context.Context, sys *System, b *bench, w *ob
 		return err
 	}
 	if err := c.ready(ctx, b); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	if err := b.greet(ctx, sys, tcp, c.Insecure); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	if err := hooks.Begin(ctx); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	if err := b.tell(ctx, w); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	<-ctx.Done()
 	sys.note("Stopping...")

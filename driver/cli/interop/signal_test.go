@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,5 +135,25 @@ func TestNobodyReadsTheOutput(t *testing.T) {
 	}
 	if left := leftovers(run, run); len(left) > 0 {
 		t.Errorf("left: %q", left)
+	}
+}
+
+// TestSignalAtStart ends an exporter as soon as its socket is there: that is an
+// end like any other.
+func TestSignalAtStart(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		dir := tempDir(t)
+		socket := filepath.Join(dir, "s")
+		p := start(t, dir, environ(nil, "HOME="+dir), []int{0}, filepath.Join(bin, "starproxy"), "run", "--port", strconv.Itoa(freePort(t)), "--socket", socket)
+		for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Microsecond) {
+			if _, err := os.Lstat(socket); err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("no socket: %s", p.said())
+			}
+		}
+		p.stop(t, []int{0})
 	}
 }
