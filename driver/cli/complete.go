@@ -42,8 +42,6 @@ func complete(ctx context.Context, sys *System, words []string) []string {
 	}
 	var grammar any = &program{}
 	if name == "j" {
-		ctx, cancel := context.WithTimeout(ctx, completionPatience)
-		defer cancel()
 		var exports []string
 		var done bool
 		if exports, words, done = completeExport(ctx, sys, words); done {
@@ -61,7 +59,10 @@ func complete(ctx context.Context, sys *System, words []string) []string {
 // completeExport follows the path of an export. Unless a word of its command is
 // being typed, done is true and exports are the candidates.
 func completeExport(ctx context.Context, sys *System, words []string) (exports, rest []string, done bool) {
-	c, err := dial(ctx, sys)
+	line := words
+	dialing, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	c, err := dial(dialing, sys)
 	if err != nil {
 		if len(words) == 1 {
 			return nil, nil, true
@@ -72,10 +73,14 @@ func completeExport(ctx context.Context, sys *System, words []string) (exports, 
 	defer c.Close()
 	at := exportOf(c.Tree())
 	for len(words) > 1 && at.class != client.ProxyClass {
-		if at = at.child(words[0]); at == nil {
-			return nil, nil, true
+		next := at.child(words[0])
+		if next == nil {
+			if !at.isGroup() {
+				exports = completeForeign(ctx, sys, line)
+			}
+			return exports, nil, true
 		}
-		words = words[1:]
+		at, words = next, words[1:]
 	}
 	if at.class == client.ProxyClass {
 		return nil, words, false
@@ -83,6 +88,13 @@ func completeExport(ctx context.Context, sys *System, words []string) (exports, 
 	for _, child := range at.children {
 		if strings.HasPrefix(child.name, words[0]) {
 			exports = append(exports, child.name)
+		}
+	}
+	if !at.isGroup() {
+		for _, found := range completeForeign(ctx, sys, line) { // children among them
+			if !slices.Contains(exports, found) {
+				exports = append(exports, found)
+			}
 		}
 	}
 	return exports, nil, true

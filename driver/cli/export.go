@@ -24,6 +24,9 @@ func exportOf(n *client.Node) *export {
 	return e
 }
 
+// isGroup reports whether e has no commands of its own.
+func (e *export) isGroup() bool { return e.class == client.CompositeClass }
+
 // child is the child of that name, or nil.
 func (e *export) child(name string) *export {
 	for _, c := range e.children {
@@ -49,23 +52,31 @@ func locate(root *export, args []string) (at *export, path, rest []string, err e
 	if at.class == client.ProxyClass {
 		return at, path, rest, nil
 	}
-	if len(rest) > 0 && len(at.children) > 0 {
+	if len(rest) > 0 && at.isGroup() {
 		return nil, nil, nil, fmt.Errorf("no export %q: the exporter has %s",
 			strings.Join(append(path, rest[0]), " "), orNothing(root.listing()))
 	}
-	return nil, nil, nil, &foreignError{path: strings.Join(path, " "), class: at.class, group: len(at.children) > 0, exports: orNothing(root.listing())}
+	return nil, nil, nil, &foreignError{path: strings.Join(path, " "), class: at.class, group: at.isGroup(), exports: orNothing(root.listing())}
 }
 
 // foreignError says that an export is none of ours: its commands are those of
 // Python's j.
 type foreignError struct {
 	path, class string
-	group       bool // it has exports of its own
+	group       bool // it has no commands, see isGroup
 	exports     string
 }
 
 func (e *foreignError) Error() string {
-	return fmt.Sprintf("export %q is no proxy but a %s: the exporter has %s", e.path, e.class, e.exports)
+	return fmt.Sprintf("%s is no proxy but a %s: the exporter has %s", e.subject(), e.class, e.exports)
+}
+
+// subject names the export in a message.
+func (e *foreignError) subject() string {
+	if e.path == "" {
+		return "the exporter's root"
+	}
+	return fmt.Sprintf("export %q", e.path)
 }
 
 // listing describes every export below e that can be named: its path and the

@@ -95,6 +95,7 @@ Run "j EXPORT --help" for the commands of a proxy.
 
 // runJ runs the command line of j, its name left off.
 func runJ(ctx context.Context, sys *System, args []string) error {
+	line := args
 	args, err := jFlags(args)
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	var foreign *foreignError
 	if errors.As(err, &foreign) && !foreign.group {
 		c.Close()
-		return handOver(sys, foreign, args)
+		return handOver(sys, foreign, line)
 	}
 	if path, rest := splitAtCommand(args); err != nil && (asksHelp(args) || len(rest) > 1 && rest[0] == "flow" && rest[1] == "convert") {
 		// These need no exporter: the names of the exports are taken on trust.

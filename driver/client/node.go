@@ -12,6 +12,10 @@ import (
 // ProxyClass is the client class that proxies report, ours and stock ones.
 const ProxyClass = "jumpstarter_driver_mitmproxy.client.MitmproxyClient"
 
+// CompositeClass is the client class of a group, which has no commands of its
+// own: it is there for its children.
+const CompositeClass = "jumpstarter_driver_composite.client.CompositeClient"
+
 // Node is one driver of the exporter's tree.
 type Node struct {
 	// Name under the parent; empty for the root.
