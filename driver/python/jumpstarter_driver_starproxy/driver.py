@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import asynccontextmanager
-from dataclasses import fields
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
 import grpc
+from anyio import BrokenResourceError, EndOfStream
 from google.protobuf import empty_pb2
 from jumpstarter_protocol import jumpstarter_pb2, jumpstarter_pb2_grpc, router_pb2_grpc
 
@@ -25,6 +27,8 @@ _OPTIONS = [
     ("grpc.enable_http_proxy", 0),
 ]
 
+# Seconds that a process whose connection broke may take to be gone.
+_DEATH = 0.5
 
 _BASE = frozenset(f.name for f in fields(Driver) if f.init)
 
@@ -39,14 +43,20 @@ class StarproxyDriver(Driver):
 
     def __init__(self, *, binary: str = "", start_timeout: float = 30.0, **config: Any):
         """
-        binary: the program to run; default $STARPROXY, else starproxy on PATH.
+        binary: the program to run; default $STARPROXY, else starproxy on PATH
+            or beside this Python.
         start_timeout: seconds that the program may take to start.
         """
         super().__init__(**{k: v for k, v in config.items() if k in _BASE})
+        if not isinstance(binary, str):
+            raise StartError(f"config: binary: got {binary!r}, want the path of a program")
+        if isinstance(start_timeout, bool) or not isinstance(start_timeout, int | float) or start_timeout <= 0:
+            raise StartError(f"config: start_timeout: got {start_timeout!r}, want a number of seconds")
         self._binary = binary
         self._start_timeout = start_timeout
         self._settings = {k: v for k, v in config.items() if k not in _BASE}
-        self._guard = threading.Lock()
+        self._guard = threading.Lock()  # of what follows
+        self._open = False
         self._process: Process | None = None
         self._link: _Link | None = None
 
@@ -57,11 +67,14 @@ class StarproxyDriver(Driver):
     def reset(self):
         """Start the program, unless it runs."""
         super().reset()
+        with self._guard:
+            self._open = True
         self._running()
 
     def close(self):
         """Stop the program. It may be called again."""
         with self._guard:
+            self._open = False
             link, self._link = self._link, None
             process, self._process = self._process, None
         if link is not None:
@@ -73,11 +86,13 @@ class StarproxyDriver(Driver):
     def _running(self) -> Process:
         """The process, started anew if it has died."""
         with self._guard:
+            if not self._open:
+                raise StartError("the session has ended")
             process = self._process
             if process is not None and process.alive():
                 return process
             if process is not None:
-                self.logger.error("%s; it is started again, without the mocks of this session", process.why())
+                self.logger.warning("starproxy is started again, without the mocks and captures of this session")
                 process.stop()
             self._process = None
             self._process = Process(find_binary(self._binary), self._settings, self.logger, self._start_timeout)
@@ -94,6 +109,16 @@ class StarproxyDriver(Driver):
         await link.ready()
         return link
 
+    async def _failure(self, e: Exception) -> tuple[grpc.StatusCode, str]:
+        """The status of a call for an error: the process's own, or that it has died."""
+        if isinstance(e, StartError):
+            return grpc.StatusCode.UNAVAILABLE, str(e)
+        process = self._process
+        if e.code() is grpc.StatusCode.UNAVAILABLE and process is not None:
+            if await asyncio.to_thread(process.ended, _DEATH):
+                return grpc.StatusCode.UNAVAILABLE, f"{process.why()}; the next call starts it again"
+        return e.code(), e.details()
+
     async def DriverCall(self, request, context):
         """:meta private:"""
         try:
@@ -101,10 +126,8 @@ class StarproxyDriver(Driver):
             return await link.exporter.DriverCall(
                 jumpstarter_pb2.DriverCallRequest(uuid=link.uuid, method=request.method, args=request.args)
             )
-        except StartError as e:
-            failure = (grpc.StatusCode.UNAVAILABLE, str(e))
-        except grpc.aio.AioRpcError as e:
-            failure = (e.code(), e.details())
+        except (StartError, grpc.aio.AioRpcError) as e:
+            failure = await self._failure(e)
         await context.abort(*failure)
 
     async def StreamingDriverCall(self, request, context):
@@ -120,32 +143,54 @@ class StarproxyDriver(Driver):
             finally:
                 call.cancel()
             return
-        except StartError as e:
-            failure = (grpc.StatusCode.UNAVAILABLE, str(e))
-        except grpc.aio.AioRpcError as e:
-            failure = (e.code(), e.details())
+        except (StartError, grpc.aio.AioRpcError) as e:
+            failure = await self._failure(e)
         await context.abort(*failure)
 
     @asynccontextmanager
     async def Stream(self, request, context):
         """:meta private:"""
+        call, failure = None, None
         try:
             link = await self._connected()
             remote = request.model_copy(update={"uuid": UUID(link.uuid)})
             call = link.router.Stream(metadata=[("request", remote.model_dump_json())])
             headers = await call.initial_metadata()
             if call.done():  # it was refused
-                await context.abort(await call.code(), await call.details())
-        except StartError as e:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(e))
-        except grpc.aio.AioRpcError as e:
-            await context.abort(e.code(), e.details())
+                failure = (await call.code(), await call.details())
+        except (StartError, grpc.aio.AioRpcError) as e:
+            failure = await self._failure(e)
+        if failure is not None:
+            await context.abort(*failure)
+
+        async def broken(e: Exception | None):
+            # The session ends a stream only when both sides have: its client
+            # would wait for a process that has died.
+            if isinstance(e, grpc.aio.AioRpcError) and not context.done():
+                with suppress(grpc.aio.AbortError):
+                    await context.abort(*await self._failure(e))
+
         metadata = {k: v for k, v in headers or () if k in ("resource", "x_jmp_accept_encoding")}
         try:
-            async with MetadataStream(stream=RouterStream(context=call), metadata=metadata) as stream:
+            async with _RemoteStream(stream=RouterStream(context=call), metadata=metadata, broken=broken) as stream:
                 yield stream
         finally:
             call.cancel()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _RemoteStream(MetadataStream):
+    """A byte stream of the process. broken is told the error that ends it."""
+
+    broken: Callable[[Exception | None], Awaitable[None]]
+
+    async def receive(self) -> bytes:
+        try:
+            return await self.stream.receive()
+        except BrokenResourceError as e:
+            cause = e.__cause__
+        await self.broken(cause)
+        raise EndOfStream
 
 
 class _Link:
@@ -163,10 +208,12 @@ class _Link:
         """Learn which uuid the proxy has there."""
         if self.uuid:
             return
-        report = await self.exporter.GetReport(empty_pb2.Empty(), wait_for_ready=True, timeout=30)
+        report = await self.exporter.GetReport(empty_pb2.Empty(), timeout=30)
         for r in report.reports:
             if r.labels.get("jumpstarter.dev/name") == EXPORT:
                 self.uuid = r.uuid
+        if not self.uuid:
+            raise StartError(f"starproxy exports no {EXPORT}: is the program at {self.process.socket} starproxy?")
 
     def close(self) -> None:
         """Close the connection, from whatever thread."""

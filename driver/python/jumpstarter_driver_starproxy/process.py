@@ -8,10 +8,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+from datetime import date
 from pathlib import Path
+
+from jumpstarter.common.exceptions import JumpstarterException
 
 EXPORT = "proxy"
 """Name of the export in the file that the process serves."""
@@ -20,7 +24,8 @@ EXPORT = "proxy"
 # running calls a second, and a device's last answers a moment.
 STOP_TIMEOUT = 10.0
 
-_LEVEL = re.compile(r"\blevel=(DEBUG|INFO|WARN|ERROR)\b")
+# A record of Go's slog in its text form.
+_RECORD = re.compile(r'(?:time=\S+ )?level=(?P<level>DEBUG|INFO|WARN|ERROR)\S* msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S*)(?P<rest>.*)')
 _LEVELS = {
     "DEBUG": logging.DEBUG,
     "INFO": logging.INFO,
@@ -28,8 +33,14 @@ _LEVELS = {
     "ERROR": logging.ERROR,
 }
 
+# How a Go program that crashes begins its last words; stacks follow.
+_CRASH = ("panic: ", "fatal error: ", "runtime: ", "WARNING: DATA RACE")
 
-class StartError(RuntimeError):
+# A unix socket's path has at most 107 bytes, and gRPC takes it as a URI.
+_PLAIN_PATH = re.compile(r"/[\w./+-]{0,80}", re.ASCII)
+
+
+class StartError(JumpstarterException):
     """The process did not start; the text says why, in one line."""
 
 
@@ -43,36 +54,40 @@ class Process:
 
     def __init__(self, binary: str, config: dict, logger: logging.Logger, timeout: float):
         self._log = logger
-        self._last_line = ""
-        self._dir = Path(tempfile.mkdtemp(prefix="starproxy-"))  # mode 0700
+        self._last_words = ""
+        self._crashed = False
+        self._started = False
+        self._stopping = False
+        self._popen: subprocess.Popen | None = None
+        self._pumps: tuple[threading.Thread, ...] = ()
+        self._dir = Path(_private_directory())
+        self._file = self._dir / "exporter.yaml"
         self.socket = str(self._dir / "s")
         try:
-            file = self._dir / "exporter.yaml"
-            # JSON is YAML, and exact about types.
-            file.write_text(
-                json.dumps({"export": {EXPORT: {"type": "starproxy.MitmproxyDriver", "config": config}}}, indent=1)
-            )
-            self._spawn(binary, file)
+            self._file.write_text(_exporter_file(config), encoding="utf-8")
+            self._spawn(binary)
             self._await_socket(timeout)
+            self._started = True
+            # It has been read, and may have secrets in it.
+            self._file.unlink()
         except BaseException:
             self.stop()
             raise
 
-    _popen: subprocess.Popen | None = None
-    _pumps: tuple[threading.Thread, ...] = ()
-
-    def _spawn(self, binary: str, file: Path) -> None:
-        command = [binary, "run", "--exporter-config", str(file), "--socket", self.socket]
-        command += ["--exit-with-stdin", "--log-level", "info"]
+    def _spawn(self, binary: str) -> None:
+        command = [binary, "run", "--exporter-config", str(self._file), "--socket", self.socket]
+        command += ["--exit-with-stdin", "--log-level", _level_name(self._log.getEffectiveLevel())]
         try:
+            # Ctrl+C in a terminal is for the session: it decides when the
+            # proxy ends. So the process has a group of its own.
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
             )
         except OSError as e:
-            raise StartError(f"{binary}: {e.strerror or e}") from e
+            raise StartError(f"{binary}: {e.strerror or e}") from None
         self._pumps = (
             threading.Thread(target=self._pump_output, args=(self._popen.stdout,), daemon=True),
-            threading.Thread(target=self._pump_log, args=(self._popen.stderr,), daemon=True),
+            threading.Thread(target=self._pump_log, args=(self._popen,), daemon=True),
         )
         for t in self._pumps:
             t.start()
@@ -82,40 +97,71 @@ class Process:
             for line in pipe:
                 self._log.debug("%s", line.decode(errors="replace").rstrip())
 
-    def _pump_log(self, pipe) -> None:
-        with pipe:
-            for raw in pipe:
+    def _pump_log(self, popen: subprocess.Popen) -> None:
+        with popen.stderr:
+            for raw in popen.stderr:
                 line = raw.decode(errors="replace").rstrip()
-                if not line:
-                    continue
-                level = _LEVEL.search(line)
-                if level is None:
-                    self._last_line = line
-                self._log.log(_LEVELS[level[1]] if level else logging.WARNING, "%s", line)
+                if line:
+                    self._pump_line(line)
+        popen.wait()
+        if self._started and not self._stopping:
+            self._log.error("%s; the next call starts it again", self.why())
+
+    def _pump_line(self, line: str) -> None:
+        record = _RECORD.fullmatch(line)
+        if record is not None:
+            self._log.log(_LEVELS[record["level"]], "%s%s", _unquote(record["msg"]), record["rest"])
+            return
+        if not self._crashed:
+            self._last_words = line
+            self._crashed = line.startswith(_CRASH)
+        # Until it has started, it is the text of an error that somebody raises.
+        if self._started and not self._stopping:
+            self._log.warning("%s", line)
 
     def _await_socket(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while not os.path.exists(self.socket):
-            if not self.alive():
-                raise StartError(self.why())
+            if self._popen.poll() is not None:
+                self._join_pumps()
+                raise StartError(self._start_failure())
             if time.monotonic() > deadline:
-                raise StartError(f"starproxy did not start within {timeout:g} seconds")
+                raise StartError(f"starproxy did not start within {timeout:g} seconds (start_timeout)")
             time.sleep(0.005)
+
+    def _start_failure(self) -> str:
+        """The error that the process printed; the file is this driver's, so its places mean nothing to a reader."""
+        if self._crashed or not self._last_words:
+            return self.why()
+        return re.sub(rf"(?:export\.{EXPORT}: )?{re.escape(str(self._file))}(?::\d+)*: ", "config: ", self._last_words)
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._popen.pid
 
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._popen is not None and self._popen.poll() is None
 
+    def ended(self, timeout: float) -> bool:
+        """Whether the process ends within so many seconds."""
+        try:
+            self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        self._join_pumps()
+        return True
+
     def why(self) -> str:
-        """Why the process has ended: its exit code, and its last line that is no log."""
-        for t in self._pumps:
-            t.join(1)
+        """How the process has ended: its exit code, and its last line that is no log."""
         code = self._popen.returncode if self._popen else None
         how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        return f"starproxy ended ({how}): {self._last_line}" if self._last_line else f"starproxy ended ({how})"
+        return f"starproxy ended ({how}): {self._last_words}" if self._last_words else f"starproxy ended ({how})"
 
     def stop(self) -> None:
         """End the process and remove its directory. It may be called again."""
+        self._stopping = True
         p = self._popen
         if p is not None:
             if p.poll() is None:
@@ -123,24 +169,76 @@ class Process:
                 try:
                     p.wait(STOP_TIMEOUT)
                 except subprocess.TimeoutExpired:
+                    self._log.warning("starproxy did not end within %g seconds, it is killed", STOP_TIMEOUT)
                     p.kill()
                     p.wait()
-            if p.stdin:
-                try:
-                    p.stdin.close()
-                except OSError:
-                    pass
-            for t in self._pumps:
-                t.join(1)
+            try:
+                p.stdin.close()
+            except OSError:
+                pass
+            self._join_pumps()
         shutil.rmtree(self._dir, ignore_errors=True)
+
+    def _join_pumps(self) -> None:
+        for t in self._pumps:
+            if t is not threading.current_thread():
+                t.join(1)
+
+
+def _private_directory() -> str:
+    """A new directory that only this user can enter, where a socket can be."""
+    for parent in (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"):
+        if _PLAIN_PATH.fullmatch(parent) and os.access(parent, os.W_OK | os.X_OK):
+            return tempfile.mkdtemp(prefix="starproxy-", dir=parent)  # mode 0700
+    raise StartError("there is no directory for a socket: XDG_RUNTIME_DIR, TMPDIR and /tmp cannot be used")
+
+
+def _exporter_file(config: dict) -> str:
+    """The exporter file for one proxy. JSON is YAML, and exact about types."""
+
+    def text(value):
+        if isinstance(value, date):  # YAML's dates; datetime is one, too
+            return value.isoformat()
+        raise StartError(f"config: got a value of type {type(value).__name__}, want text, numbers, lists and maps")
+
+    try:
+        return json.dumps({"export": {EXPORT: {"type": "starproxy.MitmproxyDriver", "config": config}}}, indent=1, default=text)
+    except (TypeError, ValueError) as e:  # a key that is no text, a list that holds itself
+        raise StartError(f"config: {e}") from None
+
+
+def _level_name(level: int) -> str:
+    """The least level that starproxy should log, for the level of a logger."""
+    for name, number in _LEVELS.items():
+        if level <= number:
+            return name.lower()
+    return "error"
+
+
+def _unquote(msg: str) -> str:
+    if not msg.startswith('"'):
+        return msg
+    try:
+        return json.loads(msg)
+    except ValueError:  # Go has escapes that JSON has not
+        return msg[1:-1]
 
 
 def find_binary(configured: str) -> str:
-    """The program to run. StartError says how to name one."""
+    """The program to run: the configured one, $STARPROXY, or starproxy on PATH or beside this Python.
+
+    StartError says how to name one.
+    """
     name = configured or os.environ.get("STARPROXY", "")
-    found = shutil.which(name or "starproxy")
+    found = shutil.which(name) if name else _default_binary()
     if found is None:
         raise StartError(
             f"{name or 'starproxy'} is not found: install starproxy, set its path as config key binary, or STARPROXY"
         )
     return found
+
+
+def _default_binary() -> str | None:
+    # An exporter that runs as a service has no PATH of its environment.
+    places = [os.path.dirname(sys.executable), os.path.dirname(os.path.abspath(__file__))]
+    return shutil.which("starproxy") or shutil.which("starproxy", path=os.pathsep.join(places))
