@@ -27,7 +27,7 @@ stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driv
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck venv venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
+.PHONY: all build run test check vet fmt staticcheck venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
 
 all: build
 
@@ -37,7 +37,7 @@ build:
 run: build
 	exec ./starproxy run $(ARGS)
 
-test: check venv venv-mitmproxy venv-mitmproxy-8 clients
+test: check venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients
 	STARPROXY_INTEROP=1 $(GO) test -race -timeout 25m ./...
 
 check: vet fmt staticcheck
@@ -59,6 +59,9 @@ staticcheck:
 
 venv:
 	@$(interop)/venv.sh .venv $(interop)/requirements.txt $(interop)/requirements-driver.txt
+
+venv-exporter:
+	@$(interop)/venv.sh .venv-exporter $(interop)/requirements-exporter.txt
 
 venv-mitmproxy:
 	@$(interop)/venv.sh .venv-mitmproxy $(interop)/requirements-mitmproxy.txt
@@ -93,4 +96,4 @@ image:
 	$(PODMAN) build -t starproxy --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) -f Containerfile .
 
 clean:
-	rm -rf starproxy j .venv .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients
+	rm -rf starproxy j .venv .venv-exporter .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients

@@ -3,8 +3,8 @@
 // mitmproxy driver), curl, and a WebSocket client from PyPI.
 //
 // Every test starts its own processes on its own ports, so all run in parallel.
-// The Python side lives in .venv and .venv-mitmproxy at the top of the checkout
-// ("make venv venv-mitmproxy"); tests that need it are skipped without it,
+// The Python side lives in .venv, .venv-exporter and .venv-mitmproxy at the top
+// of the checkout ("make venv venv-exporter venv-mitmproxy"); tests that need it are skipped without it,
 // unless STARPROXY_INTEROP=1 says that it must be there, as "make test" does.
 package interop
 
@@ -97,7 +97,7 @@ func venv(t testing.TB, name, program string) string {
 	t.Helper()
 	dir := filepath.Join(root(t), name, "bin")
 	if _, err := os.Stat(filepath.Join(dir, program)); err != nil {
-		missing(t, fmt.Sprintf("no %s in %s: run \"make venv venv-mitmproxy\"", program, name))
+		missing(t, fmt.Sprintf("no %s in %s: run \"make venv venv-exporter venv-mitmproxy\"", program, name))
 	}
 	return dir
 }
