@@ -84,8 +84,9 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if c.ExitWithStdin {
+		stdin := sys.Stdin // sys is another one below
 		go func() {
-			_, _ = io.Copy(io.Discard, sys.Stdin) // an error is an end too
+			_, _ = io.Copy(io.Discard, stdin) // an error is an end too
 			stop()
 		}()
 	}

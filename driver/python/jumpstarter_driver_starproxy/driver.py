@@ -114,7 +114,9 @@ class StarproxyDriver(Driver):
         if isinstance(e, StartError):
             return grpc.StatusCode.UNAVAILABLE, str(e)
         process = self._process
-        if e.code() is grpc.StatusCode.UNAVAILABLE and process is not None:
+        # gRPC has two ways of telling that the connection broke.
+        removed = e.code() is grpc.StatusCode.UNKNOWN and (e.details() or "").startswith("Stream removed")
+        if (removed or e.code() is grpc.StatusCode.UNAVAILABLE) and process is not None:
             if await asyncio.to_thread(process.ended, _DEATH):
                 return grpc.StatusCode.UNAVAILABLE, f"{process.why()}; the next call starts it again"
         return e.code(), e.details()

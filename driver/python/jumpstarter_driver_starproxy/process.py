@@ -24,8 +24,6 @@ EXPORT = "proxy"
 # running calls a second, and a device's last answers a moment.
 STOP_TIMEOUT = 10.0
 
-# A record of Go's slog in its text form.
-_RECORD = re.compile(r'(?:time=\S+ )?level=(?P<level>DEBUG|INFO|WARN|ERROR)\S* msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S*)(?P<rest>.*)')
 _LEVELS = {
     "DEBUG": logging.DEBUG,
     "INFO": logging.INFO,
@@ -76,12 +74,20 @@ class Process:
 
     def _spawn(self, binary: str) -> None:
         command = [binary, "run", "--exporter-config", str(self._file), "--socket", self.socket]
-        command += ["--exit-with-stdin", "--log-level", _level_name(self._log.getEffectiveLevel())]
+        command += ["--local", "--exit-with-stdin", "--quiet", "--log-format", "json"]
+        command += ["--log-level", _level_name(self._log.getEffectiveLevel())]
+        # These are for the exporter's own service manager.
+        env = {k: v for k, v in os.environ.items() if k not in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")}
         try:
             # Ctrl+C in a terminal is for the session: it decides when the
             # proxy ends. So the process has a group of its own.
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=env,
+                process_group=0,
             )
         except OSError as e:
             raise StartError(f"{binary}: {e.strerror or e}") from None
@@ -108,9 +114,9 @@ class Process:
             self._log.error("%s; the next call starts it again", self.why())
 
     def _pump_line(self, line: str) -> None:
-        record = _RECORD.fullmatch(line)
+        record = _record(line)
         if record is not None:
-            self._log.log(_LEVELS[record["level"]], "%s%s", _unquote(record["msg"]), record["rest"])
+            self._log.log(*record)
             return
         if not self._crashed:
             self._last_words = line
@@ -215,13 +221,24 @@ def _level_name(level: int) -> str:
     return "error"
 
 
-def _unquote(msg: str) -> str:
-    if not msg.startswith('"'):
-        return msg
+def _record(line: str) -> tuple[int, str, str] | None:
+    """What to log for a line of starproxy's log; None for any other line."""
     try:
-        return json.loads(msg)
-    except ValueError:  # Go has escapes that JSON has not
-        return msg[1:-1]
+        fields = json.loads(line)
+        level, message = fields.pop("level"), fields.pop("msg")
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None
+    fields.pop("time", None)  # the logger has its own
+    rest = "".join(f" {k}={_attribute(v)}" for k, v in fields.items())
+    # Levels between those named are written as WARN+1.
+    return _LEVELS.get(re.split("[+-]", str(level))[0], logging.INFO), "%s", f"{message}{rest}"
+
+
+def _attribute(value) -> str:
+    """The value as one word."""
+    if isinstance(value, str) and re.fullmatch(r'[^\s"=]+', value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def find_binary(configured: str) -> str:

@@ -113,6 +113,41 @@ endpoints = {"GET /hello": hello}
     assert not said[0].getMessage().startswith("time=")
 
 
+@pytest.mark.parametrize(
+    "line, want",
+    [
+        (
+            '{"time":"2026-01-01T00:00:00Z","level":"WARN","msg":"a \\"b\\"","n":1,"path":"/x","text":"two words","d":{"k":true}}',
+            ("WARNING", 'a "b" n=1 path=/x text="two words" d={"k": true}'),
+        ),
+        ('{"level":"ERROR+2","msg":""}', ("ERROR", "")),
+        ("plain words", ("WARNING", "plain words")),
+        ('{"no": "record"}', ("WARNING", '{"no": "record"}')),
+        ("[1]", ("WARNING", "[1]")),
+        ("\udcff%s", ("WARNING", "\udcff%s")),
+    ],
+)
+def test_lines_of_the_log(driver, caplog, line, want):
+    caplog.set_level("INFO")
+    driver.reset()
+    try:
+        caplog.clear()
+        driver._process._pump_line(line)
+        assert [(r.levelname, r.getMessage()) for r in caplog.records] == [want]
+    finally:
+        driver.close()
+
+
+def test_a_service_manager_hears_the_exporter_alone(settings, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    driver = StarproxyDriver(**settings)
+    driver.reset()
+    try:
+        assert b"NOTIFY_SOCKET" not in Path(f"/proc/{driver._process.pid}/environ").read_bytes()
+    finally:
+        driver.close()
+
+
 def test_the_log_level_is_the_drivers(settings):
     driver = StarproxyDriver(log_level="ERROR", **settings)
     driver.reset()
