@@ -2,7 +2,6 @@ package exporter
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -142,35 +141,60 @@ func expanded(n *yaml.Node) *yaml.Node {
 }
 
 // pathsOf are the dotted paths of the nodes where the file has them.
-func pathsOf(nodes []*Node, at string, out map[*Node]string) map[*Node]string {
-	for _, n := range nodes {
-		out[n] = join(at, n.Name)
-		pathsOf(n.Children, out[n], out)
+func pathsOf(nodes []*Node) map[*Node]string {
+	out := map[*Node]string{}
+	for _, it := range listed(nodes, "") {
+		out[it.node] = it.path
 	}
 	return out
 }
 
-// missing makes the answer of a Python that lacks a package one that tells what
-// to install.
+// missing makes the error of a Python that cannot host the drivers one that
+// names an export, its type and, where a package is lacking, what to install.
 func (c *Config) missing(err error) error {
+	var lacking part.Missing
 	var refused *part.Refusal
-	if !errors.As(err, &refused) || len(refused.Missing) == 0 {
+	why := err
+	if errors.As(err, &refused) && len(refused.Missing) > 0 {
+		lacking, why = refused.Missing[0], refused
+	}
+	n, path := c.foreignAt(lacking.Path)
+	if n == nil {
 		return err
 	}
-	m := refused.Missing[0]
+	kind := n.Type
+	if lacking.Type != "" {
+		path, kind = lacking.Path, lacking.Type
+	}
 	advice := ""
-	if m.Module != "" {
-		advice = ": pip install " + packageOf(m.Module)
+	if lacking.Module != "" {
+		advice = ": pip install " + packageOf(lacking.Module)
 	}
-	if m.Type == "" {
-		return fmt.Errorf("drivers that are no proxies are hosted by Python, which has no module %s%s", m.Module, advice)
+	if lacking.Module != "" && lacking.Type == "" { // what every driver needs
+		advice += " " + packageOf(kind)
 	}
-	for n, path := range pathsOf(c.Export, "", map[*Node]string{}) {
-		if path == m.Path || strings.HasPrefix(m.Path, path+".") && n.Type != "" {
-			return n.placed("export.%s: driver type %s cannot be loaded by Python: %s%s", m.Path, m.Type, refused.Message, advice)
+	return n.placed("export.%s: Python cannot host %s: %w%s", path, kind, why, advice)
+}
+
+// foreignAt is the driver of Python's that has the path, or has it below, and
+// the first one for the empty path, as the file has it.
+func (c *Config) foreignAt(path string) (n *Node, at string) {
+	for _, it := range listed(c.Export, "") {
+		if it.node.Type != "" && (path == "" || path == it.path || strings.HasPrefix(path, it.path+".")) {
+			return it.node, it.path
 		}
 	}
-	return fmt.Errorf("export.%s: driver type %s cannot be loaded by Python: %s%s", m.Path, m.Type, refused.Message, advice)
+	return nil, ""
+}
+
+// listed are the nodes as the file has them, in its order, with their paths.
+func listed(nodes []*Node, at string) (out []item) {
+	for _, n := range nodes {
+		here := join(at, n.Name)
+		out = append(out, item{node: n, path: here})
+		out = append(out, listed(n.Children, here)...)
+	}
+	return out
 }
 
 // packageOf is the name under which a Python module is most likely published.

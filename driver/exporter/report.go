@@ -21,7 +21,7 @@ const (
 // describe makes the report of the tree, with the drivers that Python hosts in
 // their places.
 func (s *Session) describe() error {
-	paths := pathsOf(s.config.Export, "", map[*Node]string{})
+	paths := pathsOf(s.config.Export)
 	for _, it := range s.items {
 		parent := ""
 		if it.parent >= 0 {

@@ -74,7 +74,7 @@ func startHost(ctx context.Context, p *Program) (*host, error) {
 		return nil, err
 	}
 	go h.run(out, log)
-	if err := h.await(ctx, 0, nil); err != nil {
+	if err := h.await(ctx, p.Patience, 0, nil); err != nil {
 		h.stop()
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 }
 
 // call sends a command and decodes its answer into out, which may be nil.
-func (h *host) call(ctx context.Context, command map[string]any, out any) error {
+func (h *host) call(ctx context.Context, patience time.Duration, command map[string]any, out any) error {
 	h.calling.Lock()
 	defer h.calling.Unlock()
 	h.next++
@@ -202,15 +202,15 @@ func (h *host) call(ctx context.Context, command map[string]any, out any) error 
 		_, err := h.stdin.Write(append(line, '\n'))
 		written <- err
 	}()
-	err = h.await(ctx, h.next, out)
+	err = h.await(ctx, patience, h.next, out)
 	<-written // the host has read it, or is dead
 	return err
 }
 
-// await waits for the answer to a command. A host that takes too long is
-// killed.
-func (h *host) await(ctx context.Context, id int, out any) error {
-	late := time.NewTimer(h.program.Patience)
+// await waits for the answer to a command. A host that takes longer than
+// patience is killed.
+func (h *host) await(ctx context.Context, patience time.Duration, id int, out any) error {
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	for {
 		select {
@@ -228,7 +228,7 @@ func (h *host) await(ctx context.Context, id int, out any) error {
 		case <-h.dead:
 			return h.reason
 		case <-late.C:
-			h.kill(fmt.Sprintf("it did not answer within %v and was killed", h.program.Patience))
+			h.kill(fmt.Sprintf("it did not answer within %v and was killed", patience))
 		case <-ctx.Done():
 			h.kill("it was killed before it had answered")
 			return ctx.Err()
@@ -247,8 +247,9 @@ func (h *host) kill(why string) {
 	<-h.dead
 }
 
-// stopGrace is how long a host may take to end by itself.
-const stopGrace = 5 * time.Second
+// stopGrace is how long a host may take to end by itself. Its session is closed
+// by then, unless it could not be opened.
+const stopGrace = 2 * time.Second
 
 // stop ends the process: by the end of its input, or else by force.
 func (h *host) stop() {

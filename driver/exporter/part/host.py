@@ -6,17 +6,24 @@ input what to do, and gets a line in answer to each:
     {"id": 1, "do": "open", "session": {...}}   -> {"id": 1, "socket": PATH}
     {"id": 2, "do": "close"}                    -> {"id": 2}
 
-A session has the key export: the drivers as an exporter file has them, in YAML. Its drivers are made
-and reset when it opens, and closed when it closes. The program ends when its
-input ends. Line 0 says that it is ready, or why it is not.
+A session has the key export: the drivers as an exporter file has them, in YAML.
+Its drivers are made and reset when it opens, and closed when it closes. The
+program ends when its input ends, by force when a driver does not let it. Line 0
+says that it is ready, or why it is not.
+
+Clients read the log of the drivers from the session. Warnings from before and
+after it, when it has no client, go to standard error.
 """
 
 import asyncio
 import contextlib
 import importlib
 import json
+import logging
 import os
 import sys
+import threading
+import time
 
 # The lines are a channel of their own: a driver that prints, or a program that
 # it starts, must not reach it.
@@ -64,21 +71,63 @@ def missing(nodes, path=""):
     return found
 
 
+def make(tree, opened):
+    """Makes the drivers of a tree, which opened closes until they are served."""
+    children = {}
+    for name, node in tree.items():
+        children[name] = Instance.model_validate(node).instantiate()
+        opened.callback(children[name].close)
+    return Composite(children=children)
+
+
 @contextlib.asynccontextmanager
 async def serve(tree):
     """Serves a tree of drivers and yields the path of the socket."""
-    children = {name: Instance.model_validate(node).instantiate() for name, node in tree.items()}
-    with Session(root_device=Composite(children=children)) as session:
-        async with session.serve_unix_async() as path:
-            session.update_status(ExporterStatus.LEASE_READY)
-            yield str(path)
+    with contextlib.ExitStack() as opened:
+        session = Session(root_device=make(tree, opened))
+        with session:  # it resets the drivers, and closes them
+            opened.pop_all()
+            async with session.serve_unix_async() as path:
+                session.update_status(ExporterStatus.LEASE_READY)
+                unread.served = True
+                try:
+                    yield str(path)
+                finally:
+                    unread.served = False
+
+
+class Unread(logging.StreamHandler):
+    """Writes records that no client of a session can read."""
+
+    served = False
+
+    def filter(self, record):
+        return not self.served and super().filter(record)
+
+
+# Those of drivers and of what they use, as the stock exporter has it.
+unread = Unread(sys.stderr)
+unread.setLevel(logging.WARNING)
+logging.basicConfig(level=logging.INFO, handlers=[unread], format="%(name)s: %(message)s")
+
+
+def read(loop, queue):
+    """Reads the commands. At their end the drivers have a while to close."""
+    for line in commands:
+        loop.call_soon_threadsafe(queue.put_nowait, line)
+    loop.call_soon_threadsafe(queue.put_nowait, "")
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+GRACE = 5  # seconds
 
 
 async def main():
-    loop = asyncio.get_running_loop()
-    async with contextlib.AsyncExitStack() as last:
-        current = last
-        while line := await loop.run_in_executor(None, commands.readline):
+    queue = asyncio.Queue()
+    threading.Thread(target=read, args=(asyncio.get_running_loop(), queue), daemon=True).start()
+    async with contextlib.AsyncExitStack() as current:
+        while line := await queue.get():
             command = json.loads(line)
             number = command["id"]
             try:

@@ -33,10 +33,14 @@ type Program struct {
 	Limit uint64
 	// Log gets what the host writes to its standard error.
 	Log *slog.Logger
-	// Patience bounds the start, the opening and the closing of a session; a
-	// host that takes longer is killed. 0 means a minute.
+	// Patience bounds the start and the opening of a session, closePatience its
+	// closing; a host that takes longer is killed. 0 means a minute.
 	Patience time.Duration
 }
+
+// closePatience bounds the closing of a session: a signal ends the exporter
+// within 10 s.
+const closePatience = 5 * time.Second
 
 // Part is a host that is started when it is needed, and again after it died.
 type Part struct {
@@ -78,7 +82,10 @@ func (p *Part) running(ctx context.Context) (*host, error) {
 	if p.host != nil && p.host.alive() {
 		return p.host, nil
 	}
-	p.host = nil
+	if p.host != nil {
+		p.program.Log.Warn(p.program.Name+" is started again", "reason", p.host.reason)
+		p.host = nil
+	}
 	h, err := startHost(ctx, &p.program)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.program.Name, err)
@@ -100,7 +107,7 @@ func (p *Part) Open(ctx context.Context, session any) (*Session, error) {
 		var reply struct {
 			Socket string `json:"socket"`
 		}
-		err = h.call(ctx, map[string]any{"do": "open", "session": session}, &reply)
+		err = h.call(ctx, p.program.Patience, map[string]any{"do": "open", "session": session}, &reply)
 		if err == nil {
 			return &Session{Socket: reply.Socket, host: h}, nil
 		}
@@ -145,7 +152,7 @@ func (s *Session) PID() int { return s.host.cmd.Process.Pid }
 
 // Tell sends the host a command of the session's own and waits for its answer.
 func (s *Session) Tell(ctx context.Context, command string, value any) error {
-	return s.host.call(ctx, map[string]any{"do": command, "value": value}, nil)
+	return s.host.call(ctx, s.host.program.Patience, map[string]any{"do": command, "value": value}, nil)
 }
 
 // Close ends the session. A host that does not manage to is killed.
@@ -153,7 +160,7 @@ func (s *Session) Close() error {
 	if !s.host.alive() {
 		return nil
 	}
-	return s.host.call(context.Background(), map[string]any{"do": "close"}, nil)
+	return s.host.call(context.Background(), min(closePatience, s.host.program.Patience), map[string]any{"do": "close"}, nil)
 }
 
 // Refusal is the answer of a host that cannot do what it was told.

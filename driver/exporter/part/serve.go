@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"time"
 )
 
 // Command is what a host is told.
@@ -19,20 +21,30 @@ type Command struct {
 	Value json.RawMessage `json:"value"`
 }
 
+// lastGrace is how long a host in Go may take to end after its input has.
+const lastGrace = 5 * time.Second
+
 // Serve is a host in Go: it says that it is ready and answers the commands on in
 // with what do returns, until in ends. The answer to open has the key socket.
+//
+// It is the last thing that the process does: 5 s after in has ended the process
+// ends, whatever it is doing, since the exporter is gone then.
 func Serve(in io.Reader, out io.Writer, do func(Command) (any, error)) error {
 	answer := json.NewEncoder(out)
 	type fields map[string]any
 	if err := answer.Encode(fields{"id": 0}); err != nil {
 		return err
 	}
-	commands := json.NewDecoder(bufio.NewReader(in))
+	commands, failed := make(chan Command), make(chan error, 1)
+	go func() {
+		failed <- readCommands(in, commands)
+		time.AfterFunc(lastGrace, func() { os.Exit(1) })
+	}()
 	for {
 		var c Command
-		if err := commands.Decode(&c); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
+		select {
+		case c = <-commands:
+		case err := <-failed:
 			return err
 		}
 		reply := fields{"id": c.ID}
@@ -45,5 +57,19 @@ func Serve(in io.Reader, out io.Writer, do func(Command) (any, error)) error {
 		if err := answer.Encode(reply); err != nil {
 			return err
 		}
+	}
+}
+
+// readCommands passes the commands on until in ends.
+func readCommands(in io.Reader, commands chan<- Command) error {
+	decoder := json.NewDecoder(bufio.NewReader(in))
+	for {
+		var c Command
+		if err := decoder.Decode(&c); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		commands <- c
 	}
 }
