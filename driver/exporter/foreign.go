@@ -126,7 +126,8 @@ func pythonNodes(nodes []*Node) *yaml.Node {
 }
 
 // expanded is a copy of n with the content of its aliases in their place: what
-// they name may lie elsewhere in the file.
+// they name may lie elsewhere in the file. Keys are quoted: to Python's YAML, on
+// and yes are no words.
 func expanded(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return expanded(n.Alias)
@@ -136,6 +137,9 @@ func expanded(n *yaml.Node) *yaml.Node {
 	c.Content = make([]*yaml.Node, len(n.Content))
 	for i, child := range n.Content {
 		c.Content[i] = expanded(child)
+		if key := c.Content[i]; n.Kind == yaml.MappingNode && i%2 == 0 && key.ShortTag() == "!!str" {
+			key.Style = yaml.DoubleQuotedStyle
+		}
 	}
 	return &c
 }

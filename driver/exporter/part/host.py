@@ -47,6 +47,7 @@ try:
     import yaml
     from jumpstarter.common import ExporterStatus
     from jumpstarter.config.exporter import ExporterConfigV1Alpha1DriverInstance as Instance
+    from jumpstarter.config.exporter import ExporterConfigV1Alpha1DriverInstanceBase as Typed
     from jumpstarter.exporter import Session
     from jumpstarter_driver_composite.driver import Composite
 except ImportError as e:
@@ -69,6 +70,14 @@ def missing(nodes, path=""):
                 found.append({"path": here, "type": kind, "module": lacking or "", "why": one_line(e)})
         found += missing(node.get("children") or {}, here)
     return found
+
+
+def check(tree):
+    """Raises for a driver that would pass as a group for its wrong keys."""
+    for node in tree.values():
+        if "type" in node and not isinstance(Instance.model_validate(node).root, Typed):
+            Typed.model_validate(node)
+        check(node.get("children") or {})
 
 
 def make(tree, opened):
@@ -137,6 +146,7 @@ async def main():
                     if lacking := missing(tree):
                         answer(number, error=lacking[0].pop("why"), missing=lacking)
                         continue
+                    check(tree)
                     answer(number, socket=await current.enter_async_context(serve(tree)))
                 else:
                     answer(number)
