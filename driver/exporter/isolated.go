@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -61,6 +60,7 @@ type isolated struct {
 	spec    proxiesSession
 	unknown func() // ends the news of what this process knows
 	telling sync.Mutex
+	done    chan struct{} // closed when nothing starts it again any more
 
 	mu     sync.Mutex
 	now    *remote       // nil while there is none
@@ -91,7 +91,7 @@ const (
 
 // isolate opens the proxies of s in a process of their own.
 func (s *Session) isolate(o Options) (*isolated, error) {
-	i := &isolated{session: s, runs: map[string]run{}}
+	i := &isolated{session: s, runs: map[string]run{}, done: make(chan struct{})}
 	i.spec = proxiesSession{Lease: o.Lease, Memory: o.Isolate.Memory}
 	if i.spec.Memory == 0 {
 		i.spec.Memory = defaultMemory
@@ -210,7 +210,8 @@ func (r *run) port() int {
 
 // supervise starts the process again until the session closes.
 func (i *isolated) supervise() {
-	ctx, log := i.session.closing, i.session.log
+	defer close(i.done)
+	ctx := i.session.closing
 	pause := time.Duration(0)
 	for {
 		i.mu.Lock()
@@ -221,31 +222,38 @@ func (i *isolated) supervise() {
 		case <-ctx.Done():
 			return
 		}
-		i.mu.Lock()
-		i.now, i.back, i.reason = nil, make(chan struct{}), r.session.Reason()
-		i.mu.Unlock()
-		i.spec.Crashes.Count++
-		i.spec.Crashes.Last = oneLine(i.reason.Error())
-		log.Error(i.spec.Crashes.Last+"; it is started again, as configured", "times", i.spec.Crashes.Count)
 		r.client.Close()
 		if time.Since(begun) > quickDeath {
 			pause = 0
 		}
-		for {
+		for err := r.session.Reason(); err != nil; err = i.start(ctx) {
+			if ctx.Err() != nil {
+				return
+			}
+			i.died(err, pause)
 			if !sleep(ctx, pause) {
 				return
 			}
 			pause = min(max(2*pause, 50*time.Millisecond), maxPause)
-			err := i.start(ctx)
-			if err == nil {
-				break
-			}
-			if ctx.Err() != nil {
-				return
-			}
-			log.Error("the process of the proxies cannot be started", "error", err, "again in", pause)
 		}
 	}
+}
+
+// died notes that there is no process, and why.
+func (i *isolated) died(why error, pause time.Duration) {
+	i.mu.Lock()
+	i.now, i.reason = nil, why
+	if i.back == nil {
+		i.back = make(chan struct{})
+	}
+	i.mu.Unlock()
+	i.spec.Crashes.Count++
+	i.spec.Crashes.Last = oneLine(why.Error())
+	when := "at once"
+	if pause > 0 {
+		when = "in " + pause.String()
+	}
+	i.session.log.Error(i.spec.Crashes.Last+"; it is started again "+when+", as configured", "times", i.spec.Crashes.Count)
 }
 
 // sleep waits, and reports whether ctx still goes on.
@@ -295,9 +303,10 @@ func (i *isolated) link(ctx context.Context) (*remote, error) {
 	}
 }
 
-// close ends the process; the proxies stop.
+// close ends the process, when the session is closing; the proxies stop.
 func (i *isolated) close() error {
 	i.unknown()
+	<-i.done
 	i.mu.Lock()
 	r := i.now
 	i.mu.Unlock()
@@ -309,82 +318,6 @@ func (i *isolated) close() error {
 	return err
 }
 
-// HostProxies is the process of the proxies: it is told what to do on in and
-// answers on out, until in ends.
-func HostProxies() error {
-	var s *Session
-	shared := driver.NewShared()
-	end := func() error {
-		if s == nil {
-			return nil
-		}
-		defer func() { s = nil }()
-		return s.Close()
-	}
-	err := part.Serve(os.Stdin, os.Stdout, func(c part.Command) (any, error) {
-		switch c.Do {
-		case "open":
-			if err := end(); err != nil {
-				return nil, err
-			}
-			var spec proxiesSession
-			if err := json.Unmarshal(c.Session, &spec); err != nil {
-				return nil, err
-			}
-			limitOwnMemory(spec.Memory)
-			shared.Learn(spec.Known)
-			var socket string
-			var err error
-			s, socket, err = openProxies(&spec, shared)
-			return socket, err
-		case "know":
-			var known driver.Known
-			err := json.Unmarshal(c.Value, &known)
-			shared.Learn(known)
-			return nil, err
-		}
-		return nil, end()
-	})
-	if err2 := end(); err == nil {
-		err = err2
-	}
-	return err
-}
-
-// openProxies serves the proxies of another process.
-func openProxies(spec *proxiesSession, shared *driver.Shared) (*Session, string, error) {
-	config := &Config{}
-	ids := map[string]uuid.UUID{}
-	for _, p := range spec.Proxies {
-		config.Export = append(config.Export, &Node{Name: p.Path, Driver: &p.Config})
-		ids[p.Path] = p.UUID
-	}
-	s, err := Open(config, Options{
-		Log:    slog.New(levelHandler{slog.DiscardHandler, spec.Level}), // the ring has it
-		Shared: shared, Lease: spec.Lease, crashes: &spec.Crashes, uuids: ids,
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	socket, err := s.ServeUnix("")
-	if err != nil {
-		s.Close()
-		return nil, "", err
-	}
-	return s, socket, nil
-}
-
-// levelHandler drops all records, but lets those from a level on be made.
-type levelHandler struct {
-	slog.Handler
-	level slog.Level
-}
-
-func (h levelHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
-
-func (h levelHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
-func (h levelHandler) WithGroup(string) slog.Handler      { return h }
-
 // at is the node at a dotted path of the report, refs resolved; nil for none.
 func (s *Session) at(path string) *Node {
 	for _, it := range s.items {
@@ -395,8 +328,5 @@ func (s *Session) at(path string) *Node {
 	return nil
 }
 
-// Interface guards.
-var (
-	_ links        = (*isolated)(nil)
-	_ slog.Handler = levelHandler{}
-)
+// Interface guard.
+var _ links = (*isolated)(nil)

@@ -25,7 +25,12 @@ import (
 const hostVariable = "STARPROXY_TEST_PROXIES"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(hostVariable) != "" {
+	if orphaned := os.Getenv(parentVariable); orphaned != "" {
+		parentMain(orphaned)
+		return
+	}
+	if fault := os.Getenv(hostVariable); fault != "" {
+		go failOnDemand(fault)
 		if err := HostProxies(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -88,8 +93,15 @@ func openIsolated(t testing.TB, file string, o Options) (*Session, *client.Clien
 
 // report is the status of a proxy.
 func report(t testing.TB, n *client.Node) (out struct {
-	Running bool   `json:"running"`
-	Address string `json:"proxy_address"`
+	Running  bool   `json:"running"`
+	Address  string `json:"proxy_address"`
+	Mode     string `json:"mode"`
+	WebUI    bool   `json:"web_ui_enabled"`
+	FlowFile string `json:"flow_file"`
+	Replay   struct {
+		File    string `json:"file"`
+		Answers int    `json:"answers"`
+	} `json:"replay"`
 	Crashes struct {
 		Count int    `json:"count"`
 		Last  string `json:"last"`
@@ -264,7 +276,7 @@ func TestIsolatedLeavesNothing(t *testing.T) {
 		return len(list)
 	}
 	fds, routines := descriptors(), runtime.NumGoroutine()
-	for range 10 {
+	for range 10 { // TestMixedCycles has more
 		once()
 	}
 	eventually(t, "goroutines and descriptors are as before", func() bool {

@@ -160,7 +160,11 @@ func (s *Session) Close() error {
 	if !s.host.alive() {
 		return nil
 	}
-	return s.host.call(context.Background(), min(closePatience, s.host.program.Patience), map[string]any{"do": "close"}, nil)
+	p := s.host.program
+	if err := s.host.call(context.Background(), min(closePatience, p.Patience), map[string]any{"do": "close"}, nil); err != nil {
+		return fmt.Errorf("%s: close the session: %w", p.Name, err)
+	}
+	return nil
 }
 
 // Refusal is the answer of a host that cannot do what it was told.

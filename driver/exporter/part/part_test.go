@@ -34,7 +34,7 @@ func hostMain(how string) {
 	case "chatty":
 		fmt.Println("hello\n{}\n[1]\n" + strings.Repeat("x", 3*maxLine))
 	}
-	opened := 0
+	opened, slow := 0, false
 	err := Serve(os.Stdin, os.Stdout, func(c Command) (any, error) {
 		switch c.Do {
 		case "open":
@@ -45,7 +45,12 @@ func hostMain(how string) {
 				time.Sleep(time.Hour)
 			}
 			opened++
+			slow = string(c.Session) == `"slow"`
 			return fmt.Sprintf("socket %d of %s", opened, c.Session), nil
+		case "close":
+			if slow {
+				time.Sleep(time.Hour)
+			}
 		case "die":
 			fmt.Fprintln(os.Stderr, "fatal error: out of memory\n\nstack:\n\tmain.go:1")
 			os.Exit(2)
@@ -136,6 +141,11 @@ func TestHangs(t *testing.T) {
 	if _, err := newPart(t, "mute", short).Open(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "it did not answer within 200ms and was killed") {
 		t.Errorf("mute: %v", err)
 	}
+	slow := newPart(t, "good", 2*time.Second)
+	if err := open(t, slow, "slow").Close(); err == nil || err.Error() != "the host: close the session: it did not answer within 2s and was killed" {
+		t.Errorf("slow: %v", err)
+	}
+	open(t, slow, "a") // by another process
 	p := newPart(t, "good", time.Minute)
 	ctx, cancel := context.WithTimeout(t.Context(), short)
 	defer cancel()
@@ -150,5 +160,24 @@ func TestHangs(t *testing.T) {
 	p.Close()
 	if took := time.Since(begun); took > stopGrace {
 		t.Errorf("a host with a child took %v to end", took)
+	}
+}
+
+// TestOrphan checks that a host whose exporter is gone ends, although it hangs.
+func TestOrphan(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), hostVariable+"=good")
+	cmd.Stdin = strings.NewReader(`{"id": 1, "do": "open", "session": "hang"}`)
+	begun := time.Now()
+	if err := cmd.Run(); err == nil {
+		t.Error("it ended well")
+	}
+	if took := time.Since(begun); took > 2*lastGrace {
+		t.Errorf("it ended after %v", took)
 	}
 }

@@ -1,0 +1,92 @@
+package exporter
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+
+	"github.com/google/uuid"
+
+	"starproxy/driver"
+	"starproxy/driver/exporter/part"
+)
+
+// HostProxies is the process of the proxies: it is told what to do on in and
+// answers on out, until in ends.
+func HostProxies() error {
+	var s *Session
+	shared := driver.NewShared()
+	end := func() error {
+		if s == nil {
+			return nil
+		}
+		defer func() { s = nil }()
+		return s.Close()
+	}
+	err := part.Serve(os.Stdin, os.Stdout, func(c part.Command) (any, error) {
+		switch c.Do {
+		case "open":
+			if err := end(); err != nil {
+				return nil, err
+			}
+			var spec proxiesSession
+			if err := json.Unmarshal(c.Session, &spec); err != nil {
+				return nil, err
+			}
+			limitOwnMemory(spec.Memory)
+			shared.Learn(spec.Known)
+			var socket string
+			var err error
+			s, socket, err = openProxies(&spec, shared)
+			return socket, err
+		case "know":
+			var known driver.Known
+			err := json.Unmarshal(c.Value, &known)
+			shared.Learn(known)
+			return nil, err
+		}
+		return nil, end()
+	})
+	if err2 := end(); err == nil {
+		err = err2
+	}
+	return err
+}
+
+// openProxies serves the proxies of another process.
+func openProxies(spec *proxiesSession, shared *driver.Shared) (*Session, string, error) {
+	config := &Config{}
+	ids := map[string]uuid.UUID{}
+	for _, p := range spec.Proxies {
+		config.Export = append(config.Export, &Node{Name: p.Path, Driver: &p.Config})
+		ids[p.Path] = p.UUID
+	}
+	s, err := Open(config, Options{
+		Log:    slog.New(levelHandler{slog.DiscardHandler, spec.Level}), // the ring has it
+		Shared: shared, Lease: spec.Lease, crashes: &spec.Crashes, uuids: ids,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	socket, err := s.ServeUnix("")
+	if err != nil {
+		s.Close()
+		return nil, "", err
+	}
+	return s, socket, nil
+}
+
+// levelHandler drops all records, but lets those from a level on be made.
+type levelHandler struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h levelHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+func (h levelHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h levelHandler) WithGroup(string) slog.Handler      { return h }
+
+// Interface guard.
+var _ slog.Handler = levelHandler{}
