@@ -58,9 +58,11 @@ type isolated struct {
 	session *Session
 	part    *part.Part
 	spec    proxiesSession
-	unknown func() // ends the news of what this process knows
-	telling sync.Mutex
+	unknown func()        // ends the news of what this process knows
 	done    chan struct{} // closed when nothing starts it again any more
+
+	noting    sync.Mutex // held while a status is asked for
+	informing sync.Mutex // held while the process is told what is known, so that the newest is told last
 
 	mu     sync.Mutex
 	now    *remote       // nil while there is none
@@ -108,11 +110,12 @@ func (s *Session) isolate(o Options) (*isolated, error) {
 		Name: "the process of the proxies", Log: s.log, Limit: i.spec.Memory,
 		Command: func() (*exec.Cmd, error) { return o.Isolate.Command(), nil },
 	})
+	i.unknown = s.shared.Follow(func() { go i.inform() })
 	if err := i.start(s.closing); err != nil {
+		i.unknown()
 		i.part.Close()
 		return nil, err
 	}
-	i.unknown = s.shared.Follow(func() { go i.inform() })
 	go i.supervise()
 	return i, nil
 }
@@ -133,7 +136,7 @@ func (i *isolated) start(ctx context.Context) error {
 		i.back = nil
 	}
 	i.mu.Unlock()
-	i.inform() // of what has changed meanwhile
+	i.inform() // of what is new since it began to start
 	return nil
 }
 
@@ -151,8 +154,8 @@ func (i *isolated) resume(ctx context.Context, r *remote) {
 			i.again(ctx, n, was)
 		}
 		go func() { // what the page does, no call tells
-			for item := range n.Stream(ctx, "watch_status") {
-				i.note(p.Path, item)
+			for range n.Stream(ctx, "watch_status") {
+				i.note(ctx, n, p.Path)
 			}
 		}()
 	}
@@ -163,14 +166,20 @@ func (i *isolated) called(ctx context.Context, r *remote, path, method string) {
 	switch method {
 	case "start", "stop", "restart":
 		if n, err := r.client.Find(path); err == nil {
-			status, _ := n.Call(ctx, "status") // without one the next news will do
-			i.note(path, status)
+			i.note(ctx, n, path)
 		}
 	}
 }
 
-// note keeps a status of a proxy.
-func (i *isolated) note(path string, status any) {
+// note asks a proxy how it runs, and keeps the answer. News are only a reason to
+// ask: they may be older than what a call has changed.
+func (i *isolated) note(ctx context.Context, n *client.Node, path string) {
+	i.noting.Lock()
+	defer i.noting.Unlock()
+	status, err := n.Call(ctx, "status")
+	if err != nil {
+		return // the process has died, or the next news will do
+	}
 	var now run
 	if text, ok := status.(string); ok && json.Unmarshal([]byte(text), &now) == nil {
 		i.mu.Lock()
@@ -270,13 +279,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // inform tells the process what this one knows.
 func (i *isolated) inform() {
-	i.telling.Lock() // so that what is told last is the newest
-	defer i.telling.Unlock()
+	i.informing.Lock()
+	defer i.informing.Unlock()
 	i.mu.Lock()
 	r := i.now
 	i.mu.Unlock()
 	if r == nil {
-		return // the next one is told when it starts
+		return // the next one is told when it has started
 	}
 	if err := r.session.Tell(context.Background(), "know", i.session.shared.Known()); err != nil && r.session.Reason() == nil {
 		i.session.log.Warn("the process of the proxies does not know all listeners", "error", err)

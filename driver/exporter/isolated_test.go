@@ -205,11 +205,12 @@ func TestIsolatedKnows(t *testing.T) {
 	eventually(t, "a listener that is closed is no longer refused", func() bool { return !refused(before)() })
 }
 
-// answering is a server that answers everything.
+// answering is a server that answers everything. It keeps no connection: one
+// from before its address was known would be used again.
 func answering(t *testing.T) net.Listener {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	s.Config.SetKeepAlivesEnabled(false) // each request is a dial
+	s.Config.SetKeepAlivesEnabled(false)
 	t.Cleanup(s.Close)
 	return s.Listener
 }

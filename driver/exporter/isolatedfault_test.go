@@ -95,7 +95,7 @@ func TestIsolatedFaults(t *testing.T) {
 			})
 			now := report(t, proxy)
 			if !now.Running || now.Address != address || now.Crashes.Count != 1 {
-				t.Errorf("status: %+v, was at %s", now, address)
+				t.Errorf("status: %+v, was at %s\n%s", now, address, log.String())
 			}
 			if name == "memory" && !regexp.MustCompile("memory|killed|failed to allocate").MatchString(now.Crashes.Last) {
 				t.Errorf("the reason tells nothing of memory: %s", now.Crashes.Last)
