@@ -127,19 +127,19 @@ func sessionOf(ctx context.Context, c *labtest.Client, lease string) (*grpc.Clie
 	}
 }
 
-// held is what a process holds.
-type held struct {
+// leaseHoldings are what a process holds.
+type leaseHoldings struct {
 	descriptors, processes, files int
 	resident                      int64
 }
 
-func (u held) String() string {
+func (u leaseHoldings) String() string {
 	return fmt.Sprintf("%d descriptors, %d processes, %d temporary files, %d MiB", u.descriptors, u.processes, u.files, u.resident>>20)
 }
 
 // heldBy counts what the process and those that it started hold, once nothing
 // of a lease is under way.
-func heldBy(t *testing.T, pid int, tmp string) (u held) {
+func heldBy(t *testing.T, pid int, tmp string) (u leaseHoldings) {
 	t.Helper()
 	time.Sleep(time.Second) // a last process may be ending
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
