@@ -23,6 +23,7 @@ type remote struct {
 	client   *client.Client
 	exporter pb.ExporterServiceClient
 	router   pb.RouterServiceClient
+	calls    *caller // nil where calls pass over gRPC
 }
 
 // openRemote has a part serve a session and connects to it.
@@ -40,7 +41,18 @@ func openRemote(ctx context.Context, p *part.Part, session any) (*remote, error)
 	return r, nil
 }
 
+// call makes a call by the shortest way.
+func (r *remote) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
+	if r.calls != nil {
+		return r.calls.call(ctx, req)
+	}
+	return r.exporter.DriverCall(ctx, req)
+}
+
 func (r *remote) close() error {
+	if r.calls != nil {
+		r.calls.conn.Close()
+	}
 	r.client.Close()
 	return r.session.Close()
 }
@@ -91,7 +103,7 @@ func (f forwarded) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.Dri
 	if err != nil {
 		return nil, err
 	}
-	reply, err := r.exporter.DriverCall(ctx, req)
+	reply, err := r.call(ctx, req)
 	if err == nil && f.called != nil {
 		f.called(ctx, r, req.GetMethod())
 	}

@@ -70,6 +70,9 @@ func openProxies(spec *proxiesSession, shared *driver.Shared) (*Session, string,
 		return nil, "", err
 	}
 	socket, err := s.ServeUnix("")
+	if err == nil {
+		err = s.serveCalls(socket)
+	}
 	if err != nil {
 		s.Close()
 		return nil, "", err

@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -127,6 +128,9 @@ func (i *isolated) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.calls, err = dialCalls(ctx, r.session.Socket); err != nil {
+		return errors.Join(err, r.close())
+	}
 	go i.session.followLog(ctx, r)
 	i.resume(ctx, r)
 	i.mu.Lock()
@@ -232,6 +236,7 @@ func (i *isolated) supervise() {
 			return
 		}
 		r.client.Close()
+		r.calls.conn.Close()
 		if time.Since(begun) > quickDeath {
 			pause = 0
 		}

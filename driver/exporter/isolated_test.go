@@ -1,7 +1,9 @@
 package exporter
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,12 +15,15 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"starproxy/driver"
 	"starproxy/driver/client"
+
+	"google.golang.org/grpc/codes"
 )
 
 // hostVariable makes this test binary the process of the proxies.
@@ -328,4 +333,75 @@ func BenchmarkCall(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestIsolatedCalls makes calls at the same time, one that waits until its
+// client leaves, and large ones.
+func TestIsolatedCalls(t *testing.T) {
+	t.Parallel()
+	s, c := openIsolated(t, isolatedFile(t.TempDir()), Options{Isolate: isolation()})
+	n := find(t, c, "proxy")
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, err := n.Call(ctx, "wait_for_request", "GET", "/never", 3600)
+		left <- err
+	}()
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			key, want := fmt.Sprintf("key%d", i), fmt.Sprintf("%q", strings.Repeat(fmt.Sprint(i%10), 1+i*50_000))
+			if _, err := n.Call(t.Context(), "set_state", key, want); err != nil {
+				t.Error(err)
+				return
+			}
+			if got, err := n.Call(t.Context(), "get_state", key); err != nil || got != want {
+				t.Errorf("%s: %d bytes, %v, want %d", key, len(fmt.Sprint(got)), err, len(want))
+			}
+		})
+	}
+	wg.Wait()
+	r, err := s.isolated.link(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := func() int {
+		r.calls.mu.Lock()
+		defer r.calls.mu.Unlock()
+		return len(r.calls.waiting)
+	}
+	eventually(t, "one call waits", func() bool { return waiting() == 1 })
+	cancel()
+	if err := <-left; !errors.Is(err, &client.Error{Code: codes.Canceled}) {
+		t.Errorf("the call that was left: %v", err)
+	}
+	eventually(t, "no call waits", func() bool { return waiting() == 0 })
+	for _, size := range []int{8 << 20, 40 << 20} { // as an uploaded file comes
+		if _, err := n.Call(t.Context(), "upload_mock_file", "big.bin", strings.Repeat("QUFB", size/4)); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// FuzzFrames reads what a process that has gone mad might write.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 2})
+	f.Add([]byte{255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 1, 3, 1})
+	f.Add([]byte{0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		near, far := net.Pipe()
+		go func() {
+			far.Write(data)
+			far.Close()
+		}()
+		defer near.Close()
+		conn := newFrameConn(near)
+		for {
+			_, kind, message, err := conn.receive()
+			if err != nil {
+				return
+			}
+			_, _ = callReply{kind: kind, message: message}.decode()
+		}
+	})
 }
