@@ -148,7 +148,11 @@ func (f forwarded) connect(ctx context.Context, req *streamRequest, stream route
 	if err != nil {
 		return r.failed(err)
 	}
+	// Headers mean that the stream is open; a refusal comes without.
 	header, err := call.Header()
+	if err == nil && header == nil {
+		_, err = call.Recv()
+	}
 	if err != nil {
 		return r.failed(err)
 	}

@@ -26,7 +26,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// hostVariable makes this test binary the process of the proxies.
+// hostVariable makes this test binary the process of the proxies, or another
+// program that the tests need.
 const hostVariable = "STARPROXY_TEST_PROXIES"
 
 func TestMain(m *testing.M) {
@@ -34,7 +35,12 @@ func TestMain(m *testing.M) {
 		parentMain(orphaned)
 		return
 	}
-	if fault := os.Getenv(hostVariable); fault != "" {
+	switch fault := os.Getenv(hostVariable); fault {
+	case "":
+	case "python":
+		fakePython()
+		return
+	default:
 		go failOnDemand(fault)
 		if err := HostProxies(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
