@@ -34,7 +34,7 @@ func (r *reader) checkForeign(n *yaml.Node, path string) error {
 			return r.errorf(child, "%s: a proxy cannot be the child of a driver that Python hosts: put it beside", here)
 		}
 		if ref := value(child, "ref"); ref != nil {
-			r.config.pythonRefs = append(r.config.pythonRefs, &Node{Name: here, Ref: ref.Value, place: r.place(child)})
+			r.config.pythonRefs = append(r.config.pythonRefs, &Node{Name: strings.TrimPrefix(here, "export."), Ref: ref.Value, place: r.place(child)})
 		}
 		if err := r.checkForeign(child, here); err != nil {
 			return err
@@ -67,7 +67,7 @@ func value(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// checkPythonRefs finds refs of Python's drivers that name a proxy.
+// checkPythonRefs finds refs of Python's drivers that lead to a proxy.
 func (u *unfolder) checkPythonRefs(refs []*Node) error {
 	for _, n := range refs {
 		target, err := u.resolve(n, n.Name, nil)
@@ -75,7 +75,19 @@ func (u *unfolder) checkPythonRefs(refs []*Node) error {
 			return err
 		}
 		if target.Driver != nil {
-			return n.placed("%s: ref %q names a proxy, which a driver that Python hosts cannot have", n.Name, n.Ref)
+			return n.placed("export.%s: ref %q names a proxy, which a driver that Python hosts cannot have", n.Name, n.Ref)
+		}
+		if len(target.Children) == 0 {
+			continue
+		}
+		below := unfolder{root: u.root, targets: u.targets}
+		if err := below.add(target, "", n.Ref, -1); err != nil {
+			return err
+		}
+		for _, it := range below.items {
+			if it.node.Driver != nil {
+				return n.placed("export.%s: ref %q names a group with the proxy %s, which a driver that Python hosts cannot have", n.Name, n.Ref, it.path)
+			}
 		}
 	}
 	return nil

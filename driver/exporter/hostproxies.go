@@ -7,9 +7,11 @@ import (
 	"os"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"starproxy/driver"
 	"starproxy/driver/exporter/part"
+	"starproxy/driver/pb"
 )
 
 // HostProxies is the process of the proxies: it is told what to do on in and
@@ -63,7 +65,7 @@ func openProxies(spec *proxiesSession, shared *driver.Shared) (*Session, string,
 		ids[p.Path] = p.UUID
 	}
 	s, err := Open(config, Options{
-		Log:    slog.New(levelHandler{slog.DiscardHandler, spec.Level}), // the ring has it
+		Log: slog.New(levelHandler{slog.DiscardHandler, spec.Level}), records: sendRecord,
 		Shared: shared, Lease: spec.Lease, crashes: &spec.Crashes, uuids: ids,
 	})
 	if err != nil {
@@ -78,6 +80,31 @@ func openProxies(spec *proxiesSession, shared *driver.Shared) (*Session, string,
 		return nil, "", err
 	}
 	return s, socket, nil
+}
+
+// sendRecord sends a record to the exporter, whose log and ring take it over.
+func sendRecord(r *pb.LogStreamResponse) {
+	data, err := encodeRecord(r)
+	if err == nil {
+		err = part.WriteRecord(os.Stderr, data)
+	}
+	_ = err // the exporter is gone, and this process ends soon
+}
+
+// encodeRecord is the JSON of a record. One that is too long loses its fields
+// and the end of its text.
+func encodeRecord(r *pb.LogStreamResponse) ([]byte, error) {
+	data, err := protojson.Marshal(r)
+	if len(data) <= part.MaxRecord {
+		return data, err
+	}
+	message := r.GetMessage()
+	return protojson.Marshal(&pb.LogStreamResponse{
+		Severity: r.GetSeverity(), Source: r.Source, DriverType: r.DriverType, Timestamp: r.GetTimestamp(),
+		// An escape makes six bytes of one.
+		Message:          text(message[:min(len(message), part.MaxRecord/8)]),
+		StructuredFields: map[string]string{"cut": "true"},
+	})
 }
 
 // levelHandler drops all records, but lets those from a level on be made.

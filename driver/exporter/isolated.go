@@ -108,7 +108,7 @@ func (s *Session) isolate(o Options) (*isolated, error) {
 		i.spec.Proxies = append(i.spec.Proxies, isolatedProxy{path, s.ids[n], *n.Driver})
 	}
 	i.part = part.New(part.Program{
-		Name: "the process of the proxies", Log: s.log, Limit: i.spec.Memory,
+		Name: "the process of the proxies", Log: s.log, Limit: i.spec.Memory, Record: s.relayRecord,
 		Command: func() (*exec.Cmd, error) { return o.Isolate.Command(), nil },
 	})
 	i.unknown = s.shared.Follow(func() { go i.inform() })
@@ -131,7 +131,6 @@ func (i *isolated) start(ctx context.Context) error {
 	if r.calls, err = dialCalls(ctx, r.session.Socket); err != nil {
 		return errors.Join(err, r.close())
 	}
-	go i.session.followLog(ctx, r)
 	i.resume(ctx, r)
 	i.mu.Lock()
 	i.now = r

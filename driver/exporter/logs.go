@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"starproxy/driver/pb"
@@ -28,6 +29,8 @@ type logRing struct {
 	records [logKept]*pb.LogStreamResponse
 	next    uint64        // number of the record that comes next
 	grown   chan struct{} // closed when a record comes
+
+	also func(*pb.LogStreamResponse) // gets each record, too; nil for nobody
 }
 
 func newLogRing() *logRing { return &logRing{grown: make(chan struct{})} }
@@ -39,6 +42,9 @@ func (l *logRing) add(r *pb.LogStreamResponse) {
 	l.next++
 	close(l.grown)
 	l.grown = make(chan struct{})
+	if l.also != nil {
+		l.also(r)
+	}
 }
 
 // since returns the records from number from on, the number of the record to ask
@@ -167,6 +173,16 @@ func (s *Session) relay(ctx context.Context, r *pb.LogStreamResponse) {
 		out.AddAttrs(slog.String(key, r.GetStructuredFields()[key]))
 	}
 	_ = s.next.Handle(ctx, out) // a log that cannot be written has nobody to tell
+}
+
+// relayRecord takes over a record that the process of the proxies has written.
+func (s *Session) relayRecord(data []byte) {
+	r := new(pb.LogStreamResponse)
+	if err := protojson.Unmarshal(data, r); err != nil {
+		s.log.Warn("a record of the process of the proxies cannot be read", "error", err)
+		return
+	}
+	s.relay(context.Background(), r)
 }
 
 // levelOf is the level that severity names.

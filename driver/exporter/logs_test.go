@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"starproxy/driver/exporter/part"
 	"starproxy/driver/pb"
 )
 
@@ -88,5 +89,29 @@ func TestLogHandler(t *testing.T) {
 	}
 	if got := severity(slog.LevelDebug); got != "DEBUG" {
 		t.Errorf("debug is %s", got)
+	}
+}
+
+// TestEncodeRecord checks that a record of any size is sent, and arrives.
+func TestEncodeRecord(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("\x01", maxLogText)
+	for _, r := range []*pb.LogStreamResponse{
+		{Severity: "DEBUG", Message: "short", Source: pb.LogSource_LOG_SOURCE_DRIVER.Enum(), StructuredFields: map[string]string{"a": "b"}},
+		{Severity: "INFO", Message: long, StructuredFields: map[string]string{"a": long, "b": long}},
+	} {
+		data, err := encodeRecord(r)
+		if err != nil || len(data) > part.MaxRecord {
+			t.Fatalf("%.20s: %d bytes, %v", r.GetMessage(), len(data), err)
+		}
+		s := &Session{ring: newLogRing(), next: slog.DiscardHandler}
+		s.relayRecord(data)
+		got, _, _ := s.ring.since(0)
+		if len(got) != 1 || got[0].GetSeverity() != r.GetSeverity() || !strings.HasPrefix(r.GetMessage(), got[0].GetMessage()) {
+			t.Errorf("%.20s arrived as %.200v", r.GetMessage(), got)
+		}
+		if cut := got[0].GetStructuredFields()["cut"] != ""; cut != (r.GetMessage() == long) {
+			t.Errorf("%.20s: fields %.200v", r.GetMessage(), got[0].GetStructuredFields())
+		}
 	}
 }

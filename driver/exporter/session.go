@@ -41,8 +41,9 @@ type Options struct {
 	// this one.
 	Isolate *Isolation
 
-	crashes *driver.Crashes      // of processes before this one, where it is one of proxies
-	uuids   map[string]uuid.UUID // those of the proxies, by path; made up where there is none
+	records func(*pb.LogStreamResponse) // gets each record of the log at once; nil for nobody
+	crashes *driver.Crashes             // of processes before this one, where it is one of proxies
+	uuids   map[string]uuid.UUID        // those of the proxies, by path; made up where there is none
 
 	// open replaces driver.New in tests.
 	open func(driver.Config, driver.Options) (instance, error)
@@ -109,6 +110,7 @@ func Open(config *Config, o Options) (*Session, error) {
 	if config.Path != "" {
 		s.shared.Protect(config.Path) // it has the controller's token, and commands in its hooks
 	}
+	s.ring.also = o.records
 	s.closing, s.shut = context.WithCancel(context.Background())
 	s.log = s.Logger(pb.LogSource_LOG_SOURCE_SYSTEM)
 	if err := s.openDrivers(o); err != nil {

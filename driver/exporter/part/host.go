@@ -15,7 +15,7 @@ import (
 )
 
 // maxLine bounds a line of a host, in bytes; a longer one is cut.
-const maxLine = 64 << 10
+const maxLine = 256 << 10
 
 // host is a process.
 type host struct {
@@ -157,12 +157,15 @@ func (h *host) readReplies(r io.Reader) {
 	}
 }
 
-// readLog passes the lines of standard error to the log.
+// readLog passes the lines of standard error to the log, and records to who
+// takes them.
 func (h *host) readLog(r io.Reader) {
 	lines := bufio.NewReaderSize(r, maxLine)
 	for {
 		line, err := readLine(lines)
-		if text := strings.TrimSpace(strings.ToValidUTF8(string(line), "\uFFFD")); text != "" {
+		if h.program.Record != nil && len(line) > 0 && line[0] == recordMark {
+			h.program.Record(line[1:])
+		} else if text := strings.TrimSpace(strings.ToValidUTF8(string(line), "\uFFFD")); text != "" {
 			h.mu.Lock()
 			if !h.crash {
 				h.last = text[:min(len(text), 500)]

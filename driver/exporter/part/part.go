@@ -33,6 +33,9 @@ type Program struct {
 	Limit uint64
 	// Log gets what the host writes to its standard error.
 	Log *slog.Logger
+	// Record gets the JSON of what the host has written there by WriteRecord,
+	// instead of Log. Nil for a host that writes none.
+	Record func(json []byte)
 	// Patience bounds the start and the opening of a session, closePatience its
 	// closing; a host that takes longer is killed. 0 means a minute.
 	Patience time.Duration

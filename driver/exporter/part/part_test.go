@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -51,6 +52,14 @@ func hostMain(how string) {
 			if slow {
 				time.Sleep(time.Hour)
 			}
+		case "records": // and an end before anybody could ask for them
+			for i := range 5000 {
+				if err := WriteRecord(os.Stderr, fmt.Appendf(nil, "%d", i)); err != nil {
+					return nil, err
+				}
+			}
+			fmt.Fprintln(os.Stderr, "enough")
+			os.Exit(4)
 		case "die":
 			fmt.Fprintln(os.Stderr, "fatal error: out of memory\n\nstack:\n\tmain.go:1")
 			os.Exit(2)
@@ -179,5 +188,24 @@ func TestOrphan(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 2*lastGrace {
 		t.Errorf("it ended after %v", took)
+	}
+}
+
+// TestRecords checks that no record is lost when the host dies.
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	var got []string
+	p := newPart(t, "good", 0)
+	p.program.Record = func(json []byte) { got = append(got, strings.TrimSpace(string(json))) }
+	s := open(t, p, "a")
+	if err := s.Tell(t.Context(), "records", nil); err == nil || !strings.Contains(err.Error(), "exit status 4: enough") {
+		t.Errorf("the end: %v", err)
+	}
+	<-s.Dead()
+	if len(got) != 5000 || got[4999] != "4999" {
+		t.Errorf("%d records", len(got))
+	}
+	if err := WriteRecord(io.Discard, make([]byte, MaxRecord+1)); err == nil {
+		t.Error("a record that is too long was written")
 	}
 }

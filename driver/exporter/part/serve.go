@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -72,4 +73,22 @@ func readCommands(in io.Reader, commands chan<- Command) error {
 		}
 		commands <- c
 	}
+}
+
+// recordMark begins a line that is a record, as in JSON text sequences (RFC 7464).
+const recordMark = '\x1e'
+
+// MaxRecord bounds the JSON of a record, in bytes.
+const MaxRecord = maxLine - 2
+
+// WriteRecord writes a record of the host's log to its standard error. It has
+// left the host when WriteRecord returns, so that a crash loses none.
+func WriteRecord(stderr io.Writer, json []byte) error {
+	if len(json) > MaxRecord {
+		return fmt.Errorf("record: got %d bytes, want at most %d", len(json), MaxRecord)
+	}
+	line := make([]byte, 0, len(json)+2)
+	line = append(append(append(line, recordMark), json...), '\n')
+	_, err := stderr.Write(line) // in one piece, so that a crash cuts none
+	return err
 }
