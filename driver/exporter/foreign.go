@@ -34,7 +34,7 @@ func (r *reader) checkForeign(n *yaml.Node, path string) error {
 			return r.errorf(child, "%s: a proxy cannot be the child of a driver that Python hosts: put it beside", here)
 		}
 		if ref := value(child, "ref"); ref != nil {
-			r.config.pythonRefs = append(r.config.pythonRefs, &Node{Name: strings.TrimPrefix(here, "export."), Ref: ref.Value, place: r.place(child)})
+			r.config.pythonRefs = append(r.config.pythonRefs, &Node{Name: strings.TrimPrefix(here, "export."), Ref: ref.Value, place: r.place(child), raw: ref})
 		}
 		if err := r.checkForeign(child, here); err != nil {
 			return err
@@ -67,8 +67,10 @@ func value(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// checkPythonRefs finds refs of Python's drivers that lead to a proxy.
+// checkPythonRefs finds refs of Python's drivers that lead to a proxy. The others
+// are put as Python follows them.
 func (u *unfolder) checkPythonRefs(refs []*Node) error {
+	paths := pathsOf(u.root.Children)
 	for _, n := range refs {
 		target, err := u.resolve(n, n.Name, nil)
 		if err != nil {
@@ -77,9 +79,11 @@ func (u *unfolder) checkPythonRefs(refs []*Node) error {
 		if target.Driver != nil {
 			return n.placed("export.%s: ref %q names a proxy, which a driver that Python hosts cannot have", n.Name, n.Ref)
 		}
+		n.raw.Value = n.pythonPath(paths)
 		if len(target.Children) == 0 {
 			continue
 		}
+		keepRefs(target.Children)
 		below := unfolder{root: u.root, targets: u.targets}
 		if err := below.add(target, "", n.Ref, -1); err != nil {
 			return err
@@ -93,12 +97,32 @@ func (u *unfolder) checkPythonRefs(refs []*Node) error {
 	return nil
 }
 
+// keepRefs has Python know the refs among nodes and below them.
+func keepRefs(nodes []*Node) {
+	for _, n := range nodes {
+		n.kept = n.kept || n.Ref != ""
+		keepRefs(n.Children)
+	}
+}
+
+// pythonPath is the path at which Python finds a node, or what it names: its
+// refs cannot lead through others.
+func (n *Node) pythonPath(paths map[*Node]string) string {
+	switch {
+	case n.through:
+		return n.target.pythonPath(paths) + "." + n.rest
+	case n.Ref != "":
+		return n.target.pythonPath(paths)
+	}
+	return paths[n]
+}
+
 // Foreign reports whether some driver of the configuration is hosted by Python.
 func (c *Config) Foreign() bool { return anyForeign(c.Export) }
 
 func anyForeign(nodes []*Node) bool {
 	for _, n := range nodes {
-		if n.foreign() || anyForeign(n.Children) {
+		if n.foreign() || n.kept || anyForeign(n.Children) {
 			return true
 		}
 	}
@@ -108,11 +132,11 @@ func anyForeign(nodes []*Node) bool {
 // pythonExport is the part of the export tree that Python hosts, as YAML: our
 // proxies are left out, groups stay where they are, for refs go through them.
 func pythonExport(nodes []*Node) (string, error) {
-	text, err := yaml.Marshal(pythonNodes(nodes))
+	text, err := yaml.Marshal(pythonNodes(nodes, pathsOf(nodes)))
 	return string(text), err
 }
 
-func pythonNodes(nodes []*Node) *yaml.Node {
+func pythonNodes(nodes []*Node, paths map[*Node]string) *yaml.Node {
 	out := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	put := func(in *yaml.Node, name string, child *yaml.Node) {
 		key := new(yaml.Node)
@@ -123,14 +147,14 @@ func pythonNodes(nodes []*Node) *yaml.Node {
 		switch {
 		case n.Type != "":
 			put(out, n.Name, expanded(n.raw))
-		case n.through:
+		case n.through, n.kept:
 			ref, target := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}, new(yaml.Node)
-			target.SetString(n.Ref)
+			target.SetString(n.pythonPath(paths))
 			put(ref, "ref", target)
 			put(out, n.Name, ref)
 		case n.Driver == nil && n.Ref == "" && anyForeign(n.Children):
 			group := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-			put(group, "children", pythonNodes(n.Children))
+			put(group, "children", pythonNodes(n.Children, paths))
 			put(out, n.Name, group)
 		}
 	}

@@ -95,6 +95,28 @@ func TestMixedReport(t *testing.T) {
 	}
 }
 
+// TestMixedRefs has drivers of Python with refs that lead through others, to
+// groups too.
+func TestMixedRefs(t *testing.T) {
+	t.Parallel()
+	_, c := mixed(t, `
+export:
+  relay: {type: fake.Relay}
+  board: {type: fake.Board}
+  lab: {children: {relay: {ref: relay}, more: {children: {board: {ref: first}}}}}
+  first: {ref: board}
+  far: {ref: lab.more.board.inner}
+  user: {type: fake.User, children: {x: {ref: lab.relay}, y: {ref: lab}, z: {ref: first.inner}}}
+`, Options{})
+	for path, same := range map[string]string{"user.x": "relay", "user.y.relay": "relay", "user.y.more.board": "board", "user.y.more.board.inner": "board.inner",
+		"user.z": "board.inner", "far": "board.inner", "lab.relay": "relay", "lab.more.board": "board"} {
+		n, want := find(t, c, strings.Split(path, ".")...), find(t, c, strings.Split(same, ".")...)
+		if id, err := n.Call(t.Context(), "whoami"); err != nil || n.UUID != want.UUID || id != n.UUID {
+			t.Errorf("%s is %s (%v, %v), want %s, %s", path, n.UUID, id, err, same, want.UUID)
+		}
+	}
+}
+
 // rawClient speaks the protocol itself.
 func rawClient(t testing.TB, c *client.Client) (pb.ExporterServiceClient, pb.RouterServiceClient) {
 	t.Helper()

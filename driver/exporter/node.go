@@ -51,8 +51,11 @@ type Node struct {
 	Children []*Node
 
 	place   position   // in the file, for errors
-	raw     *yaml.Node // as the file has it, where Type is set
-	through bool       // Ref leads through a driver of Python, which knows where to
+	raw     *yaml.Node // as the file has it, where Type is set; of a ref of Python's, the path
+	target  *Node      // the node that Ref names, or the driver of Python that it leads through
+	through bool       // the latter: Python knows where to
+	rest    string     // what of Ref is Python's matter then
+	kept    bool       // a ref that Python has to know, since one of its own names a group with it
 }
 
 // foreign reports whether Python hosts the node.
@@ -227,9 +230,10 @@ func (u *unfolder) resolve(n *Node, path string, seen []*Node) (*Node, error) {
 	}
 	seen = append(seen, n)
 	at := u.root
-	for name := range strings.SplitSeq(n.Ref, ".") {
+	names := strings.Split(n.Ref, ".")
+	for step, name := range names {
 		if at.foreign() {
-			n.through = true
+			n.target, n.through, n.rest = at, true, strings.Join(names[step:], ".")
 			u.targets[n] = n
 			return n, nil
 		}
@@ -242,7 +246,7 @@ func (u *unfolder) resolve(n *Node, path string, seen []*Node) (*Node, error) {
 			return nil, err
 		}
 	}
-	u.targets[n] = at
+	u.targets[n], n.target = at, at
 	return at, nil
 }
 
