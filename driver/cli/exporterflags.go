@@ -175,6 +175,13 @@ func (b *bench) Close() error {
 	return err
 }
 
+// end closes the session and logs what went wrong.
+func (b *bench) end() {
+	if err := b.Close(); err != nil {
+		slog.New(b.log).Error("the session did not close well", "error", err)
+	}
+}
+
 // proxy is the proxy at a dotted path of the served session.
 func (b *bench) proxy(path string) (proxy, error) {
 	n, err := b.client.Find(strings.Split(path, ".")...)
@@ -183,6 +190,7 @@ func (b *bench) proxy(path string) (proxy, error) {
 
 // builtInConfig is what is served when no exporter file is given: one proxy on
 // the loopback interface with the quick-start scenario and its data in the
+// user's data directory.
 func builtInConfig(sys *System) (*exporter.Config, error) {
 	data, err := dataDir(sys)
 	if err != nil {

@@ -101,7 +101,7 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer b.end()
 	if err := b.serve(ctx, c.Socket); err != nil {
 		return unlessEnded(ctx, err)
 	}

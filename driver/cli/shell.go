@@ -37,7 +37,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer b.end()
 	noHooks(sys, b.config)
 	if err := b.serve(ctx, ""); err != nil {
 		return err

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -207,13 +208,30 @@ func (c *Config) missing(err error) error {
 		path, kind = lacking.Path, lacking.Type
 	}
 	advice := ""
-	if lacking.Module != "" {
-		advice = ": pip install " + packageOf(lacking.Module)
-	}
-	if lacking.Module != "" && lacking.Type == "" { // what every driver needs
-		advice += " " + packageOf(kind)
+	if install := packages(refused, kind); len(install) > 0 {
+		advice = ": pip install " + strings.Join(install, " ")
 	}
 	return n.placed("export.%s: Python cannot host %s: %w%s", path, kind, why, advice)
+}
+
+// packages are what to install, for all drivers at once. kind is the type of one
+// that Python cannot host.
+func packages(refused *part.Refusal, kind string) (out []string) {
+	if refused == nil {
+		return nil
+	}
+	add := func(module string) {
+		if name := packageOf(module); module != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for _, m := range refused.Missing {
+		add(m.Module)
+		if m.Type == "" { // every driver needs it, and the package of this one has not been looked for
+			add(kind)
+		}
+	}
+	return out
 }
 
 // foreignAt is the driver of Python's that has the path, or has it below, and

@@ -230,3 +230,47 @@ func TestMixedCrash(t *testing.T) {
 		t.Errorf("j power on: %s", out)
 	}
 }
+
+// TestMixedMissing checks that a bench whose drivers are not installed says
+// what to install: the types are those of the example of the stock driver.
+func TestMixedMissing(t *testing.T) {
+	t.Parallel()
+	b := newMixedBench(t, "")
+	write(t, b.config, `
+export:
+  dutlink: {type: jumpstarter_driver_dutlink.driver.Dutlink, config: {}}
+  serial: {type: jumpstarter_driver_pyserial.driver.PySerial, config: {url: "loop://"}}
+  video: {type: jumpstarter_driver_ustreamer.driver.UStreamer, config: {args: {device: /dev/video0}}}
+`)
+	venv := filepath.Join(b.home, "empty")
+	if out := run(t, b.home, b.env, "python3", "-m", "venv", "--without-pip", venv); out.code != 0 {
+		t.Fatal(out)
+	}
+	const at = "export.dutlink: Python cannot host jumpstarter_driver_dutlink.driver.Dutlink: "
+	for python, want := range map[string]string{
+		"":      at + "ModuleNotFoundError: No module named 'jumpstarter_driver_dutlink': pip install jumpstarter-driver-dutlink jumpstarter-driver-ustreamer",
+		venv:    at + "ModuleNotFoundError: No module named 'jumpstarter': pip install jumpstarter jumpstarter-driver-dutlink",
+		"/none": at + `the Python part: --python: exec: "/none": stat /none: no such file or directory`,
+	} {
+		out := b.shell(t, "true", "--python", python)
+		if out.code != 1 || !strings.Contains(out.stderr, want+"\n") {
+			t.Errorf("--python %q: expected %q, got %s", python, want, out)
+		}
+	}
+}
+
+// TestMixedSlow checks that a driver which does not close holds up nobody for
+// long.
+func TestMixedSlow(t *testing.T) {
+	t.Parallel()
+	b := newMixedBench(t, ", slow_close: 1000")
+	p, _ := b.run(t)
+	begun := time.Now()
+	out := p.interrupt(t)
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("the exporter ended after %v: %s", took, out)
+	}
+	if want := "the Python part: close the session: it did not answer within 5s and was killed"; !strings.Contains(out.stdout, want) {
+		t.Errorf("no %q in: %s", want, out)
+	}
+}

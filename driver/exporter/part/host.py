@@ -44,12 +44,12 @@ def one_line(error):
 
 
 try:
-    import yaml
     from jumpstarter.common import ExporterStatus
     from jumpstarter.config.exporter import ExporterConfigV1Alpha1DriverInstance as Instance
     from jumpstarter.config.exporter import ExporterConfigV1Alpha1DriverInstanceBase as Typed
     from jumpstarter.exporter import Session
     from jumpstarter_driver_composite.driver import Composite
+    import yaml  # which those need, too
 except ImportError as e:
     answer(0, error=one_line(e), missing=[{"path": "", "type": "", "module": (e.name or "").split(".")[0]}])
     sys.exit(1)
