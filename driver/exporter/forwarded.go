@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"google.golang.org/grpc"
@@ -26,9 +27,10 @@ type remote struct {
 	calls    *caller // nil where calls pass over gRPC
 }
 
-// openRemote has a part serve a session and connects to it.
-func openRemote(ctx context.Context, p *part.Part, session any) (*remote, error) {
-	opened, err := p.Open(ctx, session)
+// openRemote has a part serve a session and connects to it. log gets what it
+// writes to its standard error.
+func openRemote(ctx context.Context, p *part.Part, session any, log *slog.Logger) (*remote, error) {
+	opened, err := p.Open(ctx, session, log)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (s *Session) isolate(o Options) (*isolated, error) {
 // start starts the process and lets calls reach it.
 func (i *isolated) start(ctx context.Context) error {
 	i.spec.Known = i.session.shared.Known()
-	r, err := openRemote(ctx, i.part, i.spec)
+	r, err := openRemote(ctx, i.part, i.spec, i.session.log)
 	if err != nil {
 		return err
 	}

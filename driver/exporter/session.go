@@ -186,7 +186,7 @@ func (s *Session) openPython(o Options) error {
 		s.ownPart = part.Python("", s.log)
 		o.Python = s.ownPart
 	}
-	if s.python, err = openRemote(s.closing, o.Python, map[string]string{"export": export}); err != nil {
+	if s.python, err = openRemote(s.closing, o.Python, map[string]string{"export": export}, s.log); err != nil {
 		return s.config.missing(err)
 	}
 	go s.followLog(s.closing, s.python)

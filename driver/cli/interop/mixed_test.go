@@ -274,3 +274,47 @@ func TestMixedSlow(t *testing.T) {
 		t.Errorf("no %q in: %s", want, out)
 	}
 }
+
+// TestMixedLab leases the bench by a controller: the client reads along, Python
+// dies in the first lease, and the second one has another.
+func TestMixedLab(t *testing.T) {
+	t.Parallel()
+	b, l := newMixedBench(t, ""), newLab(t)
+	text, err := os.ReadFile(b.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := l.exporterFile(t, string(text))
+	env := append(b.env, "HOME="+l.home, "XDG_RUNTIME_DIR="+l.home)
+	p := start(t, l.home, env, []int{143}, filepath.Join(bin, "starproxy"), "run", "--exporter-config", config, "--start", "mock")
+	l.available(t, 0)
+	shell := func(script string) output {
+		t.Helper()
+		skip := len(l.Exporter("bench").Reports)
+		out := run(t, l.home, env, "jmp", "shell", "--client-config", l.client, "--selector", "device=dut", "--exporter-logs", "--", "sh", "-c", script)
+		l.available(t, skip)
+		return out
+	}
+	const ask = `python -c '
+import sys
+from jumpstarter.common.utils import env
+with env() as root:
+    print(root.bench.ask(*sys.argv[1:]))
+' `
+	first := shell("j power on || j lab power on; " + ask + "say hello; " + ask + "die; " + ask + "ends; j proxy status")
+	for _, want := range []string{
+		"power on", "logged: hello", "printed: hello", "from a child", // what drivers log and print
+		"the Python part has died: it ended with exit status 3: out of luck", "Mode:    mock",
+	} {
+		if !strings.Contains(first.stdout+first.stderr, want) {
+			t.Errorf("no %q in: %s", want, first)
+		}
+	}
+	second := shell(ask + "ends; j lab power off; j proxy status")
+	if second.code != 0 || !strings.Contains(second.stdout, "[]\n") || !strings.Contains(second.stdout, "Mode:    mock") {
+		t.Errorf("the second lease: %s", second)
+	}
+	if want := "the Python part is started again"; !strings.Contains(p.said(), want) {
+		t.Errorf("no %q in the log: %s", want, p.said())
+	}
+}

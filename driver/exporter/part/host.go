@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +32,8 @@ type host struct {
 
 	dead   chan struct{} // closed when the process has ended
 	reason error         // why; valid after dead
+
+	log atomic.Pointer[slog.Logger] // of the session; nil for that of the program
 
 	mu    sync.Mutex
 	last  string // its last line on standard error, or that which tells of a crash of Go
@@ -142,7 +146,7 @@ func (h *host) readReplies(r io.Reader) {
 		if len(line) > 0 {
 			answer := reply{ID: -1, text: line}
 			if json.Unmarshal(line, &answer) != nil || answer.ID < 0 {
-				h.program.Log.Warn("a line that is no answer", "host", h.program.Name, "line", string(line))
+				h.logger().Warn("a line that is no answer", "host", h.program.Name, "line", string(line))
 			} else {
 				select {
 				case <-h.replies: // nobody waits for the old one
@@ -172,12 +176,20 @@ func (h *host) readLog(r io.Reader) {
 				h.crash = strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ")
 			}
 			h.mu.Unlock()
-			h.program.Log.Warn(text, "host", h.program.Name)
+			h.logger().Warn(text, "host", h.program.Name)
 		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+// logger is where the lines of the host go now.
+func (h *host) logger() *slog.Logger {
+	if log := h.log.Load(); log != nil {
+		return log
+	}
+	return h.program.Log
 }
 
 // readLine returns a line without its end, cut to maxLine bytes.

@@ -31,7 +31,8 @@ type Program struct {
 	// Limit bounds the memory of the process, in bytes, where the system can do
 	// that; 0 sets no bound.
 	Limit uint64
-	// Log gets what the host writes to its standard error.
+	// Log gets what the host writes to its standard error while it serves no
+	// session, or one without a log.
 	Log *slog.Logger
 	// Record gets the JSON of what the host has written there by WriteRecord,
 	// instead of Log. Nil for a host that writes none.
@@ -98,8 +99,9 @@ func (p *Part) running(ctx context.Context) (*host, error) {
 }
 
 // Open has the host serve a session. A host that is found dead is started again
-// once. An error of the host itself is a *Refusal.
-func (p *Part) Open(ctx context.Context, session any) (*Session, error) {
+// once. log gets what the host writes to its standard error until the session
+// ends; nil means that of the program. An error of the host itself is a *Refusal.
+func (p *Part) Open(ctx context.Context, session any, log *slog.Logger) (*Session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for again := false; ; again = true {
@@ -110,10 +112,12 @@ func (p *Part) Open(ctx context.Context, session any) (*Session, error) {
 		var reply struct {
 			Socket string `json:"socket"`
 		}
+		h.log.Store(log)
 		err = h.call(ctx, p.program.Patience, map[string]any{"do": "open", "session": session}, &reply)
 		if err == nil {
 			return &Session{Socket: reply.Socket, host: h}, nil
 		}
+		h.log.Store(nil)
 		var refused *Refusal
 		if errors.As(err, &refused) || again || h.alive() || ctx.Err() != nil {
 			return nil, fmt.Errorf("%s: %w", p.program.Name, err)
@@ -164,6 +168,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	p := s.host.program
+	defer s.host.log.Store(nil)
 	if err := s.host.call(context.Background(), min(closePatience, p.Patience), map[string]any{"do": "close"}, nil); err != nil {
 		return fmt.Errorf("%s: close the session: %w", p.Name, err)
 	}

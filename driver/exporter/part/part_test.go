@@ -87,7 +87,7 @@ func newPart(t *testing.T, how string, patience time.Duration) *Part {
 
 func open(t *testing.T, p *Part, what string) *Session {
 	t.Helper()
-	s, err := p.Open(t.Context(), what)
+	s, err := p.Open(t.Context(), what, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,19 +126,19 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	p := newPart(t, "good", 0)
 	var refused *Refusal
-	if _, err := p.Open(t.Context(), "refuse"); !errors.As(err, &refused) || err.Error() != "the host: no such driver" {
+	if _, err := p.Open(t.Context(), "refuse", nil); !errors.As(err, &refused) || err.Error() != "the host: no such driver" {
 		t.Errorf("refused: %v", err)
 	}
 	open(t, p, "a") // it goes on
-	if _, err := newPart(t, "broken", 0).Open(t.Context(), "a"); err == nil || err.Error() != "the host: it ended with exit status 3: no module named x" {
+	if _, err := newPart(t, "broken", 0).Open(t.Context(), "a", nil); err == nil || err.Error() != "the host: it ended with exit status 3: no module named x" {
 		t.Errorf("broken: %v", err)
 	}
 	missing := New(Program{Name: "the host", Command: func() (*exec.Cmd, error) { return exec.Command("/no/such/program"), nil }})
-	if _, err := missing.Open(t.Context(), "a"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := missing.Open(t.Context(), "a", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
 	p.Close()
-	if _, err := p.Open(t.Context(), "a"); err == nil {
+	if _, err := p.Open(t.Context(), "a", nil); err == nil {
 		t.Error("a closed part opened a session")
 	}
 }
@@ -147,7 +147,7 @@ func TestRefused(t *testing.T) {
 func TestHangs(t *testing.T) {
 	t.Parallel()
 	const short = 200 * time.Millisecond
-	if _, err := newPart(t, "mute", short).Open(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "it did not answer within 200ms and was killed") {
+	if _, err := newPart(t, "mute", short).Open(t.Context(), "a", nil); err == nil || !strings.Contains(err.Error(), "it did not answer within 200ms and was killed") {
 		t.Errorf("mute: %v", err)
 	}
 	slow := newPart(t, "good", 2*time.Second)
@@ -158,7 +158,7 @@ func TestHangs(t *testing.T) {
 	p := newPart(t, "good", time.Minute)
 	ctx, cancel := context.WithTimeout(t.Context(), short)
 	defer cancel()
-	if _, err := p.Open(ctx, "hang"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.Open(ctx, "hang", nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("hang: %v", err)
 	}
 	s := open(t, p, "a")
