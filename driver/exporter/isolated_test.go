@@ -32,7 +32,10 @@ const hostVariable = "STARPROXY_TEST_PROXIES"
 
 func TestMain(m *testing.M) {
 	if orphaned := os.Getenv(parentVariable); orphaned != "" {
-		parentMain(orphaned)
+		if err := parentMain(orphaned); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		return
 	}
 	switch fault := os.Getenv(hostVariable); fault {
@@ -322,12 +325,18 @@ func TestConfigAsJSON(t *testing.T) {
 	}
 }
 
-// BenchmarkCall is a call to a driver of this process beside one that is passed
-// on to the process of the proxies.
+// BenchmarkCall is a call to a proxy in the exporter's process beside one that is
+// passed on to the process of the proxies. The client has a process of its own,
+// as clients have.
 func BenchmarkCall(b *testing.B) {
-	for name, o := range map[string]Options{"own": {}, "isolated": {Isolate: isolation()}} {
+	for _, name := range []string{"own", "isolated"} {
 		b.Run(name, func(b *testing.B) {
-			_, c := openIsolated(b, isolatedFile(b.TempDir()), o)
+			_, _, socket := startParent(b, filepath.Join(b.TempDir(), name))
+			c, err := client.Dial(b.Context(), socket, client.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
 			n, err := c.Find("proxy")
 			if err != nil {
 				b.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -220,31 +221,50 @@ func TestIsolatedModes(t *testing.T) {
 }
 
 // parentVariable makes this test binary an exporter whose data directory it is.
+// Its proxies are isolated unless the name of the directory is own.
 const parentVariable = "STARPROXY_TEST_PARENT"
 
-// parentMain prints the number of the process of its proxies and waits.
-func parentMain(dir string) {
+// parentMain prints the number of the process of its proxies, 0 for none, and
+// the path of its socket, and waits for the end of its input.
+func parentMain(dir string) error {
 	os.Unsetenv(parentVariable)
 	config, err := Parse("bench.yaml", []byte(isolatedFile(dir)))
-	if err == nil {
-		var s *Session
-		if s, err = Open(config, Options{Isolate: isolation()}); err == nil {
-			fmt.Println(s.isolated.now.session.PID())
-			select {}
-		}
+	if err != nil {
+		return err
 	}
-	fmt.Println(err)
+	o, pid := Options{}, 0
+	if filepath.Base(dir) != "own" {
+		o.Isolate = isolation()
+	}
+	s, err := Open(config, o)
+	if err != nil {
+		return err
+	}
+	if s.isolated != nil {
+		pid = s.isolated.now.session.PID()
+	}
+	socket, err := s.ServeUnix("")
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	fmt.Println(pid, socket)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return errors.Join(err, s.Close())
 }
 
-// TestIsolatedOrphan kills an exporter: the process of its proxies ends, too.
-func TestIsolatedOrphan(t *testing.T) {
-	t.Parallel()
+// startParent starts an exporter with its data below dir.
+func startParent(t testing.TB, dir string) (exporter *exec.Cmd, pid int, socket string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), parentVariable+"="+t.TempDir())
+	cmd.Env = append(os.Environ(), parentVariable+"="+dir)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -252,12 +272,24 @@ func TestIsolatedOrphan(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, _ := bufio.NewReader(out).ReadString('\n')
-	killed := cmd.Process.Kill()
-	_ = cmd.Wait() // it was killed
-	var pid int
-	if _, err := fmt.Sscan(line, &pid); err != nil || killed != nil {
-		t.Fatalf("the exporter said %q, %v", line, killed)
+	t.Cleanup(func() {
+		stdin.Close()
+		_ = cmd.Wait() // a test may have killed it
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	} else if _, err := fmt.Sscan(line, &pid, &socket); err != nil {
+		t.Fatalf("the exporter said %q: %v", line, err)
+	}
+	return cmd, pid, socket
+}
+
+// TestIsolatedOrphan kills an exporter: the process of its proxies ends, too.
+func TestIsolatedOrphan(t *testing.T) {
+	t.Parallel()
+	cmd, pid, _ := startParent(t, t.TempDir())
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
 	}
 	eventually(t, "the process ends", func() bool { return gone(pid) })
 }
