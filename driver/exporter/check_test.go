@@ -269,7 +269,7 @@ func TestCheckForeign(t *testing.T) {
 	compare(t, checked(t, text, nil, CheckOptions{Python: path}), []string{
 		"x.yaml:2:17: note: export.power: dummy_driver.driver.Power is hosted by Python (",
 		"x.yaml:6:22: error: export.bench.serial: dummy_driver.driver.Serial is hosted by Python: module dummy_driver.driver has no class Serial",
-		"x.yaml:7:22: error: export.bench.camera: nobody_has_this.driver.Camera is hosted by Python: no module nobody_has_this: install the package that has it",
+		"x.yaml:7:22: error: export.bench.camera: nobody_has_this.driver.Camera is hosted by Python: no module nobody_has_this: pip install nobody-has-this",
 	})
 	compare(t, checked(t, text[:strings.Index(text, "  bench")], nil, CheckOptions{Python: "/nowhere/python"}), []string{
 		"x.yaml:2:17: note: export.power: dummy_driver.driver.Power is hosted by Python, not looked for: --python: exec: \"/nowhere/python\"",

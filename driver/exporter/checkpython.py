@@ -8,6 +8,11 @@ import json
 import sys
 
 
+def package(module):
+    """The name under which a module is most likely published."""
+    return module.partition(".")[0].replace("_", "-")
+
+
 def fault(name):
     module, _, cls = name.rpartition(".")
     if not module:
@@ -15,11 +20,11 @@ def fault(name):
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError as e:
-        return f"no module {e.name}: install the package that has it"
+        return f"no module {e.name}: pip install {package(e.name)}"
     except Exception as e:  # of the package above, which is imported
         return f"{module}: {type(e).__name__}: {e}"
     if spec is None:
-        return f"no module {module}: install the package that has it"
+        return f"no module {module}: pip install {package(module)}"
     source = spec.loader.get_source(module) if hasattr(spec.loader, "get_source") else None
     if source is None:
         return ""  # compiled: nothing to look into
