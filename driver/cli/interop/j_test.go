@@ -342,9 +342,16 @@ func TestJWebOfPython(t *testing.T) {
 	b.mustJ(t, b.dir, "proxy", "start", "--web-ui")
 	p := start(t, b.dir, environ([]string{bin}, b.environ...), []int{0, 1, 130}, "j", "proxy", "web", "--port", fmt.Sprint(freePort(t)))
 	address := p.await(t, "mitmweb UI available at: ")
-	resp, err := http.Get(address)
-	if err != nil {
-		t.Fatal(err)
+	// The stock driver does not wait until mitmweb listens.
+	var resp *http.Response
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		var err error
+		if resp, err = http.Get(address); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 	resp.Body.Close()
 	if resp.StatusCode >= 500 {
