@@ -3,10 +3,13 @@ package controller_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +27,10 @@ const program = "STARPROXY_TEST_PROGRAM"
 func TestMain(m *testing.M) {
 	if os.Getenv(program) != "" {
 		os.Exit(cli.Main(os.Args))
+	}
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "8") // these tests wait more than they compute
 	}
 	os.Exit(m.Run())
 }
