@@ -246,7 +246,7 @@ func (h *host) await(ctx context.Context, patience time.Duration, id int, out an
 			h.kill(fmt.Sprintf("it did not answer within %v and was killed", patience))
 		case <-ctx.Done():
 			h.kill("it was killed before it had answered")
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }

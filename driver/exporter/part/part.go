@@ -49,10 +49,11 @@ const closePatience = 5 * time.Second
 // Part is a host that is started when it is needed, and again after it died.
 type Part struct {
 	program Program
+	closing context.Context // ends when the part is being closed
+	end     func()
 
-	mu     sync.Mutex // held while a host starts or opens a session
-	host   *host
-	closed bool
+	mu   sync.Mutex // held while a host starts or opens a session
+	host *host
 }
 
 // New makes a part; nothing is started.
@@ -63,7 +64,9 @@ func New(p Program) *Part {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Part{program: p}
+	part := &Part{program: p}
+	part.closing, part.end = context.WithCancel(context.Background())
+	return part
 }
 
 // errClosed is the answer of a part that was closed.
@@ -72,15 +75,24 @@ var errClosed = errors.New("the exporter is closing")
 // Start starts the host, unless it runs, so that the next session need not wait
 // for it.
 func (p *Part) Start(ctx context.Context) error {
+	ctx, cancel := p.untilClosed(ctx)
+	defer cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, err := p.running(ctx)
 	return err
 }
 
+// untilClosed is a context that ends with ctx, and when the part is closed.
+func (p *Part) untilClosed(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	detach := context.AfterFunc(p.closing, func() { cancel(errClosed) })
+	return ctx, func() { detach(); cancel(nil) }
+}
+
 // running is the host, started if there is none; p.mu is held.
 func (p *Part) running(ctx context.Context) (*host, error) {
-	if p.closed {
+	if p.closing.Err() != nil {
 		return nil, errClosed
 	}
 	if p.host != nil && p.host.alive() {
@@ -102,6 +114,8 @@ func (p *Part) running(ctx context.Context) (*host, error) {
 // once. log gets what the host writes to its standard error until the session
 // ends; nil means that of the program. An error of the host itself is a *Refusal.
 func (p *Part) Open(ctx context.Context, session any, log *slog.Logger) (*Session, error) {
+	ctx, cancel := p.untilClosed(ctx)
+	defer cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for again := false; ; again = true {
@@ -125,11 +139,12 @@ func (p *Part) Open(ctx context.Context, session any, log *slog.Logger) (*Sessio
 	}
 }
 
-// Close ends the host. It may be called again.
+// Close ends the host, by force if it is starting or opening a session. It may
+// be called again.
 func (p *Part) Close() {
+	p.end()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
 	if p.host != nil {
 		p.host.stop()
 		p.host = nil

@@ -172,6 +172,31 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// TestCloseWhileBusy checks that a part whose host does not answer closes at once.
+func TestCloseWhileBusy(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"mute", "good"} {
+		p := newPart(t, how, time.Minute)
+		opened := make(chan error, 1)
+		go func() {
+			_, err := p.Open(t.Context(), "hang", nil)
+			opened <- err
+		}()
+		for p.mu.TryLock() { // until Open waits
+			p.mu.Unlock()
+			time.Sleep(time.Millisecond)
+		}
+		begun := time.Now()
+		p.Close()
+		if took := time.Since(begun); took > 2*stopGrace {
+			t.Errorf("%s: closed after %v", how, took)
+		}
+		if err := <-opened; !errors.Is(err, errClosed) {
+			t.Errorf("%s: opened: %v", how, err)
+		}
+	}
+}
+
 // TestOrphan checks that a host whose exporter is gone ends, although it hangs.
 func TestOrphan(t *testing.T) {
 	t.Parallel()
