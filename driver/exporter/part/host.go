@@ -26,8 +26,8 @@ type host struct {
 	stdin   io.WriteCloser
 	free    func() // what limits its memory; nil for nothing
 
-	calling sync.Mutex
-	next    int // number of the next command
+	calling chan struct{} // holds a value while a command is under way
+	next    int           // number of the next command
 	replies chan reply
 
 	dead   chan struct{} // closed when the process has ended
@@ -54,7 +54,7 @@ func startHost(ctx context.Context, p *Program) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{program: p, cmd: cmd, replies: make(chan reply, 1), dead: make(chan struct{})}
+	h := &host{program: p, cmd: cmd, calling: make(chan struct{}, 1), replies: make(chan reply, 1), dead: make(chan struct{})}
 	if h.stdin, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func startHost(ctx context.Context, p *Program) (*host, error) {
 		return nil, err
 	}
 	go h.run(out, log)
-	if err := h.await(ctx, p.Patience, 0, nil); err != nil {
+	if err := h.await(ctx, newPatience(p.Patience), 0, nil); err != nil {
 		h.stop()
 		return nil, err
 	}
@@ -202,10 +202,22 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	return kept, err
 }
 
-// call sends a command and decodes its answer into out, which may be nil.
-func (h *host) call(ctx context.Context, patience time.Duration, command map[string]any, out any) error {
-	h.calling.Lock()
-	defer h.calling.Unlock()
+// call sends a command, after the one that is under way, and decodes its answer
+// into out, which may be nil. A host that takes longer than limit for both is
+// killed.
+func (h *host) call(ctx context.Context, limit time.Duration, command map[string]any, out any) error {
+	late := newPatience(limit)
+	select {
+	case h.calling <- struct{}{}:
+		defer func() { <-h.calling }()
+	case <-h.dead:
+		return h.reason
+	case <-late.over:
+		h.kill(late.fault())
+		return h.reason
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	h.next++
 	command["id"] = h.next
 	line, err := json.Marshal(command)
@@ -217,16 +229,26 @@ func (h *host) call(ctx context.Context, patience time.Duration, command map[str
 		_, err := h.stdin.Write(append(line, '\n'))
 		written <- err
 	}()
-	err = h.await(ctx, patience, h.next, out)
+	err = h.await(ctx, late, h.next, out)
 	<-written // the host has read it, or is dead
 	return err
 }
 
-// await waits for the answer to a command. A host that takes longer than
-// patience is killed.
-func (h *host) await(ctx context.Context, patience time.Duration, id int, out any) error {
-	late := time.NewTimer(patience)
-	defer late.Stop()
+// patience is how long a host may take from now on.
+type patience struct {
+	limit time.Duration
+	over  <-chan time.Time
+}
+
+func newPatience(limit time.Duration) patience { return patience{limit, time.After(limit)} }
+
+// fault is why a host that took longer was killed.
+func (p patience) fault() string {
+	return fmt.Sprintf("it did not answer within %v and was killed", p.limit)
+}
+
+// await waits for the answer to a command. A host that takes too long is killed.
+func (h *host) await(ctx context.Context, late patience, id int, out any) error {
 	for {
 		select {
 		case r := <-h.replies:
@@ -242,8 +264,8 @@ func (h *host) await(ctx context.Context, patience time.Duration, id int, out an
 			return json.Unmarshal(r.text, out)
 		case <-h.dead:
 			return h.reason
-		case <-late.C:
-			h.kill(fmt.Sprintf("it did not answer within %v and was killed", patience))
+		case <-late.over:
+			h.kill(late.fault())
 		case <-ctx.Done():
 			h.kill("it was killed before it had answered")
 			return context.Cause(ctx)

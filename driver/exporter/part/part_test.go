@@ -63,6 +63,8 @@ func hostMain(how string) {
 		case "die":
 			fmt.Fprintln(os.Stderr, "fatal error: out of memory\n\nstack:\n\tmain.go:1")
 			os.Exit(2)
+		case "hang":
+			time.Sleep(time.Hour)
 		case "child": // a process that holds the pipes
 			return nil, exec.Command("sleep", "1000").Start()
 		}
@@ -194,6 +196,30 @@ func TestCloseWhileBusy(t *testing.T) {
 		if err := <-opened; !errors.Is(err, errClosed) {
 			t.Errorf("%s: opened: %v", how, err)
 		}
+	}
+}
+
+// TestCloseBehindCommand checks that a session whose host does not answer a
+// command does not wait for that when it closes.
+func TestCloseBehindCommand(t *testing.T) {
+	t.Parallel()
+	p := newPart(t, "good", time.Minute)
+	s := open(t, p, "a")
+	told := make(chan error, 1)
+	go func() { told <- s.Tell(context.Background(), "hang", nil) }()
+	for len(s.host.calling) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	begun := time.Now()
+	const want = "it did not answer within 5s and was killed"
+	if err := s.Close(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("closed: %v", err)
+	}
+	if took := time.Since(begun); took > 2*closePatience {
+		t.Errorf("closed after %v", took)
+	}
+	if err := <-told; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the command: %v", err)
 	}
 }
 
