@@ -99,7 +99,7 @@ func (p *Part) running(ctx context.Context) (*host, error) {
 		return p.host, nil
 	}
 	if p.host != nil {
-		p.program.Log.Info(p.program.Name+" is started again", "reason", p.host.reason)
+		p.program.Log.Warn(p.program.Name+" is started again", "reason", p.host.reason)
 		p.host = nil
 	}
 	h, err := startHost(ctx, &p.program)
