@@ -231,6 +231,25 @@ func TestMixedCrash(t *testing.T) {
 	}
 }
 
+// TestMixedQuit has a driver end Python's loop while another call would hold the
+// process for long: it is told as dead all the same.
+func TestMixedQuit(t *testing.T) {
+	t.Parallel()
+	b := newMixedBench(t, "")
+	_, c := b.run(t)
+	bench := node(t, c, "bench")
+	go bench.Call(t.Context(), "block", 1000)
+	eventually(t, "a call blocks", func() bool {
+		notes, err := os.ReadFile(b.notes)
+		return err == nil && strings.Contains(string(notes), "blocked")
+	})
+	go bench.Call(t.Context(), "quit")
+	eventually(t, "Python is told as dead", func() bool {
+		_, err := bench.Call(t.Context(), "ends")
+		return err != nil && strings.Contains(err.Error(), "the Python part has died: it ended with exit status 1")
+	})
+}
+
 // TestMixedMissing checks that a bench whose drivers are not installed says
 // what to install: the types are those of the example of the stock driver.
 func TestMixedMissing(t *testing.T) {

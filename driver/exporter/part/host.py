@@ -125,8 +125,7 @@ def read(loop, queue):
     for line in commands:
         loop.call_soon_threadsafe(queue.put_nowait, line)
     loop.call_soon_threadsafe(queue.put_nowait, "")
-    time.sleep(GRACE)
-    os._exit(1)
+    force()
 
 
 GRACE = 5  # seconds
@@ -135,23 +134,33 @@ GRACE = 5  # seconds
 async def main():
     queue = asyncio.Queue()
     threading.Thread(target=read, args=(asyncio.get_running_loop(), queue), daemon=True).start()
-    async with contextlib.AsyncExitStack() as current:
-        while line := await queue.get():
-            command = json.loads(line)
-            number = command["id"]
-            try:
-                await current.aclose()
-                if command["do"] == "open":
-                    tree = yaml.safe_load(command["session"]["export"])
-                    if lacking := missing(tree):
-                        answer(number, error=lacking[0].pop("why"), missing=lacking)
-                        continue
-                    check(tree)
-                    answer(number, socket=await current.enter_async_context(serve(tree)))
-                else:
-                    answer(number)
-            except Exception as e:
-                answer(number, error=one_line(e))
+    try:
+        async with contextlib.AsyncExitStack() as current:
+            while line := await queue.get():
+                command = json.loads(line)
+                number = command["id"]
+                try:
+                    await current.aclose()
+                    if command["do"] == "open":
+                        tree = yaml.safe_load(command["session"]["export"])
+                        if lacking := missing(tree):
+                            answer(number, error=lacking[0].pop("why"), missing=lacking)
+                            continue
+                        check(tree)
+                        answer(number, socket=await current.enter_async_context(serve(tree)))
+                    else:
+                        answer(number)
+                except Exception as e:
+                    answer(number, error=one_line(e))
+    except BaseException:  # a driver ended the program, and another may not let it
+        threading.Thread(target=force, daemon=True).start()
+        raise
+
+
+def force():
+    """Ends the program when its drivers have had a while to close."""
+    time.sleep(GRACE)
+    os._exit(1)
 
 
 answer(0)

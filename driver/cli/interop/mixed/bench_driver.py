@@ -122,3 +122,12 @@ class Bench(Driver):
     def die(self):
         print("out of luck", file=sys.stderr, flush=True)
         os._exit(3)
+
+    @export
+    def block(self, seconds: float):
+        self.note("blocked")
+        time.sleep(seconds)
+
+    @export
+    def quit(self):
+        sys.exit(4)
