@@ -35,7 +35,7 @@ type bench struct {
 	log    *buffer
 	cancel context.CancelFunc
 	hangup chan struct{}
-	ended  chan error
+	ended  *ended // of the newest run
 
 	mu       sync.Mutex
 	sessions int // open ones
@@ -46,6 +46,12 @@ type bench struct {
 	slowFirst bool
 	tunnels   int
 	lost      []string
+}
+
+// ended is the end of one run.
+type ended struct {
+	done chan struct{}
+	err  error // valid once done is closed
 }
 
 // buffer is a log that can be read while it grows.
@@ -88,7 +94,7 @@ func (b *bench) write(token, more string) {
 
 func newBench(t testing.TB, lab *lab, more string) *bench {
 	t.Helper()
-	b := &bench{t: t, lab: lab, file: filepath.Join(t.TempDir(), "bench.yaml"), log: &buffer{}, hangup: make(chan struct{}), ended: make(chan error, 1)}
+	b := &bench{t: t, lab: lab, file: filepath.Join(t.TempDir(), "bench.yaml"), log: &buffer{}, hangup: make(chan struct{})}
 	b.write("good", more)
 	return b
 }
@@ -114,15 +120,17 @@ func (b *bench) run(pace pace) {
 	}
 	o.Events.Tunnels = func(n int) { b.mu.Lock(); b.tunnels = n; b.mu.Unlock() }
 	o.Events.Lost = func(text string) { b.mu.Lock(); b.lost = append(b.lost, text); b.mu.Unlock() }
-	go func() { b.ended <- Run(ctx, o) }()
+	end := &ended{done: make(chan struct{})}
+	b.ended = end
+	go func() { end.err = Run(ctx, o); close(end.done) }()
+	cancel := b.cancel
 	b.t.Cleanup(func() {
-		b.cancel()
+		cancel()
 		select {
-		case <-b.ended:
+		case <-end.done:
 		case <-time.After(10 * time.Second):
 			b.t.Error("the exporter did not stop within 10 s")
 		}
-		b.ended <- nil
 		if b.t.Failed() {
 			b.t.Log(b.log.String())
 		}
@@ -151,9 +159,8 @@ func (b *bench) open(_ context.Context, c *exporter.Config, l *driver.Lease, end
 func (b *bench) wait() error {
 	b.t.Helper()
 	select {
-	case err := <-b.ended:
-		b.ended <- err
-		return err
+	case <-b.ended.done:
+		return b.ended.err
 	case <-time.After(10 * time.Second):
 		b.t.Fatalf("the exporter did not end\n%s", b.log)
 		return nil

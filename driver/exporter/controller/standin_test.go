@@ -42,7 +42,7 @@ func newStandIn(t testing.TB, o labtest.Options, more string) *standIn {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.alice.Close)
-	s.bench = &bench{t: t, file: filepath.Join(t.TempDir(), "bench.yaml"), log: &buffer{}, hangup: make(chan struct{}), ended: make(chan error, 1)}
+	s.bench = &bench{t: t, file: filepath.Join(t.TempDir(), "bench.yaml"), log: &buffer{}, hangup: make(chan struct{})}
 	s.write(time.Hour)
 	return s
 }
