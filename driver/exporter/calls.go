@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -22,16 +23,17 @@ import (
 // The calls of an isolated proxy pass over a second unix socket, beside the one
 // for gRPC, in frames that carry the same messages. A hop over gRPC takes twice
 // the time of the call itself, most of it in handing over between goroutines
-// (BenchmarkCall); this one takes a third of that. It goes when gRPC's hop over
-// a unix socket costs less than 100 µs with two busy processors.
+// (BenchmarkCall). Here a call has a connection to itself: the goroutine that
+// makes the call waits on it, and the goroutine that reads the call answers it.
+// This goes when gRPC's hop over a unix socket costs less than 100 µs with two
+// busy processors.
 //
-// A frame is the length of what follows (4 bytes, big-endian), the number of the
-// call (8 bytes), its kind (1 byte) and a message.
+// A frame is the length of what follows (4 bytes, big-endian), its kind (1 byte)
+// and a message. A caller that leaves closes the connection.
 type frameKind byte
 
 const (
 	frameCall   frameKind = iota // a DriverCallRequest, to the proxies
-	frameCancel                  // nothing: the caller has left
 	frameResult                  // a DriverCallResponse, from the proxies
 	frameError                   // a gRPC code (4 bytes) and a text, from the proxies
 )
@@ -40,51 +42,47 @@ const (
 const callsSuffix = ".c"
 
 const (
-	frameHeader = 4 + 8 + 1
+	frameHeader = 4 + 1
 	// maxFrame bounds a message, in bytes.
 	maxFrame = 4 * maxRequest
+	// maxCalls bounds the calls at once, and so the connections.
+	maxCalls = 1000
+	// idleCalls bounds the connections that are kept for later calls.
+	idleCalls = 8
+	// lookAfter is how long a call runs before it is noticed that its caller has
+	// left; at most twice that.
+	lookAfter = 20 * time.Millisecond
 )
 
-// frameConn writes and reads frames.
+// frameConn writes and reads frames, for one goroutine.
 type frameConn struct {
 	net.Conn
-	in *bufio.Reader
-
-	mu  sync.Mutex
+	in  *bufio.Reader
 	out []byte // the frame being written
 }
 
 func newFrameConn(c net.Conn) *frameConn {
-	return &frameConn{Conn: c, in: bufio.NewReaderSize(c, 64<<10)}
+	return &frameConn{Conn: c, in: bufio.NewReaderSize(c, 16<<10)}
 }
 
 // send writes a frame with the message m.
-func (f *frameConn) send(id uint64, kind frameKind, m proto.Message) error {
-	return f.write(id, kind, func(out []byte) ([]byte, error) { return proto.MarshalOptions{}.MarshalAppend(out, m) })
-}
-
-// cancel writes that the caller has left.
-func (f *frameConn) cancel(id uint64) error {
-	return f.write(id, frameCancel, func(out []byte) ([]byte, error) { return out, nil })
+func (f *frameConn) send(kind frameKind, m proto.Message) error {
+	return f.write(kind, func(out []byte) ([]byte, error) { return proto.MarshalOptions{}.MarshalAppend(out, m) })
 }
 
 // fail writes the status of a call that failed.
-func (f *frameConn) fail(id uint64, s *status.Status) error {
-	return f.write(id, frameError, func(out []byte) ([]byte, error) {
+func (f *frameConn) fail(s *status.Status) error {
+	return f.write(frameError, func(out []byte) ([]byte, error) {
 		return append(binary.BigEndian.AppendUint32(out, uint32(s.Code())), s.Message()...), nil
 	})
 }
 
-// write writes a frame whose message fill appends.
-func (f *frameConn) write(id uint64, kind frameKind, fill func([]byte) ([]byte, error)) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	out := append(f.out[:0], 0, 0, 0, 0)
-	out = binary.BigEndian.AppendUint64(out, id)
-	out = append(out, byte(kind))
-	out, err := fill(out)
+// write writes a frame whose message fill appends. Nothing is written of a
+// message that can't be sent; the error is a gRPC status then.
+func (f *frameConn) write(kind frameKind, fill func([]byte) ([]byte, error)) error {
+	out, err := fill(append(f.out[:0], 0, 0, 0, 0, byte(kind)))
 	if err != nil {
-		return err
+		return status.Error(codes.Internal, err.Error())
 	}
 	if len(out)-frameHeader > maxFrame {
 		return status.Errorf(codes.ResourceExhausted, "the message has %d bytes, at most %d are passed on", len(out)-frameHeader, maxFrame)
@@ -98,122 +96,167 @@ func (f *frameConn) write(id uint64, kind frameKind, fill func([]byte) ([]byte, 
 }
 
 // receive reads a frame.
-func (f *frameConn) receive() (id uint64, kind frameKind, message []byte, err error) {
+func (f *frameConn) receive() (frameKind, []byte, error) {
 	var header [frameHeader]byte
 	if _, err := io.ReadFull(f.in, header[:]); err != nil {
-		return 0, 0, nil, err
+		return 0, nil, err
 	}
 	n := int(binary.BigEndian.Uint32(header[:])) - (frameHeader - 4)
 	if n < 0 || n > maxFrame {
-		return 0, 0, nil, fmt.Errorf("a frame of %d bytes", n)
+		return 0, nil, fmt.Errorf("a frame of %d bytes", n)
 	}
 	// A length is only believed as far as bytes come.
 	var body bytes.Buffer
 	body.Grow(min(n, 64<<10))
-	_, err = io.CopyN(&body, f.in, int64(n))
-	return binary.BigEndian.Uint64(header[4:]), frameKind(header[12]), body.Bytes(), err
+	_, err := io.CopyN(&body, f.in, int64(n))
+	return frameKind(header[4]), body.Bytes(), err
 }
 
-// caller makes calls over a connection.
+// reply is the answer that a frame holds. Its errors are gRPC statuses.
+func reply(kind frameKind, message []byte) (*pb.DriverCallResponse, error) {
+	switch {
+	case kind == frameResult:
+		out := new(pb.DriverCallResponse)
+		return out, proto.Unmarshal(message, out)
+	case kind == frameError && len(message) >= 4:
+		return nil, status.Error(codes.Code(binary.BigEndian.Uint32(message)), string(message[4:]))
+	}
+	return nil, status.Errorf(codes.Internal, "calls: a frame of kind %d", kind)
+}
+
+// caller makes calls over a socket.
 type caller struct {
-	conn *frameConn
+	socket string
 
 	mu      sync.Mutex
-	next    uint64
-	waiting map[uint64]chan callReply
-	broken  error
+	open    map[*frameConn]struct{}
+	idle    []*frameConn // of those; the one used last is at the end
+	dialing int          // connections that are being made
+	over    bool
 }
 
-// callReply is a frame that answers a call, or why there is none.
-type callReply struct {
-	kind    frameKind
-	message []byte
-	err     error
-}
-
+// dialCalls makes a caller and its first connection.
 func dialCalls(ctx context.Context, socket string) (*caller, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket+callsSuffix)
+	c := &caller{socket: socket + callsSuffix, open: map[*frameConn]struct{}{}}
+	conn, err := c.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &caller{conn: newFrameConn(conn), waiting: map[uint64]chan callReply{}}
-	go c.receive()
+	c.give(conn)
 	return c, nil
 }
 
-// receive hands out the answers until the connection breaks.
-func (c *caller) receive() {
-	for {
-		id, kind, message, err := c.conn.receive()
-		c.mu.Lock()
-		if err != nil {
-			c.broken = status.Errorf(codes.Unavailable, "calls: %v", err)
-			for _, reply := range c.waiting {
-				reply <- callReply{err: c.broken}
-			}
-			clear(c.waiting)
-			c.mu.Unlock()
-			c.conn.Close()
-			return
-		}
-		reply := c.waiting[id] // nil when the caller has left
-		delete(c.waiting, id)
-		c.mu.Unlock()
-		if reply != nil {
-			reply <- callReply{kind: kind, message: message}
-		}
+// take takes a connection that no call uses.
+func (c *caller) take(ctx context.Context) (*frameConn, error) {
+	conn, err := c.reserve()
+	if conn != nil || err != nil {
+		return conn, err
+	}
+	nc, err := new(net.Dialer).DialContext(ctx, "unix", c.socket)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dialing--
+	switch {
+	case err != nil:
+		return nil, status.Errorf(codes.Unavailable, "calls: %v", err)
+	case c.over:
+		nc.Close()
+		return nil, errCallsOver
+	}
+	conn = newFrameConn(nc)
+	c.open[conn] = struct{}{}
+	return conn, nil
+}
+
+// reserve returns an idle connection, or nil when the caller may dial another.
+func (c *caller) reserve() (*frameConn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.idle); n > 0 {
+		conn := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		return conn, nil
+	}
+	switch {
+	case c.over:
+		return nil, errCallsOver
+	case len(c.open)+c.dialing >= maxCalls:
+		return nil, status.Errorf(codes.ResourceExhausted, "calls: %d are running, that is as many as may", maxCalls)
+	}
+	c.dialing++
+	return nil, nil
+}
+
+var errCallsOver = status.Error(codes.Unavailable, "calls: the process of the proxies has ended")
+
+// give takes back a connection whose call is over.
+func (c *caller) give(conn *frameConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.idle) < idleCalls && !c.over {
+		c.idle = append(c.idle, conn)
+		return
+	}
+	c.dropLocked(conn)
+}
+
+// drop closes a connection that can't be used any more.
+func (c *caller) drop(conn *frameConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropLocked(conn)
+}
+
+func (c *caller) dropLocked(conn *frameConn) {
+	delete(c.open, conn)
+	conn.Close()
+}
+
+// running is the number of calls that wait for their answers.
+func (c *caller) running() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open) - len(c.idle)
+}
+
+// close ends all calls.
+func (c *caller) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over, c.idle = true, nil
+	for conn := range c.open {
+		c.dropLocked(conn)
 	}
 }
 
 // call makes one call. Its errors are gRPC statuses.
 func (c *caller) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
-	reply := make(chan callReply, 1)
-	c.mu.Lock()
-	if c.broken != nil {
-		c.mu.Unlock()
-		return nil, c.broken
-	}
-	c.next++
-	id := c.next
-	c.waiting[id] = reply
-	c.mu.Unlock()
-	if err := c.conn.send(id, frameCall, req); err != nil {
-		c.forget(id)
-		if _, ok := status.FromError(err); !ok {
-			err = status.Errorf(codes.Unavailable, "calls: %v", err)
-		}
+	conn, err := c.take(ctx)
+	if err != nil {
 		return nil, err
 	}
-	select {
-	case r := <-reply:
-		return r.decode()
-	case <-ctx.Done():
-		c.forget(id)
-		_ = c.conn.cancel(id) // a broken connection cancels by itself
+	leave := context.AfterFunc(ctx, func() { conn.Close() })
+	if err = conn.send(frameCall, req); err != nil {
+		if _, ok := status.FromError(err); ok && leave() {
+			c.give(conn)
+			return nil, err
+		}
+	}
+	var kind frameKind
+	var message []byte
+	if err == nil {
+		kind, message, err = conn.receive()
+	}
+	if !leave() {
+		c.drop(conn)
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}
-}
-
-func (c *caller) forget(id uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.waiting, id)
-}
-
-func (r callReply) decode() (*pb.DriverCallResponse, error) {
-	switch {
-	case r.err != nil:
-		return nil, r.err
-	case r.kind == frameResult:
-		out := new(pb.DriverCallResponse)
-		return out, proto.Unmarshal(r.message, out)
-	case r.kind == frameError:
-		if len(r.message) < 4 {
-			break
-		}
-		return nil, status.Error(codes.Code(binary.BigEndian.Uint32(r.message)), string(r.message[4:]))
+	if err != nil {
+		c.drop(conn)
+		return nil, status.Errorf(codes.Unavailable, "calls: %v", err)
 	}
-	return nil, status.Errorf(codes.Internal, "calls: a frame of kind %d", r.kind)
+	c.give(conn)
+	return reply(kind, message)
 }
 
 // serveCalls answers calls on a socket beside that of the session, until the
@@ -236,58 +279,116 @@ func (s *Session) serveCalls(socket string) error {
 	return nil
 }
 
-// answerCalls answers the calls of one connection, each on a goroutine of its
-// own, until it breaks.
+// answerCalls answers the calls of one connection, one after the other, until it
+// breaks.
 func (s *Session) answerCalls(conn *frameConn) {
-	ctx, cancel := context.WithCancel(s.closing)
-	defer cancel()
-	context.AfterFunc(ctx, func() { conn.Close() })
-	var mu sync.Mutex
-	running := map[uint64]context.CancelFunc{}
+	stop := context.AfterFunc(s.closing, func() { conn.Close() })
+	defer stop()
+	defer conn.Close()
+	w := &lookout{conn: conn}
 	for {
-		id, kind, message, err := conn.receive()
+		kind, message, err := conn.receive()
+		if err != nil || kind != frameCall {
+			return
+		}
+		ctx, end := context.WithCancel(s.closing)
+		w.begin(end)
+		answer, err := s.answerCall(ctx, message)
+		w.end()
+		end()
+		if err == nil {
+			err = conn.send(frameResult, answer)
+		}
+		if st, ok := status.FromError(err); err != nil && ok {
+			err = conn.fail(st)
+		}
 		if err != nil {
 			return
 		}
-		mu.Lock()
-		if kind == frameCancel {
-			if end := running[id]; end != nil {
-				end()
-			}
-			mu.Unlock()
-			continue
-		}
-		ctx, end := context.WithCancel(ctx)
-		running[id] = end
-		mu.Unlock()
-		go func() {
-			reply, err := s.answerCall(ctx, message)
-			mu.Lock()
-			delete(running, id)
-			mu.Unlock()
-			end()
-			if err == nil {
-				err = conn.send(id, frameResult, reply)
-			}
-			if err != nil && !errors.Is(err, net.ErrClosed) {
-				_ = conn.fail(id, status.Convert(err)) // else nobody listens any more
-			}
-		}()
 	}
 }
 
-// answerCall answers one call as the gRPC server does.
+// answerCall answers one call as the gRPC server does. Its errors are gRPC
+// statuses.
 func (s *Session) answerCall(ctx context.Context, message []byte) (*pb.DriverCallResponse, error) {
 	req := new(pb.DriverCallRequest)
 	if err := proto.Unmarshal(message, req); err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
 	info := &grpc.UnaryServerInfo{FullMethod: pb.ExporterService_DriverCall_FullMethodName}
-	reply, err := s.recoverUnary(ctx, req, info, func(ctx context.Context, _ any) (any, error) {
+	answer, err := s.recoverUnary(ctx, req, info, func(ctx context.Context, _ any) (any, error) {
 		return (&service{Session: s}).DriverCall(ctx, req)
 	})
 	if err != nil {
-		return nil, err
+		return nil, status.Convert(err).Err()
 	}
-	return reply.(*pb.DriverCallResponse), nil
+	return answer.(*pb.DriverCallResponse), nil
+}
+
+// lookout ends the call of a connection whose caller has left. The connection is
+// only looked at when a call takes its time, with a timer that is not set for
+// each call: one that is set wakes a thread.
+type lookout struct {
+	conn *frameConn
+
+	mu     sync.Mutex
+	calls  int // those that have begun
+	seen   int // calls when the timer fired last
+	cancel context.CancelFunc
+	timer  bool
+	looks  chan struct{} // closed when nothing looks any more; nil when nothing does
+}
+
+// begin notes a call that cancel ends.
+func (w *lookout) begin(cancel context.CancelFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls++
+	w.cancel = cancel
+	if !w.timer {
+		w.timer, w.seen = true, 0
+		time.AfterFunc(lookAfter, w.look)
+	}
+}
+
+// look waits for the caller to leave if the call runs that ran before.
+func (w *lookout) look() {
+	w.mu.Lock()
+	cancel, done := w.cancel, make(chan struct{})
+	switch {
+	case cancel == nil:
+		w.timer = false
+		w.mu.Unlock()
+		return
+	case w.seen != w.calls:
+		w.seen = w.calls
+		time.AfterFunc(lookAfter, w.look)
+		w.mu.Unlock()
+		return
+	}
+	w.timer, w.looks = false, done
+	w.mu.Unlock()
+	defer close(done)
+	// A caller sends nothing before it has its answer.
+	if _, err := w.conn.in.Peek(1); err != nil && !isTimeout(err) {
+		cancel()
+	}
+}
+
+// end notes that the call is over; nothing reads the connection after it.
+func (w *lookout) end() {
+	w.mu.Lock()
+	looks := w.looks
+	w.cancel, w.looks = nil, nil
+	w.mu.Unlock()
+	if looks != nil {
+		w.conn.SetReadDeadline(time.Unix(1, 0))
+		<-looks
+		w.conn.SetReadDeadline(time.Time{})
+	}
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
 }

@@ -53,7 +53,7 @@ func (r *remote) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.Drive
 
 func (r *remote) close() error {
 	if r.calls != nil {
-		r.calls.conn.Close()
+		r.calls.close()
 	}
 	r.client.Close()
 	return r.session.Close()

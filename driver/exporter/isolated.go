@@ -235,7 +235,7 @@ func (i *isolated) supervise() {
 			return
 		}
 		r.client.Close()
-		r.calls.conn.Close()
+		r.calls.close()
 		if time.Since(begun) > quickDeath {
 			pause = 0
 		}
