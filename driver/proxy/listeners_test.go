@@ -135,33 +135,38 @@ func TestOwnListenersAreRefused(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", "127.0.0.1:0", "[::]:0"} {
 		late = append(late, newGuarded(t, &own, addr))
 	}
-	for _, host := range spellings(t) {
-		for _, g := range late {
-			to := host + ":" + g.port
-			for _, send := range []string{
-				"GET http://" + to + "/ HTTP/1.1\r\nHost: " + to + "\r\nConnection: close\r\n\r\n",
-				"GET / HTTP/1.1\r\nHost: " + to + "\r\nConnection: close\r\n\r\n",
-				"GET http://" + to + "/ HTTP/1.1\r\nHost: " + to + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-				"POST http://" + to + "/ HTTP/1.1\r\nHost: " + to + "\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
-			} {
-				if got := talk(t, b.addr(), send); !strings.Contains(got, " 502 ") && !strings.Contains(got, " 400 ") {
-					t.Errorf("%.40q: got %.200q", send, got)
+	t.Run("spellings", func(t *testing.T) {
+		for _, host := range spellings(t) {
+			t.Run(host, func(t *testing.T) {
+				t.Parallel()
+				for _, g := range late {
+					to := host + ":" + g.port
+					for _, send := range []string{
+						"GET http://" + to + "/ HTTP/1.1\r\nHost: " + to + "\r\nConnection: close\r\n\r\n",
+						"GET / HTTP/1.1\r\nHost: " + to + "\r\nConnection: close\r\n\r\n",
+						"GET http://" + to + "/ HTTP/1.1\r\nHost: " + to + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+						"POST http://" + to + "/ HTTP/1.1\r\nHost: " + to + "\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
+					} {
+						if got := talk(t, b.addr(), send); !strings.Contains(got, " 502 ") && !strings.Contains(got, " 400 ") {
+							t.Errorf("%.40q: got %.200q", send, got)
+						}
+					}
+					got := talk(t, scripted.addr(), "GET http://any.invalid/ HTTP/1.1\r\nHost: any.invalid\r\nX-To: "+to+"\r\nConnection: close\r\n\r\n")
+					if !strings.Contains(got, " 502 ") {
+						t.Errorf("forward to %s: got %.200q", to, got)
+					}
+					// Bytes that are neither TLS nor HTTP, and HTTP inside of a tunnel.
+					for _, inside := range []string{"\x00\x01raw\r\n", "GET / HTTP/1.1\r\nHost: " + to + "\r\nConnection: close\r\n\r\n"} {
+						got := talk(t, b.addr(), "CONNECT "+to+" HTTP/1.1\r\nHost: "+to+"\r\n\r\n"+inside)
+						if strings.Contains(got, "control") {
+							t.Errorf("CONNECT %s %.20q: got %.200q", to, inside, got)
+						}
+					}
+					overTLS(t, b, to)
 				}
-			}
-			got := talk(t, scripted.addr(), "GET http://any.invalid/ HTTP/1.1\r\nHost: any.invalid\r\nX-To: "+to+"\r\nConnection: close\r\n\r\n")
-			if !strings.Contains(got, " 502 ") {
-				t.Errorf("forward to %s: got %.200q", to, got)
-			}
-			// Bytes that are neither TLS nor HTTP, and HTTP inside of a tunnel.
-			for _, inside := range []string{"\x00\x01raw\r\n", "GET / HTTP/1.1\r\nHost: " + to + "\r\nConnection: close\r\n\r\n"} {
-				got := talk(t, b.addr(), "CONNECT "+to+" HTTP/1.1\r\nHost: "+to+"\r\n\r\n"+inside)
-				if strings.Contains(got, "control") {
-					t.Errorf("CONNECT %s %.20q: got %.200q", to, inside, got)
-				}
-			}
-			overTLS(t, b, to)
+			})
 		}
-	}
+	})
 	// A tunnel in which the server is to speak first.
 	silent := talkSilent(t, b.addr(), "127.0.0.1:"+late[0].port)
 	if strings.Contains(silent, "control") {
