@@ -38,16 +38,16 @@ func length(v starlark.Value) int { return len(words(v)) }
 func sprigModule() Module {
 	m := Module{
 		Name: "sprig",
-		Doc:  "The functions of the sprig library (masterminds.github.io/sprig), with its argument order: the value worked on comes last. Chance and time come from the driver's source and clock. Not there: env, expandenv, getHostByName.",
+		Doc:  "The functions of the sprig library (masterminds.github.io/sprig), with its argument order: the value worked on comes last. Times are in UTC. Chance and time come from the driver's source and clock. Not there: env, expandenv, getHostByName.",
 	}
-	funcs := sprig.GenericFuncMap()
+	funcs, own := sprig.GenericFuncMap(), sprigOwn()
 	for _, name := range sprigLeftOut {
 		delete(funcs, name)
 	}
 	for _, name := range sortedKeys(funcs) {
 		f := Func{Name: name, Doc: sprigDoc(name), Example: sprigExample(name)}
-		if own, ok := sprigOwn[name]; ok {
-			f.Params, f.call = own.params, own.call
+		if own, ok := own[name]; ok {
+			f.Params, f.call = own.params, own.bounded(name)
 		} else {
 			fn := reflect.ValueOf(funcs[name])
 			f.Params, f.call = sprigParams(fn.Type()), sprigCall(name, fn)

@@ -3,6 +3,8 @@ package builtins
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	startime "go.starlark.net/lib/time"
@@ -15,8 +17,8 @@ func goTime(v starlark.Value) (time.Time, bool) {
 	return time.Time(t), ok
 }
 
-// sprigFunc is a function of sprig's that is made here instead, because
-// sprig's own takes chance or time from elsewhere.
+// sprigFunc is a function of sprig's that is made here instead, because sprig's
+// own takes chance or time from elsewhere, or loses something of its arguments.
 type sprigFunc struct {
 	params string
 	call   func(*Call, Args) (starlark.Value, error)
@@ -28,17 +30,43 @@ const (
 )
 
 // sprigOwn lists them.
-var sprigOwn = map[string]sprigFunc{
-	"now":          {"", timeNow},
-	"ago":          {"a", sprigAgo},
-	"uuidv4":       {"", callUUID},
-	"randInt":      {"a, b", sprigRandInt},
-	"randAlphaNum": {"a", sprigRandText(letters + digits)},
-	"randAlpha":    {"a", sprigRandText(letters)},
-	"randNumeric":  {"a", sprigRandText(digits)},
-	"randAscii":    {"a", sprigRandText(ascii())},
-	"randBytes":    {"a", sprigRandBytes},
-	"shuffle":      {"a", sprigShuffle},
+func sprigOwn() map[string]sprigFunc {
+	own := map[string]sprigFunc{
+		"uuidv4":       {"", callUUID},
+		"randInt":      {"a, b", sprigRandInt},
+		"randAlphaNum": {"a", sprigRandText(letters + digits)},
+		"randAlpha":    {"a", sprigRandText(letters)},
+		"randNumeric":  {"a", sprigRandText(digits)},
+		"randAscii":    {"a", sprigRandText(ascii())},
+		"randBytes":    {"a", sprigRandBytes},
+		"shuffle":      {"a", sprigShuffle},
+	}
+	for _, more := range []map[string]sprigFunc{sprigTimes()} {
+		maps.Copy(own, more)
+	}
+	return own
+}
+
+// bounded is the function within the bounds of sprig's functions.
+func (f sprigFunc) bounded(name string) func(*Call, Args) (starlark.Value, error) {
+	return func(c *Call, a Args) (v starlark.Value, err error) {
+		given := a.given()
+		if a.probe != nil || len(given) == 0 || len(given) < strings.Count(f.params, ",") {
+			return f.call(c, a)
+		}
+		size, err := c.measured("sprig."+name, given)
+		if err != nil {
+			return nil, err
+		}
+		long, err := c.afford(name, given, size)
+		if err != nil {
+			return nil, err
+		}
+		if bad := c.aside(long, "sprig."+name, func() { v, err = f.call(c, a) }); bad != nil {
+			return nil, bad
+		}
+		return v, err
+	}
 }
 
 // ascii is all printable ASCII characters.
@@ -48,21 +76,6 @@ func ascii() string {
 		b = append(b, c)
 	}
 	return string(b)
-}
-
-func sprigAgo(c *Call, a Args) (starlark.Value, error) {
-	var v starlark.Value
-	if err := a.Unpack("a", &v); err != nil {
-		return nil, err
-	}
-	t, ok := goTime(v)
-	if n, isInt := integer(v); isInt {
-		t, ok = time.Unix(n, 0), true
-	}
-	if !ok {
-		return nil, fmt.Errorf("sprig.ago: argument \"a\": got %s, want time or seconds since 1970", describe(v))
-	}
-	return starlark.String(c.Env.Clock().Sub(t).Round(time.Second).String()), nil
 }
 
 func sprigRandInt(c *Call, a Args) (starlark.Value, error) {
