@@ -41,7 +41,7 @@ func sprigOwn() map[string]sprigFunc {
 		"randBytes":    {"a", sprigRandBytes},
 		"shuffle":      {"a", sprigShuffle},
 	}
-	for _, more := range []map[string]sprigFunc{sprigTimes()} {
+	for _, more := range []map[string]sprigFunc{sprigTimes(), sprigNumbers(), sprigDicts(), sprigJSON()} {
 		maps.Copy(own, more)
 	}
 	return own
@@ -79,14 +79,18 @@ func ascii() string {
 }
 
 func sprigRandInt(c *Call, a Args) (starlark.Value, error) {
-	var lo, hi int64
-	if err := a.Unpack("a", &lo, "b", &hi); err != nil {
+	var x, y starlark.Value
+	if err := a.Unpack("a", &x, "b", &y); err != nil {
 		return nil, err
 	}
-	if hi <= lo || hi-lo <= 0 {
+	lo, hi, err := a.span(x, y)
+	if err != nil {
+		return nil, err
+	}
+	if hi.Cmp(lo) <= 0 {
 		return nil, fmt.Errorf("sprig.randInt: no numbers from %d up to %d", lo, hi)
 	}
-	return starlark.MakeInt64(lo + c.Env.Random.Int64N(hi-lo)), nil
+	return c.Env.Random.between(lo, hi), nil
 }
 
 // sprigCount unpacks a count within bounds.

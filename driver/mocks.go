@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"starproxy/builtins/disk"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
@@ -218,13 +219,13 @@ func (d *Driver) clearMocks(context.Context) (string, error) {
 }
 
 func (d *Driver) listMocks(context.Context) (string, error) {
-	list := object{}
+	list := jsonvalue.Object{}
 	for _, ep := range d.mocks.table.List() {
 		def := ep.Definition
 		if many, ok := def.([]any); ok {
-			def = map[string]any{"rules": many} // clients expect an object
+			def = jsonvalue.Object{{Key: "rules", Value: many}} // clients expect an object
 		}
-		list = append(list, member{ep.Name, def})
+		list = append(list, jsonvalue.Member{Key: ep.Name, Value: def})
 	}
 	return toJSON(list)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // Match says which requests an endpoint answers. All that is set must hold.
@@ -260,7 +261,7 @@ func (m *Match) holdsBody(p *probe, why *[]string) bool {
 	for i := range m.c.json {
 		c := &m.c.json[i]
 		got, there := dotted(v, c.path)
-		if equalJSON(got, c.want) {
+		if jsonvalue.Equal(got, c.want) {
 			continue
 		}
 		if why == nil {

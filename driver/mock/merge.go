@@ -1,11 +1,13 @@
 package mock
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // maxIndex bounds the lists that a patch makes longer: a slip of the finger
@@ -13,20 +15,21 @@ import (
 const maxIndex = 1 << 16
 
 // Merge lays patch over target, deeply, and returns the result; neither is
-// changed, but the result shares what was not touched.
+// changed, but the result shares what was not touched. Values are those of
+// package jsonvalue: keys keep target's order, new ones follow in patch's.
 //
 // Maps merge key by key, everything else replaces. A key "name[2]" means an
 // element of the list "name": a missing list is made, one that is too short is
 // filled up with empty maps. Indexes may follow each other ("grid[0][1]"), and
 // "[2]" alone indexes a target that is a list itself. What can't be applied (a
 // list index into a map) is left out.
-func Merge(target any, patch map[string]any) any {
+func Merge(target any, patch jsonvalue.Object) any {
 	merged, _ := merge(target, patch)
 	return merged
 }
 
 // merge is Merge that also says what could not be applied.
-func merge(target any, patch map[string]any) (any, []string) {
+func merge(target any, patch jsonvalue.Object) (any, []string) {
 	var m merger
 	if len(patch) == 0 {
 		return target, nil
@@ -45,7 +48,7 @@ func (m *merger) refuse(where, format string, args ...any) {
 
 // value lays one value of a patch over what is there.
 func (m *merger) value(target, patch any, where string) any {
-	p, ok := patch.(map[string]any)
+	p, ok := patch.(jsonvalue.Object)
 	if !ok {
 		return patch
 	}
@@ -53,36 +56,66 @@ func (m *merger) value(target, patch any, where string) any {
 }
 
 // object lays a map over what is there, which counts as empty when it is no map.
-func (m *merger) object(target any, patch map[string]any, where string) any {
-	old, _ := target.(map[string]any)
-	merged := make(map[string]any, len(old)+len(patch))
-	maps.Copy(merged, old)
-	// Sorted, so that "a" is in place before "a[0]" goes into it.
-	for _, key := range slices.Sorted(maps.Keys(patch)) {
-		at := join(where, key)
-		_, literal := old[key]
-		name, indexes, ok := splitIndexes(key)
+func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
+	old, _ := target.(jsonvalue.Object)
+	merged := jsonvalue.From(old)
+	for _, change := range inTurn(patch) {
+		at := join(where, change.Key)
+		now, literal := merged.Get(change.Key)
+		name, indexes, ok := splitIndexes(change.Key)
 		if literal || !ok || name == "" {
-			merged[key] = m.value(merged[key], patch[key], at)
+			merged.Set(change.Key, m.value(now, change.Value, at))
 			continue
 		}
-		if v, ok := m.element(merged[name], indexes, patch[key], at); ok {
-			merged[name] = v
+		now, _ = merged.Get(name)
+		if v, ok := m.element(now, indexes, change.Value, at); ok {
+			merged.Set(name, v)
 		}
 	}
-	return merged
+	return merged.Object()
+}
+
+// inTurn is a patch as it is to be applied: in its own order, but "a" before
+// "a[0]", which goes into it.
+func inTurn(patch jsonvalue.Object) jsonvalue.Object {
+	first := map[string]int{} // where a name first comes
+	turn := make([]int, len(patch))
+	indexed := false
+	for i, change := range patch {
+		name, _, ok := splitIndexes(change.Key)
+		indexed = indexed || ok
+		if _, seen := first[name]; !seen {
+			first[name] = i
+		}
+		turn[i] = first[name]
+	}
+	if !indexed {
+		return patch
+	}
+	order := make([]int, len(patch))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(turn[a], turn[b]), cmp.Compare(patch[a].Key, patch[b].Key))
+	})
+	sorted := make(jsonvalue.Object, len(patch))
+	for i, at := range order {
+		sorted[i] = patch[at]
+	}
+	return sorted
 }
 
 // elements lays a map of "[N]" keys over a list.
-func (m *merger) elements(list []any, patch map[string]any) any {
+func (m *merger) elements(list []any, patch jsonvalue.Object) any {
 	var merged any = list
-	for _, key := range slices.Sorted(maps.Keys(patch)) {
-		name, indexes, ok := splitIndexes(key)
+	for _, change := range inTurn(patch) {
+		name, indexes, ok := splitIndexes(change.Key)
 		if !ok || name != "" {
-			m.refuse(key, "the target is a list, expected a key such as [0]")
+			m.refuse(change.Key, "the target is a list, expected a key such as [0]")
 			continue
 		}
-		if v, ok := m.element(merged, indexes, patch[key], key); ok {
+		if v, ok := m.element(merged, indexes, change.Value, change.Key); ok {
 			merged = v
 		}
 	}
@@ -106,7 +139,7 @@ func (m *merger) element(target any, indexes []int, patch any, where string) (an
 	}
 	merged := make([]any, max(len(list), i+1))
 	for k := copy(merged, list); k < len(merged); k++ {
-		merged[k] = map[string]any{}
+		merged[k] = jsonvalue.Object{}
 	}
 	old := merged[i]
 	if len(indexes) > 1 && i >= len(list) {
