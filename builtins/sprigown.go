@@ -41,7 +41,7 @@ func sprigOwn() map[string]sprigFunc {
 		"randBytes":    {"a", sprigRandBytes},
 		"shuffle":      {"a", sprigShuffle},
 	}
-	for _, more := range []map[string]sprigFunc{sprigTimes(), sprigNumbers(), sprigDicts(), sprigJSON()} {
+	for _, more := range []map[string]sprigFunc{sprigTimes(), sprigNumbers(), sprigDicts(), sprigJSON(), sprigSecrets()} {
 		maps.Copy(own, more)
 	}
 	return own

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
+	"starproxy/builtins"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 	"starproxy/script"
@@ -143,5 +146,51 @@ func TestZoneOfTheMachine(t *testing.T) {
 	cmd.Env = append(os.Environ(), "TZ=Asia/Tokyo")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestSeed checks that functions which use chance give the same with the same
+// seed, or say that they do not.
+func TestSeed(t *testing.T) {
+	t.Parallel()
+	seed := uint64(18446744073709551615)
+	pair := [2]*script.Host{newHost(script.Options{Seed: &seed}), newHost(script.Options{Seed: &seed})}
+	for _, expr := range []string{
+		"uuid", "random_int(1, 1000000)", "random_int(0, 1 << 90)", "random_float(0, 1, 15)", "[random_choice(a, b, c, d, e, f) for _ in range(20)]", "[random_int(1, 9) for _ in range(20)]",
+		"sprig.uuidv4", "sprig.randInt(0, 1000000)", "sprig.randInt(0, 1 << 90)", "sprig.randAlphaNum(20)", "sprig.randAlpha(20)", "sprig.randNumeric(20)", "sprig.randAscii(20)", "sprig.randBytes(20)", "sprig.shuffle('abcdefghijklmnop')",
+		"sprig.encryptAES('pw', 'text')", "sprig.bcrypt('pw')", "sprig.htpasswd('ada', 'pw')",
+		"sprig.keys({str(i): i for i in range(30)})", "sprig.values({str(i): i for i in range(30)})", "sprig.split(',', 'a,b,c,d,e,f,g,h')", "sprig.derivePassword(1, 'long', 'password', 'user', 'example.com')",
+	} {
+		a, b := evaluate(t, pair[0], expr), evaluate(t, pair[1], expr)
+		if a != b || strings.Contains(a, "a.yaml") {
+			t.Errorf("%s: got %s and %s", expr, a, b)
+		}
+		if again := evaluate(t, pair[0], expr); again == a && !strings.Contains(expr, "({") && !strings.Contains(expr, "split") && !strings.Contains(expr, "derive") {
+			t.Errorf("%s: got %s twice, want chance", expr, a)
+		}
+		evaluate(t, pair[1], expr)
+	}
+	for _, f := range builtins.Modules() {
+		for _, fn := range f.Funcs {
+			uses := f.Name == "sprig" && strings.HasPrefix(fn.Name, "gen")
+			if uses != strings.Contains(fn.Doc, "Not repeatable") {
+				t.Errorf("%s.%s: %q", f.Name, fn.Name, fn.Doc)
+			}
+		}
+	}
+	hash := strings.Trim(evaluate(t, pair[0], "sprig.bcrypt('pässword')"), `"`)
+	if err := bcrypt.CompareHashAndPassword([]byte(hash), []byte("pässword")); err != nil {
+		t.Errorf("%s: %v", hash, err)
+	}
+	if err := bcrypt.CompareHashAndPassword([]byte(hash), []byte("password")); err == nil {
+		t.Errorf("%s fits another password", hash)
+	}
+	for expr, want := range map[string]string{
+		"sprig.bcrypt('x' * 73)": "want at most 72", "sprig.htpasswd('a:b', 'pw')": "without a colon",
+		"sprig.decryptAES('pw', sprig.encryptAES('pw', 'ä' * 33)) == 'ä' * 33": "true", "sprig.encryptAES('pw', '')": `""`,
+	} {
+		if got := evaluate(t, pair[0], expr); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", expr, got, want)
+		}
 	}
 }
