@@ -86,3 +86,76 @@ func post(t *testing.T, proxy, target, body string) string {
 	}
 	return text.String()
 }
+
+// raw sends a request without a body through the proxy and returns the bytes of the answer.
+func raw(t *testing.T, proxy, target string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: nowhere.invalid\r\nConnection: close\r\n\r\n", target)
+	var text strings.Builder
+	if _, err := bufio.NewReader(c).WriteTo(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+// TestHeadersAsWritten reads the lines of answers, and of a request to a real
+// server, whose headers have expressions or come from scripts.
+func TestHeadersAsWritten(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.call("load_mock_scenario_content", "h.yaml", "GET /x:\n  body: ok\n  headers:\n    X-REQUEST-ID: '{{request_path}}'\n    set-cookie: ['a=1', 'p={{request_path}}', 'b=2']\n")
+	proxy := b.start()
+	holds := func(text string, lines ...string) {
+		t.Helper()
+		for _, want := range lines {
+			if !strings.Contains(text, "\r\n"+want+"\r\n") {
+				t.Errorf("got %s, want %q", text, want)
+			}
+		}
+	}
+	holds(raw(t, proxy.Host, "http://nowhere.invalid/x"), "X-REQUEST-ID: /x", "set-cookie: a=1\r\nset-cookie: p=/x\r\nset-cookie: b=2")
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		var text strings.Builder
+		for r := bufio.NewReader(c); !strings.HasSuffix(text.String(), "\r\n\r\n"); {
+			line, err := r.ReadString('\n')
+			if text.WriteString(line); err != nil {
+				break
+			}
+		}
+		got <- text.String()
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+	}()
+	b.call("load_mock_scenario_content", "h.star", `
+def via(req):
+    req.headers["X-REQ-a"] = "1"
+    res = forward(req, headers = {"X-REQ-b": "2"})
+    res.headers["etag"] = "new"
+    res.headers["X-RES-a"] = "3"
+    res.headers.add("x-res-B", "4")
+    return res
+def hook(req, res):
+    res.headers["X-HOOK"] = "5"
+hooks = {"response": hook}
+endpoints = {"GET /via": via, "GET /given": lambda req: {"headers": {"X-GIVEN": "{{1 + 1}}"}}}
+`)
+	holds(raw(t, proxy.Host, "http://"+l.Addr().String()+"/via"), "ETag: new", "X-RES-a: 3", "x-res-B: 4", "X-HOOK: 5")
+	holds(<-got, "X-REQ-a: 1", "X-REQ-b: 2")
+	holds(raw(t, proxy.Host, "http://nowhere.invalid/given"), "X-GIVEN: 2", "X-HOOK: 5")
+}

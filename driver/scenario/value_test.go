@@ -3,6 +3,8 @@ package scenario
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,5 +128,41 @@ func TestText(t *testing.T) {
 	}
 	if eps, err = CompileText("a.yaml", "GET /x", []byte(again), testEnv(t)); err != nil || body(eps) != `{"b":1.0e+5,"a":1.0E-7,"n":1.0e+400}` {
 		t.Errorf("%v, %s\n%s", err, body(eps), again)
+	}
+}
+
+// TestComputedHeaders checks that headers with expressions are sent as they are
+// written, all their values in order.
+func TestComputedHeaders(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text, header, sent string
+		values             []string
+	}{
+		"spelling":            {`{headers: {X-REQUEST-ID: "{{request_path}}"}}`, "X-Request-Id", "X-REQUEST-ID", []string{"/x"}},
+		"lower case":          {`{headers: {x-request-id: "{{request_path}}"}, body_template: "{{1}}"}`, "X-Request-Id", "x-request-id", []string{"/x"}},
+		"canonical":           {`{headers: {X-Request-Id: "{{request_path}}"}}`, "X-Request-Id", "", []string{"/x"}},
+		"first of a list":     {`{headers: {set-cookie: ["p={{request_path}}", "a=1", "b=2"]}}`, "Set-Cookie", "set-cookie", []string{"p=/x", "a=1", "b=2"}},
+		"middle of a list":    {`{headers: {Set-Cookie: ["a=1", "p={{request_path}}", "b=2", "{{1 << 64}}"]}}`, "Set-Cookie", "", []string{"a=1", "p=/x", "b=2", "18446744073709551616"}},
+		"in a patch":          {`{patch: {b: 1}, headers: {X-VIA: ["a", "{{request_path}}"]}}`, "X-Via", "X-VIA", []string{"a", "/x"}},
+		"in a rule":           {`{rules: [{headers: {X-VIA: ["a", "{{request_path}}"]}}]}`, "X-Via", "X-VIA", []string{"a", "/x"}},
+		"static after it":     {`{headers: {X-A: "{{uuid}}", x-A: [c, d]}}`, "X-A", "x-A", []string{"c", "d"}},
+		"it after static":     {`{headers: {x-A: [c, d], X-A: ["{{1.0}}"]}}`, "X-A", "", []string{"1.0"}},
+		"the type":            {`{headers: {content-type: "{{'text/' + 'x'}}"}, body: x}`, "Content-Type", "content-type", []string{"text/x"}},
+		"a number as written": {`{headers: {X-N: ["{{request_path}}", 18446744073709551615, 1.50, 0x1F]}}`, "X-N", "", []string{"/x", "18446744073709551615", "1.50", "0x1F"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Parse("a.yaml", []byte("GET /x: "+c.text), testEnv(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the answer that others share does not change
+				res, _ := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/x", Header: http.Header{}})
+				if !slices.Equal(res.Header[c.header], c.values) || res.Names[c.header] != c.sent {
+					t.Errorf("got %v, names %v, want %s: %v", res.Header, res.Names, c.sent, c.values)
+				}
+			}
+		})
 	}
 }
