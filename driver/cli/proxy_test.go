@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -368,6 +369,50 @@ func TestOperatorHelp(t *testing.T) {
 	for _, name := range regexp.MustCompile(`~(\w+)`).FindAllStringSubmatch(operatorHelp, -1) {
 		if x, err := capture.ParseFilter("~" + name[1] + " 200"); err != nil {
 			t.Errorf("~%s: %v %v", name[1], x, err)
+		}
+	}
+}
+
+// TestSaveKeepsTheRest tells what a file lacks, and has an exporter that can't
+// remove some of the bodies keep them all.
+func TestSaveKeepsTheRest(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	f := &fake{
+		answers: map[string]any{
+			"export_captured_scenario": `{"yaml": "endpoints: {}\n", "files": []}`,
+			"clean_capture_spool":      "Removed 2 spool file(s)",
+			"missing_from_export":      `["\"GET http://a/b\": the body of the response, 9 bytes: gone"]`,
+		},
+		streams: map[string][]string{"export_captures": {base64.StdEncoding.EncodeToString([]byte("{}"))}},
+	}
+	har := filepath.Join(dir, "a.har")
+	stdout, stderr, code := proxyCommand(t, f, "capture", "save", "--har", har, "-f", "/b*")
+	if stdout != "HAR document written to: "+har+"\n" || stderr != "warning: missing: \"GET http://a/b\": the body of the response, 9 bytes: gone\n" || code != 0 {
+		t.Errorf("exit code %d\nstdout %s\nstderr %s", code, stdout, stderr)
+	}
+	if got := f.calls[len(f.calls)-1]; got != "missing_from_export har /b* false" {
+		t.Errorf("asked %q", got)
+	}
+	for _, c := range []struct {
+		flags  []string
+		stock  bool
+		cleans bool
+	}{
+		{nil, true, true},
+		{[]string{"-f", "/b*"}, true, false},
+		{[]string{"--exclude-mocked"}, true, false},
+		{[]string{"-f", "/b*"}, false, true},
+	} {
+		f.calls = nil
+		if c.stock {
+			f.answers["missing_from_export"] = &client.Error{Code: codes.NotFound, Message: "method not found"}
+		} else {
+			f.answers["missing_from_export"] = "[]"
+		}
+		_, stderr, code := proxyCommand(t, f, append([]string{"capture", "save", dir}, c.flags...)...)
+		if got := slices.Contains(f.calls, "clean_capture_spool"); got != c.cleans || code != 0 || (stderr == "") != c.cleans {
+			t.Errorf("%v, stock %v: cleans %v, want %v; exit code %d, stderr %s", c.flags, c.stock, got, c.cleans, code, stderr)
 		}
 	}
 }
