@@ -83,13 +83,11 @@ func (m *mocks) reloadAddons() {
 // beneath leaves out the endpoints that something else has taken the place of:
 // what a test set, or the configuration, stays in force over a reload.
 func (m *mocks) beneath(eps []*mock.Endpoint, source string) []*mock.Endpoint {
-	var over []*mock.Endpoint
-	for _, ep := range m.table.List() {
-		if ep.Source.Name != source {
-			over = append(over, ep)
-		}
+	over := m.table.Find(func(ep *mock.Endpoint) bool { return ep.Source.Name != source })
+	names := make(map[string]bool, len(over))
+	for _, o := range over {
+		names[o.Name] = true
 	}
-	return slices.DeleteFunc(slices.Clone(eps), func(ep *mock.Endpoint) bool {
-		return slices.ContainsFunc(over, func(o *mock.Endpoint) bool { return o.Name == ep.Name || shadows(o, ep) })
-	})
+	hidden := shadowed(over)
+	return slices.DeleteFunc(slices.Clone(eps), func(ep *mock.Endpoint) bool { return names[ep.Name] || hidden(ep) })
 }
