@@ -416,3 +416,33 @@ func TestSaveKeepsTheRest(t *testing.T) {
 		}
 	}
 }
+
+// TestMockLoadOfAll sends the files of all places in which a scenario can name
+// one, and those that a name with a template fits.
+func TestMockLoadOfAll(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	for name, text := range map[string]string{
+		"files/a.bin": "A", "files/users/1.json": "1", "files/users/2.json": "2", "files/c.bin": "C",
+		"s.yaml": "config: {files_dir: files}\nendpoints:\n  GET /a: {rules: [{sequence: [{file: a.bin}]}]}\n  GET /u/{id}: {file: 'users/{{request_path(1)}}.json'}\n",
+		"s.star": "config = {\"files_dir\": \"files\"}\ndef f(req):\n    return response(file = \"c.bin\")\nendpoints = {\"GET /a\": {\"file\": \"a.bin\"}, \"GET /f\": f}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"s.yaml": "  uploading files/a.bin\n  uploading files/users/1.json\n  uploading files/users/2.json\nLoaded 2 endpoint(s)\n",
+		"s.star": "  uploading files/a.bin\n  uploading files/c.bin\nLoaded 2 endpoint(s)\n",
+	} {
+		f := &fake{answers: map[string]any{"upload_mock_file": "Uploaded: x (1 bytes)", "load_mock_scenario_content": "Loaded 2 endpoint(s)"}}
+		stdout, stderr, code := proxyCommand(t, f, "mock", "load", filepath.Join(dir, name))
+		if stdout != want || stderr != "" || code != 0 {
+			t.Errorf("%s: exit code %d\nstdout\n%swant\n%sstderr %s", name, code, stdout, want, stderr)
+		}
+	}
+}
