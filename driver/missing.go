@@ -42,10 +42,7 @@ func (s *savedBodies) take() (seqs map[uint64]bool, ok bool) {
 // After no export it is a wish of its own, and removes all.
 func (d *Driver) cleanCaptureSpool(context.Context) (string, error) {
 	if seqs, ok := d.saved.take(); ok {
-		removed, left := d.journal.CleanResponses(maps.Keys(seqs))
-		if left > 0 {
-			return fmt.Sprintf("Removed %d spool file(s), kept %d that no scenario has", removed, left), nil
-		}
+		removed := d.journal.CleanResponses(maps.Keys(seqs))
 		if !exists(d.cfg.Directories.spool()) {
 			return "No spool directory found", nil
 		}

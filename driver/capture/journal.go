@@ -282,8 +282,8 @@ func (j *Journal) CleanSpool() (n int, existed bool, err error) { return j.spool
 
 // CleanResponses is [Journal.CleanSpool] for the response bodies of entries, by
 // their numbers. A body that another entry has, too, stays. It returns how many
-// files it removed and how many others there are.
-func (j *Journal) CleanResponses(seqs iter.Seq[uint64]) (removed, left int) {
+// files it removed.
+func (j *Journal) CleanResponses(seqs iter.Seq[uint64]) int {
 	holds := map[*spoolFile]int{}
 	j.mu.Lock()
 	for seq := range seqs {

@@ -360,8 +360,8 @@ func (s *spool) cleanOwn(dir string) (n int, err error) {
 const cleaned = "it was removed from the exporter (clean_capture_spool)"
 
 // cleanHeld removes the files that nobody holds but those who are counted here,
-// as [spool.clean] does. It returns how many that were and how many others there are.
-func (s *spool) cleanHeld(holds map[*spoolFile]int) (removed, left int) {
+// as [spool.clean] does. It returns how many that were.
+func (s *spool) cleanHeld(holds map[*spoolFile]int) (removed int) {
 	s.mu.Lock()
 	for f, n := range holds {
 		if f.refs > n || f.open || f.held || f.gone.Load() {
@@ -371,10 +371,9 @@ func (s *spool) cleanHeld(holds map[*spoolFile]int) (removed, left int) {
 		s.remove(f)
 		removed++
 	}
-	left = len(s.files)
 	s.mu.Unlock()
 	s.settle()
-	return removed, left
+	return removed
 }
 
 func (s *spool) stats(to *Stats) {
