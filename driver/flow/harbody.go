@@ -34,8 +34,14 @@ type harBody struct {
 func measure(fields []Field, b Body) (harBody, error) {
 	m, err := unfold(fields, b)
 	// An import takes text for characters in the charset of its type.
-	if charset := charsetOf(get(fields, "Content-Type")); charset != nil && err == nil && !m.base64 && m.size > 0 {
-		m.base64 = m.open != nil || !bytes.Equal(inCharset(string(m.data), charset), m.data)
+	if typ := get(fields, "Content-Type"); err == nil && !m.base64 && m.size > 0 {
+		charset := charsetOf(typ, string(m.data))
+		switch {
+		case m.open != nil:
+			m.base64 = charset != nil || namesItself(typ)
+		case charset != nil:
+			m.base64 = !bytes.Equal(inCharset(string(m.data), charset), m.data)
+		}
 	}
 	return m, err
 }
