@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"go.starlark.net/starlark"
 )
@@ -18,7 +21,7 @@ func reModule() Module {
 			{"match", "pattern, s", "The match at the start of s, or None.", "re.match(\"[a-z]+\", \"abc1\").text  # => \"abc\"\nre.match(\"[0-9]\", \"abc1\")  # => None", reMatch},
 			{"fullmatch", "pattern, s", "The match that covers all of s, or None.", "re.fullmatch(\"(?P<id>[0-9]+)\", \"42\").named  # => {\"id\": \"42\"}", reFullMatch},
 			{"findall", "pattern, s", "All matches: their texts, or what the group matched if there is one group, or a tuple of the groups.", `re.findall("[0-9]+", "1 and 22")  # => ["1", "22"]`, reFindAll},
-			{"sub", "pattern, repl, s", "s with every match replaced; $1 or ${name} in repl is a group.", `re.sub("([a-z])([0-9])", "$2$1", "a1 b2")  # => "1a 2b"`, reSub},
+			{"sub", "pattern, repl, s", "s with every match replaced; $1 or ${name} in repl is a group of the pattern, $$ a dollar sign; any other group is an error.", `re.sub("([a-z])([0-9])", "$2$1", "a1 b2")  # => "1a 2b"`, reSub},
 			{"split", "pattern, s", "The parts of s between the matches.", `re.split(", *", "a, b,c")  # => ["a", "b", "c"]`, reSplit},
 			{"escape", "s", "s as a pattern that matches just s.", `re.escape("a.b")  # => "a\\.b"`, reEscape},
 		},
@@ -203,6 +206,9 @@ func reSub(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkGroups(m.re.Regexp, repl); err != nil {
+		return nil, fmt.Errorf("%s: argument \"repl\": %w", a.fn, err)
+	}
 	if !m.on && times(len(s)+1, len(repl)+1) < 1<<20 {
 		return starlark.String(m.re.ReplaceAllString(s, repl)), nil // no matter how often
 	}
@@ -225,6 +231,40 @@ func reSub(c *Call, a Args) (starlark.Value, error) {
 	}
 	return starlark.String(append(out, s[last:]...)), nil
 }
+
+// checkGroups refuses a replacement that names a group which re does not have:
+// [regexp.Regexp.Expand] leaves it out in silence.
+func checkGroups(re *regexp.Regexp, repl string) error {
+	for {
+		_, rest, found := strings.Cut(repl, "$")
+		if !found {
+			return nil
+		}
+		if repl = rest; strings.HasPrefix(rest, "$") {
+			repl = rest[1:] // a dollar sign
+			continue
+		}
+		braced := strings.HasPrefix(rest, "{")
+		rest = strings.TrimPrefix(rest, "{")
+		name := rest[:len(rest)-len(strings.TrimLeftFunc(rest, inGroupName))]
+		if name == "" || braced && !strings.HasPrefix(rest[len(name):], "}") {
+			continue // Expand takes the dollar sign for itself
+		}
+		number := name[:len(name)-len(strings.TrimLeft(name, digits))]
+		switch n, err := strconv.Atoi(number); {
+		case number == name && (err != nil || n > re.NumSubexp() || name[0] == '0' && n > 0):
+			return fmt.Errorf("$%s: got group %s, want 0 to %d; a dollar sign is $$", name, name, re.NumSubexp())
+		case number == name, re.SubexpIndex(name) >= 0:
+		case number != "" && !braced:
+			return fmt.Errorf("$%s: the pattern has no group %q; group %s followed by %q is ${%s}%s", name, name, number, name[len(number):], number, name[len(number):])
+		default:
+			return fmt.Errorf("$%s: the pattern has no group %q; a dollar sign is $$", name, name)
+		}
+	}
+}
+
+// inGroupName reports whether r can be part of the name of a group.
+func inGroupName(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 func reSplit(c *Call, a Args) (starlark.Value, error) {
 	m, err := reArgs(c, a, nil)

@@ -93,6 +93,9 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 			return nil, err
 		}
 		given := append(fixed, rest...)
+		if err := c.checkSprig(name, given); err != nil {
+			return nil, err
+		}
 		size, err := c.measured("sprig."+name, given)
 		if err != nil {
 			return nil, err
@@ -117,13 +120,12 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 			in = append(in, g)
 		}
 		var out []reflect.Value
-		if err := c.aside(long, "sprig."+name, func() { out = fn.Call(in) }); err != nil {
+		var failed error
+		if err := c.aside(long, "sprig."+name, func() { out, failed = callSprig(name, fn, in) }); err != nil {
 			return nil, err
 		}
-		if last := len(out) - 1; last > 0 {
-			if err, _ := out[last].Interface().(error); err != nil {
-				return nil, fmt.Errorf("sprig.%s: %w", name, err)
-			}
+		if failed != nil {
+			return nil, failed
 		}
 		m := made{call: c}
 		v := m.value(out[0], maxDepth)

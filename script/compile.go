@@ -17,7 +17,9 @@ import (
 type compiler struct {
 	host     *Host
 	where    Position
+	places   func(path []string) Position // of the parts; nil when where is all that is known
 	exprs    []syntax.Expr
+	at       []spot // of exprs
 	warnings []string
 
 	pieces  []piece
@@ -74,7 +76,8 @@ func (c *compiler) text(s string, path []string) (node, error) {
 			parts = append(parts, textPart{sp.text, -1})
 			continue
 		}
-		e, warnings, err := c.host.expression(sp.text, c.where)
+		where := c.place(path)
+		e, warnings, err := c.host.expression(sp.text, where)
 		if err != nil {
 			return nil, c.fail(path, fmt.Errorf("{{%s}}: %w", clip(sp.text), err))
 		}
@@ -82,6 +85,7 @@ func (c *compiler) text(s string, path []string) (node, error) {
 			c.warnings = append(c.warnings, c.fail(path, fmt.Errorf("{{%s}}: %s", clip(sp.text), w)).Error())
 		}
 		c.exprs = append(c.exprs, e)
+		c.at = append(c.at, spot{where, sp.text})
 		if len(spans) == 1 {
 			return exprNode(len(c.exprs) - 1), nil
 		}
@@ -100,7 +104,27 @@ func (c *compiler) fail(path []string, err error) *Error {
 		message = strings.Join(path, ".") + ": " + message
 	}
 	message = told(message)
-	return &Error{Pos: c.where, Message: message, Hint: hint(message), Err: err}
+	return &Error{Pos: c.place(path), Message: message, Hint: hint(message), Err: err}
+}
+
+// place is where a part of the value stands in the document.
+func (c *compiler) place(path []string) Position {
+	if c.places == nil {
+		return c.where
+	}
+	return c.places(path)
+}
+
+// spot is where an expression stands, and its text.
+type spot struct {
+	at   Position
+	text string
+}
+
+// failed is the error of an expression whose result cannot be used.
+func (p spot) failed(err error) *Error {
+	message := told(fmt.Sprintf("{{%s}}: %v", clip(p.text), err))
+	return &Error{Pos: p.at, Message: message, Hint: hint(err.Error()), Err: err}
 }
 
 // function compiles "def template(): return (e1, e2, ...)".

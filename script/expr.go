@@ -153,9 +153,16 @@ func (h *Host) expression(src string, where Position) (syntax.Expr, []string, er
 		text = plain
 	}
 	w := words{names: h.templates, text: text, base: e}
+	word, lone := w.word(e, false)
 	e = w.expr(e)
 	if w.err != nil {
 		return nil, nil, w.err
+	}
+	if lone && len(w.warnings) == 0 {
+		w.warnings = append(w.warnings, w.unknown(word))
+	}
+	if m := w.module(e); m != "" {
+		w.warnings = append(w.warnings, m)
 	}
 	if w.function(e) {
 		e = &syntax.CallExpr{Fn: e, Lparen: syntax.Start(e), Rparen: syntax.Start(e)}

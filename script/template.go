@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -18,6 +19,7 @@ type Template struct {
 	host     *Host
 	root     node
 	fn       starlark.Value // nil when there is no expression
+	at       []spot        // where each expression stands
 	json     []piece        // the JSON text, in pieces
 	warnings []string
 }
@@ -25,7 +27,13 @@ type Template struct {
 // node is a part of the value.
 type node interface {
 	// value builds the part with the results of the expressions.
-	value(c *builtins.Call, results starlark.Tuple) (any, error)
+	value(c *builtins.Call, results rendered) (any, error)
+}
+
+// rendered are the results of the expressions, with their places.
+type rendered struct {
+	results starlark.Tuple
+	at      []spot
 }
 
 type (
@@ -55,19 +63,28 @@ type piece struct {
 // Template compiles v, a JSON value as package jsonvalue has them; where is its place in a document. An
 // error tells which expression is wrong, where, and why.
 func (h *Host) Template(v any, where Position) (*Template, error) {
-	c := compiler{host: h, where: where}
+	return h.compile(v, compiler{host: h, where: where})
+}
+
+// TemplateIn is [Host.Template] for a value whose parts have places of their
+// own; places returns the one at a path of keys and indexes.
+func (h *Host) TemplateIn(v any, places func(path []string) Position) (*Template, error) {
+	return h.compile(v, compiler{host: h, where: places(nil), places: places})
+}
+
+func (h *Host) compile(v any, c compiler) (*Template, error) {
 	root, err := c.node(v, nil)
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{host: h, root: root, warnings: c.warnings}
+	t := &Template{host: h, root: root, at: c.at, warnings: c.warnings}
 	if len(c.exprs) > 0 {
 		if t.fn, err = c.function(); err != nil {
 			return nil, err
 		}
 	}
 	if err := c.encode(root); err != nil {
-		return nil, &Error{Pos: where, Message: told(err.Error()), Err: err}
+		return nil, &Error{Pos: c.where, Message: told(err.Error()), Err: err}
 	}
 	t.json = append(c.pieces, piece{before: string(c.pending), expr: -1})
 	return t, nil
@@ -85,7 +102,7 @@ func (t *Template) Warnings() []string { return t.warnings }
 // no expression with other results: the caller must not change it.
 func (t *Template) Render(ctx context.Context, x *exchange.Exchange) (any, error) {
 	if t.fn == nil {
-		return t.root.value(nil, nil)
+		return t.root.value(nil, rendered{})
 	}
 	r := t.host.get(ctx, x)
 	defer t.host.put(r)
@@ -93,7 +110,7 @@ func (t *Template) Render(ctx context.Context, x *exchange.Exchange) (any, error
 	if err != nil {
 		return nil, t.host.report(x, err)
 	}
-	v, err := t.root.value(&r.call, results)
+	v, err := t.root.value(&r.call, rendered{results, t.at})
 	if err != nil {
 		return nil, t.host.report(x, newError(err))
 	}
@@ -127,7 +144,7 @@ func (t *Template) JSON(ctx context.Context, x *exchange.Exchange) ([]byte, erro
 			out, err = r.call.AppendJSON(out, results[p.expr])
 		}
 		if err != nil {
-			return nil, t.host.report(x, &Error{Message: told("template result: " + err.Error()), Err: err})
+			return nil, t.host.report(x, t.at[p.expr].failed(err))
 		}
 	}
 	return out, nil
@@ -147,6 +164,9 @@ func (t *Template) results(r *runner) (starlark.Tuple, error) {
 				break
 			}
 			if v, err = r.run(fn, nil); err != nil {
+				if e := new(Error); errors.As(err, &e) && e.Pos.Line == 0 { // no script called it
+					e.Pos = t.at[i].at
+				}
 				return nil, err
 			}
 			results[i] = v
@@ -186,19 +206,24 @@ func text(c *builtins.Call, v starlark.Value) (string, error) {
 	return string(b), err
 }
 
-func (n fixedNode) value(*builtins.Call, starlark.Tuple) (any, error) { return n.v, nil }
-func (n exprNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
-	return c.ToGo(results[n])
+func (n fixedNode) value(*builtins.Call, rendered) (any, error) { return n.v, nil }
+
+func (n exprNode) value(c *builtins.Call, r rendered) (any, error) {
+	v, err := c.ToGo(r.results[n])
+	if err != nil {
+		return nil, r.at[n].failed(err)
+	}
+	return v, nil
 }
 
-func (n textNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
+func (n textNode) value(c *builtins.Call, r rendered) (any, error) {
 	var b strings.Builder
 	for _, p := range n {
 		b.WriteString(p.text)
 		if p.expr >= 0 {
-			s, err := text(c, results[p.expr])
+			s, err := text(c, r.results[p.expr])
 			if err != nil {
-				return nil, err
+				return nil, r.at[p.expr].failed(err)
 			}
 			b.WriteString(s)
 		}
@@ -206,21 +231,21 @@ func (n textNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
 	return b.String(), nil
 }
 
-func (n listNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
+func (n listNode) value(c *builtins.Call, r rendered) (any, error) {
 	list := make([]any, len(n))
 	for i, e := range n {
 		var err error
-		if list[i], err = e.value(c, results); err != nil {
+		if list[i], err = e.value(c, r); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-func (n mapNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
+func (n mapNode) value(c *builtins.Call, r rendered) (any, error) {
 	o := make(jsonvalue.Object, len(n.keys))
 	for i, k := range n.keys {
-		v, err := n.nodes[i].value(c, results)
+		v, err := n.nodes[i].value(c, r)
 		if err != nil {
 			return nil, err
 		}

@@ -145,19 +145,61 @@ func TestTemplateErrors(t *testing.T) {
 	}
 }
 
+// TestTemplateWarnings checks what is said of expressions that have no meaning.
+func TestTemplateWarnings(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"{{now}}":                          "{{now}}: now is text here: did you mean now_epoch or now_iso or sprig.now?",
+		"{{faker.name}}":                   "{{faker.name}}: faker.name is text here: there is no such name (text needs no braces)",
+		"Hello {{ user }}!":                "{{ user }}: user is text here: there is no such name (text needs no braces)",
+		"{{X-Request-Id}}":                 "{{X-Request-Id}}: X-Request-Id is text here: there is no such name (text needs no braces)",
+		"{{upper}}":                        "{{upper}}: upper is text here: did you mean sprig.upper?",
+		"{{random_in}}":                    "{{random_in}}: random_in is text here: did you mean random_int?",
+		"{{true}}":                         "{{true}}: true is text here: write True",
+		"{{json}}":                         "{{json}}: json is a module: want one of its functions, such as json.decode",
+		"{{time.nwo}}":                     "{{time.nwo}}: time has no nwo: did you mean time.now?",
+		"{{sprig.nothing_like_it('a')}}":   "{{sprig.nothing_like_it('a')}}: sprig has no nothing_like_it",
+		"{{state.gett('a')}}":              "{{state.gett('a')}}: state has no gett: did you mean state.get?",
+		"{{uuid}}":                         "",
+		"{{state(token)}}":                 "",
+		"{{random_choice(sunny, cloudy)}}": "",
+		"{{[time.x for time in []]}}":      "",
+	} {
+		tm, err := newHost(script.Options{}).Template(in, script.Position{File: "a.yaml", Line: 3, Column: 5})
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		if want != "" {
+			want = "a.yaml:3:5: " + want
+		}
+		if got := strings.Join(tm.Warnings(), "\n"); got != want {
+			t.Errorf("%s: warnings are %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestTemplateRunErrors(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"{{ 1 // 0 }}":                   "a.yaml:3:7: floored division by zero",
-		"{{ random_int(3, 1) }}":         "a.yaml:3:15: random_int: 3 is more than 1",
-		"{{ random_int(a, 1) }}":         `random_int: argument "a": got string "a", want int`,
-		"{{ counter() }}":                `counter: missing argument "name"`,
-		"{{ counter(a, b) }}":            "counter: got 2 arguments, want at most 1",
-		"{{ counter(nam='a') }}":         `counter: no argument "nam" (did you mean "name"?)`,
-		"{{ (lambda x: x) }}":            "missing 1 argument",
-		"{{ json.decode('[') }}":         "json.decode: at offset 1: unexpected end",
-		"{{ sprig.repeat(1<<40, 'x') }}": "sprig.repeat: 1099511627776 is more than 1048576",
-		"{{ {1: 2} }}":                   "key is int 1, want string",
+		"{{ 1 // 0 }}":                    "a.yaml:3:7: floored division by zero",
+		"{{ random_int(3, 1) }}":          "a.yaml:3:15: random_int: 3 is more than 1",
+		"{{ random_int(a, 1) }}":          `random_int: argument "a": got string "a", want int`,
+		"{{ counter() }}":                 `counter: missing argument "name"`,
+		"{{ counter(a, b) }}":             "counter: got 2 arguments, want at most 1",
+		"{{ counter(nam='a') }}":          `counter: no argument "nam" (did you mean "name"?)`,
+		"{{ (lambda x: x) }}":             "missing 1 argument",
+		"{{ json.decode('[') }}":          "json.decode: at offset 1: unexpected end",
+		"{{ sprig.repeat(1<<40, 'x') }}":  "sprig.repeat: 1099511627776 is more than 1048576",
+		"{{ {1: 2} }}":                    "a.yaml:3:5: {{ {1: 2} }}: key is int 1, want string",
+		"{{json}}":                        "a.yaml:3:5: {{json}}: module has no JSON form",
+		"x {{json}}":                      "a.yaml:3:5: {{json}}: module has no JSON form",
+		"{{float('nan')}}":                "a.yaml:3:5: {{float('nan')}}: NaN has no JSON form",
+		"x {{-float('inf')}}":             "a.yaml:3:5: {{-float('inf')}}: -Inf has no JSON form",
+		"{{ [1, {'a': float('inf')}] }}":  "a.yaml:3:5: {{ [1, {'a': float('inf')}] }}: ",
+		"{{ len if state else 1 }}":       "a.yaml:3:5: len: got 0 arguments, want 1",
+		"{{ sprig.slice([1], 2) }}":       "a.yaml:3:16: sprig.slice: got the range 2 to 1, want one within 0 to 1",
+		"{{ re.sub('(a)', '$1b', 'a') }}": `re.sub: argument "repl": $1b: the pattern has no group "1b"`,
 	} {
 		h := newHost(script.Options{})
 		tm, err := h.Template(in, script.Position{File: "a.yaml", Line: 3, Column: 5})

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -123,6 +124,7 @@ func (w *words) expr(e syntax.Expr) syntax.Expr {
 	case *syntax.ParenExpr:
 		e.X = w.expr(e.X)
 	case *syntax.DotExpr:
+		w.member(e)
 		e.X = w.expr(e.X)
 	case *syntax.CallExpr:
 		w.call(e)
@@ -253,6 +255,67 @@ func (w *words) function(e syntax.Expr) bool {
 		}
 	}
 	return false
+}
+
+// unknown is the warning about an expression that is nothing but a word which
+// has no meaning.
+func (w *words) unknown(word string) string {
+	var near []string
+	for _, name := range builtins.Visible(w.names) {
+		if strings.HasPrefix(name, word+"_") {
+			near = append(near, name)
+		}
+		if m := w.moduleOf(name); m != nil && slices.Contains(m.AttrNames(), word) {
+			near = append(near, name+"."+word)
+		}
+	}
+	if len(near) == 0 {
+		return word + " is text here: there is no such name (text needs no braces)"
+	}
+	return fmt.Sprintf("%s is text here: did you mean %s?", word, strings.Join(near[:min(len(near), 3)], " or "))
+}
+
+// module is the warning about an expression that is a module, which has no
+// JSON form, or "".
+func (w *words) module(e syntax.Expr) string {
+	id, ok := e.(*syntax.Ident)
+	if !ok {
+		return ""
+	}
+	m := w.moduleOf(id.Name)
+	if _, callable := m.(starlark.Callable); m == nil || callable {
+		return ""
+	}
+	return fmt.Sprintf("%s is a module: want one of its functions, such as %s.%s", id.Name, id.Name, m.AttrNames()[0])
+}
+
+// moduleOf is the module that name means, or nil.
+func (w *words) moduleOf(name string) starlark.HasAttrs {
+	if w.isBound(name) {
+		return nil
+	}
+	if v := w.names[name]; v != nil && v.Type() == "module" {
+		m, _ := v.(starlark.HasAttrs)
+		return m
+	}
+	return nil
+}
+
+// member warns about a name that a module does not have.
+func (w *words) member(e *syntax.DotExpr) {
+	id, ok := e.X.(*syntax.Ident)
+	if !ok {
+		return
+	}
+	m := w.moduleOf(id.Name)
+	if m == nil || slices.Contains(m.AttrNames(), e.Name.Name) {
+		return
+	}
+	warning := fmt.Sprintf("%s has no %s", id.Name, e.Name.Name)
+	if near := builtins.Nearest(e.Name.Name, m.AttrNames()); near != "" {
+		warning += fmt.Sprintf(": did you mean %s.%s?", id.Name, near)
+	}
+	w.warnings = append(w.warnings, warning)
 }
 
 // slips are words of JSON that are other words in Starlark.

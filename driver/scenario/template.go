@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -20,7 +21,7 @@ func (d *definition) template(key string, n *yaml.Node) (*script.Template, error
 		if n.Kind == yaml.ScalarNode && strings.HasPrefix(key, "headers.") {
 			v = n.Value
 		}
-		return host.Template(v, script.Position{File: d.c.src.File, Line: n.Line, Column: n.Column})
+		return host.TemplateIn(v, func(path []string) script.Position { return d.c.position(part(n, path)) })
 	}
 	t, err := compile(n)
 	if err != nil {
@@ -36,12 +37,33 @@ func (d *definition) template(key string, n *yaml.Node) (*script.Template, error
 		return nil, faultf(at, "%s: %s", d.at(key), scriptMessage(err))
 	}
 	d.checkParams(n)
-	if d.c.env.Log != nil {
+	if d.c.env.Log != nil && !d.c.quiet {
 		for _, w := range t.Warnings() {
 			d.c.env.Log.Warn("scenario template", "endpoint", d.path, "warning", w)
 		}
 	}
 	return t, nil
+}
+
+// position is the place of a node in the document.
+func (c *compiler) position(n *yaml.Node) script.Position {
+	return script.Position{File: c.src.File, Line: n.Line, Column: n.Column}
+}
+
+// part is the node at a path of keys and indexes in n, or the last one on the
+// way there.
+func part(n *yaml.Node, path []string) *yaml.Node {
+	for _, key := range path {
+		next := field(n, key)
+		if i, err := strconv.Atoi(key); n.Kind == yaml.SequenceNode && err == nil && i < len(n.Content) {
+			next = n.Content[i]
+		}
+		if next == nil {
+			return n
+		}
+		n = next
+	}
+	return n
 }
 
 // each visits the texts in n that hold expressions, until visit returns false.
