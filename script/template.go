@@ -19,7 +19,7 @@ type Template struct {
 	host     *Host
 	root     node
 	fn       starlark.Value // nil when there is no expression
-	at       []spot        // where each expression stands
+	at       []spot         // where each expression stands
 	json     []piece        // the JSON text, in pieces
 	warnings []string
 }

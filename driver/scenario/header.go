@@ -27,6 +27,7 @@ type headerTemplate struct {
 type headerValue struct {
 	text     string
 	template *script.Template // nil for a text
+	where    script.Position  // of the template
 }
 
 // headers reads the header fields, names as they are written; those with
@@ -94,7 +95,7 @@ func (d *definition) headerValues(key string, n *yaml.Node) (values []headerValu
 				return nil, false, err
 			}
 			if !t.Static() {
-				values, computed = append(values, headerValue{template: t}), true
+				values, computed = append(values, headerValue{template: t, where: d.c.position(v)}), true
 				continue
 			}
 		}
@@ -132,8 +133,8 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 	for _, t := range h.templates {
 		values := make([]string, len(t.values))
 		for i, v := range t.values {
-			if values[i], err = v.render(ctx, x); err != nil {
-				return nil, fmt.Errorf("header %s: %w", t.sent, err)
+			if values[i], err = v.render(ctx, x, t.sent); err != nil {
+				return nil, err
 			}
 		}
 		res.Header[t.name] = values
@@ -153,7 +154,7 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 }
 
 // render is the value for a request.
-func (v headerValue) render(ctx context.Context, x *exchange.Exchange) (string, error) {
+func (v headerValue) render(ctx context.Context, x *exchange.Exchange, name string) (string, error) {
 	if v.template == nil {
 		return v.text, nil
 	}
@@ -170,7 +171,7 @@ func (v headerValue) render(ctx context.Context, x *exchange.Exchange) (string, 
 		s = string(b)
 	}
 	if !validValue(s) {
-		return "", fmt.Errorf("the value %q can't stand in a header", s)
+		return "", &script.Error{Pos: v.where, Message: fmt.Sprintf("header %s: the value %q can't stand in a header", name, s)}
 	}
 	return s, nil
 }
