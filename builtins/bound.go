@@ -470,13 +470,13 @@ var boundMethods = map[string]func(c *Call, recv starlark.Value, args starlark.T
 	"codepoints":           boundElems,
 	"codepoint_ords":       boundElems,
 	"extend":               boundArgs,
-	"update":               boundArgs,
-	"union":                boundArgs,
-	"difference":           boundArgs,
-	"intersection":         boundArgs,
-	"symmetric_difference": boundArgs,
-	"issubset":             boundArgs,
-	"issuperset":           boundArgs,
+	"update":               boundKeys("update"),
+	"union":                boundKeys("union"),
+	"difference":           boundKeys("difference"),
+	"intersection":         boundKeys("intersection"),
+	"symmetric_difference": boundKeys("symmetric_difference"),
+	"issubset":             boundKeys("issubset"),
+	"issuperset":           boundKeys("issuperset"),
 	"strip":                boundStrip,
 	"lstrip":               boundStrip,
 	"rstrip":               boundStrip,
@@ -547,6 +547,21 @@ func boundArgs(c *Call, _ starlark.Value, args starlark.Tuple, _ []starlark.Tupl
 		}
 	}
 	return nil
+}
+
+// boundKeys is boundArgs of a method that hashes the elements of its arguments.
+func boundKeys(name string) func(*Call, starlark.Value, starlark.Tuple, []starlark.Tuple) error {
+	return func(c *Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
+		if err := boundArgs(c, recv, args, kwargs); err != nil {
+			return err
+		}
+		for _, a := range args {
+			if err := c.hashable(name, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func boundElems(c *Call, recv starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) error {

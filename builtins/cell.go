@@ -160,7 +160,7 @@ func (c *cell) update(call *Call, a Args) (starlark.Value, error) {
 // change calls fn with a value that it may change and gives what it returned.
 // A list or dict that becomes None was changed in place and not returned.
 func change(name string, call *Call, fn starlark.Callable, old starlark.Value) (starlark.Value, error) {
-	given, err := mutable(old)
+	given, err := call.mutable(old)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -181,29 +181,39 @@ func isContainer(v starlark.Value) bool {
 
 // mutable is a copy of v whose lists, dicts and sets can be changed, at every
 // level. What stands in it twice is one in the copy, too.
-func mutable(v starlark.Value) (starlark.Value, error) {
+func (c *Call) mutable(v starlark.Value) (starlark.Value, error) {
 	switch v.(type) {
 	case *starlark.List, *starlark.Dict, *starlark.Set, starlark.Tuple:
-		return copier{}.value(v, maxDepth)
+		t := copier{done: map[starlark.Value]starlark.Value{}, call: c}
+		return t.value(v, maxDepth)
 	}
 	return v, nil
 }
 
-type copier map[starlark.Value]starlark.Value
+type copier struct {
+	done   map[starlark.Value]starlark.Value
+	call   *Call
+	copied int
+}
 
-func (t copier) value(v starlark.Value, depth int) (_ starlark.Value, err error) {
+func (t *copier) value(v starlark.Value, depth int) (_ starlark.Value, err error) {
 	if depth == 0 {
 		return nil, errDepth
 	}
+	if t.copied++; t.copied%lookEvery == 0 {
+		if err := t.call.look(); err != nil {
+			return nil, err
+		}
+	}
 	if isContainer(v) {
-		if done := t[v]; done != nil {
+		if done := t.done[v]; done != nil {
 			return done, nil
 		}
 	}
 	switch v := v.(type) {
 	case *starlark.List:
 		list := starlark.NewList(make([]starlark.Value, 0, v.Len()))
-		t[v] = list
+		t.done[v] = list
 		for i := range v.Len() {
 			e, err := t.value(v.Index(i), depth-1)
 			if err != nil {
@@ -213,8 +223,11 @@ func (t copier) value(v starlark.Value, depth int) (_ starlark.Value, err error)
 		}
 		return list, nil
 	case *starlark.Dict:
+		if err := t.call.hashable("set", v); err != nil {
+			return nil, err
+		}
 		d := starlark.NewDict(v.Len())
-		t[v] = d
+		t.done[v] = d
 		for k, e := range v.Entries() {
 			if e, err = t.value(e, depth-1); err != nil {
 				return nil, err
@@ -223,8 +236,11 @@ func (t copier) value(v starlark.Value, depth int) (_ starlark.Value, err error)
 		}
 		return d, nil
 	case *starlark.Set:
+		if err := t.call.hashable("set", v); err != nil {
+			return nil, err
+		}
 		s := starlark.NewSet(v.Len())
-		t[v] = s
+		t.done[v] = s
 		for e := range v.Elements() {
 			s.Insert(e)
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"math"
 	"math/big"
 	"time"
@@ -114,10 +116,15 @@ func (c *Call) fromGo(v any) (starlark.Value, error) {
 	if t.parts > maxConverted {
 		return nil, errParts
 	}
+	if t.err != nil {
+		return nil, t.err
+	}
 	if err := t.pay(c); err != nil {
 		return nil, err
 	}
-	return FromGo(v), nil
+	var made starlark.Value
+	err := c.aside(t.parts > longConversion, "conversion", func() { made = FromGo(v) })
+	return made, err
 }
 
 // maxConverted bounds the parts of one conversion: a list that stands in many
@@ -125,6 +132,9 @@ func (c *Call) fromGo(v any) (starlark.Value, error) {
 const maxConverted = 4_000_000
 
 var errParts = fmt.Errorf("value has more than %d parts", maxConverted)
+
+// longConversion is from how many parts on a conversion is done aside.
+const longConversion = 1 << 17
 
 // A part takes partBytes bytes; a map is as large as some of them. A step is
 // charged for some parts, as they are bounded anyway.
@@ -138,6 +148,7 @@ const (
 type tally struct {
 	parts int
 	paid  int
+	err   error // a map whose keys are crowded
 }
 
 // payEvery is after how many parts they are paid for.
@@ -161,6 +172,9 @@ func (t *tally) pay(c *Call) error {
 	if n < payEvery/16 {
 		return nil
 	}
+	if err := c.look(); err != nil {
+		return err
+	}
 	if err := c.charge(n / partsPerStep); err != nil {
 		return err
 	}
@@ -179,6 +193,13 @@ func (t *tally) count(v any) {
 		}
 	case jsonvalue.Object:
 		t.parts += partsOfMap
+		t.keys(len(v), func(yield func(string) bool) {
+			for _, m := range v {
+				if !yield(m.Key) {
+					return
+				}
+			}
+		})
 		for _, m := range v {
 			if t.count(m.Value); t.parts > maxConverted {
 				return
@@ -186,12 +207,27 @@ func (t *tally) count(v any) {
 		}
 	case map[string]any:
 		t.parts += partsOfMap
+		t.keys(len(v), maps.Keys(v))
 		for _, e := range v {
 			if t.count(e); t.parts > maxConverted {
 				return
 			}
 		}
 	}
+}
+
+// keys looks at the keys of a map that becomes a dict.
+func (t *tally) keys(n int, keys iter.Seq[string]) {
+	if n <= crowdFrom || t.err != nil {
+		return
+	}
+	t.err = crowded(n, func(yield func(starlark.Value) bool) {
+		for k := range keys {
+			if !yield(starlark.String(k)) {
+				return
+			}
+		}
+	})
 }
 
 type converter struct {

@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -38,6 +39,8 @@ type jsonDecoder struct {
 	size  int // of what was made, in bytes
 	next  int // the size from which more memory is needed
 	call  *Call
+
+	passed int // members and elements
 }
 
 // The sizes of values beside their text, in bytes.
@@ -56,10 +59,32 @@ func (d *jsonDecoder) made(size int) error {
 	return d.call.enough("the JSON value", d.size)
 }
 
-// fail makes an error with the position at which decoding stopped.
-func (d *jsonDecoder) fail(what string) error {
-	return fmt.Errorf("at offset %d: %s", d.pos, what)
+// look is [Call.look], now and then.
+func (d *jsonDecoder) look() error {
+	if d.passed++; d.passed%lookEvery != 0 {
+		return nil
+	}
+	return d.call.look()
 }
+
+// jsonError is the error of a text that is not JSON, or has a number that
+// cannot be held.
+type jsonError struct {
+	at   int
+	what string
+}
+
+func (e *jsonError) Error() string { return fmt.Sprintf("at offset %d: %s", e.at, e.what) }
+
+// isJSON reports whether an error of decoding, such as the end of the run, leaves
+// open whether the text is JSON.
+func isJSON(err error) bool {
+	var bad *jsonError
+	return !errors.As(err, &bad)
+}
+
+// fail makes an error with the position at which decoding stopped.
+func (d *jsonDecoder) fail(what string) error { return &jsonError{d.pos, what} }
 
 func (d *jsonDecoder) space() {
 	for d.pos < len(d.data) {
@@ -128,14 +153,14 @@ func (d *jsonDecoder) object(depth int) (starlark.Value, error) {
 	if err := d.made(sizeOfDict); err != nil {
 		return nil, err
 	}
-	dict := new(starlark.Dict)
-	return dict, d.members(func(key []byte) error {
+	dict := d.call.maker(0)
+	return dict.Dict, d.members(func(key []byte) error {
 		k := starlark.String(key)
 		v, err := d.value(depth - 1)
 		if err != nil {
 			return err
 		}
-		return dict.SetKey(k, v)
+		return dict.set(k, v)
 	})
 }
 
@@ -160,6 +185,9 @@ func (d *jsonDecoder) members(each func(key []byte) error) error {
 		}
 		d.pos++
 		if err := each(k); err != nil {
+			return err
+		}
+		if err := d.look(); err != nil {
 			return err
 		}
 		switch d.peek() {
@@ -197,6 +225,9 @@ func (d *jsonDecoder) elements(each func() error) error {
 	}
 	for {
 		if err := each(); err != nil {
+			return err
+		}
+		if err := d.look(); err != nil {
 			return err
 		}
 		switch d.peek() {

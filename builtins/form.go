@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -10,7 +11,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
+func (r *Request) formDict(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
@@ -19,13 +20,20 @@ func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.form = parseForm(r.x.Request.Header.Get("Content-Type"), b)
+		kind := r.x.Request.Header.Get("Content-Type")
+		var form url.Values
+		if err := c.aside(len(b) > quickText, "req.form", func() { form = parseForm(kind, b) }); err != nil {
+			return nil, err
+		}
+		r.form = form
 	}
-	d := new(starlark.Dict)
+	d := c.maker(len(r.form))
 	for _, k := range sortedKeys(r.form) {
-		d.SetKey(starlark.String(k), starlark.String(r.form.Get(k)))
+		if err := d.set(starlark.String(k), starlark.String(r.form.Get(k))); err != nil {
+			return nil, fmt.Errorf("req.form: %w", err)
+		}
 	}
-	return d, nil
+	return d.Dict, nil
 }
 
 // parseForm reads the fields of a form in either encoding; files are left out.

@@ -89,6 +89,9 @@ func (c *Call) iterable(name string, v starlark.Value, size int) error {
 	if err := c.charge(steps); err != nil {
 		return err
 	}
+	if err := c.hashable(name, v); err != nil {
+		return err
+	}
 	return c.enough(name, times(n, size))
 }
 

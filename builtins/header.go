@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"sort"
+	"strings"
 
 	"go.starlark.net/starlark"
 	"golang.org/x/net/http/httpguts"
@@ -27,11 +28,14 @@ type headerOwner interface {
 }
 
 func (h Header) String() string {
-	d := new(starlark.Dict)
-	for _, kv := range h.Items() {
-		d.SetKey(kv[0], kv[1])
+	var b strings.Builder
+	for i, kv := range h.Items() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(kv[0].String() + ": " + kv[1].String())
 	}
-	return d.String()
+	return "{" + b.String() + "}"
 }
 func (h Header) Type() string          { return "headers" }
 func (h Header) Freeze()               {}

@@ -127,7 +127,7 @@ func jsonDecode(c *Call, a Args) (starlark.Value, error) {
 	if err == nil {
 		return v, nil
 	}
-	if def != nil && !errors.Is(err, ErrMemory) {
+	if def != nil && !isJSON(err) {
 		return def, nil
 	}
 	return nil, fmt.Errorf("json.decode: %w", err)

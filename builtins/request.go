@@ -69,12 +69,14 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "path":
 		return starlark.String(q.Path()), nil
 	case "query":
-		d := new(starlark.Dict)
 		values := q.Query()
+		d := r.call.maker(len(values))
 		for _, k := range sortedKeys(values) {
-			d.SetKey(starlark.String(k), starlark.String(values.Get(k)))
+			if err := d.set(starlark.String(k), starlark.String(values.Get(k))); err != nil {
+				return nil, fmt.Errorf("req.query: %w", err)
+			}
 		}
-		return d, nil
+		return d.Dict, nil
 	case "params":
 		d := new(starlark.Dict)
 		for _, k := range sortedKeys(r.x.Params) {
@@ -84,11 +86,13 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "headers":
 		return Header{r}, nil
 	case "cookies":
-		d := new(starlark.Dict)
+		d := r.call.maker(0)
 		for _, c := range (&http.Request{Header: q.Header}).Cookies() {
-			d.SetKey(starlark.String(c.Name), starlark.String(c.Value))
+			if err := d.set(starlark.String(c.Name), starlark.String(c.Value)); err != nil {
+				return nil, fmt.Errorf("req.cookies: %w", err)
+			}
 		}
-		return d, nil
+		return d.Dict, nil
 	case "body":
 		b, err := r.Body()
 		return starlark.Bytes(b), err
@@ -171,19 +175,36 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 		if r.scans < maxScans && strings.Count(path, ".") <= maxDots {
 			r.scans++
 			var v starlark.Value
-			if v, r.failed = scanJSON(r.call, b, path); r.failed != nil {
-				return nil, nil
+			if v, r.failed = scanJSON(r.call, b, path); r.failed == nil {
+				return v, nil
 			}
-			return v, nil
+			return nil, r.unread()
 		}
 		if r.parsed, r.failed = r.call.DecodeJSON(b); r.failed == nil {
 			r.parsed.Freeze()
 		}
 	}
 	if r.failed != nil {
+		return nil, r.unread()
+	}
+	t := thawer{call: r.call}
+	found := Dig(r.parsed, path)
+	if found == nil {
 		return nil, nil
 	}
-	return thaw(Dig(r.parsed, path)), nil
+	v, err := t.value(found)
+	if err != nil {
+		return nil, fmt.Errorf("req.json: %w", err)
+	}
+	return v, nil
+}
+
+// unread is why the JSON body cannot be had; nil when there is none.
+func (r *Request) unread() error {
+	if isJSON(r.failed) {
+		return fmt.Errorf("req.json: %w", r.failed)
+	}
+	return nil
 }
 
 // Dig follows a dotted path into dicts and, by number, lists. A key that
@@ -293,23 +314,41 @@ func (r *Request) jsonOr(a Args) (starlark.Value, error) {
 	return v, nil
 }
 
-// thaw copies containers, so that the script may change what it got.
-func thaw(v starlark.Value) starlark.Value {
+// thawer copies containers, so that the script may change what it got. The
+// dicts in them were made by a [dictMaker].
+type thawer struct {
+	call   *Call
+	copied int
+}
+
+func (t *thawer) value(v starlark.Value) (starlark.Value, error) {
+	if t.copied++; t.copied%lookEvery == 0 {
+		if err := t.call.look(); err != nil {
+			return nil, err
+		}
+	}
 	switch v := v.(type) {
 	case *starlark.Dict:
 		d := starlark.NewDict(v.Len())
 		for k, e := range v.Entries() {
-			d.SetKey(k, thaw(e))
+			e, err := t.value(e)
+			if err != nil {
+				return nil, err
+			}
+			d.SetKey(k, e)
 		}
-		return d
+		return d, nil
 	case *starlark.List:
 		list := make([]starlark.Value, v.Len())
 		for i := range list {
-			list[i] = thaw(v.Index(i))
+			var err error
+			if list[i], err = t.value(v.Index(i)); err != nil {
+				return nil, err
+			}
 		}
-		return starlark.NewList(list)
+		return starlark.NewList(list), nil
 	}
-	return v
+	return v, nil
 }
 
 // segments are the parts of a path between slashes, without empty ones.

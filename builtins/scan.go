@@ -24,7 +24,7 @@ const maxDots = 4
 // there is nothing. The whole text must be valid, and
 // the path have at most maxDots dots.
 func scanJSON(c *Call, data []byte, path string) (starlark.Value, error) {
-	d := jsonDecoder{data: data}
+	d := jsonDecoder{data: data, call: c}
 	found, err := d.find(path, maxDepth)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package builtins
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -253,6 +254,10 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 		fields := map[string]any{}
 		for _, k := range v.MapKeys() {
 			fields[fmt.Sprint(k.Interface())] = m.value(v.MapIndex(k), depth-1)
+		}
+		if m.keys(len(fields), maps.Keys(fields)); m.tally.err != nil && m.err == nil {
+			m.err = m.tally.err
+			return starlark.None
 		}
 		return FromGo(fields)
 	case reflect.Pointer:

@@ -58,15 +58,15 @@ func (c *Call) copyValue(v starlark.Value) (starlark.Value, error) {
 	if err := c.enough("the copy", size); err != nil {
 		return nil, err
 	}
-	return mutable(v)
+	return c.mutable(v)
 }
 
-func sprigDict(_ *Call, a Args) (starlark.Value, error) {
+func sprigDict(c *Call, a Args) (starlark.Value, error) {
 	var all starlark.Tuple
 	if err := a.Unpack("*a", &all); err != nil {
 		return nil, err
 	}
-	d := new(starlark.Dict)
+	d := c.maker(0)
 	for i := 0; i < len(all); i += 2 {
 		key, ok := all[i].(starlark.String)
 		if !ok {
@@ -76,11 +76,11 @@ func sprigDict(_ *Call, a Args) (starlark.Value, error) {
 		if i+1 < len(all) {
 			value = all[i+1]
 		}
-		if err := d.SetKey(key, value); err != nil {
+		if err := d.set(key, value); err != nil {
 			return nil, err
 		}
 	}
-	return d, nil
+	return d.Dict, nil
 }
 
 func sprigKeys(_ *Call, a Args) (starlark.Value, error) {

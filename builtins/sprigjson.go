@@ -3,7 +3,6 @@ package builtins
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"go.starlark.net/starlark"
@@ -35,7 +34,7 @@ func sprigFromJSON(must bool) func(*Call, Args) (starlark.Value, error) {
 		switch {
 		case err == nil:
 			return v, nil
-		case must || errors.Is(err, ErrMemory):
+		case must || isJSON(err):
 			return nil, fmt.Errorf("%s: %w", a.fn, err)
 		}
 		return starlark.None, nil
