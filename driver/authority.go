@@ -237,7 +237,7 @@ func (d *Driver) getCACertPath(ctx context.Context) (string, error) {
 func (d *Driver) getCACert(ctx context.Context) (string, error) {
 	pem, err := d.certificate(ctx, ca.CertPath(d.authority.dir))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "Error: " + d.authority.missing(), nil
+		return "", refused("Error: " + d.authority.missing())
 	}
 	return string(pem), err
 }

@@ -50,7 +50,7 @@ func (d *Driver) listEndpoints(context.Context) (string, error) {
 
 func (d *Driver) enableMock(_ context.Context, key string, enabled bool) (string, error) {
 	if !d.mocks.table.Enable(key, enabled) {
-		return "Mock not found: " + key, nil
+		return "", refused("Mock not found: " + key)
 	}
 	if enabled {
 		return "Mock enabled: " + key, nil

@@ -43,6 +43,12 @@ func (c Code) String() string {
 	return "INTERNAL"
 }
 
+// refused is the stock driver's text about what was not done. The caller gets it
+// as the answer, the log as a warning.
+type refused string
+
+func (r refused) Error() string { return string(r) }
+
 // Error is a failure of a method, in one line for the person who called it.
 type Error struct {
 	Code    Code

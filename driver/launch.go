@@ -33,7 +33,7 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 	l := &launch{run: &running{mode: mode}, port: port}
 	if text := d.ready(ctx, l, webUI, replayFile); text != "" {
 		l.back()
-		return text, nil
+		return "", refused(text)
 	}
 	if old := d.run.Load(); old != nil {
 		if err := d.shut(ctx, old); err != nil {
@@ -96,7 +96,6 @@ func (d *Driver) readyListener(l *launch) (text string) {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			hint = fmt.Sprintf(" (port %d is already in use - is another mitmproxy instance running?)", l.port)
 		}
-		d.log.Error("the proxy did not start", "error", err)
 		return fmt.Sprintf("Failed to start%s: %v", hint, err)
 	}
 	l.undo = append(l.undo, func() { l.config.Listener.Close() })

@@ -40,10 +40,10 @@ func (d *Driver) start(ctx context.Context, mode string, webUI bool, replayFile 
 	d.life.Lock()
 	defer d.life.Unlock()
 	if r := d.run.Load(); r != nil {
-		return fmt.Sprintf("Already running in '%s' mode (PID %d). Stop first.", r.mode, os.Getpid()), nil
+		return "", refused(fmt.Sprintf("Already running in '%s' mode (PID %d). Stop first.", r.mode, os.Getpid()))
 	}
-	if text, err := d.refuse(mode, replayFile, port); text != "" || err != nil {
-		return text, err
+	if err := d.refuse(mode, replayFile, port); err != nil {
+		return "", err
 	}
 	return d.launch(ctx, mode, webUI, replayFile, port)
 }
@@ -62,8 +62,8 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 		replayFile = r.replayFile
 	}
 	// A restart that cannot be leaves the proxy as it is.
-	if text, err := d.refuse(mode, replayFile, port); text != "" || err != nil {
-		return text, err
+	if err := d.refuse(mode, replayFile, port); err != nil {
+		return "", err
 	}
 	if r != nil && port == 0 {
 		port = r.port // the device goes on where it was, whichever port was free
@@ -72,25 +72,25 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 }
 
 // refuse answers a start that cannot be.
-func (d *Driver) refuse(mode, replayFile string, port int) (string, error) {
+func (d *Driver) refuse(mode, replayFile string, port int) error {
 	if d.closed {
-		return "", errorf(FailedPrecondition, "the driver is closed")
+		return errorf(FailedPrecondition, "the driver is closed")
 	}
 	if !slices.Contains([]string{modeMock, modePassthrough, modeRecord, modeReplay}, mode) {
-		return fmt.Sprintf("Unknown mode '%s'. Use: mock, passthrough, record, replay", mode), nil
+		return refused(fmt.Sprintf("Unknown mode '%s'. Use: mock, passthrough, record, replay", mode))
 	}
 	if port < 0 || port > 65535 {
-		return "", errorf(InvalidArgument, "start: argument port: expected 0 to 65535, found %d", port)
+		return errorf(InvalidArgument, "start: argument port: expected 0 to 65535, found %d", port)
 	}
 	if mode == modeReplay {
 		if replayFile == "" {
-			return "Error: replay_file is required for replay mode", nil
+			return refused("Error: replay_file is required for replay mode")
 		}
 		if path, ok := d.replayFile(replayFile); !ok {
-			return "Replay file not found: " + path, nil
+			return refused("Replay file not found: " + path)
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // handler is a mode: the table that is asked, and what stands at its end.

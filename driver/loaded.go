@@ -203,11 +203,11 @@ func scenarioIn(dir string) string {
 func (d *Driver) loadMockScenario(_ context.Context, name string) (string, error) {
 	path, text := d.scenarioFile(name)
 	if text != "" {
-		return text, nil
+		return "", refused(text)
 	}
 	n, err := d.mocks.load(&loaded{path: path, files: []string{path}})
 	if err != nil {
-		return refusal("Failed to load scenario: ", err)
+		return "", refusal("Failed to load scenario: ", err)
 	}
 	return fmt.Sprintf("Loaded %d endpoint(s) from %s", n, filepath.Base(path)), nil
 }
@@ -215,21 +215,21 @@ func (d *Driver) loadMockScenario(_ context.Context, name string) (string, error
 func (d *Driver) loadMockScenarioContent(_ context.Context, name, content string) (string, error) {
 	n, err := d.mocks.load(&loaded{name: name, text: []byte(content)})
 	if err != nil {
-		return refusal("Failed to parse scenario: ", err)
+		return "", refusal("Failed to parse scenario: ", err)
 	}
 	return fmt.Sprintf("Loaded %d endpoint(s) from %s", n, name), nil
 }
 
-// refusal is the text about a document that is not a scenario.
-func refusal(prefix string, err error) (string, error) {
+// refusal is the answer about a document that is not a scenario.
+func refusal(prefix string, err error) error {
 	var own *Error
 	switch {
 	case errors.As(err, &own):
-		return "", own
+		return own
 	case errors.Is(err, scenario.ErrNotObject):
-		return "Invalid scenario: expected a JSON/YAML object", nil
+		return refused("Invalid scenario: expected a JSON/YAML object")
 	case errors.Is(err, scenario.ErrNoEndpoints):
-		return "Invalid scenario: expected an object of endpoints", nil
+		return refused("Invalid scenario: expected an object of endpoints")
 	}
-	return prefix + err.Error(), nil
+	return refused(prefix + err.Error())
 }

@@ -2,9 +2,13 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"log/slog"
 	"net"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // Kind tells by which road a method is called.
@@ -32,6 +36,18 @@ type MethodInfo struct {
 type method struct {
 	MethodInfo
 	fn reflect.Value
+}
+
+// changes reports whether the method changes what the proxy does: a failure may
+// then spoil all that follows.
+func (m *method) changes() bool {
+	verb, _, _ := strings.Cut(m.Name, "_")
+	return slices.Contains([]string{"start", "restart", "set", "load", "put", "enable", "remove", "upload"}, verb)
+}
+
+// named are the parameters that a warning about a failure tells.
+func named() []string {
+	return []string{"method", "path", "key", "mode", "replay_file", "filename", "name", "relative_path", "addon_name", "file_path"}
 }
 
 // param is how the table writes a parameter; its type is the function's own.
@@ -239,6 +255,7 @@ func (d *Driver) invoke(ctx context.Context, name string, kind Kind, args []any)
 	}
 	values, bad := unpack(name, m.Params, args)
 	if bad != nil {
+		d.warn(m, nil, bad)
 		return nil, bad
 	}
 	in := make([]reflect.Value, 0, 2+len(values))
@@ -248,7 +265,34 @@ func (d *Driver) invoke(ctx context.Context, name string, kind Kind, args []any)
 	}
 	out := m.fn.Call(in)
 	if err, _ := out[1].Interface().(error); err != nil {
+		d.warn(m, values, err)
+		var text refused
+		if errors.As(err, &text) {
+			return string(text), nil
+		}
 		return nil, asError(err)
 	}
 	return out[0].Interface(), nil
+}
+
+// maxTold is how much of an argument a warning tells, in bytes.
+const maxTold = 200
+
+// warn logs why a method did not do what was asked. Of methods that only look,
+// a failure is the caller's own affair.
+func (d *Driver) warn(m *method, values []any, err error) {
+	var text refused
+	if !errors.As(err, &text) && !m.changes() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("reason", err.Error())}
+	for i, v := range values {
+		if name := m.Params[i].Name; slices.Contains(named(), name) && v != "" {
+			if s, ok := v.(string); ok && len(s) > maxTold {
+				v = s[:maxTold] + "..."
+			}
+			attrs = append(attrs, slog.Any(name, v))
+		}
+	}
+	d.log.LogAttrs(context.Background(), slog.LevelWarn, m.Name+" failed", attrs...)
 }

@@ -63,11 +63,11 @@ func (d *Driver) setMock(_ context.Context, method, path string, status int, bod
 	key := mockKey(method, path)
 	b, err := parseBody(body)
 	if err != nil {
-		return "Invalid body JSON: " + err.Error(), nil
+		return "", refused("Invalid body JSON: " + err.Error())
 	}
 	h, err := parseObject(headers)
 	if err != nil {
-		return "Invalid headers JSON: " + err.Error(), nil
+		return "", refused("Invalid headers JSON: " + err.Error())
 	}
 	def := map[string]any{"status": int64(status), "body": b, "content_type": contentType, "headers": h}
 	if err := d.put("set_mock", key, def); err != nil {
@@ -95,10 +95,10 @@ func (d *Driver) setMockPatch(_ context.Context, method, path, patches, headers 
 	key := mockKey(method, path)
 	v, err := parseJSON(patches)
 	if err != nil {
-		return "Invalid JSON for patches", nil
+		return "", refused("Invalid JSON for patches")
 	}
 	if _, ok := v.(jsonvalue.Object); !ok {
-		return "Patches must be a JSON object", nil
+		return "", refused("Patches must be a JSON object")
 	}
 	def := map[string]any{"patch": json.RawMessage(patches)}
 	if err := extraHeaders("set_mock_patch", headers, def); err != nil {
@@ -127,11 +127,11 @@ func (d *Driver) setMockSequence(_ context.Context, method, path, sequence strin
 	key := mockKey(method, path)
 	v, err := parseJSON(sequence)
 	if err != nil {
-		return "Invalid JSON: " + err.Error(), nil
+		return "", refused("Invalid JSON: " + err.Error())
 	}
 	steps, _ := v.([]any)
 	if len(steps) == 0 {
-		return "Sequence must be a non-empty JSON array", nil
+		return "", refused("Sequence must be a non-empty JSON array")
 	}
 	if err := d.put("set_mock_sequence", key, map[string]any{"sequence": json.RawMessage(sequence)}); err != nil {
 		return "", err
@@ -142,7 +142,7 @@ func (d *Driver) setMockSequence(_ context.Context, method, path, sequence strin
 func (d *Driver) setMockTemplate(_ context.Context, method, path, template string, status int) (string, error) {
 	key := mockKey(method, path)
 	if _, err := parseJSON(template); err != nil {
-		return "Invalid JSON: " + err.Error(), nil
+		return "", refused("Invalid JSON: " + err.Error())
 	}
 	if err := d.put("set_mock_template", key, map[string]any{"status": int64(status), "body_template": json.RawMessage(template)}); err != nil {
 		return "", err
@@ -156,16 +156,16 @@ func (d *Driver) setMockAddon(_ context.Context, method, path, addon, config str
 		config = "{}"
 	}
 	if _, err := parseJSON(config); err != nil {
-		return "Invalid JSON: " + err.Error(), nil
+		return "", refused("Invalid JSON: " + err.Error())
 	}
 	if addon == "" {
 		return "", errorf(InvalidArgument, "set_mock_addon: argument addon_name is empty")
 	}
 	switch err := d.mocks.addons.Check(d.cfg.Directories.Addons, addon); {
 	case errors.Is(err, scenario.ErrNoAddon):
-		return "Addon not found: " + addon, nil
+		return "", refused("Addon not found: " + addon)
 	case err != nil:
-		return fmt.Sprintf("Addon %s: %v", addon, err), nil
+		return "", refused(fmt.Sprintf("Addon %s: %v", addon, err))
 	}
 	if err := d.put("set_mock_addon", key, map[string]any{"addon": addon, "addon_config": json.RawMessage(config)}); err != nil {
 		return "", err
@@ -177,11 +177,11 @@ func (d *Driver) setMockConditional(_ context.Context, method, path, rulesJSON s
 	key := mockKey(method, path)
 	v, err := parseJSON(rulesJSON)
 	if err != nil {
-		return "Invalid JSON: " + err.Error(), nil
+		return "", refused("Invalid JSON: " + err.Error())
 	}
 	rules, _ := v.([]any)
 	if len(rules) == 0 {
-		return "Rules must be a non-empty JSON array", nil
+		return "", refused("Rules must be a non-empty JSON array")
 	}
 	if err := d.put("set_mock_conditional", key, map[string]any{"rules": json.RawMessage(rulesJSON)}); err != nil {
 		return "", err

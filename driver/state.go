@@ -11,7 +11,7 @@ import (
 func (d *Driver) setState(_ context.Context, key, valueJSON string) (string, error) {
 	v, err := parseJSON(valueJSON)
 	if err != nil {
-		return "Invalid JSON: " + err.Error(), nil
+		return "", refused("Invalid JSON: " + err.Error())
 	}
 	if err := d.state.Set(key, v); err != nil {
 		return "", errorf(InvalidArgument, "set_state: %v", err)

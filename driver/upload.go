@@ -166,7 +166,7 @@ func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string
 	}
 	switch {
 	case errors.Is(err, errUploadPath):
-		return "Invalid file path: " + path, nil
+		return "", refused("Invalid file path: " + path)
 	case err != nil:
 		return "", fmt.Errorf("upload_mock_file: %w", err)
 	}

@@ -68,12 +68,22 @@ def client():
 def running(client):
     """The proxy, answering as the happy path says until a test wants otherwise."""
     with client.proxy.session(mode="mock") as proxy:
+        assert proxy.is_running(), "the proxy did not start: the exporter's log has the reason"
         yield proxy
 
 
 @pytest.fixture
-def proxy(running):
-    running.load_mock_scenario("happy-path.yaml")
+def load(running):
+    """Loads a scenario. What is wrong with it is told in the text of the answer."""
+    def load(scenario):
+        told = running.load_mock_scenario(scenario)
+        assert told.startswith("Loaded "), told
+    return load
+
+
+@pytest.fixture
+def proxy(running, load):
+    load("happy-path.yaml")
     running.clear_captured_requests()
     return running
 

@@ -14,16 +14,16 @@ def test_starts_a_session(charger):
     assert session["connector"] == 2
 
 
-def test_installs_an_update_once(charger, proxy):
+def test_installs_an_update_once(charger, load):
     assert not charger.look_for_update()
-    proxy.load_mock_scenario("update-available.yaml")
+    load("update-available.yaml")
     assert charger.look_for_update()
     assert charger.firmware == "2.5.0"
     assert not charger.look_for_update()
 
 
-def test_keeps_its_tariff_while_the_backend_is_down(charger, proxy):
-    proxy.load_mock_scenario("backend-degraded.yaml")
+def test_keeps_its_tariff_while_the_backend_is_down(charger, load):
+    load("backend-degraded.yaml")
     assert not charger.refresh_tariff()
     assert not charger.refresh_tariff()
     assert charger.tariff == {"per_kwh": 0.50}

@@ -55,6 +55,7 @@ def bench(client):
     with ExitStack() as stack:
         for proxy in (client.north, client.south, client.others):
             stack.enter_context(proxy.session(mode="mock"))
+            assert proxy.is_running(), "the proxy did not start: the exporter's log has the reason"
         yield client
 
 
