@@ -73,7 +73,7 @@ func TestFailuresAreLogged(t *testing.T) {
 		}
 		text := log.String()
 		quoted := strings.NewReplacer(`"`, `\"`).Replace(c.told)
-		if !strings.Contains(text, `level=WARN msg="`+c.method+` failed" reason=`) || !strings.Contains(text, quoted) || !strings.Contains(text, c.about) {
+		if !strings.Contains(text, `level=WARN msg="call failed" call=`+c.method+` reason=`) || !strings.Contains(text, quoted) || !strings.Contains(text, c.about) {
 			t.Errorf("%s%v: log is %q, want a warning with %q and %q", c.method, c.args, text, c.told, c.about)
 		}
 	}

@@ -275,6 +275,10 @@ func (d *Driver) invoke(ctx context.Context, name string, kind Kind, args []any)
 	return out[0].Interface(), nil
 }
 
+// CallFailed is the message of the warning about a call that did not do what was
+// asked; call, reason and the names among the arguments are its attributes.
+const CallFailed = "call failed"
+
 // maxTold is how much of an argument a warning tells, in bytes.
 const maxTold = 200
 
@@ -285,7 +289,7 @@ func (d *Driver) warn(m *method, values []any, err error) {
 	if !errors.As(err, &text) && !m.changes() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return
 	}
-	attrs := []slog.Attr{slog.String("reason", err.Error())}
+	attrs := []slog.Attr{slog.String("call", m.Name), slog.String("reason", err.Error())}
 	for i, v := range values {
 		if name := m.Params[i].Name; slices.Contains(named(), name) && v != "" {
 			if s, ok := v.(string); ok && len(s) > maxTold {
@@ -294,5 +298,5 @@ func (d *Driver) warn(m *method, values []any, err error) {
 			attrs = append(attrs, slog.Any(name, v))
 		}
 	}
-	d.log.LogAttrs(context.Background(), slog.LevelWarn, m.Name+" failed", attrs...)
+	d.log.LogAttrs(context.Background(), slog.LevelWarn, CallFailed, attrs...)
 }

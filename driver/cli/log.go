@@ -5,11 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"sync/atomic"
+
+	"starproxy/driver"
 )
 
 // logHandler writes the log of the exporter to standard error. While it is
-// quiet, errors are left out: the command that is running gets them as its own
-// failure and prints them in its own words.
+// quiet, errors and failed calls are left out: the command that is running gets
+// them as its own failure and prints them in its own words.
 type logHandler struct {
 	slog.Handler
 	level slog.Level
@@ -33,7 +35,7 @@ func (h logHandler) Enabled(_ context.Context, level slog.Level) bool { return l
 
 // Handle writes a record unless it has to be quiet about it.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelError && h.quiet.Load() {
+	if (r.Level >= slog.LevelError || r.Message == driver.CallFailed) && h.quiet.Load() {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)

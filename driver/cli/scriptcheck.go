@@ -24,7 +24,7 @@ type scriptCheckCmd struct {
 func (scriptCheckCmd) Help() string {
 	return `Each file is parsed, its names are resolved, what it loads is loaded, and every endpoint of a scenario is compiled as "mock load" would. Of an addon, handle and websocket are looked at.
 
-Mistakes are printed as FILE:LINE:COLUMN: MESSAGE, and the exit code is 1. Words of a template that may be mistakes are warnings.`
+Mistakes are printed as FILE:LINE:COLUMN: MESSAGE, and the exit code is 1. What loads, but hardly means what it says, is a warning: a step or rule that hides those after it, an endpoint that another one always hides, {{expressions}} where none is computed, words that nothing knows, paths of other programs (/users/:id, * in the middle), keys that do not count beside others.`
 }
 
 // Run prints what is wrong with each file.

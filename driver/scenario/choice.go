@@ -16,6 +16,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	rules := make([]script.Rule, len(list))
+	matches := make([]*mock.Match, len(list))
 	for i, n := range list {
 		r, err := d.child("rules", i, n, inRule)
 		if err != nil {
@@ -29,6 +30,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 			if err := m.Compile(); err != nil {
 				return nil, faultf(n, "%s: %v", r.path, err)
 			}
+			matches[i] = &m
 			rules[i].Match = func(req *exchange.Request) bool {
 				_, ok := m.Matches(req)
 				return ok
@@ -38,6 +40,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 			return nil, err
 		}
 	}
+	d.checkRules(list, matches)
 	host, err := d.script("rules", d.get("rules"))
 	if err != nil {
 		return nil, err
@@ -55,12 +58,14 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	steps := make([]script.Step, len(list))
+	parts := make([]*definition, len(list))
 	timed := false
 	for i, n := range list {
 		s, err := d.child("sequence", i, n, inStep)
 		if err != nil {
 			return nil, err
 		}
+		parts[i] = s
 		if r := s.get("repeat"); r != nil {
 			n, ok := whole(r)
 			if !ok || n < 1 || n > 1_000_000_000 {
@@ -79,6 +84,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 	for i := range steps {
 		steps[i].Timed = timed
 	}
+	d.checkSteps(parts, steps, timed)
 	host, err := d.script("sequence", d.get("sequence"))
 	if err != nil {
 		return nil, err

@@ -116,6 +116,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 		}
 		all = append(all, eps...)
 	}
+	c.checkHidden(all)
 	return all, nil
 }
 
@@ -126,6 +127,7 @@ func (c *compiler) endpoint(k, v *yaml.Node) ([]*mock.Endpoint, error) {
 		return nil, faultf(k, "%v", err)
 	}
 	c.checkMethod(k, m)
+	c.checkPath(k, m)
 	if value := c.answers[v]; value != nil {
 		ep, err := c.scripted(k, v, m, value)
 		if err != nil {

@@ -12,20 +12,23 @@ type kind struct {
 	key string // the key that asks for it; empty for the last
 	// handler makes what answers; it is called for definitions that have the key.
 	handler func(d *definition) (exchange.Handler, error)
+	// uses are the other keys that count; the rest is warned about.
+	uses []string
 	// summary is what "j proxy mock list" prints.
 	summary func(d *definition) string
 }
 
 // kinds lists the ways to answer; the first whose key a definition has is used.
 func kinds() []kind {
+	answer := []string{"status", "headers", "content_type", "latency_ms"}
 	return []kind{
-		{"addon", addonHandler, func(d *definition) string { return "addon:" + d.get("addon").Value }},
-		{"rules", rulesHandler, func(d *definition) string { return d.count("rules") }},
-		{"sequence", sequenceHandler, func(d *definition) string { return d.count("sequence") }},
-		{"patch", patchHandler, staticSummary},
-		{"file", fileHandler, func(d *definition) string { return d.statusText() + " file:" + d.get("file").Value }},
-		{"body_template", templateHandler, func(d *definition) string { return d.statusText() + " (template)" }},
-		{"", staticHandler, staticSummary},
+		{"addon", addonHandler, []string{"addon_config"}, func(d *definition) string { return "addon:" + d.get("addon").Value }},
+		{"rules", rulesHandler, nil, func(d *definition) string { return d.count("rules") }},
+		{"sequence", sequenceHandler, nil, func(d *definition) string { return d.count("sequence") }},
+		{"patch", patchHandler, []string{"headers", "latency_ms"}, staticSummary},
+		{"file", fileHandler, answer, func(d *definition) string { return d.statusText() + " file:" + d.get("file").Value }},
+		{"body_template", templateHandler, answer, func(d *definition) string { return d.statusText() + " (template)" }},
+		{"", staticHandler, append(answer, "body"), staticSummary},
 	}
 }
 
@@ -33,6 +36,7 @@ func kinds() []kind {
 func (d *definition) handler() (exchange.Handler, kind, error) {
 	for _, k := range kinds() {
 		if k.key == "" || d.get(k.key) != nil {
+			d.check(k)
 			h, err := k.handler(d)
 			return h, k, err
 		}
