@@ -171,7 +171,9 @@ func exportKey(e *capture.Entry) string {
 	for i, s := range segments {
 		odd := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("*{}#", r) }
 		if !utf8.ValidString(s) || strings.IndexFunc(s, odd) >= 0 {
-			segments[i] = "*"
+			if segments[i] = "*"; i < len(segments)-1 {
+				segments[i] = fmt.Sprintf("{segment%d}", i)
+			}
 		}
 	}
 	u := *e

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,9 +53,13 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 	var clock atomic.Int64
 	host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
 	defer host.Close()
-	s, err := Parse("scenario.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host})
+	var log warned
+	s, err := Parse("scenario.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host, Log: slog.New(&log)})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, x.YAML)
+	}
+	for _, w := range log {
+		t.Errorf("an exported scenario is warned about: %s in\n%s", w, x.YAML)
 	}
 	table := mock.NewTable()
 	table.ReplaceAll(s.Endpoints)
