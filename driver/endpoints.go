@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -60,11 +61,17 @@ func (d *Driver) enableMock(_ context.Context, key string, enabled bool) (string
 
 // checkMock tells what is wrong with an endpoint that somebody is writing.
 func (d *Driver) checkMock(_ context.Context, key, text string) (string, error) {
-	answer := map[string]any{"ok": true, "warnings": []string{}}
-	if _, err := d.mocks.compile(key, text); err != nil {
-		answer = fault(err)
+	warnings := scenario.Warnings{}
+	env := d.mocks.env()
+	env.Log = slog.New(&warnings)
+	_, err := scenario.CompileText(mockText, key, []byte(text), env)
+	if err != nil {
+		return toJSON(fault(err))
 	}
-	return toJSON(answer)
+	for i, w := range warnings {
+		warnings[i] = strings.TrimPrefix(w, mockText+":")
+	}
+	return toJSON(map[string]any{"ok": true, "warnings": warnings})
 }
 
 // fault is what check methods answer for a text that is not right: what is

@@ -516,6 +516,9 @@ func TestWebMocks(t *testing.T) {
 		{"GET /x", "status: 201\nbody:\n  a: 1\n", `"ok":true`},
 		{"GET /x", "", `"ok":true`},
 		{"GET /x", "body_template: '{{ tru( }}'", `"ok":false`},
+		{"GET /x", "body: 1\n", `"warnings":[]`},
+		{"GET /x", "status: 200\nbody: '{{uuid}}'", `"warnings":["2:7: endpoint \"GET /x\": body: {{uuid}} is sent as it is: body_template computes it"]`},
+		{"GET /x", "body_template: '{{now}}'", `"warnings":["1:16: {{now}}: now is text here: did you mean now_epoch or now_iso or sprig.now?"]`},
 	} {
 		if b.post(&text, "check_mock", c.key, c.text); !strings.Contains(text, c.want) {
 			t.Errorf("%s %q: %s, want %s", c.key, c.text, text, c.want)

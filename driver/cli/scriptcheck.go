@@ -41,11 +41,11 @@ func (c *scriptCheckCmd) Run(ctx context.Context, sys *System) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var warned warnings
+		var warned scenario.Warnings
 		var mistakes []error
 		err := c.check(f, slog.New(&warned), func(err error) { mistakes = append(mistakes, err) })
 		for _, w := range warned {
-			sys.out("%s", w)
+			sys.out("warning: %s", w)
 		}
 		if err != nil {
 			mistakes = append(mistakes, err)
@@ -139,31 +139,3 @@ func isScriptOrScenario(path string) bool {
 	}
 	return false
 }
-
-// warnings collects the warnings of a log.
-type warnings []string
-
-// Enabled takes warnings only.
-func (w *warnings) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
-
-// Handle notes a warning.
-func (w *warnings) Handle(_ context.Context, r slog.Record) error {
-	text := r.Message
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "warning" {
-			text = a.Value.String()
-		}
-		return true
-	})
-	*w = append(*w, "warning: "+text)
-	return nil
-}
-
-// WithAttrs keeps no attributes.
-func (w *warnings) WithAttrs([]slog.Attr) slog.Handler { return w }
-
-// WithGroup keeps no groups.
-func (w *warnings) WithGroup(string) slog.Handler { return w }
-
-// Interface guard.
-var _ slog.Handler = (*warnings)(nil)

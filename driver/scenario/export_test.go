@@ -53,7 +53,7 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 	var clock atomic.Int64
 	host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
 	defer host.Close()
-	var log warned
+	var log Warnings
 	s, err := Parse("scenario.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host, Log: slog.New(&log)})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, x.YAML)

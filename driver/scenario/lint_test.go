@@ -70,7 +70,7 @@ func TestLints(t *testing.T) {
 		"GET /a: {}\nGET /a#2: {match: {query: {x: y}}}\nWEBSOCKET /a: {status: 404}\nhttps://h/a: {body: 1}\nhttp://h/a: {body: 1}\n": "",
 		"GET /api/x: {}\nPOST /api/*: {priority: 1}\n":                                                                                 "",
 	} {
-		var log warned
+		var log Warnings
 		env := testEnv(t)
 		env.Log = slog.New(&log)
 		if _, err := Parse("s.yaml", []byte(text), env); err != nil {
@@ -88,7 +88,7 @@ func TestLints(t *testing.T) {
 // TestLintsOfScript checks that the data of a script is looked at, too.
 func TestLintsOfScript(t *testing.T) {
 	t.Parallel()
-	var log warned
+	var log Warnings
 	env := testEnv(t)
 	env.Log = slog.New(&log)
 	text := "def f(req):\n    return {\"body\": \"{{x}}\"}\n" +
@@ -111,7 +111,7 @@ func TestHiddenOfMany(t *testing.T) {
 	for i := range 3000 {
 		fmt.Fprintf(&b, "POST /graphql#%d: {match: {body_json: {operation: op%d}}}\n", i, i)
 	}
-	var log warned
+	var log Warnings
 	env := testEnv(t)
 	env.Log = slog.New(&log)
 	s, err := Parse("s.yaml", []byte(b.String()), env)

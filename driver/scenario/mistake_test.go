@@ -1,31 +1,12 @@
 package scenario
 
 import (
-	"context"
 	"log/slog"
 	"strings"
 	"testing"
 
 	"starproxy/builtins/exchange"
 )
-
-// warned collects the warnings of a log.
-type warned []string
-
-func (*warned) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
-
-func (w *warned) Handle(_ context.Context, r slog.Record) error {
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "warning" {
-			*w = append(*w, a.Value.String())
-		}
-		return true
-	})
-	return nil
-}
-
-func (w *warned) WithAttrs([]slog.Attr) slog.Handler { return w }
-func (w *warned) WithGroup(string) slog.Handler      { return w }
 
 // TestMistakesHaveTheirPlace checks where an expression is said to be that only
 // a request shows to be wrong, and one that the load warns about.
@@ -49,7 +30,7 @@ func TestMistakesHaveTheirPlace(t *testing.T) {
 		"GET /a:\n  body_template: {x: ok}\nGET /b:\n  body_template:\n    x: '{{faker.name}}'\n":          {"", "s.yaml:5:8: x: {{faker.name}}: faker.name is text here: there is no such name (text needs no braces)"},
 		"GET /a:\n  headers:\n    X-A: '{{now}}'\n":                                                        {"", "s.yaml:3:10: {{now}}: now is text here: did you mean now_epoch or now_iso or sprig.now?"},
 	} {
-		var log warned
+		var log Warnings
 		env := testEnv(t)
 		env.Log = slog.New(&log)
 		s, err := Parse("s.yaml", []byte(text), env)
