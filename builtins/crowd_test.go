@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"starproxy/builtins/exchange"
 )
@@ -76,7 +77,7 @@ func evaluate(t *testing.T, r *exchange.Request, extra starlark.StringDict, expr
 	for k, v := range extra {
 		env[k] = v
 	}
-	_, err := starlark.Eval(thread, "t.star", expr, env)
+	_, err := starlark.EvalOptions(new(syntax.FileOptions), thread, "t.star", expr, env)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // odd are arguments that few functions expect.
@@ -114,7 +115,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		thread := &starlark.Thread{Name: "test"}
 		(&Call{Env: NewEnv(), Thread: thread, Context: t.Context()}).Attach()
-		_, err := starlark.Eval(thread, "t.star", expr, Names(Everywhere))
+		_, err := starlark.EvalOptions(new(syntax.FileOptions), thread, "t.star", expr, Names(Everywhere))
 		got := ""
 		if err != nil {
 			got = err.Error()
