@@ -16,6 +16,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // colliding makes texts whose hashes have the same low 16 bits, by which the
@@ -158,6 +159,13 @@ func TestCrowdedJSON(t *testing.T) {
 		m[k] = true
 	}
 	c := &Call{Context: t.Context()}
+	var o jsonvalue.Object
+	for _, k := range keys {
+		o = append(o, jsonvalue.Member{Key: k})
+	}
+	if _, err := c.fromGo([]any{o}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
+		t.Errorf("fromGo of an object: %v", err)
+	}
 	if _, err := c.fromGo([]any{m}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 		t.Errorf("fromGo: %v", err)
 	}
