@@ -8,12 +8,20 @@ import (
 	"net/url"
 
 	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
 )
 
 func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
+	form, err := r.fields()
+	return firstValues(form), err
+}
+
+// fields are those of a form, read at the first call.
+func (r *Request) fields() (url.Values, error) {
 	if r.form == nil {
 		b, err := r.decoded()
 		if err != nil {
@@ -21,11 +29,39 @@ func (r *Request) formDict(_ *Call, a Args) (starlark.Value, error) {
 		}
 		r.form = parseForm(r.x.Request.Header.Get("Content-Type"), b)
 	}
-	d := new(starlark.Dict)
-	for _, k := range sortedKeys(r.form) {
-		d.SetKey(starlark.String(k), starlark.String(r.form.Get(k)))
+	return r.form, nil
+}
+
+// firstValues is a dict of the first value of each name.
+func firstValues(values map[string][]string) *starlark.Dict {
+	d := starlark.NewDict(len(values))
+	for _, k := range sortedKeys(values) {
+		d.SetKey(starlark.String(k), starlark.String(values[k][0]))
 	}
-	return d, nil
+	return d
+}
+
+// allValues makes a method that lists all values of a name in what look finds.
+func allValues(r *Request, name string, look func(*Request) (map[string][]string, error)) starlark.Value {
+	return method(r, name, func(r *Request, _ *Call, a Args) (starlark.Value, error) {
+		var key string
+		if err := a.Unpack("name", &key); err != nil {
+			return nil, err
+		}
+		values, err := look(r)
+		if err != nil {
+			return nil, err
+		}
+		return FromGo(values[key]), nil
+	})
+}
+
+func (r *Request) allQuery() (map[string][]string, error) { return r.x.Request.Query(), nil }
+
+func (r *Request) allForm() (map[string][]string, error) { return r.fields() }
+
+func (r *Request) allCookies() (map[string][]string, error) {
+	return exchange.CookieValues(r.x.Request.Header), nil
 }
 
 // parseForm reads the fields of a form in either encoding; files are left out.
@@ -34,8 +70,8 @@ func parseForm(contentType string, body []byte) url.Values {
 	if kind == "multipart/form-data" {
 		return multipartFields(body, params["boundary"])
 	}
-	form, _ := url.ParseQuery(string(body))
-	return form
+	text, _ := exchange.DecodeText(body, contentType)
+	return exchange.Values(string(text))
 }
 
 // multipartFields reads the fields of a multipart/form-data body; files are
@@ -58,6 +94,7 @@ func multipartFields(body []byte, boundary string) url.Values {
 		if err != nil {
 			return form
 		}
-		form.Add(part.FormName(), string(value))
+		text, _ := exchange.DecodeText(value, part.Header.Get("Content-Type"))
+		form.Add(part.FormName(), string(text))
 	}
 }

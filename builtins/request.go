@@ -3,7 +3,6 @@ package builtins
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/textproto"
 	"net/url"
 	"strconv"
@@ -45,8 +44,8 @@ func (r *Request) Hash() (uint32, error) { return 0, errors.New("unhashable: req
 
 // requestAttrs are the fields and methods in alphabetical order.
 var requestAttrs = []string{
-	"body", "client", "cookies", "form", "header", "headers", "host", "http_version", "id", "json",
-	"method", "params", "path", "port", "query", "scheme", "segments", "text", "time", "url",
+	"body", "client", "cookies", "cookies_all", "form", "form_all", "header", "headers", "host", "http_version", "id", "json",
+	"method", "params", "path", "port", "query", "query_all", "scheme", "segments", "text", "time", "url",
 }
 
 // AttrNames lists the fields and methods.
@@ -69,12 +68,9 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "path":
 		return starlark.String(q.Path()), nil
 	case "query":
-		d := new(starlark.Dict)
-		values := q.Query()
-		for _, k := range sortedKeys(values) {
-			d.SetKey(starlark.String(k), starlark.String(values.Get(k)))
-		}
-		return d, nil
+		return firstValues(q.Query()), nil
+	case "query_all":
+		return allValues(r, "req.query_all", (*Request).allQuery), nil
 	case "params":
 		d := new(starlark.Dict)
 		for _, k := range sortedKeys(r.x.Params) {
@@ -85,10 +81,14 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		return Header{r}, nil
 	case "cookies":
 		d := new(starlark.Dict)
-		for _, c := range (&http.Request{Header: q.Header}).Cookies() {
-			d.SetKey(starlark.String(c.Name), starlark.String(c.Value))
+		for name, value := range exchange.Cookies(q.Header) {
+			if _, ok, _ := d.Get(starlark.String(name)); !ok {
+				d.SetKey(starlark.String(name), starlark.String(value))
+			}
 		}
 		return d, nil
+	case "cookies_all":
+		return allValues(r, "req.cookies_all", (*Request).allCookies), nil
 	case "body":
 		b, err := r.Body()
 		return starlark.Bytes(b), err
@@ -111,6 +111,8 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		return requestJSON.BindReceiver(r), nil
 	case "form":
 		return method(r, "req.form", (*Request).formDict), nil
+	case "form_all":
+		return allValues(r, "req.form_all", (*Request).allForm), nil
 	}
 	return nil, nil
 }

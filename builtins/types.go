@@ -44,11 +44,13 @@ func requestType() Type {
 		field("path", "The path as sent, without the query."),
 		field("segments", "The parts of the path between slashes, a list."),
 		field("query", "The first value of each name in the query, a dict."),
+		{"query_all", true, "name", "All values of a name in the query, a list."},
 		field("params", "What the {name} segments of the endpoint's key matched, a dict."),
 		field("headers", "The header: headers[name] and headers.get(name) ignore case, headers.all(name) lists all values."),
-		field("cookies", "The cookies, a dict."),
+		field("cookies", "The first value of each cookie, a dict."),
+		{"cookies_all", true, "name", "All values of the cookies of a name, a list."},
 		field("body", "The body as sent, in bytes."),
-		field("text", "The body as text, its content encoding undone."),
+		field("text", "The body as text, its content encoding undone: in the charset of its type, of a byte order mark, in UTF-8, or in Latin-1."),
 		field("client", "The address and port of the client."),
 		field("time", "When the request came, a time."),
 		field("http_version", "1.0, 1.1 or 2.0."),
@@ -56,6 +58,7 @@ func requestType() Type {
 		{"header", true, `name, default=""`, "The first value of a header, or default."},
 		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it (\"user.tags.0\"); default when there is none."},
 		{"form", true, "", "The first value of each field of a form, a dict."},
+		{"form_all", true, "name", "All values of a field of a form, a list."},
 	}}
 }
 

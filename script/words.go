@@ -209,7 +209,7 @@ func (w *words) bind(e syntax.Expr) {
 // named are the functions whose first argument is a name: there a word is text
 // even if it is defined, as in counter(list).
 var named = map[string]bool{
-	"counter": true, "env": true, "state": true, "request_header": true, "request_query": true,
+	"counter": true, "env": true, "state": true, "request_header": true, "request_query": true, "request_query_all": true,
 	"request_body_json": true, "request_param": true,
 }
 

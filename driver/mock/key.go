@@ -2,7 +2,6 @@ package mock
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -26,7 +25,7 @@ const keyForms = `expected "METHOD /path", "* /path", "WEBSOCKET /path" or a URL
 //	WEBSOCKET /live*              upgrades to WebSocket
 //	https://host:8443/path        this server only; the scheme's own port when none is written
 //	POST https://host/path        the same with a method; wss:// stands for WEBSOCKET
-//	GET /search?q=x               a query condition, as match.query says it
+//	GET /search?q=x               a query condition, as match.query says it; ?id=1&id=2 asks for both values
 //	GET /login#locked             "#locked" only tells endpoints with one key apart
 //
 // A URL without a method leaves Method empty (any); the caller sets what the
@@ -76,15 +75,12 @@ func parseKey(key string) (Match, error) {
 	}
 	m.Path = path
 	if hasQuery {
-		values, err := url.ParseQuery(query)
-		if err != nil {
-			return Match{}, fmt.Errorf("query %q: %w", query, err)
-		}
-		for name, v := range values {
-			if m.Query == nil {
-				m.Query = map[string]string{}
+		for name, values := range exchange.Values(query) {
+			if len(values) > 1 {
+				m.SetQueryAll(name, values)
+			} else {
+				m.SetQuery(name, values[0])
 			}
-			m.Query[name] = v[0]
 		}
 	}
 	if _, err := parsePath(path); err != nil {

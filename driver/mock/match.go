@@ -32,6 +32,9 @@ type Match struct {
 	// Query parameters that must be there; a value that is not empty must be
 	// equal to the first one given.
 	Query map[string]string
+	// QueryAll are query parameters whose values must be these, all of them in
+	// this order and no others.
+	QueryAll map[string][]string
 	// BodyContains must be part of the body's text, its content-encoding undone.
 	BodyContains string
 	// BodyJSON maps a dotted path into the JSON body ("items.0.id") to the
@@ -53,11 +56,34 @@ type compiled struct {
 	count   int // conditions beside method, server and path
 }
 
-type condition struct{ name, want string }
+type condition struct {
+	name, want string
+	all        []string // all values, instead of want
+}
 
 type jsonCondition struct {
 	path string
 	want any
+}
+
+// SetQuery asks for a query parameter with this first value, empty for any,
+// instead of what was asked of it before.
+func (m *Match) SetQuery(name, value string) {
+	delete(m.QueryAll, name)
+	if m.Query == nil {
+		m.Query = map[string]string{}
+	}
+	m.Query[name] = value
+}
+
+// SetQueryAll asks for a query parameter with exactly these values in this
+// order, instead of what was asked of it before.
+func (m *Match) SetQueryAll(name string, values []string) {
+	delete(m.Query, name)
+	if m.QueryAll == nil {
+		m.QueryAll = map[string][]string{}
+	}
+	m.QueryAll[name] = values
 }
 
 // Compile prepares m for [Match.Matches] and reports a pattern that makes no
@@ -75,6 +101,9 @@ func (m *Match) Compile() error {
 		m.Method = ""
 	}
 	c := &compiled{path: path, query: conditions(m.Query, nil), headers: conditions(m.Headers, http.CanonicalHeaderKey)}
+	for _, name := range slices.Sorted(maps.Keys(m.QueryAll)) {
+		c.query = append(c.query, condition{name: name, all: m.QueryAll[name]})
+	}
 	for _, name := range m.HeadersAbsent {
 		c.absent = append(c.absent, http.CanonicalHeaderKey(name))
 	}
@@ -92,7 +121,7 @@ func (m *Match) Compile() error {
 func conditions(values map[string]string, name func(string) string) []condition {
 	var list []condition
 	for _, k := range slices.Sorted(maps.Keys(values)) {
-		c := condition{k, values[k]}
+		c := condition{name: k, want: values[k]}
 		if name != nil {
 			c.name = name(k)
 		}
@@ -214,16 +243,32 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 	for i := range m.c.query {
 		c := &m.c.query[i]
 		values := p.r.Query()[c.name]
-		if len(values) > 0 && (c.want == "" || values[0] == c.want) {
+		if c.inQuery(values) {
 			continue
 		}
 		if why == nil {
 			return false
 		}
 		ok = false
-		*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
+		if c.all != nil {
+			seen := "absent"
+			if len(values) > 0 {
+				seen = compact(values)
+			}
+			*why = append(*why, fmt.Sprintf("query parameter %s is %s, expected %s", c.name, seen, compact(c.all)))
+		} else {
+			*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
+		}
 	}
 	return m.holdsBody(p, why) && ok
+}
+
+// inQuery reports whether the values of a query parameter are those wanted.
+func (c *condition) inQuery(values []string) bool {
+	if c.all != nil {
+		return slices.Equal(values, c.all)
+	}
+	return len(values) > 0 && (c.want == "" || values[0] == c.want)
 }
 
 func (m *Match) holdsBody(p *probe, why *[]string) bool {

@@ -1,9 +1,7 @@
 package scenario
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -110,11 +108,7 @@ func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
 	def := &yaml.Node{Kind: yaml.MappingNode}
 	if query := exportQuery(e); len(query) > 0 {
 		match := &yaml.Node{Kind: yaml.MappingNode}
-		q := &yaml.Node{Kind: yaml.MappingNode}
-		for _, name := range slices.Sorted(maps.Keys(query)) {
-			put(q, name, quoted(query[name]))
-		}
-		put(match, "query", q)
+		put(match, "query", queryNode(query))
 		put(def, "match", match)
 	}
 	def.Content = append(def.Content, n.Content...)

@@ -87,7 +87,7 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 	var eps []*mock.Endpoint
 	for _, method := range methods {
 		m := m
-		m.Query = maps.Clone(m.Query)
+		m.Query, m.QueryAll = maps.Clone(m.Query), maps.Clone(m.QueryAll)
 		if m.Method = method; method == "*" {
 			m.Method = ""
 		}
