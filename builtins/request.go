@@ -156,17 +156,24 @@ func (r *Request) decoded() ([]byte, error) {
 	return plain, nil
 }
 
-// Text is the decoded body as UTF-8; other bytes become U+FFFD.
+// Text is the body as text, see [exchange.DecodeText].
 func (r *Request) Text() (string, error) {
+	b, err := r.content()
+	return string(b), err
+}
+
+// content is Text in bytes.
+func (r *Request) content() ([]byte, error) {
 	b, err := r.decoded()
-	return strings.ToValidUTF8(string(b), "\ufffd"), err
+	text, _ := exchange.DecodeText(b, r.x.Request.Header.Get("Content-Type"))
+	return text, err
 }
 
 // JSON is the value at a dotted path ("user.tags.0") of the decoded JSON body, nil
 // when there is none; the path "" is the whole body. The caller may change it.
 func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.parsed == nil && r.failed == nil {
-		b, err := r.decoded()
+		b, err := r.content()
 		if err != nil {
 			return nil, err
 		}

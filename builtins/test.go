@@ -281,6 +281,9 @@ func setBody(q *exchange.Request, body starlark.Value) error {
 			q.Header.Set("Content-Type", "application/json")
 		}
 	}
+	if _, raw := body.(starlark.Bytes); !raw {
+		data, q.Header, _ = exchange.EncodeBody(q.Header, data)
+	}
 	q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
 	q.ContentLength = int64(len(data))
 	return nil

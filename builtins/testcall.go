@@ -273,8 +273,8 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "body":
 		return starlark.Bytes(r.body), nil
 	case "text":
-		plain, err := r.decoded()
-		return starlark.String(strings.ToValidUTF8(string(plain), "\ufffd")), err
+		text, err := r.content()
+		return starlark.String(text), err
 	case "endpoint":
 		return starlark.String(r.endpoint), nil
 	case "latency_ms":
@@ -312,13 +312,20 @@ func (r *answer) decoded() ([]byte, error) {
 	return exchange.Decode(r.body, exchange.Encodings(r.header), 64<<20)
 }
 
+// content is the body as text.
+func (r *answer) content() ([]byte, error) {
+	b, err := r.decoded()
+	text, _ := exchange.DecodeText(b, r.header.Get("Content-Type"))
+	return text, err
+}
+
 func (r *answer) json(_ *Call, a Args) (starlark.Value, error) {
 	path := ""
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
 	}
-	b, err := r.decoded()
+	b, err := r.content()
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,12 @@ package exchange
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"mime"
+	"net/http"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -24,14 +28,14 @@ const Latin1 = "latin-1"
 // for UTF-8.
 func DecodeText(data []byte, contentType string) (text []byte, charset string) {
 	if name, enc := charsetOf(contentType); enc != nil {
-		if text, err := decodeIn(data, name, enc); err == nil {
+		if text, name, err := decodeIn(data, name, enc); err == nil {
 			return text, name
 		}
 	}
 	if name, mark := byteOrderMark(data); mark > 0 {
 		if name == "" {
 			data = data[mark:]
-		} else if text, err := decodeIn(data, name, charsetNamed(name)); err == nil {
+		} else if text, name, err := decodeIn(data, name, charsetNamed(name)); err == nil {
 			return text, name
 		}
 	}
@@ -41,9 +45,10 @@ func DecodeText(data []byte, contentType string) (text []byte, charset string) {
 	return latin1(data), Latin1
 }
 
-// EncodeText is text as the bytes of a body of a content type: in the charset
-// that the type names, in UTF-8 without one and for a charset that is not known.
-// ok is false when the charset can't say the text, which then is in UTF-8.
+// EncodeText is text, which is UTF-8, as the bytes of a body of a content type: in
+// the charset that the type names, in UTF-8 without one and for a charset that is
+// not known. In JSON, characters that the charset does not have are escaped. ok is
+// false when the charset can't say the text; data is in UTF-8 then.
 func EncodeText(text []byte, contentType string) (data []byte, ok bool) {
 	name, enc := charsetOf(contentType)
 	if enc == nil || len(text) == 0 {
@@ -53,6 +58,19 @@ func EncodeText(text []byte, contentType string) (data []byte, ok bool) {
 		// Both want a mark: without one, readers differ in the byte order.
 		text = append([]byte("\ufeff"), bytes.TrimPrefix(text, []byte("\ufeff"))...)
 	}
+	return encodeIn(text, enc)
+}
+
+// EncodeMore is [EncodeText] for what follows in a body that has begun.
+func EncodeMore(text []byte, contentType string) (data []byte, ok bool) {
+	_, enc := charsetOf(contentType)
+	if enc == nil || len(text) == 0 {
+		return text, true
+	}
+	return encodeIn(text, enc)
+}
+
+func encodeIn(text []byte, enc encoding.Encoding) (data []byte, ok bool) {
 	if data, err := enc.NewEncoder().Bytes(text); err == nil {
 		return data, true
 	}
@@ -62,11 +80,50 @@ func EncodeText(text []byte, contentType string) (data []byte, ok bool) {
 			return data, true
 		}
 	}
+	if json.Valid(text) {
+		// Nothing but ASCII stands outside of strings.
+		if data, err := enc.NewEncoder().Bytes(asciiJSON(text)); err == nil {
+			return data, true
+		}
+	}
 	return text, false
 }
 
-// InUTF8 is a content type whose charset is UTF-8.
-func InUTF8(contentType string) string {
+// asciiJSON is JSON with all other characters escaped.
+func asciiJSON(text []byte) []byte {
+	b := make([]byte, 0, 2*len(text))
+	for _, r := range string(text) {
+		switch {
+		case r < utf8.RuneSelf:
+			b = append(b, byte(r))
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, "\\u%04x\\u%04x", high, low)
+		default:
+			b = fmt.Appendf(b, "\\u%04x", r)
+		}
+	}
+	return b
+}
+
+// EncodeBody is [EncodeText] by the content type of a header. Where the charset
+// can't say the text, ok is false, and the header that is returned is a copy that
+// tells UTF-8; else it is h itself.
+func EncodeBody(h http.Header, text []byte) (data []byte, header http.Header, ok bool) {
+	types := h["Content-Type"]
+	if len(types) == 0 {
+		return text, h, true
+	}
+	if data, ok = EncodeText(text, types[0]); ok {
+		return data, h, true
+	}
+	h = h.Clone()
+	h["Content-Type"] = []string{inUTF8(types[0])}
+	return data, h, false
+}
+
+// inUTF8 is a content type whose charset is UTF-8.
+func inUTF8(contentType string) string {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		kind, _, _ = strings.Cut(contentType, ";")
@@ -76,23 +133,29 @@ func InUTF8(contentType string) string {
 	return mime.FormatMediaType(kind, params)
 }
 
-// decodeIn reads data in a charset. The byte order of UTF-16 and UTF-32 is that
-// of the mark; without a mark it is the one in which more characters are ASCII.
-func decodeIn(data []byte, name string, enc encoding.Encoding) ([]byte, error) {
+// decodeIn reads data in a charset and returns the name of that, which for UTF-16
+// tells the byte order: the one of the mark, without a mark the one in which more
+// characters are ASCII.
+func decodeIn(data []byte, name string, enc encoding.Encoding) (text []byte, charset string, err error) {
 	switch name {
 	case "utf-16", "utf-16le", "utf-16be":
-		if mark, n := byteOrderMark(data); n == 2 {
-			data, enc = data[n:], charsetNamed(mark)
-		} else if name == "utf-16" && bigEndian(data) {
-			enc = charsetNamed("utf-16be")
+		mark, n := byteOrderMark(data)
+		switch {
+		case n == 2:
+			name, data = mark, data[n:]
+		case name == "utf-16" && bigEndian(data):
+			name = "utf-16be"
+		case name == "utf-16":
+			name = "utf-16le"
 		}
+		enc = charsetNamed(name)
 	case "utf-32":
 		if len(data) > 0 && data[0] != 0 {
 			enc = utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)
 		}
 	}
-	text, err := enc.NewDecoder().Bytes(data)
-	return bytes.TrimPrefix(text, []byte("\ufeff")), err
+	text, err = enc.NewDecoder().Bytes(data)
+	return bytes.TrimPrefix(text, []byte("\ufeff")), name, err
 }
 
 // bigEndian reports whether more zeros stand in the first bytes of the
@@ -124,6 +187,12 @@ func byteOrderMark(data []byte) (name string, length int) {
 		return "utf-16be", 2
 	}
 	return "", 0
+}
+
+// HasCharset reports whether a content type names a charset other than UTF-8.
+func HasCharset(contentType string) bool {
+	_, enc := charsetOf(contentType)
+	return enc != nil
 }
 
 // charsetOf is the charset that a content type names, nil for UTF-8, for none,

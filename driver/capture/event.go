@@ -68,9 +68,8 @@ type event struct {
 	BodyEncoding  string `json:"body_encoding,omitempty"` // see ResponseEncoding
 	BodyTruncated bool   `json:"body_truncated,omitempty"`
 
-	// ResponseEncoding is "latin-1" for text that was not UTF-8 and is shown
-	// as Latin-1 (so that its bytes can be had back), or the content encoding
-	// that the file still has.
+	// ResponseEncoding is the charset of text that was not UTF-8, "latin-1" when
+	// nothing named one, or the content encoding that the file still has.
 	ResponseEncoding  string `json:"response_body_encoding,omitempty"`
 	ResponseTruncated bool   `json:"response_truncated,omitempty"`
 	// ResponseBroke says that the answer broke off: response_size is what came,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -34,8 +35,12 @@ type harBody struct {
 func measure(fields []Field, b Body) (harBody, error) {
 	m, err := unfold(fields, b)
 	// An import takes text for characters in the charset of its type.
-	if charset := charsetOf(get(fields, "Content-Type")); charset != nil && err == nil && !m.base64 && m.size > 0 {
-		m.base64 = m.open != nil || !bytes.Equal(inCharset(string(m.data), charset), m.data)
+	if typ := get(fields, "Content-Type"); exchange.HasCharset(typ) && err == nil && !m.base64 && m.size > 0 {
+		m.base64 = m.open != nil
+		if !m.base64 {
+			data, _ := exchange.EncodeText(m.data, typ)
+			m.base64 = !bytes.Equal(data, m.data)
+		}
 	}
 	return m, err
 }

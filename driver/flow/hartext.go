@@ -11,9 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
-
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -79,46 +77,15 @@ func bodyOfBytes(data []byte) Body {
 	return Body{Blob: capture.Blob{Size: int64(len(data)), Data: data}}
 }
 
-// encoded is the text in the charset of its type. What that can't say stays in
-// UTF-8.
+// encoded is the text in the charset of its type. A text that the charset can't
+// say stays in UTF-8.
 func (t *harTextIn) encoded(contentType string) []byte {
 	typ := string(t.MimeType)
 	if typ == "" {
 		typ = contentType
 	}
-	return inCharset(string(*t.Text), charsetOf(typ))
-}
-
-// charsetOf is the charset that a content type names, nil for UTF-8, for none,
-// and for one that is not known.
-func charsetOf(contentType string) encoding.Encoding {
-	if !strings.Contains(strings.ToLower(contentType), "charset") {
-		return nil
-	}
-	_, params, err := mime.ParseMediaType(contentType)
-	if err != nil && params == nil {
-		return nil
-	}
-	switch name := strings.ToLower(strings.TrimSpace(params["charset"])); name {
-	case "", "utf-8", "utf8", "us-ascii", "ascii":
-		return nil
-	default:
-		charset, err := htmlindex.Get(name)
-		if err != nil {
-			return nil
-		}
-		return charset
-	}
-}
-
-// inCharset is text in a charset, as it is where that can't be.
-func inCharset(text string, charset encoding.Encoding) []byte {
-	if charset != nil {
-		if data, err := charset.NewEncoder().Bytes([]byte(text)); err == nil {
-			return data
-		}
-	}
-	return []byte(text)
+	data, _ := exchange.EncodeText([]byte(*t.Text), typ)
+	return data
 }
 
 // form makes the body of a form of its fields, nil when there are none.

@@ -145,6 +145,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	if err != nil {
 		return skip("the answer: %v", err)
 	}
+	plain, _ = exchange.DecodeText(plain, ct)
 	v, err := parseJSON(plain)
 	if err != nil {
 		return skip("the answer is %v", err)
@@ -158,6 +159,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		return skip("%v", err)
 	}
 	dropEntityHeader(res.Header)
+	out, res.Header, _ = exchange.EncodeBody(res.Header, out)
 	// A trailer speaks of the body that was replaced (a checksum), and the new
 	// one is sent with its length.
 	res.Header.Del("Trailer")

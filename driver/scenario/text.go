@@ -1,9 +1,9 @@
 package scenario
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -131,13 +131,19 @@ func inlineBody(e *capture.Entry) *yaml.Node {
 		return nil
 	}
 	data, more, err := capture.Decoded(e.ResponseHeader, e.ResponseBody, maxInline)
-	if err != nil || more || !utf8.Valid(data) || strings.ContainsRune(string(data), 0) {
+	if err != nil || more {
+		return nil
+	}
+	// A body that would be sent in other bytes stays a file.
+	typ, sent := e.ResponseHeader.Get("Content-Type"), data
+	data, _ = exchange.DecodeText(data, typ)
+	if again, ok := exchange.EncodeText(data, typ); !ok || !bytes.Equal(again, sent) || bytes.ContainsRune(data, 0) {
 		return nil
 	}
 	if strings.Contains(string(data), "{{") {
 		return nil
 	}
-	if strings.Contains(e.ResponseHeader.Get("Content-Type"), "json") {
+	if strings.Contains(typ, "json") {
 		if n, err := readJSON(data); err == nil && (n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode) {
 			plain(n)
 			return n
