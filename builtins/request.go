@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/textproto"
 	"net/url"
-	"strconv"
 	"strings"
 
 	startime "go.starlark.net/lib/time"
@@ -169,7 +168,7 @@ func (r *Request) content() ([]byte, error) {
 	return text, err
 }
 
-// JSON is the value at a dotted path ("user.tags.0") of the decoded JSON body, nil
+// JSON is the value at a path ("user.tags.0", see [Dig]) of the decoded JSON body, nil
 // when there is none; the path "" is the whole body. The caller may change it.
 func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.parsed == nil && r.failed == nil {
@@ -177,7 +176,7 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.scans < maxScans && strings.Count(path, ".") <= maxDots {
+		if r.scans < maxScans && scannable(path) {
 			r.scans++
 			var v starlark.Value
 			if v, r.failed = scanJSON(r.call, b, path); r.failed != nil {
@@ -193,36 +192,6 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 		return nil, nil
 	}
 	return thaw(Dig(r.parsed, path)), nil
-}
-
-// Dig follows a dotted path into dicts and, by number, lists. A key that
-// contains dots itself is found, too. It returns nil when there is nothing.
-func Dig(v starlark.Value, path string) starlark.Value {
-	if path == "" {
-		return v
-	}
-	switch c := v.(type) {
-	case *starlark.Dict:
-		if e, ok, _ := c.Get(starlark.String(path)); ok {
-			return e
-		}
-		for i := 0; i < len(path); i++ {
-			if path[i] != '.' {
-				continue
-			}
-			if e, ok, _ := c.Get(starlark.String(path[:i])); ok {
-				if found := Dig(e, path[i+1:]); found != nil {
-					return found
-				}
-			}
-		}
-	case *starlark.List:
-		first, rest, _ := strings.Cut(path, ".")
-		if i, err := strconv.Atoi(first); err == nil && i >= 0 && i < c.Len() {
-			return Dig(c.Index(i), rest)
-		}
-	}
-	return nil
 }
 
 // The methods that most handlers call are made once; the rest when asked for.

@@ -47,7 +47,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("JSON(%q) = %v, %v; want %s", path, v, err, want)
 		}
 	}
-	for _, path := range []string{"user.none", "tags.9", "tags.-1", "tags.x", "user.name.x", "."} {
+	for _, path := range []string{"user.none", "tags.9", "tags.-3", "tags.x", "user.name.x", "."} {
 		if v, err := r.JSON(path); v != nil || err != nil {
 			t.Errorf("JSON(%q) = %v, %v; want nothing", path, v, err)
 		}

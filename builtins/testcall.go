@@ -345,7 +345,7 @@ func answerType() Type {
 		field("headers", "The header: headers[name] and headers.get(name) ignore case."),
 		field("body", "The body as sent, in bytes."),
 		field("text", "The body as text, its content encoding undone."),
-		{"json", true, `path="", default=None`, "The JSON body, or what stands at a dotted path of it; default when there is nothing. A body that is no JSON is an error."},
+		{"json", true, `path="", default=None`, "The JSON body, or what stands at a path of it; default when there is nothing. A body that is no JSON is an error."},
 		field("endpoint", "The key of the endpoint that answered, \"\" when none did."),
 		field("latency_ms", "How long the answer took to begin, by the test's clock."),
 		field("fault", "The kind of the fault that ended the answer, or None."),

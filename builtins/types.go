@@ -56,7 +56,7 @@ func requestType() Type {
 		field("http_version", "1.0, 1.1 or 2.0."),
 		field("id", "The number of the exchange, as captures show it."),
 		{"header", true, `name, default=""`, "The first value of a header, or default."},
-		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it (\"user.tags.0\"); default when there is none."},
+		{"json", true, "path=None, default=None", "The JSON body, or what stands at a path of it (\"user.tags.0\", \"tags.-1\", \"tags[-1].id\"); default when there is none."},
 		{"form", true, "", "The first value of each field of a form, a dict."},
 		{"form_all", true, "name", "All values of a field of a form, a list."},
 	}}
@@ -68,7 +68,7 @@ func responseType() Type {
 		field("headers", "The header: headers[name] ignores case; headers[name] = value replaces, None removes."),
 		field("body", "The body in bytes, its content encoding undone; it can be set, to a dict or list for JSON."),
 		field("text", "The body as text; it can be set."),
-		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it; default when there is none."},
+		{"json", true, "path=None, default=None", "The JSON body, or what stands at a path of it; default when there is none."},
 	}}
 }
 
@@ -97,7 +97,7 @@ func messageType() Type {
 		field("text", "The message as text."),
 		field("bytes", "The message in bytes."),
 		field("binary", "Whether it is a binary message."),
-		{"json", true, "path=None, default=None", "The message as JSON, or what stands at a dotted path of it; default when there is none."},
+		{"json", true, "path=None, default=None", "The message as JSON, or what stands at a path of it; default when there is none."},
 	}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 )
 
@@ -37,7 +38,7 @@ type Match struct {
 	QueryAll map[string][]string
 	// BodyContains must be part of the body's text, its content-encoding undone.
 	BodyContains string
-	// BodyJSON maps a dotted path into the JSON body ("items.0.id") to the
+	// BodyJSON maps a path into the JSON body ("items.0.id", see [builtins.Dig]) to the
 	// value there. Numbers compare by value, null fits what is missing.
 	BodyJSON map[string]any
 	// Priority goes before every other order: the higher answers first.
@@ -304,7 +305,7 @@ func (m *Match) holdsBody(p *probe, why *[]string) bool {
 	}
 	for i := range m.c.json {
 		c := &m.c.json[i]
-		got, there := dotted(v, c.path)
+		got, there := builtins.DigGo(v, c.path)
 		if equalJSON(got, c.want) {
 			continue
 		}

@@ -121,6 +121,9 @@ func TestMatchConditions(t *testing.T) {
 		{"utf-16", "POST /\nContent-Type: text/plain; charset=utf-16\n\n\xff\xfea\x00b\x00", Match{BodyContains: "ab"}, ""},
 		{"json", `POST /` + "\n\n" + `{"a":{"b":[10,{"c":"x"}]}}`, Match{BodyJSON: map[string]any{"a.b.0": int64(10), "a.b.1.c": "x"}}, ""},
 		{"json from the end", "POST /\n\n[1,2]", Match{BodyJSON: map[string]any{"-1": 2}}, ""},
+		{"json path, one language", `POST /` + "\n\n" + `{"@odata.type":"#T","items":[{"id":1},{"id":2,"a.b":{"c":3}}],"x[0]":4}`, Match{BodyJSON: map[string]any{
+			"@odata.type": "#T", `@odata\.type`: "#T", "items.-1.id": 2, "items[-2].id": 1, "items.1.a.b.c": 3, `items[1].a\.b.c`: 3, "x[0]": 4}}, ""},
+		{"json path, beyond", `POST /` + "\n\n" + `{"items":[1]}`, Match{BodyJSON: map[string]any{"items.-2": 1}}, `body items.-2 is absent, expected 1`},
 		{"json number", `POST /` + "\n\n" + `{"a":1.0,"b":2}`, Match{BodyJSON: map[string]any{"a": 1, "b": 2.0}}, ""},
 		{"json null", "POST /\n\n{}", Match{BodyJSON: map[string]any{"a": nil}}, ""},
 		{"json empty body", "POST /", Match{BodyJSON: map[string]any{"a": nil}}, ""},

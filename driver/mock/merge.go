@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"starproxy/builtins"
 )
 
 // maxIndex bounds the lists that a patch makes longer: a slip of the finger
@@ -17,8 +19,10 @@ const maxIndex = 1 << 16
 //
 // Maps merge key by key, everything else replaces. A key "name[2]" means an
 // element of the list "name": a missing list is made, one that is too short is
-// filled up with empty maps. Indexes may follow each other ("grid[0][1]"), and
-// "[2]" alone indexes a target that is a list itself. What can't be applied (a
+// filled up with empty maps; "name[-1]" is the last element. Indexes may follow each other ("grid[0][1]"), and
+// "[2]" alone indexes a target that is a list itself. A key that is a path, see
+// [builtins.Dig], to something that the target has ("user.name", "items.-1.id")
+// replaces that; where there is nothing, its dots are part of a new key. What can't be applied (a
 // list index into a map) is left out.
 func Merge(target any, patch map[string]any) any {
 	merged, _ := merge(target, patch)
@@ -61,15 +65,43 @@ func (m *merger) object(target any, patch map[string]any, where string) any {
 	for _, key := range slices.Sorted(maps.Keys(patch)) {
 		at := join(where, key)
 		_, literal := old[key]
+		if !literal && strings.ContainsAny(key, `.\`) {
+			if steps, ok := builtins.Steps(merged, key); ok {
+				merged, _ = m.along(merged, steps, patch[key], at).(map[string]any)
+				continue
+			}
+		}
 		name, indexes, ok := splitIndexes(key)
 		if literal || !ok || name == "" {
-			merged[key] = m.value(merged[key], patch[key], at)
+			to := key
+			if !literal {
+				to = builtins.UnescapedKey(key)
+			}
+			merged[to] = m.value(merged[to], patch[key], at)
 			continue
 		}
+		name = builtins.UnescapedKey(name)
 		if v, ok := m.element(merged[name], indexes, patch[key], at); ok {
 			merged[name] = v
 		}
 	}
+	return merged
+}
+
+// along lays a value over what a path leads to.
+func (m *merger) along(target any, steps []builtins.Step, patch any, where string) any {
+	if len(steps) == 0 {
+		return m.value(target, patch, where)
+	}
+	step := steps[0]
+	if list, ok := target.([]any); ok {
+		list = slices.Clone(list)
+		list[step.Index] = m.along(list[step.Index], steps[1:], patch, where)
+		return list
+	}
+	old, _ := target.(map[string]any)
+	merged := maps.Clone(old)
+	merged[step.Key] = m.along(old[step.Key], steps[1:], patch, where)
 	return merged
 }
 
@@ -100,6 +132,12 @@ func (m *merger) element(target any, indexes []int, patch any, where string) (an
 		return nil, false
 	}
 	i := indexes[0]
+	if i < 0 {
+		if i += len(list); i < 0 {
+			m.refuse(where, "index %d in a list of %d", indexes[0], len(list))
+			return nil, false
+		}
+	}
 	if i >= maxIndex && i >= len(list) {
 		m.refuse(where, "index beyond %d", maxIndex-1)
 		return nil, false
@@ -129,8 +167,8 @@ func splitIndexes(key string) (name string, indexes []int, ok bool) {
 			break
 		}
 		digits := name[i+1 : len(name)-1]
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil {
+		n, err := strconv.ParseInt(digits, 10, 32)
+		if err != nil || digits[0] == '+' {
 			break
 		}
 		indexes = append(indexes, int(n))

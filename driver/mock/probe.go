@@ -95,32 +95,6 @@ func parseJSON(data []byte) (any, error) {
 	return v, nil
 }
 
-// dotted walks into v: map keys and list indexes (negative ones from the end).
-func dotted(v any, path string) (any, bool) {
-	for part := range strings.SplitSeq(path, ".") {
-		switch t := v.(type) {
-		case map[string]any:
-			next, ok := t[part]
-			if !ok {
-				return nil, false
-			}
-			v = next
-		case []any:
-			i, err := strconv.Atoi(part)
-			if err == nil && i < 0 {
-				i += len(t)
-			}
-			if err != nil || i < 0 || i >= len(t) {
-				return nil, false
-			}
-			v = t[i]
-		default:
-			return nil, false
-		}
-	}
-	return v, true
-}
-
 // equalJSON compares JSON values: numbers by value whatever their Go type.
 func equalJSON(a, b any) bool {
 	switch x := a.(type) {
