@@ -131,7 +131,7 @@ func serverRank(m *Match) int {
 
 // find gives the row that answers r, or nil.
 func (ix *index) find(r *exchange.Request) *row {
-	path := r.Path()
+	path := requestPath(r)
 	exact := ix.exact[path]
 	for i := range exact {
 		s := &exact[i]

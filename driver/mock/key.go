@@ -2,6 +2,7 @@ package mock
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ const keyForms = `expected "METHOD /path", "* /path", "WEBSOCKET /path" or a URL
 //	https://host:8443/path        this server only; the scheme's own port when none is written
 //	POST https://host/path        the same with a method; wss:// stands for WEBSOCKET
 //	GET /search?q=x               a query condition, as match.query says it; ?id=1&id=2 asks for both values
+//	GET /my café|é                characters that clients escape; an escaped key is the same
 //	GET /login#locked             "#locked" only tells endpoints with one key apart
 //
 // A URL without a method leaves Method empty (any); the caller sets what the
@@ -49,9 +51,9 @@ func parseKey(key string) (Match, error) {
 	var m Match
 	var target string
 	switch {
-	case len(words) == 1 && strings.Contains(words[0], "://"):
-		target = words[0]
-	case len(words) == 2:
+	case len(words) > 0 && strings.Contains(words[0], "://") && !strings.HasPrefix(words[0], "/"):
+		target = strings.TrimSpace(key)
+	case len(words) == 2 || len(words) > 2 && !slices.ContainsFunc(words[2:], func(w string) bool { return w[0] == '/' }):
 		method := strings.ToUpper(words[0])
 		if !httpguts.ValidHeaderFieldName(method) {
 			return Match{}, fmt.Errorf("%q is not a method; %s", words[0], keyForms)
@@ -59,7 +61,7 @@ func parseKey(key string) (Match, error) {
 		if method != "*" {
 			m.Method = method
 		}
-		target = words[1]
+		target = strings.TrimSpace(strings.TrimSpace(key)[len(words[0]):]) // a path may have blanks
 	default:
 		return Match{}, fmt.Errorf("%s", keyForms)
 	}

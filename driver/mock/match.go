@@ -136,13 +136,17 @@ func conditions(values map[string]string, name func(string) string) []condition 
 // all else holds and a body condition asks for it. A Match that was not
 // compiled fits nothing.
 func (m *Match) Matches(r *exchange.Request) (params map[string]string, ok bool) {
-	if m.c == nil || !m.fits(r, r.Path()) {
+	if m.c == nil {
+		return nil, false
+	}
+	path := requestPath(r)
+	if !m.fits(r, path) {
 		return nil, false
 	}
 	if m.c.count > 0 && !m.holds(&probe{r: r}, nil) {
 		return nil, false
 	}
-	return m.params(r.Path()), true
+	return m.params(path), true
 }
 
 // Explain lists what keeps m from fitting r: what was seen and what was
@@ -168,8 +172,8 @@ func (m *Match) Explain(r *exchange.Request) []string {
 	if m.Port != 0 && m.Port != r.Port {
 		why = append(why, fmt.Sprintf("port is %d, expected %d", r.Port, m.Port))
 	}
-	if path := r.Path(); !m.c.path.match(path, nil) {
-		why = append(why, fmt.Sprintf("path is %s, expected %s", quote(path), quote(m.Path)))
+	if !m.c.path.match(requestPath(r), nil) {
+		why = append(why, fmt.Sprintf("path is %s, expected %s", quote(r.Path()), quote(m.Path)))
 	}
 	p := &probe{r: r, skipBody: len(why) > 0}
 	m.holds(p, &why)

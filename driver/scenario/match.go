@@ -20,7 +20,7 @@ func (d *definition) match(m *mock.Match) error {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if v.Tag == "!!null" || k.Value == remark {
+		if v.Tag == "!!null" || isRemark(k.Value) {
 			continue
 		}
 		var err error
