@@ -222,7 +222,8 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 			add(p.FormName(), string(value))
 		}
 	} else {
-		for name, value := range exchange.Pairs(string(data)) {
+		text, _ := exchange.DecodeText(data, strings.Join(s.header("Content-Type"), ", "))
+		for name, value := range exchange.Pairs(string(text)) {
 			add(name, value)
 		}
 	}
