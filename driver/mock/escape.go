@@ -23,14 +23,19 @@ func canonicalPath(path string) string {
 // requestPath is the path of a request as patterns are compared with it.
 func requestPath(r *exchange.Request) string { return canonicalPath(r.Path()) }
 
-// literalByte reports whether a byte of a path is never escaped, or stays as the
-// client sent it.
+// literalLow and literalHigh are the bytes of a path, below 64 and from there on,
+// that are never escaped, or stay as the client sent them.
+const (
+	literalLow  uint64 = (1<<64 - 1<<('!')) &^ (1<<'"' | 1<<'%' | 1<<'<' | 1<<'>')
+	literalHigh uint64 = (1<<63 - 1) &^ (1<<('['-64) | 1<<('\\'-64) | 1<<(']'-64) | 1<<('^'-64) | 1<<('`'-64) | 1<<('{'-64) | 1<<('|'-64) | 1<<('}'-64))
+)
+
+// literalByte reports whether c is one of them.
 func literalByte(c byte) bool {
-	switch c {
-	case '%', '"', '<', '>', '[', '\\', ']', '^', '`', '{', '|', '}':
-		return false
+	if c < 64 {
+		return literalLow>>c&1 != 0
 	}
-	return ' ' < c && c < 0x7f
+	return c < 128 && literalHigh>>(c-64)&1 != 0
 }
 
 // respelt is canonicalPath from the first byte on that is not literal.

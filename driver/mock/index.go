@@ -131,8 +131,14 @@ func serverRank(m *Match) int {
 
 // find gives the row that answers r, or nil.
 func (ix *index) find(r *exchange.Request) *row {
-	path := requestPath(r)
+	path := r.Path()
 	exact := ix.exact[path]
+	if len(exact) == 0 {
+		// A path that exact has is canonical already.
+		if canonical := canonicalPath(path); canonical != path {
+			path, exact = canonical, ix.exact[canonical]
+		}
+	}
 	for i := range exact {
 		s := &exact[i]
 		if s.rank > ix.firstPattern {

@@ -252,3 +252,44 @@ func TestEqualJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestLiteralBytes(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		want := c > ' ' && c < 0x7f && !strings.ContainsRune("%\"<>[\\]^`{|}", rune(c))
+		if got := literalByte(byte(c)); got != want {
+			t.Errorf("%q: got %v, want %v", rune(c), got, want)
+		}
+	}
+}
+
+// TestTableMatchesEscapes asks a table, which looks exact paths up, for paths in
+// several spellings.
+func TestTableMatchesEscapes(t *testing.T) {
+	t.Parallel()
+	table := NewTable()
+	var eps []*Endpoint
+	for _, key := range []string{"GET /café", "GET /a|b/*", "GET /d/{id}/größe"} {
+		m, err := ParseKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eps = append(eps, &Endpoint{Name: key, Match: m, Handler: NewStatic(200, nil, nil, 0)})
+	}
+	table.ReplaceAll(eps)
+	for target, want := range map[string]string{
+		"/caf%C3%A9": "GET /café", "/caf%c3%a9?x=1": "GET /café", "/café": "GET /café", "/%63afé": "GET /café",
+		"/a%7Cb/x": "GET /a|b/*", "/a|b/x": "GET /a|b/*", "/d/K%C3%B6ln/gr%C3%B6%C3%9Fe": "GET /d/{id}/größe", "/cafe": "",
+	} {
+		r := request(t, "GET /")
+		r.Target = target
+		got := ""
+		ep, params := table.Lookup(r)
+		if ep != nil {
+			got = ep.Name
+		}
+		if got != want || strings.HasPrefix(target, "/d/") && params["id"] != "Köln" {
+			t.Errorf("%s: got %q, %v; want %q", target, got, params, want)
+		}
+	}
+}
