@@ -14,6 +14,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 )
 
@@ -28,7 +29,7 @@ type Env struct {
 	// allow-list.
 	Getenv func(string) string
 	// Merge lays a patch over a JSON value; nil when merge() is not to be had.
-	Merge func(target any, patch map[string]any) any
+	Merge func(target any, patch jsonvalue.Object) any
 	// Manual is the clock of a test, which Clock then shows; else nil.
 	Manual *Clock
 	// Test answers the calls of a test; else nil.

@@ -11,6 +11,8 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // maxDepth bounds how deep JSON values may be nested.
@@ -43,11 +45,12 @@ func FromGo(v any) starlark.Value {
 	case *big.Int:
 		return starlark.MakeBigInt(v)
 	case json.Number:
-		if n, ok := new(big.Int).SetString(string(v), 10); ok {
-			return starlark.MakeBigInt(n)
+		n, err := jsonvalue.Value(v)
+		if err != nil {
+			f, _ := v.Float64() // what makes values refuses such a number
+			return starlark.Float(f)
 		}
-		f, _ := v.Float64()
-		return starlark.Float(f)
+		return FromGo(n)
 	case time.Time:
 		return startime.Time(v)
 	case time.Duration:
@@ -64,12 +67,14 @@ func FromGo(v any) starlark.Value {
 			list[i] = starlark.String(e)
 		}
 		return starlark.NewList(list)
-	case map[string]any:
+	case jsonvalue.Object:
 		d := starlark.NewDict(len(v))
-		for _, k := range sortedKeys(v) {
-			d.SetKey(starlark.String(k), FromGo(v[k]))
+		for _, m := range v {
+			d.SetKey(starlark.String(m.Key), FromGo(m.Value))
 		}
 		return d
+	case map[string]any:
+		return FromGo(jsonvalue.Sorted(v))
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -82,8 +87,8 @@ func FromGo(v any) starlark.Value {
 	return x
 }
 
-// ToGo makes a JSON value of a Starlark value: nil, bool, int64, float64,
-// string, []any or map[string]any; an int beyond int64 becomes a json.Number.
+// ToGo makes a JSON value of a Starlark value, as package jsonvalue has them: an
+// int beyond int64 becomes a json.Number, a dict an object in its own order.
 // Functions and the like have no JSON form and are an error.
 func ToGo(v starlark.Value) (any, error) { return toGo(v, maxDepth) }
 
@@ -172,6 +177,13 @@ func (t *tally) count(v any) {
 				return
 			}
 		}
+	case jsonvalue.Object:
+		t.parts += partsOfMap
+		for _, m := range v {
+			if t.count(m.Value); t.parts > maxConverted {
+				return
+			}
+		}
 	case map[string]any:
 		t.parts += partsOfMap
 		for _, e := range v {
@@ -227,29 +239,34 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	case constant:
 		return v.value, nil
 	case starlark.IterableMapping:
-		m := map[string]any{}
-		for _, kv := range v.Items() {
+		items := v.Items()
+		o := make(jsonvalue.Object, 0, len(items))
+		for _, kv := range items {
 			k, err := jsonKey(kv[0])
 			if err != nil {
 				return nil, err
 			}
-			if m[k], err = c.value(kv[1], depth-1); err != nil {
+			e, err := c.value(kv[1], depth-1)
+			if err != nil {
 				return nil, fmt.Errorf("%q: %w", k, err)
 			}
+			o = append(o, jsonvalue.Member{Key: k, Value: e})
 		}
-		return m, nil
+		return o, nil
 	case *starlarkstruct.Struct:
-		m := map[string]any{}
+		var o jsonvalue.Object
 		for _, name := range v.AttrNames() {
 			attr, err := v.Attr(name)
 			if err != nil {
 				return nil, err
 			}
-			if m[name], err = c.value(attr, depth-1); err != nil {
+			e, err := c.value(attr, depth-1)
+			if err != nil {
 				return nil, fmt.Errorf("%q: %w", name, err)
 			}
+			o = append(o, jsonvalue.Member{Key: name, Value: e})
 		}
-		return m, nil
+		return o, nil
 	case starlark.Callable:
 		return nil, fmt.Errorf("%s %s has no JSON form", v.Type(), v.Name())
 	case starlark.Iterable:

@@ -109,6 +109,8 @@ func (c *Call) replaceBody(q *exchange.Request, h http.Header, data []byte, kind
 
 func (r *Request) headerMap() http.Header { return r.x.Request.Header }
 
+func (r *Request) spellings() *map[string]string { return &r.x.Request.Names }
+
 // editHeader copies the header before the first change: others may hold it.
 func (r *Request) editHeader() (http.Header, error) {
 	q := r.x.Request
@@ -165,7 +167,7 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 		}
 	}
 	if headers != starlark.None {
-		if err := layHeaders(q.Header, headers); err != nil {
+		if err := layHeaders(q.Header, &q.Names, headers); err != nil {
 			return nil, fmt.Errorf("forward: %w", err)
 		}
 	}
@@ -187,8 +189,8 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 	return v, nil
 }
 
-// layHeaders sets the headers of a dict in h.
-func layHeaders(h http.Header, v starlark.Value) error {
+// layHeaders sets the headers of a dict in h, and their spelling in names.
+func layHeaders(h http.Header, names *map[string]string, v starlark.Value) error {
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
 		return fmt.Errorf("headers: got %s, want dict", describe(v))
@@ -202,11 +204,13 @@ func layHeaders(h http.Header, v starlark.Value) error {
 		if err != nil {
 			return err
 		}
-		if name = http.CanonicalHeaderKey(name); values == nil {
-			delete(h, name)
-		} else {
-			h[name] = values
+		c := http.CanonicalHeaderKey(name)
+		if values == nil {
+			delete(h, c)
+			continue
 		}
+		spell(names, h, c, name)
+		h[c] = values
 	}
 	return nil
 }

@@ -1,13 +1,13 @@
 package builtins
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"go.starlark.net/starlark"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // maxText bounds JSON texts: a value can stand in many places of another.
@@ -62,9 +62,9 @@ func (e *jsonEncoder) leaf(v starlark.Value) bool {
 	case starlark.Bool:
 		e.out = strconv.AppendBool(e.out, bool(v))
 	case starlark.String:
-		e.out = AppendQuoted(e.out, string(v))
+		e.out = jsonvalue.AppendText(e.out, string(v))
 	case starlark.Bytes:
-		e.out = AppendQuoted(e.out, string(v))
+		e.out = jsonvalue.AppendText(e.out, string(v))
 	case starlark.Int:
 		if n, ok := v.Int64(); ok {
 			e.out = strconv.AppendInt(e.out, n, 10)
@@ -88,7 +88,7 @@ func (e *jsonEncoder) container(v starlark.Value) bool {
 	defer func() { e.depth++ }()
 	switch v := v.(type) {
 	case starlark.Float:
-		out, err := appendFloat(e.out, float64(v))
+		out, err := jsonvalue.AppendFloat(e.out, float64(v))
 		if err != nil {
 			return e.fail(err)
 		}
@@ -137,7 +137,7 @@ func (e *jsonEncoder) writeEntry(k, v starlark.Value) bool {
 	if err != nil {
 		return e.fail(err)
 	}
-	e.out = append(AppendQuoted(e.out, key), ':')
+	e.out = append(jsonvalue.AppendText(e.out, key), ':')
 	if len(e.out) > e.next && !e.grow() {
 		return false
 	}
@@ -149,122 +149,11 @@ func (e *jsonEncoder) fail(err error) bool {
 	return false
 }
 
-// AppendGoJSON writes a JSON value as compact JSON, maps in alphabetical order.
-func AppendGoJSON(dst []byte, v any) (_ []byte, err error) {
-	switch v := v.(type) {
-	case nil:
-		return append(dst, "null"...), nil
-	case bool:
-		return strconv.AppendBool(dst, v), nil
-	case string:
-		return AppendQuoted(dst, v), nil
-	case int64:
-		return strconv.AppendInt(dst, v, 10), nil
-	case int:
-		return strconv.AppendInt(dst, int64(v), 10), nil
-	case float64:
-		return appendFloat(dst, v)
-	case []any:
-		dst = append(dst, '[')
-		for i, e := range v {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			if dst, err = AppendGoJSON(dst, e); err != nil {
-				return nil, err
-			}
-			if len(dst) > maxText {
-				return nil, errText
-			}
-		}
-		return append(dst, ']'), nil
-	case map[string]any:
-		dst = append(dst, '{')
-		for i, k := range sortedKeys(v) {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(AppendQuoted(dst, k), ':')
-			if dst, err = AppendGoJSON(dst, v[k]); err != nil {
-				return nil, err
-			}
-			if len(dst) > maxText {
-				return nil, errText
-			}
-		}
-		return append(dst, '}'), nil
+// AppendGoJSON writes a JSON value as compact JSON.
+func AppendGoJSON(dst []byte, v any) ([]byte, error) {
+	dst, err := jsonvalue.AppendMax(dst, v, maxText)
+	if errors.Is(err, jsonvalue.ErrLong) {
+		return nil, errText
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return append(dst, data...), nil
-}
-
-// appendFloat writes f so that it reads back as a float: 2.0, not 2.
-func appendFloat(dst []byte, f float64) ([]byte, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("%v has no JSON form", f)
-	}
-	format := byte('f')
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		format = 'e'
-	}
-	n := len(dst)
-	dst = strconv.AppendFloat(dst, f, format, -1, 64)
-	if format == 'f' {
-		for _, c := range dst[n:] {
-			if c == '.' {
-				return dst, nil
-			}
-		}
-		dst = append(dst, ".0"...)
-	}
-	return dst, nil
-}
-
-const hexDigits = "0123456789abcdef"
-
-// AppendQuoted writes s as a JSON string; bytes that are not UTF-8 become U+FFFD.
-func AppendQuoted(dst []byte, s string) []byte {
-	dst = AppendEscaped(append(dst, '"'), s)
-	return append(dst, '"')
-}
-
-// AppendEscaped writes s as it stands inside a JSON string.
-func AppendEscaped(dst []byte, s string) []byte {
-	start := 0
-	for i := 0; i < len(s); {
-		b := s[i]
-		if b >= utf8.RuneSelf {
-			if r, size := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
-				i += size
-				continue
-			}
-			dst = append(append(dst, s[start:i]...), "\ufffd"...)
-			i++
-			start = i
-			continue
-		}
-		if b >= ' ' && b != '"' && b != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch b {
-		case '"', '\\':
-			dst = append(dst, '\\', b)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
-		}
-		i++
-		start = i
-	}
-	return append(dst, s[start:]...)
+	return dst, err
 }

@@ -3,6 +3,7 @@ package builtins
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"sort"
@@ -21,6 +22,8 @@ type headerOwner interface {
 	headerMap() http.Header
 	// editHeader gives the header to change, or why it can't be.
 	editHeader() (http.Header, error)
+	// spellings are the names that are written otherwise than canonically.
+	spellings() *map[string]string
 }
 
 func (h Header) String() string {
@@ -135,13 +138,33 @@ func (h Header) SetKey(k, v starlark.Value) error {
 	if err != nil {
 		return err
 	}
-	name = textproto.CanonicalMIMEHeaderKey(name)
+	c := textproto.CanonicalMIMEHeaderKey(name)
 	if values == nil {
-		delete(header, name)
+		delete(header, c)
 		return nil
 	}
-	header[name] = values
+	spell(h.owner.spellings(), header, c, name)
+	header[c] = values
 	return nil
+}
+
+// spell notes how a script wrote the name of a header, which is sent so unless
+// it is there already: then it keeps its spelling. Nil names are not kept.
+func spell(names *map[string]string, header http.Header, canonical, written string) {
+	if _, there := header[canonical]; there || names == nil {
+		return
+	}
+	if now, ok := (*names)[canonical]; now == written || !ok && written == canonical {
+		return
+	}
+	changed := maps.Clone(*names) // others may hold it
+	if changed == nil {
+		changed = map[string]string{}
+	}
+	if changed[canonical] = written; written == canonical {
+		delete(changed, canonical)
+	}
+	*names = changed
 }
 
 func (h Header) add(_ *Call, a Args) (starlark.Value, error) {
@@ -158,8 +181,9 @@ func (h Header) add(_ *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	name = textproto.CanonicalMIMEHeaderKey(name)
-	header[name] = append(header[name][:len(header[name]):len(header[name])], values...)
+	c := textproto.CanonicalMIMEHeaderKey(name)
+	spell(h.owner.spellings(), header, c, name)
+	header[c] = append(header[c][:len(header[c]):len(header[c])], values...)
 	return starlark.None, nil
 }
 
@@ -227,6 +251,8 @@ func headerText(name string, v starlark.Value) (string, error) {
 type fixedHeader http.Header
 
 func (h fixedHeader) headerMap() http.Header { return http.Header(h) }
+
+func (h fixedHeader) spellings() *map[string]string { return nil }
 
 func (h fixedHeader) editHeader() (http.Header, error) {
 	return nil, errors.New("this header can't be changed")

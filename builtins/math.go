@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 	"math"
+	"math/big"
 
 	"go.starlark.net/starlark"
 )
@@ -18,19 +19,19 @@ func mathModule() Module {
 		Funcs: []Func{
 			{"ceil", "x", "The smallest int that is not less than x.", `math.ceil(1.2)  # => 2`, mathRounding("ceil", math.Ceil)},
 			{"floor", "x", "The largest int that is not more than x.", `math.floor(1.8)  # => 1`, mathRounding("floor", math.Floor)},
-			{"round", "x, digits=0", "x rounded to a number of decimals, halves away from zero.", "math.round(2.345, 1)  # => 2.3\nmath.round(2.5)  # => 3.0", mathRound},
+			{"round", "x, digits=0", "x rounded to a number of decimals, halves away from zero.", "math.round(2.345, 1)  # => 2.3\nmath.round(2.5)  # => 3.0", exactly(mathRound)},
 			{"pow", "x, y", "x to the power of y.", `math.pow(2, 10)  # => 1024.0`, mathBinary(math.Pow)},
 			{"atan2", "x, y", "The angle whose tangent is x/y.", `math.atan2(0, 1)  # => 0.0`, mathBinary(math.Atan2)},
 			{"hypot", "x, y", "The square root of x*x + y*y.", `math.hypot(3, 4)  # => 5.0`, mathBinary(math.Hypot)},
-			{"mod", "x, y", "The floating-point remainder of x/y, with the sign of x.", `math.mod(7, 4)  # => 3.0`, mathBinary(math.Mod)},
-			{"copysign", "x, y", "x with the sign of y.", `math.copysign(2, -1)  # => -2.0`, mathBinary(math.Copysign)},
+			{"mod", "x, y", "The floating-point remainder of x/y, with the sign of x.", `math.mod(7, 4)  # => 3.0`, exactly(mathBinary(math.Mod))},
+			{"fabs", "x", "The absolute value of x.", `math.fabs(-2)  # => 2.0`, exactly(mathUnary(math.Abs))},
+			{"copysign", "x, y", "x with the sign of y.", `math.copysign(2, -1)  # => -2.0`, exactly(mathBinary(math.Copysign))},
 		},
 	}
 	for _, f := range []struct {
 		name, doc, example string
 		fn                 func(float64) float64
 	}{
-		{"fabs", "The absolute value of x.", `math.fabs(-2)  # => 2.0`, math.Abs},
 		{"sqrt", "The square root of x.", `math.sqrt(9)  # => 3.0`, math.Sqrt},
 		{"exp", "e to the power of x.", `math.exp(0)  # => 1.0`, math.Exp},
 		{"log", "The natural logarithm of x.", `math.log(1)  # => 0.0`, math.Log},
@@ -59,6 +60,29 @@ func mathUnary(fn func(float64) float64) func(*Call, Args) (starlark.Value, erro
 		}
 		return starlark.Float(fn(x)), nil
 	}
+}
+
+// exactly is a function that refuses ints which no float holds: its result would
+// be about another number than the one that was given.
+func exactly(fn func(*Call, Args) (starlark.Value, error)) func(*Call, Args) (starlark.Value, error) {
+	return func(c *Call, a Args) (starlark.Value, error) {
+		for i, v := range a.given() {
+			if !fitsFloat(v) {
+				return nil, fmt.Errorf("%s: argument %d: got %s, which a float cannot hold exactly", a.fn, i+1, describe(v))
+			}
+		}
+		return fn(c, a)
+	}
+}
+
+// fitsFloat reports whether a number can be a float without being another one.
+func fitsFloat(v starlark.Value) bool {
+	n, ok := v.(starlark.Int)
+	if !ok {
+		return true
+	}
+	_, accuracy := new(big.Float).SetInt(n.BigInt()).Float64()
+	return accuracy == big.Exact
 }
 
 func mathBinary(fn func(x, y float64) float64) func(*Call, Args) (starlark.Value, error) {
@@ -92,7 +116,7 @@ func mathRounding(name string, fn func(float64) float64) func(*Call, Args) (star
 	}
 }
 
-func mathRound(c *Call, a Args) (starlark.Value, error) {
+func mathRound(_ *Call, a Args) (starlark.Value, error) {
 	var x float64
 	digits := 0
 	if err := a.Unpack("x", &x, "digits?", &digits); err != nil {

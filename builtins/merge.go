@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"go.starlark.net/starlark"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 func mergeModule() Module {
@@ -33,7 +35,7 @@ func callMerge(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("merge: patch: %w", err)
 	}
-	m, ok := p.(map[string]any)
+	m, ok := p.(jsonvalue.Object)
 	if !ok {
 		return nil, fmt.Errorf("merge: argument \"patch\": got %s, want dict", describe(patch))
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // A path leads into a JSON value: "user.tags.0". Its parts are keys of objects
@@ -27,7 +29,7 @@ func Dig(v starlark.Value, path string) starlark.Value {
 	return found
 }
 
-// DigGo is [Dig] for values of encoding/json; found is false when there is nothing.
+// DigGo is [Dig] for values of encoding/json and of package jsonvalue; found is false when there is nothing.
 func DigGo(v any, path string) (value any, found bool) { return dig(v, path, goNode, nil) }
 
 // Step is one part of a path: a key of an object, or an index of a list.
@@ -67,6 +69,8 @@ func starlarkNode(v starlark.Value) node[starlark.Value] {
 
 func goNode(v any) node[any] {
 	switch v := v.(type) {
+	case jsonvalue.Object:
+		return node[any]{key: v.Get}
 	case map[string]any:
 		return node[any]{key: func(name string) (any, bool) { e, ok := v[name]; return e, ok }}
 	case []any:

@@ -3,10 +3,12 @@ package builtins
 import (
 	crand "crypto/rand"
 	"encoding/binary"
+	"math/big"
 	"math/rand/v2"
 	"sync"
 
 	"github.com/google/uuid"
+	"go.starlark.net/starlark"
 )
 
 // Random is the one source of chance of a host. With a seed, the same calls
@@ -51,6 +53,24 @@ func (r *Random) Int64N(n int64) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rng.Int64N(n)
+}
+
+// between is a number from lo to end, end excluded, which must be more.
+func (r *Random) between(lo, end *big.Int) starlark.Value {
+	span := new(big.Int).Sub(end, lo)
+	if span.IsInt64() {
+		n := big.NewInt(r.Int64N(span.Int64()))
+		return starlark.MakeBigInt(n.Add(n, lo))
+	}
+	bits := span.BitLen()
+	buf := make([]byte, (bits+7)/8)
+	for n := new(big.Int); ; {
+		r.Read(buf)
+		buf[0] &= byte(0xff >> (8*len(buf) - bits))
+		if n.SetBytes(buf); n.Cmp(span) < 0 {
+			return starlark.MakeBigInt(n.Add(n, lo))
+		}
+	}
 }
 
 // Uint64 is any number.

@@ -182,6 +182,8 @@ func (r *Response) editable() http.Header {
 
 func (r *Response) headerMap() http.Header { return r.res.Header }
 
+func (r *Response) spellings() *map[string]string { return &r.res.Names }
+
 func (r *Response) editHeader() (http.Header, error) {
 	if r.handler != nil {
 		return nil, errors.New("the header of a file's response is given to response(headers = ...)")

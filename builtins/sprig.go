@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/Masterminds/sprig/v3"
 	"go.starlark.net/starlark"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // sprigLeftOut are the functions that reach out of the sandbox.
@@ -38,16 +41,16 @@ func length(v starlark.Value) int { return len(words(v)) }
 func sprigModule() Module {
 	m := Module{
 		Name: "sprig",
-		Doc:  "The functions of the sprig library (masterminds.github.io/sprig), with its argument order: the value worked on comes last. Chance and time come from the driver's source and clock. Not there: env, expandenv, getHostByName.",
+		Doc:  "The functions of the sprig library (masterminds.github.io/sprig), with its argument order: the value worked on comes last. Whole numbers are exact whatever their size, and dicts keep the order of their keys. Times are in UTC. Chance and time come from the driver's source and clock, but for the functions that say they are not repeatable. Not there: env, expandenv, getHostByName.",
 	}
-	funcs := sprig.GenericFuncMap()
+	funcs, own := sprig.GenericFuncMap(), sprigOwn()
 	for _, name := range sprigLeftOut {
 		delete(funcs, name)
 	}
 	for _, name := range sortedKeys(funcs) {
 		f := Func{Name: name, Doc: sprigDoc(name), Example: sprigExample(name)}
-		if own, ok := sprigOwn[name]; ok {
-			f.Params, f.call = own.params, own.call
+		if own, ok := own[name]; ok {
+			f.Params, f.call = own.params, own.bounded(name)
 		} else {
 			fn := reflect.ValueOf(funcs[name])
 			f.Params, f.call = sprigParams(fn.Type()), sprigCall(name, fn)
@@ -98,6 +101,9 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 		if err != nil {
 			return nil, err
 		}
+		if err := sprigFloatArgs(name, given); err != nil {
+			return nil, err
+		}
 		in := make([]reflect.Value, 0, len(given))
 		for i, v := range given {
 			want := t.In(min(i, t.NumIn()-1))
@@ -138,6 +144,7 @@ func (c *Call) sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, err
 		if g, err = c.ToGo(v); err != nil {
 			return reflect.Value{}, err
 		}
+		g = jsonvalue.Plain(g)
 	}
 	if want.Kind() == reflect.Interface {
 		if g == nil {
@@ -174,18 +181,18 @@ func (c *Call) sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, err
 	if g != nil && reflect.TypeOf(g).AssignableTo(want) {
 		return reflect.ValueOf(g), nil
 	}
-	return reflect.Value{}, fmt.Errorf("got %s, want %s", describe(v), sprigWants(want))
+	return reflect.Value{}, fmt.Errorf("got %s, want %s", describe(v), sprigWants(v, want))
 }
 
-// sprigWants names a Go type as scripts know it.
-func sprigWants(t reflect.Type) string {
+// sprigWants names a Go type, wanted instead of v, as scripts know it.
+func sprigWants(v starlark.Value, t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Slice:
 		return "list"
 	case reflect.Map:
 		return "dict"
 	case reflect.Int, reflect.Int64, reflect.Uint32:
-		return "int"
+		return wantInt(v)
 	case reflect.Float64:
 		return "float"
 	}
@@ -216,6 +223,8 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 	case m.err != nil, !v.IsValid() || v.Kind() == reflect.Interface:
 		return starlark.None
 	case v.Type() == reflect.TypeFor[time.Time]():
+		return FromGo(v.Interface())
+	case v.Type() == reflect.TypeFor[json.Number]():
 		return FromGo(v.Interface())
 	}
 	if s, ok := v.Interface().(fmt.Stringer); ok {

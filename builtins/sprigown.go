@@ -3,6 +3,8 @@ package builtins
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	startime "go.starlark.net/lib/time"
@@ -15,8 +17,8 @@ func goTime(v starlark.Value) (time.Time, bool) {
 	return time.Time(t), ok
 }
 
-// sprigFunc is a function of sprig's that is made here instead, because
-// sprig's own takes chance or time from elsewhere.
+// sprigFunc is a function of sprig's that is made here instead, because sprig's
+// own takes chance or time from elsewhere, or loses something of its arguments.
 type sprigFunc struct {
 	params string
 	call   func(*Call, Args) (starlark.Value, error)
@@ -28,17 +30,43 @@ const (
 )
 
 // sprigOwn lists them.
-var sprigOwn = map[string]sprigFunc{
-	"now":          {"", timeNow},
-	"ago":          {"a", sprigAgo},
-	"uuidv4":       {"", callUUID},
-	"randInt":      {"a, b", sprigRandInt},
-	"randAlphaNum": {"a", sprigRandText(letters + digits)},
-	"randAlpha":    {"a", sprigRandText(letters)},
-	"randNumeric":  {"a", sprigRandText(digits)},
-	"randAscii":    {"a", sprigRandText(ascii())},
-	"randBytes":    {"a", sprigRandBytes},
-	"shuffle":      {"a", sprigShuffle},
+func sprigOwn() map[string]sprigFunc {
+	own := map[string]sprigFunc{
+		"uuidv4":       {"", callUUID},
+		"randInt":      {"a, b", sprigRandInt},
+		"randAlphaNum": {"a", sprigRandText(letters + digits)},
+		"randAlpha":    {"a", sprigRandText(letters)},
+		"randNumeric":  {"a", sprigRandText(digits)},
+		"randAscii":    {"a", sprigRandText(ascii())},
+		"randBytes":    {"a", sprigRandBytes},
+		"shuffle":      {"a", sprigShuffle},
+	}
+	for _, more := range []map[string]sprigFunc{sprigTimes(), sprigNumbers(), sprigDicts(), sprigJSON(), sprigSecrets()} {
+		maps.Copy(own, more)
+	}
+	return own
+}
+
+// bounded is the function within the bounds of sprig's functions.
+func (f sprigFunc) bounded(name string) func(*Call, Args) (starlark.Value, error) {
+	return func(c *Call, a Args) (v starlark.Value, err error) {
+		given := a.given()
+		if a.probe != nil || len(given) == 0 || len(given) < strings.Count(f.params, ",") {
+			return f.call(c, a)
+		}
+		size, err := c.measured("sprig."+name, given)
+		if err != nil {
+			return nil, err
+		}
+		long, err := c.afford(name, given, size)
+		if err != nil {
+			return nil, err
+		}
+		if bad := c.aside(long, "sprig."+name, func() { v, err = f.call(c, a) }); bad != nil {
+			return nil, bad
+		}
+		return v, err
+	}
 }
 
 // ascii is all printable ASCII characters.
@@ -50,30 +78,19 @@ func ascii() string {
 	return string(b)
 }
 
-func sprigAgo(c *Call, a Args) (starlark.Value, error) {
-	var v starlark.Value
-	if err := a.Unpack("a", &v); err != nil {
-		return nil, err
-	}
-	t, ok := goTime(v)
-	if n, isInt := integer(v); isInt {
-		t, ok = time.Unix(n, 0), true
-	}
-	if !ok {
-		return nil, fmt.Errorf("sprig.ago: argument \"a\": got %s, want time or seconds since 1970", describe(v))
-	}
-	return starlark.String(c.Env.Clock().Sub(t).Round(time.Second).String()), nil
-}
-
 func sprigRandInt(c *Call, a Args) (starlark.Value, error) {
-	var lo, hi int64
-	if err := a.Unpack("a", &lo, "b", &hi); err != nil {
+	var x, y starlark.Value
+	if err := a.Unpack("a", &x, "b", &y); err != nil {
 		return nil, err
 	}
-	if hi <= lo || hi-lo <= 0 {
+	lo, hi, err := a.span(x, y)
+	if err != nil {
+		return nil, err
+	}
+	if hi.Cmp(lo) <= 0 {
 		return nil, fmt.Errorf("sprig.randInt: no numbers from %d up to %d", lo, hi)
 	}
-	return starlark.MakeInt64(lo + c.Env.Random.Int64N(hi-lo)), nil
+	return c.Env.Random.between(lo, hi), nil
 }
 
 // sprigCount unpacks a count within bounds.

@@ -191,11 +191,19 @@ func clockAdvance(c *Call, a Args) (starlark.Value, error) {
 }
 
 func callSeed(c *Call, a Args) (starlark.Value, error) {
-	var n int64
-	if err := a.Unpack("n", &n); err != nil {
+	var v starlark.Value
+	if err := a.Unpack("n", &v); err != nil {
 		return nil, err
 	}
-	c.Env.Random.Seed(uint64(n))
+	n, ok := integer(v)
+	seed := uint64(n)
+	if i, isInt := v.(starlark.Int); isInt && !ok {
+		seed, ok = i.Uint64()
+	}
+	if !ok {
+		return nil, fmt.Errorf("seed: argument \"n\": got %s, want %s", describe(v), wantInt(v))
+	}
+	c.Env.Random.Seed(seed)
 	return starlark.None, nil
 }
 

@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 	"time"
+	_ "time/tzdata" // zones by name on machines that have none
 
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
@@ -11,7 +12,7 @@ import (
 func timeModule() Module {
 	return Module{
 		Name: "time",
-		Doc:  "Times and durations. A time has .year .month .day .hour .minute .second .nanosecond .unix .unix_nano .in_location(zone) .format(layout), with layouts as Go writes them; times and durations can be compared, added and subtracted.",
+		Doc:  "Times and durations. Times are in UTC unless a zone is named; zones are known on machines that have no files of them, too. A time has .year .month .day .hour .minute .second .nanosecond .unix .unix_nano .in_location(zone) .format(layout), with layouts as Go writes them; times and durations can be compared, added and subtracted.",
 		Consts: []Const{
 			{"nanosecond", "A duration.", startime.Duration(time.Nanosecond)},
 			{"microsecond", "A duration.", startime.Duration(time.Microsecond)},
@@ -21,10 +22,10 @@ func timeModule() Module {
 			{"hour", "A duration.", startime.Duration(time.Hour)},
 		},
 		Funcs: []Func{
-			{"now", "", "The time by the driver's clock.", `time.now() >= time.from_timestamp(0)  # => True`, timeNow},
+			{"now", "", "The time by the driver's clock, in UTC.", `time.now() >= time.from_timestamp(0)  # => True`, timeNow},
 			{"parse_duration", "d", "The duration of a text like \"1h30m\".", `time.parse_duration("90s").minutes  # => 1.5`, timeParseDuration},
 			{"parse_time", "x, format=\"2006-01-02T15:04:05Z07:00\", location=\"UTC\"", "The time that a text gives in a layout.", `time.parse_time("2024-05-06T07:08:09Z").unix  # => 1714979289`, timeParse},
-			{"from_timestamp", "sec, nsec=0", "The time of seconds since 1970.", `time.from_timestamp(60).minute  # => 1`, timeFromTimestamp},
+			{"from_timestamp", "sec, nsec=0", "The time of seconds since 1970, in UTC.", `time.from_timestamp(60).minute  # => 1`, timeFromTimestamp},
 			{"time", "year=0, month=0, day=0, hour=0, minute=0, second=0, nanosecond=0, location=\"UTC\"", "The time of a date.", `time.time(year=2024, month=2, day=30).day  # => 1`, timeOf},
 			{"is_valid_timezone", "loc", "Whether a time zone with this name is known.", `time.is_valid_timezone("UTC")  # => True`, timeZone},
 		},
@@ -35,7 +36,7 @@ func timeNow(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	return startime.Time(c.Env.Clock()), nil
+	return startime.Time(c.Env.Clock().UTC()), nil
 }
 
 func timeParseDuration(c *Call, a Args) (starlark.Value, error) {
@@ -60,8 +61,11 @@ func timeParseDuration(c *Call, a Args) (starlark.Value, error) {
 // zone finds a time zone by its name.
 func zone(fn, name string) (*time.Location, error) {
 	loc, err := time.LoadLocation(name)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%s: unknown time zone %q", fn, name)
+	case loc == time.Local:
+		return nil, fmt.Errorf("%s: the time zone %q is another one on each machine, want a name such as \"UTC\"", fn, name)
 	}
 	return loc, nil
 }
@@ -88,7 +92,7 @@ func timeFromTimestamp(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("sec", &sec, "nsec?", &nsec); err != nil {
 		return nil, err
 	}
-	return startime.Time(time.Unix(sec, nsec)), nil
+	return startime.Time(time.Unix(sec, nsec).UTC()), nil
 }
 
 func timeOf(c *Call, a Args) (starlark.Value, error) {
@@ -110,6 +114,6 @@ func timeZone(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("loc", &name); err != nil {
 		return nil, err
 	}
-	_, err := time.LoadLocation(name)
+	_, err := zone(a.fn, name)
 	return starlark.Bool(err == nil), nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,6 +109,15 @@ func (a Args) text() (string, bool) {
 	return string(s), ok
 }
 
+// given are the arguments, positional and keyword ones.
+func (a Args) given() []starlark.Value {
+	given := slices.Clone(a.args)
+	for _, kv := range a.kwargs {
+		given = append(given, kv[1])
+	}
+	return given
+}
+
 // keyword finds the value of a keyword argument.
 func (a Args) keyword(name string) starlark.Value {
 	for _, kv := range a.kwargs {
@@ -159,13 +169,13 @@ func assign(p any, v starlark.Value) (want string) {
 	case *int:
 		n, ok := integer(v)
 		if !ok || n > math.MaxInt || n < math.MinInt {
-			return "int"
+			return wantInt(v)
 		}
 		*p = int(n)
 	case *int64:
 		n, ok := integer(v)
 		if !ok {
-			return "int"
+			return wantInt(v)
 		}
 		*p = n
 	case *float64:
@@ -205,6 +215,14 @@ func assign(p any, v starlark.Value) (want string) {
 		return "nothing that this builtin knows"
 	}
 	return ""
+}
+
+// wantInt says what is wanted instead of v.
+func wantInt(v starlark.Value) string {
+	if _, ok := v.(starlark.Int); ok {
+		return "an int that fits 64 bits"
+	}
+	return "int"
 }
 
 // integer accepts ints and floats without a fraction that fit an int64.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -56,18 +57,43 @@ func callNowEpoch(c *Call, a Args) (starlark.Value, error) {
 }
 
 func callRandomInt(c *Call, a Args) (starlark.Value, error) {
-	var lo, hi int64
-	if err := a.Unpack("a", &lo, "b", &hi); err != nil {
+	var x, y starlark.Value
+	if err := a.Unpack("a", &x, "b", &y); err != nil {
 		return nil, err
 	}
-	if hi < lo {
+	from, ok := integer(x)
+	to, also := integer(y)
+	if span := uint64(to) - uint64(from); ok && also && from <= to && span < math.MaxInt64 { // nearly always
+		return starlark.MakeInt64(from + c.Env.Random.Int64N(int64(span)+1)), nil
+	}
+	lo, hi, err := a.span(x, y)
+	if err != nil {
+		return nil, err
+	}
+	if hi.Cmp(lo) < 0 {
 		return nil, fmt.Errorf("random_int: %d is more than %d", lo, hi)
 	}
-	span := uint64(hi) - uint64(lo)
-	if span >= math.MaxInt64 {
-		return nil, fmt.Errorf("random_int: %d to %d is too wide", lo, hi)
+	return c.Env.Random.between(lo, hi.Add(hi, big.NewInt(1))), nil
+}
+
+// span is the bounds a and b, ints of any size.
+func (a Args) span(x, y starlark.Value) (lo, hi *big.Int, err error) {
+	bounds := [2]*big.Int{}
+	for i, v := range []starlark.Value{x, y} {
+		n, ok := v.(starlark.Int)
+		if f, isFloat := v.(starlark.Float); isFloat && float64(f) == math.Trunc(float64(f)) {
+			n, err = starlark.NumberToInt(f)
+			ok = err == nil
+		}
+		if ok && printable(n) != nil {
+			return nil, nil, fmt.Errorf("%s: argument %q: %w", a.fn, "ab"[i:i+1], printable(n))
+		}
+		if !ok {
+			return nil, nil, fmt.Errorf("%s: argument %q: got %s, want int", a.fn, "ab"[i:i+1], describe(v))
+		}
+		bounds[i] = n.BigInt()
 	}
-	return starlark.MakeInt64(lo + c.Env.Random.Int64N(int64(span)+1)), nil
+	return bounds[0], bounds[1], nil
 }
 
 func callRandomFloat(c *Call, a Args) (starlark.Value, error) {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // Param is a positional parameter of a method.
@@ -100,7 +102,7 @@ func show(v any) string {
 		return fmt.Sprintf("the text %q", v)
 	case []any:
 		return "a list"
-	case map[string]any:
+	case jsonvalue.Object, map[string]any:
 		return "an object"
 	}
 	return fmt.Sprint(v)

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
@@ -22,7 +23,7 @@ import (
 
 // authority is the CA of one driver or several. To make one takes the better part of a
 // second, in which a proxy already answers whatever needs no certificate; what
-// does waits for it.
+// does waits for it, and so does the answer to a start.
 type authority struct {
 	dir string
 	log *slog.Logger
@@ -182,6 +183,21 @@ func (a *authority) get(ctx context.Context) (*ca.Authority, error) {
 		return o.ca, o.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// patience bounds how long the answer to a start waits for a CA that is being made.
+const patience = 5 * time.Second
+
+// ready waits until nothing is under way and reports whether that is so.
+func (a *authority) ready(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-a.current().done:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

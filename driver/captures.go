@@ -102,6 +102,7 @@ func (d *Driver) watchCapturedRequests(ctx context.Context, expr string) (iter.S
 
 func (d *Driver) clearCapturedRequests(context.Context) (string, error) {
 	d.sockets.Clear()
+	d.saved.take()
 	return fmt.Sprintf("Cleared %d captured request(s)", d.journal.Clear()), nil
 }
 
@@ -115,18 +116,8 @@ func (d *Driver) exportCapturedScenario(_ context.Context, filter string, exclud
 	if err != nil {
 		return "", err
 	}
+	d.saved.add(x)
 	return toJSON(x)
-}
-
-func (d *Driver) cleanCaptureSpool(context.Context) (string, error) {
-	n, existed, err := d.journal.CleanSpool()
-	if err != nil {
-		return "", err
-	}
-	if !existed {
-		return "No spool directory found", nil
-	}
-	return fmt.Sprintf("Removed %d spool file(s)", n), nil
 }
 
 func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeout float64) (string, error) {

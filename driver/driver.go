@@ -34,6 +34,7 @@ type Driver struct {
 	mocks       *mocks
 	journal     *capture.Journal
 	sockets     *capture.Sockets // messages of WebSockets
+	saved       savedBodies
 	authority   *authority
 	notes       *annotations
 	shared      *Shared

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 )
 
@@ -20,7 +21,7 @@ const (
 	maxJSONDepth = 1000
 )
 
-// parseJSON reads one JSON value; whole numbers become int64. Its errors tell
+// parseJSON reads one JSON value, as package jsonvalue has them. Its errors tell
 // line and column.
 func parseJSON(text string) (any, error) {
 	if len(text) > maxJSONText {
@@ -33,16 +34,15 @@ func parseJSON(text string) (any, error) {
 		return nil, fmt.Errorf("the value would take about %d bytes, want at most %d", size, maxJSONValue)
 	}
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
 		return nil, jsonError(text, err)
 	}
 	end := dec.InputOffset()
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, misplaced(text, end, "more text after the value")
 	}
-	return state.Value(v), nil
+	return jsonvalue.Parse(raw)
 }
 
 func jsonError(text string, err error) error {
@@ -80,38 +80,6 @@ func misplaced(text string, off int64, what string) error {
 func toJSON(v any) (string, error) {
 	b, err := exchange.EncodeJSON(v)
 	return string(b), err
-}
-
-// object is a JSON object that keeps its keys in order.
-type object []member
-
-type member struct {
-	key   string
-	value any
-}
-
-// MarshalJSON writes the members one after the other.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		k, err := toJSON(m.key)
-		if err != nil {
-			return nil, err
-		}
-		v, err := toJSON(m.value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.key, err)
-		}
-		b.WriteString(k)
-		b.WriteByte(':')
-		b.WriteString(v)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
 }
 
 // seconds writes a duration as the stock driver does: always with a point.

@@ -40,7 +40,7 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 			d.log.Warn("the proxy stopped with an error", "error", err)
 		}
 	}
-	return d.begin(l)
+	return d.begin(ctx, l)
 }
 
 // back undoes what was readied.
@@ -136,8 +136,9 @@ func (d *Driver) readyMode(l *launch, replayFile string) (text string) {
 	return ""
 }
 
-// begin begins to serve what is ready, where nothing is served now.
-func (d *Driver) begin(l *launch) (string, error) {
+// begin begins to serve what is ready, where nothing is served now. It returns
+// when the CA's files are there, too.
+func (d *Driver) begin(ctx context.Context, l *launch) (string, error) {
 	r := l.run
 	r.proxy = proxy.New(l.config)
 	if err := r.proxy.Start(); err != nil {
@@ -158,6 +159,9 @@ func (d *Driver) begin(l *launch) (string, error) {
 		for _, w := range r.replay.Warnings() {
 			d.log.Warn("not replayed", "why", w)
 		}
+	}
+	if !d.authority.ready(ctx) {
+		d.log.Warn("the CA is still being made", "directory", d.authority.dir)
 	}
 	if text := d.authority.Problem(); text != "" {
 		d.log.Warn("devices may refuse our certificates", "why", text, "directory", d.authority.dir)

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -185,6 +187,9 @@ func TestCACert(t *testing.T) {
 	b.want("CA cert not found at "+path+". Start proxy once to generate.", "get_ca_cert_path")
 	b.want("Error: CA cert not found at "+path+". Start proxy once to generate.", "get_ca_cert")
 	b.start()
+	if !exists(path) {
+		t.Error("the start answered before the certificate was there")
+	}
 	b.want(path, "get_ca_cert_path")
 	pem := b.call("get_ca_cert")
 	if !strings.HasPrefix(pem, "-----BEGIN CERTIFICATE-----\n") {
@@ -199,6 +204,9 @@ func TestCACert(t *testing.T) {
 	}
 	b.want("CA cert not found at "+path+". Start proxy once to generate.", "get_ca_cert_path")
 	b.start()
+	if !exists(path) {
+		t.Error("the start answered before the new certificate was there")
+	}
 	if again := b.call("get_ca_cert"); again == pem || !strings.HasPrefix(again, "-----BEGIN") {
 		t.Error("the certificate was not made anew")
 	}
@@ -223,7 +231,7 @@ func TestStartWithoutDirectory(t *testing.T) {
 }
 
 // A proxy whose CA key is still being made answers what needs no certificate;
-// whoever needs one waits.
+// whoever needs one waits, and so does the answer to the start.
 func TestStartBeforeCA(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
@@ -235,9 +243,19 @@ func TestStartBeforeCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.call("set_mock", "GET", "/a", 200.0, `"plain"`)
-	p := b.start()
+	started := make(chan string, 1)
+	go func() { started <- b.call("start") }()
+	for b.d.run.Load() == nil {
+		runtime.Gosched()
+	}
+	p := &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)}
 	if got := b.get(p, "http://x.invalid/a"); got != `200 plain` {
 		t.Error(got)
+	}
+	select {
+	case got := <-started:
+		t.Error("the start did not wait for the CA:", got)
+	default:
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -248,6 +266,9 @@ func TestStartBeforeCA(t *testing.T) {
 	go func() { page <- b.get(p, "http://mitm.it/cert/pem") }()
 	late.ca = made.ca
 	close(late.done)
+	if got := <-started; !strings.HasPrefix(got, "Started in 'mock' mode on ") {
+		t.Error(got)
+	}
 	if got := <-page; !strings.HasPrefix(got, "200 -----BEGIN CERTIFICATE") {
 		t.Error(got)
 	}

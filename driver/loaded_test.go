@@ -29,7 +29,7 @@ func TestLoadScenario(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.want("Loaded 2 endpoint(s) from a.json", "load_mock_scenario", "a.json")
-	b.want(`{"GET /a":{"status":200},"POST /b":{"body":{"x":true},"status":202}}`, "list_mocks")
+	b.want(`{"GET /a":{"status":200},"POST /b":{"status":202,"body":{"x":true}}}`, "list_mocks")
 	b.want("Invalid scenario: expected a JSON/YAML object", "load_mock_scenario", "list.yaml")
 	b.want("Invalid scenario: expected an object of endpoints", "load_mock_scenario", "nomap.yaml")
 	b.want("Invalid scenario path: must be within "+mocks, "load_mock_scenario", "link.yaml")

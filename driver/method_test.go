@@ -46,6 +46,7 @@ watch_captured_requests(filter_expr="") stream
 clear_captured_requests()
 export_captured_scenario(filter_pattern="", exclude_mocked=false, timed=false)
 export_captures(format, filter_pattern="", exclude_mocked=false, filter_expr="", seqs="") stream
+missing_from_export(format, filter_pattern="", exclude_mocked=false, filter_expr="", seqs="")
 clean_capture_spool()
 get_captured_file(relative_path) stream
 upload_mock_file(relative_path, content_base64)

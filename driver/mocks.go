@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"starproxy/builtins/disk"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
@@ -78,10 +79,8 @@ func (m *mocks) set(key string, def map[string]any) error {
 // force puts endpoints in force; m.mu is held.
 func (m *mocks) force(eps []*mock.Endpoint) {
 	for _, ep := range eps {
-		for _, other := range m.table.List() {
-			if shadows(ep, other) {
-				m.table.Remove(other.Name)
-			}
+		for _, other := range m.table.Find(shadowed([]*mock.Endpoint{ep})) {
+			m.table.Remove(other.Name)
 		}
 		m.table.Set(ep)
 	}
@@ -89,10 +88,19 @@ func (m *mocks) force(eps []*mock.Endpoint) {
 	m.followAddons()
 }
 
-// shadows tells whether ep, for every server, stands for other, of one server.
-func shadows(ep, other *mock.Endpoint) bool {
-	a, b := &ep.Match, &other.Match
-	return a.Host == "" && b.Host != "" && a.Method == b.Method && a.Path == b.Path
+// shadowed tells of an endpoint, of one server, whether one of over, for every
+// server, stands for it.
+func shadowed(over []*mock.Endpoint) func(*mock.Endpoint) bool {
+	type target struct{ method, path string }
+	every := make(map[target]bool, len(over))
+	for _, o := range over {
+		if o.Match.Host == "" {
+			every[target{o.Match.Method, o.Match.Path}] = true
+		}
+	}
+	return func(ep *mock.Endpoint) bool {
+		return ep.Match.Host != "" && every[target{ep.Match.Method, ep.Match.Path}]
+	}
 }
 
 // remove takes out the endpoint of that key; a key without a server also means
@@ -107,13 +115,11 @@ func (m *mocks) remove(key string) bool {
 	if err != nil {
 		return false
 	}
-	found := false
-	for _, other := range m.table.List() {
-		if shadows(&mock.Endpoint{Match: match}, other) {
-			found = m.table.Remove(other.Name) || found
-		}
+	found := m.table.Find(shadowed([]*mock.Endpoint{{Match: match}}))
+	for _, other := range found {
+		m.table.Remove(other.Name)
 	}
-	return found
+	return len(found) > 0
 }
 
 // clear removes all endpoints; the scenario file they came from is no longer
@@ -196,9 +202,7 @@ func (m *mocks) startup(old []*mock.Endpoint) ([]*mock.Endpoint, *loaded, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	eps = slices.DeleteFunc(slices.Clone(eps), func(ep *mock.Endpoint) bool {
-		return slices.ContainsFunc(inline, func(over *mock.Endpoint) bool { return shadows(over, ep) })
-	})
+	eps = slices.DeleteFunc(slices.Clone(eps), shadowed(inline))
 	return append(eps, inline...), next, nil // of one name the later is in force
 }
 
@@ -218,13 +222,13 @@ func (d *Driver) clearMocks(context.Context) (string, error) {
 }
 
 func (d *Driver) listMocks(context.Context) (string, error) {
-	list := object{}
+	list := jsonvalue.Object{}
 	for _, ep := range d.mocks.table.List() {
 		def := ep.Definition
 		if many, ok := def.([]any); ok {
-			def = map[string]any{"rules": many} // clients expect an object
+			def = jsonvalue.Object{{Key: "rules", Value: many}} // clients expect an object
 		}
-		list = append(list, member{ep.Name, def})
+		list = append(list, jsonvalue.Member{Key: ep.Name, Value: def})
 	}
 	return toJSON(list)
 }

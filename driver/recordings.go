@@ -216,27 +216,41 @@ func (d *Driver) writeCaptures(w io.Writer, format string, f capture.Filter) err
 	return nil
 }
 
-func (d *Driver) exportCaptures(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) (iter.Seq2[any, error], error) {
-	if format != "har" && format != "flow" {
-		return nil, errorf(InvalidArgument, "export_captures: argument format: expected har or flow, found %q", format)
+// exportArgs say what of the captures is exported, and as what.
+type exportArgs struct {
+	format, filter string
+	excludeMocked  bool
+	expr, seqs     string
+}
+
+// exported makes the filter that a caller of method gave as arguments.
+func (d *Driver) exported(ctx context.Context, method string, args exportArgs) (capture.Filter, error) {
+	if args.format != "har" && args.format != "flow" {
+		return nil, errorf(InvalidArgument, "%s: argument format: expected har or flow, found %q", method, args.format)
 	}
-	picks := capture.Glob(filter)
-	shows, err := d.filter(ctx, "export_captures", expr)
+	picks := capture.Glob(args.filter)
+	shows, err := d.filter(ctx, method, args.expr)
 	if err != nil {
 		return nil, err
 	}
 	var chosen []uint64
-	if seqs != "" {
-		if err := json.Unmarshal([]byte(seqs), &chosen); err != nil {
-			return nil, errorf(InvalidArgument, "export_captures: argument seqs: expected a JSON array of numbers, found %q", seqs)
+	if args.seqs != "" {
+		if err := json.Unmarshal([]byte(args.seqs), &chosen); err != nil {
+			return nil, errorf(InvalidArgument, "%s: argument seqs: expected a JSON array of numbers, found %q", method, args.seqs)
 		}
 	}
-	return d.encoded(func(w io.Writer) error {
-		return d.writeCaptures(w, format, func(e *capture.Entry) bool {
-			return picks(e.Path()) && !(excludeMocked && e.Origin.Mocked()) &&
-				(len(chosen) == 0 || slices.Contains(chosen, e.Seq)) && (shows == nil || shows(e))
-		})
-	}), nil
+	return func(e *capture.Entry) bool {
+		return picks(e.Path()) && !(args.excludeMocked && e.Origin.Mocked()) &&
+			(len(chosen) == 0 || slices.Contains(chosen, e.Seq)) && (shows == nil || shows(e))
+	}, nil
+}
+
+func (d *Driver) exportCaptures(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) (iter.Seq2[any, error], error) {
+	picks, err := d.exported(ctx, "export_captures", exportArgs{format, filter, excludeMocked, expr, seqs})
+	if err != nil {
+		return nil, err
+	}
+	return d.encoded(func(w io.Writer) error { return d.writeCaptures(w, format, picks) }), nil
 }
 
 // encoded streams what write writes in base64.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 )
@@ -21,15 +22,15 @@ func (d *Driver) put(method, key string, def map[string]any) error {
 }
 
 // parseObject reads a JSON object; empty text is an empty one.
-func parseObject(text string) (map[string]any, error) {
+func parseObject(text string) (jsonvalue.Object, error) {
 	if text == "" {
-		return map[string]any{}, nil
+		return jsonvalue.Object{}, nil
 	}
 	v, err := parseJSON(text)
 	if err != nil {
 		return nil, err
 	}
-	m, ok := v.(map[string]any)
+	m, ok := v.(jsonvalue.Object)
 	if !ok {
 		return nil, fmt.Errorf("expected an object, found %s", show(v))
 	}
@@ -96,7 +97,7 @@ func (d *Driver) setMockPatch(_ context.Context, method, path, patches, headers 
 	if err != nil {
 		return "Invalid JSON for patches", nil
 	}
-	if _, ok := v.(map[string]any); !ok {
+	if _, ok := v.(jsonvalue.Object); !ok {
 		return "Patches must be a JSON object", nil
 	}
 	def := map[string]any{"patch": json.RawMessage(patches)}

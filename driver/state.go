@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"starproxy/builtins/state"
 )
 
 func (d *Driver) setState(_ context.Context, key, valueJSON string) (string, error) {
@@ -22,7 +24,9 @@ func (d *Driver) checkState(_ context.Context, key, valueJSON string) (string, e
 	answer := map[string]any{"ok": true}
 	if key == "" {
 		answer = fault(errors.New("the key is missing"))
-	} else if _, err := parseJSON(valueJSON); err != nil {
+	} else if v, err := parseJSON(valueJSON); err != nil {
+		answer = fault(err)
+	} else if _, err := state.Value(v); err != nil {
 		answer = fault(err)
 	}
 	return toJSON(answer)

@@ -10,18 +10,12 @@ import (
 	"starproxy/driver/scenario"
 )
 
-// follow begins to watch the files of a scenario. Without a watch it stays as
-// it was loaded.
+// follow begins to watch the files of a scenario.
 func (m *mocks) follow(l *loaded) {
 	if l == nil || len(l.files) == 0 {
 		return
 	}
-	w, err := disk.NewWatch(l.files, m.log, func() { m.reload(l) })
-	if err != nil {
-		m.log.Warn("scenario files are not watched for changes", "error", err)
-		return
-	}
-	l.watch = w
+	l.watch = disk.NewWatch(l.files, m.log, func() { m.reload(l) })
 }
 
 // reload puts a changed scenario in force, in one step, or, when it is broken,
@@ -71,12 +65,9 @@ func (m *mocks) followAddons() {
 		m.watch.Close()
 	}
 	m.watch, m.watched = nil, files
-	w, err := disk.NewWatch(files, m.log, m.reloadAddons)
-	if err != nil {
-		m.log.Warn("addons are not watched for changes", "error", err)
-		return
+	if len(files) > 0 {
+		m.watch = disk.NewWatch(files, m.log, m.reloadAddons)
 	}
-	m.watch = w
 }
 
 func (m *mocks) reloadAddons() {
@@ -92,13 +83,11 @@ func (m *mocks) reloadAddons() {
 // beneath leaves out the endpoints that something else has taken the place of:
 // what a test set, or the configuration, stays in force over a reload.
 func (m *mocks) beneath(eps []*mock.Endpoint, source string) []*mock.Endpoint {
-	var over []*mock.Endpoint
-	for _, ep := range m.table.List() {
-		if ep.Source.Name != source {
-			over = append(over, ep)
-		}
+	over := m.table.Find(func(ep *mock.Endpoint) bool { return ep.Source.Name != source })
+	names := make(map[string]bool, len(over))
+	for _, o := range over {
+		names[o.Name] = true
 	}
-	return slices.DeleteFunc(slices.Clone(eps), func(ep *mock.Endpoint) bool {
-		return slices.ContainsFunc(over, func(o *mock.Endpoint) bool { return o.Name == ep.Name || shadows(o, ep) })
-	})
+	hidden := shadowed(over)
+	return slices.DeleteFunc(slices.Clone(eps), func(ep *mock.Endpoint) bool { return names[ep.Name] || hidden(ep) })
 }

@@ -3,8 +3,6 @@ package script
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +10,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins"
+	"starproxy/builtins/jsonvalue"
 )
 
 // compiler turns a value into nodes and one function.
@@ -45,14 +44,16 @@ func (c *compiler) node(v any, path []string) (node, error) {
 			return list, nil
 		}
 	case map[string]any:
-		m := mapNode{keys: slices.Sorted(maps.Keys(v))}
+		return c.node(jsonvalue.Sorted(v), path)
+	case jsonvalue.Object:
+		var m mapNode
 		n := len(c.exprs)
-		for _, k := range m.keys {
-			e, err := c.node(v[k], append(path, k))
+		for _, member := range v {
+			e, err := c.node(member.Value, append(path, member.Key))
 			if err != nil {
 				return nil, err
 			}
-			m.nodes = append(m.nodes, e)
+			m.keys, m.nodes = append(m.keys, member.Key), append(m.nodes, e)
 		}
 		if len(c.exprs) > n {
 			return m, nil
@@ -138,7 +139,7 @@ func (c *compiler) encode(n node) (err error) {
 	case textNode:
 		c.pending = append(c.pending, '"')
 		for _, p := range n {
-			c.pending = builtins.AppendEscaped(c.pending, p.text)
+			c.pending = jsonvalue.AppendEscaped(c.pending, p.text)
 			if p.expr >= 0 {
 				c.result(p.expr, true)
 			}
@@ -161,7 +162,7 @@ func (c *compiler) encode(n node) (err error) {
 			if i > 0 {
 				c.pending = append(c.pending, ',')
 			}
-			c.pending = append(builtins.AppendQuoted(c.pending, k), ':')
+			c.pending = append(jsonvalue.AppendText(c.pending, k), ':')
 			if err := c.encode(n.nodes[i]); err != nil {
 				return err
 			}

@@ -475,7 +475,7 @@ def none(req): return {"body": [cell(1).update(lambda n: None)]}
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"good":       `[{"a":[1],"t":[1,[2]]},{"a":[1,2,2],"t":[1,[2,3,3]],"b":2},{"a":[2,2],"b":2,"t":[1,[3,3]]},{"x":1}]`,
+		"good":       `[{"a":[1],"t":[1,[2]]},{"a":[1,2,2],"t":[1,[2,3,3]],"b":2},{"a":[2,2],"t":[1,[3,3]],"b":2},{"x":1}]`,
 		"lost":       "t.star:19:24: cell.update: forgets returned None for a dict, want the new value",
 		"lost_state": "t.star:20:34: state.update: forgets returned None for a dict, want the new value",
 		"frozen":     "update(fn)",

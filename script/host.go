@@ -22,6 +22,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 	"starproxy/script/sandbox"
 )
@@ -40,7 +41,7 @@ type Options struct {
 	Getenv func(string) string
 	// Merge is the deep merge of patches, for merge(target, patch). Without
 	// it merge() is an error.
-	Merge func(target any, patch map[string]any) any
+	Merge func(target any, patch jsonvalue.Object) any
 	// Answering is how answers are made; a handler may have its own.
 	Answering Answering
 	// Secret reports whether a file is one that scripts can't load, such as a

@@ -58,9 +58,9 @@ func TestLimits(t *testing.T) {
 
 		"deep value":            {h, "{{ json.decode('[' * 100000) }}", "nested deeper than 1000 levels"},
 		"deep own value":        {h, "{{ (lambda f: f(f, 2000))(lambda f, n: [f(f, n - 1)] if n else []) }}", "nested deeper than 1000 levels"},
-		"many random bytes":     {h, "{{ sprig.randBytes(1 << 30) }}", "count is 1073741824"},
+		"many random bytes":     {h, "{{ sprig.randBytes(1 << 30) }}", "1073741824 is more than"},
 		"panic in a library":    {h, "{{ sprig.semverCompare('^1', [1]) }}", "sprig.semverCompare"},
-		"division in a library": {h, "{{ sprig.div(1, 0) }}", "sprig.div: internal error: runtime error: integer divide by zero"},
+		"division in a library": {h, "{{ sprig.div(1, 0) }}", "sprig.div: argument 2: division by 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -89,7 +89,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 			}
 			return nil, err
 		}
-		return []byte(line + "\n"), nil
+		return widened([]byte(line + "\n")), nil
 	})
 	switch {
 	case stopped != nil && (len(src) == 0 || !errors.Is(stopped, io.EOF)):

@@ -8,11 +8,12 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // Template is a JSON value with {{ expressions }} in its strings, compiled to
 // one Starlark function that computes them all in the order in which they
-// stand (map keys in alphabetical order). It is immutable.
+// stand. It is immutable.
 type Template struct {
 	host     *Host
 	root     node
@@ -51,7 +52,7 @@ type piece struct {
 	inside bool
 }
 
-// Template compiles v, a JSON value; where is its place in a document. An
+// Template compiles v, a JSON value as package jsonvalue has them; where is its place in a document. An
 // error tells which expression is wrong, where, and why.
 func (h *Host) Template(v any, where Position) (*Template, error) {
 	c := compiler{host: h, where: where}
@@ -80,9 +81,8 @@ func (t *Template) Static() bool { return t.fn == nil }
 func (t *Template) Warnings() []string { return t.warnings }
 
 // Render builds the value for a request; x may be nil when there is none. The
-// result is made of nil, bool, int64, float64, string, []any and
-// map[string]any, and may share what has no expression with other results:
-// the caller must not change it.
+// result is a JSON value as package jsonvalue has them, and may share what has
+// no expression with other results: the caller must not change it.
 func (t *Template) Render(ctx context.Context, x *exchange.Exchange) (any, error) {
 	if t.fn == nil {
 		return t.root.value(nil, nil)
@@ -159,7 +159,7 @@ func (t *Template) results(r *runner) (starlark.Tuple, error) {
 func appendInside(c *builtins.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	switch v := v.(type) {
 	case starlark.String:
-		return builtins.AppendEscaped(dst, string(v)), nil
+		return jsonvalue.AppendEscaped(dst, string(v)), nil
 	case starlark.Int:
 		return c.AppendJSON(dst, v)
 	}
@@ -167,7 +167,7 @@ func appendInside(c *builtins.Call, dst []byte, v starlark.Value) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	return builtins.AppendEscaped(dst, s), nil
+	return jsonvalue.AppendEscaped(dst, s), nil
 }
 
 // text is a result as it stands between other text: strings as they are, all
@@ -218,13 +218,13 @@ func (n listNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
 }
 
 func (n mapNode) value(c *builtins.Call, results starlark.Tuple) (any, error) {
-	m := make(map[string]any, len(n.keys))
+	o := make(jsonvalue.Object, len(n.keys))
 	for i, k := range n.keys {
 		v, err := n.nodes[i].value(c, results)
 		if err != nil {
 			return nil, err
 		}
-		m[k] = v
+		o[i] = jsonvalue.Member{Key: k, Value: v}
 	}
-	return m, nil
+	return o, nil
 }

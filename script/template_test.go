@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 	"starproxy/script"
 )
@@ -110,7 +111,7 @@ func TestTemplate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !reflect.DeepEqual(got, c.want) {
+			if !reflect.DeepEqual(jsonvalue.Plain(got), c.want) {
 				t.Errorf("got %#v, want %#v", got, c.want)
 			}
 			h.Reset()

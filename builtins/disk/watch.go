@@ -1,11 +1,11 @@
 package disk
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"path/filepath"
-	"slices"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -19,97 +19,177 @@ const (
 	patience = 250 * time.Millisecond
 )
 
-// Watch tells when something happens to files, or where they would be.
-type Watch struct{ fs *fsnotify.Watcher }
+// Where the system tells of no changes they are looked for each pollEvery. Two
+// changes can have the same time, so changed is called pollAgain times more.
+const (
+	pollEvery = time.Second
+	pollAgain = 3
+)
+
+// Watch tells when something happens to files, or where they would be, or to a
+// link or a directory on the way to them.
+type Watch struct {
+	files   []string
+	log     *slog.Logger
+	changed func()
+	cancel  context.CancelFunc
+
+	trail  *trail
+	source *fsnotify.Watcher // of the events of trail; nil when there are none
+	silent string            // why events may be missing; empty when they are not
+	moved  bool              // entries have come or gone since source was opened
+}
 
 // NewWatch calls changed from a goroutine of its own: once soon, for what
-// happened before it began, then after each change. The log hears when changes
-// may be missed.
-func NewWatch(files []string, log *slog.Logger, changed func()) (*Watch, error) {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, err
-	}
-	if err := observe(w, files); err != nil {
-		w.Close()
-		return nil, err
-	}
-	go func() {
-		timer := time.NewTimer(0)
-		defer timer.Stop()
-		var since time.Time // when the change under way began
-		for {
-			select {
-			case ev, ok := <-w.Events:
-				if !ok {
-					return
-				}
-				if !concerns(ev.Name, files) {
-					continue
-				}
-				if since.IsZero() {
-					since = time.Now()
-				}
-				timer.Reset(min(settle, max(0, patience-time.Since(since))))
-			case err, ok := <-w.Errors:
-				if !ok {
-					return
-				}
-				log.Warn("watching files for changes", "error", err)
-				timer.Reset(settle) // events may have been lost
-			case <-timer.C:
-				since = time.Time{}
-				switch err := observe(w, files); { // directories come and go
-				case errors.Is(err, fsnotify.ErrClosed):
-					return
-				case err != nil:
-					log.Warn("watching files for changes", "error", err)
-				}
-				changed()
-			}
-		}
-	}()
-	return &Watch{w}, nil
-}
-
-// observe watches the directory of each file, of what a link leads to, and the
-// one above, in which a directory that is replaced comes back. Where one is
-// missing the next above it is watched.
-func observe(w *fsnotify.Watcher, files []string) error {
-	for _, f := range files {
-		paths := []string{f}
-		if real, err := filepath.EvalSymlinks(f); err == nil && real != f {
-			paths = append(paths, real)
-		}
-		for _, p := range paths {
-			dir := filepath.Dir(p)
-			err := w.Add(dir)
-			for err != nil && dir != filepath.Dir(dir) {
-				dir = filepath.Dir(dir)
-				err = w.Add(dir)
-			}
-			if err != nil {
-				return err
-			}
-			if above := filepath.Dir(dir); above != dir {
-				w.Add(above) // where we may not, we do without
-			}
-		}
-	}
-	return nil
-}
-
-// concerns tells whether what happened to name can change one of the files:
-// something in its directory, which may be what it links to, or a directory above.
-func concerns(name string, files []string) bool {
-	return slices.ContainsFunc(files, func(f string) bool {
-		if filepath.Dir(name) == filepath.Dir(f) || strings.HasPrefix(f, name+string(filepath.Separator)) {
-			return true
-		}
-		real, err := filepath.EvalSymlinks(f)
-		return err == nil && filepath.Dir(name) == filepath.Dir(real)
-	})
+// happened before it began, then after each change. Where the system announces
+// no changes, as on network file systems, the files are polled once a second,
+// and the log says so.
+func NewWatch(files []string, log *slog.Logger, changed func()) *Watch {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &Watch{files: files, log: log, changed: changed, cancel: cancel, trail: newTrail(nil)}
+	go w.run(ctx)
+	return w
 }
 
 // Close ends the watch without waiting for a call that is under way.
-func (w *Watch) Close() { w.fs.Close() }
+func (w *Watch) Close() { w.cancel() }
+
+func (w *Watch) run(ctx context.Context) {
+	defer func() { w.replace(nil) }()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	poll.Stop()
+	var since time.Time // when the change under way began
+	again := 0          // polls that take a change for granted
+	touch := func() {
+		if since.IsZero() {
+			since = time.Now()
+		}
+		timer.Reset(min(settle, max(0, patience-time.Since(since))))
+	}
+	for {
+		events, faults := w.events()
+		select {
+		case <-ctx.Done():
+			return
+		case ev, ok := <-events:
+			if ok && w.trail.concerns(ev.Name) {
+				w.moved = w.moved || ev.Op&^(fsnotify.Write|fsnotify.Chmod) != 0
+				touch()
+			}
+		case err, ok := <-faults:
+			if ok {
+				w.log.Warn("watching files for changes", "error", err)
+				w.moved = true // events may have been lost
+				touch()
+			}
+		case <-poll.C:
+			switch differs := w.differs(); {
+			case differs:
+				again = pollAgain
+				touch()
+			case again > 0:
+				again--
+				touch()
+			}
+		case <-timer.C:
+			since = time.Time{}
+			if was := w.silent; w.follow() && (was == "") != (w.silent == "") {
+				poll.Reset(pollEvery)
+				if w.silent == "" {
+					poll.Stop()
+				}
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			w.changed()
+		}
+	}
+}
+
+// events are the channels of the source.
+func (w *Watch) events() (<-chan fsnotify.Event, <-chan error) {
+	if w.source == nil {
+		return nil, nil
+	}
+	return w.source.Events, w.source.Errors
+}
+
+// replace puts another source of events in the place of the one in use.
+func (w *Watch) replace(source *fsnotify.Watcher) {
+	if w.source != nil {
+		w.source.Close()
+	}
+	w.source = source
+}
+
+// differs looks whether something has changed since the trail was seen last.
+func (w *Watch) differs() bool {
+	now := newTrail(w.files)
+	now.refresh()
+	return !now.equal(w.trail)
+}
+
+// follow takes up the trail as it is now and reports whether its events come
+// from somewhere else than before. A new directory can have the number of one
+// that is gone, so that to compare them is not enough.
+func (w *Watch) follow() bool {
+	now := newTrail(w.files)
+	if w.source != nil && !w.moved && sameWatched(now.watched(), w.trail.watched()) {
+		w.trail = now
+		return false
+	}
+	w.moved = false
+	const attempts = 5 // changes meanwhile come as events in the end
+	silent := ""
+	for range attempts {
+		var source *fsnotify.Watcher
+		source, silent = listen(now.watched())
+		w.replace(source)
+		before := now
+		now = newTrail(w.files)
+		if sameWatched(now.watched(), before.watched()) {
+			break
+		}
+	}
+	w.trail = now
+	if silent != w.silent && silent != "" {
+		w.log.Warn("files are polled once a second: not all of their changes are announced", "reason", silent)
+	}
+	w.silent = silent
+	return true
+}
+
+// listen opens a source of the events of steps. It says why some may not come.
+// A source is never changed: one that follows a directory which is renamed
+// would confuse what had its name with what has it now.
+func listen(steps []step) (source *fsnotify.Watcher, silent string) {
+	source, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, limited(err).Error()
+	}
+	for _, s := range steps {
+		if name := remote(s.path); name != "" && silent == "" {
+			silent = fmt.Sprintf("%s is on a file system that does not announce all changes (%s)", s.path, name)
+		}
+		if err := source.Add(s.path); err != nil && silent == "" {
+			silent = fmt.Sprintf("%s: %v", s.path, limited(err))
+		}
+	}
+	return source, silent
+}
+
+// limited says which limit an error of the system is about, where its own text
+// is about something else.
+func limited(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return errors.New("the limit of watches is reached (fs.inotify.max_user_watches)")
+	case errors.Is(err, syscall.EMFILE):
+		return errors.New("the limit of watches or of open files is reached (fs.inotify.max_user_instances)")
+	}
+	return err
+}

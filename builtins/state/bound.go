@@ -1,6 +1,11 @@
 package state
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+
+	"starproxy/builtins/jsonvalue"
+)
 
 // The bounds of a store.
 const (
@@ -17,6 +22,8 @@ const (
 	sizeOfValue = 16
 	sizeOfMap   = 48
 	sizeOfGroup = 264 // for each seven entries of a map
+	// A member of an object has a key and a value beside their contents.
+	sizeOfMember = 32
 )
 
 // weigh is about how many bytes a stored value takes.
@@ -30,10 +37,12 @@ func weigh(v any) int {
 			n += weigh(e)
 		}
 		return n
-	case map[string]any:
-		n := sizeOfMap + sizeOfGroup*((len(v)+6)/7)
-		for k, e := range v {
-			n += len(k) + weigh(e)
+	case json.Number:
+		return sizeOfValue + len(v)
+	case jsonvalue.Object:
+		n := sizeOfMap + sizeOfMember*len(v)
+		for _, m := range v {
+			n += len(m.Key) + weigh(m.Value)
 		}
 		return n
 	}

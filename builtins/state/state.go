@@ -14,8 +14,8 @@ import (
 	"sync"
 )
 
-// Store maps keys to JSON values: nil, bool, int64, float64, string, []any and
-// map[string]any. The zero value is not ready for use: see [New].
+// Store maps keys to JSON values: nil, bool, string, int64, json.Number (all
+// numbers that int64 does not say), []any and jsonvalue.Object. The zero value is not ready for use: see [New].
 type Store struct {
 	mu   sync.RWMutex
 	keys map[string]*slot
@@ -29,9 +29,9 @@ type slot struct {
 	size  int // in bytes
 }
 
-func newSlot(v any) *slot {
-	v = Value(v)
-	return &slot{v, weigh(v)}
+func newSlot(v any) (*slot, error) {
+	v, err := Value(v)
+	return &slot{v, weigh(v)}, err
 }
 
 // New makes an empty store.
@@ -51,7 +51,10 @@ func (s *Store) Get(key string) (any, bool) {
 // Set stores a value under key, converted by [Value]. It fails when the store
 // would hold too much: see [MaxHeld], [MaxKeys] and [MaxKey].
 func (s *Store) Set(key string, v any) error {
-	e := newSlot(v)
+	e, err := newSlot(v)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.admit(key, s.keys[key], e); err != nil {
@@ -128,7 +131,10 @@ func (s *Store) Update(key string, fn func(old any, ok bool) (any, error)) (any,
 		if err != nil {
 			return nil, err
 		}
-		next := newSlot(v)
+		next, err := newSlot(v)
+		if err != nil {
+			return nil, err
+		}
 		s.mu.Lock()
 		if s.keys[key] == seen {
 			err := s.admit(key, seen, next)

@@ -3,11 +3,14 @@ package state_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
+	"math/big"
 	"reflect"
 	"sync"
 	"testing"
 	"time"
 
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 )
 
@@ -47,7 +50,7 @@ func TestValuesAreCopied(t *testing.T) {
 	in["list"].([]any)[0] = "changed"
 	in["more"] = true
 	got, _ := s.Get("k")
-	if want := map[string]any{"list": []any{int64(1), 2.5}}; !reflect.DeepEqual(got, want) {
+	if want := (jsonvalue.Object{{Key: "list", Value: []any{json.Number("1.0"), json.Number("2.5")}}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("stored %v, want %v", got, want)
 	}
 }
@@ -59,17 +62,28 @@ func TestValue(t *testing.T) {
 	}
 	for _, c := range []struct{ in, want any }{
 		{nil, nil}, {true, true}, {"s", "s"}, {3, int64(3)}, {uint8(3), int64(3)},
-		{3.0, int64(3)}, {-3.5, -3.5}, {1e300, 1e300},
-		{json.Number("12"), int64(12)}, {json.Number("1.5"), 1.5}, {json.Number("bad"), "bad"},
-		{[]string{"a"}, []any{"a"}}, {point{4}, map[string]any{"x": int64(4)}},
-		{time.Duration(5), int64(5)}, {errors.ErrUnsupported, map[string]any{}},
+		{3.0, json.Number("3.0")}, {-3.5, json.Number("-3.5")}, {1e300, json.Number("1e+300")},
+		{json.Number("12"), int64(12)}, {json.Number("1.50"), json.Number("1.50")}, {json.Number("-0"), json.Number("-0")},
+		{json.Number("18446744073709551615"), json.Number("18446744073709551615")}, {uint64(math.MaxUint64), json.Number("18446744073709551615")},
+		{new(big.Int).Lsh(big.NewInt(1), 70), json.Number("1180591620717411303424")},
+		{[]string{"a"}, []any{"a"}}, {point{4}, jsonvalue.Object{{Key: "x", Value: int64(4)}}},
+		{map[string]any{"b": 1, "a": 2}, jsonvalue.Object{{Key: "a", Value: int64(2)}, {Key: "b", Value: int64(1)}}},
+		{time.Duration(5), int64(5)}, {errors.ErrUnsupported, jsonvalue.Object{}},
 	} {
-		if got := state.Value(c.in); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("Value(%#v) = %#v, want %#v", c.in, got, c.want)
+		if got, err := state.Value(c.in); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("Value(%#v) = %#v, %v, want %#v", c.in, got, err, c.want)
 		}
 	}
-	if got, ok := state.Value(func() {}).(string); !ok {
-		t.Errorf("Value of a function = %v, want text", got)
+	if got, err := state.Value(func() {}); err != nil || reflect.TypeOf(got).Kind() != reflect.String {
+		t.Errorf("Value of a function = %v, %v, want text", got, err)
+	}
+	for _, bad := range []any{math.Inf(1), json.Number("1e400"), json.Number("bad"), jsonvalue.Object{{Key: "a", Value: []any{math.NaN()}}}} {
+		if got, err := state.Value(bad); err == nil {
+			t.Errorf("Value(%#v) = %#v, want an error", bad, got)
+		}
+		if err := state.New().Set("k", bad); err == nil {
+			t.Errorf("Set(%#v): want an error", bad)
+		}
 	}
 }
 

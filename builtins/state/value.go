@@ -3,63 +3,64 @@ package state
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"math/big"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // Value converts v to a JSON value of the kinds that a Store holds. Containers
-// are copied. Integral numbers become int64 when they fit (protobuf and
-// encoding/json bring every number as a float64), other numbers float64.
-// What is none of them goes through its own JSON form, or, without one, is
-// stored as text.
-func Value(v any) any {
+// are copied. Whole numbers become int64 when they fit; all others stay as they
+// are written, whatever their size. What is none of them goes through its own
+// JSON form, or, without one, is stored as text. A number that no script could
+// read, such as 1e400, is an error.
+func Value(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, bool, string, int64:
-		return v
+		return v, nil
 	case float64:
-		return number(v)
+		return jsonvalue.Float(v)
 	case int:
-		return int64(v)
+		return int64(v), nil
+	case *big.Int:
+		return number(json.Number(v.String()))
 	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		if f, err := v.Float64(); err == nil {
-			return number(f)
-		}
-		return v.String()
+		return number(v)
 	case []any:
 		list := make([]any, len(v))
 		for i, e := range v {
-			list[i] = Value(e)
+			var err error
+			if list[i], err = Value(e); err != nil {
+				return nil, err
+			}
 		}
-		return list
+		return list, nil
 	case map[string]any:
-		m := make(map[string]any, len(v))
-		for k, e := range v {
-			m[k] = Value(e)
+		return Value(jsonvalue.Sorted(v))
+	case jsonvalue.Object:
+		o := make(jsonvalue.Object, len(v))
+		for i, m := range v {
+			e, err := Value(m.Value)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", m.Key, err)
+			}
+			o[i] = jsonvalue.Member{Key: m.Key, Value: e}
 		}
-		return m
-	case *big.Int:
-		f, _ := new(big.Float).SetInt(v).Float64()
-		return f
+		return o, nil
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Sprint(v)
+		return fmt.Sprint(v), nil
 	}
-	var plain any
-	if json.Unmarshal(data, &plain) != nil {
-		return fmt.Sprint(v)
+	plain, err := jsonvalue.Parse(data)
+	if err != nil {
+		return fmt.Sprint(v), nil
 	}
 	return Value(plain)
 }
 
-// number keeps f when it has a fraction or lies beyond what a float64 counts
-// exactly.
-func number(f float64) any {
-	if math.Abs(f) < 1<<53 && f == math.Trunc(f) {
-		return int64(f)
+func number(n json.Number) (any, error) {
+	if _, err := jsonvalue.Value(n); err != nil {
+		return nil, err
 	}
-	return f
+	return jsonvalue.Number(n.String()), nil
 }

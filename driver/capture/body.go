@@ -42,6 +42,17 @@ type section struct {
 
 func (s *section) Close() error { return s.f.Close() }
 
+// Missing says why not all of a body is there, empty when it is.
+func (b Blob) Missing() string {
+	switch {
+	case b.Lost != "":
+		return b.Lost
+	case b.Truncated, b.Size > 0 && b.Data == nil && b.Path == "":
+		return "it was larger than what was left for bodies when it came (capture.inline_bytes, capture.max_spool_bytes), or could not be written"
+	}
+	return ""
+}
+
 // Decoded reads a body with the content encodings of its header undone. It
 // gives at most max bytes, and more says that there are more; so a small body
 // that unfolds into a giant one does no harm. What could be read before an

@@ -152,6 +152,8 @@ type Blob struct {
 	Spooled bool
 	// Truncated says that not all bytes were kept.
 	Truncated bool
+	// Lost says why a truncated body that was kept once is not there any more.
+	Lost string
 	// Partial says that the transfer broke off: more bytes were to come after the
 	// Size that came.
 	Partial bool

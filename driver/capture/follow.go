@@ -118,6 +118,9 @@ func (h held) restore(b *Blob) {
 	case b.Spooled:
 		if h.file == nil || h.file.gone.Load() {
 			b.Path, b.Spooled, b.Truncated = "", false, true
+			if h.file != nil {
+				b.Lost = h.file.why
+			}
 		}
 	case b.Path == "" && b.Data == nil && b.Size > 0:
 		b.Truncated = true

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"crypto/rand"
+	"iter"
 	"sort"
 	"sync"
 	"unsafe"
@@ -278,6 +279,31 @@ func (j *Journal) Sweep() (n int, err error) { return j.spool.home.sweep() }
 // how many files it removed and whether there is a spool directory at all.
 // The entries stay; bodies in memory are spooled anew when they are asked for.
 func (j *Journal) CleanSpool() (n int, existed bool, err error) { return j.spool.clean() }
+
+// CleanResponses is [Journal.CleanSpool] for the response bodies of entries, by
+// their numbers. A body that another entry has, too, stays. It returns how many
+// files it removed.
+func (j *Journal) CleanResponses(seqs iter.Seq[uint64]) int {
+	holds := map[*spoolFile]int{}
+	j.mu.Lock()
+	for seq := range seqs {
+		s, i, ok := j.find(seq)
+		if !ok {
+			continue
+		}
+		k := s.find(i)
+		if k == nil {
+			continue
+		}
+		for _, f := range []*spoolFile{k.resp.file, k.resp.shown} {
+			if f != nil {
+				holds[f]++
+			}
+		}
+	}
+	j.mu.Unlock()
+	return j.spool.cleanHeld(holds)
+}
 
 // Close ends what Follow and Wait are doing, forgets all entries and removes
 // their spool files.

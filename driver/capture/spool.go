@@ -44,8 +44,9 @@ type spool struct {
 type spoolFile struct {
 	path string
 	sum  [32]byte // zero for those that are not in bySum
-	// gone is set when the file leaves the spool.
+	// gone is set when the file leaves the spool, after why.
 	gone atomic.Bool
+	why  string
 
 	// These are guarded by spool.mu.
 	refs    int   // entries and writers that hold it
@@ -125,6 +126,7 @@ func (s *spool) shrink(n int64) bool {
 			return false
 		}
 		s.dropped++
+		s.files[at].why = "the room on disk was needed for newer bodies (capture.max_spool_bytes)"
 		s.retire(s.files[at])
 	}
 	return true
@@ -336,6 +338,7 @@ func (s *spool) cleanOwn(dir string) (n int, err error) {
 		f := s.byPath[path]
 		busy := f != nil && (f.open || f.held)
 		if f != nil && !busy {
+			f.why = cleaned
 			s.remove(f)
 		}
 		s.mu.Unlock()
@@ -351,6 +354,26 @@ func (s *spool) cleanOwn(dir string) (n int, err error) {
 		n++
 	}
 	return n, err
+}
+
+// cleaned says why a body is gone that a client had removed.
+const cleaned = "it was removed from the exporter (clean_capture_spool)"
+
+// cleanHeld removes the files that nobody holds but those who are counted here,
+// as [spool.clean] does. It returns how many that were.
+func (s *spool) cleanHeld(holds map[*spoolFile]int) (removed int) {
+	s.mu.Lock()
+	for f, n := range holds {
+		if f.refs > n || f.open || f.held || f.gone.Load() {
+			continue
+		}
+		f.why = cleaned
+		s.remove(f)
+		removed++
+	}
+	s.mu.Unlock()
+	s.settle()
+	return removed
 }
 
 func (s *spool) stats(to *Stats) {

@@ -21,7 +21,7 @@ type captureSaveCmd struct {
 
 // Help tells the way back.
 func (captureSaveCmd) Help() string {
-	return `Writes a scenario: DIRECTORY/scenario.yaml and the recorded bodies beside it, below responses/. Loaded again with "mock load DIRECTORY" it answers what was recorded. Spooled bodies on the exporter are removed afterwards.
+	return `Writes a scenario: DIRECTORY/scenario.yaml and the recorded bodies beside it, below responses/. Loaded again with "mock load DIRECTORY" it answers what was recorded. The bodies that were saved are removed from the exporter's disk afterwards, others stay; what a file lacks is told, with the reason.
 
 Examples:
 
@@ -50,11 +50,31 @@ func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 			return err
 		}
 		sys.out("%s written to: %s", doc.what, resolved(doc.name))
+		if err := c.tellMissing(ctx, sys, p, doc.format); err != nil {
+			return err
+		}
 	}
 	if c.Directory == "" {
 		return nil
 	}
 	return c.scenario(ctx, sys, p)
+}
+
+// tellMissing tells what is not in a document that was written, and why. An
+// exporter that does not know is one that has left nothing out, as far as it knows.
+func (c *captureSaveCmd) tellMissing(ctx context.Context, sys *System, p proxy, format string) error {
+	var missing []string
+	err := p.document(ctx, &missing, "missing_from_export", format, c.Filter, c.ExcludeMocked)
+	if unknownMethod(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, line := range missing {
+		sys.note("warning: missing: %s", line)
+	}
+	return nil
 }
 
 // scenario exports them as a scenario and downloads the bodies.
@@ -90,6 +110,13 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		sys.out("  %s", name)
+	}
+	if c.Filter != "" || c.ExcludeMocked {
+		// A stock exporter would remove what was not saved, too.
+		if err := p.document(ctx, new([]string), "missing_from_export", "flow", c.Filter, c.ExcludeMocked); unknownMethod(err) {
+			sys.note("the exporter keeps its spooled bodies: it can't remove those that were saved without the others")
+			return nil
+		}
 	}
 	s, err := p.text(ctx, []string{"Removed", "No spool directory"}, "clean_capture_spool")
 	if err != nil {

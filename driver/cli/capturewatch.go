@@ -36,6 +36,9 @@ func (c *captureWatchCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		args = append(args, string(c.FilterExpr))
 	}
 	sys.out("Watching captured requests (Ctrl+C to stop)...")
+	if err := sys.loss.fault(); err != nil {
+		return err // nobody sees the requests that come
+	}
 	for text, err := range p.strings(ctx, "watch_captured_requests", args...) {
 		if ctx.Err() != nil {
 			return nil
@@ -49,6 +52,9 @@ func (c *captureWatchCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		}
 		if path, _, _ := strings.Cut(e.Path, "?"); matches(path) {
 			sys.out("%s", sys.lines().line(e))
+		}
+		if err := sys.loss.fault(); err != nil {
+			return err
 		}
 	}
 	return nil

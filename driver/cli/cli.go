@@ -67,6 +67,8 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 // tell.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // Main runs the command line args, of which the first is the program's name,
@@ -87,13 +89,21 @@ func Main(args []string) int {
 	return sys.run(ctx, args[1:])
 }
 
-// run is Main in a given environment.
+// run is Main in a given environment. A command whose output could not be
+// written has failed, whatever it says.
 func (s *System) run(ctx context.Context, args []string) int {
 	var err error
+	out := s.Stdout
+	s.loss = &loss{}
+	s.Stdout = &printed{out, s.loss}
 	if s.Name == "j" {
 		err = runJ(ctx, s, args)
 	} else {
 		err = s.dispatch(ctx, "starproxy", &program{}, args)
+	}
+	s.loss.closePrinted(out)
+	if lost := s.loss.fault(); lost != nil && (err == nil || errors.Is(err, s.loss.err)) {
+		err = lost
 	}
 	return s.exit(err)
 }

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"starproxy/builtins/disk"
+	"starproxy/driver/scenario"
+	"starproxy/script"
 )
 
 type mockLoadCmd struct {
@@ -20,7 +20,7 @@ type mockLoadCmd struct {
 
 // Help tells about companions.
 func (mockLoadCmd) Help() string {
-	return `The file is read here and sent to the exporter, where it replaces all mock endpoints for the very next request. Files that it refers to with "file:" are uploaded first, when they stand beside the scenario or below; references that lead out of its directory are skipped. A Starlark scenario that is sent can load the standard library only: one of several files is loaded from the exporter's own disk, as mock_scenario in its configuration.
+	return `The file is read here and sent to the exporter, where it replaces all mock endpoints for the very next request. Files that it refers to with "file:" are uploaded first, when they stand beside the scenario or below, or in its files_dir there; references that lead out of its directory are skipped. A Starlark scenario that is sent can load the standard library only: one of several files is loaded from the exporter's own disk, as mock_scenario in its configuration.
 
 Examples:
 
@@ -38,13 +38,24 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return failure("Error reading file: " + err.Error())
 	}
+	if err := c.upload(ctx, sys, p, path, content); err != nil {
+		return err
+	}
+	return p.say(ctx, sys, "Loaded", "load_mock_scenario_content", filepath.Base(path), string(content))
+}
+
+// upload sends the files that the scenario at path names.
+func (c *mockLoadCmd) upload(ctx context.Context, sys *System, p proxy, path string, content []byte) error {
+	host := script.New(scriptOptions())
+	defer host.Close()
+	dir := filepath.Dir(path)
 	sent := map[string]bool{}
-	for _, name := range companions(path, content) {
+	for _, name := range c.named(dir, scenario.Companions(path, content, host)) {
 		local := filepath.FromSlash(name)
 		if !filepath.IsAbs(local) {
-			local = filepath.Join(filepath.Dir(path), local)
+			local = filepath.Join(dir, local)
 		}
-		if !within(filepath.Dir(path), local) {
+		if !within(dir, local) {
 			sys.out("  skipped unsafe file path: %s", name)
 			continue
 		}
@@ -60,7 +71,25 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return p.say(ctx, sys, "Loaded", "load_mock_scenario_content", filepath.Base(path), string(content))
+	return nil
+}
+
+// named are the names with those that have a * in the place of every file in dir
+// that they fit.
+func (c *mockLoadCmd) named(dir string, names []string) (all []string) {
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil || !strings.Contains(name, "*") {
+			all = append(all, name)
+			continue
+		}
+		files, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(name)))
+		for _, f := range files {
+			if rel, err := filepath.Rel(dir, f); err == nil && disk.IsRegular(f) {
+				all = append(all, filepath.ToSlash(rel))
+			}
+		}
+	}
+	return all
 }
 
 // scenarioPath is the scenario file meant by a file or directory.
@@ -75,81 +104,6 @@ func scenarioPath(path string) string {
 		}
 	}
 	return filepath.Join(path, "scenario.yaml")
-}
-
-// companions is the value of every "file" key that an endpoint, a response, a
-// rule or a step of the scenario has, in their order. A document that
-//
-//	can't be read has none: the exporter says what is wrong with it.
-func companions(path string, content []byte) []string {
-	var doc yaml.Node // JSON is YAML too
-	if yaml.Unmarshal(content, &doc) != nil || len(doc.Content) == 0 {
-		return nil
-	}
-	endpoints := doc.Content[0]
-	for _, wrapper := range []string{"endpoints", "mocks"} {
-		if n := value(endpoints, wrapper); n != nil {
-			endpoints = n
-			break
-		}
-	}
-	var files []string
-	add := func(n *yaml.Node) {
-		if f := value(n, "file"); f != nil && f.Kind == yaml.ScalarNode && f.Tag == "!!str" {
-			files = append(files, f.Value)
-		}
-	}
-	for _, endpoint := range values(endpoints) {
-		items := []*yaml.Node{endpoint}
-		if endpoint.Kind == yaml.SequenceNode {
-			items = endpoint.Content
-		}
-		for _, item := range items {
-			item = followed(item)
-			add(item)
-			add(value(item, "response"))
-			for _, list := range []string{"rules", "sequence"} {
-				if l := value(item, list); l != nil && l.Kind == yaml.SequenceNode {
-					for _, n := range l.Content {
-						add(followed(n))
-						add(value(followed(n), "response"))
-					}
-				}
-			}
-		}
-	}
-	return files
-}
-
-// value is what a mapping has under a key, or nil.
-func value(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return followed(n.Content[i+1])
-		}
-	}
-	return nil
-}
-
-// values is all that a mapping has.
-func values(n *yaml.Node) (all []*yaml.Node) {
-	if n.Kind == yaml.MappingNode {
-		for i := 1; i < len(n.Content); i += 2 {
-			all = append(all, followed(n.Content[i]))
-		}
-	}
-	return all
-}
-
-// followed is the node that an alias stands for.
-func followed(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		return n.Alias
-	}
-	return n
 }
 
 // within says whether path, symbolic links followed, is dir or below it.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -368,6 +369,80 @@ func TestOperatorHelp(t *testing.T) {
 	for _, name := range regexp.MustCompile(`~(\w+)`).FindAllStringSubmatch(operatorHelp, -1) {
 		if x, err := capture.ParseFilter("~" + name[1] + " 200"); err != nil {
 			t.Errorf("~%s: %v %v", name[1], x, err)
+		}
+	}
+}
+
+// TestSaveKeepsTheRest tells what a file lacks, and has an exporter that can't
+// remove some of the bodies keep them all.
+func TestSaveKeepsTheRest(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	f := &fake{
+		answers: map[string]any{
+			"export_captured_scenario": `{"yaml": "endpoints: {}\n", "files": []}`,
+			"clean_capture_spool":      "Removed 2 spool file(s)",
+			"missing_from_export":      `["\"GET http://a/b\": the body of the response, 9 bytes: gone"]`,
+		},
+		streams: map[string][]string{"export_captures": {base64.StdEncoding.EncodeToString([]byte("{}"))}},
+	}
+	har := filepath.Join(dir, "a.har")
+	stdout, stderr, code := proxyCommand(t, f, "capture", "save", "--har", har, "-f", "/b*")
+	if stdout != "HAR document written to: "+har+"\n" || stderr != "warning: missing: \"GET http://a/b\": the body of the response, 9 bytes: gone\n" || code != 0 {
+		t.Errorf("exit code %d\nstdout %s\nstderr %s", code, stdout, stderr)
+	}
+	if got := f.calls[len(f.calls)-1]; got != "missing_from_export har /b* false" {
+		t.Errorf("asked %q", got)
+	}
+	for _, c := range []struct {
+		flags  []string
+		stock  bool
+		cleans bool
+	}{
+		{nil, true, true},
+		{[]string{"-f", "/b*"}, true, false},
+		{[]string{"--exclude-mocked"}, true, false},
+		{[]string{"-f", "/b*"}, false, true},
+	} {
+		f.calls = nil
+		if c.stock {
+			f.answers["missing_from_export"] = &client.Error{Code: codes.NotFound, Message: "method not found"}
+		} else {
+			f.answers["missing_from_export"] = "[]"
+		}
+		_, stderr, code := proxyCommand(t, f, append([]string{"capture", "save", dir}, c.flags...)...)
+		if got := slices.Contains(f.calls, "clean_capture_spool"); got != c.cleans || code != 0 || (stderr == "") != c.cleans {
+			t.Errorf("%v, stock %v: cleans %v, want %v; exit code %d, stderr %s", c.flags, c.stock, got, c.cleans, code, stderr)
+		}
+	}
+}
+
+// TestMockLoadOfAll sends the files of all places in which a scenario can name
+// one, and those that a name with a template fits.
+func TestMockLoadOfAll(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	for name, text := range map[string]string{
+		"files/a.bin": "A", "files/users/1.json": "1", "files/users/2.json": "2", "files/c.bin": "C",
+		"s.yaml": "config: {files_dir: files}\nendpoints:\n  GET /a: {rules: [{sequence: [{file: a.bin}]}]}\n  GET /u/{id}: {file: 'users/{{request_path(1)}}.json'}\n",
+		"s.star": "config = {\"files_dir\": \"files\"}\ndef f(req):\n    return response(file = \"c.bin\")\nendpoints = {\"GET /a\": {\"file\": \"a.bin\"}, \"GET /f\": f}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"s.yaml": "  uploading files/a.bin\n  uploading files/users/1.json\n  uploading files/users/2.json\nLoaded 2 endpoint(s)\n",
+		"s.star": "  uploading files/a.bin\n  uploading files/c.bin\nLoaded 2 endpoint(s)\n",
+	} {
+		f := &fake{answers: map[string]any{"upload_mock_file": "Uploaded: x (1 bytes)", "load_mock_scenario_content": "Loaded 2 endpoint(s)"}}
+		stdout, stderr, code := proxyCommand(t, f, "mock", "load", filepath.Join(dir, name))
+		if stdout != want || stderr != "" || code != 0 {
+			t.Errorf("%s: exit code %d\nstdout\n%swant\n%sstderr %s", name, code, stdout, want, stderr)
 		}
 	}
 }

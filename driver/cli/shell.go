@@ -57,7 +57,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 	if argv[0] == "j" { // it would be looked for in our own PATH
 		cmd = exec.Command(filepath.Join(bin.Path, "j"), argv[1:]...)
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = sys.Stdin, sys.Stdout, sys.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = sys.Stdin, raw(sys.Stdout), sys.Stderr
 	cmd.Env = hook.Environ(os.Environ(), b.socket, bin.Path)
 	if interactive {
 		if b.config.MOTD != "" {

@@ -21,10 +21,12 @@ type System struct {
 	Getenv func(string) string
 
 	signals *signals // that end this process; nil in tests
+	loss    *loss    // of Stdout; nil where nobody asks for it
 }
 
 // out writes one line of data. A standard output that is gone ends the program
-// by signal before an error could be handled, so none is returned.
+// by signal. Any other error makes the program fail in the end, see [System.run];
+// who prints without an end looks at loss.
 func (s *System) out(format string, args ...any) {
 	fmt.Fprintf(s.Stdout, format+"\n", args...)
 }
@@ -38,7 +40,10 @@ func (s *System) note(format string, args ...any) {
 // prints any more, gone is called, and the process goes on.
 func (s *System) server(gone func()) *System {
 	own := *s
-	own.Stdout, own.Stderr = newOutlet(s.Stdout, gone), newOutlet(s.Stderr, gone)
+	own.Stdout, own.Stderr = newOutlet(raw(s.Stdout), gone), newOutlet(s.Stderr, gone)
+	if s.loss != nil {
+		own.Stdout = &printed{own.Stdout, s.loss}
+	}
 	return &own
 }
 

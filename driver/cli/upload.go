@@ -61,8 +61,7 @@ func (p proxy) uploadParts(ctx context.Context, r io.Reader, method, name string
 		}
 		_, e := p.text(ctx, []string{"Received", "Uploaded"}, method,
 			name, id, offset, base64.StdEncoding.EncodeToString(buf[:n]), last)
-		var refused *client.Error
-		if offset == 0 && errors.As(e, &refused) && (refused.Code == codes.NotFound || refused.Code == codes.Unimplemented) {
+		if offset == 0 && unknownMethod(e) {
 			return false, nil
 		}
 		if e != nil || last {
@@ -71,6 +70,13 @@ func (p proxy) uploadParts(ctx context.Context, r io.Reader, method, name string
 		offset += n
 		buf, next, n = next, buf, m
 	}
+}
+
+// unknownMethod reports whether err is that of an exporter, a Python one or an
+// older one, that does not have the method.
+func unknownMethod(err error) bool {
+	var refused *client.Error
+	return errors.As(err, &refused) && (refused.Code == codes.NotFound || refused.Code == codes.Unimplemented)
 }
 
 // uploadWhole sends f in one message, as the contract has it.

@@ -40,6 +40,10 @@ func (c *webCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	}
 	sys.out("mitmweb UI available at: http://%s/?token=%s", l.Addr(), url.QueryEscape(webToken(st.WebUIAddress)))
 	sys.out("Press Ctrl+C to stop forwarding.")
+	if err := sys.loss.fault(); err != nil { // nobody knows the address
+		l.Close()
+		return err
+	}
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var open sync.WaitGroup
 	defer open.Wait()

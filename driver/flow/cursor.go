@@ -1,10 +1,12 @@
 package flow
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -133,6 +135,20 @@ func (c *cursor) int() int64 {
 		c.fail(fmt.Errorf("expected an integer, got %q", b))
 	}
 	return n
+}
+
+// large reads an integer of any size: an int64 or, with its digits, a json.Number.
+func (c *cursor) large() any {
+	b := c.scalar("an integer", tagInt, tagInt)
+	text := string(b)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+	if digits := strings.TrimPrefix(text, "-"); digits == "" || strings.Trim(digits, "0123456789") != "" || digits[0] == '0' {
+		c.fail(fmt.Errorf("expected an integer, got %q", b))
+		return nil
+	}
+	return json.Number(text)
 }
 
 // small reads an integer that is a number of something.
@@ -264,7 +280,7 @@ func (c *cursor) any(depth int) any {
 		return c.text()
 	case tagInt:
 		if v.n > 18 { // Python's have no end
-			return c.float()
+			return c.large()
 		}
 		return c.int()
 	case tagFloat:

@@ -3,6 +3,7 @@ package flow
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -125,6 +126,22 @@ func (e *encoder) int(n int64) {
 	e.length(int64(len(b)))
 }
 
+// number writes an integer of any size.
+func (e *encoder) number(n json.Number) {
+	digits := strings.TrimPrefix(n.String(), "-")
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		f, err := n.Float64()
+		if err != nil {
+			e.fail(fmt.Errorf("the number %s cannot be written", n))
+		}
+		e.float(f)
+		return
+	}
+	e.tag(tagInt)
+	copy(e.room(len(n)), n)
+	e.length(int64(len(n)))
+}
+
 // float writes f as Python prints it.
 func (e *encoder) float(f float64) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -241,6 +258,8 @@ func (e *encoder) any(v any, depth int) {
 		e.int(int64(v))
 	case int64:
 		e.int(v)
+	case json.Number:
+		e.number(v)
 	case float64:
 		e.float(v)
 	case string:

@@ -44,8 +44,8 @@ type Flow struct {
 	// Marked is empty or the mark a user gave the flow, such as ":default:".
 	Marked, Comment string
 	// Metadata holds what addons left with the flow: nil, bool, int64, float64,
-	// string, []byte, []any and map[string]any. mitmproxy 8 and 9 refuse flows
-	// with bytes in there.
+	// json.Number (integers beyond int64), string, []byte, []any and
+	// map[string]any. mitmproxy 8 and 9 refuse flows with bytes in there.
 	Metadata map[string]any
 
 	// doubts tell what of the entry of a HAR document is left out.

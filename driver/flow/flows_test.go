@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"os"
@@ -67,7 +68,7 @@ func every(t testing.TB) []*Flow {
 		Client: client,
 		Server: Conn{ID: "00000000-0000-4000-8000-0000000000d1", Peer: "127.0.0.1:8080", Sock: "127.0.0.1:40000", Address: "localhost:8080", Start: at(2), Connected: at(3), End: at(9), Error: "reset"},
 		Marked: ":default:", Comment: "für später", Replayed: "response",
-		Metadata: map[string]any{"a": int64(1), "b": []any{true, nil, 1.5, "x"}, "c": map[string]any{"d": 1e300, "e": 1e-7}},
+		Metadata: map[string]any{"a": int64(1), "big": json.Number("-18446744073709551616"), "b": []any{true, nil, 1.5, "x"}, "c": map[string]any{"d": 1e300, "e": 1e-7}},
 	}
 	tls := &Flow{
 		ID: "00000000-0000-4000-8000-000000000002", Created: at(1),

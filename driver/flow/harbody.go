@@ -8,7 +8,6 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -35,11 +34,13 @@ type harBody struct {
 func measure(fields []Field, b Body) (harBody, error) {
 	m, err := unfold(fields, b)
 	// An import takes text for characters in the charset of its type.
-	if typ := get(fields, "Content-Type"); exchange.HasCharset(typ) && err == nil && !m.base64 && m.size > 0 {
-		m.base64 = m.open != nil
-		if !m.base64 {
-			data, _ := exchange.EncodeText(m.data, typ)
-			m.base64 = !bytes.Equal(data, m.data)
+	if typ := get(fields, "Content-Type"); err == nil && !m.base64 && m.size > 0 {
+		charset := charsetOf(typ, string(m.data))
+		switch {
+		case m.open != nil:
+			m.base64 = charset != nil || namesItself(typ)
+		case charset != nil:
+			m.base64 = !bytes.Equal(inCharset(string(m.data), charset), m.data)
 		}
 	}
 	return m, err

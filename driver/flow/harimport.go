@@ -113,6 +113,14 @@ func (h *harRequestIn) flow(f *Flow) error {
 	if h.PostData == nil {
 		return nil
 	}
+	r.Header = h.PostData.typed(r.Header)
+	if h.PostData.fieldsOnly() {
+		data, typ := h.PostData.form(get(r.Header, "Content-Type"))
+		r.Body = bodyOfBytes(data)
+		r.Header = h.PostData.fit(set(r.Header, "Content-Type", typ), r.Body, true)
+		f.Metadata = map[string]any{formKey: "fields"}
+		return nil
+	}
 	body, err := h.PostData.body(get(r.Header, "Content-Type"))
 	if err != nil {
 		f.doubt("the body of the request is left out: %v", err)
@@ -191,6 +199,7 @@ func (h *harResponseIn) flow(f *Flow) {
 	if h.Content == nil {
 		return
 	}
+	r.Header = h.Content.typed(r.Header)
 	body, err := h.Content.body(get(r.Header, "Content-Type"))
 	if err != nil {
 		f.doubt("the body of the response is left out: %v", err)
@@ -198,7 +207,10 @@ func (h *harResponseIn) flow(f *Flow) {
 	r.Body = body
 	switch {
 	case string(h.Content.Comment) == notStored:
-		f.Metadata = map[string]any{bodyKey: bodyUnstored}
+		if f.Metadata == nil {
+			f.Metadata = map[string]any{}
+		}
+		f.Metadata[bodyKey] = bodyUnstored
 	case f.Error != nil: // it broke off: the length is not that of what came
 		if get(r.Header, "Content-Encoding") != "" && h.Content.decoded(body) {
 			r.Header = without(r.Header, "Content-Length")

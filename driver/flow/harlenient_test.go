@@ -44,6 +44,10 @@ func TestHARLenient(t *testing.T) {
 	post := func(text string) map[string]string {
 		return map[string]string{"request": `{"method":"POST","url":"http://a.test/x","headers":[{"name":"Content-Type","value":"multipart/form-data; boundary=b"}],"postData":` + text + `}`}
 	}
+	bare := func(text string) map[string]string {
+		return map[string]string{"request": `{"method":"POST","url":"http://a.test/x","postData":` + text + `}`}
+	}
+	typed := func(f *Flow) string { return get(f.Request.Header, "Content-Type") + " " + string(f.Request.Body.Data) }
 	version := func(request, response string) map[string]string {
 		return map[string]string{"request": `{"method":"GET","url":"https://a.test/","httpVersion":` + request + `}`, "response": `{"status":200,"httpVersion":` + response + `}`}
 	}
@@ -113,6 +117,24 @@ func TestHARLenient(t *testing.T) {
 		{"parts without text", post(`{"mimeType":"multipart/form-data; boundary=b","params":[{"name":"f","fileName":"x.txt","contentType":"text/plain","value":"hi"}]}`), sent,
 			"--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.txt\"\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b--\r\n"},
 		{"boundary in the header", post(`{"mimeType":"multipart/form-data","params":[{"name":"f","value":"hi"}]}`), sent, "--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nhi\r\n--b--\r\n"},
+		{"form with empty text", post(`{"mimeType":"application/x-www-form-urlencoded","params":[{"name":"a","value":"1"}],"text":""}`), sent, "a=1"},
+		{"form in latin 1", post(`{"mimeType":"application/x-www-form-urlencoded; charset=iso-8859-1","params":[{"name":"a","value":"\u00fc"}]}`), sent, "a=%FC"},
+		{"parts without a boundary", bare(`{"mimeType":"multipart/form-data","params":[{"name":"f","value":"hi"}]}`), typed,
+			"multipart/form-data; boundary=starproxy-form-boundary --starproxy-form-boundary\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nhi\r\n--starproxy-form-boundary--\r\n"},
+		{"form without a type", bare(`{"params":[{"name":"f","value":"hi"},{"name":"g"}]}`), typed, "application/x-www-form-urlencoded f=hi&g="},
+		{"file without a type", bare(`{"mimeType":"","params":[{"name":"f","fileName":"x"}]}`), typed,
+			"multipart/form-data; boundary=starproxy-form-boundary --starproxy-form-boundary\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n\r\n--starproxy-form-boundary--\r\n"},
+		{"request without a header", bare(`{"mimeType":"application/json","text":"{}"}`), typed, "application/json {}"},
+		{"response without a header", content(`{"mimeType":"text/css","text":"a{}"}`), lines, "[{Content-Type text/css}]"},
+		{"response without a type", response(`"status":200,"headers":[{"name":"A","value":"1"}],"content":{"mimeType":"text/css","text":"a{}"}`), lines, "[{A 1}]"},
+		{"response of no known type", content(`{"mimeType":"x-unknown","text":"a"}`), lines, "[]"},
+
+		{"charset in the HTML", content(`{"mimeType":"text/html","text":"<html><head><meta charset=\"iso-8859-1\"><p>gr\u00fcn"}`), status, "200 <html><head><meta charset=\"iso-8859-1\"><p>gr\xfcn"},
+		{"charset in the HTML, as it was", content(`{"mimeType":"text/html","text":"<meta http-equiv='Content-Type' content='text/html; charset=shift_jis'>\u3042"}`), status, "200 <meta http-equiv='Content-Type' content='text/html; charset=shift_jis'>\x82\xa0"},
+		{"the header goes before the HTML", content(`{"mimeType":"text/html; charset=utf-8","text":"<meta charset=latin1>\u00fc"}`), status, "200 <meta charset=latin1>ü"},
+		{"no charset in the HTML", content(`{"mimeType":"text/html","text":"<p>\u00fc"}`), status, "200 <p>ü"},
+		{"charset in the XML", content(`{"mimeType":"application/soap+xml","text":"<?xml version='1.0' encoding='windows-1252'?><a>\u20ac</a>"}`), status, "200 <?xml version='1.0' encoding='windows-1252'?><a>\x80</a>"},
+		{"UTF-16 in the XML", content(`{"mimeType":"text/xml","text":"<?xml version='1.0' encoding='UTF-16'?><a/>"}`), status, "200 <?xml version='1.0' encoding='UTF-16'?><a/>"},
 		{"post is text", post(`"hello"`), sent, "hello"},
 		{"post is null", post(`null`), sent, ""},
 		{"params are nonsense", post(`{"params":7,"text":"t"}`), sent, "t"},

@@ -1,17 +1,12 @@
 package flow
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"mime"
-	"mime/multipart"
-	"net/textproto"
-	"net/url"
 	"strconv"
 	"strings"
 
-	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -51,9 +46,6 @@ func (t *harTextIn) UnmarshalJSON(data []byte) error {
 // body is missing.
 func (t *harTextIn) body(contentType string) (Body, error) {
 	if t.Text == nil {
-		if data := t.form(contentType); data != nil {
-			return bodyOfBytes(data), nil
-		}
 		missing := t.Encoding != "" || t.Comment != "" || t.Size > 0
 		return Body{Missing: missing}, nil
 	}
@@ -77,66 +69,15 @@ func bodyOfBytes(data []byte) Body {
 	return Body{Blob: capture.Blob{Size: int64(len(data)), Data: data}}
 }
 
-// encoded is the text in the charset of its type. A text that the charset can't
-// say stays in UTF-8.
+// encoded is the text in the charset of its type. What that can't say stays in
+// UTF-8.
 func (t *harTextIn) encoded(contentType string) []byte {
-	typ := string(t.MimeType)
-	if typ == "" {
-		typ = contentType
-	}
-	data, _ := exchange.EncodeText([]byte(*t.Text), typ)
-	return data
+	text := string(*t.Text)
+	return inCharset(text, charsetOf(t.typ(contentType), text))
 }
 
-// form makes the body of a form of its fields, nil when there are none.
-func (t *harTextIn) form(contentType string) []byte {
-	if len(t.Params) == 0 {
-		return nil
-	}
-	typ := string(t.MimeType)
-	if typ == "" {
-		typ = contentType
-	}
-	kind, params, _ := mime.ParseMediaType(typ)
-	if kind == "multipart/form-data" {
-		if params["boundary"] == "" {
-			_, params, _ = mime.ParseMediaType(contentType)
-		}
-		return t.multipart(params["boundary"])
-	}
-	var pairs []string
-	for _, p := range t.Params {
-		pairs = append(pairs, url.QueryEscape(string(p.Name))+"="+url.QueryEscape(string(p.Value)))
-	}
-	return []byte(strings.Join(pairs, "&"))
-}
-
-func (t *harTextIn) multipart(boundary string) []byte {
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	if w.SetBoundary(boundary) != nil {
-		return nil
-	}
-	quote := strings.NewReplacer("\\", "\\\\", `"`, "\\\"", "\r", "", "\n", "")
-	for _, p := range t.Params {
-		h := textproto.MIMEHeader{}
-		disposition := fmt.Sprintf(`form-data; name="%s"`, quote.Replace(string(p.Name)))
-		if p.FileName != "" {
-			disposition += fmt.Sprintf(`; filename="%s"`, quote.Replace(string(p.FileName)))
-		}
-		h.Set("Content-Disposition", disposition)
-		if p.Type != "" {
-			h.Set("Content-Type", quote.Replace(string(p.Type)))
-		}
-		part, err := w.CreatePart(h)
-		if err != nil {
-			return nil
-		}
-		part.Write([]byte(p.Value))
-	}
-	w.Close()
-	return b.Bytes()
-}
+// typ is the content type of a body; contentType is the header's.
+func (t *harTextIn) typ(contentType string) string { return cmp.Or(string(t.MimeType), contentType) }
 
 // decoded reports whether the content encoding of a body is undone.
 func (t *harTextIn) decoded(body Body) bool {

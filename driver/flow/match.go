@@ -38,12 +38,23 @@ type subject struct {
 	body                 func() (io.ReadCloser, error)
 	missing              bool   // the body was not recorded
 	span                 string // the range that is asked for, see spanOf
+	fields               bool   // of a form count its fields, not its bytes
 }
 
 // key is the digest of all that counts.
 type key [16]byte
 
-// recorded is the subject of a flow.
+// subjectOf is the subject of a flow.
+func subjectOf(f *Flow) subject {
+	s := recorded(&f.Request)
+	_, s.fields = f.Metadata[formKey]
+	if f.Response != nil {
+		s.span = spanOf(f)
+	}
+	return s
+}
+
+// recorded is the subject of a request that was recorded.
 func recorded(r *Request) subject {
 	s := subject{scheme: r.Scheme, method: r.Method, port: r.Port, target: r.Path, missing: r.Body.Missing}
 	s.header = func(name string) (values []string) {
@@ -171,10 +182,10 @@ func (m *Matching) bodySum(s *subject) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	if len(m.IgnoreForm) > 0 {
+	if len(m.IgnoreForm) > 0 || s.fields {
 		if typ, params, err := mime.ParseMediaType(strings.Join(s.header("Content-Type"), ", ")); err == nil {
 			switch typ {
-			case "application/x-www-form-urlencoded", "multipart/form-data":
+			case urlencoded, formData:
 				return m.formSum(s, r, typ, params["boundary"])
 			}
 		}
@@ -206,7 +217,10 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 			field(digest, value)
 		}
 	}
-	if typ == "multipart/form-data" {
+	if s.fields {
+		field(digest, "fields") // and no bytes
+	}
+	if typ == formData {
 		for mr := multipart.NewReader(bytes.NewReader(data), boundary); ; {
 			p, err := mr.NextRawPart()
 			if err == io.EOF {
@@ -218,6 +232,9 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 			value, err := io.ReadAll(p)
 			if err != nil {
 				return digestOf(data), nil
+			}
+			if s.fields && p.FileName() != "" { // what is in a file is seldom recorded
+				value = []byte("file " + p.FileName())
 			}
 			add(p.FormName(), string(value))
 		}

@@ -100,10 +100,7 @@ func common(a, b string) int {
 
 // differences tells what of a request is not as in a recording.
 func (r *Replay) differences(s *subject, f *Flow) []string {
-	then := recorded(&f.Request)
-	if f.Response != nil {
-		then.span = spanOf(f)
-	}
+	then := subjectOf(f)
 	was := r.o.parts(&then)
 	var why []string
 	for i, p := range r.o.parts(s) {
@@ -114,7 +111,9 @@ func (r *Replay) differences(s *subject, f *Flow) []string {
 	if r.o.IgnoreBody {
 		return why
 	}
-	a, errA := r.o.bodySum(s)
+	now := *s
+	now.fields = then.fields
+	a, errA := r.o.bodySum(&now)
 	b, errB := r.o.bodySum(&then)
 	if errA == nil && errB == nil && a != b {
 		why = append(why, bodyDiffers(s, &then))

@@ -24,6 +24,15 @@ func refresh(h http.Header, d time.Duration) {
 	}
 }
 
+// answered is when a response was recorded. Of one that has no time, as in HAR
+// documents of some programs, it is its Date.
+func answered(rec *Response, h http.Header) (at time.Time, known bool) {
+	if !rec.Start.IsZero() {
+		return rec.Start, true
+	}
+	return parseTime(h.Get("Date"))
+}
+
 // refreshCookie changes the expires attribute and nothing else.
 func refreshCookie(cookie string, d time.Duration) string {
 	if pair, _, _ := strings.Cut(cookie, ";"); !strings.Contains(pair, "=") {

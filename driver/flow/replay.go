@@ -57,6 +57,7 @@ type Replay struct {
 	mu    sync.Mutex
 	byKey map[key]*answers
 	items []item
+	forms bool // of some recordings only the fields of a form are known
 	notes []string
 }
 
@@ -116,8 +117,8 @@ func OpenReplay(path string, o ReplayOptions) (_ *Replay, err error) {
 			unstored++
 			continue
 		}
-		s := recorded(&f.Request)
-		s.span = spanOf(f)
+		s := subjectOf(f)
+		r.forms = r.forms || s.fields
 		k, err := o.keyOf(&s)
 		if err != nil {
 			return nil, fmt.Errorf("recording %s: %w", path, err)
@@ -196,6 +197,16 @@ func (r *Replay) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 // find returns the number of the item that answers, -1 when there is none. A range
 // that was not recorded may be answered with the whole, as a server may do.
 func (r *Replay) find(s *subject) (int, error) {
+	at, err := r.findExactly(s)
+	if at >= 0 || err != nil || !r.forms {
+		return at, err
+	}
+	form := *s
+	form.fields = true
+	return r.findExactly(&form)
+}
+
+func (r *Replay) findExactly(s *subject) (int, error) {
 	k, err := r.o.keyOf(s)
 	if err != nil {
 		return -1, err
@@ -248,8 +259,8 @@ func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, erro
 	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding"} {
 		delete(res.Header, name)
 	}
-	if r.o.Refresh {
-		refresh(res.Header, r.o.Now().Sub(rec.Start))
+	if at, known := answered(rec, res.Header); r.o.Refresh && known {
+		refresh(res.Header, r.o.Now().Sub(at))
 	}
 	if r.o.Timing && !f.Request.Start.IsZero() {
 		from := f.Request.End

@@ -21,6 +21,10 @@ type row struct {
 
 	gone   context.Context // ends when the endpoint is no longer in the table
 	retire context.CancelFunc
+
+	// These are for who changes the table only: its place in the order of
+	// insertion, and its rank.
+	place, rank int
 }
 
 func newRow(ep *Endpoint) *row {
@@ -30,56 +34,59 @@ func newRow(ep *Endpoint) *row {
 	return w
 }
 
+// answers reports whether a lookup can find the row.
+func (w *row) answers() bool { return w.err == nil && !w.off }
+
 // slot is a row at its place in the order of an index.
 type slot struct {
 	*row
-	rank int // 0 answers first
+	rank int // the lowest answers first
 }
 
-// index finds the endpoint for a request. It is immutable.
+// index finds the endpoint for a request. It is immutable: a change makes
+// another one, which shares what is the same.
 type index struct {
-	rows   []*row // in the order of insertion
-	byName map[string]int
+	rows    []*row // in the order of insertion
+	ordered []*row // those that answer, by rank
+	byName  shards[*row]
 	// exact has the exact paths, each list by rank.
-	exact map[string][]slot
+	exact shards[[]slot]
 	// leads has the patterns by the literal text they begin with, and lengths
 	// the different lengths of these texts: a lookup asks once for each.
-	leads   map[string][]slot
+	leads   shards[[]slot]
 	lengths []int
 	// firstPattern is the best rank of a pattern: an exact match before it
 	// needs no look at patterns.
 	firstPattern int
 }
 
+// newIndex makes an index of rows, and gives them their places and ranks.
 func newIndex(rows []*row) *index {
 	ix := &index{
 		rows:         rows,
-		byName:       make(map[string]int, len(rows)),
-		exact:        make(map[string][]slot, len(rows)),
-		leads:        map[string][]slot{},
+		ordered:      make([]*row, 0, len(rows)),
+		byName:       newShards[*row](len(rows)),
+		exact:        newShards[[]slot](len(rows)),
+		leads:        newShards[[]slot](0),
 		firstPattern: math.MaxInt,
 	}
-	ordered := make([]*row, 0, len(rows))
 	for i, w := range rows {
-		ix.byName[w.ep.Name] = i
-		if w.err == nil && !w.off {
-			ordered = append(ordered, w)
+		w.place = i
+		ix.byName.set(w.ep.Name, w)
+		if w.answers() {
+			ix.ordered = append(ix.ordered, w)
 		}
 	}
-	slices.SortStableFunc(ordered, bySpecificity)
-	for rank, w := range ordered {
-		p := &w.match.c.path
-		if p.kind == exactPath {
-			ix.exact[p.lead] = append(ix.exact[p.lead], slot{w, rank})
-			continue
+	slices.SortStableFunc(ix.ordered, bySpecificity)
+	for i, w := range ix.ordered {
+		w.rank = (i + 1) * rankGap
+		lists, lead := ix.lists(w)
+		lists.set(lead, append(lists.get(lead), slot{w, w.rank}))
+		if w.pattern() {
+			ix.firstPattern = min(ix.firstPattern, w.rank)
+			ix.measure(len(lead))
 		}
-		ix.firstPattern = min(ix.firstPattern, rank)
-		if len(ix.leads[p.lead]) == 0 && !slices.Contains(ix.lengths, len(p.lead)) {
-			ix.lengths = append(ix.lengths, len(p.lead))
-		}
-		ix.leads[p.lead] = append(ix.leads[p.lead], slot{w, rank})
 	}
-	slices.Sort(ix.lengths)
 	return ix
 }
 
@@ -132,11 +139,11 @@ func serverRank(m *Match) int {
 // find gives the row that answers r, or nil.
 func (ix *index) find(r *exchange.Request) *row {
 	path := r.Path()
-	exact := ix.exact[path]
+	exact := ix.exact.get(path)
 	if len(exact) == 0 {
 		// A path that exact has is canonical already.
 		if canonical := canonicalPath(path); canonical != path {
-			path, exact = canonical, ix.exact[canonical]
+			path, exact = canonical, ix.exact.get(canonical)
 		}
 	}
 	for i := range exact {
@@ -172,7 +179,7 @@ func (ix *index) search(r *exchange.Request, path string, exact []slot) *row {
 		if n > len(path) {
 			break
 		}
-		for _, s := range ix.leads[path[:n]] {
+		for _, s := range ix.leads.get(path[:n]) {
 			if s.match.fits(r, path) {
 				fitting = append(fitting, s)
 			}

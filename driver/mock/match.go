@@ -9,6 +9,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // Match says which requests an endpoint answers. All that is set must hold.
@@ -310,7 +311,7 @@ func (m *Match) holdsBody(p *probe, why *[]string) bool {
 	for i := range m.c.json {
 		c := &m.c.json[i]
 		got, there := builtins.DigGo(v, c.path)
-		if equalJSON(got, c.want) {
+		if jsonvalue.Equal(got, c.want) {
 			continue
 		}
 		if why == nil {

@@ -3,7 +3,6 @@ package mock
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -232,25 +231,6 @@ type neverRead struct{ t *testing.T }
 func (n neverRead) Read([]byte) (int, error) {
 	n.t.Error("the body was read")
 	return 0, nil
-}
-
-func TestEqualJSON(t *testing.T) {
-	t.Parallel()
-	n := func(s string) json.Number { return json.Number(s) }
-	for _, c := range []struct {
-		a, b any
-		want bool
-	}{
-		{n("1"), 1, true}, {n("1.50"), 1.5, true}, {n("1e2"), 100, true}, {n("-0"), 0, true},
-		{n("1"), uint8(1), true}, {n("1"), "1", false}, {n("1"), true, false}, {n("1"), nil, false},
-		{n("18446744073709551615"), uint64(18446744073709551615), true},
-		{n("1e999999999"), 1, false}, {"a", "a", true}, {nil, nil, true}, {nil, false, false},
-		{[]any{}, []any{1}, false}, {map[string]any{"a": nil}, map[string]any{"b": nil}, false},
-	} {
-		if equalJSON(c.a, c.b) != c.want || equalJSON(c.b, c.a) != c.want {
-			t.Errorf("%v and %v: expected %v", c.a, c.b, c.want)
-		}
-	}
 }
 
 func TestLiteralBytes(t *testing.T) {

@@ -1,13 +1,14 @@
 package mock
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"starproxy/builtins"
+	"starproxy/builtins/jsonvalue"
 )
 
 // maxIndex bounds the lists that a patch makes longer: a slip of the finger
@@ -15,7 +16,8 @@ import (
 const maxIndex = 1 << 16
 
 // Merge lays patch over target, deeply, and returns the result; neither is
-// changed, but the result shares what was not touched.
+// changed, but the result shares what was not touched. Values are those of
+// package jsonvalue: keys keep target's order, new ones follow in patch's.
 //
 // Maps merge key by key, everything else replaces. A key "name[2]" means an
 // element of the list "name": a missing list is made, one that is too short is
@@ -24,13 +26,13 @@ const maxIndex = 1 << 16
 // [builtins.Dig], to something that the target has ("user.name", "items.-1.id")
 // replaces that; where there is nothing, its dots are part of a new key. What can't be applied (a
 // list index into a map) is left out.
-func Merge(target any, patch map[string]any) any {
+func Merge(target any, patch jsonvalue.Object) any {
 	merged, _ := merge(target, patch)
 	return merged
 }
 
 // merge is Merge that also says what could not be applied.
-func merge(target any, patch map[string]any) (any, []string) {
+func merge(target any, patch jsonvalue.Object) (any, []string) {
 	var m merger
 	if len(patch) == 0 {
 		return target, nil
@@ -49,7 +51,7 @@ func (m *merger) refuse(where, format string, args ...any) {
 
 // value lays one value of a patch over what is there.
 func (m *merger) value(target, patch any, where string) any {
-	p, ok := patch.(map[string]any)
+	p, ok := patch.(jsonvalue.Object)
 	if !ok {
 		return patch
 	}
@@ -57,35 +59,64 @@ func (m *merger) value(target, patch any, where string) any {
 }
 
 // object lays a map over what is there, which counts as empty when it is no map.
-func (m *merger) object(target any, patch map[string]any, where string) any {
-	old, _ := target.(map[string]any)
-	merged := make(map[string]any, len(old)+len(patch))
-	maps.Copy(merged, old)
-	// Sorted, so that "a" is in place before "a[0]" goes into it.
-	for _, key := range slices.Sorted(maps.Keys(patch)) {
-		at := join(where, key)
-		_, literal := old[key]
-		if !literal && strings.ContainsAny(key, `.\`) {
-			if steps, ok := builtins.Steps(merged, key); ok {
-				merged, _ = m.along(merged, steps, patch[key], at).(map[string]any)
+func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
+	old, _ := target.(jsonvalue.Object)
+	merged := jsonvalue.From(old)
+	for _, change := range inTurn(patch) {
+		at := join(where, change.Key)
+		now, literal := merged.Get(change.Key)
+		to := change.Key
+		if !literal && strings.ContainsAny(change.Key, `.\`) {
+			if steps, ok := builtins.Steps(merged.Object(), change.Key); ok {
+				now, _ = merged.Get(steps[0].Key)
+				merged.Set(steps[0].Key, m.along(now, steps[1:], change.Value, at))
 				continue
 			}
+			to = builtins.UnescapedKey(change.Key)
 		}
-		name, indexes, ok := splitIndexes(key)
+		name, indexes, ok := splitIndexes(change.Key)
 		if literal || !ok || name == "" {
-			to := key
-			if !literal {
-				to = builtins.UnescapedKey(key)
-			}
-			merged[to] = m.value(merged[to], patch[key], at)
+			merged.Set(to, m.value(now, change.Value, at))
 			continue
 		}
 		name = builtins.UnescapedKey(name)
-		if v, ok := m.element(merged[name], indexes, patch[key], at); ok {
-			merged[name] = v
+		now, _ = merged.Get(name)
+		if v, ok := m.element(now, indexes, change.Value, at); ok {
+			merged.Set(name, v)
 		}
 	}
-	return merged
+	return merged.Object()
+}
+
+// inTurn is a patch as it is to be applied: in its own order, but "a" before
+// "a[0]", which goes into it.
+func inTurn(patch jsonvalue.Object) jsonvalue.Object {
+	first := map[string]int{} // where a name first comes
+	turn := make([]int, len(patch))
+	indexed := false
+	for i, change := range patch {
+		name, _, ok := splitIndexes(change.Key)
+		indexed = indexed || ok
+		if _, seen := first[name]; !seen {
+			first[name] = i
+		}
+		turn[i] = first[name]
+	}
+	if !indexed {
+		return patch
+	}
+	order := make([]int, len(patch))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(turn[a], turn[b]), cmp.Compare(patch[a].Key, patch[b].Key))
+	})
+	sorted := make(jsonvalue.Object, len(patch))
+	for i, at := range order {
+		sorted[i] = patch[at]
+	}
+	return sorted
 }
 
 // along lays a value over what a path leads to.
@@ -99,22 +130,23 @@ func (m *merger) along(target any, steps []builtins.Step, patch any, where strin
 		list[step.Index] = m.along(list[step.Index], steps[1:], patch, where)
 		return list
 	}
-	old, _ := target.(map[string]any)
-	merged := maps.Clone(old)
-	merged[step.Key] = m.along(old[step.Key], steps[1:], patch, where)
-	return merged
+	old, _ := target.(jsonvalue.Object)
+	merged := jsonvalue.From(old)
+	now, _ := merged.Get(step.Key)
+	merged.Set(step.Key, m.along(now, steps[1:], patch, where))
+	return merged.Object()
 }
 
 // elements lays a map of "[N]" keys over a list.
-func (m *merger) elements(list []any, patch map[string]any) any {
+func (m *merger) elements(list []any, patch jsonvalue.Object) any {
 	var merged any = list
-	for _, key := range slices.Sorted(maps.Keys(patch)) {
-		name, indexes, ok := splitIndexes(key)
+	for _, change := range inTurn(patch) {
+		name, indexes, ok := splitIndexes(change.Key)
 		if !ok || name != "" {
-			m.refuse(key, "the target is a list, expected a key such as [0]")
+			m.refuse(change.Key, "the target is a list, expected a key such as [0]")
 			continue
 		}
-		if v, ok := m.element(merged, indexes, patch[key], key); ok {
+		if v, ok := m.element(merged, indexes, change.Value, change.Key); ok {
 			merged = v
 		}
 	}
@@ -144,7 +176,7 @@ func (m *merger) element(target any, indexes []int, patch any, where string) (an
 	}
 	merged := make([]any, max(len(list), i+1))
 	for k := copy(merged, list); k < len(merged); k++ {
-		merged[k] = map[string]any{}
+		merged[k] = jsonvalue.Object{}
 	}
 	old := merged[i]
 	if len(indexes) > 1 && i >= len(list) {

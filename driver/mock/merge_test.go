@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 func TestMerge(t *testing.T) {
@@ -49,44 +51,62 @@ func TestMerge(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			target, err := parseJSON([]byte(c.target))
+			target, err := jsonvalue.Parse([]byte(c.target))
 			if err != nil {
 				t.Fatal(err)
 			}
-			patch, err := parseJSON([]byte(c.patch))
+			patch, err := jsonvalue.Parse([]byte(c.patch))
 			if err != nil {
 				t.Fatal(err)
 			}
-			merged, refused := merge(target, patch.(map[string]any))
+			merged, refused := merge(target, patch.(jsonvalue.Object))
 			got, err := json.Marshal(merged)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(got) != normal(t, c.want) || strings.Join(refused, "; ") != c.refused {
+			if string(got) != c.want || strings.Join(refused, "; ") != c.refused {
 				t.Errorf("%s %q\nexpected %s %q", got, refused, c.want, c.refused)
 			}
-			if before, _ := json.Marshal(target); string(before) != normal(t, c.target) {
+			if before, _ := json.Marshal(target); string(before) != c.target {
 				t.Errorf("the target became %s", before)
 			}
-			if before, _ := json.Marshal(patch); string(before) != normal(t, c.patch) {
+			if before, _ := json.Marshal(patch); string(before) != c.patch {
 				t.Errorf("the patch became %s", before)
 			}
 		})
 	}
 }
 
-// normal is JSON text with its keys sorted.
-func normal(t testing.TB, text string) string {
-	t.Helper()
-	v, err := parseJSON([]byte(text))
-	if err != nil {
-		t.Fatal(err)
+func TestPatchKeepsTheOrderOfKeys(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, text, patch, want string }{
+		{"flat", `{"z":1,"a":2,"m":3}`, `{"a":9}`, `{"z":1,"a":9,"m":3}`},
+		{"new keys last", `{"z":1,"a":2}`, `{"b":3,"0":4}`, `{"z":1,"a":2,"b":3,"0":4}`},
+		{"deep", `{"z":{"y":1,"x":{"w":1,"a":2}},"a":[]}`, `{"z":{"x":{"a":3}}}`, `{"z":{"y":1,"x":{"w":1,"a":3}},"a":[]}`},
+		{"in lists", `{"l":[{"b":1,"a":2},{"d":3,"c":4}]}`, `{"l[1]":{"c":5},"l[3]":{"x":1}}`, `{"l":[{"b":1,"a":2},{"d":3,"c":5},{},{"x":1}]}`},
+		{"replaced", `{"z":{"b":1,"a":2},"y":[{"b":1}],"a":1}`, `{"z":[1],"y":{"d":1,"c":2}}`, `{"z":[1],"y":{"d":1,"c":2},"a":1}`},
+		{"a new list", `{}`, `{"z":1,"l[1]":{"y":1,"b":2},"l":[0],"a":2}`, `{"z":1,"l":[0,{"y":1,"b":2}],"a":2}`},
+		{"list at the root", `[{"b":1,"a":2}]`, `{"[0]":{"a":3}}`, `[{"b":1,"a":3}]`},
+		{"twice", `{"b":1,"a":2,"b":3}`, `{"c":4}`, `{"b":3,"a":2,"c":4}`},
+		{"not for HTML", `{"b":"<&>","a":1.50}`, `{"c":"é"}`, `{"b":"<&>","a":1.50,"c":"é"}`},
+		{"numbers", `{"a":1e400,"b":-0,"c":18446744073709551616}`, `{"d":0.10,"c":-1.00E+2}`, `{"a":1e400,"b":-0,"c":-1.00E+2,"d":0.10}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			v, err := jsonvalue.Parse([]byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := jsonvalue.Parse([]byte(c.patch))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := jsonvalue.Append(nil, Merge(v, p.(jsonvalue.Object)))
+			if err != nil || string(got) != c.want {
+				t.Errorf("got %s, %v, expected %s", got, err, c.want)
+			}
+		})
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }
 
 func FuzzMerge(f *testing.F) {
@@ -97,12 +117,12 @@ func FuzzMerge(f *testing.F) {
 		if len(target)+len(patch) > 1<<12 {
 			return
 		}
-		v, err := parseJSON([]byte(target))
+		v, err := jsonvalue.Parse([]byte(target))
 		if err != nil {
 			return
 		}
-		w, err := parseJSON([]byte(patch))
-		p, ok := w.(map[string]any)
+		w, err := jsonvalue.Parse([]byte(patch))
+		p, ok := w.(jsonvalue.Object)
 		if err != nil || !ok {
 			return
 		}

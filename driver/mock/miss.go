@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // Miss is an endpoint that did not answer a request, and why.
@@ -57,8 +58,8 @@ func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 
 // passed tells why an endpoint that fits did not answer.
 func passed(ep *Endpoint) string {
-	def, ok := ep.Definition.(map[string]any)
-	if !ok || def["rules"] != nil {
+	def, ok := ep.Definition.(jsonvalue.Object)
+	if rules, _ := def.Get("rules"); !ok || rules != nil {
 		return "it fits, but none of its rules held"
 	}
 	return "it fits, but its function passed the request on: it returned None"

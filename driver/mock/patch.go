@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // maxPatchBody bounds the answers that a patch reads: 32 MiB, as sent and decoded.
@@ -23,13 +24,13 @@ const maxPatchBody = 32 << 20
 // With render, patch is rendered for each request first. The request goes out
 // without conditions and Range, which speak of a body that the device won't see,
 // and asks for no encodings but those that can be undone here.
-func NewPatch(patch map[string]any, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers http.Header, delay time.Duration) exchange.Handler {
+func NewPatch(patch jsonvalue.Object, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers http.Header, delay time.Duration) exchange.Handler {
 	headers, names := exchange.Spelling(headers)
 	return &patcher{patch: patch, render: render, header: headers, names: names, delay: delay}
 }
 
 type patcher struct {
-	patch  map[string]any
+	patch  jsonvalue.Object
 	render func(context.Context, *exchange.Exchange, any) (any, error)
 	header http.Header
 	names  map[string]string
@@ -43,7 +44,7 @@ func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 		if err != nil {
 			return nil, err
 		}
-		m, ok := v.(map[string]any)
+		m, ok := v.(jsonvalue.Object)
 		if !ok {
 			return nil, fmt.Errorf("patch rendered to %T, expected a map", v)
 		}
@@ -106,7 +107,7 @@ func knownCodings(lists []string) string {
 }
 
 // apply patches the body of res, which is ours, and tells whether it did.
-func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange.Response, patch map[string]any) bool {
+func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange.Response, patch jsonvalue.Object) bool {
 	if len(patch) == 0 {
 		return false
 	}
@@ -146,15 +147,15 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		return skip("the answer: %v", err)
 	}
 	plain, _ = exchange.DecodeText(plain, ct)
-	v, err := parseJSON(plain)
+	v, err := jsonvalue.Parse(plain)
 	if err != nil {
-		return skip("the answer is %v", err)
+		return skip("the answer is not JSON: %v", err)
 	}
 	merged, refused := merge(v, patch)
 	for _, why := range refused {
 		x.Notes.Add("warning", "patch "+why)
 	}
-	out, err := appendOrdered(make([]byte, 0, len(plain)+256), merged, readOrder(plain))
+	out, err := jsonvalue.Append(make([]byte, 0, len(plain)+256), merged)
 	if err != nil {
 		return skip("%v", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // server makes an exchange whose real server gives res.
@@ -52,7 +53,7 @@ func TestPatch(t *testing.T) {
 		Header: http.Header{"Content-Type": {"application/vnd.x+json"}, "Content-Length": {"37"}, "Etag": {`"1"`}, "X-Keep": {"k"}, "X-Set": {"old"}},
 		Body:   src, Delay: time.Second,
 	})
-	h := NewPatch(map[string]any{"a": map[string]any{"b": int64(2)}, "m[0]": true}, nil, http.Header{"x-set": {"1", "2"}}, time.Minute)
+	h := NewPatch(jsonvalue.Object{{Key: "a", Value: jsonvalue.Object{{Key: "b", Value: int64(2)}}}, {Key: "m[0]", Value: true}}, nil, http.Header{"x-set": {"1", "2"}}, time.Minute)
 	res, err := h.Respond(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func TestPatchKeepsTheCharset(t *testing.T) {
 	} {
 		src, _ := stream(c.sent)
 		x := server(t, "GET /", &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {c.typ}}, Body: src})
-		res, err := NewPatch(map[string]any{"b": "è"}, nil, nil, 0).Respond(t.Context(), x)
+		res, err := NewPatch(jsonvalue.Object{{Key: "b", Value: "è"}}, nil, nil, 0).Respond(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +105,7 @@ func TestPatchDecodes(t *testing.T) {
 			io.WriteString(w, `{"a":1}`)
 			w.Close()
 			src, _ := stream(z.String())
-			res := askServer(t, NewPatch(map[string]any{"b": 2}, nil, nil, 0), server(t, "GET /", &exchange.Response{
+			res := askServer(t, NewPatch(jsonvalue.Object{{Key: "b", Value: 2}}, nil, nil, 0), server(t, "GET /", &exchange.Response{
 				Status: 200, Header: http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {encoding}}, Body: src,
 			}))
 			if got := body(t, res); got != `{"a":1,"b":2}` || res.Header["Content-Encoding"] != nil {
@@ -154,7 +155,7 @@ func TestPatchLeavesAlone(t *testing.T) {
 			}
 			src := &exchange.Reader{R: io.NopCloser(strings.NewReader(c.body)), N: -1}
 			x := server(t, "GET /", &exchange.Response{Status: 200, Header: h, Body: src})
-			res := askServer(t, NewPatch(map[string]any{"a": 1}, nil, nil, 0), x)
+			res := askServer(t, NewPatch(jsonvalue.Object{{Key: "a", Value: 1}}, nil, nil, 0), x)
 			if got := body(t, res); got != c.body {
 				t.Errorf("body of %d bytes changed: %.40s", len(c.body), got)
 			}
@@ -174,7 +175,7 @@ func TestPatchBrokenAnswer(t *testing.T) {
 	gone := errors.New("gone")
 	src := &exchange.Reader{R: io.NopCloser(io.MultiReader(strings.NewReader(`{"a"`), iotest.ErrReader(gone))), N: 100}
 	x := server(t, "GET /", &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: src})
-	res := askServer(t, NewPatch(map[string]any{"a": 1}, nil, nil, 0), x)
+	res := askServer(t, NewPatch(jsonvalue.Object{{Key: "a", Value: 1}}, nil, nil, 0), x)
 	var s sink
 	if err := res.Body.SendTo(t.Context(), &s); !errors.Is(err, gone) || s.String() != `{"a"` {
 		t.Error(err, s.String())
@@ -193,7 +194,7 @@ func TestPatchAsksForAWholeAnswer(t *testing.T) {
 		return nil, &exchange.UpstreamError{Addr: "a:1", Err: io.EOF}
 	}
 	var upstream *exchange.UpstreamError
-	if _, err := NewPatch(map[string]any{"a": 1}, nil, nil, 0).Respond(t.Context(), x); !errors.As(err, &upstream) {
+	if _, err := NewPatch(jsonvalue.Object{{Key: "a", Value: 1}}, nil, nil, 0).Respond(t.Context(), x); !errors.As(err, &upstream) {
 		t.Error(err)
 	}
 	if len(x.Request.Header) != len(sent) || x.Request.Header.Get("Range") == "" {
@@ -204,7 +205,7 @@ func TestPatchAsksForAWholeAnswer(t *testing.T) {
 func TestPatchHead(t *testing.T) {
 	t.Parallel()
 	x := server(t, "HEAD /", &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}, "Content-Length": {"7"}}})
-	res := askServer(t, NewPatch(map[string]any{"a": 1}, nil, nil, 0), x)
+	res := askServer(t, NewPatch(jsonvalue.Object{{Key: "a", Value: 1}}, nil, nil, 0), x)
 	if res.Header["Content-Length"] != nil || len(x.Notes.List()) != 0 {
 		t.Error(res.Header, x.Notes.List())
 	}
@@ -229,9 +230,9 @@ func TestPatchRenders(t *testing.T) {
 		case "/text":
 			return "text", nil
 		}
-		return map[string]any{"path": x.Request.Path()}, nil
+		return jsonvalue.Object{{Key: "path", Value: x.Request.Path()}}, nil
 	}
-	h := NewPatch(map[string]any{"path": "{{request_path}}"}, render, nil, 0)
+	h := NewPatch(jsonvalue.Object{{Key: "path", Value: "{{request_path}}"}}, render, nil, 0)
 	answer := func() *exchange.Response {
 		return &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: exchange.Bytes(`{"a":1}`)}
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"io"
 	"strconv"
 	"strings"
 
@@ -89,86 +89,11 @@ func parseJSON(data []byte) (any, error) {
 	if err := dec.Decode(&v); err != nil {
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("not JSON: more after the first value")
 	}
 	return v, nil
 }
-
-// equalJSON compares JSON values: numbers by value whatever their Go type.
-func equalJSON(a, b any) bool {
-	switch x := a.(type) {
-	case nil:
-		return b == nil
-	case bool:
-		y, ok := b.(bool)
-		return ok && x == y
-	case string:
-		y, ok := b.(string)
-		return ok && x == y
-	case []any:
-		y, ok := b.([]any)
-		if !ok || len(x) != len(y) {
-			return false
-		}
-		for i := range x {
-			if !equalJSON(x[i], y[i]) {
-				return false
-			}
-		}
-		return true
-	case map[string]any:
-		y, ok := b.(map[string]any)
-		if !ok || len(x) != len(y) {
-			return false
-		}
-		for k := range x {
-			v, ok := y[k]
-			if !ok || !equalJSON(x[k], v) {
-				return false
-			}
-		}
-		return true
-	}
-	x, okX := numberText(a)
-	y, okY := numberText(b)
-	if !okX || !okY {
-		return false
-	}
-	if x == y {
-		return true
-	}
-	// Two integers are equal as text or not at all: float64 would take
-	// neighbours beyond 2^53 for the same.
-	if isInteger(x) && isInteger(y) {
-		return false
-	}
-	fx, errX := strconv.ParseFloat(x, 64)
-	fy, errY := strconv.ParseFloat(y, 64)
-	return errX == nil && errY == nil && fx == fy
-}
-
-func numberText(v any) (string, bool) {
-	switch n := v.(type) {
-	case json.Number:
-		return n.String(), true
-	case float64:
-		return strconv.FormatFloat(n, 'f', -1, 64), true
-	}
-	switch r := reflect.ValueOf(v); {
-	case !r.IsValid():
-		return "", false
-	case r.CanInt():
-		return strconv.FormatInt(r.Int(), 10), true
-	case r.CanUint():
-		return strconv.FormatUint(r.Uint(), 10), true
-	case r.CanFloat():
-		return strconv.FormatFloat(r.Float(), 'f', -1, 64), true
-	}
-	return "", false
-}
-
-func isInteger(s string) bool { return s != "-0" && !strings.ContainsAny(s, ".eE") }
 
 // quote makes text fit for an explanation: quoted, cut when long.
 func quote(s string) string {

@@ -37,19 +37,37 @@ func (t *Table) Lookup(r *exchange.Request) (*Endpoint, map[string]string) {
 // Set adds ep. An endpoint of the same name is replaced and keeps its place.
 // A Match that does not compile fits nothing.
 func (t *Table) Set(ep *Endpoint) {
-	t.change(func(rows []*row) []*row { return put(rows, ep) })
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ix := t.ix.Load()
+	t.replace(ix.byName.get(ep.Name), newRow(ep))
+}
+
+// replace puts w in the place of old, a row of the same name or nil.
+func (t *Table) replace(old, w *row) {
+	if old != nil && old.ep == w.ep { // the same endpoint, put in once more
+		w.retire()
+		w.gone, w.retire = old.gone, old.retire
+		old = nil
+	}
+	t.ix.Store(t.ix.Load().with(w))
+	if old != nil {
+		old.retire()
+	}
 }
 
 // Remove takes out the endpoint of that name and tells whether there was one.
 func (t *Table) Remove(name string) (found bool) {
-	t.change(func(rows []*row) []*row {
-		return slices.DeleteFunc(rows, func(w *row) bool {
-			hit := w.ep.Name == name
-			found = found || hit
-			return hit
-		})
-	})
-	return found
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ix := t.ix.Load()
+	w := ix.byName.get(name)
+	if w == nil {
+		return false
+	}
+	t.ix.Store(ix.without(w))
+	w.retire()
+	return true
 }
 
 // Clear takes out all endpoints and tells how many there were.
@@ -70,11 +88,12 @@ func (t *Table) ReplaceSource(src Source, eps []*Endpoint) {
 		if at < 0 {
 			at = len(rows)
 		}
-		var fresh []*row
-		for _, ep := range eps {
-			fresh = put(fresh, ep)
+		fresh := newRows(eps)
+		names := make(map[string]bool, len(fresh))
+		for _, w := range fresh {
+			names[w.ep.Name] = true
 		}
-		gone := func(w *row) bool { return w.ep.Source.Name == src.Name || named(fresh, w.ep.Name) >= 0 }
+		gone := func(w *row) bool { return w.ep.Source.Name == src.Name || names[w.ep.Name] }
 		before := slices.DeleteFunc(slices.Clone(rows[:at]), gone)
 		after := slices.DeleteFunc(slices.Clone(rows[at:]), gone)
 		return slices.Concat(before, fresh, after)
@@ -84,19 +103,23 @@ func (t *Table) ReplaceSource(src Source, eps []*Endpoint) {
 // ReplaceAll swaps the whole table for eps in one step. Of two with one name the
 // later counts, at the place of the first.
 func (t *Table) ReplaceAll(eps []*Endpoint) {
-	t.change(func([]*row) []*row {
-		rows := make([]*row, 0, len(eps))
-		at := make(map[string]int, len(eps))
-		for _, ep := range eps {
-			if i, ok := at[ep.Name]; ok {
-				rows[i] = newRow(ep)
-				continue
-			}
-			at[ep.Name] = len(rows)
-			rows = append(rows, newRow(ep))
+	t.change(func([]*row) []*row { return newRows(eps) })
+}
+
+// newRows are the rows of eps; of two with one name the later counts, at the
+// place of the first.
+func newRows(eps []*Endpoint) []*row {
+	rows := make([]*row, 0, len(eps))
+	at := make(map[string]int, len(eps))
+	for _, ep := range eps {
+		if i, ok := at[ep.Name]; ok {
+			rows[i] = newRow(ep)
+			continue
 		}
-		return rows
-	})
+		at[ep.Name] = len(rows)
+		rows = append(rows, newRow(ep))
+	}
+	return rows
 }
 
 // List gives the endpoints in the order of insertion.
@@ -131,16 +154,26 @@ func (t *Table) Report() []Report {
 // taking it out; it tells whether there is one. An endpoint that is replaced is
 // enabled.
 func (t *Table) Enable(name string, on bool) (found bool) {
-	t.change(func(rows []*row) []*row {
-		if i := named(rows, name); i >= 0 {
-			found = true
-			w := newRow(rows[i].ep)
-			w.off, w.hits = !on, rows[i].hits
-			rows[i] = w
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.ix.Load().byName.get(name)
+	if old == nil {
+		return false
+	}
+	w := newRow(old.ep)
+	w.off, w.hits = !on, old.hits
+	t.replace(old, w)
+	return true
+}
+
+// Find gives the endpoints that fits picks, in the order of insertion.
+func (t *Table) Find(fits func(*Endpoint) bool) (eps []*Endpoint) {
+	for _, w := range t.ix.Load().rows {
+		if fits(w.ep) {
+			eps = append(eps, w.ep)
 		}
-		return rows
-	})
-	return found
+	}
+	return eps
 }
 
 // Len is the number of endpoints.
@@ -148,9 +181,8 @@ func (t *Table) Len() int { return len(t.ix.Load().rows) }
 
 // Get gives the endpoint of that name, or nil.
 func (t *Table) Get(name string) *Endpoint {
-	ix := t.ix.Load()
-	if i, ok := ix.byName[name]; ok {
-		return ix.rows[i].ep
+	if w := t.ix.Load().byName.get(name); w != nil {
+		return w.ep
 	}
 	return nil
 }
@@ -178,18 +210,6 @@ func (t *Table) change(edit func([]*row) []*row) {
 	for _, w := range gone {
 		w.retire()
 	}
-}
-
-func put(rows []*row, ep *Endpoint) []*row {
-	if i := named(rows, ep.Name); i >= 0 {
-		rows[i] = newRow(ep)
-		return rows
-	}
-	return append(rows, newRow(ep))
-}
-
-func named(rows []*row, name string) int {
-	return slices.IndexFunc(rows, func(w *row) bool { return w.ep.Name == name })
 }
 
 // Handler answers with the table: the endpoint that fits is noted in the

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
+	"strconv"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -15,9 +17,10 @@ import (
 // exhausting the stack of either side.
 const maxDepth = 100
 
-// NewValue returns v as it crosses the wire. Every number becomes a double,
-// NaN and infinities become null, and text must be UTF-8: binary data has to be
-// encoded by the caller. Kinds without a form of their own (structs, times,
+// NewValue returns v as it crosses the wire. Every number becomes a double; a
+// whole number that no double holds exactly is an error. NaN and infinities
+// become null, and text must be UTF-8: binary data has to be encoded by the
+// caller. Kinds without a form of their own (structs, times,
 // maps of strings) go through their JSON encoding.
 func NewValue(v any) (*structpb.Value, error) { return newValue(v, 0) }
 
@@ -33,20 +36,16 @@ func newValue(v any, depth int) (*structpb.Value, error) {
 	case bool:
 		return structpb.NewBoolValue(v), nil
 	case int:
-		return structpb.NewNumberValue(float64(v)), nil
+		return double(json.Number(strconv.Itoa(v)))
 	case int64:
-		return structpb.NewNumberValue(float64(v)), nil
+		return double(json.Number(strconv.FormatInt(v, 10)))
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return structpb.NewNullValue(), nil
 		}
 		return structpb.NewNumberValue(v), nil
 	case json.Number:
-		f, err := v.Float64()
-		if err != nil {
-			return nil, fmt.Errorf("number %s does not fit a double", v)
-		}
-		return structpb.NewNumberValue(f), nil
+		return double(v)
 	case string:
 		if !utf8.ValidString(v) {
 			return nil, fmt.Errorf("text is not valid UTF-8; encode binary data first")
@@ -85,6 +84,20 @@ func newValue(v any, depth int) (*structpb.Value, error) {
 		return newValue(string(text), depth)
 	}
 	return viaJSON(v, depth)
+}
+
+// double is a number as the wire has it.
+func double(n json.Number) (*structpb.Value, error) {
+	f, err := n.Float64()
+	if err != nil {
+		return nil, fmt.Errorf("number %s does not fit a double", n)
+	}
+	if whole, ok := new(big.Int).SetString(n.String(), 10); ok {
+		if back, _ := new(big.Float).SetFloat64(f).Int(nil); back.Cmp(whole) != 0 {
+			return nil, fmt.Errorf("no double holds the number %s exactly; send it as text", n)
+		}
+	}
+	return structpb.NewNumberValue(f), nil
 }
 
 func viaJSON(v any, depth int) (*structpb.Value, error) {

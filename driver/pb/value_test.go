@@ -30,6 +30,8 @@ func TestValueRoundTrip(t *testing.T) {
 		{"NaN", math.NaN(), nil},
 		{"infinity", math.Inf(1), nil},
 		{"json number", json.Number("12"), 12.0},
+		{"large int", int64(1) << 60, 1152921504606846976.0},
+		{"large json number", json.Number("18446744073709551616"), 18446744073709551616.0},
 		{"text", "héllo", "héllo"},
 		{"bytes", []byte("abc"), "abc"},
 		{"list", []any{1, "a", nil}, []any{1.0, "a", nil}},
@@ -80,6 +82,9 @@ func TestValueRefused(t *testing.T) {
 		{"deep", deep, "nested more than"},
 		{"channel", make(chan int), "cannot send a chan int"},
 		{"number", json.Number("1e999"), "does not fit"},
+		{"int", int64(1)<<53 + 1, "no double holds the number 9007199254740993 exactly"},
+		{"uint64 by JSON", uint64(math.MaxUint64), "no double holds the number 18446744073709551615 exactly"},
+		{"large number", []any{json.Number("-18446744073709551617")}, "no double holds"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -94,12 +95,12 @@ func (a *Addons) Retain(eps []*mock.Endpoint) {
 // steps too.
 func addonNames(v any, into map[string]bool) {
 	switch v := v.(type) {
-	case map[string]any:
-		for k, e := range v {
-			if name, ok := e.(string); ok && k == "addon" {
+	case jsonvalue.Object:
+		for _, m := range v {
+			if name, ok := m.Value.(string); ok && m.Key == "addon" {
 				into[name] = true
 			}
-			addonNames(e, into)
+			addonNames(m.Value, into)
 		}
 	case []any:
 		for _, e := range v {

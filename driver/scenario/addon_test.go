@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
 )
 
@@ -108,7 +109,7 @@ def handle(req, config):
 	if faults := env.Addons.Faults(); len(faults) != 1 {
 		t.Error(faults)
 	}
-	rules := []*mock.Endpoint{{Definition: map[string]any{"rules": []any{map[string]any{"addon": "ok"}}}}}
+	rules := []*mock.Endpoint{{Definition: jsonvalue.Object{{Key: "rules", Value: []any{jsonvalue.Object{{Key: "addon", Value: "ok"}}}}}}}
 	env.Addons.Retain(rules)
 	if files := env.Addons.Files(); len(files) != 2 || files[0] != filepath.Join(dir, "ok.star") {
 		t.Error(files)

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -107,7 +108,7 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, d.wrong("patch", n, "a map")
 	}
-	patch, _ := value(n).(map[string]any)
+	patch, _ := value(n).(jsonvalue.Object)
 	delay, err := d.wait("latency_ms", d.c.env.DefaultLatency)
 	if err != nil {
 		return nil, err

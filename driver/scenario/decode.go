@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins"
+	"starproxy/builtins/jsonvalue"
 )
 
 // Decode reads a YAML or JSON document into dst, a pointer, usually to a struct
@@ -24,7 +26,7 @@ import (
 // nearest known key. What a document leaves out, or sets to null, keeps the
 // value that dst had. A [time.Duration] is written "250ms" or "1m30s". A field
 // of type [yaml.Node] takes any value, for [DecodeNode] later; one of type any
-// takes JSON values with int64 for whole numbers.
+// takes JSON values, with int64 for whole numbers and json.Number for all others.
 //
 // A name that ends in .json is read as JSON, every other as YAML.
 func Decode(filename string, data []byte, dst any) error {
@@ -105,7 +107,7 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		return nil
 	case reflect.Interface:
 		if v.NumMethod() == 0 {
-			v.Set(reflect.ValueOf(value(n)))
+			v.Set(reflect.ValueOf(jsonvalue.Plain(value(n))))
 			return nil
 		}
 	case reflect.String:
@@ -128,11 +130,11 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		v.SetInt(i)
 		return nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		i, ok := whole(n)
-		if !ok || i < 0 || v.OverflowUint(uint64(i)) {
-			return wrong(n, path, "a whole number, 0 or more")
+		i, ok := exact(n)
+		if !ok || !i.IsUint64() || v.OverflowUint(i.Uint64()) {
+			return wrong(n, path, fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-v.Type().Bits())))
 		}
-		v.SetUint(uint64(i))
+		v.SetUint(i.Uint64())
 		return nil
 	case reflect.Float32, reflect.Float64:
 		f, ok := float(n)

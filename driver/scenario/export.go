@@ -41,6 +41,8 @@ type Exported struct {
 	Files []string `json:"files"`
 	// LeftOut says what it could not take up, and why, a line for each.
 	LeftOut []string `json:"left_out,omitempty"`
+	// Saved numbers the entries whose answers are in the document or in Files.
+	Saved []uint64 `json:"-"`
 }
 
 // Export makes a scenario that gives the answers that were captured: a list of
@@ -58,7 +60,7 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 	var keys []string
 	for _, e := range entries {
 		mocked := e.Origin.Mocked()
-		if e.Kind != capture.HTTP || !picks(e.Path()) || o.ExcludeMocked && mocked {
+		if e.Kind != capture.HTTP && e.Kind != capture.TCP || !picks(e.Path()) || o.ExcludeMocked && mocked {
 			continue
 		}
 		if reason := unrepeatable(e); reason != "" {
@@ -97,13 +99,14 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 	if err := enc.Encode(doc); err != nil {
 		return nil, fmt.Errorf("export captures: %w", err)
 	}
-	return &Exported{YAML: b.String(), Files: append([]string{}, x.files.list...), LeftOut: x.leftOut()}, nil
+	return &Exported{YAML: b.String(), Files: append([]string{}, x.files.list...), LeftOut: x.leftOut(), Saved: x.saved}, nil
 }
 
 // export is an export under way.
 type export struct {
 	files   exportFiles
 	timed   bool
+	saved   []uint64 // the entries that were not
 	left    []string // what was left out, and why
 	omitted int      // how many more
 }
@@ -137,6 +140,8 @@ func (x *export) comment() string {
 // unrepeatable says why no mock can give the answer of e.
 func unrepeatable(e *capture.Entry) string {
 	switch {
+	case e.Kind == capture.TCP:
+		return "a TCP stream: flow files have it"
 	case e.Origin == exchange.FromProxy:
 		return "the proxy answered, not a server"
 	case e.Status == http.StatusSwitchingProtocols:
@@ -152,7 +157,7 @@ func unrepeatable(e *capture.Entry) string {
 	case e.Status == http.StatusPartialContent && exportRange(e) == "":
 		return "a part of a body that nobody asked for"
 	case e.ResponseBody.Truncated:
-		return "the body was not kept whole"
+		return "the body was not kept: " + e.ResponseBody.Missing()
 	case e.ResponseBody.Partial:
 		return fmt.Sprintf("the answer broke off after %d bytes of its body: %s", e.ResponseBody.Size, e.Error)
 	}
@@ -229,6 +234,7 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 	if len(headers.Content) > 0 {
 		put(n, "headers", headers)
 	}
+	x.saved = append(x.saved, e.Seq)
 	return n, nil
 }
 

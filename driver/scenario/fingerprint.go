@@ -4,12 +4,14 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"starproxy/builtins/disk"
 )
 
-// Fingerprint changes with the content of files. What is no regular file, which
-// reading might wait for, counts as missing.
+// Fingerprint changes with the content of files and with where links lead to,
+// for what is loaded beside a file is looked for there. What is no regular
+// file, which reading might wait for, counts as missing.
 func Fingerprint(files []string) string {
 	h := sha256.New()
 	for _, name := range files {
@@ -18,7 +20,8 @@ func Fingerprint(files []string) string {
 			size, _ = io.Copy(h, f)
 			f.Close()
 		}
-		fmt.Fprintf(h, "%q %d\n", name, size)
+		real, _ := filepath.EvalSymlinks(name)
+		fmt.Fprintf(h, "%q %q %d\n", name, real, size)
 	}
 	return string(h.Sum(nil))
 }

@@ -12,18 +12,26 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/script"
 )
 
-// headerTemplate is a header whose value is computed for each request.
+// headerTemplate is a header with values that are computed for each request.
 type headerTemplate struct {
-	name     string
-	add      bool // to what the header already holds
-	template *script.Template
+	name   string // canonical
+	sent   string // as it is written in the document
+	values []headerValue
 }
 
-// headers reads the header fields, names as they are written; those with {{expressions}} come compiled.
-// What frames the message on the wire is left to the proxy.
+// headerValue is a text, or one that is computed.
+type headerValue struct {
+	text     string
+	template *script.Template // nil for a text
+}
+
+// headers reads the header fields, names as they are written; those with
+// {{expressions}} come compiled. What frames the message on the wire is left to
+// the proxy.
 func (d *definition) headers() (http.Header, []headerTemplate, error) {
 	h := http.Header{}
 	n := d.get("headers")
@@ -44,41 +52,58 @@ func (d *definition) headers() (http.Header, []headerTemplate, error) {
 		if name == "Transfer-Encoding" || name == "Content-Length" && d.method != http.MethodHead {
 			continue
 		}
-		list := []*yaml.Node{v}
-		if v.Kind == yaml.SequenceNode {
-			list = v.Content
+		values, computed, err := d.headerValues("headers."+k.Value, v)
+		if err != nil {
+			return nil, nil, err
 		}
 		if seen[name] { // in other letters; the later one counts
 			maps.DeleteFunc(h, func(k string, _ []string) bool { return http.CanonicalHeaderKey(k) == name })
 			templates = slices.DeleteFunc(templates, func(t headerTemplate) bool { return t.name == name })
 		}
 		seen[name] = true
-		for i, v := range list {
-			s, ok := scalarText(v)
-			if !ok {
-				return nil, nil, d.wrong("headers."+k.Value, v, "text or a list of texts")
-			}
-			if strings.Contains(s, "{{") {
-				t, err := d.template("headers."+k.Value, v)
-				if err != nil {
-					return nil, nil, err
-				}
-				if !t.Static() {
-					templates = append(templates, headerTemplate{name, i > 0, t})
-					continue
-				}
-			}
-			if !validValue(s) {
-				return nil, nil, d.wrong("headers."+k.Value, v, "one line of text")
-			}
-			h.Add(name, s)
+		if computed {
+			templates = append(templates, headerTemplate{name, k.Value, values})
+			continue
 		}
-		if values, ok := h[name]; ok && k.Value != name && name != "Content-Type" && name != "Content-Length" {
-			delete(h, name)
-			h[k.Value] = values // sent as it is written here
+		sent := k.Value
+		if name == "Content-Type" || name == "Content-Length" {
+			sent = name // which others look at
+		}
+		for _, v := range values {
+			h[sent] = append(h[sent], v.text)
 		}
 	}
 	return h, templates, nil
+}
+
+// headerValues reads the value of a header, or the list of its values, and tells
+// whether one of them is computed.
+func (d *definition) headerValues(key string, n *yaml.Node) (values []headerValue, computed bool, err error) {
+	list := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		list = n.Content
+	}
+	for _, v := range list {
+		s, ok := scalarText(v)
+		if !ok {
+			return nil, false, d.wrong(key, v, "text or a list of texts")
+		}
+		if strings.Contains(s, "{{") {
+			t, err := d.template(key, v)
+			if err != nil {
+				return nil, false, err
+			}
+			if !t.Static() {
+				values, computed = append(values, headerValue{template: t}), true
+				continue
+			}
+		}
+		if !validValue(s) {
+			return nil, false, d.wrong(key, v, "one line of text")
+		}
+		values = append(values, headerValue{text: s})
+	}
+	return values, computed, nil
 }
 
 // validValue tells whether s can stand in a header.
@@ -103,32 +128,42 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 		return res, err
 	}
 	res = res.Clone()
+	names := maps.Clone(res.Names)
 	for _, t := range h.templates {
-		v, err := t.template.Render(ctx, x)
-		if err != nil {
-			return nil, err
+		values := make([]string, len(t.values))
+		for i, v := range t.values {
+			if values[i], err = v.render(ctx, x); err != nil {
+				return nil, fmt.Errorf("header %s: %w", t.sent, err)
+			}
 		}
-		s, err := headerText(v)
-		if err != nil {
-			return nil, fmt.Errorf("header %s: %w", t.name, err)
-		}
-		if t.add {
-			res.Header.Add(t.name, s)
-		} else {
-			res.Header.Set(t.name, s)
+		res.Header[t.name] = values
+		delete(names, t.name)
+		if t.sent != t.name {
+			if names == nil {
+				names = map[string]string{}
+			}
+			names[t.name] = t.sent
 		}
 	}
+	res.Names = names
 	if res.Origin == exchange.FromServer {
 		res.Origin = exchange.FromPatch
 	}
 	return res, nil
 }
 
-// headerText is a rendered value as a header carries it.
-func headerText(v any) (string, error) {
-	s, ok := v.(string)
-	if !ok && v != nil {
-		b, err := exchange.EncodeJSON(v)
+// render is the value for a request.
+func (v headerValue) render(ctx context.Context, x *exchange.Exchange) (string, error) {
+	if v.template == nil {
+		return v.text, nil
+	}
+	value, err := v.template.Render(ctx, x)
+	if err != nil {
+		return "", err
+	}
+	s, ok := value.(string)
+	if !ok && value != nil {
+		b, err := jsonvalue.Append(nil, value)
 		if err != nil {
 			return "", err
 		}

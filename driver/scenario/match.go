@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
 )
 
@@ -56,7 +57,7 @@ func (d *definition) match(m *mock.Match) error {
 			if v.Kind != yaml.MappingNode {
 				return d.wrong(at, v, "a map of paths to values")
 			}
-			m.BodyJSON, _ = value(v).(map[string]any)
+			m.BodyJSON, _ = jsonvalue.Plain(value(v)).(map[string]any)
 		default:
 			return unknownKey(k, d.at("match"), []string{"headers", "headers_absent", "query", "body_contains", "body_json"})
 		}

@@ -1,40 +1,49 @@
 package scenario
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
-// number is the value of a scalar tagged !!int or !!float: an int64 where it
-// was written as a whole number and fits, else a float64.
+// number is the value of a scalar tagged !!int or !!float, as package jsonvalue
+// has it: an int64 where that says all of it, else a json.Number. What JSON
+// writes in another form (0x1F, 1_000, +5, .5) keeps its digits.
 func number(n *yaml.Node) (any, error) {
+	if json.Valid([]byte(n.Value)) && n.Value != "" {
+		return jsonvalue.Number(n.Value), nil
+	}
 	s := strings.ReplaceAll(n.Value, "_", "")
-	if n.Tag == "!!int" || n.Tag == "tag:yaml.org,2002:int" {
-		if i, err := strconv.ParseInt(s, 0, 64); err == nil {
-			return i, nil
-		}
-		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
-			return i, nil
-		}
+	if i, ok := new(big.Int).SetString(s, 0); ok {
+		return jsonvalue.Number(i.String()), nil
 	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		if u, uerr := strconv.ParseUint(s, 0, 64); uerr == nil {
-			return float64(u), nil
-		}
+	if i, ok := new(big.Int).SetString(s, 10); ok { // 08
+		return jsonvalue.Number(i.String()), nil
 	}
-	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+	if f, err := strconv.ParseFloat(s, 64); err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(f) || strings.ContainsAny(s, "xXpPiI") {
 		return nil, faultf(n, "expected a number, found %q", n.Value)
 	}
-	return f, nil
+	sign := ""
+	if s[0] == '-' {
+		sign = "-"
+	}
+	s = strings.TrimLeft(s, "+-0")
+	digits, exponent := s, ""
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		digits, exponent = s[:i], s[i:]
+	}
+	whole, fraction, _ := strings.Cut(digits, ".")
+	return json.Number(sign + cmp.Or(whole, "0") + "." + cmp.Or(fraction, "0") + exponent), nil
 }
 
 // truth is the value of a scalar tagged !!bool.
@@ -46,16 +55,16 @@ func truth(n *yaml.Node) bool {
 	return false
 }
 
-// value is a node as a JSON value: nil, bool, int64, float64, string, []any or
-// map[string]any.
+// value is a node as a JSON value of package jsonvalue: keys in the document's
+// order, numbers as they were written where JSON can say so.
 func value(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.MappingNode:
-		m := make(map[string]any, len(n.Content)/2)
+		o := make(jsonvalue.Object, 0, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			m[n.Content[i].Value] = value(n.Content[i+1])
+			o = append(o, jsonvalue.Member{Key: n.Content[i].Value, Value: value(n.Content[i+1])})
 		}
-		return m
+		return o
 	case yaml.SequenceNode:
 		l := make([]any, len(n.Content))
 		for i, c := range n.Content {
@@ -178,69 +187,51 @@ func filtered(n *yaml.Node, keep func(string) bool) *yaml.Node {
 // appendJSON writes a node as compact JSON: keys in the document's order,
 // numbers as they were written where JSON can say so.
 func appendJSON(b []byte, n *yaml.Node) []byte {
-	switch n.Kind {
-	case yaml.MappingNode:
-		b = append(b, '{')
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendText(b, n.Content[i].Value), ':')
-			b = appendJSON(b, n.Content[i+1])
-		}
-		return append(b, '}')
-	case yaml.SequenceNode:
-		b = append(b, '[')
-		for i, c := range n.Content {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(b, c)
-		}
-		return append(b, ']')
-	}
-	if n.Tag == "!!str" {
-		return appendText(b, n.Value)
-	}
-	if (n.Tag == "!!int" || n.Tag == "!!float") && json.Valid([]byte(n.Value)) {
-		return append(b, n.Value...)
-	}
-	v, _ := exchange.EncodeJSON(value(n))
-	return append(b, v...)
+	b, _ = jsonvalue.Append(b, value(n)) // a value of a document always has a form
+	return b
 }
 
-func appendText(b []byte, s string) []byte {
-	v, _ := exchange.EncodeJSON(s)
-	return append(b, v...)
-}
-
-// whole is a number without a fraction, however it was written.
-func whole(n *yaml.Node) (int64, bool) {
+// exact is a number without a fraction, however it was written. No number of a
+// setting has more than maxDigits digits.
+func exact(n *yaml.Node) (*big.Int, bool) {
+	const maxDigits = 40
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
+		return nil, false
+	}
+	v, err := number(n)
+	if err != nil {
+		return nil, false
+	}
+	text := fmt.Sprint(v)
+	if f, err := strconv.ParseFloat(text, 64); err != nil || len(text) > maxDigits || math.Abs(f) > 1e30 || f != 0 && math.Abs(f) < 1e-30 {
+		return nil, false
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok || !r.IsInt() {
+		return nil, false
+	}
+	return r.Num(), true
+}
+
+// whole is a number without a fraction, however it was written, that fits an int64.
+func whole(n *yaml.Node) (int64, bool) {
+	i, ok := exact(n)
+	if !ok || !i.IsInt64() {
 		return 0, false
 	}
-	switch v, _ := number(n); v := v.(type) {
-	case int64:
-		return v, true
-	case float64:
-		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-			return int64(v), true
-		}
-	}
-	return 0, false
+	return i.Int64(), true
 }
 
 func float(n *yaml.Node) (float64, bool) {
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
 		return 0, false
 	}
-	switch v, _ := number(n); v := v.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
+	v, err := number(n)
+	if err != nil {
+		return 0, false
 	}
-	return 0, false
+	f, err := strconv.ParseFloat(fmt.Sprint(v), 64)
+	return f, err == nil
 }
 
 // put adds a key to a map.

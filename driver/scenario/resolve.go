@@ -1,11 +1,17 @@
 package scenario
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 func tooDeep(n *yaml.Node) *Error { return faultf(n, "nested more than %d levels deep", maxDepth) }
@@ -158,6 +164,9 @@ func (r *resolver) settle(n *yaml.Node) error {
 					n.Tag = "!!bool"
 				}
 			}
+			if tag := hugeTag(n.Value); tag != "" && r.yaml {
+				n.Tag = tag
+			}
 		}
 	case "!!null":
 		n.Tag = "!!null"
@@ -176,15 +185,36 @@ func (r *resolver) settle(n *yaml.Node) error {
 			n.Tag = "!!str"
 			return nil
 		}
-		if v, err := number(n); err != nil {
+		v, err := number(n)
+		if err != nil {
 			return err
-		} else if _, isInt := v.(int64); tag == "!!int" && !isInt {
-			n.Tag = "!!float"
+		}
+		n.Tag = "!!float"
+		if jsonvalue.IsWhole(fmt.Sprint(v)) {
+			n.Tag = "!!int"
 		}
 	default:
 		return faultf(n, "tag %s: expected text, a number, true, false or null", n.Tag)
 	}
 	return nil
+}
+
+// hugeTag is the tag of an unquoted word that is a number beyond what the YAML
+// parser can hold, which then takes it for text; "" for all other words.
+func hugeTag(s string) string {
+	digits := strings.ToLower(strings.ReplaceAll(strings.TrimLeft(s, "+-"), "_", ""))
+	if len(digits) < 2 || digits[0] < '0' || digits[0] > '9' || len(s)-len(strings.TrimLeft(s, "+-")) > 1 {
+		return ""
+	}
+	if digits[0] == '0' && strings.ContainsAny(digits[1:2], "xbo01234567") {
+		if _, ok := new(big.Int).SetString(digits, 0); ok {
+			return "!!int"
+		}
+	}
+	if _, err := strconv.ParseFloat(digits, 64); errors.Is(err, strconv.ErrRange) && isDecimal(s) {
+		return "!!float"
+	}
+	return ""
 }
 
 // isDecimal tells whether an unquoted word that YAML 1.2 reads as a decimal

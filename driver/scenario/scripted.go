@@ -6,6 +6,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -69,7 +70,7 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 	src := c.src
 	src.Line, src.Column = k.Line, k.Column
 	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src,
-		Definition: map[string]any{scriptKey: label}, Summary: "script:" + label}, nil
+		Definition: jsonvalue.Object{{Key: scriptKey, Value: label}}, Summary: "script:" + label}, nil
 }
 
 // scriptKey is the key under which the definition of an endpoint tells the
@@ -78,8 +79,9 @@ const scriptKey = "script"
 
 // isScripted tells whether a script answers for an endpoint.
 func isScripted(ep *mock.Endpoint) bool {
-	def, _ := ep.Definition.(map[string]any)
-	return def[scriptKey] != nil
+	def, _ := ep.Definition.(jsonvalue.Object)
+	label, _ := def.Get(scriptKey)
+	return label != nil
 }
 
 // answerer makes a handler of a function, of requests or of sockets, or of what

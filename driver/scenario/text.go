@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -36,9 +37,32 @@ func plain(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode || len(n.Content) > 0 {
 		n.Style = 0
 	}
+	if n.Tag == "!!int" || n.Tag == "!!float" {
+		n.Value = yamlNumber(n.Value)
+		if _, err := strconv.ParseFloat(n.Value, 64); err == nil {
+			n.Tag = "" // the parser takes large whole numbers for floats, and would get a tag for them
+		}
+	}
 	for _, c := range n.Content {
 		plain(c)
 	}
+}
+
+// yamlNumber writes a number of JSON as every version of YAML reads it: with a
+// point before an exponent, which has a sign.
+func yamlNumber(text string) string {
+	i := strings.IndexAny(text, "eE")
+	if i < 0 {
+		return text
+	}
+	mantissa, exponent := text[:i], text[i+1:]
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	if exponent[0] != '-' && exponent[0] != '+' {
+		exponent = "+" + exponent
+	}
+	return mantissa + text[i:i+1] + exponent
 }
 
 // CompileText makes the endpoints of one key whose definition is a text in YAML

@@ -53,6 +53,7 @@ func TestContainerfile(t *testing.T) {
 				t.Error("the binary is linked dynamically")
 			}
 		}
+		zones(t, filepath.Dir(path))
 	})
 
 	t.Run("any user", func(t *testing.T) {
@@ -93,6 +94,27 @@ func TestContainerfile(t *testing.T) {
 			t.Errorf("health check: %s", out)
 		}
 	})
+}
+
+// zones asks the program in dir for time zones where there is no other file.
+func zones(t *testing.T, dir string) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can change the root directory")
+	}
+	write(t, filepath.Join(dir, "zones_test.star"), `
+def test_zones():
+    assert.eq(time.time(2026, 7, 1, 12, location = "Europe/Berlin").unix, 1782900000)
+    assert.eq(sprig.dateInZone("15:04", 0, "Asia/Tokyo"), "09:00")
+`)
+	if err := os.Mkdir(filepath.Join(dir, "tmp"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/starproxy", "script", "test", "/zones_test.star")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: dir}
+	cmd.Dir, cmd.Env = "/", []string{"TZ=Asia/Tokyo"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // anyUser runs the program as OpenShift does: as a user that no file knows, with

@@ -130,12 +130,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Load != nil {
-		watch, err := r.source.follow(r.log, o.Load)
-		if err != nil {
-			r.log.Warn("the exporter file is not watched for changes", "file", o.Config.Path, "error", err)
-		} else {
-			defer watch.Close()
-		}
+		defer r.source.follow(r.log, o.Load).Close()
 	}
 	hooksEnd, endHooks := context.WithCancel(context.Background())
 	defer endHooks()

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -118,6 +119,12 @@ func whole(v any) (n int64, ok bool) {
 		return v, true
 	case float64:
 		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
+	case json.Number: // 1000.0, say
+		f, err := v.Float64()
+		if err != nil {
+			return 0, false
+		}
+		return whole(f)
 	}
 	return 0, false
 }

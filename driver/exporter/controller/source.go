@@ -38,7 +38,7 @@ func (s *source) dialing() (*dialing, error) {
 
 // follow takes up the changes of the file. A file that is broken is reported,
 // and the old configuration stays.
-func (s *source) follow(log *slog.Logger, load func() (*exporter.Config, error)) (*disk.Watch, error) {
+func (s *source) follow(log *slog.Logger, load func() (*exporter.Config, error)) *disk.Watch {
 	config, _ := s.get()
 	var said string // of a broken file, once
 	return disk.NewWatch([]string{config.Path}, log, func() {

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +53,40 @@ func TestBrokenFile(t *testing.T) {
 	}
 	lab.setLease("")
 	lab.await("another registration", func() bool { return lab.registers == 2 })
+}
+
+// The file is reached through a link, as a deployment switches it.
+func TestFileThroughLink(t *testing.T) {
+	t.Parallel()
+	lab := newLab(t)
+	b := newBench(t, lab, "")
+	dir := filepath.Dir(b.file)
+	release := func(name, more string) {
+		t.Helper()
+		b.file = filepath.Join(dir, "releases", name, "etc", "bench.yaml")
+		if err := os.MkdirAll(filepath.Dir(b.file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b.write("good", more)
+	}
+	lead := func(name string) {
+		t.Helper()
+		link := filepath.Join(dir, "current")
+		if err := os.Symlink(filepath.Join("releases", name), link+".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(link+".new", link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release("1", "")
+	release("2", "description: another")
+	lead("1")
+	b.file = filepath.Join(dir, "current", "etc", "bench.yaml")
+	b.run(quick)
+	lab.awaitStatus("AVAILABLE")
+	lead("2")
+	b.awaitLog("exporter file reloaded")
 }
 
 func TestTokenExpiry(t *testing.T) {

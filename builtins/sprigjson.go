@@ -1,0 +1,76 @@
+package builtins
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.starlark.net/starlark"
+)
+
+// sprigJSON are the functions of sprig about JSON. Sprig's own turn every number
+// into a float and sort keys; these keep both as they are.
+func sprigJSON() map[string]sprigFunc {
+	return map[string]sprigFunc{
+		"fromJson":         {"a", sprigFromJSON(false)},
+		"mustFromJson":     {"a", sprigFromJSON(true)},
+		"toJson":           {"a", sprigToJSON(forHTML)},
+		"mustToJson":       {"a", sprigToJSON(forHTML)},
+		"toRawJson":        {"a", sprigToJSON(asIs)},
+		"mustToRawJson":    {"a", sprigToJSON(asIs)},
+		"toPrettyJson":     {"a", sprigToJSON(pretty)},
+		"mustToPrettyJson": {"a", sprigToJSON(pretty)},
+	}
+}
+
+// sprigFromJSON reads a JSON text; what is none gives None unless it must be one.
+func sprigFromJSON(must bool) func(*Call, Args) (starlark.Value, error) {
+	return func(c *Call, a Args) (starlark.Value, error) {
+		var s string
+		if err := a.Unpack("a", &s); err != nil {
+			return nil, err
+		}
+		v, err := c.DecodeJSON([]byte(s))
+		switch {
+		case err == nil:
+			return v, nil
+		case must || errors.Is(err, ErrMemory):
+			return nil, fmt.Errorf("%s: %w", a.fn, err)
+		}
+		return starlark.None, nil
+	}
+}
+
+// sprigToJSON writes a value as JSON, in a layout.
+func sprigToJSON(layout func(compact []byte) ([]byte, error)) func(*Call, Args) (starlark.Value, error) {
+	return func(c *Call, a Args) (starlark.Value, error) {
+		var v starlark.Value
+		if err := a.Unpack("a", &v); err != nil {
+			return nil, err
+		}
+		b, err := c.AppendJSON(nil, v)
+		if err == nil {
+			b, err = layout(b)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", a.fn, err)
+		}
+		return starlark.String(b), nil
+	}
+}
+
+func asIs(compact []byte) ([]byte, error) { return compact, nil }
+
+func forHTML(compact []byte) ([]byte, error) {
+	var b bytes.Buffer
+	json.HTMLEscape(&b, compact)
+	return b.Bytes(), nil
+}
+
+func pretty(compact []byte) ([]byte, error) {
+	var b, html bytes.Buffer
+	json.HTMLEscape(&html, compact)
+	err := json.Indent(&b, html.Bytes(), "", "  ")
+	return b.Bytes(), err
+}

@@ -1,0 +1,211 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	startime "go.starlark.net/lib/time"
+	"go.starlark.net/starlark"
+)
+
+// sprigTimes are the functions of sprig about times. Sprig's own take the zone
+// of the machine, and the present for what is no time; these take UTC, and say
+// what is wrong.
+func sprigTimes() map[string]sprigFunc {
+	return map[string]sprigFunc{
+		"now":              {"", timeNow},
+		"ago":              {"a", sprigAgo},
+		"date":             {"a, b", sprigDate("")},
+		"htmlDate":         {"a", sprigDate(time.DateOnly)},
+		"dateInZone":       {"a, b, c", sprigDateInZone("")},
+		"date_in_zone":     {"a, b, c", sprigDateInZone("")},
+		"htmlDateInZone":   {"a, b", sprigDateInZone(time.DateOnly)},
+		"dateModify":       {"a, b", sprigDateModify},
+		"date_modify":      {"a, b", sprigDateModify},
+		"mustDateModify":   {"a, b", sprigDateModify},
+		"must_date_modify": {"a, b", sprigDateModify},
+		"toDate":           {"a, b", sprigToDate},
+		"mustToDate":       {"a, b", sprigToDate},
+		"unixEpoch":        {"a", sprigUnixEpoch},
+		"duration":         {"a", sprigDuration},
+		"durationRound":    {"a", sprigDurationRound},
+	}
+}
+
+// sprigTime is an argument that is a time, or the seconds since 1970.
+func sprigTime(fn, arg string, v starlark.Value) (time.Time, error) {
+	if t, ok := goTime(v); ok {
+		return t, nil
+	}
+	if n, ok := integer(v); ok {
+		return time.Unix(n, 0).UTC(), nil
+	}
+	return time.Time{}, fmt.Errorf("%s: argument %q: got %s, want a time or seconds since 1970", fn, arg, describe(v))
+}
+
+func sprigAgo(c *Call, a Args) (starlark.Value, error) {
+	var v starlark.Value
+	if err := a.Unpack("a", &v); err != nil {
+		return nil, err
+	}
+	t, err := sprigTime(a.fn, "a", v)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.String(c.Env.Clock().Sub(t).Round(time.Second).String()), nil
+}
+
+// sprigDate formats a time in UTC; layout is the first
+// argument unless it is given here.
+func sprigDate(layout string) func(*Call, Args) (starlark.Value, error) {
+	return func(_ *Call, a Args) (starlark.Value, error) {
+		layout, arg := layout, "a"
+		var v starlark.Value
+		var err error
+		if layout == "" {
+			arg = "b"
+			err = a.Unpack("a", &layout, "b", &v)
+		} else {
+			err = a.Unpack("a", &v)
+		}
+		if err != nil {
+			return nil, err
+		}
+		t, err := sprigTime(a.fn, arg, v)
+		if err != nil {
+			return nil, err
+		}
+		return starlark.String(t.UTC().Format(layout)), nil
+	}
+}
+
+func sprigDateInZone(layout string) func(*Call, Args) (starlark.Value, error) {
+	return func(_ *Call, a Args) (starlark.Value, error) {
+		layout, arg := layout, "a"
+		var v starlark.Value
+		var name string
+		var err error
+		if layout == "" {
+			arg = "b"
+			err = a.Unpack("a", &layout, "b", &v, "c", &name)
+		} else {
+			err = a.Unpack("a", &v, "b", &name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		t, err := sprigTime(a.fn, arg, v)
+		if err != nil {
+			return nil, err
+		}
+		loc, err := zone(a.fn, name)
+		if err != nil {
+			return nil, err
+		}
+		return starlark.String(t.In(loc).Format(layout)), nil
+	}
+}
+
+func sprigDateModify(_ *Call, a Args) (starlark.Value, error) {
+	var text string
+	var v starlark.Value
+	if err := a.Unpack("a", &text, "b", &v); err != nil {
+		return nil, err
+	}
+	t, err := sprigTime(a.fn, "b", v)
+	if err != nil {
+		return nil, err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q is no duration, want something like \"-1h30m\"", a.fn, text)
+	}
+	return startime.Time(t.Add(d)), nil
+}
+
+func sprigToDate(_ *Call, a Args) (starlark.Value, error) {
+	var layout, text string
+	if err := a.Unpack("a", &layout, "b", &text); err != nil {
+		return nil, err
+	}
+	t, err := time.ParseInLocation(layout, text, time.UTC)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q does not fit the layout %q", a.fn, text, layout)
+	}
+	return startime.Time(t), nil
+}
+
+func sprigUnixEpoch(_ *Call, a Args) (starlark.Value, error) {
+	var v starlark.Value
+	if err := a.Unpack("a", &v); err != nil {
+		return nil, err
+	}
+	t, err := sprigTime(a.fn, "a", v)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.String(strconv.FormatInt(t.Unix(), 10)), nil
+}
+
+// sprigDuration writes whole seconds, a number or text, as a duration.
+func sprigDuration(_ *Call, a Args) (starlark.Value, error) {
+	var v starlark.Value
+	if err := a.Unpack("a", &v); err != nil {
+		return nil, err
+	}
+	n, ok := integer(v)
+	if s, isText := v.(starlark.String); isText {
+		i, err := strconv.ParseInt(string(s), 10, 64)
+		n, ok = i, err == nil
+	}
+	const most = math.MaxInt64 / int64(time.Second)
+	if !ok || n > most || n < -most {
+		return nil, fmt.Errorf("%s: argument \"a\": got %s, want whole seconds up to %d", a.fn, describe(v), most)
+	}
+	return starlark.String((time.Duration(n) * time.Second).String()), nil
+}
+
+// sprigDurationRound writes a duration in its largest unit: text, nanoseconds,
+// a duration, or the time since a time.
+func sprigDurationRound(c *Call, a Args) (starlark.Value, error) {
+	var v starlark.Value
+	if err := a.Unpack("a", &v); err != nil {
+		return nil, err
+	}
+	d, err := roundable(c, v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: argument \"a\": got %s, want a duration (\"2h10m\"), nanoseconds or a time", a.fn, describe(v))
+	}
+	if d < 0 {
+		d = -max(d, -math.MaxInt64)
+	}
+	const day = 24 * time.Hour
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{365 * day, "y"}, {30 * day, "mo"}, {day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d > unit.size {
+			return starlark.String(strconv.FormatInt(int64(d/unit.size), 10) + unit.name), nil
+		}
+	}
+	return starlark.String("0s"), nil
+}
+
+func roundable(c *Call, v starlark.Value) (time.Duration, error) {
+	if t, ok := goTime(v); ok {
+		return c.Env.Clock().Sub(t), nil
+	}
+	if n, ok := integer(v); ok {
+		return time.Duration(n), nil
+	}
+	switch v := v.(type) {
+	case startime.Duration:
+		return time.Duration(v), nil
+	case starlark.String:
+		return time.ParseDuration(string(v))
+	}
+	return 0, errors.New("no duration")
+}

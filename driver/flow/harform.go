@@ -1,0 +1,112 @@
+package flow
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+	"mime/multipart"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// formKey is the key of the metadata that tells of a request whose body was made
+// of the fields of a form: it has the fields, but the bytes were others perhaps.
+const formKey = "starproxy.form"
+
+const (
+	urlencoded = "application/x-www-form-urlencoded"
+	formData   = "multipart/form-data"
+)
+
+// madeUp separates the parts of a form of which the boundary is not known.
+const madeUp = "starproxy-form-boundary"
+
+// fieldsOnly reports whether a body is given by the fields of a form alone.
+func (t *harTextIn) fieldsOnly() bool {
+	return len(t.Params) > 0 && (t.Text == nil || *t.Text == "")
+}
+
+// form makes the body of a form of its fields, and the content type of that.
+// contentType is the header's.
+func (t *harTextIn) form(contentType string) (data []byte, typ string) {
+	typ = t.typ(contentType)
+	kind, params, _ := mime.ParseMediaType(typ)
+	if kind != urlencoded && kind != formData {
+		typ = contentType
+		kind, params, _ = mime.ParseMediaType(typ)
+	}
+	if kind != urlencoded && kind != formData {
+		kind, typ = urlencoded, urlencoded
+		if slices.ContainsFunc(t.Params, func(p harParam) bool { return p.FileName != "" }) {
+			kind, typ = formData, formData
+		}
+	}
+	if kind == formData {
+		boundary := params["boundary"]
+		if boundary == "" {
+			_, params, _ = mime.ParseMediaType(contentType)
+			boundary = params["boundary"]
+		}
+		if data, err := t.multipart(boundary); err == nil {
+			return data, mime.FormatMediaType(formData, map[string]string{"boundary": boundary})
+		}
+		data, _ := t.multipart(madeUp)
+		return data, formData + "; boundary=" + madeUp
+	}
+	in := charsetOf(typ, "")
+	var pairs []string
+	for _, p := range t.Params {
+		name, value := inCharset(string(p.Name), in), inCharset(string(p.Value), in)
+		pairs = append(pairs, url.QueryEscape(string(name))+"="+url.QueryEscape(string(value)))
+	}
+	return []byte(strings.Join(pairs, "&")), typ
+}
+
+func (t *harTextIn) multipart(boundary string) ([]byte, error) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	if err := w.SetBoundary(boundary); err != nil {
+		return nil, err
+	}
+	quote := strings.NewReplacer("\\", "\\\\", `"`, "\\\"", "\r", "", "\n", "")
+	for _, p := range t.Params {
+		h := textproto.MIMEHeader{}
+		disposition := fmt.Sprintf(`form-data; name="%s"`, quote.Replace(string(p.Name)))
+		if p.FileName != "" {
+			disposition += fmt.Sprintf(`; filename="%s"`, quote.Replace(string(p.FileName)))
+		}
+		h.Set("Content-Disposition", disposition)
+		if p.Type != "" {
+			h.Set("Content-Type", quote.Replace(string(p.Type)))
+		}
+		part, err := w.CreatePart(h)
+		if err != nil {
+			return nil, err
+		}
+		part.Write([]byte(p.Value))
+	}
+	err := w.Close()
+	return b.Bytes(), err
+}
+
+// set sets a field of a header, in the place of the first of that name.
+func set(fields []Field, name, value string) []Field {
+	for i, f := range fields {
+		if strings.EqualFold(f.Name, name) {
+			fields[i].Value = value
+			return fields
+		}
+	}
+	return append(fields, Field{name, value})
+}
+
+// typed gives a header that has nothing the content type of its body, for
+// programs that write none.
+func (t *harTextIn) typed(fields []Field) []Field {
+	if len(fields) == 0 && strings.Contains(string(t.MimeType), "/") {
+		return []Field{{"Content-Type", string(t.MimeType)}}
+	}
+	return fields
+}

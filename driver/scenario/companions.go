@@ -1,0 +1,185 @@
+package scenario
+
+import (
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.starlark.net/syntax"
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// Companions lists the files that a document names, in their order, as paths
+// below the files directory of the exporter that it is sent to: every "file" of
+// an endpoint, a response, a rule or a step, however deep, and in a script what
+// its data has and what its calls name as text, as response(file = "a.bin")
+// does. What a name has in {{…}} stands as *. A document that can't be read has
+// none: the exporter says what is wrong with it.
+func Companions(filename string, data []byte, host *script.Host) []string {
+	c := &companions{}
+	if isScript(filename) {
+		c.script(filename, data, host)
+		return c.below()
+	}
+	root, err := read(filename, data)
+	if err != nil || root.Kind != yaml.MappingNode {
+		return nil
+	}
+	endpoints := root
+	for _, wrapper := range []string{"endpoints", "mocks"} {
+		if n := child(root, wrapper); n != nil {
+			endpoints = n
+			break
+		}
+	}
+	c.configure(child(root, "config"))
+	c.endpoints(endpoints)
+	return c.below()
+}
+
+// companions are the files that one document names.
+type companions struct {
+	dir   string // files_dir of the document
+	files []string
+}
+
+// child is the value of a key of a map, nil for none.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func (c *companions) configure(config *yaml.Node) {
+	if dir := child(config, "files_dir"); dir != nil && dir.Tag == "!!str" {
+		c.dir = dir.Value
+	}
+}
+
+func (c *companions) endpoints(n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if k := n.Content[i].Value; k != "config" && k != remark {
+			c.definition(n.Content[i+1], 0)
+		}
+	}
+}
+
+// definition takes up a definition, or a list of them, with those within.
+func (c *companions) definition(n *yaml.Node, depth int) {
+	if depth > maxDepth || n == nil {
+		return
+	}
+	if n.Kind == yaml.SequenceNode {
+		for _, item := range n.Content {
+			c.definition(item, depth+1)
+		}
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch k, v := n.Content[i].Value, n.Content[i+1]; k {
+		case "file":
+			if v.Kind == yaml.ScalarNode && v.Tag == "!!str" {
+				c.add(v.Value)
+			}
+		case "response", "rules", "sequence":
+			c.definition(v, depth+1)
+		}
+	}
+}
+
+func (c *companions) add(name string) {
+	for {
+		before, rest, found := strings.Cut(name, "{{")
+		_, after, closed := strings.Cut(rest, "}}")
+		if !found || !closed {
+			break
+		}
+		name = before + "*" + after
+	}
+	if name != "" {
+		c.files = append(c.files, name)
+	}
+}
+
+// below are the files with the directory that the document has them in. An
+// exporter does not use an absolute one of a document that is sent.
+func (c *companions) below() []string {
+	if c.dir == "" || filepath.IsAbs(c.dir) {
+		return c.files
+	}
+	for i, name := range c.files {
+		if !filepath.IsAbs(name) {
+			c.files[i] = path.Join(filepath.ToSlash(c.dir), name)
+		}
+	}
+	return c.files
+}
+
+// script takes up the files of a script. One that does not run, since it loads
+// what only the exporter has for instance, still has those that its calls name.
+func (c *companions) script(filename string, data []byte, host *script.Host) {
+	var file *syntax.File
+	loaded, err := host.LoadText(filename, data)
+	if err == nil {
+		file = loaded.Syntax
+		r := reader{c: newCompiler(Env{Script: host}, mock.Source{Name: filename}, ""), room: maxValues}
+		if config, ok := loaded.Globals["config"]; ok {
+			if n, err := r.node(config, nil, nil, "config", 0); err == nil {
+				c.configure(n)
+			}
+		}
+		if endpoints, ok := loaded.Globals["endpoints"]; ok {
+			if n, err := r.endpoints(endpoints, nil); err == nil {
+				c.endpoints(n)
+			}
+		}
+	} else if file, err = new(syntax.FileOptions).Parse(filename, data, 0); err != nil {
+		return
+	}
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok {
+			c.call(call)
+		}
+		return true
+	})
+}
+
+// call takes up the files that a call names as text.
+func (c *companions) call(call *syntax.CallExpr) {
+	fn := ""
+	switch f := call.Fn.(type) {
+	case *syntax.Ident:
+		fn = f.Name
+	case *syntax.DotExpr:
+		fn = f.Name.Name
+	}
+	for i, arg := range call.Args {
+		wanted := i == 0 && fn == "read_file"
+		if pair, ok := arg.(*syntax.BinaryExpr); ok && pair.Op == syntax.EQ {
+			name, _ := pair.X.(*syntax.Ident)
+			wanted, arg = name != nil && (name.Name == "file" || fn == "read_file" && name.Name == "path"), pair.Y
+		}
+		if text, ok := arg.(*syntax.Literal); wanted && ok && text.Token == syntax.STRING {
+			name, _ := text.Value.(string)
+			if !slices.Contains(c.files, name) {
+				c.add(name)
+			}
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package scenario
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/mock"
+)
+
+// TestNumbers checks what numbers of any size and form are in a document.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	n := func(s string) any { return json.Number(s) }
+	for text, want := range map[string]any{
+		"7": int64(7), "0x1F": int64(31), "0777": int64(511), "1_0": int64(10), "+5": int64(5), "-0": n("-0"),
+		"18446744073709551615": n("18446744073709551615"), "18446744073709551616": n("18446744073709551616"),
+		"-9223372036854775809": n("-9223372036854775809"), "+18446744073709551616": n("18446744073709551616"),
+		"18_446_744_073_709_551_616": n("18446744073709551616"), "1" + strings.Repeat("0", 400): n("1" + strings.Repeat("0", 400)),
+		"0xFFFFFFFFFFFFFFFF": n("18446744073709551615"), "0xFFFFFFFFFFFFFFFFFF": n("4722366482869645213695"), "-0x1FFFFFFFFFFFFFFFFF": n("-590295810358705651711"),
+		"0b1" + strings.Repeat("0", 70): n("1180591620717411303424"), "0o4000000000000000000000000": n("18889465931478580854784"),
+		"1.50": n("1.50"), "1.": n("1.0"), "-.5": n("-0.5"), "+1.50": n("1.50"), "1_0.5_0": n("10.50"), "1.0e+3": n("1.0e+3"), "1.0e+400": n("1.0e+400"),
+		"123456789012345678901234567890.5": n("123456789012345678901234567890.5"),
+		"0x":                               "0x", "0b12": "0b12", "08": "08", "1e3": "1e3", "'0xFF'": "0xFF", "'18446744073709551616'": "18446744073709551616", "--0x1FFFFFFFFFFFFFFFFF": "--0x1FFFFFFFFFFFFFFFFF",
+	} {
+		var got any
+		if err := Decode("a.yaml", []byte(text), &got); err != nil || got != want {
+			t.Errorf("%s: got %#v, %v, want %#v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"{size: 1.0e+400}", "{size: 18446744073709551616}", "{size: 0.5}", "{size: -1}"} {
+		if err := Decode("a.yaml", []byte(text), &struct{ Size uint64 }{}); err == nil || !strings.Contains(err.Error(), "size: expected a whole number from 0 to 18446744073709551615") {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+	var s struct{ Seed uint64 }
+	if err := Decode("a.yaml", []byte("{seed: 18446744073709551615}"), &s); err != nil || s.Seed != 18446744073709551615 {
+		t.Errorf("got %d, %v", s.Seed, err)
+	}
+}
+
+// TestBodies checks that JSON answers are sent as they are written, whatever
+// makes them.
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	const big = "18446744073709551615"
+	for name, c := range map[string]struct{ text, want string }{
+		"static":          {`{body: {z: 1.50, a: ` + big + `, m: 0xFFFFFFFFFFFFFFFF, k: .5}}`, `{"z":1.50,"a":` + big + `,"m":` + big + `,"k":0.5}`},
+		"template":        {`{body_template: {z: "{{1 + 1}}", a: {y: 1.50, b: [-0, ` + big + `, 1.0e+2]}, m: 0xFFFFFFFFFFFFFFFF}}`, `{"z":2,"a":{"y":1.50,"b":[-0,` + big + `,1.0e+2]},"m":` + big + `}`},
+		"no expression":   {`{body_template: {z: 1.50, a: ` + big + `}}`, `{"z":1.50,"a":` + big + `}`},
+		"values":          {`{body_template: {n: "{{1 << 64}}", h: "{{0xFFFFFFFFFFFFFFFF}}", d: "{{ {'z': 1.5, 'a': 2} }}"}}`, `{"n":18446744073709551616,"h":` + big + `,"d":{"z":1.5,"a":2}}`},
+		"of the request":  {`{body_template: {id: "{{request_body_json(id)}}", all: "{{request_body_json()}}", text: "n={{request_body_json(id)}}"}}`, `{"id":` + big + `,"all":{"z":2.5,"id":` + big + `},"text":"n=` + big + `"}`},
+		"patch":           {`{patch: {z: 1.50, b: ` + big + `}}`, `{"a":1,"z":1.50,"b":` + big + `}`},
+		"patch, computed": {`{patch: {z: 1.50, b: "{{1 << 64}}", d: "{{ {'z': 2.0, 'a': 2} }}", "l[0]": {y: 1, a: 2}}}`, `{"a":1,"z":1.50,"b":18446744073709551616,"d":{"z":2.0,"a":2},"l":[{"y":1,"a":2}]}`},
+		"in rules":        {`{rules: [{match: {body_json: {id: ` + big + `}}, body_template: {z: "{{uuid() != ''}}", a: 1.50}}]}`, `{"z":true,"a":1.50}`},
+		"in a sequence":   {`{sequence: [{body_template: {z: "{{1.0}}", a: 1.50}}]}`, `{"z":1.0,"a":1.50}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Parse("a.yaml", []byte("POST /x: "+c.text), testEnv(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := &exchange.Request{Method: "POST", Target: "/x", Body: exchange.NewIncoming(strings.NewReader(`{"z":2.5,"id":`+big+`}`), nil)}
+			if _, got := respond(t, s.Endpoints[0], req); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestMatchNumbers checks conditions on numbers that no float64 holds.
+func TestMatchNumbers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		want, body string
+		fits       bool
+	}{
+		{"18446744073709551615", `{"id":18446744073709551615}`, true}, {"18446744073709551615", `{"id":18446744073709551614}`, false},
+		{"0xFFFFFFFFFFFFFFFF", `{"id":18446744073709551615}`, true}, {"-9223372036854775809", `{"id":-9223372036854775809}`, true},
+		{"9007199254740993", `{"id":9007199254740992}`, false}, {"1.5", `{"id":1.50}`, true}, {"100", `{"id":1e2}`, true}, {"1.0e+400", `{"id":10e399}`, true},
+		{"{z: 1, a: 18446744073709551616}", `{"id":{"a":18446744073709551616,"z":1}}`, true},
+	} {
+		s, err := Parse("a.yaml", []byte(fmt.Sprintf("POST /x: {match: {body_json: {id: %s}}}", c.want)), testEnv(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := mock.NewTable()
+		table.ReplaceAll(s.Endpoints)
+		req := &exchange.Request{Method: "POST", Target: "/x", Body: exchange.NewIncoming(strings.NewReader(c.body), nil)}
+		if ep, _ := table.Lookup(req); (ep != nil) != c.fits {
+			t.Errorf("%s and %s: fits %v, want %v", c.want, c.body, ep != nil, c.fits)
+		}
+	}
+}
+
+// TestText checks that a definition reads back as what it was.
+func TestText(t *testing.T) {
+	t.Parallel()
+	const text = `GET /x: {status: 201, body: {z: 1.50, a: [18446744073709551616, -0, 1.0e+400, 0.0e-1, 1.5E+3], id: "18446744073709551616", exp: '1e3'}}`
+	s, err := Parse("a.yaml", []byte(text), testEnv(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := func(eps []*mock.Endpoint) string {
+		_, b := respond(t, eps[0], &exchange.Request{Method: "GET", Target: "/x"})
+		return b
+	}
+	again, err := Text(s.Endpoints[0].Definition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eps, err := CompileText("a.yaml", "GET /x", []byte(again), testEnv(t))
+	if err != nil || body(eps) != body(s.Endpoints) {
+		t.Errorf("%v\n%s", err, again)
+	}
+	// A JSON document may say 1e5, which YAML 1.1 takes for text.
+	s, err = Parse("a.json", []byte(`{"GET /x": {"body": {"b": 1e5, "a": 1E-7, "n": 1e400}}}`), testEnv(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err = Text(s.Endpoints[0].Definition); err != nil || !strings.Contains(again, "b: 1.0e+5\n") {
+		t.Errorf("%v\n%s", err, again)
+	}
+	if eps, err = CompileText("a.yaml", "GET /x", []byte(again), testEnv(t)); err != nil || body(eps) != `{"b":1.0e+5,"a":1.0E-7,"n":1.0e+400}` {
+		t.Errorf("%v, %s\n%s", err, body(eps), again)
+	}
+}
+
+// TestComputedHeaders checks that headers with expressions are sent as they are
+// written, all their values in order.
+func TestComputedHeaders(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text, header, sent string
+		values             []string
+	}{
+		"spelling":            {`{headers: {X-REQUEST-ID: "{{request_path}}"}}`, "X-Request-Id", "X-REQUEST-ID", []string{"/x"}},
+		"lower case":          {`{headers: {x-request-id: "{{request_path}}"}, body_template: "{{1}}"}`, "X-Request-Id", "x-request-id", []string{"/x"}},
+		"canonical":           {`{headers: {X-Request-Id: "{{request_path}}"}}`, "X-Request-Id", "", []string{"/x"}},
+		"first of a list":     {`{headers: {set-cookie: ["p={{request_path}}", "a=1", "b=2"]}}`, "Set-Cookie", "set-cookie", []string{"p=/x", "a=1", "b=2"}},
+		"middle of a list":    {`{headers: {Set-Cookie: ["a=1", "p={{request_path}}", "b=2", "{{1 << 64}}"]}}`, "Set-Cookie", "", []string{"a=1", "p=/x", "b=2", "18446744073709551616"}},
+		"in a patch":          {`{patch: {b: 1}, headers: {X-VIA: ["a", "{{request_path}}"]}}`, "X-Via", "X-VIA", []string{"a", "/x"}},
+		"in a rule":           {`{rules: [{headers: {X-VIA: ["a", "{{request_path}}"]}}]}`, "X-Via", "X-VIA", []string{"a", "/x"}},
+		"static after it":     {`{headers: {X-A: "{{uuid}}", x-A: [c, d]}}`, "X-A", "x-A", []string{"c", "d"}},
+		"it after static":     {`{headers: {x-A: [c, d], X-A: ["{{1.0}}"]}}`, "X-A", "", []string{"1.0"}},
+		"the type":            {`{headers: {content-type: "{{'text/' + 'x'}}"}, body: x}`, "Content-Type", "content-type", []string{"text/x"}},
+		"a number as written": {`{headers: {X-N: ["{{request_path}}", 18446744073709551615, 1.50, 0x1F]}}`, "X-N", "", []string{"/x", "18446744073709551615", "1.50", "0x1F"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Parse("a.yaml", []byte("GET /x: "+c.text), testEnv(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the answer that others share does not change
+				res, _ := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/x", Header: http.Header{}})
+				if !slices.Equal(res.Header[c.header], c.values) || res.Names[c.header] != c.sent {
+					t.Errorf("got %v, names %v, want %s: %v", res.Header, res.Names, c.sent, c.values)
+				}
+			}
+		})
+	}
+}
