@@ -164,9 +164,6 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 	if err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
-	if len(data) > 0 {
-		res.Body = exchange.Bytes(data)
-	}
 	if typ == "" {
 		typ = kind
 	}
@@ -179,6 +176,10 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 		default:
 			res.Header = http.Header{"Content-Type": {typ}}
 		}
+	}
+	if len(data) > 0 {
+		data, res.Header = c.encodeBody(res.Header, data, kind)
+		res.Body = exchange.Bytes(data)
 	}
 	return nil, nil
 }

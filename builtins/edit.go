@@ -83,13 +83,14 @@ func (r *Request) setBody(v starlark.Value) error {
 	if err != nil {
 		return err
 	}
-	replaceBody(q, h, data, kind)
+	data = r.call.replaceBody(q, h, data, kind)
 	r.body, r.read, r.plain, r.parsed, r.failed, r.form = data, true, nil, nil, nil, nil
 	return nil
 }
 
-// replaceBody gives a request another body; h is its header, to be changed.
-func replaceBody(q *exchange.Request, h http.Header, data []byte, kind string) {
+// replaceBody gives a request another body, which it returns as it is sent; h is
+// the header of the request, to be changed.
+func (c *Call) replaceBody(q *exchange.Request, h http.Header, data []byte, kind string) []byte {
 	if q.Body != nil {
 		q.Body.Drain() // the record has it
 	}
@@ -98,10 +99,12 @@ func replaceBody(q *exchange.Request, h http.Header, data []byte, kind string) {
 	if kind != "" && (kind == jsonType || len(h["Content-Type"]) == 0) {
 		h["Content-Type"] = []string{kind}
 	}
+	data, q.Header = c.encodeBody(h, data, kind)
 	q.Trailer, q.ContentLength = nil, int64(len(data))
 	if q.Body = nil; len(data) > 0 {
 		q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
 	}
+	return data
 }
 
 func (r *Request) headerMap() http.Header { return r.x.Request.Header }
@@ -176,7 +179,7 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 		if _, err := r.Body(); err != nil { // the script may ask for it later
 			return nil, err
 		}
-		replaceBody(q, q.Header, data, kind)
+		c.replaceBody(q, q.Header, data, kind)
 	}
 	v, err := c.forward(x)
 	if err != nil {

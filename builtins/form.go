@@ -9,12 +9,23 @@ import (
 	"net/url"
 
 	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
 )
 
 func (r *Request) formDict(c *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
+	form, err := r.fields()
+	if err != nil {
+		return nil, err
+	}
+	return firstValues(c, "req.form", form)
+}
+
+// fields are those of a form, read at the first call.
+func (r *Request) fields() (url.Values, error) {
 	if r.form == nil {
 		b, err := r.decoded()
 		if err != nil {
@@ -22,18 +33,46 @@ func (r *Request) formDict(c *Call, a Args) (starlark.Value, error) {
 		}
 		kind := r.x.Request.Header.Get("Content-Type")
 		var form url.Values
-		if err := c.aside(len(b) > quickText, "req.form", func() { form = parseForm(kind, b) }); err != nil {
+		if err := r.call.aside(len(b) > quickText, "req.form", func() { form = parseForm(kind, b) }); err != nil {
 			return nil, err
 		}
 		r.form = form
 	}
-	d := c.maker(len(r.form))
-	for _, k := range sortedKeys(r.form) {
-		if err := d.set(starlark.String(k), starlark.String(r.form.Get(k))); err != nil {
-			return nil, fmt.Errorf("req.form: %w", err)
+	return r.form, nil
+}
+
+// firstValues is a dict of the first value of each name; where names it in errors.
+func firstValues(c *Call, where string, values map[string][]string) (starlark.Value, error) {
+	d := c.maker(len(values))
+	for _, k := range sortedKeys(values) {
+		if err := d.set(starlark.String(k), starlark.String(values[k][0])); err != nil {
+			return nil, fmt.Errorf("%s: %w", where, err)
 		}
 	}
 	return d.Dict, nil
+}
+
+// allValues makes a method that lists all values of a name in what look finds.
+func allValues(r *Request, name string, look func(*Request) (map[string][]string, error)) starlark.Value {
+	return method(r, name, func(r *Request, _ *Call, a Args) (starlark.Value, error) {
+		var key string
+		if err := a.Unpack("name", &key); err != nil {
+			return nil, err
+		}
+		values, err := look(r)
+		if err != nil {
+			return nil, err
+		}
+		return FromGo(values[key]), nil
+	})
+}
+
+func (r *Request) allQuery() (map[string][]string, error) { return r.x.Request.Query(), nil }
+
+func (r *Request) allForm() (map[string][]string, error) { return r.fields() }
+
+func (r *Request) allCookies() (map[string][]string, error) {
+	return exchange.CookieValues(r.x.Request.Header), nil
 }
 
 // parseForm reads the fields of a form in either encoding; files are left out.
@@ -42,8 +81,8 @@ func parseForm(contentType string, body []byte) url.Values {
 	if kind == "multipart/form-data" {
 		return multipartFields(body, params["boundary"])
 	}
-	form, _ := url.ParseQuery(string(body))
-	return form
+	text, _ := exchange.DecodeText(body, contentType)
+	return exchange.Values(string(text))
 }
 
 // multipartFields reads the fields of a multipart/form-data body; files are
@@ -66,6 +105,7 @@ func multipartFields(body []byte, boundary string) url.Values {
 		if err != nil {
 			return form
 		}
-		form.Add(part.FormName(), string(value))
+		text, _ := exchange.DecodeText(value, part.Header.Get("Content-Type"))
+		form.Add(part.FormName(), string(text))
 	}
 }

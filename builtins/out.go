@@ -16,13 +16,15 @@ type Out struct {
 	ctx   context.Context
 	conn  exchange.Conn
 	call  *Call
+	typ   string // the content type, whose charset texts are sent in
 	sent  int64
 	write *starlark.Builtin
 }
 
-// NewOut makes the Out of a run, which ctx ends when the client leaves.
-func NewOut(ctx context.Context, conn exchange.Conn, c *Call) *Out {
-	o := &Out{ctx: ctx, conn: conn, call: c}
+// NewOut makes the Out of a run, which ctx ends when the client leaves. Texts are
+// sent in the charset of the content type.
+func NewOut(ctx context.Context, conn exchange.Conn, c *Call, contentType string) *Out {
+	o := &Out{ctx: ctx, conn: conn, call: c, typ: contentType}
 	o.write = method(o, "out.write", (*Out).writeData)
 	return o
 }
@@ -59,7 +61,14 @@ func (o *Out) writeData(_ *Call, a Args) (starlark.Value, error) {
 	var b []byte
 	switch v := data.(type) {
 	case starlark.String:
-		b = []byte(v)
+		var ok bool
+		encode := exchange.EncodeText
+		if o.sent > 0 {
+			encode = exchange.EncodeMore
+		}
+		if b, ok = encode([]byte(v), o.typ); !ok {
+			return nil, fmt.Errorf("out.write: the text has characters that the content type %q does not", o.typ)
+		}
 	case starlark.Bytes:
 		b = []byte(v)
 	default:

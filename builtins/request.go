@@ -3,10 +3,8 @@ package builtins
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/textproto"
 	"net/url"
-	"strconv"
 	"strings"
 
 	startime "go.starlark.net/lib/time"
@@ -45,8 +43,8 @@ func (r *Request) Hash() (uint32, error) { return 0, errors.New("unhashable: req
 
 // requestAttrs are the fields and methods in alphabetical order.
 var requestAttrs = []string{
-	"body", "client", "cookies", "form", "header", "headers", "host", "http_version", "id", "json",
-	"method", "params", "path", "port", "query", "scheme", "segments", "text", "time", "url",
+	"body", "client", "cookies", "cookies_all", "form", "form_all", "header", "headers", "host", "http_version", "id", "json",
+	"method", "params", "path", "port", "query", "query_all", "scheme", "segments", "text", "time", "url",
 }
 
 // AttrNames lists the fields and methods.
@@ -69,14 +67,9 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "path":
 		return starlark.String(q.Path()), nil
 	case "query":
-		values := q.Query()
-		d := r.call.maker(len(values))
-		for _, k := range sortedKeys(values) {
-			if err := d.set(starlark.String(k), starlark.String(values.Get(k))); err != nil {
-				return nil, fmt.Errorf("req.query: %w", err)
-			}
-		}
-		return d.Dict, nil
+		return firstValues(r.call, "req.query", q.Query())
+	case "query_all":
+		return allValues(r, "req.query_all", (*Request).allQuery), nil
 	case "params":
 		d := new(starlark.Dict)
 		for _, k := range sortedKeys(r.x.Params) {
@@ -87,12 +80,17 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		return Header{r}, nil
 	case "cookies":
 		d := r.call.maker(0)
-		for _, c := range (&http.Request{Header: q.Header}).Cookies() {
-			if err := d.set(starlark.String(c.Name), starlark.String(c.Value)); err != nil {
+		for name, value := range exchange.Cookies(q.Header) {
+			if _, ok, _ := d.Get(starlark.String(name)); ok {
+				continue
+			}
+			if err := d.set(starlark.String(name), starlark.String(value)); err != nil {
 				return nil, fmt.Errorf("req.cookies: %w", err)
 			}
 		}
 		return d.Dict, nil
+	case "cookies_all":
+		return allValues(r, "req.cookies_all", (*Request).allCookies), nil
 	case "body":
 		b, err := r.Body()
 		return starlark.Bytes(b), err
@@ -115,6 +113,8 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		return requestJSON.BindReceiver(r), nil
 	case "form":
 		return method(r, "req.form", (*Request).formDict), nil
+	case "form_all":
+		return allValues(r, "req.form_all", (*Request).allForm), nil
 	}
 	return nil, nil
 }
@@ -158,21 +158,28 @@ func (r *Request) decoded() ([]byte, error) {
 	return plain, nil
 }
 
-// Text is the decoded body as UTF-8; other bytes become U+FFFD.
+// Text is the body as text, see [exchange.DecodeText].
 func (r *Request) Text() (string, error) {
-	b, err := r.decoded()
-	return strings.ToValidUTF8(string(b), "\ufffd"), err
+	b, err := r.content()
+	return string(b), err
 }
 
-// JSON is the value at a dotted path ("user.tags.0") of the decoded JSON body, nil
+// content is Text in bytes.
+func (r *Request) content() ([]byte, error) {
+	b, err := r.decoded()
+	text, _ := exchange.DecodeText(b, r.x.Request.Header.Get("Content-Type"))
+	return text, err
+}
+
+// JSON is the value at a path ("user.tags.0", see [Dig]) of the decoded JSON body, nil
 // when there is none; the path "" is the whole body. The caller may change it.
 func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.parsed == nil && r.failed == nil {
-		b, err := r.decoded()
+		b, err := r.content()
 		if err != nil {
 			return nil, err
 		}
-		if r.scans < maxScans && strings.Count(path, ".") <= maxDots {
+		if r.scans < maxScans && scannable(path) {
 			r.scans++
 			var v starlark.Value
 			if v, r.failed = scanJSON(r.call, b, path); r.failed == nil {
@@ -203,36 +210,6 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 func (r *Request) unread() error {
 	if isJSON(r.failed) {
 		return fmt.Errorf("req.json: %w", r.failed)
-	}
-	return nil
-}
-
-// Dig follows a dotted path into dicts and, by number, lists. A key that
-// contains dots itself is found, too. It returns nil when there is nothing.
-func Dig(v starlark.Value, path string) starlark.Value {
-	if path == "" {
-		return v
-	}
-	switch c := v.(type) {
-	case *starlark.Dict:
-		if e, ok, _ := c.Get(starlark.String(path)); ok {
-			return e
-		}
-		for i := 0; i < len(path); i++ {
-			if path[i] != '.' {
-				continue
-			}
-			if e, ok, _ := c.Get(starlark.String(path[:i])); ok {
-				if found := Dig(e, path[i+1:]); found != nil {
-					return found
-				}
-			}
-		}
-	case *starlark.List:
-		first, rest, _ := strings.Cut(path, ".")
-		if i, err := strconv.Atoi(first); err == nil && i >= 0 && i < c.Len() {
-			return Dig(c.Index(i), rest)
-		}
 	}
 	return nil
 }

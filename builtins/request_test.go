@@ -14,7 +14,7 @@ import (
 func TestRequest(t *testing.T) {
 	t.Parallel()
 	headers := new(starlark.Dict)
-	headers.SetKey(starlark.String("cookie"), starlark.String("sid=1; lang=de"))
+	headers.SetKey(starlark.String("cookie"), starlark.String("sid=1; lang=de; sid=2"))
 	headers.SetKey(starlark.String("x-a"), starlark.String("b"))
 	body := starlark.String(`{"user": {"name": "ada", "a.b": 1}, "tags": ["x", {"y": 2}]}`)
 	x, err := newExchange("post https://api.test:8443/v1//items/7?page=2&page=3&q=a%20b", headers, nil, nil, body)
@@ -27,7 +27,7 @@ func TestRequest(t *testing.T) {
 	for name, want := range map[string]string{
 		"method": `"POST"`, "url": `"https://api.test:8443/v1//items/7?page=2&page=3&q=a%20b"`, "scheme": `"https"`, "host": `"api.test"`,
 		"port": "8443", "path": `"/v1//items/7"`, "query": `{"page": "2", "q": "a b"}`, "params": `{"id": "7"}`,
-		"headers": `{"Cookie": "sid=1; lang=de", "X-A": "b"}`, "cookies": `{"sid": "1", "lang": "de"}`, "client": `"127.0.0.1:40000"`,
+		"headers": `{"Cookie": "sid=1; lang=de; sid=2", "X-A": "b"}`, "cookies": `{"sid": "1", "lang": "de"}`, "client": `"127.0.0.1:40000"`,
 		"http_version": `"1.1"`, "id": "1", "segments": `["v1", "items", "7"]`,
 	} {
 		v, err := r.Attr(name)
@@ -47,7 +47,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("JSON(%q) = %v, %v; want %s", path, v, err, want)
 		}
 	}
-	for _, path := range []string{"user.none", "tags.9", "tags.-1", "tags.x", "user.name.x", "."} {
+	for _, path := range []string{"user.none", "tags.9", "tags.-3", "tags.x", "user.name.x", "."} {
 		if v, err := r.JSON(path); v != nil || err != nil {
 			t.Errorf("JSON(%q) = %v, %v; want nothing", path, v, err)
 		}
@@ -68,7 +68,7 @@ func TestRequestBody(t *testing.T) {
 	if v, err := r.JSON(""); v != nil || err != nil {
 		t.Errorf("JSON of other text = %v, %v", v, err)
 	}
-	if s, err := r.Text(); s != "\ufffd not json" || err != nil {
+	if s, err := r.Text(); s != "ÿ not json" || err != nil {
 		t.Errorf("Text = %q, %v", s, err)
 	}
 	x.Request.Body = exchange.NewIncoming(strings.NewReader(strings.Repeat("x", 200)), nil)
@@ -122,12 +122,58 @@ func TestRequestDecodesBody(t *testing.T) {
 	}
 }
 
+func TestReadings(t *testing.T) {
+	t.Parallel()
+	headers := starlark.NewDict(2)
+	headers.SetKey(starlark.String("cookie"), starlark.String(`prefs={"a":1,"b":[2]}; a=é; x[y]=1; q="b c"; a=2`))
+	headers.SetKey(starlark.String("content-type"), starlark.String("application/x-www-form-urlencoded"))
+	x, err := newExchange("POST /s?discount=100%&q=1;2&ids=1&ids=2&e=%E4%BD%A0&n&p=a+b%2B", headers, nil, nil, starlark.String("d=100%&q=1;2&ids=1&ids=2&n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Request{x: x, maxBody: 1000}
+	form, _ := r.Attr("form")
+	fields, err := starlark.Call(new(starlark.Thread), form, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query, _ := r.Attr("query")
+	cookies, _ := r.Attr("cookies")
+	for name, c := range map[string]struct {
+		got  starlark.Value
+		want string
+	}{
+		"query":   {query, `{"discount": "100%", "e": "你", "ids": "1", "n": "", "p": "a b+", "q": "1;2"}`},
+		"form":    {fields, `{"d": "100%", "ids": "1", "n": "", "q": "1;2"}`},
+		"cookies": {cookies, `{"prefs": "{\"a\":1,\"b\":[2]}", "a": "é", "x[y]": "1", "q": "b c"}`},
+	} {
+		if c.got.String() != c.want {
+			t.Errorf("req.%s: got %s, want %s", name, c.got, c.want)
+		}
+	}
+	for _, c := range []struct{ method, name, want string }{
+		{"query_all", "ids", `["1", "2"]`}, {"query_all", "q", `["1;2"]`}, {"query_all", "none", "[]"},
+		{"form_all", "ids", `["1", "2"]`}, {"cookies_all", "a", `["é", "2"]`}, {"cookies_all", "none", "[]"},
+	} {
+		m, _ := r.Attr(c.method)
+		got, err := starlark.Call(new(starlark.Thread), m, starlark.Tuple{starlark.String(c.name)}, nil)
+		if err != nil || got.String() != c.want {
+			t.Errorf("req.%s(%q): got %v, %v; want %s", c.method, c.name, got, err, c.want)
+		}
+	}
+}
+
 func TestForm(t *testing.T) {
 	t.Parallel()
 	multi := "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\ndata\r\n--B--\r\n"
 	for _, c := range []struct{ contentType, body, want string }{
 		{"application/x-www-form-urlencoded", "a=1&b=x+y", "a=1&b=x+y"},
+		{"application/x-www-form-urlencoded; charset=iso-8859-1", "a=\xe9", "a=%C3%A9"},
+		{"application/x-www-form-urlencoded; charset=utf-16", "\xff\xfea\x00=\x001\x00", "a=1"},
+		{"application/x-www-form-urlencoded", "\xef\xbb\xbfa=\x31", "a=1"},
+		{"application/x-www-form-urlencoded", "a=\xe9", "a=%C3%A9"},
 		{"multipart/form-data; boundary=B", multi, "a=1"},
+		{"multipart/form-data; boundary=B", strings.Replace(multi, "\r\n\r\n1", "\r\nContent-Type: text/plain; charset=shift_jis\r\n\r\n\x82\xa0", 1), "a=%E3%81%82"},
 		{"multipart/form-data", multi, ""},
 		{"multipart/form-data; boundary=B", multi[:40], ""},
 	} {

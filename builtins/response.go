@@ -90,8 +90,8 @@ func (r *Response) Attr(name string) (starlark.Value, error) {
 		b, err := r.decoded()
 		return starlark.Bytes(b), err
 	case "text":
-		b, err := r.decoded()
-		return starlark.String(strings.ToValidUTF8(string(b), "\ufffd")), err
+		b, err := r.content()
+		return starlark.String(b), err
 	case "json":
 		return method(r, "response.json", (*Response).json), nil
 	}
@@ -163,6 +163,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 	} else if kind != "" && len(h["Content-Type"]) == 0 {
 		h["Content-Type"] = []string{kind}
 	}
+	data, r.res.Header = r.call.encodeBody(h, data, kind)
 	r.res.Trailer, r.res.Body = nil, exchange.Bytes(data)
 	r.handler, r.stream, r.plain = nil, nil, data
 	return nil
@@ -243,8 +244,15 @@ func (r *Response) decoded() ([]byte, error) {
 	return plain, nil
 }
 
+// content is the body as text.
+func (r *Response) content() ([]byte, error) {
+	b, err := r.decoded()
+	text, _ := exchange.DecodeText(b, r.res.Header.Get("Content-Type"))
+	return text, err
+}
+
 func (r *Response) json(c *Call, a Args) (starlark.Value, error) {
-	return jsonAt(c, a, r.decoded)
+	return jsonAt(c, a, r.content)
 }
 
 // jsonAt is the method json(path, default) of what has a JSON body.
@@ -276,7 +284,23 @@ func jsonAt(c *Call, a Args, body func() ([]byte, error)) (starlark.Value, error
 
 const jsonType = "application/json"
 
-// bodyBytes is a body as it is sent, and its content type when none is given.
+const binaryType = "application/octet-stream"
+
+// encodeBody puts a body that [Call.bodyBytes] made into the charset of h. Bytes
+// stay as they are. The header that it returns is h, or a copy when the charset
+// can't say the text: then it goes out in UTF-8, and a note says so.
+func (c *Call) encodeBody(h http.Header, data []byte, kind string) ([]byte, http.Header) {
+	if kind == binaryType || len(data) == 0 {
+		return data, h
+	}
+	data, header, ok := exchange.EncodeBody(h, data)
+	if !ok && c != nil && c.Exchange != nil {
+		c.Exchange.Notes.Add("warning", fmt.Sprintf("the body has characters that its content type %q does not: it is sent in UTF-8", h.Get("Content-Type")))
+	}
+	return data, header
+}
+
+// bodyBytes is a body in UTF-8, and its content type when none is given.
 func (c *Call) bodyBytes(v starlark.Value) ([]byte, string, error) {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
@@ -284,7 +308,7 @@ func (c *Call) bodyBytes(v starlark.Value) ([]byte, string, error) {
 	case starlark.String:
 		return []byte(v), "text/plain; charset=utf-8", nil
 	case starlark.Bytes:
-		return []byte(v), "application/octet-stream", nil
+		return []byte(v), binaryType, nil
 	}
 	b, err := c.AppendJSON(make([]byte, 0, 240), v)
 	return b, jsonType, err

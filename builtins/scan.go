@@ -21,8 +21,7 @@ const maxScans = 2
 const maxDots = 4
 
 // scanJSON gives what Dig finds at path in the value of a JSON text, nil when
-// there is nothing. The whole text must be valid, and
-// the path have at most maxDots dots.
+// there is nothing. The whole text must be valid, and the path be scannable.
 func scanJSON(c *Call, data []byte, path string) (starlark.Value, error) {
 	d := jsonDecoder{data: data, call: c}
 	found, err := d.find(path, maxDepth)
@@ -97,6 +96,9 @@ func (d *jsonDecoder) findKey(path string, depth int) (found jsonSpan, err error
 func (d *jsonDecoder) findIndex(path string, depth int) (found jsonSpan, err error) {
 	first, rest, _ := strings.Cut(path, ".")
 	want, bad := strconv.Atoi(first)
+	if strings.HasPrefix(first, "+") {
+		bad = strconv.ErrSyntax
+	}
 	i := 0
 	err = d.elements(func() error {
 		if bad == nil && i == want {

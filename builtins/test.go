@@ -253,14 +253,14 @@ func newExchange(key string, headers, query, params, body starlark.Value) (*exch
 	for k, v := range fields {
 		q.Header.Set(k, v)
 	}
-	pairs, err := textMap(query)
+	pairs, err := textLists(query)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
 	if len(pairs) > 0 {
-		values := u.Query()
+		values := exchange.Values(u.RawQuery)
 		for k, v := range pairs {
-			values.Set(k, v)
+			values[k] = v
 		}
 		q.SetTarget(u.EscapedPath() + "?" + values.Encode())
 	}
@@ -289,6 +289,9 @@ func setBody(q *exchange.Request, body starlark.Value) error {
 			q.Header.Set("Content-Type", "application/json")
 		}
 	}
+	if _, raw := body.(starlark.Bytes); !raw {
+		data, q.Header, _ = exchange.EncodeBody(q.Header, data)
+	}
 	q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
 	q.ContentLength = int64(len(data))
 	return nil
@@ -297,26 +300,65 @@ func setBody(q *exchange.Request, body starlark.Value) error {
 // textMap reads a dict of texts; numbers count as text. None is empty.
 func textMap(v starlark.Value) (map[string]string, error) {
 	m := map[string]string{}
+	err := eachText(v, "string", func(k string, v starlark.Value) (ok bool) {
+		m[k], ok = plainText(v)
+		return ok
+	})
+	return m, err
+}
+
+// textLists is textMap for names that may have lists of texts.
+func textLists(v starlark.Value) (map[string][]string, error) {
+	m := map[string][]string{}
+	err := eachText(v, "string or list of strings", func(k string, v starlark.Value) bool {
+		list := []starlark.Value{v}
+		if l, ok := v.(*starlark.List); ok {
+			list = list[:0]
+			for i := range l.Len() {
+				list = append(list, l.Index(i))
+			}
+		}
+		m[k] = nil
+		for _, e := range list {
+			s, ok := plainText(e)
+			if !ok {
+				return false
+			}
+			m[k] = append(m[k], s)
+		}
+		return true
+	})
+	return m, err
+}
+
+// eachText goes through a dict; take refuses values that are not what it wants.
+func eachText(v starlark.Value, want string, take func(key string, v starlark.Value) bool) error {
 	if v == nil || v == starlark.None {
-		return m, nil
+		return nil
 	}
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
-		return nil, fmt.Errorf("got %s, want dict", describe(v))
+		return fmt.Errorf("got %s, want dict", describe(v))
 	}
 	for _, kv := range d.Items() {
 		k, err := jsonKey(kv[0])
 		if err != nil {
-			return nil, err
+			return err
 		}
-		switch v := kv[1].(type) {
-		case starlark.String:
-			m[k] = string(v)
-		case starlark.Int, starlark.Float:
-			m[k] = v.String()
-		default:
-			return nil, fmt.Errorf("%q: got %s, want string", k, describe(v))
+		if !take(k, kv[1]) {
+			return fmt.Errorf("%q: got %s, want %s", k, describe(kv[1]), want)
 		}
 	}
-	return m, nil
+	return nil
+}
+
+// plainText is a text, or a number as text.
+func plainText(v starlark.Value) (string, bool) {
+	switch v := v.(type) {
+	case starlark.String:
+		return string(v), true
+	case starlark.Int, starlark.Float:
+		return v.String(), true
+	}
+	return "", false
 }

@@ -273,8 +273,8 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "body":
 		return starlark.Bytes(r.body), nil
 	case "text":
-		plain, err := r.decoded()
-		return starlark.String(strings.ToValidUTF8(string(plain), "\ufffd")), err
+		text, err := r.content()
+		return starlark.String(text), err
 	case "endpoint":
 		return starlark.String(r.endpoint), nil
 	case "latency_ms":
@@ -312,13 +312,20 @@ func (r *answer) decoded() ([]byte, error) {
 	return exchange.Decode(r.body, exchange.Encodings(r.header), 64<<20)
 }
 
+// content is the body as text.
+func (r *answer) content() ([]byte, error) {
+	b, err := r.decoded()
+	text, _ := exchange.DecodeText(b, r.header.Get("Content-Type"))
+	return text, err
+}
+
 func (r *answer) json(_ *Call, a Args) (starlark.Value, error) {
 	path := ""
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
 	}
-	b, err := r.decoded()
+	b, err := r.content()
 	if err != nil {
 		return nil, err
 	}
@@ -338,7 +345,7 @@ func answerType() Type {
 		field("headers", "The header: headers[name] and headers.get(name) ignore case."),
 		field("body", "The body as sent, in bytes."),
 		field("text", "The body as text, its content encoding undone."),
-		{"json", true, `path="", default=None`, "The JSON body, or what stands at a dotted path of it; default when there is nothing. A body that is no JSON is an error."},
+		{"json", true, `path="", default=None`, "The JSON body, or what stands at a path of it; default when there is nothing. A body that is no JSON is an error."},
 		field("endpoint", "The key of the endpoint that answered, \"\" when none did."),
 		field("latency_ms", "How long the answer took to begin, by the test's clock."),
 		field("fault", "The kind of the fault that ended the answer, or None."),

@@ -44,18 +44,21 @@ func requestType() Type {
 		field("path", "The path as sent, without the query."),
 		field("segments", "The parts of the path between slashes, a list."),
 		field("query", "The first value of each name in the query, a dict."),
+		{"query_all", true, "name", "All values of a name in the query, a list."},
 		field("params", "What the {name} segments of the endpoint's key matched, a dict."),
 		field("headers", "The header: headers[name] and headers.get(name) ignore case, headers.all(name) lists all values."),
-		field("cookies", "The cookies, a dict."),
+		field("cookies", "The first value of each cookie, a dict."),
+		{"cookies_all", true, "name", "All values of the cookies of a name, a list."},
 		field("body", "The body as sent, in bytes."),
-		field("text", "The body as text, its content encoding undone."),
+		field("text", "The body as text, its content encoding undone: in the charset of its type, of a byte order mark, in UTF-8, or in Latin-1."),
 		field("client", "The address and port of the client."),
 		field("time", "When the request came, a time."),
 		field("http_version", "1.0, 1.1 or 2.0."),
 		field("id", "The number of the exchange, as captures show it."),
 		{"header", true, `name, default=""`, "The first value of a header, or default."},
-		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it (\"user.tags.0\"); default when there is none."},
+		{"json", true, "path=None, default=None", "The JSON body, or what stands at a path of it (\"user.tags.0\", \"tags.-1\", \"tags[-1].id\"); default when there is none."},
 		{"form", true, "", "The first value of each field of a form, a dict."},
+		{"form_all", true, "name", "All values of a field of a form, a list."},
 	}}
 }
 
@@ -65,7 +68,7 @@ func responseType() Type {
 		field("headers", "The header: headers[name] ignores case; headers[name] = value replaces, None removes."),
 		field("body", "The body in bytes, its content encoding undone; it can be set, to a dict or list for JSON."),
 		field("text", "The body as text; it can be set."),
-		{"json", true, "path=None, default=None", "The JSON body, or what stands at a dotted path of it; default when there is none."},
+		{"json", true, "path=None, default=None", "The JSON body, or what stands at a path of it; default when there is none."},
 	}}
 }
 
@@ -94,7 +97,7 @@ func messageType() Type {
 		field("text", "The message as text."),
 		field("bytes", "The message in bytes."),
 		field("binary", "Whether it is a binary message."),
-		{"json", true, "path=None, default=None", "The message as JSON, or what stands at a dotted path of it; default when there is none."},
+		{"json", true, "path=None, default=None", "The message as JSON, or what stands at a path of it; default when there is none."},
 	}}
 }
 

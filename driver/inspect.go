@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -39,9 +40,9 @@ func (d *Driver) getCapture(_ context.Context, seq int) (string, error) {
 		},
 		"start":            seconds64(e.Start.UnixMicro()),
 		"tls":              map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},
-		"request_cookies":  requestCookies(e.RequestHeader),
+		"request_cookies":  pairs(exchange.Cookies(e.RequestHeader)),
 		"response_cookies": responseCookies(e.ResponseHeader),
-		"query_list":       queryPairs(e.Target),
+		"query_list":       pairs(exchange.Pairs(exchange.QueryOf(e.Target))),
 		"form":             formPairs(e),
 		"curl":             curl(e),
 		"why":              d.why(e),
@@ -70,14 +71,6 @@ func shownTLS(t exchange.TLS) any {
 	return map[string]string{"version": tls.VersionName(t.Version), "cipher": tls.CipherSuiteName(t.Cipher), "alpn": t.ALPN}
 }
 
-func requestCookies(h http.Header) [][2]string {
-	list := [][2]string{}
-	for _, c := range (&http.Request{Header: h}).Cookies() {
-		list = append(list, [2]string{c.Name, c.Value})
-	}
-	return list
-}
-
 func responseCookies(h http.Header) [][2]string {
 	list := [][2]string{}
 	for _, v := range h["Set-Cookie"] {
@@ -87,29 +80,13 @@ func responseCookies(h http.Header) [][2]string {
 	return list
 }
 
-// queryPairs are the parameters of a target, in their order.
-func queryPairs(target string) [][2]string {
-	_, query, _ := strings.Cut(target, "?")
-	return pairs(query)
-}
-
-func pairs(text string) [][2]string {
+// pairs makes a list of names and values, as JSON can have them.
+func pairs(all iter.Seq2[string, string]) [][2]string {
 	list := [][2]string{}
-	for p := range strings.SplitSeq(text, "&") {
-		if p == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(p, "=")
-		list = append(list, [2]string{decoded(name), decoded(value)})
+	for name, value := range all {
+		list = append(list, [2]string{strings.ToValidUTF8(name, "\ufffd"), strings.ToValidUTF8(value, "\ufffd")})
 	}
 	return list
-}
-
-func decoded(s string) string {
-	if u, err := url.QueryUnescape(s); err == nil {
-		s = u
-	}
-	return strings.ToValidUTF8(s, "\ufffd")
 }
 
 // maxForm is up to which size a body is taken apart as a form, and maxField up
@@ -132,7 +109,8 @@ func formPairs(e *capture.Entry) any {
 	if kind == "multipart/form-data" {
 		return parts(data, params["boundary"])
 	}
-	return pairs(string(data))
+	text, _ := exchange.DecodeText(data, e.RequestHeader.Get("Content-Type"))
+	return pairs(exchange.Pairs(string(text)))
 }
 
 // parts are the fields of a multipart form (RFC 7578); of files it tells what

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -28,6 +29,16 @@ type resent struct {
 	Headers [][2]string `json:"headers"`
 	Body    string      `json:"body"`
 	Base64  string      `json:"body_base64"`
+}
+
+// header returns the first value of a header, ignoring case.
+func (r *resent) header(name string) string {
+	for _, h := range r.Headers {
+		if strings.EqualFold(h[0], name) {
+			return h[1]
+		}
+	}
+	return ""
 }
 
 // resendTime bounds how long a resent request may take.
@@ -55,6 +66,13 @@ func (d *Driver) resendRequest(ctx context.Context, text string) (string, error)
 	if in.Base64 != "" {
 		if body, err = base64.StdEncoding.DecodeString(in.Base64); err != nil {
 			return bad("body_base64: %v", err)
+		}
+	}
+	if in.Base64 == "" {
+		ok := true
+		typ := in.header("Content-Type")
+		if body, ok = exchange.EncodeText(body, typ); !ok {
+			return bad("body: it has characters that the content type %q does not", typ)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, resendTime)

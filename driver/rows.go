@@ -289,6 +289,7 @@ func (d *Driver) getCaptureBody(_ context.Context, seq int, side string, offset,
 		Size      int64  `json:"size"` // with the content encoding undone; -1 when not known yet
 		More      bool   `json:"more"`
 		Type      string `json:"type"`
+		Charset   string `json:"charset"` // of a text, empty for UTF-8
 		Binary    bool   `json:"binary"`
 		Truncated bool   `json:"truncated"`
 		Error     string `json:"error"`
@@ -308,7 +309,9 @@ func (d *Driver) getCaptureBody(_ context.Context, seq int, side string, offset,
 		piece.Size = int64(piece.Offset + len(data))
 	}
 	piece.Data = base64.StdEncoding.EncodeToString(data)
-	piece.Binary = !utf8.Valid(trimRune(data))
+	whole := trimRune(data)
+	_, charset, readable := capture.ReadText(whole, header)
+	piece.Charset, piece.Binary = charset, !readable && !utf8.Valid(whole)
 	return toJSON(piece)
 }
 

@@ -234,8 +234,9 @@ func arguments(s string) ([]string, bool) {
 	return append(args, s[start:]), depth == 0
 }
 
-// plain tells whether s is made of words: it begins with a letter, digit or
-// slash and has no brackets, quotes or operators but those found in names.
+// plain tells whether s is made of words: it begins with a letter, a digit or one
+// of /_@$- and has no quotes, braces, or operators but those found in names and
+// in paths into JSON.
 func plain(s string) bool {
 	letters := false
 	for i, r := range s {
@@ -243,7 +244,8 @@ func plain(s string) bool {
 		case unicode.IsLetter(r):
 			letters = true
 		case unicode.IsDigit(r) || r == '/':
-		case i > 0 && strings.ContainsRune(" ._-/:%+@&~#!?$", r):
+		case i == 0 && strings.ContainsRune("_@$-", r): // _links.0, @odata.type, -1.id
+		case i > 0 && strings.ContainsRune(" ._-/:%+@&~#!?$[]\\", r):
 		default:
 			return false
 		}

@@ -112,7 +112,7 @@ func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable,
 		}
 		if s := v.Stream(); s != nil {
 			res := v.Answer().Clone()
-			res.Body = f.host.streaming(x, s, f.how)
+			res.Body = f.host.streaming(x, s, f.how, res.Header.Get("Content-Type"))
 			return res, nil, nil
 		}
 		return v.Answer(), nil, nil

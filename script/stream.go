@@ -10,11 +10,11 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// streaming is a body that fn writes.
-func (h *Host) streaming(x *exchange.Exchange, fn starlark.Callable, how *Answering) exchange.Stream {
+// streaming is a body of a content type that fn writes.
+func (h *Host) streaming(x *exchange.Exchange, fn starlark.Callable, how *Answering, contentType string) exchange.Stream {
 	return func(ctx context.Context, conn exchange.Conn) error {
 		r := h.unlimited(ctx, x, how)
-		_, err := r.run(fn, starlark.Tuple{builtins.NewOut(ctx, conn, &r.call)})
+		_, err := r.run(fn, starlark.Tuple{builtins.NewOut(ctx, conn, &r.call, contentType)})
 		r.call.Release(nil)
 		h.put(r)
 		if ctx.Err() != nil {

@@ -41,6 +41,16 @@ func TestTemplate(t *testing.T) {
 		"unquoted with dots":      {"{{ request_body_json(user.name) }}", "ada"},
 		"unquoted list index":     {"{{ request_body_json(tags.0) }}", "x"},
 		"unquoted deep index":     {"{{ request_body_json(items.1.id) }}", int64(2)},
+		"path from the end":       {"{{ request_body_json(items.-1.id) }}", int64(2)},
+		"path with brackets":      {"{{ request_body_json(items[-1].id) }}", int64(2)},
+		"path with both":          {"{{ request_body_json(items[1].list.0) }}", int64(5)},
+		"path of all brackets":    {"{{ request_body_json(items[1].list[-1]) }}", int64(6)},
+		"path with an at sign":    {"{{ request_body_json(@odata.type) }}", "T"},
+		"path with a written dot": {`{{ request_body_json(@odata\.type) }}`, "T"},
+		"path quoted":             {`{{ request_body_json("@odata.type") }} {{ request_body_json('items.-1.id') }}`, "T 2"},
+		"path with an underscore": {"{{ request_body_json(_links.0.href) }}", "/x"},
+		"path that ends so":       {"{{ request_body_json(tags.-1) }}", "x"},
+		"path with a default":     {"{{ request_body_json(tags.-9, none) }} {{ request_body_json(tags[-9], 7) }}", "none 7"},
 		"unquoted hyphens":        {"{{ request_header(X-Device) }}", "d1"},
 		"unquoted user agent":     {"{{ request_header(User-Agent) }}", "test"},
 		"unquoted with spaces":    {"{{ random_choice(a b c) }}", "a b c"},
@@ -96,7 +106,7 @@ func TestTemplate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			x := newExchange("POST", "/api/items/7?page=2", `{"user": {"name": "ada", "on": true}, "tags": ["x"], "items": [{}, {"id": 2}]}`)
+			x := newExchange("POST", "/api/items/7?page=2", `{"user": {"name": "ada", "on": true}, "tags": ["x"], "items": [{}, {"id": 2, "list": [5, 6]}], "@odata.type": "T", "_links": [{"href": "/x"}]}`)
 			got, err := tm.Render(t.Context(), x)
 			if err != nil {
 				t.Fatal(err)

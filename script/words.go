@@ -53,6 +53,9 @@ func (w *words) word(e syntax.Expr, any bool) (string, bool) {
 		return "", false
 	}
 	s := w.source(e)
+	if _, ok := e.(*syntax.IndexExpr); ok {
+		s += "]" // its span ends before that
+	}
 	return s, s != "" && !strings.ContainsAny(s, " \t\n")
 }
 
@@ -65,6 +68,8 @@ func (w *words) wordy(e syntax.Expr, any bool) bool {
 		return !w.defined(e.Name)
 	case *syntax.DotExpr:
 		return w.wordy(e.X, any)
+	case *syntax.IndexExpr: // of a path: items[-1].id
+		return any && wholeNumber(e.Y) && w.wordy(e.X, any)
 	case *syntax.BinaryExpr:
 		if e.Op != syntax.MINUS && e.Op != syntax.SLASH && e.Op != syntax.SLASHSLASH {
 			return false
@@ -77,6 +82,15 @@ func (w *words) wordy(e syntax.Expr, any bool) bool {
 		return w.wordy(e.X, any) && w.wordy(e.Y, true)
 	}
 	return false
+}
+
+// wholeNumber reports whether e is one as it is written: 0, -1.
+func wholeNumber(e syntax.Expr) bool {
+	if u, ok := e.(*syntax.UnaryExpr); ok && u.Op == syntax.MINUS {
+		e = u.X
+	}
+	n, ok := e.(*syntax.Literal)
+	return ok && n.Token == syntax.INT
 }
 
 // source is the text of a part of the expression.
@@ -211,7 +225,7 @@ func (w *words) bind(e syntax.Expr) {
 // named are the functions whose first argument is a name: there a word is text
 // even if it is defined, as in counter(list).
 var named = map[string]bool{
-	"counter": true, "env": true, "state": true, "request_header": true, "request_query": true,
+	"counter": true, "env": true, "state": true, "request_header": true, "request_query": true, "request_query_all": true,
 	"request_body_json": true, "request_param": true,
 }
 
@@ -227,7 +241,11 @@ func (w *words) call(e *syntax.CallExpr) {
 			return
 		}
 		if named[fn.Name] && !w.isBound(fn.Name) && len(e.Args) > 0 {
-			if s, ok := w.word(e.Args[0], true); ok {
+			s, ok := w.word(e.Args[0], true)
+			if !ok && fn.Name == "request_body_json" && wholeNumber(e.Args[0]) { // the index of an element
+				s, ok = w.source(e.Args[0]), true
+			}
+			if ok {
 				e.Args[0] = quote(e.Args[0], s)
 			}
 		}

@@ -55,22 +55,14 @@ func (r *Request) Path() string {
 	return r.Target
 }
 
-// RawQuery is what follows the first '?' of the target.
-func (r *Request) RawQuery() string {
-	if i := strings.IndexByte(r.Target, '?'); i >= 0 {
-		return r.Target[i+1:]
-	}
-	return ""
-}
+// RawQuery is the query of the target, escapes untouched.
+func (r *Request) RawQuery() string { return QueryOf(r.Target) }
 
-// Query is the decoded query, parsed at the first call. Pairs that can't be
-// decoded are left out. The caller must not change it.
+// Query is the decoded query as [Pairs] reads it, parsed at the first call. The
+// caller must not change it.
 func (r *Request) Query() url.Values {
 	if r.query == nil {
-		r.query, _ = url.ParseQuery(r.RawQuery())
-		if r.query == nil {
-			r.query = url.Values{}
-		}
+		r.query = Values(r.RawQuery())
 	}
 	return r.query
 }

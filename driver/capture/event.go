@@ -3,7 +3,6 @@ package capture
 import (
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,9 +68,8 @@ type event struct {
 	BodyEncoding  string `json:"body_encoding,omitempty"` // see ResponseEncoding
 	BodyTruncated bool   `json:"body_truncated,omitempty"`
 
-	// ResponseEncoding is "latin-1" for text that was not UTF-8 and is shown
-	// as Latin-1 (so that its bytes can be had back), or the content encoding
-	// that the file still has.
+	// ResponseEncoding is the charset of text that was not UTF-8, "latin-1" when
+	// nothing named one, or the content encoding that the file still has.
 	ResponseEncoding  string `json:"response_body_encoding,omitempty"`
 	ResponseTruncated bool   `json:"response_truncated,omitempty"`
 	// ResponseBroke says that the answer broke off: response_size is what came,
@@ -136,7 +134,7 @@ func (j *Journal) event(e *Entry) *event {
 		URL:          e.URL(),
 		Path:         e.Target,
 		Headers:      fold(e.RequestHeader, e.RequestNames, ""),
-		Query:        parseQuery(e.Target),
+		Query:        exchange.Values(exchange.QueryOf(e.Target)),
 		Status:       e.Status,
 		WasMocked:    e.Origin.Mocked(),
 		WasPatched:   e.Origin == exchange.FromPatch,
@@ -255,27 +253,4 @@ func latin1(s string) string {
 		b.WriteRune(rune(s[i]))
 	}
 	return b.String()
-}
-
-// parseQuery decodes the query of a target. What can't be decoded stays as it
-// was sent, so that nothing is hidden.
-func parseQuery(target string) map[string][]string {
-	m := map[string][]string{}
-	_, raw, _ := strings.Cut(target, "?")
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		name, value = unescape(name), unescape(value)
-		m[name] = append(m[name], value)
-	}
-	return m
-}
-
-func unescape(s string) string {
-	if u, err := url.QueryUnescape(s); err == nil {
-		return u
-	}
-	return s
 }

@@ -173,6 +173,39 @@ func TestEventUndoesContentEncodings(t *testing.T) {
 	}
 }
 
+func TestEventReadsCharsets(t *testing.T) {
+	t.Parallel()
+	j := New(Options{})
+	for _, c := range []struct{ typ, data, want, encoding string }{
+		{"text/html; charset=ISO-8859-1", "caf\xe9", "café", "iso-8859-1"},
+		{"application/json; charset=utf-16", "\xff\xfe{\x00}\x00", "{}", "utf-16le"},
+		{"text/plain; charset=shift_jis", "\x82\xa0", "あ", "shift_jis"},
+		{"application/json", "\xef\xbb\xbf{}", "{}", ""},
+		{"text/plain", "caf\xe9", "café", "latin-1"},
+		{"text/plain; charset=utf-8", "café", "café", ""},
+	} {
+		e := sample()
+		e.RequestHeader = http.Header{"Content-Type": {c.typ}}
+		e.ResponseHeader = http.Header{"Content-Type": {c.typ}}
+		e.RequestBody, e.ResponseBody = blob(c.data), blob(c.data)
+		j.Add(e)
+		got := decodeEvent(t, j.Event(e))
+		encoding := func(key string) string { s, _ := got[key].(string); return s }
+		if got["body"] != c.want || got["response_body"] != c.want || encoding("body_encoding") != c.encoding || encoding("response_body_encoding") != c.encoding {
+			t.Errorf("%s: got %q in %v and %q in %v, want %q in %q", c.typ, got["body"], got["body_encoding"], got["response_body"], got["response_body_encoding"], c.want, c.encoding)
+		}
+		if got["response_size"] != float64(len(c.data)) {
+			t.Errorf("%s: response_size: got %v, want %d, as sent", c.typ, got["response_size"], len(c.data))
+		}
+	}
+	e := sample()
+	e.RequestHeader, e.RequestBody = http.Header{}, blob("\xff\xfe\xfb\x90\x00\x00\x00\xd8")
+	j.Add(e)
+	if got := decodeEvent(t, j.Event(e)); got["body"] != "" || got["body_is_binary"] != true {
+		t.Errorf("bytes that only begin like UTF-16: got %q, want a file", got["body"])
+	}
+}
+
 func TestEventSurvivesABomb(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer

@@ -1,13 +1,11 @@
 package capture
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
 )
@@ -38,10 +36,11 @@ func (v *event) setBody(j *Journal, e *Entry) {
 			v.BodyTruncated = v.BodyTruncated || errors.Is(err, ErrNotKept)
 		}
 	}
-	if !more && (declared || utf8.Valid(data) && bytes.IndexByte(data, 0) < 0) {
-		v.Body, v.BodyEncoding = text(data)
-		v.bodyBytes = data
-		return
+	if !more {
+		if s, charset, ok := ReadText(data, e.RequestHeader); ok {
+			v.Body, v.BodyEncoding, v.bodyBytes = string(s), charset, data
+			return
+		}
 	}
 	v.BodyBinary = !declared
 	v.BodyEncoding = strings.Join(exchange.Encodings(e.RequestHeader), ", ")
@@ -78,7 +77,7 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 				return
 			}
 		case isText:
-			v.setText(data)
+			v.setText(data, h.Get("Content-Type"))
 			v.ResponseTruncated = v.ResponseTruncated || err != nil
 			return
 		default:
@@ -104,10 +103,10 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 	}
 }
 
-func (v *event) setText(data []byte) {
-	var s string
-	s, v.ResponseEncoding = text(data)
-	v.Response, v.respBytes = &s, data
+func (v *event) setText(data []byte, contentType string) {
+	b, charset := exchange.DecodeText(data, contentType)
+	s := string(b)
+	v.Response, v.ResponseEncoding, v.respBytes = &s, charset, data
 	v.ResponseSize = int64(len(data))
 }
 
@@ -115,14 +114,6 @@ func (v *event) setFile(path string, ok bool) {
 	if ok {
 		v.ResponseFile = &path
 	}
-}
-
-// text makes a string of a body's bytes and names the encoding if it is not UTF-8.
-func text(data []byte) (string, string) {
-	if utf8.Valid(data) {
-		return string(data), ""
-	}
-	return latin1(string(data)), "latin-1"
 }
 
 // show gives a file with the body's data, made when there is none yet. It goes

@@ -306,6 +306,8 @@ func TestExprBodies(t *testing.T) {
 		{"beyond the bound", nil, blob(long), false},
 		{"within", nil, blob(long[6:]), true},
 		{"beyond, packed", gz, zipped(long), false},
+		{"in UTF-16", http.Header{"Content-Type": {"text/plain; charset=utf-16"}}, blob("n\x00e\x00e\x00d\x00l\x00e\x00"), true},
+		{"in UTF-16 by its mark", http.Header{"Content-Type": {"text/plain"}}, blob("\xfe\xff\x00n\x00e\x00e\x00d\x00l\x00e"), true},
 		{"unknown encoding", http.Header{"Content-Encoding": {"odd"}}, blob("needle"), true},
 	} {
 		for _, expr := range []string{"~bs needle", "~bs nee[d]le", "~b needle"} {

@@ -181,7 +181,11 @@ func (s *subject) tcp() bool { return s.e.Stream() || s.e.Kind == Message && s.e
 // stream, piece by piece.
 func (s *subject) body(re *pattern, sides ...side) bool {
 	for _, of := range sides {
-		if re.bytes(s.read(of)) {
+		data := s.read(of)
+		if re.bytes(data) {
+			return true
+		}
+		if text := otherText(s.headers(of), data); text != nil && re.bytes(text) {
 			return true
 		}
 	}
@@ -198,6 +202,19 @@ func (s *subject) body(re *pattern, sides ...side) bool {
 		return !found
 	})
 	return found
+}
+
+// otherText is the text of a body whose bytes say it in another charset than
+// UTF-8; nil for all else.
+func otherText(h http.Header, data []byte) []byte {
+	if len(data) == 0 || !exchange.HasCharset(h.Get("Content-Type")) && !IsText(ContentType(h)) {
+		return nil
+	}
+	text, charset := exchange.DecodeText(data, h.Get("Content-Type"))
+	if charset == "" {
+		return nil
+	}
+	return text
 }
 
 // read gives a body decoded, nil when there is none.

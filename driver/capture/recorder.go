@@ -1,11 +1,13 @@
 package capture
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
 )
@@ -244,6 +246,17 @@ func ContentType(h http.Header) string {
 	}
 	bare, _, _ := strings.Cut(v[0], ";")
 	return strings.ToLower(strings.TrimSpace(bare))
+}
+
+// ReadText reads a body as text, see [exchange.DecodeText]. ok is false for one
+// that is no text by its type, nor by its bytes.
+func ReadText(data []byte, h http.Header) (text []byte, charset string, ok bool) {
+	text, charset = exchange.DecodeText(data, h.Get("Content-Type"))
+	if IsText(ContentType(h)) {
+		return text, charset, true
+	}
+	odd := bytes.IndexByte(text, 0) >= 0 || charset != "" && bytes.ContainsRune(text, utf8.RuneError)
+	return text, charset, charset != exchange.Latin1 && !odd
 }
 
 // IsText tells whether captures show bodies of a bare, lower-case content type

@@ -3,6 +3,8 @@ package capture
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
 )
 
 // minIndexed is the number of pieces at which the index of streams is swept first.
@@ -117,11 +119,20 @@ func (v *event) setStream(j *Journal, e *Entry) {
 		v.Timestamp = seconds(end.Start.Add(end.Duration))
 	}
 	v.BodySize, v.BodyTruncated, v.bodyBytes = up.Size, up.Truncated, up.Data
-	v.Body, v.BodyEncoding = text(up.Data)
+	v.Body, v.BodyEncoding = streamText(up.Data)
 	v.BodyBinary = IsBinary(up.Data)
 	v.ResponseSize, v.ResponseTruncated, v.respBytes = down.Size, down.Truncated, down.Data
-	*v.Response, v.ResponseEncoding = text(down.Data)
+	*v.Response, v.ResponseEncoding = streamText(down.Data)
 	v.IsBinary = IsBinary(down.Data)
+}
+
+// streamText makes a string of a stream's bytes and names the encoding if it is
+// not UTF-8. No byte is lost: each can be had back.
+func streamText(data []byte) (text, encoding string) {
+	if utf8.Valid(data) {
+		return string(data), ""
+	}
+	return latin1(string(data)), exchange.Latin1
 }
 
 // IsBinary reports whether data is something else than text in UTF-8.

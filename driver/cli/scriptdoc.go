@@ -160,7 +160,7 @@ func wrap(s string, width int) []string {
 
 // maxRows is how many entries a section can have for a table in Markdown;
 // beyond, their names have to do.
-const maxRows = 22
+const maxRows = 28
 
 // markdown is a table per section.
 func markdown(sections []script.Section) string {

@@ -163,9 +163,9 @@ func TestHARExport(t *testing.T) {
 	f := &Flow{
 		Created: at(0), Comment: "note",
 		Request: Request{Method: "POST", Scheme: "https", Host: "10.0.0.1", Port: 8443, Path: "/p?a=1&b=x%20y&c", Proto: "HTTP/1.1", Start: at(100), End: at(110),
-			Header: []Field{{"Host", "api.example.test:8443"}, {"Cookie", "a=1; b=2"}, {"Content-Type", "application/x-www-form-urlencoded"}}, Body: memory("q=1&r=a+b")},
+			Header: []Field{{"Host", "api.example.test:8443"}, {"Cookie", `a=1; b={"x":1}`}, {"Content-Type", "application/x-www-form-urlencoded"}}, Body: memory("q=1&r=a+b")},
 		Response: &Response{Status: 302, Reason: "Found", Proto: "HTTP/1.1", Start: at(150), End: at(175),
-			Header: []Field{{"Content-Encoding", "gzip"}, {"Set-Cookie", "s=1; Path=/; HttpOnly; Secure; SameSite=Lax"}, {"Set-Cookie", "t=2; Domain=example.test"}, {"Location", "/next"}, {"Content-Type", "text/plain"}},
+			Header: []Field{{"Content-Encoding", "gzip"}, {"Set-Cookie", "s=1; Path=/; HttpOnly; Secure; SameSite=Lax"}, {"Set-Cookie", `t={"x":"é"}; Domain=example.test`}, {"Location", "/next"}, {"Content-Type", "text/plain"}},
 			Body:   memory(zipped.String())},
 		Server: Conn{ID: "s", Peer: "[::1]:8443", Start: at(10), Connected: at(30), TLSSetup: at(70)},
 	}
@@ -183,10 +183,10 @@ func TestHARExport(t *testing.T) {
 		"timings":     `{"blocked":-1,"connect":20,"dns":-1,"receive":25,"send":10,"ssl":40,"wait":40}`,
 		"request.url": `"https://api.example.test:8443/p?a=1\u0026b=x%20y\u0026c"`, "request.httpVersion": `"HTTP/1.1"`, "request.bodySize": "9",
 		"request.queryString": `[{"name":"a","value":"1"},{"name":"b","value":"x y"},{"name":"c","value":""}]`,
-		"request.cookies":     `[{"httpOnly":false,"name":"a","secure":false,"value":"1"},{"httpOnly":false,"name":"b","secure":false,"value":"2"}]`,
+		"request.cookies":     `[{"httpOnly":false,"name":"a","secure":false,"value":"1"},{"httpOnly":false,"name":"b","secure":false,"value":"{\"x\":1}"}]`,
 		"request.postData":    `{"mimeType":"application/x-www-form-urlencoded","params":[{"name":"q","value":"1"},{"name":"r","value":"a b"}],"text":"q=1\u0026r=a+b"}`,
 		"response.cookies": `[{"httpOnly":true,"name":"s","path":"/","sameSite":"Lax","secure":true,"value":"1"},` +
-			`{"domain":"example.test","httpOnly":false,"name":"t","secure":false,"value":"2"}]`,
+			`{"domain":"example.test","httpOnly":false,"name":"t","secure":false,"value":"{\"x\":\"é\"}"}]`,
 		"response.redirectURL": `"/next"`, "response.content.size": "500", "response.content.compression": fmt.Sprint(500 - zipped.Len()),
 		"response.bodySize": fmt.Sprint(zipped.Len()), "response.content.mimeType": `"text/plain"`,
 	} {

@@ -9,8 +9,6 @@ import (
 	"io"
 	"iter"
 	"net"
-	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -165,17 +163,18 @@ func (h *harWriter) entry(f *Flow) {
 }
 
 func (h *harWriter) request(r *Request, body *harBody) {
-	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: queryOf(r.Path), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
+	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: harPairs(exchange.QueryOf(r.Path)), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
 	out.Cookies = []harCookie{}
-	for _, c := range (&http.Request{Header: only(r.Header, "Cookie")}).Cookies() {
-		out.Cookies = append(out.Cookies, harCookie{Name: c.Name, Value: legible(c.Value)})
+	for name, value := range exchange.Cookies(only(r.Header, "Cookie")) {
+		out.Cookies = append(out.Cookies, harCookie{Name: legible(name), Value: legible(value)})
 	}
 	h.open(`,"request":`, out)
 	switch method := strings.ToUpper(r.Method); {
 	case method == "POST", method == "PUT", method == "PATCH", body.size > 0, body.missing:
 		t := &harText{MimeType: legible(get(r.Header, "Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
 		if strings.HasPrefix(strings.ToLower(t.MimeType), "application/x-www-form-urlencoded") && body.size <= maxForm {
-			t.Params = queryOf("?" + string(body.data))
+			text, _ := exchange.DecodeText(body.data, t.MimeType)
+			t.Params = harPairs(string(text))
 		}
 		h.body(`,"postData":`, t, body)
 	}
@@ -197,9 +196,8 @@ func (h *harWriter) response(f *Flow, body *harBody) {
 		out.Error = legible(f.Error.Message)
 	}
 	out.Cookies = []harCookie{}
-	for _, c := range (&http.Response{Header: only(r.Header, "Set-Cookie")}).Cookies() {
-		sameSite := map[http.SameSite]string{http.SameSiteLaxMode: "Lax", http.SameSiteStrictMode: "Strict", http.SameSiteNoneMode: "None"}[c.SameSite]
-		out.Cookies = append(out.Cookies, harCookie{c.Name, legible(c.Value), legible(c.Path), c.Domain, c.HttpOnly, c.Secure, sameSite})
+	for _, c := range exchange.SetCookies(only(r.Header, "Set-Cookie")) {
+		out.Cookies = append(out.Cookies, harCookieOf(c))
 	}
 	size := body.size
 	if body.missing {
@@ -300,25 +298,24 @@ func prettyURL(r *Request) string {
 	return x.URL()
 }
 
-// queryOf gives the pairs of a query, in their order.
-func queryOf(path string) []harPair {
+// harPairs are the pairs of a query or a form, in their order.
+func harPairs(text string) []harPair {
 	pairs := []harPair{}
-	_, query, _ := strings.Cut(path, "?")
-	for part := range strings.SplitSeq(query, "&") {
-		if part == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(part, "=")
-		pairs = append(pairs, harPair{unescape(name), unescape(value)})
+	for name, value := range exchange.Pairs(text) {
+		pairs = append(pairs, harPair{legible(name), legible(value)})
 	}
 	return pairs
 }
 
-func unescape(s string) string {
-	if plain, err := url.QueryUnescape(s); err == nil {
-		s = plain
+// harCookieOf is a cookie that a server set.
+func harCookieOf(c exchange.SetCookie) harCookie {
+	text := func(name string) string {
+		value, _ := c.Attribute(name)
+		return legible(value)
 	}
-	return legible(s)
+	_, httpOnly := c.Attribute("HttpOnly")
+	_, secure := c.Attribute("Secure")
+	return harCookie{legible(c.Name), legible(c.Value), text("Path"), text("Domain"), httpOnly, secure, text("SameSite")}
 }
 
 // legible is s as JSON can have it: what isn't UTF-8 is taken for Latin-1.

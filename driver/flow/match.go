@@ -239,7 +239,10 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 			add(p.FormName(), string(value))
 		}
 	} else {
-		pairs(string(data), add)
+		text, _ := exchange.DecodeText(data, strings.Join(s.header("Content-Type"), ", "))
+		for name, value := range exchange.Pairs(string(text)) {
+			add(name, value)
+		}
 	}
 	return string(digest.Sum(nil)), nil
 }
@@ -250,66 +253,24 @@ func (m *Matching) query(raw string) string {
 		return ""
 	}
 	var b strings.Builder
-	pairs(raw, func(name, value string) {
+	for name, value := range exchange.Pairs(raw) {
 		if slices.Contains(m.IgnoreQuery, name) {
-			return
+			continue
 		}
 		if b.Len() > 0 {
 			b.WriteByte('&')
 		}
 		b.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(value))
-	})
+	}
 	return b.String()
-}
-
-// pairs decodes name=value&… as mitmproxy does: only "&" separates, a pair
-// without "=" has an empty value, and what can't be decoded stays as it is.
-func pairs(raw string, add func(name, value string)) {
-	for p := range strings.SplitSeq(raw, "&") {
-		if p == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(p, "=")
-		add(percentDecoded(name), percentDecoded(value))
-	}
-}
-
-func percentDecoded(s string) string {
-	if !strings.ContainsAny(s, "%+") {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+':
-			b = append(b, ' ')
-		case s[i] == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0:
-			b = append(b, byte(hexDigit(s[i+1])<<4|hexDigit(s[i+2])))
-			i += 2
-		default:
-			b = append(b, s[i])
-		}
-	}
-	return string(b)
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }
 
 // splitTarget takes a request target apart: its path, without the parameters
 // of the last segment and without a fragment, and its query.
 func splitTarget(target string) (path, query string) {
+	query = exchange.QueryOf(target)
 	target, _, _ = strings.Cut(target, "#")
-	path, query, _ = strings.Cut(target, "?")
+	path, _, _ = strings.Cut(target, "?")
 	slash := strings.LastIndexByte(path, '/')
 	if i := strings.IndexByte(path[slash+1:], ';'); i >= 0 {
 		path = path[:slash+1+i]

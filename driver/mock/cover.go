@@ -38,7 +38,7 @@ func (m *Match) coversConditions(other *Match) bool {
 	implied := 0
 	for _, pair := range [][2][]condition{{m.c.headers, other.c.headers}, {m.c.query, other.c.query}} {
 		for _, c := range pair[0] {
-			if slices.ContainsFunc(pair[1], func(o condition) bool { return o.name == c.name && (c.want == "" || c.want == o.want) }) {
+			if slices.ContainsFunc(pair[1], c.impliedBy) {
 				implied++
 			}
 		}
@@ -57,6 +57,17 @@ func (m *Match) coversConditions(other *Match) bool {
 		}
 	}
 	return implied == m.c.count
+}
+
+// impliedBy reports whether c holds wherever o does.
+func (c condition) impliedBy(o condition) bool {
+	switch {
+	case o.name != c.name:
+		return false
+	case c.all != nil:
+		return slices.Equal(c.all, o.all)
+	}
+	return c.want == "" || o.all == nil && c.want == o.want
 }
 
 // covers reports whether every path that other fits is one that p fits.

@@ -140,6 +140,12 @@ func serverRank(m *Match) int {
 func (ix *index) find(r *exchange.Request) *row {
 	path := r.Path()
 	exact := ix.exact.get(path)
+	if len(exact) == 0 {
+		// A path that exact has is canonical already.
+		if canonical := canonicalPath(path); canonical != path {
+			path, exact = canonical, ix.exact.get(canonical)
+		}
+	}
 	for i := range exact {
 		s := &exact[i]
 		if s.rank > ix.firstPattern {

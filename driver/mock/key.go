@@ -2,7 +2,7 @@ package mock
 
 import (
 	"fmt"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +26,8 @@ const keyForms = `expected "METHOD /path", "* /path", "WEBSOCKET /path" or a URL
 //	WEBSOCKET /live*              upgrades to WebSocket
 //	https://host:8443/path        this server only; the scheme's own port when none is written
 //	POST https://host/path        the same with a method; wss:// stands for WEBSOCKET
-//	GET /search?q=x               a query condition, as match.query says it
+//	GET /search?q=x               a query condition, as match.query says it; ?id=1&id=2 asks for both values
+//	GET /my café|é                characters that clients escape; an escaped key is the same
 //	GET /login#locked             "#locked" only tells endpoints with one key apart
 //
 // A URL without a method leaves Method empty (any); the caller sets what the
@@ -50,9 +51,9 @@ func parseKey(key string) (Match, error) {
 	var m Match
 	var target string
 	switch {
-	case len(words) == 1 && strings.Contains(words[0], "://"):
-		target = words[0]
-	case len(words) == 2:
+	case len(words) > 0 && strings.Contains(words[0], "://") && !strings.HasPrefix(words[0], "/"):
+		target = strings.TrimSpace(key)
+	case len(words) == 2 || len(words) > 2 && !slices.ContainsFunc(words[2:], func(w string) bool { return w[0] == '/' }):
 		method := strings.ToUpper(words[0])
 		if !httpguts.ValidHeaderFieldName(method) {
 			return Match{}, fmt.Errorf("%q is not a method; %s", words[0], keyForms)
@@ -60,7 +61,7 @@ func parseKey(key string) (Match, error) {
 		if method != "*" {
 			m.Method = method
 		}
-		target = words[1]
+		target = strings.TrimSpace(strings.TrimSpace(key)[len(words[0]):]) // a path may have blanks
 	default:
 		return Match{}, fmt.Errorf("%s", keyForms)
 	}
@@ -76,15 +77,12 @@ func parseKey(key string) (Match, error) {
 	}
 	m.Path = path
 	if hasQuery {
-		values, err := url.ParseQuery(query)
-		if err != nil {
-			return Match{}, fmt.Errorf("query %q: %w", query, err)
-		}
-		for name, v := range values {
-			if m.Query == nil {
-				m.Query = map[string]string{}
+		for name, values := range exchange.Values(query) {
+			if len(values) > 1 {
+				m.SetQueryAll(name, values)
+			} else {
+				m.SetQuery(name, values[0])
 			}
-			m.Query[name] = v[0]
 		}
 	}
 	if _, err := parsePath(path); err != nil {

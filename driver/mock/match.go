@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 )
@@ -33,9 +34,12 @@ type Match struct {
 	// Query parameters that must be there; a value that is not empty must be
 	// equal to the first one given.
 	Query map[string]string
+	// QueryAll are query parameters whose values must be these, all of them in
+	// this order and no others.
+	QueryAll map[string][]string
 	// BodyContains must be part of the body's text, its content-encoding undone.
 	BodyContains string
-	// BodyJSON maps a dotted path into the JSON body ("items.0.id") to the
+	// BodyJSON maps a path into the JSON body ("items.0.id", see [builtins.Dig]) to the
 	// value there. Numbers compare by value, null fits what is missing.
 	BodyJSON map[string]any
 	// Priority goes before every other order: the higher answers first.
@@ -54,11 +58,34 @@ type compiled struct {
 	count   int // conditions beside method, server and path
 }
 
-type condition struct{ name, want string }
+type condition struct {
+	name, want string
+	all        []string // all values, instead of want
+}
 
 type jsonCondition struct {
 	path string
 	want any
+}
+
+// SetQuery asks for a query parameter with this first value, empty for any,
+// instead of what was asked of it before.
+func (m *Match) SetQuery(name, value string) {
+	delete(m.QueryAll, name)
+	if m.Query == nil {
+		m.Query = map[string]string{}
+	}
+	m.Query[name] = value
+}
+
+// SetQueryAll asks for a query parameter with exactly these values in this
+// order, instead of what was asked of it before.
+func (m *Match) SetQueryAll(name string, values []string) {
+	delete(m.Query, name)
+	if m.QueryAll == nil {
+		m.QueryAll = map[string][]string{}
+	}
+	m.QueryAll[name] = values
 }
 
 // Compile prepares m for [Match.Matches] and reports a pattern that makes no
@@ -76,6 +103,9 @@ func (m *Match) Compile() error {
 		m.Method = ""
 	}
 	c := &compiled{path: path, query: conditions(m.Query, nil), headers: conditions(m.Headers, http.CanonicalHeaderKey)}
+	for _, name := range slices.Sorted(maps.Keys(m.QueryAll)) {
+		c.query = append(c.query, condition{name: name, all: m.QueryAll[name]})
+	}
 	for _, name := range m.HeadersAbsent {
 		c.absent = append(c.absent, http.CanonicalHeaderKey(name))
 	}
@@ -93,7 +123,7 @@ func (m *Match) Compile() error {
 func conditions(values map[string]string, name func(string) string) []condition {
 	var list []condition
 	for _, k := range slices.Sorted(maps.Keys(values)) {
-		c := condition{k, values[k]}
+		c := condition{name: k, want: values[k]}
 		if name != nil {
 			c.name = name(k)
 		}
@@ -107,13 +137,17 @@ func conditions(values map[string]string, name func(string) string) []condition 
 // all else holds and a body condition asks for it. A Match that was not
 // compiled fits nothing.
 func (m *Match) Matches(r *exchange.Request) (params map[string]string, ok bool) {
-	if m.c == nil || !m.fits(r, r.Path()) {
+	if m.c == nil {
+		return nil, false
+	}
+	path := requestPath(r)
+	if !m.fits(r, path) {
 		return nil, false
 	}
 	if m.c.count > 0 && !m.holds(&probe{r: r}, nil) {
 		return nil, false
 	}
-	return m.params(r.Path()), true
+	return m.params(path), true
 }
 
 // Explain lists what keeps m from fitting r: what was seen and what was
@@ -139,8 +173,8 @@ func (m *Match) Explain(r *exchange.Request) []string {
 	if m.Port != 0 && m.Port != r.Port {
 		why = append(why, fmt.Sprintf("port is %d, expected %d", r.Port, m.Port))
 	}
-	if path := r.Path(); !m.c.path.match(path, nil) {
-		why = append(why, fmt.Sprintf("path is %s, expected %s", quote(path), quote(m.Path)))
+	if !m.c.path.match(requestPath(r), nil) {
+		why = append(why, fmt.Sprintf("path is %s, expected %s", quote(r.Path()), quote(m.Path)))
 	}
 	p := &probe{r: r, skipBody: len(why) > 0}
 	m.holds(p, &why)
@@ -215,16 +249,32 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 	for i := range m.c.query {
 		c := &m.c.query[i]
 		values := p.r.Query()[c.name]
-		if len(values) > 0 && (c.want == "" || values[0] == c.want) {
+		if c.inQuery(values) {
 			continue
 		}
 		if why == nil {
 			return false
 		}
 		ok = false
-		*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
+		if c.all != nil {
+			seen := "absent"
+			if len(values) > 0 {
+				seen = compact(values)
+			}
+			*why = append(*why, fmt.Sprintf("query parameter %s is %s, expected %s", c.name, seen, compact(c.all)))
+		} else {
+			*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
+		}
 	}
 	return m.holdsBody(p, why) && ok
+}
+
+// inQuery reports whether the values of a query parameter are those wanted.
+func (c *condition) inQuery(values []string) bool {
+	if c.all != nil {
+		return slices.Equal(values, c.all)
+	}
+	return len(values) > 0 && (c.want == "" || values[0] == c.want)
 }
 
 func (m *Match) holdsBody(p *probe, why *[]string) bool {
@@ -260,7 +310,7 @@ func (m *Match) holdsBody(p *probe, why *[]string) bool {
 	}
 	for i := range m.c.json {
 		c := &m.c.json[i]
-		got, there := dotted(v, c.path)
+		got, there := builtins.DigGo(v, c.path)
 		if jsonvalue.Equal(got, c.want) {
 			continue
 		}

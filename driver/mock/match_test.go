@@ -21,7 +21,28 @@ func TestPathPatterns(t *testing.T) {
 		{"/a", "/a/", nil},
 		{"/a", "/A", nil},
 		{"/a%20b", "/a%20b", params{}},
-		{"/a%20b", "/a b", nil},
+		{"/a%20b", "/a b", params{}},
+		{"/a b", "/a%20b", params{}},
+		{"/café", "/caf%C3%A9", params{}},
+		{"/café", "/caf%c3%a9", params{}},
+		{"/café", "/caf\u00e9", params{}},
+		{"/café", "/cafe", nil},
+		{"/caf%c3%a9", "/caf%C3%A9", params{}},
+		{"/a|b", "/a%7Cb", params{}},
+		{"/a|b", "/a|b", params{}},
+		{"/a%7cb", "/a|b", params{}},
+		{"/" + `"<>[\]^` + "`", "/%22%3C%3E%5B%5C%5D%5E%60", params{}},
+		{"/x[0]", "/x[0]", params{}},
+		{"/~user", "/%7Euser", params{}},
+		{"/100%", "/100%25", params{}},
+		{"/a/b", "/a%2Fb", nil},
+		{"/a%2fb", "/a%2Fb", params{}},
+		{"/a:b", "/a%3Ab", nil},
+		{"/日本/*", "/%E6%97%A5%E6%9C%AC/x", params{}},
+		{"/a%2*", "/a%2fb", params{}},
+		{"/caf%*", "/caf%c3%a9", params{}},
+		{"/städte/{name}/größe", "/st%C3%A4dte/K%C3%B6ln/gr%C3%B6%C3%9Fe", params{"name": "Köln"}},
+		{"/ü{id}ü", "/%C3%BC7%C3%BC", params{"id": "7"}},
 		{"/a*", "/ab/c", params{}},
 		{"/a*", "/a", params{}},
 		{"/a/*", "/a", nil},
@@ -104,6 +125,15 @@ func TestMatchConditions(t *testing.T) {
 		{"query first only", "GET /?page=1&page=2", Match{Query: map[string]string{"page": "2"}}, `query parameter page is "1", expected "2"`},
 		{"query missing", "GET /", Match{Query: map[string]string{"page": "2"}}, `query parameter page is absent, expected "2"`},
 		{"query case", "GET /?Page=1", Match{Query: map[string]string{"page": ""}}, `query parameter page is absent, expected any value`},
+		{"query, a percent sign", "GET /?d=100%", Match{Query: map[string]string{"d": "100%"}}, ""},
+		{"query, a semicolon", "GET /?q=1;2&p=3", Match{Query: map[string]string{"q": "1;2", "p": "3"}}, ""},
+		{"query, no UTF-8", "GET /?q=%E9&p=3", Match{Query: map[string]string{"q": "\xe9", "p": "3"}}, ""},
+		{"query, no escape", "GET /?q%=%zz%41", Match{Query: map[string]string{"q%": "%zzA"}}, ""},
+		{"query, fragment", "GET /?q=1#x", Match{Query: map[string]string{"q": "1"}}, ""},
+		{"query, all values", "GET /?id=1&a&id=2", Match{QueryAll: map[string][]string{"id": {"1", "2"}}}, ""},
+		{"query, all values in another order", "GET /?id=2&id=1", Match{QueryAll: map[string][]string{"id": {"1", "2"}}}, `query parameter id is ["2","1"], expected ["1","2"]`},
+		{"query, a value too many", "GET /?id=1&id=2", Match{QueryAll: map[string][]string{"id": {"1"}}}, `query parameter id is ["1","2"], expected ["1"]`},
+		{"query, no value at all", "GET /", Match{QueryAll: map[string][]string{"id": {"1", "2"}}}, `query parameter id is absent, expected ["1","2"]`},
 		{"body contains", "POST /\n\nhello world", Match{BodyContains: "lo w"}, ""},
 		{"body does not contain", "POST /\n\nhello", Match{BodyContains: "lo w"}, `body is "hello", expected to contain "lo w"`},
 		{"no body", "GET /", Match{BodyContains: "x"}, `body is "", expected to contain "x"`},
@@ -111,6 +141,9 @@ func TestMatchConditions(t *testing.T) {
 		{"utf-16", "POST /\nContent-Type: text/plain; charset=utf-16\n\n\xff\xfea\x00b\x00", Match{BodyContains: "ab"}, ""},
 		{"json", `POST /` + "\n\n" + `{"a":{"b":[10,{"c":"x"}]}}`, Match{BodyJSON: map[string]any{"a.b.0": int64(10), "a.b.1.c": "x"}}, ""},
 		{"json from the end", "POST /\n\n[1,2]", Match{BodyJSON: map[string]any{"-1": 2}}, ""},
+		{"json path, one language", `POST /` + "\n\n" + `{"@odata.type":"#T","items":[{"id":1},{"id":2,"a.b":{"c":3}}],"x[0]":4}`, Match{BodyJSON: map[string]any{
+			"@odata.type": "#T", `@odata\.type`: "#T", "items.-1.id": 2, "items[-2].id": 1, "items.1.a.b.c": 3, `items[1].a\.b.c`: 3, "x[0]": 4}}, ""},
+		{"json path, beyond", `POST /` + "\n\n" + `{"items":[1]}`, Match{BodyJSON: map[string]any{"items.-2": 1}}, `body items.-2 is absent, expected 1`},
 		{"json number", `POST /` + "\n\n" + `{"a":1.0,"b":2}`, Match{BodyJSON: map[string]any{"a": 1, "b": 2.0}}, ""},
 		{"json null", "POST /\n\n{}", Match{BodyJSON: map[string]any{"a": nil}}, ""},
 		{"json empty body", "POST /", Match{BodyJSON: map[string]any{"a": nil}}, ""},
@@ -198,4 +231,45 @@ type neverRead struct{ t *testing.T }
 func (n neverRead) Read([]byte) (int, error) {
 	n.t.Error("the body was read")
 	return 0, nil
+}
+
+func TestLiteralBytes(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		want := c > ' ' && c < 0x7f && !strings.ContainsRune("%\"<>[\\]^`{|}", rune(c))
+		if got := literalByte(byte(c)); got != want {
+			t.Errorf("%q: got %v, want %v", rune(c), got, want)
+		}
+	}
+}
+
+// TestTableMatchesEscapes asks a table, which looks exact paths up, for paths in
+// several spellings.
+func TestTableMatchesEscapes(t *testing.T) {
+	t.Parallel()
+	table := NewTable()
+	var eps []*Endpoint
+	for _, key := range []string{"GET /café", "GET /a|b/*", "GET /d/{id}/größe"} {
+		m, err := ParseKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eps = append(eps, &Endpoint{Name: key, Match: m, Handler: NewStatic(200, nil, nil, 0)})
+	}
+	table.ReplaceAll(eps)
+	for target, want := range map[string]string{
+		"/caf%C3%A9": "GET /café", "/caf%c3%a9?x=1": "GET /café", "/café": "GET /café", "/%63afé": "GET /café",
+		"/a%7Cb/x": "GET /a|b/*", "/a|b/x": "GET /a|b/*", "/d/K%C3%B6ln/gr%C3%B6%C3%9Fe": "GET /d/{id}/größe", "/cafe": "",
+	} {
+		r := request(t, "GET /")
+		r.Target = target
+		got := ""
+		ep, params := table.Lookup(r)
+		if ep != nil {
+			got = ep.Name
+		}
+		if got != want || strings.HasPrefix(target, "/d/") && params["id"] != "Köln" {
+			t.Errorf("%s: got %q, %v; want %q", target, got, params, want)
+		}
+	}
 }

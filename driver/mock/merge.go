@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -20,8 +21,10 @@ const maxIndex = 1 << 16
 //
 // Maps merge key by key, everything else replaces. A key "name[2]" means an
 // element of the list "name": a missing list is made, one that is too short is
-// filled up with empty maps. Indexes may follow each other ("grid[0][1]"), and
-// "[2]" alone indexes a target that is a list itself. What can't be applied (a
+// filled up with empty maps; "name[-1]" is the last element. Indexes may follow each other ("grid[0][1]"), and
+// "[2]" alone indexes a target that is a list itself. A key that is a path, see
+// [builtins.Dig], to something that the target has ("user.name", "items.-1.id")
+// replaces that; where there is nothing, its dots are part of a new key. What can't be applied (a
 // list index into a map) is left out.
 func Merge(target any, patch jsonvalue.Object) any {
 	merged, _ := merge(target, patch)
@@ -62,11 +65,21 @@ func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
 	for _, change := range inTurn(patch) {
 		at := join(where, change.Key)
 		now, literal := merged.Get(change.Key)
+		to := change.Key
+		if !literal && strings.ContainsAny(change.Key, `.\`) {
+			if steps, ok := builtins.Steps(merged.Object(), change.Key); ok {
+				now, _ = merged.Get(steps[0].Key)
+				merged.Set(steps[0].Key, m.along(now, steps[1:], change.Value, at))
+				continue
+			}
+			to = builtins.UnescapedKey(change.Key)
+		}
 		name, indexes, ok := splitIndexes(change.Key)
 		if literal || !ok || name == "" {
-			merged.Set(change.Key, m.value(now, change.Value, at))
+			merged.Set(to, m.value(now, change.Value, at))
 			continue
 		}
+		name = builtins.UnescapedKey(name)
 		now, _ = merged.Get(name)
 		if v, ok := m.element(now, indexes, change.Value, at); ok {
 			merged.Set(name, v)
@@ -106,6 +119,24 @@ func inTurn(patch jsonvalue.Object) jsonvalue.Object {
 	return sorted
 }
 
+// along lays a value over what a path leads to.
+func (m *merger) along(target any, steps []builtins.Step, patch any, where string) any {
+	if len(steps) == 0 {
+		return m.value(target, patch, where)
+	}
+	step := steps[0]
+	if list, ok := target.([]any); ok {
+		list = slices.Clone(list)
+		list[step.Index] = m.along(list[step.Index], steps[1:], patch, where)
+		return list
+	}
+	old, _ := target.(jsonvalue.Object)
+	merged := jsonvalue.From(old)
+	now, _ := merged.Get(step.Key)
+	merged.Set(step.Key, m.along(now, steps[1:], patch, where))
+	return merged.Object()
+}
+
 // elements lays a map of "[N]" keys over a list.
 func (m *merger) elements(list []any, patch jsonvalue.Object) any {
 	var merged any = list
@@ -133,6 +164,12 @@ func (m *merger) element(target any, indexes []int, patch any, where string) (an
 		return nil, false
 	}
 	i := indexes[0]
+	if i < 0 {
+		if i += len(list); i < 0 {
+			m.refuse(where, "index %d in a list of %d", indexes[0], len(list))
+			return nil, false
+		}
+	}
 	if i >= maxIndex && i >= len(list) {
 		m.refuse(where, "index beyond %d", maxIndex-1)
 		return nil, false
@@ -162,8 +199,8 @@ func splitIndexes(key string) (name string, indexes []int, ok bool) {
 			break
 		}
 		digits := name[i+1 : len(name)-1]
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil {
+		n, err := strconv.ParseInt(digits, 10, 32)
+		if err != nil || digits[0] == '+' {
 			break
 		}
 		indexes = append(indexes, int(n))

@@ -24,7 +24,7 @@ func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 		row   *row
 		score int
 	}
-	path := r.Path()
+	path := requestPath(r)
 	rows := t.ix.Load().rows
 	near := make([]scored, 0, len(rows))
 	for _, w := range rows {

@@ -146,7 +146,8 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	if err != nil {
 		return skip("the answer: %v", err)
 	}
-	v, err := jsonvalue.Parse(bytes.TrimPrefix(plain, []byte("\ufeff")))
+	plain, _ = exchange.DecodeText(plain, ct)
+	v, err := jsonvalue.Parse(plain)
 	if err != nil {
 		return skip("the answer is not JSON: %v", err)
 	}
@@ -159,6 +160,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		return skip("%v", err)
 	}
 	dropEntityHeader(res.Header)
+	out, res.Header, _ = exchange.EncodeBody(res.Header, out)
 	// A trailer speaks of the body that was replaced (a checksum), and the new
 	// one is sent with its length.
 	res.Header.Del("Trailer")

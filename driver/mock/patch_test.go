@@ -69,6 +69,25 @@ func TestPatch(t *testing.T) {
 	}
 }
 
+func TestPatchKeepsTheCharset(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ typ, sent, want string }{
+		{"application/json; charset=iso-8859-1", "{\"a\":\"\xe9\"}", "{\"a\":\"\xe9\",\"b\":\"\xe8\"}"},
+		{"application/json; charset=utf-16le", "{\x00}\x00", "{\x00\"\x00b\x00\"\x00:\x00\"\x00\xe8\x00\"\x00}\x00"},
+		{"application/json", "\xef\xbb\xbf{\"a\":1}", `{"a":1,"b":"è"}`},
+	} {
+		src, _ := stream(c.sent)
+		x := server(t, "GET /", &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {c.typ}}, Body: src})
+		res, err := NewPatch(jsonvalue.Object{{Key: "b", Value: "è"}}, nil, nil, 0).Respond(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := body(t, res); got != c.want || res.Header.Get("Content-Type") != c.typ {
+			t.Errorf("%s: got %q, want %q", c.typ, got, c.want)
+		}
+	}
+}
+
 func TestPatchDecodes(t *testing.T) {
 	t.Parallel()
 	for encoding, open := range map[string]func(io.Writer) io.WriteCloser{

@@ -36,14 +36,16 @@ type segment struct {
 	wild           bool
 }
 
-// parsePath compiles a path as it is written in a key. An empty one fits all.
+// parsePath compiles a path as it is written in a key, with escapes or without. An
+// empty one fits all.
 func parsePath(path string) (pathPattern, error) {
 	text := strings.TrimRight(path, "*")
-	p := pathPattern{kind: exactPath, lead: text, literal: len(text)}
+	p := pathPattern{kind: exactPath, lead: canonicalPath(text)}
 	open := text != path || path == ""
 	if open {
-		p.kind = prefixPath
+		p.kind, p.lead = prefixPath, canonicalLead(text)
 	}
+	p.literal = len(p.lead)
 	parts := strings.Split(text, "/")
 	seen := map[string]bool{}
 	wild := false
@@ -58,7 +60,10 @@ func parsePath(path string) (pathPattern, error) {
 		seen[s.name] = true
 		if s.wild && !wild {
 			wild = true
-			p.lead = strings.Join(append(parts[:i:i], s.pre), "/")
+			p.lead = s.pre
+			if i > 0 {
+				p.lead = canonicalPath(strings.Join(parts[:i], "/")) + "/" + s.pre
+			}
 		}
 		p.segs = append(p.segs, s)
 	}
@@ -87,14 +92,14 @@ func parseSegment(text string) (segment, error) {
 		if strings.IndexByte(text, '}') >= 0 {
 			return segment{}, errBraces
 		}
-		return segment{pre: text}, nil
+		return segment{pre: canonicalPath(text)}, nil
 	}
 	j := strings.IndexByte(text, '}')
 	if j < i {
 		return segment{}, errBraces
 	}
-	s := segment{pre: text[:i], name: text[i+1 : j], suf: text[j+1:], wild: true}
-	if strings.ContainsAny(s.suf, "{}") || s.name == "" {
+	s := segment{pre: canonicalLead(text[:i]), name: text[i+1 : j], suf: canonicalPath(text[j+1:]), wild: true}
+	if strings.ContainsAny(text[j+1:], "{}") || s.name == "" {
 		return segment{}, errBraces
 	}
 	for k := range len(s.name) {

@@ -2,15 +2,12 @@ package mock
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 
 	"starproxy/builtins/exchange"
 )
@@ -62,40 +59,8 @@ func requestText(r *exchange.Request) (string, error) {
 	if err == nil {
 		err = derr
 	}
-	return charsetText(data, r.Header.Get("Content-Type")), err
-}
-
-// charsetText turns bytes into text by the charset of a content type. UTF-8 is
-// taken for every charset but Latin-1 and UTF-16.
-func charsetText(data []byte, contentType string) string {
-	if !strings.Contains(strings.ToLower(contentType), "charset") {
-		return string(data)
-	}
-	_, params, _ := mime.ParseMediaType(contentType)
-	var order binary.ByteOrder = binary.BigEndian
-	switch strings.ToLower(params["charset"]) {
-	case "iso-8859-1", "latin1", "latin-1", "windows-1252", "cp1252":
-		runes := make([]rune, len(data))
-		for i, c := range data {
-			runes[i] = rune(c)
-		}
-		return string(runes)
-	case "utf-16le":
-		order = binary.LittleEndian
-	case "utf-16", "utf-16be":
-	default:
-		return string(data)
-	}
-	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) {
-		order, data = binary.LittleEndian, data[2:]
-	} else if bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
-		order, data = binary.BigEndian, data[2:]
-	}
-	units := make([]uint16, len(data)/2)
-	for i := range units {
-		units[i] = order.Uint16(data[2*i:])
-	}
-	return string(utf16.Decode(units))
+	text, _ := exchange.DecodeText(data, r.Header.Get("Content-Type"))
+	return string(text), err
 }
 
 // json is the body parsed, numbers kept as written. An empty body is an empty object.
@@ -128,32 +93,6 @@ func parseJSON(data []byte) (any, error) {
 		return nil, errors.New("not JSON: more after the first value")
 	}
 	return v, nil
-}
-
-// dotted walks into v: map keys and list indexes (negative ones from the end).
-func dotted(v any, path string) (any, bool) {
-	for part := range strings.SplitSeq(path, ".") {
-		switch t := v.(type) {
-		case map[string]any:
-			next, ok := t[part]
-			if !ok {
-				return nil, false
-			}
-			v = next
-		case []any:
-			i, err := strconv.Atoi(part)
-			if err == nil && i < 0 {
-				i += len(t)
-			}
-			if err != nil || i < 0 || i >= len(t) {
-				return nil, false
-			}
-			v = t[i]
-		default:
-			return nil, false
-		}
-	}
-	return v, true
 }
 
 // quote makes text fit for an explanation: quoted, cut when long.

@@ -31,7 +31,7 @@ func (t *Table) Lookup(r *exchange.Request) (*Endpoint, map[string]string) {
 	if w == nil {
 		return nil, nil
 	}
-	return w.ep, w.match.params(r.Path())
+	return w.ep, w.match.params(requestPath(r))
 }
 
 // Set adds ep. An endpoint of the same name is replaced and keeps its place.
@@ -228,7 +228,7 @@ func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	w := h.t.ix.Load().find(x.Request)
 	if w != nil && w.ep.Handler != nil {
 		w.hits.Add(1)
-		x.Endpoint, x.Source, x.Params, x.Gone = w.ep.Name, w.source, w.match.params(x.Request.Path()), w.gone
+		x.Endpoint, x.Source, x.Params, x.Gone = w.ep.Name, w.source, w.match.params(requestPath(x.Request)), w.gone
 		if res, err := w.ep.Handler.Respond(ctx, x); res != nil || err != nil {
 			return res, err
 		}

@@ -49,7 +49,17 @@ func staticHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withHeaders(mock.NewStatic(a.status, a.typed(), staticBody(d.get("body")), a.delay), a.templates), nil
+	return d.static(a, staticBody(d.get("body"))), nil
+}
+
+// static answers with a text in the charset of its content type.
+func (d *definition) static(a answer, text []byte) exchange.Handler {
+	typ := a.typed().Get("Content-Type")
+	body, header, ok := exchange.EncodeBody(a.header, text)
+	if !ok && d.c.env.Log != nil {
+		d.c.env.Log.Warn("scenario: the body has characters that its content type does not: it is sent in UTF-8", "endpoint", d.path, "content_type", typ)
+	}
+	return withHeaders(mock.NewStatic(a.status, header, body, a.delay), a.templates)
 }
 
 // staticBody gives text as it is and everything else as JSON.
@@ -87,7 +97,7 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	if t.Static() {
-		return withHeaders(mock.NewStatic(a.status, a.typed(), appendJSON(nil, n), a.delay), a.templates), nil
+		return d.static(a, appendJSON(nil, n)), nil
 	}
 	header, names := exchange.Spelling(a.typed())
 	return withHeaders(&templated{t, a.status, header, names, a.delay}, a.templates), nil
@@ -132,5 +142,6 @@ func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchang
 	if err != nil {
 		return nil, err
 	}
-	return &exchange.Response{Status: t.status, Header: t.header, Names: t.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: t.delay}, nil
+	b, header, _ := exchange.EncodeBody(t.header, b) // JSON can be said in any charset
+	return &exchange.Response{Status: t.status, Header: header, Names: t.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: t.delay}, nil
 }

@@ -64,7 +64,7 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 	known := where.keys()
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if k.Value == remark {
+		if isRemark(k.Value) {
 			continue
 		}
 		if !slices.Contains(known, k.Value) {

@@ -67,6 +67,7 @@ func readYAML(data []byte) (root *yaml.Node, err error) {
 	if bytes.Count(data, []byte{'\n'})+bytes.Count(data, []byte{','})+bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > 2*maxTokens {
 		return nil, &Error{Message: fmt.Sprintf("a document of more than %d lines, commas and brackets", 2*maxTokens)}
 	}
+	data, mark := hideSurrogates(data)
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
@@ -80,6 +81,9 @@ func readYAML(data []byte) (root *yaml.Node, err error) {
 		return nil, faultf(&more, "a second document: expected only one in a file")
 	case err != io.EOF:
 		return nil, yamlFault(data, err)
+	}
+	if mark != 0 {
+		showSurrogates(&doc, mark)
 	}
 	return doc.Content[0], nil
 }

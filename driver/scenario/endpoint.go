@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
@@ -92,7 +93,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 	first := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if k.Value == remark || bare && (k.Value == "config" || k.Value == "$schema") {
+		if isRemark(k.Value) || bare && slices.Contains(settings(), k.Value) || !isKey(k.Value) && anchored(v) {
 			continue
 		}
 		if bare && !isKey(k.Value) {

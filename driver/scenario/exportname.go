@@ -3,10 +3,10 @@ package scenario
 import (
 	"maps"
 	"mime"
-	"net/url"
 	"slices"
 	"strings"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -41,11 +41,10 @@ func exportName(e *capture.Entry) (base, ext string) {
 }
 
 func querySuffix(e *capture.Entry) string {
-	_, raw, _ := strings.Cut(e.Target, "?")
-	q, _ := url.ParseQuery(raw)
+	q := exchange.Values(exchange.QueryOf(e.Target))
 	s := ""
 	for _, name := range slices.Sorted(maps.Keys(q)) {
-		s += "_" + dashed(name) + "-" + dashed(q[name][0])
+		s += "_" + dashed(name) + "-" + dashed(strings.Join(q[name], "-"))
 		if len(s) > maxSuffix {
 			return s[:maxSuffix]
 		}

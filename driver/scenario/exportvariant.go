@@ -6,18 +6,18 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
 // variant is the requests of one method and query.
 type variant struct {
 	method  string
-	query   map[string]string
+	query   map[string][]string
 	valued  int    // values in query that are not empty
 	ranges  string // the Range header, where that decided on the answer
 	entries []*capture.Entry
@@ -32,10 +32,12 @@ func (x *export) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 	for _, e := range list {
 		v := &variant{method: e.Method, query: exportQuery(e), ranges: exportRange(e)}
 		names := url.Values{}
-		for name, value := range v.query {
-			names.Set(name, value)
-			if value != "" {
-				v.valued++
+		for name, values := range v.query {
+			names[name] = values
+			for _, value := range values {
+				if value != "" || len(values) > 1 {
+					v.valued++
+				}
 			}
 		}
 		key := e.Method + " " + names.Encode() + " " + v.ranges
@@ -105,11 +107,7 @@ func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 func (v *variant) match() *yaml.Node {
 	match := &yaml.Node{Kind: yaml.MappingNode}
 	if len(v.query) > 0 {
-		query := &yaml.Node{Kind: yaml.MappingNode}
-		for _, name := range slices.Sorted(maps.Keys(v.query)) {
-			put(query, name, quoted(v.query[name]))
-		}
-		put(match, "query", query)
+		put(match, "query", queryNode(v.query))
 	}
 	if v.ranges != "" {
 		headers := &yaml.Node{Kind: yaml.MappingNode}
@@ -148,20 +146,35 @@ func (s *steps) next(response *yaml.Node) bool {
 	return true
 }
 
-// exportQuery is what match.query must say to pick the request: the first
-// value of each parameter.
-func exportQuery(e *capture.Entry) map[string]string {
-	_, raw, _ := strings.Cut(e.Target, "?")
-	values, _ := url.ParseQuery(raw)
-	q := make(map[string]string, len(values))
-	for name, v := range values {
-		if !utf8.ValidString(name) {
-			continue
-		}
-		q[name] = ""
-		if utf8.ValidString(v[0]) {
-			q[name] = v[0]
+// exportQuery is the parameters that match.query must ask for to pick the
+// request. One with a name that is no text is left out; values that are none
+// count as any value.
+func exportQuery(e *capture.Entry) map[string][]string {
+	q := exchange.Values(exchange.QueryOf(e.Target))
+	for name, values := range q {
+		switch {
+		case !utf8.ValidString(name):
+			delete(q, name)
+		case slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }):
+			q[name] = []string{""}
 		}
 	}
 	return q
+}
+
+// queryNode is what match.query says: the value of each parameter, or a list of
+// all values where there are several.
+func queryNode(q map[string][]string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		value := quoted(q[name][0])
+		if len(q[name]) > 1 {
+			value = &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+			for _, v := range q[name] {
+				value.Content = append(value.Content, quoted(v))
+			}
+		}
+		put(n, name, value)
+	}
+	return n
 }

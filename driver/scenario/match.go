@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"fmt"
+
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
@@ -19,7 +21,7 @@ func (d *definition) match(m *mock.Match) error {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if v.Tag == "!!null" || k.Value == remark {
+		if v.Tag == "!!null" || isRemark(k.Value) {
 			continue
 		}
 		var err error
@@ -34,14 +36,7 @@ func (d *definition) match(m *mock.Match) error {
 			}
 			m.Headers = all
 		case "query":
-			var all map[string]string
-			all, err = d.texts(at, v)
-			if m.Query == nil {
-				m.Query = all
-			}
-			for name, value := range all {
-				m.Query[name] = value
-			}
+			err = d.query(at, v, m)
 		case "headers_absent":
 			if v.Kind != yaml.SequenceNode {
 				return d.wrong(at, v, "a list of names")
@@ -69,6 +64,37 @@ func (d *definition) match(m *mock.Match) error {
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// query adds the conditions of match.query: the first value of a parameter, or a
+// list of all its values.
+func (d *definition) query(at string, n *yaml.Node, m *mock.Match) error {
+	if n.Kind != yaml.MappingNode {
+		return d.wrong(at, n, "a map of names to text or lists of texts")
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, v := n.Content[i].Value, n.Content[i+1]
+		if s, ok := scalarText(v); ok {
+			m.SetQuery(name, s)
+			continue
+		}
+		if v.Kind != yaml.SequenceNode {
+			return d.wrong(at+"."+name, v, "text or a list of texts")
+		}
+		if len(v.Content) == 0 {
+			return faultf(v, "%s: expected at least one value, found an empty list", d.at(at+"."+name))
+		}
+		values := make([]string, len(v.Content))
+		for j, e := range v.Content {
+			s, ok := scalarText(e)
+			if !ok {
+				return d.wrong(fmt.Sprintf("%s.%s[%d]", at, name, j), e, "text")
+			}
+			values[j] = s
+		}
+		m.SetQueryAll(name, values)
 	}
 	return nil
 }

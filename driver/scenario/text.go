@@ -1,12 +1,10 @@
 package scenario
 
 import (
-	"maps"
+	"bytes"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -134,11 +132,7 @@ func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
 	def := &yaml.Node{Kind: yaml.MappingNode}
 	if query := exportQuery(e); len(query) > 0 {
 		match := &yaml.Node{Kind: yaml.MappingNode}
-		q := &yaml.Node{Kind: yaml.MappingNode}
-		for _, name := range slices.Sorted(maps.Keys(query)) {
-			put(q, name, quoted(query[name]))
-		}
-		put(match, "query", q)
+		put(match, "query", queryNode(query))
 		put(def, "match", match)
 	}
 	def.Content = append(def.Content, n.Content...)
@@ -161,13 +155,19 @@ func inlineBody(e *capture.Entry) *yaml.Node {
 		return nil
 	}
 	data, more, err := capture.Decoded(e.ResponseHeader, e.ResponseBody, maxInline)
-	if err != nil || more || !utf8.Valid(data) || strings.ContainsRune(string(data), 0) {
+	if err != nil || more {
+		return nil
+	}
+	// A body that would be sent in other bytes stays a file.
+	typ, sent := e.ResponseHeader.Get("Content-Type"), data
+	data, _ = exchange.DecodeText(data, typ)
+	if again, ok := exchange.EncodeText(data, typ); !ok || !bytes.Equal(again, sent) || bytes.ContainsRune(data, 0) {
 		return nil
 	}
 	if strings.Contains(string(data), "{{") {
 		return nil
 	}
-	if strings.Contains(e.ResponseHeader.Get("Content-Type"), "json") {
+	if strings.Contains(typ, "json") {
 		if n, err := readJSON(data); err == nil && (n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode) {
 			plain(n)
 			return n

@@ -1,12 +1,15 @@
 package scenario
 
 import (
+	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
 )
@@ -37,14 +40,13 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 	}
 	if wrapper != nil {
 		for i := 0; i+1 < len(root.Content); i += 2 {
-			switch k := root.Content[i]; k.Value {
-			case wrapper.Value, "config":
-			case "name", "description", "version", "$schema", remark:
+			k, v := root.Content[i], root.Content[i+1]
+			switch {
+			case k == wrapper || slices.Contains(settings(), k.Value):
+			case isKey(k.Value) && !isRemark(k.Value) && !anchored(v):
+				return nil, faultf(k, "endpoint %q stands beside %s: expected it inside", k.Value, wrapper.Value)
 			default:
-				if isKey(k.Value) {
-					return nil, faultf(k, "endpoint %q stands beside %s: expected it inside", k.Value, wrapper.Value)
-				}
-				return nil, unknownKey(k, "", []string{"config", "endpoints", "mocks", "name", "description", "version"})
+				c.unused(k, v)
 			}
 		}
 		return c.endpoints(endpoints, false)
@@ -60,6 +62,29 @@ func sentinel(n *yaml.Node, err error) error {
 // It may stand wherever keys of ours do.
 const remark = "$comment"
 
+// isRemark reports whether a key is one for people and tools, whatever its value:
+// a remark, or one that begins with "x-", as extensions of many formats do.
+func isRemark(key string) bool { return key == remark || strings.HasPrefix(key, "x-") }
+
+// settings are the keys at the top that are no endpoints.
+func settings() []string { return []string{"config", "name", "description", "version", "$schema"} }
+
+// unused warns of a key beside the endpoints that means nothing. A value with an
+// anchor is there to be referred to, which is no mistake.
+func (c *compiler) unused(k, v *yaml.Node) {
+	if isRemark(k.Value) || anchored(v) || c.env.Log == nil {
+		return
+	}
+	hint := "expected one of config, description, endpoints, mocks, name, version, or a name that begins with x-"
+	if near := builtins.Nearest(k.Value, []string{"config", "endpoints", "mocks", "name", "description", "version"}); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	c.env.Log.Warn(fmt.Sprintf("scenario: key %q is not used; %s", k.Value, hint), "scenario", c.src.Name, "line", k.Line)
+}
+
+// anchored reports whether n or a part of it has an anchor.
+func anchored(n *yaml.Node) bool { return n.Anchor != "" || slices.ContainsFunc(n.Content, anchored) }
+
 // isKey tells whether s looks like an endpoint's key rather than a setting.
 func isKey(s string) bool { return strings.ContainsAny(s, " /") }
 
@@ -73,7 +98,7 @@ type config struct {
 
 func (c *compiler) configure(n *yaml.Node) error {
 	var cfg config
-	if err := assign(without(n, remark), reflect.ValueOf(&cfg).Elem(), "config"); err != nil {
+	if err := assign(filtered(n, func(k string) bool { return !isRemark(k) }), reflect.ValueOf(&cfg).Elem(), "config"); err != nil {
 		return err
 	}
 	if cfg.DefaultLatencyMS != nil {

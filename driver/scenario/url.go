@@ -39,7 +39,7 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 		entries, outer = rules.Content, v
 		known := []string{"method", "rules", "match", "priority"}
 		for i := 0; i+1 < len(v.Content); i += 2 {
-			if k := v.Content[i]; k.Value != remark && !slices.Contains(known, k.Value) {
+			if k := v.Content[i]; !isRemark(k.Value) && !slices.Contains(known, k.Value) {
 				return nil, unknownKey(k, path+" beside rules", known)
 			}
 		}
@@ -87,7 +87,7 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 	var eps []*mock.Endpoint
 	for _, method := range methods {
 		m := m
-		m.Query = maps.Clone(m.Query)
+		m.Query, m.QueryAll = maps.Clone(m.Query), maps.Clone(m.QueryAll)
 		if m.Method = method; method == "*" {
 			m.Method = ""
 		}

@@ -24,11 +24,11 @@ const makeMock = action(async e => {
 // resend edits a request as the message it is: headers, an empty line, the
 // body. A body that is no text is sent as it was.
 const resend = action(async e => {
-	const { bytes, binary } = await fetchBody(e.seq, 'request');
+	const { bytes, binary, charset } = await fetchBody(e.seq, 'request');
 	const headers = e.headers_list.filter(([name]) => !/^(content-(length|encoding)|host)$/i.test(name)).map(h => `${h.join(': ')}\n`).join('');
 	edit({
 		id: 'resend', title: 'Resend', verb: 'Send', labels: ['Method and URL', binary ? 'Headers (the binary body stays)' : 'Headers, an empty line, body'],
-		key: `${e.method} ${e.url}`, text: `${headers}\n${binary ? '' : decode(bytes)}`,
+		key: `${e.method} ${e.url}`, text: `${headers}\n${binary ? '' : decode(bytes, charset)}`,
 		check: async (...message) => parse(...message),
 		async save(...message) {
 			const m = parse(...message);

@@ -42,16 +42,16 @@ export function bodyView(seq, side, form) {
 export async function fetchBody(seq, side, upto = Infinity, b = { bytes: new Uint8Array(), more: true }) {
 	while (b.more && b.bytes.length < upto) {
 		const piece = await ask('get_capture_body', seq, side, b.bytes.length, Math.min(upto - b.bytes.length, 1 << 20)), data = unbase64(piece.data);
-		b = { ...piece, more: piece.more && data.length > 0, bytes: new Uint8Array(await new Blob([b.bytes, data]).arrayBuffer()) };
+		b = { ...piece, charset: b.charset ?? piece.charset, more: piece.more && data.length > 0, bytes: new Uint8Array(await new Blob([b.bytes, data]).arrayBuffer()) };
 	}
 	return b;
 }
 
 const unbase64 = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
 
-export function decode(data) {
+export function decode(data, charset) {
 	try {
-		return new TextDecoder('utf-8', { fatal: true }).decode(data, { stream: true }); // the last character may be cut
+		return new TextDecoder(charset || 'utf-8', { fatal: !charset }).decode(data, { stream: true }); // the last character may be cut
 	} catch {
 		return new TextDecoder('latin1').decode(data);
 	}
@@ -59,7 +59,7 @@ export function decode(data) {
 
 // views gives the ways to show a body, the best first.
 function views(b, form) {
-	const modes = {}, plain = b.binary ? '' : decode(b.bytes), value = b.more ? undefined : parse(plain);
+	const modes = {}, plain = b.binary ? '' : decode(b.bytes, b.charset), value = b.more ? undefined : parse(plain);
 	if (isBranch(value)) {
 		modes.Tree = () => tree(value);
 		modes.Pretty = () => el('pre', pretty(value));
