@@ -3,7 +3,6 @@ package driver
 import (
 	"crypto/tls"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -126,22 +125,6 @@ type Web struct {
 	Port int `yaml:"port"`
 }
 
-// Directories are where the driver keeps and looks for files.
-type Directories struct {
-	// The parent of those below that are not set. Default /opt/jumpstarter/mitmproxy.
-	Data string `yaml:"data"`
-	// The certificate authority. Default {data}/conf.
-	Conf string `yaml:"conf"`
-	// Recorded flow files. Default {data}/flows.
-	Flows string `yaml:"flows"`
-	// Addon scripts. Default {data}/addons.
-	Addons string `yaml:"addons"`
-	// Scenario files. Default {data}/mock-responses.
-	Mocks string `yaml:"mocks"`
-	// Files that mocks serve, uploads and exports. Default {data}/mock-files.
-	Files string `yaml:"files"`
-}
-
 // Capture bounds what is kept of the traffic.
 type Capture struct {
 	// Memory for captured exchanges in bytes; beyond it the oldest go.
@@ -206,7 +189,6 @@ func DefaultConfig() Config {
 		Listen: Listen{Host: "0.0.0.0", Port: 8080,
 			IdleTimeout: proxy.DefaultIdle.Seconds(), TunnelIdleTimeout: proxy.DefaultTunnelIdle.Seconds()},
 		Web:         Web{Host: "0.0.0.0", Port: 8081},
-		Directories: Directories{Data: "/opt/jumpstarter/mitmproxy"},
 		SSLInsecure: true,
 		TLS:         TLS{MinVersion: "1.2"},
 		Unmatched:   Passthrough,
@@ -272,28 +254,3 @@ func (c *Config) resolve() error {
 	}
 	return c.Directories.resolve()
 }
-
-// resolve fills in the directories that are not set and makes all paths absolute.
-func (d *Directories) resolve() error {
-	if d.Data == "" {
-		d.Data = DefaultConfig().Directories.Data
-	}
-	for _, dir := range []struct {
-		path *string
-		name string
-	}{{&d.Data, ""}, {&d.Conf, "conf"}, {&d.Flows, "flows"}, {&d.Addons, "addons"}, {&d.Mocks, "mock-responses"}, {&d.Files, "mock-files"}} {
-		if *dir.path == "" {
-			*dir.path = filepath.Join(d.Data, dir.name)
-		}
-		// Paths are shown to clients, which have another working directory.
-		abs, err := filepath.Abs(*dir.path)
-		if err != nil {
-			return fmt.Errorf("directories: %w", err)
-		}
-		*dir.path = abs
-	}
-	return nil
-}
-
-// spool is where captured bodies go.
-func (d *Directories) spool() string { return filepath.Join(d.Data, "capture-spool") }

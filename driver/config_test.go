@@ -34,9 +34,6 @@ func TestConfig(t *testing.T) {
 	if !reflect.DeepEqual(c.Listen, Listen{Host: "0.0.0.0", Port: 8080, IdleTimeout: 180, TunnelIdleTimeout: 3600}) || c.Web != (Web{"0.0.0.0", 8081}) || !c.SSLInsecure || c.Unmatched != Passthrough || *c.Seed != 7 {
 		t.Errorf("%+v", c)
 	}
-	if d := DefaultConfig(); d.Directories.Data != "/opt/jumpstarter/mitmproxy" {
-		t.Error(d.Directories)
-	}
 }
 
 func TestConfigErrors(t *testing.T) {

@@ -42,7 +42,7 @@ func TestOpenMakesSixFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "conf")
 	a := open(t, dir)
 	for name, mode := range map[string]os.FileMode{caFile: 0o600, caP12File: 0o600, certFile: 0o644,
-		certCERFile: 0o644, certP12File: 0o644, dhFile: 0o644} {
+		certCERFile: 0o644, certP12File: 0o644, dhFile: 0o644, ".gitignore": 0o644} {
 		fi, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || fi.Mode() != mode {
 			t.Errorf("%s: %v %v, want mode %v", name, fi, err, mode)

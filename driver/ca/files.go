@@ -22,6 +22,9 @@ import (
 	"starproxy/builtins/disk"
 )
 
+// ignoreAll is the .gitignore of a directory of which nothing is committed.
+const ignoreAll = "# The certificate authority of a proxy and its private key.\n*\n"
+
 // create makes a CA with mitmproxy's parameters and puts it at path, unless
 // somebody else was faster; it returns the bytes that stand there then.
 // RSA is what every device can verify; hosts get ECDSA leaves all the same.
@@ -51,6 +54,10 @@ func create(dir, path string, now time.Time) ([]byte, error) {
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	// The key may lie in the checkout of somebody's tests.
+	if err := disk.CreateNew(filepath.Join(dir, ".gitignore"), 0o644, []byte(ignoreAll)); err != nil {
+		return nil, err
+	}
 	if err := disk.CreateNew(path, 0o600, data); err != nil {
 		return nil, err
 	}

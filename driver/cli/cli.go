@@ -46,7 +46,8 @@ First steps:
 
     starproxy run                      # mock on 127.0.0.1:8080, prints a curl line to try
     starproxy shell -- j proxy status  # an exporter for the length of one command
-    starproxy run --exporter-config examples/exporter.yaml
+    starproxy run --exporter-config examples/exporter.yaml --start mock
+                                       # your own exporter file; this one is in the checkout
 
 A link named j to this program is the same as "starproxy j".`
 }

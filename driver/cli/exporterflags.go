@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"starproxy/driver"
@@ -192,7 +191,7 @@ func (b *bench) proxy(path string) (proxy, error) {
 // the loopback interface with the quick-start scenario and its data in the
 // user's data directory.
 func builtInConfig(sys *System) (*exporter.Config, error) {
-	data, err := dataDir(sys)
+	data, err := driver.UserData(sys.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -205,15 +204,4 @@ func builtInConfig(sys *System) (*exporter.Config, error) {
 		Description: "starproxy with its built-in configuration",
 		Export:      []*exporter.Node{{Name: "proxy", Driver: &d}},
 	}, nil
-}
-
-// dataDir is starproxy's directory below the user's XDG data directory.
-func dataDir(sys *System) (string, error) {
-	if dir := sys.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "starproxy"), nil
-	}
-	if home := sys.Getenv("HOME"); home != "" {
-		return filepath.Join(home, ".local", "share", "starproxy"), nil
-	}
-	return "", fmt.Errorf("no directory for data: neither XDG_DATA_HOME nor HOME is set")
 }

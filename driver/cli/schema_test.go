@@ -49,7 +49,7 @@ func TestExporterSchemaDefaults(t *testing.T) {
 	d := driver.DefaultConfig()
 	for path, want := range map[string]any{
 		"listen.host": d.Listen.Host, "listen.port": float64(d.Listen.Port), "listen.idle_timeout": d.Listen.IdleTimeout, "listen.tunnel_idle_timeout": d.Listen.TunnelIdleTimeout, "web.host": d.Web.Host, "web.port": float64(d.Web.Port),
-		"directories.data": d.Directories.Data, "ssl_insecure": d.SSLInsecure, "tls.min_version": string(d.TLS.MinVersion), "mock_scenario": d.MockScenario, "unmatched": string(d.Unmatched),
+		"ssl_insecure": d.SSLInsecure, "tls.min_version": string(d.TLS.MinVersion), "mock_scenario": d.MockScenario, "unmatched": string(d.Unmatched),
 		"capture.max_bytes": float64(d.Capture.MaxBytes), "capture.max_spool_bytes": float64(d.Capture.MaxSpoolBytes), "capture.inline_bytes": float64(d.Capture.InlineBytes),
 		"scripts.max_steps": float64(d.Scripts.MaxSteps), "scripts.max_time": d.Scripts.MaxTime, "scripts.max_body": float64(d.Scripts.MaxBody), "scripts.max_memory": float64(d.Scripts.MaxMemory),
 	} {

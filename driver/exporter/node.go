@@ -117,6 +117,13 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 		config.File = r.file
 		if err := scenario.DecodeNode(r.file, &doc.Config, &config); err == nil {
 			node.Driver = &config
+			remarks, err := config.Directories.Anchor(r.file)
+			if err != nil {
+				return nil, r.errorf(&doc.Config, "%s: %w", path, err)
+			}
+			for _, remark := range remarks {
+				r.warnf(&doc.Config, "%s: %s", path, remark)
+			}
 		} else if err := r.report(fmt.Errorf("%s: %w", path, err)); err != nil {
 			return nil, err
 		}

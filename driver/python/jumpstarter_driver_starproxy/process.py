@@ -207,6 +207,11 @@ def _exporter_file(config: dict) -> str:
             return value.isoformat()
         raise StartError(f"config: got a value of type {type(value).__name__}, want text, numbers, lists and maps")
 
+    # This file is not the user's: relative paths are the exporter's own.
+    directories = config.get("directories")
+    if isinstance(directories, dict):
+        absolute = {k: os.path.abspath(v) if isinstance(v, str) and v else v for k, v in directories.items()}
+        config = config | {"directories": absolute}
     try:
         return json.dumps({"export": {EXPORT: {"type": "starproxy.MitmproxyDriver", "config": config}}}, indent=1, default=text)
     except (TypeError, ValueError) as e:  # a key that is no text, a list that holds itself

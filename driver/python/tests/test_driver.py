@@ -253,6 +253,15 @@ def test_dates_of_yaml(settings):
         assert get(settings, "/d")[1] == b'{"day":"2024-02-29"}'
 
 
+def test_relative_directories_are_the_exporters(settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings["directories"] = {"data": "here", "mocks": "mine"}
+    with serve(StarproxyDriver(**settings)) as client:
+        client.start("mock")
+        assert client.get_ca_cert_path() == str(tmp_path / "here" / "conf" / "mitmproxy-ca-cert.pem")
+        assert (tmp_path / "mine").is_dir()
+
+
 def test_the_settings_do_not_stay_on_disk(client, driver):
     assert os.listdir(os.path.dirname(driver._process.socket)) == ["s"]
     assert os.stat(os.path.dirname(driver._process.socket)).st_mode & 0o777 == 0o700
