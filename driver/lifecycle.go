@@ -100,6 +100,7 @@ func (d *Driver) handler(r *running) exchange.Handler {
 	case modeReplay:
 		end = r.replay
 	case modeMock:
+		end = mock.ForwardUnanswered(d.mocks.table)
 		if d.cfg.Unmatched == Reject {
 			end = mock.Reject(d.mocks.table)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -108,12 +109,39 @@ func Failure(err error) *Response {
 		res = Text(http.StatusBadRequest, "Bad request: "+text)
 		res.Header["Connection"] = []string{"close"}
 	} else if errors.As(err, &up) {
-		res = Text(http.StatusBadGateway, "Bad gateway: "+text)
+		res = Text(http.StatusBadGateway, "Bad gateway: "+text+unansweredText(err))
 	} else {
 		res = JSON(http.StatusInternalServerError, map[string]string{"error": text})
 	}
 	res.Origin, res.Err = FromProxy, err
 	return res
+}
+
+// Unanswered is the failure of a request that went to the real server because
+// nothing here answers it. Its text is that of the failure alone: only the
+// answer to the device says what came nearest.
+func Unanswered(err error, why string, nearest []string) error {
+	return &unanswered{err, why, nearest}
+}
+
+type unanswered struct {
+	error
+	why     string
+	nearest []string
+}
+
+func (u *unanswered) Unwrap() error { return u.error }
+
+// unansweredText is a second line for the answer to such a failure.
+func unansweredText(err error) string {
+	var u *unanswered
+	switch {
+	case !errors.As(err, &u):
+		return ""
+	case len(u.nearest) == 0:
+		return "\n" + u.why
+	}
+	return "\n" + u.why + "; nearest: " + strings.Join(u.nearest, "; ")
 }
 
 // Logged marks an error that the log has already. It is the same error for all

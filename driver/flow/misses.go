@@ -2,10 +2,13 @@ package flow
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"starproxy/builtins/exchange"
 )
@@ -13,24 +16,47 @@ import (
 // maxNear is how many recordings a rejection names.
 const maxNear = 5
 
+// near is a recording that does not answer a request.
+type near struct {
+	Recording string   `json:"recording"`
+	Source    string   `json:"source"`
+	Why       []string `json:"why"`
+}
+
 // Reject answers with 501 and the recordings that come nearest, with what
 // differs in each.
 func (r *Replay) Reject(x *exchange.Exchange, s *subject) (*exchange.Response, error) {
-	type near struct {
-		Recording string   `json:"recording"`
-		Source    string   `json:"source"`
-		Why       []string `json:"why"`
+	return exchange.Reject(x.Request, notRecorded, r.misses(s)), nil
+}
+
+const notRecorded = "nothing was recorded for this request"
+
+// passed has the configured handler answer what was not recorded. When the real
+// server was asked and failed, the answer names the recordings that come nearest.
+func (r *Replay) passed(ctx context.Context, x *exchange.Exchange, s *subject) (*exchange.Response, error) {
+	res, err := r.o.Missed.Respond(ctx, x)
+	var up *exchange.UpstreamError
+	if !errors.As(err, &up) {
+		return res, err
 	}
-	var nearest []near
+	var nearest []string
+	for _, n := range r.misses(s) {
+		nearest = append(nearest, n.Recording+" ("+strings.Join(n.Why, ", ")+")")
+	}
+	return res, exchange.Unanswered(err, notRecorded, nearest)
+}
+
+// misses lists the recordings that come nearest.
+func (r *Replay) misses(s *subject) (list []near) {
 	for _, at := range r.nearest(s) {
 		f, err := r.file.FlowAt(r.items[at].off)
 		if err != nil {
 			continue
 		}
 		q := exchange.Request{Scheme: f.Request.Scheme, Host: f.Request.Host, Port: f.Request.Port, Target: f.Request.Path}
-		nearest = append(nearest, near{f.Request.Method + " " + q.URL(), r.name + ":" + strconv.Itoa(at+1), r.differences(s, f)})
+		list = append(list, near{f.Request.Method + " " + q.URL(), r.name + ":" + strconv.Itoa(at+1), r.differences(s, f)})
 	}
-	return exchange.Reject(x.Request, "nothing was recorded for this request", nearest), nil
+	return list
 }
 
 // nearest gives the items that differ least. A different path weighs most.

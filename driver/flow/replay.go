@@ -178,7 +178,7 @@ func (r *Replay) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 	if at < 0 {
 		x.Unmatched = true
 		if r.o.Missed != nil {
-			return r.o.Missed.Respond(ctx, x)
+			return r.passed(ctx, x, &s)
 		}
 		return r.Reject(x, &s)
 	}

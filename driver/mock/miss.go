@@ -3,7 +3,10 @@ package mock
 import (
 	"cmp"
 	"context"
+	"errors"
+	"math"
 	"slices"
+	"strings"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
@@ -16,9 +19,17 @@ type Miss struct {
 	Why []string
 }
 
+const (
+	// maxTypo is the most edits with which a path is taken for a misspelt one.
+	maxTypo = 2
+	// maxShared is the most segments that count when paths begin alike.
+	maxShared = 1000
+)
+
 // Misses gives up to max endpoints that came nearest to answering r, the
 // nearest first: same path but another method or a condition that failed, then
-// paths by how many edits they are away.
+// paths that may be misspelt, then those that begin alike, by how many segments
+// they share and how many edits they are away.
 func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 	type scored struct {
 		row   *row
@@ -29,11 +40,15 @@ func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 	near := make([]scored, 0, len(rows))
 	for _, w := range rows {
 		if w.err != nil {
-			near = append(near, scored{w, 1 << 20})
+			near = append(near, scored{w, math.MaxInt})
 			continue
 		}
 		// A path that is wrong weighs more than all else that can be.
-		score := 8 * w.match.c.path.distance(path)
+		edits := w.match.c.path.distance(path)
+		score := 8 * edits
+		if edits > maxTypo {
+			score += (maxShared + 1 - min(w.match.c.path.shared(path), maxShared)) << 32
+		}
 		if !w.match.fitsMethod(r) {
 			score++
 		}
@@ -79,5 +94,22 @@ func Reject(t *Table) exchange.Handler {
 			nearest = append(nearest, near{m.Endpoint.Name, m.Endpoint.Source.String(), m.Why})
 		}
 		return exchange.Reject(x.Request, "no endpoint matches this request", nearest), nil
+	})
+}
+
+// ForwardUnanswered asks the real server, as [Forward] does. When that fails, the
+// answer says that no endpoint of t matches, and which came nearest.
+func ForwardUnanswered(t *Table) exchange.Handler {
+	return exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+		res, err := x.Forward(ctx)
+		var up *exchange.UpstreamError
+		if !errors.As(err, &up) {
+			return res, err
+		}
+		var nearest []string
+		for _, m := range t.Misses(x.Request, 3) {
+			nearest = append(nearest, m.Endpoint.Name+" ("+strings.Join(m.Why, ", ")+")")
+		}
+		return res, exchange.Unanswered(err, "no mock answers this", nearest)
 	})
 }

@@ -66,3 +66,35 @@ func BenchmarkMisses(b *testing.B) {
 		table.Misses(r, 5)
 	}
 }
+
+// The endpoints that are meant come first: a path with a typing error, then the
+// path that begins alike, and only then the method and the server.
+func TestMissesOrder(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		request string
+		keys    []string // in the expected order
+	}{
+		{"GET /api/v1/chargers/42/tariff", []string{"POST /api/v1/chargers/{id}/sessions/{session}", "GET /api/v1/health", "GET /health", "GET /"}},
+		{"GET /api/v1/firmware/latest/download", []string{"POST /api/v1/firmware/latest", "GET /api/v1/firmware", "GET /x/v1/firmware/latest/download"}},
+		{"GET /api/v1/statsu", []string{"GET /api/v1/status", "POST /api/v1/status", "GET /api/v1/stations", "GET /other"}},
+		{"GET /apj/v1/status", []string{"GET /api/v1/status", "GET /apj", "GET /nothing/alike"}},
+		{"DELETE /users/7/keys", []string{"GET /users/*", "DELETE /users/{id}", "DELETE /groups"}},
+		{"GET /files/a/b/c", []string{"GET /files/a/x", "GET /files", "GET /tiles/a/b/c/d/e/f"}},
+		{"POST /v2/items", []string{"GET /v2/items", "POST /v1/items", "POST /v2", "POST /v1"}},
+	} {
+		table := NewTable()
+		var list []*Endpoint
+		for _, key := range test.keys {
+			list = append([]*Endpoint{endpoint(t, key)}, list...)
+		}
+		table.ReplaceAll(list)
+		var got []string
+		for _, m := range table.Misses(request(t, test.request), len(list)) {
+			got = append(got, m.Endpoint.Name)
+		}
+		if strings.Join(got, "\n") != strings.Join(test.keys, "\n") {
+			t.Errorf("%s: got %q, want %q", test.request, got, test.keys)
+		}
+	}
+}

@@ -219,3 +219,20 @@ func (p *pathPattern) distance(path string) int {
 	}
 	return builtins.EditDistance(path, want)
 }
+
+// shared is how many segments path and the pattern have in common from the left.
+func (p *pathPattern) shared(path string) (n int) {
+	want := p.segs
+	if want == nil {
+		for part := range strings.SplitSeq(p.lead, "/") {
+			want = append(want, segment{pre: part})
+		}
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if n == len(want) || !want[n].match(part, nil) {
+			break
+		}
+		n++
+	}
+	return n
+}
