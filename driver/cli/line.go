@@ -22,12 +22,15 @@ type event struct {
 	Patched   bool        `json:"was_patched"`
 	Origin    string      `json:"origin"` // ours: who made the answer
 	// Kind is "tls_error" for a handshake that a device broke off, Alert the
-	// reason it gave; "tcp" is a stream, Failure the reason why it has none or
-	// broke off. A Python exporter sends none of them.
+	// reason; "tcp" is a stream, Failure the reason why it has none or broke off.
+	// A Python exporter sends none of them.
 	Kind    string `json:"kind"`
 	Alert   string `json:"alert"`
 	Failure string `json:"failure"`
 
+	// failed is the reason why a request has no answer, for lines that tell it;
+	// those of Python's j do not.
+	failed string
 	// unmatched is the outcome of a request that no mock answers; lines for
 	// which that is known set it.
 	unmatched string
@@ -36,9 +39,6 @@ type event struct {
 // tlsError says that there was no request: the device did not trust the CA, or
 // the handshake failed otherwise.
 func (e event) tlsError() bool { return e.Kind == "tls_error" }
-
-// stream says that a tunnel carried something else than HTTP.
-func (e event) stream() bool { return e.Kind == "tcp" }
 
 // lineFormat lays out capture lines.
 type lineFormat struct {
@@ -54,6 +54,8 @@ type lineFormat struct {
 const (
 	fixedColumns = 2 + 8 + 7 + 3 + 7 + 8 + 13 + 6
 	minPath      = 20
+	// resultColumns are status, duration and size with their blanks.
+	resultColumns = 3 + 7 + 8 + 3
 )
 
 // line is the line of one event; every column but the path has a fixed width.
@@ -63,23 +65,49 @@ func (f lineFormat) line(e event) string {
 		sec, frac := math.Modf(e.Timestamp)
 		clock = time.Unix(int64(sec), int64(frac*1e9)).In(f.zone).Format(time.TimeOnly)
 	}
-	path := e.Path
-	switch {
-	case e.tlsError() && e.Alert != "":
-		path += " (" + e.Alert + ")"
-	case e.stream() && e.Failure != "":
-		path += " (" + e.Failure + ")"
+	width := max(f.width-fixedColumns, minPath)
+	columns := []string{" " + f.paint(clock, grey), f.bold(left(e.Method, 7), methodColour(e.Method))}
+	if e.tlsError() && e.Alert != "" {
+		// There was no request, so the columns of its answer are free.
+		text := told(e.Alert, strings.TrimSuffix(e.Path, ":443"), width+resultColumns)
+		return " " + strings.Join(append(columns, text, f.tag(e)), " ")
 	}
-	columns := []string{
-		" " + f.paint(clock, grey),
-		f.bold(left(e.Method, 7), methodColour(e.Method)),
-		fit(path, max(f.width-fixedColumns, minPath)),
+	path, failure := fit(e.Path, width), e.failed
+	if e.Kind == "tcp" {
+		failure = e.Failure
+	}
+	if failure != "" {
+		path = told(failure, e.Path, width)
+	}
+	columns = append(columns,
+		path,
 		f.status(e.Status),
 		f.paint(right(duration(e.Duration), 7), grey),
 		f.paint(right(byteSize(e.Size), 8), grey),
 		f.tag(e),
-	}
+	)
 	return " " + strings.Join(columns, " ")
+}
+
+// told is a failure and what failed in exactly width columns, the cause first. A
+// narrow line has the short form of the cause.
+func told(failure, path string, width int) string {
+	text := failure + ": " + path
+	if utf8.RuneCountInString(text) > width {
+		text = cause(failure) + ": " + path
+	}
+	return fit(text, width)
+}
+
+// cause is the shortest part of a failure's text that tells why. Texts about
+// devices begin with it; those of the network, which begin with addresses, end
+// with it.
+func cause(failure string) string {
+	if strings.HasPrefix(failure, "device ") || strings.HasPrefix(failure, "the ") {
+		first, _, _ := strings.Cut(failure, ": ")
+		return first
+	}
+	return strings.TrimSpace(failure[strings.LastIndex(failure, ": ")+1:])
 }
 
 // status is the status column, coloured by its class.

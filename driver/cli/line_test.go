@@ -31,7 +31,7 @@ func TestLine(t *testing.T) {
 			"  \x1b[90m00:00:01\x1b[0m \x1b[36m\x1b[1mOPTIONS\x1b[0m /                          \x1b[37m101\x1b[0m \x1b[90m    3ms\x1b[0m \x1b[90m  3.0 TB\x1b[0m \x1b[90m[passthrough]\x1b[0m"},
 		{"handshake", // ours alone
 			`{"timestamp": 1, "kind": "tls_error", "method": "CONNECT", "path": "h:443", "alert": "unknown ca", "response_status": 0, "duration_ms": 3}`,
-			"  \x1b[90m00:00:01\x1b[0m \x1b[37m\x1b[1mCONNECT\x1b[0m h:443 (unknown ca)         \x1b[90m  -\x1b[0m \x1b[90m    3ms\x1b[0m \x1b[90m     0 B\x1b[0m \x1b[31m[tls error]  \x1b[0m"},
+			"  \x1b[90m00:00:01\x1b[0m \x1b[37m\x1b[1mCONNECT\x1b[0m unknown ca: h                                   \x1b[31m[tls error]  \x1b[0m"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -71,6 +71,34 @@ func TestByteSize(t *testing.T) {
 	} {
 		if got := byteSize(n); got != want {
 			t.Errorf("byteSize(%v) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// The cause of a failure is legible in lines of 80 columns, and all of it in
+// wide ones.
+func TestLineTellsCause(t *testing.T) {
+	t.Parallel()
+	long := "api.volt.example/api/v1/chargers/42/sessions?since=2024-01-01"
+	for _, test := range []struct {
+		e      event
+		narrow string // the line has it at 80 columns
+		wide   string // and at 240
+	}{
+		{event{Kind: "tls_error", Path: "api.volt.example:443", Alert: "device does not trust the CA: most likely, since the device broke the TLS handshake off with an alert that can't be read"},
+			"device does not trust the CA: api.volt.example ", "an alert that can't be read: api.volt.example "},
+		{event{Kind: "tls_error", Path: "h:8443", Alert: "the CA certificate expired on 2020-01-01: the device refused the TLS handshake: tls: expired certificate"},
+			"the CA certificate expired on 2020-01-01: h:84…", "expired certificate: h:8443"},
+		{event{Kind: "tls_error", Path: "h:443", Alert: "the device closed the connection during the TLS handshake"}, "the device closed the connection during the TL", "handshake: h "},
+		{event{Kind: "tcp", Path: "mq.example:8883", Failure: "mq.example:8883: dial tcp: lookup mq.example on 10.0.0.53:53: no such host"}, "no such host: mq.example:…", "53: no such host: mq.example:8883"},
+		{event{Path: long, failed: "api.volt.example:80: dial tcp 10.0.0.9:80: connect: connection refused"}, "connection refused: api.v…", "connection refused: " + long},
+		{event{Path: long, failed: "h:443: the server reset the connection in the middle of its answer"}, "the server reset the conn…", long},
+		{event{Path: "h/x", failed: "gone"}, "gone: h/x", "gone: h/x"},
+	} {
+		for width, want := range map[int]string{80: test.narrow, 240: test.wide} {
+			if got := (lineFormat{width: width, zone: time.UTC}).line(test.e); !strings.Contains(got, want) || len([]rune(got)) != width {
+				t.Errorf("%d columns: got %q (%d), want %q in it", width, got, len([]rune(got)), want)
+			}
 		}
 	}
 }

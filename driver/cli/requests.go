@@ -225,8 +225,7 @@ func (l requestLines) export(name string) string {
 	return "  " + fit(name, l.exports)
 }
 
-// event is the row as capture lines show it: the path begins with the host, and
-// ends with the reason of a failure.
+// event is the row as capture lines show it: the path begins with the host.
 func (r requestRow) event() event {
 	e := event{
 		Timestamp: r.Start, Method: r.Method, Path: r.host() + r.Path, Duration: r.Duration, Size: float64(r.Size),
@@ -239,7 +238,7 @@ func (r requestRow) event() event {
 	case r.Kind == "tcp":
 		e.Method, e.Failure = "TCP", r.Error
 	case r.Error != "" && !r.Unmatched:
-		e.Path += " (" + r.Error + ")"
+		e.failed = r.Error
 	}
 	if r.Unmatched {
 		e.unmatched = cmp.Or(r.Outcome, "forwarded")

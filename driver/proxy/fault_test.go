@@ -235,7 +235,7 @@ func TestDeviceCancelsStream(t *testing.T) {
 // device; after it saw the certificate, with a hint at the CA.
 func TestHandshakesThatDevicesBreakOff(t *testing.T) {
 	t.Parallel()
-	const hint = "; most likely it does not trust the CA"
+	const hint = "device does not trust the CA: most likely, since "
 	refuse := func(last func(*net.TCPConn)) func(net.Conn) {
 		return func(c net.Conn) {
 			tls.Client(c, &tls.Config{InsecureSkipVerify: true, VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error {
@@ -249,10 +249,10 @@ func TestHandshakesThatDevicesBreakOff(t *testing.T) {
 		device func(net.Conn)
 		want   string
 	}{
-		{"alert", refuse(func(*net.TCPConn) {}), "the device refused the TLS handshake: tls: bad certificate" + hint},
-		{"reset", refuse(func(c *net.TCPConn) { c.SetLinger(0); c.Close() }), "the device reset the connection during the TLS handshake" + hint},
-		{"close", refuse(func(c *net.TCPConn) { c.Close() }), "the device closed the connection during the TLS handshake" + hint},
-		{"half-close", refuse(func(c *net.TCPConn) { c.CloseWrite() }), "the device closed the connection during the TLS handshake" + hint},
+		{"alert", refuse(func(*net.TCPConn) {}), hint + "the device refused the TLS handshake: tls: bad certificate"},
+		{"reset", refuse(func(c *net.TCPConn) { c.SetLinger(0); c.Close() }), hint + "the device reset the connection during the TLS handshake"},
+		{"close", refuse(func(c *net.TCPConn) { c.Close() }), hint + "the device closed the connection during the TLS handshake"},
+		{"half-close", refuse(func(c *net.TCPConn) { c.CloseWrite() }), hint + "the device closed the connection during the TLS handshake"},
 		{"other alert", func(c net.Conn) {
 			tls.Client(c, &tls.Config{ServerName: "a.test", MaxVersion: tls.VersionTLS10, MinVersion: tls.VersionTLS10}).Handshake()
 		}, ""},
@@ -287,11 +287,12 @@ func TestHandshakeReasonTellsOfDates(t *testing.T) {
 	t.Parallel()
 	const problem = "the CA certificate expired on 2020-01-01"
 	for text, told := range map[string]bool{
-		"remote error: tls: unknown certificate":     true,
-		"remote error: tls: expired certificate":     true,
-		"remote error: tls: bad certificate":         true,
-		"local error: tls: bad record MAC":           true,
-		"remote error: tls: no application protocol": false,
+		"remote error: tls: unknown certificate":           true,
+		"remote error: tls: expired certificate":           true,
+		"remote error: tls: bad certificate":               true,
+		"remote error: tls: unknown certificate authority": true,
+		"local error: tls: bad record MAC":                 true,
+		"remote error: tls: no application protocol":       false,
 	} {
 		for _, dates := range []string{"", problem} {
 			got := handshakeReason(errors.New(text), true, dates)
