@@ -20,7 +20,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/cli/interop", ""},
 	{"driver/exporter/controller", "driver driver/exporter driver/exporter/hook driver/frames driver/pb builtins/disk"},
 	{"driver/exporter/part", ""},
-	{"driver/exporter", "driver driver/client driver/exporter/part driver/exporter/hook driver/pb driver/scenario script builtins/disk"},
+	{"driver/exporter", "driver driver/client driver/exporter/part driver/exporter/hook driver/pb driver/scenario script builtins builtins/disk"},
 	{"driver/exporter/hook", "builtins/disk"},
 	{"driver/exporter/metrics", "driver driver/pb"},
 	{"driver/client", "driver/frames driver/pb builtins/disk"},

@@ -94,7 +94,7 @@ func (d *Driver) readyListener(l *launch) (text string) {
 	if err != nil {
 		hint := ""
 		if errors.Is(err, syscall.EADDRINUSE) {
-			hint = fmt.Sprintf(" (port %d is already in use - is another mitmproxy instance running?)", l.port)
+			hint = fmt.Sprintf(" (port %d is already in use by another program)", l.port)
 		}
 		return fmt.Sprintf("Failed to start%s: %v", hint, err)
 	}

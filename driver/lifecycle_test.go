@@ -70,7 +70,7 @@ func TestPortInUse(t *testing.T) {
 	b := newBench(t, nil)
 	b.want("Mock set: GET /a → 200", "set_mock", "get", "/a", 200.0, "{}")
 	got := b.call("start", "mock", false, "", float64(port))
-	want := fmt.Sprintf("Failed to start (port %d is already in use - is another mitmproxy instance running?): listen tcp 127.0.0.1:%d: bind: address already in use", port, port)
+	want := fmt.Sprintf("Failed to start (port %d is already in use by another program): listen tcp 127.0.0.1:%d: bind: address already in use", port, port)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

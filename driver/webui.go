@@ -83,7 +83,7 @@ func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) (text string)
 	if err != nil {
 		hint := ""
 		if errors.Is(err, syscall.EADDRINUSE) {
-			hint = fmt.Sprintf(" (web UI port %d is already in use - is another mitmproxy instance running?)", d.cfg.Web.Port)
+			hint = fmt.Sprintf(" (web UI port %d is already in use by another program)", d.cfg.Web.Port)
 		}
 		return fmt.Sprintf("Failed to start%s: %v", hint, err)
 	}

@@ -69,6 +69,11 @@ func (s *Session) open(path string) error {
 // Close ends the session.
 func (s *Session) Close() error { return s.files.dir.Close() }
 
+// Defined reports whether a name has a value in the session.
+func (s *Session) Defined(name string) bool {
+	return s.globals.Has(name) || starlark.Universe.Has(name)
+}
+
 // Eval reads one statement and runs it. read gives its lines; more says that
 // the statement goes on. The text is the value of an expression, "" when that
 // is None. The error is io.EOF when read has no more to give.

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -33,7 +34,7 @@ type program struct {
 	Script     scriptCmd      `cmd:"" help:"Check, test and try scripts; print what they can call."`
 	Schema     schemaCmd      `cmd:"" help:"Print the JSON Schema of a document, for editors."`
 	Completion completionCmd  `cmd:"" help:"Print a completion script for bash, zsh or fish."`
-	Version    versionCmd     `cmd:"" help:"Print version and licence."`
+	Version    versionCmd     `cmd:"" help:"Print version and licence, as --version does."`
 	Host       hostProxiesCmd `cmd:"" hidden:"" name:"host-proxies" help:"Serve the proxies of another starproxy."`
 	Complete   completeCmd    `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
 }
@@ -100,7 +101,10 @@ func (s *System) run(ctx context.Context, args []string) int {
 	if s.Name == "j" {
 		err = runJ(ctx, s, args)
 	} else {
-		err = s.dispatch(ctx, "starproxy", &program{}, args)
+		err = proxyWord(args, "proxy")
+		if err == nil {
+			err = s.dispatch(ctx, "starproxy", &program{}, args)
+		}
 	}
 	s.loss.closePrinted(out)
 	if lost := s.loss.fault(); lost != nil && (err == nil || errors.Is(err, s.loss.err)) {
@@ -122,6 +126,12 @@ func (s *System) dispatch(ctx context.Context, name string, grammar any, args []
 		_, _ = app.Parse([]string{"--help"})
 		return exitCode(exitUsage)
 	}
+	switch args[0] {
+	case "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	case "--version", "-V":
+		return (&versionCmd{}).Run(s)
+	}
 	c, err := app.Parse(args)
 	if *helped {
 		return nil
@@ -134,7 +144,7 @@ func (s *System) dispatch(ctx context.Context, name string, grammar any, args []
 				at = node.FullPath()
 			}
 		}
-		return usagef("%w (see %s --help)", err, at)
+		return usagef("%w (see %s --help)", &plainError{err}, at)
 	}
 	err = c.Run()
 	var code exitCode

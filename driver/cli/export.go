@@ -79,6 +79,17 @@ func (e *foreignError) subject() string {
 	return fmt.Sprintf("export %q", e.path)
 }
 
+// firstProxy is the path of the first proxy below e, empty for none.
+func (e *export) firstProxy() string {
+	for _, line := range e.listing() {
+		path, class, _ := strings.Cut(line, " (")
+		if strings.HasSuffix(client.ProxyClass, "."+strings.TrimSuffix(class, ")")) {
+			return path
+		}
+	}
+	return ""
+}
+
 // listing describes every export below e that can be named: its path and the
 // class of its client. Parents without abilities of their own are left out.
 func (e *export) listing() []string {

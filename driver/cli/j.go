@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,7 @@ the line that sets it.
 
 Flags:
   -h, --help               Show this help.
+      --version            Print version and licence.
       --log-level=LEVEL    Accepted for compatibility; j has no log.
 
 Run "j EXPORT --help" for the commands of a proxy.
@@ -100,12 +102,22 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
+	if len(args) > 0 && args[0] == "--version" {
+		return (&versionCmd{}).Run(sys)
+	}
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" && len(args) == 1 {
 		return jUsage(ctx, sys, len(args) == 0)
 	}
 	at, path, rest, c, err := dialExport(ctx, sys, args)
 	if c != nil {
 		defer c.Close()
+	}
+	if err != nil && slices.Contains(proxyWords(), args[0]) {
+		export := "proxy"
+		if c != nil {
+			export = cmp.Or(exportOf(c.Tree()).firstProxy(), export)
+		}
+		return proxyWord(args, export)
 	}
 	var foreign *foreignError
 	if errors.As(err, &foreign) && !foreign.group {
@@ -146,7 +158,7 @@ func jFlags(args []string) ([]string, error) {
 				return nil, usagef("--log-level: expected a level")
 			}
 			args = args[2:]
-		case args[0] == "-h", args[0] == "--help", !strings.HasPrefix(args[0], "-"):
+		case args[0] == "-h", args[0] == "--help", args[0] == "--version", !strings.HasPrefix(args[0], "-"):
 			return args, nil
 		default:
 			return nil, usagef("unknown flag %s: expected the name of an export (see j --help)", args[0])
@@ -172,9 +184,8 @@ func asksHelp(args []string) bool {
 // knowing the exports: the first word is one, the path ends before the first
 // flag or name of a command behind it.
 func splitAtCommand(args []string) (path, rest []string) {
-	commands := []string{"start", "stop", "restart", "status", "mock", "flow", "capture", "web", "cert"}
 	for i, arg := range args[1:] {
-		if strings.HasPrefix(arg, "-") || slices.Contains(commands, arg) {
+		if strings.HasPrefix(arg, "-") || slices.Contains(proxyWords(), arg) {
 			return args[:i+1], args[i+1:]
 		}
 	}

@@ -53,7 +53,7 @@ func TestListenUsage(t *testing.T) {
 		{"--web-listen 1:2:3", "want [HOST:]PORT"},
 		{"--metrics x", "want [HOST:]PORT"},
 		{"--unmatched maybe", "expected passthrough or reject"},
-		{"--log-format xml", "must be one of"},
+		{"--log-format xml", `--log-format: got "xml", want one of text, json`},
 		{"--listen 1 --exporter-config " + two(t, tempDir(t)), "one proxy, this one has 2"},
 	} {
 		c := newConsole("XDG_DATA_HOME=" + tempDir(t))

@@ -67,7 +67,7 @@ func (c *runCmd) Validate() error {
 	case c.Listener != "" && (c.Cert == "") != (c.Key == ""):
 		return fmt.Errorf("--tls-cert and --tls-key belong together")
 	case c.Start == "replay" && c.ReplayFile == "":
-		return fmt.Errorf("--start replay needs --replay-file")
+		return fmt.Errorf("--start replay needs --replay-file FILE: the path of a recording, or its name in the flows directory (j EXPORT flow list shows those)")
 	case c.Port < 0 || c.Port > 65535:
 		return fmt.Errorf("--port %d: expected 1 to 65535", c.Port)
 	}
@@ -154,11 +154,21 @@ func (c *runCmd) ready(ctx context.Context, b *bench) error {
 	if mode == "" {
 		return nil
 	}
-	err := b.start(ctx, mode, c.webUI(), c.ReplayFile)
-	if err != nil && b.builtIn && strings.Contains(err.Error(), "already in use") {
-		err = fmt.Errorf("%w (choose another with --port)", err)
+	return inUse(b.start(ctx, mode, c.webUI(), c.ReplayFile), b.builtIn)
+}
+
+// inUse adds to the failure of a start for a port that another program has which
+// flag chooses another.
+func inUse(err error, builtIn bool) error {
+	switch {
+	case err == nil || !strings.Contains(err.Error(), "already in use"):
+		return err
+	case strings.Contains(err.Error(), "web UI port"):
+		return fmt.Errorf("%w (choose another with --web-listen)", err)
+	case builtIn:
+		return fmt.Errorf("%w (choose another with --port)", err)
 	}
-	return err
+	return fmt.Errorf("%w (choose another with --listen)", err)
 }
 
 // apply puts the flags about proxies into the configuration.

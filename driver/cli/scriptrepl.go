@@ -29,7 +29,7 @@ func (scriptReplCmd) Help() string {
     <answer 401 {"error":"unauthorized"}>
     >>> clock.advance("30s")
 
-Tab completes names, the arrow keys bring back earlier lines, also those of earlier sessions. Ctrl-D ends it. What a pipe brings is run without a prompt; the exit code is 1 when a statement failed.`
+Tab completes names, the arrow keys bring back earlier lines, also those of earlier sessions. help NAME explains a function; exit or Ctrl-D ends it. What a pipe brings is run without a prompt; the exit code is 1 when a statement failed.`
 }
 
 // Run reads and runs statements until the input ends.
@@ -46,8 +46,9 @@ func (c *scriptReplCmd) Run(ctx context.Context, sys *System) error {
 	}
 	in := bufio.NewReader(sys.Stdin)
 	failed := false
+	read := withWords(s, func(bool) (string, error) { return readLine(ctx, in) }, func(text string) { sys.out("%s", text) })
 	for {
-		text, err := s.Eval(ctx, func(bool) (string, error) { return readLine(ctx, in) })
+		text, err := s.Eval(ctx, read)
 		switch {
 		case err == nil:
 			if text != "" {
@@ -142,6 +143,7 @@ func (c *scriptReplCmd) interactive(ctx context.Context, sys *System, s *script.
 		t.SetPrompt(prompt)
 		return wait(ctx, t.ReadLine)
 	}
+	read = withWords(s, read, func(text string) { sys.out("%s", text) })
 	for {
 		text, err := s.Eval(ctx, read)
 		switch {

@@ -1,6 +1,11 @@
 package cli
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // startFlags are the flags of start and restart.
 type startFlags struct {
@@ -32,5 +37,32 @@ Examples:
 
 // Run starts the proxy.
 func (c *startCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Started in", "start", c.Mode, c.WebUI, c.ReplayFile, c.Port)
+	return p.withRecordings(ctx, p.say(ctx, sys, "Started in", "start", c.Mode, c.WebUI, c.ReplayFile, c.Port))
+}
+
+// maxRecordings is how many recordings a failure names.
+const maxRecordings = 10
+
+// withRecordings adds to the failure of a start that lacks its recording which
+// ones there are.
+func (p proxy) withRecordings(ctx context.Context, err error) error {
+	var f failure
+	if !errors.As(err, &f) || !strings.Contains(string(f), "replay_file is required") && !strings.HasPrefix(string(f), "Replay file not found") {
+		return err
+	}
+	var files []flowFile
+	if p.document(ctx, &files, "list_flow_files") != nil {
+		return err
+	}
+	var names []string
+	for _, file := range files[:min(len(files), maxRecordings)] {
+		names = append(names, file.Name)
+	}
+	switch more := len(files) - len(names); {
+	case len(files) == 0:
+		return fmt.Errorf("%w (--replay-file FILE; there are no recordings yet: start -m record makes one, flow upload brings one)", err)
+	case more > 0:
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("%w (--replay-file FILE; there are: %s)", err, strings.Join(names, ", "))
 }

@@ -2,22 +2,24 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 type webCmd struct {
 	Address string `default:"localhost" help:"Local address to listen on (default ${default})."`
-	Port    int    `default:"8081" help:"Local port to listen on, 0 for a free one (default ${default})."`
+	Port    *int   `placeholder:"N" help:"Local port to listen on, 0 for a free one (default 8081; if that is in use, a free one)."`
 }
 
 // Help says what it needs.
 func (webCmd) Help() string {
-	return `Listens on a local port and carries every connection to the web UI of the proxy, wherever the exporter runs. The UI must have been started: "start --web-ui". Ctrl+C stops.
+	return `Listens on a local port and carries every connection to the web UI of the proxy, wherever the exporter runs. The UI must have been started: "start --web-ui". Where the exporter runs on this machine, the link that "start --web-ui" prints works by itself. Ctrl+C stops.
 
 Examples:
 
@@ -32,11 +34,15 @@ func (c *webCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		return err
 	}
 	if !st.WebUIEnabled || !st.Running {
-		sys.note("%s: the web UI is not running yet: start it with start --web-ui", sys.Name)
+		command := "start"
+		if st.Running {
+			command = "restart"
+		}
+		sys.note("%s: the web UI is not running yet: start it with %s --web-ui", sys.Name, command)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
+	l, err := c.listen()
 	if err != nil {
-		return fmt.Errorf("listening for the browser: %w", err)
+		return err
 	}
 	sys.out("mitmweb UI available at: http://%s/?token=%s", l.Addr(), url.QueryEscape(webToken(st.WebUIAddress)))
 	sys.out("Press Ctrl+C to stop forwarding.")
@@ -62,6 +68,29 @@ func (c *webCmd) Run(ctx context.Context, sys *System, p proxy) error {
 			}
 		})
 	}
+}
+
+// webPort is where the stock client listens.
+const webPort = 8081
+
+// listen listens for the browser. On the bench itself the web UI has the usual
+// port already.
+func (c *webCmd) listen() (net.Listener, error) {
+	port := webPort
+	if c.Port != nil {
+		port = *c.Port
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(port)))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && c.Port == nil:
+		l, err = net.Listen("tcp", net.JoinHostPort(c.Address, "0"))
+	case errors.Is(err, syscall.EADDRINUSE):
+		err = fmt.Errorf("%w (choose another with --port; 0 is a free one)", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening for the browser: %w", err)
+	}
+	return l, nil
 }
 
 // webToken is the token in the address that the exporter gives for its web UI.

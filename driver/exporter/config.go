@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -153,8 +154,10 @@ func (r *reader) head(data []byte) (export *yaml.Node, err error) {
 		return nil, r.errorf(root, "expected a map with the key export")
 	}
 	export = take(root, "export")
-	if export == nil && take(root, "endpoints") != nil {
-		return nil, r.errorf(root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers")
+	if kind, hint := scenario.KindOf(root); export == nil && kind == "scenario" {
+		return nil, r.errorf(root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers (\"starproxy script check FILE\" looks at scenarios)")
+	} else if export == nil && kind != "" && !strings.HasSuffix(kind, "exporter file") {
+		return nil, r.errorf(root, "this is %s, not an exporter file: %s", kind, hint)
 	}
 	r.prune(root, reflect.TypeFor[Config](), "")
 	if err := scenario.DecodeNode(r.file, root, c); err != nil {

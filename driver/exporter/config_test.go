@@ -111,6 +111,11 @@ func TestParseRefuses(t *testing.T) {
 		{"version", "apiVersion: v2", `apiVersion "v2" is not supported`},
 		{"unknown type", "export:\n  power:\n    type: MockPower",
 			`x.yaml:3:5: export.power: driver type "MockPower" is not known: expected jumpstarter_driver_mitmproxy.driver.MitmproxyDriver, or the class of a Python driver`},
+		{"class alone", "export:\n  p: {type: MitmProxyDriver}", `x.yaml:2:13: export.p: driver type "MitmProxyDriver" is not known; did you mean "jumpstarter_driver_mitmproxy.driver.MitmproxyDriver"?`},
+		{"misspelt class of ours", "export:\n  p: {type: starproxy.MitmProxyDrivr}", `did you mean "starproxy.MitmproxyDriver"?`},
+		{"misspelt class", "export:\n  p: {type: jumpstarter_driver_mitmproxy.driver.MitmProxyDriver}", `did you mean "jumpstarter_driver_mitmproxy.driver.MitmproxyDriver"?`},
+		{"misspelt module", "export:\n  p: {type: jumpstarter_driver_mitm_proxy.driver.MitmproxyDriver}", `did you mean "jumpstarter_driver_mitmproxy.driver.MitmproxyDriver"?`},
+		{"misspelt group", "export:\n  p: {type: jumpstarter_driver_composite.driver.composite}", `did you mean "jumpstarter_driver_composite.driver.Composite"?`},
 		{"proxy below Python", "export:\n  p:\n    type: a.B\n    children: {x: {type: starproxy.MitmproxyDriver}}",
 			"x.yaml:4:19: export.p.children.x: a proxy cannot be the child of a driver that Python hosts"},
 		{"ref of Python to a proxy", "export:\n  q: {type: starproxy.MitmproxyDriver}\n  p:\n    type: a.B\n    children: {x: {children: {y: {ref: q}}}}",
@@ -231,5 +236,16 @@ func TestParseScenario(t *testing.T) {
 	_, err := Parse("sc.yaml", []byte("endpoints:\n  GET /a: {status: 200}\n"))
 	if err == nil || !strings.Contains(err.Error(), "sc.yaml:1:1") || !strings.Contains(err.Error(), "this is a scenario, not an exporter file") {
 		t.Error(err)
+	}
+}
+
+// Types of others that look a little like ours stay Python's.
+func TestOwnTypeNear(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"my_lab.driver.MitmproxyDriver", "jumpstarter_driver_power.driver.MockPower", "jumpstarter_driver_pyserial.driver.PySerial",
+		"jumpstarter_driver_starproxy.driver.StarproxyDriver", "lab.Composite2", "jumpstarter_driver_corellium.driver.Corellium"} {
+		if near := ownTypeNear(kind); near != "" {
+			t.Errorf("%s: got %s, want none", kind, near)
+		}
 	}
 }

@@ -7,11 +7,15 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins"
 	"starproxy/driver/exporter/part"
 )
 
 // foreignNode reads a driver that Python hosts: it stays as the file has it.
 func (r *reader) foreignNode(key, n *yaml.Node, kind, path string) (*Node, error) {
+	if near := ownTypeNear(kind); near != "" {
+		return nil, r.errorf(value(n, "type"), "%s: driver type %q is not known; did you mean %q?", path, kind, near)
+	}
 	if i := strings.LastIndexByte(kind, '.'); i <= 0 || i == len(kind)-1 {
 		return nil, r.errorf(n, "%s: driver type %q is not known: expected %s, or the class of a Python driver such as jumpstarter_driver_power.driver.MockPower",
 			path, kind, typeProxy)
@@ -20,6 +24,25 @@ func (r *reader) foreignNode(key, n *yaml.Node, kind, path string) (*Node, error
 		return nil, err
 	}
 	return &Node{Name: key.Value, Type: kind, place: r.place(key), raw: n}, nil
+}
+
+// ownTypeNear is the type of ours that kind was probably meant to be, "" for
+// none: one that is misspelt, or its class alone.
+func ownTypeNear(kind string) string {
+	const slips = 3
+	module, class := "", kind
+	if i := strings.LastIndexByte(kind, '.'); i >= 0 {
+		module, class = kind[:i], kind[i+1:]
+	}
+	for _, own := range ownTypes {
+		whole := builtins.EditDistance(strings.ToLower(kind), strings.ToLower(own))
+		i := strings.LastIndexByte(own, '.')
+		part := builtins.EditDistance(strings.ToLower(class), strings.ToLower(own[i+1:]))
+		if whole <= slips || part <= slips && (module == "" || module == own[:i]) {
+			return own
+		}
+	}
+	return ""
 }
 
 // checkForeign finds what Python could not host below one of its drivers.

@@ -38,6 +38,9 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 	if endpoints.Kind != yaml.MappingNode {
 		return nil, sentinel(endpoints, ErrNoEndpoints)
 	}
+	if kind, hint := KindOf(root); kind != "" && kind != "scenario" {
+		return nil, faultf(root, "this is %s, not a scenario: %s", kind, hint)
+	}
 	if wrapper != nil {
 		for i := 0; i+1 < len(root.Content); i += 2 {
 			k, v := root.Content[i], root.Content[i+1]
@@ -52,6 +55,32 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 		return c.endpoints(endpoints, false)
 	}
 	return c.endpoints(endpoints, true)
+}
+
+// KindOf tells what a document is by its keys: "scenario", or another kind with an
+// article and a hint at what it is for. It is empty when the keys do not tell.
+func KindOf(root *yaml.Node) (kind, hint string) {
+	if root.Kind != yaml.MappingNode {
+		return "", ""
+	}
+	has := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		k := root.Content[i].Value
+		if k == "endpoints" || k == "mocks" || isKey(k) {
+			return "scenario", ""
+		}
+		has[k] = root.Content[i+1]
+	}
+	isMap := func(key string) bool { return has[key] != nil && has[key].Kind == yaml.MappingNode }
+	switch {
+	case isMap("export"), has["kind"] != nil && has["kind"].Value == "ExporterConfig":
+		return "an exporter file", "\"starproxy check FILE\" looks at it, \"starproxy run --exporter-config FILE\" serves it"
+	case isMap("log"):
+		return "a HAR document", "mode replay answers from it"
+	case (has["openapi"] != nil || has["swagger"] != nil) && isMap("paths"):
+		return "an OpenAPI document", "write its paths as endpoints, METHOD /path"
+	}
+	return "", ""
 }
 
 func sentinel(n *yaml.Node, err error) error {
