@@ -288,10 +288,7 @@ func (p proxy) tryLine(ctx context.Context, st proxyStatus, ca string) (string, 
 	if err != nil {
 		return "", fmt.Errorf("proxy address %q: %w", st.ProxyAddress, err)
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	curl := "curl -x http://" + net.JoinHostPort(host, port)
+	curl := "curl -x http://" + net.JoinHostPort(reachable(host), port)
 	if st.Mode == "mock" {
 		mocks, err := p.mocks(ctx)
 		if err != nil {
@@ -304,6 +301,14 @@ func (p proxy) tryLine(ctx context.Context, st proxyStatus, ca string) (string, 
 		}
 	}
 	return curl + " http://mitm.it/cert/pem", nil
+}
+
+// reachable is where this machine reaches what listens on a host.
+func reachable(host string) string {
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return "127.0.0.1"
+	}
+	return host
 }
 
 // plainGet is the path of an endpoint key that one GET request can be made from.

@@ -3,21 +3,27 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"time"
 )
 
 type statusCmd struct {
-	JSON bool `name:"json" help:"Print the exporter's own answer, JSON with more details."`
+	JSON    bool `name:"json" help:"Print the exporter's own answer, JSON with more details."`
+	Serving bool `help:"Exit with 1 unless the proxy runs and takes connections; to be asked on the exporter's machine, by a health check."`
 }
 
 // Help says what a script may rely on.
 func (statusCmd) Help() string {
-	return `Exits with 0 whether the proxy runs or not.
+	return `Exits with 0 whether the proxy runs or not, unless --serving is given.
 
 Examples:
 
     j proxy status
+    j proxy status --serving
     j proxy status --json`
 }
 
@@ -66,14 +72,45 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err := p.document(ctx, &raw, "status"); err != nil {
 		return err
 	}
-	if c.JSON {
-		sys.out("%s", raw)
-		return nil
-	}
 	st := proxyStatus{Mode: "unknown", MockCount: "0"}
 	if err := json.Unmarshal(raw, &st); err != nil {
 		return err
 	}
+	if c.JSON {
+		sys.out("%s", raw)
+	} else {
+		st.print(sys)
+	}
+	if c.Serving {
+		return st.serving(ctx)
+	}
+	return nil
+}
+
+// serving is the reason why devices of this machine are not served.
+func (st *proxyStatus) serving(ctx context.Context) error {
+	if !st.Running {
+		return errors.New("the proxy does not run")
+	}
+	host, port, err := net.SplitHostPort(st.ProxyAddress)
+	if err != nil {
+		return fmt.Errorf("proxy address %q: %w", st.ProxyAddress, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, servingTimeout)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(reachable(host), port))
+	if err != nil {
+		return fmt.Errorf("the proxy takes no connections: %w", err)
+	}
+	return conn.Close()
+}
+
+// servingTimeout bounds the wait for a connection; health checks have a few seconds.
+const servingTimeout = 2 * time.Second
+
+// print tells people of the status.
+func (st *proxyStatus) print(sys *System) {
 	surroundings := func() {
 		if l := st.Lease; l != nil {
 			sys.out("  Lease:   %s (client %s)", l.Name, l.Client)
@@ -85,7 +122,7 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if !st.Running {
 		sys.out("Proxy is not running.")
 		surroundings()
-		return nil
+		return
 	}
 	sys.out("Proxy is running (PID %s)", st.PID)
 	sys.out("  Mode:    %s", st.Mode)
@@ -116,5 +153,4 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	for _, name := range slices.Sorted(maps.Keys(st.AddonErrors)) {
 		sys.out("  Error:   addon %s: %s", name, st.AddonErrors[name])
 	}
-	return nil
 }

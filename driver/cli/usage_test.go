@@ -194,3 +194,30 @@ func TestReplWords(t *testing.T) {
 		}
 	}
 }
+
+// A health check fails for a proxy that does not run, and for one that does not
+// take connections.
+func TestStatusServing(t *testing.T) {
+	t.Parallel()
+	open, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	for _, test := range []struct {
+		status string
+		code   int
+		want   string
+	}{
+		{`{"running": true, "proxy_address": "` + open.Addr().String() + `"}`, 0, ""},
+		{`{"running": true, "proxy_address": "0.0.0.0:` + strconv.Itoa(open.Addr().(*net.TCPAddr).Port) + `"}`, 0, ""},
+		{`{"running": false}`, 1, "j: the proxy does not run\n"},
+		{`{"running": true, "proxy_address": "127.0.0.1:1"}`, 1, "j: the proxy takes no connections: "},
+		{`{"running": true, "proxy_address": ""}`, 1, "j: proxy address"},
+	} {
+		f := &fake{answers: map[string]any{"status": test.status}}
+		if _, stderr, code := proxyCommand(t, f, "status", "--serving"); code != test.code || !strings.HasPrefix(stderr, test.want) {
+			t.Errorf("%s: exit code %d, %q, want %d, %q", test.status, code, stderr, test.code, test.want)
+		}
+	}
+}

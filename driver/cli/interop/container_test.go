@@ -93,6 +93,12 @@ func TestContainerfile(t *testing.T) {
 		if out.code != 0 || !strings.Contains(out.stdout, "Proxy is running") {
 			t.Errorf("health check: %s", out)
 		}
+		// It is about the proxy, not about the exporter.
+		stopped := environ([]string{bin}, "JUMPSTARTER_HOST="+socket)
+		run(t, dir, stopped, "starproxy", "j", "proxy", "stop")
+		if out := run(t, dir, stopped, append([]string{"starproxy", "j"}, words(health[1])...)...); out.code != 1 {
+			t.Errorf("health check without a proxy: %s", out)
+		}
 	})
 }
 
@@ -117,15 +123,15 @@ def test_zones():
 	}
 }
 
-// anyUser runs the program as OpenShift does: as a user that no file knows, with
-// group 0, which may write to the volume and to /tmp alone.
+// anyUser runs the program as a user and a group that no file knows and that may
+// write to the volume and to /tmp alone.
 func anyUser(t *testing.T) {
 	setpriv, err := exec.LookPath("setpriv")
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("only root can become another user, by setpriv")
 	}
 	dir := tempDir(t)
-	for path, mode := range map[string]os.FileMode{".": 0o755, "data": 0o775, "tmp": 0o777 | os.ModeSticky} {
+	for path, mode := range map[string]os.FileMode{".": 0o755, "data": 0o777 | os.ModeSticky, "tmp": 0o777 | os.ModeSticky} {
 		path = filepath.Join(dir, path)
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			t.Fatal(err)
@@ -143,7 +149,7 @@ func anyUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := environ(nil, "HOME="+data, "TMPDIR="+filepath.Join(dir, "tmp"))
-	p := start(t, data, env, []int{0}, setpriv, "--reuid=1000650000", "--regid=0", "--clear-groups", "--no-new-privs", "--bounding-set=-all",
+	p := start(t, data, env, []int{0}, setpriv, "--reuid=1000650000", "--regid=1000650001", "--clear-groups", "--no-new-privs", "--bounding-set=-all",
 		path, "run", "--port", fmt.Sprint(freePort(t)), "--socket", filepath.Join(dir, "tmp", "s"))
 	p.await(t, "JUMPSTARTER_HOST=")
 	for _, made := range []string{".local/share/starproxy/conf/mitmproxy-ca-cert.pem", ".local/share/starproxy/quickstart/scenario.yaml"} {
@@ -152,7 +158,7 @@ func anyUser(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if st := info.Sys().(*syscall.Stat_t); st.Uid != 1000650000 || st.Gid != 0 {
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != 1000650000 || st.Gid != 1000650001 {
 			t.Errorf("%s belongs to %d:%d", made, st.Uid, st.Gid)
 		}
 	}
