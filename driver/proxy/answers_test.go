@@ -295,7 +295,7 @@ func TestScriptForward(t *testing.T) {
 				base = secure.URL
 			}
 			body, res := get(t, c, base+"/edited")
-			if body != `{"extra":"1","patched":true,"target":"/other?x=1"}` || res.StatusCode != 202 || res.Header.Get("X-Via") != "script" || res.Header.Get("Etag") != "" {
+			if body != `{"target":"/other?x=1","extra":"1","patched":true}` || res.StatusCode != 202 || res.Header.Get("X-Via") != "script" || res.Header.Get("Etag") != "" {
 				t.Errorf("edited: %s %d %v", body, res.StatusCode, res.Header)
 			}
 			for range 3 { // the connection to the server is used again, or given up
