@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,16 +25,16 @@ import (
 )
 
 // benchOf is a session with one proxy for each of the named selections, all
-// configured for port 0 of 127.0.0.1 and with one CA.
+// configured for one port of 127.0.0.1 and with one CA.
 func benchOf(t *testing.T, proxies ...string) *Session {
 	t.Helper()
-	text, dir := "export:\n", t.TempDir()
+	text, dir, port := "export:\n", t.TempDir(), taken(t)
 	for _, p := range proxies {
 		name, selection, _ := strings.Cut(p, " ")
 		if selection != "" {
 			selection = ", " + selection
 		}
-		text += fmt.Sprintf("  %s: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0%s}, web: {host: 127.0.0.1, port: 0}, directories: {data: %s/%s, conf: %s/conf}, mocks: {GET /who: {body: %s}}}}\n", name, selection, dir, name, dir, name)
+		text += fmt.Sprintf("  %s: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: %.0f%s}, web: {host: 127.0.0.1, port: 0}, directories: {data: %s/%s, conf: %s/conf}, mocks: {GET /who: {body: %s}}}}\n", name, port, selection, dir, name, dir, name)
 	}
 	config, err := Parse("bench.yaml", []byte(text))
 	if err != nil {
@@ -264,15 +265,19 @@ func TestDevicesIsolated(t *testing.T) {
 	eventually(t, "all are back", func() bool { return whose() == want })
 }
 
-// taken is a port that was free just now.
+// taken is a port that was free just now, and that nobody is given who asks for
+// any.
 func taken(t *testing.T) float64 {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		// Below 32768: the system gives those above to connections as it likes.
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(12_000+rand.IntN(20_000)))); err == nil {
+			defer l.Close()
+			return float64(l.Addr().(*net.TCPAddr).Port)
+		}
 	}
-	defer l.Close()
-	return float64(l.Addr().(*net.TCPAddr).Port)
+	t.Fatal("no port is free")
+	return 0
 }
 
 // Two exports without a selection may be configured for one address; the second

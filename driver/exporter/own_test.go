@@ -25,7 +25,7 @@ func TestDevicesDoNotReachOwnListeners(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	one := func(name string) string {
-		return fmt.Sprintf("{type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, web: {host: 127.0.0.1, port: 0}, directories: {data: %q}}}", filepath.Join(dir, name))
+		return fmt.Sprintf("{type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, web: {host: 127.0.0.1, port: %.0f}, directories: {data: %q}}}", taken(t), filepath.Join(dir, name))
 	}
 	config, err := Parse("bench.yaml", []byte("export:\n  a: "+one("a")+"\n  b: "+one("b")+"\n"))
 	if err != nil {
