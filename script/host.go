@@ -42,6 +42,9 @@ type Options struct {
 	// Merge is the deep merge of patches, for merge(target, patch). Without
 	// it merge() is an error.
 	Merge func(target any, patch jsonvalue.Object) any
+	// Match compiles conditions on requests, for matcher(conditions). Without it
+	// matcher() is an error.
+	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
 	// Answering is how answers are made; a handler may have its own.
 	Answering Answering
 	// Secret reports whether a file is one that scripts can't load, such as a
@@ -121,7 +124,7 @@ func New(o Options) *Host {
 		limits.Memory = DefaultMaxMemory
 	}
 	env.MaxResult = int(max(min(limits.Memory/4, builtins.MaxResult), 1))
-	env.Merge = o.Merge
+	env.Merge, env.Match = o.Merge, o.Match
 	env.Defaults = o.Answering.Defaults
 	h := &Host{
 		env:       env,

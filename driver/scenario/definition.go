@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/mock"
 )
 
 // role is where in a document a definition stands; it decides which keys it
@@ -52,6 +54,7 @@ type definition struct {
 	method string   // of the endpoint, empty for any
 	params []string // in its path; nil when they are not known
 	values map[string]*yaml.Node
+	rules  []*mock.Match // of rules, once they are compiled; nil for one without a match
 }
 
 // define checks the keys of a definition. A key set to null is as if it were

@@ -152,6 +152,7 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if err != nil {
 		return nil, err
 	}
+	d.params = params(m.Path)
 	if err := d.match(&m); err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if err := m.Compile(); err != nil {
 		return nil, faultf(k, "endpoint %q: %v", name, err)
 	}
-	d.method, d.params = m.Method, params(m.Path)
+	d.method = m.Method
 	d.checkSocket(k)
 	h, kind, err := d.handler()
 	if err != nil {
@@ -175,5 +176,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if src.File != "" {
 		src.Line, src.Column = k.Line, k.Column
 	}
-	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src, Definition: value(v), Summary: kind.summary(d)}, nil
+	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: value(v), Summary: kind.summary(d)}, nil
 }
