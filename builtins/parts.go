@@ -72,10 +72,18 @@ func (r *Request) parts() (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := Parts(r.x.Request.Header.Get("Content-Type"), b)
-	list := make([]starlark.Value, len(found))
-	for i := range found {
-		list[i] = &part{&found[i]}
+	if r.found == nil {
+		if err := r.call.work(len(b)); err != nil {
+			return nil, err
+		}
+		if err := r.call.reserve(len(b)); err != nil {
+			return nil, err
+		}
+		r.found = Parts(r.x.Request.Header.Get("Content-Type"), b)
+	}
+	list := make([]starlark.Value, len(r.found))
+	for i := range r.found {
+		list[i] = &part{&r.found[i]}
 	}
 	return starlark.NewList(list), nil
 }

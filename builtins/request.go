@@ -27,7 +27,8 @@ type Request struct {
 	failed error          // why there is no parsed
 	scans  int            // looks at the JSON body that needed no parsed
 	form   url.Values
-	own    bool // the header of the exchange was copied, to be changed
+	found  []Part // of a multipart body; nil before the first look
+	own    bool   // the header of the exchange was copied, to be changed
 }
 
 // Exchange is what the request belongs to.
