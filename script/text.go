@@ -56,7 +56,7 @@ func placeIn(s string, offset int, where Position) Position {
 	before := s[:offset]
 	if n := strings.Count(before, "\n"); n > 0 {
 		where.Line += n
-		where.Column = 1
+		where.Column = min(where.Column, 1) // 0, where it is not known, stays
 		before = before[strings.LastIndexByte(before, '\n')+1:]
 	}
 	if where.Column > 0 {

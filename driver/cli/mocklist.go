@@ -75,9 +75,11 @@ func (m mockEntry) summary() string {
 		Rules     []json.RawMessage `json:"rules"`
 		Sequence  []json.RawMessage `json:"sequence"`
 		Template  json.RawMessage   `json:"body_template"`
+		Text      json.RawMessage   `json:"body_text_template"`
 		Addon     *string           `json:"addon"`
 		Script    *string           `json:"script"`
 		File      *string           `json:"file"`
+		Rendered  *string           `json:"file_template"`
 		Status    json.Number       `json:"status"`
 		LatencyMS json.Number       `json:"latency_ms"`
 	}{Status: "200"}
@@ -89,7 +91,9 @@ func (m mockEntry) summary() string {
 		return fmt.Sprintf("%d rule(s)", len(d.Rules))
 	case d.Sequence != nil:
 		return fmt.Sprintf("%d step(s)", len(d.Sequence))
-	case d.Template != nil:
+	case d.Rendered != nil:
+		return fmt.Sprintf("%s file:%s (template)", d.Status, *d.Rendered)
+	case d.Template != nil || d.Text != nil:
 		return fmt.Sprintf("%s (template)", d.Status)
 	case d.Addon != nil:
 		return "addon:" + *d.Addon

@@ -26,7 +26,7 @@ const (
 
 // keys lists what a definition may say in a role.
 func (w role) keys() []string {
-	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms",
+	keys := []string{"status", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "content_type", "headers", "latency_ms",
 		"rules", "sequence", "patch", "addon", "addon_config"}
 	switch w {
 	case inEndpoint:
@@ -81,8 +81,18 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 			}
 			return nil, unknownKey(k, path, known)
 		}
-		if v.Tag == "!!null" && !slices.Contains([]string{"rules", "sequence", "patch", "addon", "file"}, k.Value) {
+		if v.Tag == "!!null" && !slices.Contains([]string{"rules", "sequence", "patch", "addon", "file", "file_template"}, k.Value) {
 			continue
+		}
+		switch {
+		case k.Value == "body" && v.Tag == binaryTag:
+			d.values["body_base64"] = v
+			continue
+		case k.Value == "rules" || k.Value == "sequence": // they look themselves
+		default:
+			if err := refuseBinary(v); err != nil {
+				return nil, err
+			}
 		}
 		d.values[k.Value] = v
 	}

@@ -71,15 +71,18 @@ type compiler struct {
 	files access.Dir
 	// answers are the values of nodes that stand for functions.
 	answers map[*yaml.Node]starlark.Value
+	// typed says that somebody has set env.DefaultContentType.
+	typed bool
 	// quiet keeps warnings to itself.
 	quiet bool
 }
 
 func newCompiler(env Env, src mock.Source, dir string) *compiler {
-	if env.DefaultContentType == "" {
+	typed := env.DefaultContentType != ""
+	if !typed {
 		env.DefaultContentType = "application/json"
 	}
-	c := &compiler{env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
+	c := &compiler{typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
 	if env.FilesDir != "" {
 		c.files = env.Access.Owned(env.FilesDir)
 	}

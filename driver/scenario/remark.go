@@ -56,13 +56,13 @@ func (d *definition) checkSocket(k *yaml.Node) {
 }
 
 // checkFile warns when the file of a mock is not there, and its directory is.
-func (d *definition) checkFile(name string) {
+func (d *definition) checkFile(key, name string) {
 	dir := d.c.env.FilesDir
 	if info, err := os.Stat(dir); dir == "" || err != nil || !info.IsDir() {
 		return
 	}
 	if _, err := d.c.files.Stat(name); errors.Is(err, fs.ErrNotExist) {
-		d.c.warn(d.get("file"), "%s: no file %q in %s", d.path, name, dir)
+		d.c.warn(d.get(key), "%s: no file %q in %s", d.path, name, dir)
 	}
 }
 
