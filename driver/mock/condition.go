@@ -67,21 +67,22 @@ func (c *Condition) compile() (err error) {
 	return err
 }
 
-// compileConditions prepares the conditions and puts those that cost least
-// first.
-func compileConditions(given []Condition) ([]Condition, error) {
+// compileConditions prepares the conditions, those that cost least first: some
+// look at what is before the body, the others into it.
+func compileConditions(given []Condition) (before, body []Condition, err error) {
 	list := slices.Clone(given)
 	for i := range list {
 		if err := list[i].compile(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Condition) int { return int(a.In) - int(b.In) })
-	return list, nil
+	n := 0
+	for n < len(list) && list[n].In < InForm {
+		n++
+	}
+	return list[:n], list[n:], nil
 }
-
-// inBody reports whether the body must be read.
-func (c *Condition) inBody() bool { return c.In >= InForm }
 
 func (c *Condition) place() string {
 	name := placeNames[c.In]
@@ -91,7 +92,7 @@ func (c *Condition) place() string {
 	return fmt.Sprintf(name, c.Name)
 }
 
-// holds reports whether c holds; if it does not, why says what was seen.
+// condition reports whether c holds.
 func (m *Match) condition(c *Condition, p *probe) bool {
 	values, err := m.values(c, p)
 	if err != nil {

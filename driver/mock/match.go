@@ -57,7 +57,8 @@ type compiled struct {
 	absent  []string
 	query   []condition
 	json    []jsonCondition
-	more    []Condition // those that look into the body come last
+	more    []Condition // matchers that look at what is before the body
+	body    []Condition // those that look into it
 	count   int         // conditions beside method, server and path
 }
 
@@ -115,10 +116,10 @@ func (m *Match) Compile() error {
 	for _, name := range slices.Sorted(maps.Keys(m.BodyJSON)) {
 		c.json = append(c.json, jsonCondition{name, m.BodyJSON[name]})
 	}
-	if c.more, err = compileConditions(m.Conditions); err != nil {
+	if c.more, c.body, err = compileConditions(m.Conditions); err != nil {
 		return err
 	}
-	c.count = len(c.headers) + len(c.absent) + len(c.query) + len(c.json) + len(c.more)
+	c.count = len(c.headers) + len(c.absent) + len(c.query) + len(c.json) + len(c.more) + len(c.body)
 	if m.BodyContains != "" {
 		c.count++
 	}
@@ -284,19 +285,11 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 			*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
 		}
 	}
-	for i := range m.c.more {
-		c := &m.c.more[i]
-		if c.inBody() {
-			break
-		}
-		if m.condition(c, p) {
-			continue
-		}
+	if !m.holdsMatchers(m.c.more, p, why) {
 		if why == nil {
 			return false
 		}
 		ok = false
-		*why = append(*why, m.why(c, p))
 	}
 	return m.holdsBody(p, why) && ok
 }
@@ -309,17 +302,11 @@ func (c *condition) inQuery(values []string) bool {
 	return len(values) > 0 && (c.want == "" || values[0] == c.want)
 }
 
-// holdsMatchers is holds for the matchers that look into the body.
-func (m *Match) holdsMatchers(p *probe, why *[]string) bool {
+// holdsMatchers is holds for a list of matchers.
+func (m *Match) holdsMatchers(list []Condition, p *probe, why *[]string) bool {
 	ok := true
-	for i := range m.c.more {
-		c := &m.c.more[i]
-		if !c.inBody() {
-			continue
-		}
-		if p.skipBody {
-			return false
-		}
+	for i := range list {
+		c := &list[i]
 		if m.condition(c, p) {
 			continue
 		}
@@ -333,13 +320,13 @@ func (m *Match) holdsMatchers(p *probe, why *[]string) bool {
 }
 
 func (m *Match) holdsBody(p *probe, why *[]string) bool {
-	if m.BodyContains == "" && len(m.c.json) == 0 {
-		return m.holdsMatchers(p, why)
+	if m.BodyContains == "" && len(m.c.json) == 0 && len(m.c.body) == 0 {
+		return true
 	}
 	if p.skipBody {
 		return false
 	}
-	ok := m.holdsMatchers(p, why)
+	ok := m.holdsMatchers(m.c.body, p, why)
 	if !ok && why == nil {
 		return false
 	}

@@ -136,7 +136,7 @@ func (t *test) holds(v any) bool {
 		return slices.ContainsFunc(t.want.([]any), func(want any) bool { return equal(v, want) })
 	case "regex":
 		text, ok := scalar(v)
-		return ok && len(text) <= maxMatching/max(1, t.size) && t.re.MatchString(text)
+		return ok && len(text) <= t.longest() && t.re.MatchString(text)
 	case "contains":
 		if list, ok := v.([]any); ok {
 			return slices.ContainsFunc(list, func(e any) bool { return jsonvalue.Equal(e, t.want) })
@@ -158,6 +158,9 @@ func (t *test) holds(v any) bool {
 	}
 	return c <= 0
 }
+
+// longest is the length of the texts in which the expression is looked for.
+func (t *test) longest() int { return maxMatching / max(1, t.size) }
 
 // text is a value of a place that has only text, such as a header. In a
 // comparison with a number it counts as the number that is written in it.
@@ -227,7 +230,11 @@ func (m *Matcher) String() string {
 func (t *test) String() string {
 	switch t.word {
 	case "regex":
-		return "a match of " + quote(t.re.String())
+		s := "a match of " + quote(t.re.String())
+		if n := t.longest(); n < maxMatchBody {
+			s += fmt.Sprintf(" in at most %d bytes", n)
+		}
+		return s
 	case "contains":
 		return "to contain " + show(t.want)
 	case "one_of":
