@@ -154,7 +154,8 @@ func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 		}
 		header.Set("Content-Type", typ)
 	}
-	return &exchange.Response{Status: a.status, Header: header, Names: names, Body: exchange.Bytes(s), Origin: exchange.FromMock, Delay: a.delay}, nil
+	b, header, _ := exchange.EncodeBody(header, []byte(s)) // in UTF-8 where the charset can't say it
+	return &exchange.Response{Status: a.status, Header: header, Names: names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: a.delay}, nil
 }
 
 // template is the file of that name, compiled. An error of the text is a
@@ -179,7 +180,8 @@ func (f *fileTemplate) template(name string) (*script.Template, error) {
 	if len(data) > maxTemplateFile {
 		return nil, &script.Error{Pos: script.Position{File: where.File}, Message: fmt.Sprintf("a template of more than %d bytes", maxTemplateFile)}
 	}
-	t, err := f.host.TextTemplate(strings.TrimPrefix(string(data), "\ufeff"), where)
+	text, _ := exchange.DecodeText(data, "")
+	t, err := f.host.TextTemplate(string(text), where)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func TestRenderedAnswers(t *testing.T) {
 	t.Parallel()
 	dir := files(t, map[string]string{
 		"fw/1.bin": "one", "fw/a b.bin": "blank", "secret/x.bin": "x", "page.html": "<p>{{request_query(q)}}</p>\n{{fmt('%03d', request_param(id))}}\n",
-		"pages/7.csv": "id,n\n7,{{counter('csv')}}\n", "plain.txt": "no expression\n", "fw/sub/deep.bin": "deep",
+		"pages/7.csv": "id,n\n7,{{counter('csv')}}\n", "plain.txt": "no expression\n", "latin.txt": "\xe9{{request_param(id)}}", "fw/sub/deep.bin": "deep",
 	})
 	outside := filepath.Join(filepath.Dir(dir), "outside.bin")
 	if err := os.WriteFile(outside, []byte("outside"), 0o644); err != nil {
@@ -75,6 +75,10 @@ func TestRenderedAnswers(t *testing.T) {
 		{`"body_text_template": " {{1+1}}\n", "content_type": "text/csv", "status": 201`, "/x/7", 201, "text/csv", " 2\n"},
 		{`"body_text_template": "{{fmt('%05d', request_param('id'))}} {{fmt('%.2f', 2)}}"`, "/x/42", 200, "text/plain; charset=utf-8", "00042 2.00"},
 		{`"body_text_template": "plain", "headers": {"Content-Type": "a/b"}`, "/x/7", 200, "a/b", "plain"},
+		{`"body_text_template": "é{{1}}", "content_type": "text/plain; charset=iso-8859-1"`, "/x/7", 200, "text/plain; charset=iso-8859-1", "\xe91"},
+		{`"body_text_template": "да{{1}}", "content_type": "text/plain; charset=iso-8859-1"`, "/x/7", 200, "text/plain; charset=utf-8", "да1"},
+		{`"file_template": "latin.txt"`, "/x/7", 200, "text/plain", "é7"},
+		{`"file_template": "latin.txt", "content_type": "text/plain; charset=latin1"`, "/x/7", 200, "text/plain; charset=latin1", "\xe97"},
 		{`"body_base64": "AAH+"`, "/x/7", 200, "application/octet-stream", "\x00\x01\xfe"},
 		{`"body_base64": "", "status": 404`, "/x/7", 404, "application/octet-stream", ""},
 

@@ -71,7 +71,7 @@ func textHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	if t.Static() {
-		return withHeaders(mock.NewStatic(a.status, a.typed(), []byte(n.Value), a.delay), a.templates), nil
+		return d.static(a, []byte(n.Value)), nil
 	}
 	header, names := exchange.Spelling(a.typed())
 	h := &renderedText{render: t.Text, status: a.status, header: header, names: names, delay: a.delay}
@@ -92,7 +92,8 @@ func (r *renderedText) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	if err != nil {
 		return nil, err
 	}
-	return &exchange.Response{Status: r.status, Header: r.header, Names: r.names, Body: exchange.Bytes(s), Origin: exchange.FromMock, Delay: r.delay}, nil
+	b, header, _ := exchange.EncodeBody(r.header, []byte(s)) // in UTF-8 where the charset can't say it
+	return &exchange.Response{Status: r.status, Header: header, Names: r.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: r.delay}, nil
 }
 
 // binaryHandler answers with body_base64, or with a body tagged !!binary.
