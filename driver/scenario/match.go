@@ -265,8 +265,10 @@ func (d *definition) part(at string, v *yaml.Node) (c mock.Condition, err error)
 	for i := 0; i+1 < len(v.Content); i += 2 {
 		k, n := v.Content[i], v.Content[i+1]
 		of, err := mock.PartCondition{}, error(nil)
+		if isRemark(k.Value) {
+			continue
+		}
 		switch key := join(at, k.Value); k.Value {
-		case remark:
 		case "filename", "content_type":
 			of.FileName, of.Type = k.Value == "filename", k.Value == "content_type"
 			of.Matcher, err = d.anyOr(key, n)
@@ -327,7 +329,7 @@ func (d *definition) matcher(at string, n *yaml.Node, json bool) (*mock.Matcher,
 	}
 	m := &mock.Matcher{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := n.Content[i]; k.Value != remark {
+		if k := n.Content[i]; !isRemark(k.Value) {
 			if err := d.word(m, at, k, n.Content[i+1], json, mock.Words()); err != nil {
 				return nil, err
 			}
