@@ -115,6 +115,7 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 		// A stock exporter would remove what was not saved, too.
 		if err := p.document(ctx, new([]string), "missing_from_export", "flow", c.Filter, c.ExcludeMocked); unknownMethod(err) {
 			sys.note("the exporter keeps its spooled bodies: it can't remove those that were saved without the others")
+			sys.out("Removed 0 spool file(s)")
 			return nil
 		}
 	}

@@ -250,8 +250,8 @@ func TestBrowserWeight(t *testing.T) {
 		}
 		size += info.Size()
 	}
-	if size > 60<<10 {
-		t.Errorf("the page has %d bytes in %d files, at most %d are allowed", size, len(files), 60<<10)
+	if size > 64<<10 {
+		t.Errorf("the page has %d bytes in %d files, at most %d are allowed", size, len(files), 64<<10)
 	}
 	p := open(t, "")
 	p.until(`performance.getEntriesByType("resource").some(e => e.name.endsWith("/control.js"))`)

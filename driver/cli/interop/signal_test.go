@@ -111,8 +111,8 @@ func TestKilledIsTidiedUp(t *testing.T) {
 	<-alive.done
 }
 
-// TestNobodyReadsTheOutput closes the standard output of the program, which it
-// writes to later; it tidies up.
+// TestNobodyReadsTheOutput gives the program a standard output that nobody reads
+// any more; it tidies up.
 func TestNobodyReadsTheOutput(t *testing.T) {
 	t.Parallel()
 	run := tempDir(t)
@@ -122,11 +122,21 @@ func TestNobodyReadsTheOutput(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("%s run --exporter-config %s --start mock 2>&1 | head -n 1", filepath.Join(bin, "starproxy"), config)
-	cmd := exec.Command("sh", "-c", script)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Close()
+	cmd := exec.Command(filepath.Join(bin, "starproxy"), "run", "--exporter-config", config, "--start", "mock")
 	cmd.Env = append(os.Environ(), mainVariable+"=1", "XDG_RUNTIME_DIR="+run, "TMPDIR="+run, "XDG_DATA_HOME="+run)
+	cmd.Stdout, cmd.Stderr = writer, writer
+	err = cmd.Start()
+	writer.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan error, 1)
-	go func() { done <- cmd.Run() }()
+	go func() { done <- cmd.Wait() }()
 	select {
 	case <-done:
 	case <-time.After(patience):
