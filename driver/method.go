@@ -104,8 +104,9 @@ func methods() []method {
 
 		row("set_mock", "Answer an endpoint with a fixed response; the body is JSON text.", (*Driver).setMock,
 			endpoint(need("status"), need("body"), with("content_type", "application/json"), with("headers", "{}"))),
-		row("remove_mock", "Remove an endpoint.", (*Driver).removeMock, key),
+		row("remove_mock", "Remove an endpoint; one of the scenario that it was laid over is in force again.", (*Driver).removeMock, key),
 		row("clear_mocks", "Remove all endpoints.", (*Driver).clearMocks, nil),
+		row("reset_mocks", "Return to the endpoints of the scenario as it was loaded, or of the configuration.", (*Driver).resetMocks, nil),
 		row("list_mocks", "List the endpoints as a JSON object from key to definition.", (*Driver).listMocks, nil),
 		row("set_mock_file", "Answer an endpoint with a file from the files directory.", (*Driver).setMockFile,
 			endpoint(need("file_path"), with("content_type", ""), with("status", 200), with("headers", "{}"))),

@@ -20,6 +20,7 @@ connect_web() bytes
 set_mock(method, path, status int, body, content_type="application/json", headers="{}")
 remove_mock(method, path)
 clear_mocks()
+reset_mocks()
 list_mocks()
 set_mock_file(method, path, file_path, content_type="", status=200, headers="{}")
 set_mock_patch(method, path, patches_json, headers="{}")

@@ -138,6 +138,9 @@ func TestCommands(t *testing.T) {
 			stdout: "  GET /z  ->  200\n  GET /a  ->  404\n  r  ->  2 rule(s)\n  s  ->  1 step(s)\n  t  ->  201 (template)\n  a  ->  addon:hls\n  fn  ->  script:login\n  f  ->  200 file:a.bin\n" +
 				"  l  ->  500 (+50ms)\n  z  ->  200\n  h  ->  200 (+1.5ms)\n  p  ->  200\n  odd  ->  (not understood)\n"},
 		{args: "mock clear", fake: fake{answers: map[string]any{"clear_mocks": "Cleared 2 mock(s)"}}, stdout: "Cleared 2 mock(s)\n"},
+		{args: "mock reset", fake: fake{answers: map[string]any{"reset_mocks": "Reset to 2 mock(s)"}}, stdout: "Reset to 2 mock(s)\n"},
+		{args: "mock remove GET /a", fake: fake{answers: map[string]any{"remove_mock": "Removed mock: GET /a"}}, stdout: "Removed mock: GET /a\n", call: "remove_mock GET /a"},
+		{args: "mock remove GET /b", fake: fake{answers: map[string]any{"remove_mock": "Mock not found: GET /b"}}, stderr: "j: Mock not found: GET /b\n", code: 1},
 		{args: "mock load nowhere.yaml", stderr: "j: File not found: nowhere.yaml\n", code: 1},
 		{args: "flow list", fake: fake{answers: map[string]any{"list_flow_files": `[]`}}, stdout: "No flow files found.\n"},
 		{args: "flow list", fake: fake{answers: map[string]any{"list_flow_files": `[{"name": "a.bin", "size_bytes": 1536, "modified": "2026-01-31T12:00:00"}]`}},
@@ -164,7 +167,7 @@ func TestCommands(t *testing.T) {
 		{args: "cert", fake: fake{answers: map[string]any{"get_ca_cert": "Error: CA cert not found at /x. Start proxy once to generate."}},
 			stderr: "j: CA cert not found at /x. Start proxy once to generate.\n", code: 1},
 		{args: "bogus", stderr: "j: unexpected argument bogus (see j proxy --help)\n", code: 80},
-		{args: "mock", stderr: "j: expected one of \"list\", \"clear\", \"load\" (see j proxy mock --help)\n", code: 80},
+		{args: "mock", stderr: "j: expected one of \"list\", \"clear\", \"load\", \"remove\", \"reset\" (see j proxy mock --help)\n", code: 80},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()
