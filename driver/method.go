@@ -114,6 +114,8 @@ func methods() []method {
 			endpoint(need("patches_json"), with("headers", "{}"))),
 		row("set_mock_with_latency", "Answer an endpoint with a fixed response after a delay in milliseconds.", (*Driver).setMockWithLatency,
 			endpoint(need("status"), need("body"), need("latency_ms"), with("content_type", "application/json"))),
+		row("set_mock_fault", "Let an endpoint fail as the network does: reset, close, stall, truncate, garbage, or a JSON object of kind, after and rate; the answer is JSON with the keys of an endpoint.", (*Driver).setMockFault,
+			endpoint(need("fault"), with("answer_json", "{}"))),
 		row("set_mock_sequence", "Answer an endpoint with one response after the other.", (*Driver).setMockSequence,
 			endpoint(need("sequence_json"))),
 		row("set_mock_template", "Answer an endpoint with JSON whose {{…}} are computed for each request.", (*Driver).setMockTemplate,

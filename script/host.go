@@ -147,6 +147,9 @@ func (h *Host) State() *state.Store { return h.env.State }
 // left alone.
 func (h *Host) Reset() { h.env.Reset() }
 
+// Random is the source of chance of the host's scripts.
+func (h *Host) Random() *builtins.Random { return h.env.Random }
+
 // Seed makes what chance gives from here on repeatable.
 func (h *Host) Seed(seed uint64) { h.env.Random.Seed(seed) }
 

@@ -32,6 +32,7 @@ type proxyCommands struct {
 		List   mockListCmd   `cmd:"" help:"List the mock endpoints."`
 		Clear  mockClearCmd  `cmd:"" help:"Remove all mock endpoints."`
 		Load   mockLoadCmd   `cmd:"" help:"Replace the mock endpoints by those of a scenario."`
+		Fault  mockFaultCmd  `cmd:"" help:"Let an endpoint fail as the network does."`
 		Remove mockRemoveCmd `cmd:"" help:"Remove a mock endpoint."`
 		Reset  mockResetCmd  `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`

@@ -134,10 +134,13 @@ func TestCommands(t *testing.T) {
 		{args: "status", fake: fake{answers: map[string]any{"status": "[}"}}, stderr: "j: status: the exporter's answer is not the JSON expected: invalid character '}' looking for beginning of value\n", code: 1},
 		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{}`}}, stdout: "No mocks configured.\n"},
 		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{"GET /z": {}, "GET /a": {"status": 404}, "r": {"rules": [1, 2]}, "s": {"sequence": [1]}, "t": {"body_template": {}, "status": 201},
-			"a": {"addon": "hls"}, "fn": {"script": "login"}, "f": {"file": "a.bin"}, "l": {"latency_ms": 50, "status": 500}, "z": {"latency_ms": 0}, "h": {"latency_ms": 1.5}, "p": {"patch": {}}, "odd": [1]}`}},
+			"a": {"addon": "hls"}, "fn": {"script": "login"}, "f": {"file": "a.bin"}, "l": {"latency_ms": 50, "status": 500}, "z": {"latency_ms": 0}, "h": {"latency_ms": 1.5}, "p": {"patch": {}}, "r1": {"latency_ms": {"max": 5}}, "f1": {"fault": "reset"}, "f2": {"status": 201, "fault": {"kind": "truncate", "after": 5}}, "f3": {"rules": [1], "fault": {"kind": "close", "rate": 0.25}}, "f4": {"fault": null}, "odd": [1]}`}},
 			stdout: "  GET /z  ->  200\n  GET /a  ->  404\n  r  ->  2 rule(s)\n  s  ->  1 step(s)\n  t  ->  201 (template)\n  a  ->  addon:hls\n  fn  ->  script:login\n  f  ->  200 file:a.bin\n" +
-				"  l  ->  500 (+50ms)\n  z  ->  200\n  h  ->  200 (+1.5ms)\n  p  ->  200\n  odd  ->  (not understood)\n"},
+				"  l  ->  500 (+50ms)\n  z  ->  200\n  h  ->  200 (+1.5ms)\n  p  ->  200\n  r1  ->  200 (+random ms)\n  f1  ->  fault:reset\n  f2  ->  201 fault:truncate\n  f3  ->  1 rule(s) fault:close (25%)\n  f4  ->  200\n  odd  ->  (not understood)\n"},
 		{args: "mock clear", fake: fake{answers: map[string]any{"clear_mocks": "Cleared 2 mock(s)"}}, stdout: "Cleared 2 mock(s)\n"},
+		{args: "mock fault GET /a reset", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a → reset"}}, stdout: "Fault mock set: GET /a → reset\n", call: "set_mock_fault GET /a reset {}"},
+		{args: "mock fault GET /a truncate --after 5 --rate 0", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a"}}, stdout: "Fault mock set: GET /a\n", call: `set_mock_fault GET /a {"after":5,"kind":"truncate","rate":0} {}`},
+		{args: "mock fault GET /a explode", stderr: `j: <kind> must be one of "close","garbage","reset","stall","truncate" but got "explode" (see j proxy mock fault --help)` + "\n", code: 80},
 		{args: "mock reset", fake: fake{answers: map[string]any{"reset_mocks": "Reset to 2 mock(s)"}}, stdout: "Reset to 2 mock(s)\n"},
 		{args: "mock remove GET /a", fake: fake{answers: map[string]any{"remove_mock": "Removed mock: GET /a"}}, stdout: "Removed mock: GET /a\n", call: "remove_mock GET /a"},
 		{args: "mock remove GET /b", fake: fake{answers: map[string]any{"remove_mock": "Mock not found: GET /b"}}, stderr: "j: Mock not found: GET /b\n", code: 1},
@@ -167,7 +170,7 @@ func TestCommands(t *testing.T) {
 		{args: "cert", fake: fake{answers: map[string]any{"get_ca_cert": "Error: CA cert not found at /x. Start proxy once to generate."}},
 			stderr: "j: CA cert not found at /x. Start proxy once to generate.\n", code: 1},
 		{args: "bogus", stderr: "j: unexpected argument bogus (see j proxy --help)\n", code: 80},
-		{args: "mock", stderr: "j: expected one of \"list\", \"clear\", \"load\", \"remove\", \"reset\" (see j proxy mock --help)\n", code: 80},
+		{args: "mock", stderr: "j: expected one of \"list\", \"clear\", \"load\", \"fault\", \"remove\", ... (see j proxy mock --help)\n", code: 80},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()

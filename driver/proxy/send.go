@@ -40,8 +40,8 @@ type sender struct {
 // send writes status, header, body and trailers.
 func (s *serving) send(res *exchange.Response) {
 	ctx := s.r.Context()
-	if res.Delay > 0 {
-		if s.err = exchange.Sleep(ctx, res.Delay); s.err != nil {
+	if wait := res.Wait(); wait > 0 {
+		if s.err = exchange.Sleep(ctx, wait); s.err != nil {
 			s.conn.abort = true
 			return
 		}
@@ -103,7 +103,7 @@ func (s *serving) hijack(res *exchange.Response) {
 	defer s.p.taken.Done()
 	ctx, stop := s.lasting()
 	defer stop()
-	if err := exchange.Sleep(ctx, res.Delay); err != nil {
+	if err := exchange.Sleep(ctx, res.Wait()); err != nil {
 		s.conn.abort = true
 		return
 	}

@@ -73,7 +73,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 			}
 			steps[i].Repeat = int(n)
 		}
-		if steps[i].Delay, err = s.wait("delay_ms", 0); err != nil {
+		if steps[i].Delay, err = s.delay(); err != nil {
 			return nil, err
 		}
 		timed = timed || s.get("delay_ms") != nil

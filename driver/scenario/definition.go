@@ -2,11 +2,9 @@ package scenario
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -24,7 +22,7 @@ const (
 
 // keys lists what a definition may say in a role.
 func (w role) keys() []string {
-	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms",
+	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms", "fault",
 		"rules", "sequence", "patch", "addon", "addon_config"}
 	switch w {
 	case inEndpoint:
@@ -141,33 +139,6 @@ func (d *definition) status() (int, error) {
 		return 0, d.wrong("status", n, "a whole number from 200 to 599")
 	}
 	return int(i), nil
-}
-
-const latencyRange = "milliseconds, from 0 to 86400000 (a day)"
-
-// milliseconds is a duration, if it is within a day.
-func milliseconds(ms float64) (time.Duration, bool) {
-	if !(ms >= 0 && ms <= 86_400_000) {
-		return 0, false
-	}
-	return time.Duration(math.Round(ms * float64(time.Millisecond))), true
-}
-
-// wait reads latency_ms or delay_ms.
-func (d *definition) wait(key string, dflt time.Duration) (time.Duration, error) {
-	n := d.get(key)
-	if n == nil {
-		return dflt, nil
-	}
-	ms, ok := float(n)
-	if !ok {
-		return 0, d.wrong(key, n, latencyRange)
-	}
-	w, ok := milliseconds(ms)
-	if !ok {
-		return 0, d.wrong(key, n, latencyRange)
-	}
-	return w, nil
 }
 
 func (d *definition) contentType() (string, error) {

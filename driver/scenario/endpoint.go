@@ -175,5 +175,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if src.File != "" {
 		src.Line, src.Column = k.Line, k.Column
 	}
-	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src, Definition: value(v), Summary: kind.summary(d)}, nil
+	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src, Definition: value(v), Summary: d.summarize(kind)}, nil
 }
