@@ -29,7 +29,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver", "driver/access driver/web driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
 	{"driver/web", ""},
 	{"driver/proxy", "driver/capture driver/ca builtins/exchange"},
-	{"driver/scenario", "driver/access driver/capture driver/mock script builtins builtins/disk builtins/exchange builtins/jsonvalue"},
+	{"driver/scenario", "driver/access driver/capture driver/mock script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
 	{"driver/capture", "builtins/disk builtins/exchange"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
 	{"driver/mock", "driver/access builtins builtins/disk builtins/exchange builtins/jsonvalue"},

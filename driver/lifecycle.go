@@ -172,6 +172,8 @@ type statusReport struct {
 	Scenario *string `json:"scenario"`
 	// ScenarioError says why the file on disk is not in force.
 	ScenarioError *string `json:"scenario_error"`
+	// ScenarioStates are the states of the named scenarios, by name.
+	ScenarioStates map[string]string `json:"scenario_states"`
 	// AddonErrors says, by name, why addons as they are on disk are not in force.
 	AddonErrors map[string]string `json:"addon_errors"`
 	// Recording tells how record mode goes.
@@ -215,6 +217,10 @@ func (d *Driver) status(context.Context) (string, error) {
 		s.WebUIEnabled, s.WebUIAddress = true, &address
 	}
 	s.Scenario, s.ScenarioError = d.mocks.origin()
+	s.ScenarioStates = map[string]string{}
+	for name, now := range d.scenarioStates() {
+		s.ScenarioStates[name] = now.State
+	}
 	s.AddonErrors = d.mocks.addons.Faults()
 	if text := d.authority.Problem(); text != "" {
 		s.CAProblem = &text

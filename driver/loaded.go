@@ -87,6 +87,7 @@ func (m *mocks) load(l *loaded) (int, error) {
 		return 0, err
 	}
 	m.install(layers{scenario: eps}, l)
+	m.state.ResetMachines()
 	m.retain()
 	return len(eps), nil
 }

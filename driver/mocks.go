@@ -29,6 +29,7 @@ type mocks struct {
 	access *access.Policy
 	log    *slog.Logger
 	table  *mock.Table
+	state  *state.Store
 	script *script.Host // of templates, rules and sequences
 
 	addons *scenario.Addons
@@ -49,7 +50,7 @@ func newMocks(cfg *Config, p *access.Policy, s *state.Store, log *slog.Logger) *
 		MaxSteps: uint64(cfg.Scripts.MaxSteps), MaxTime: cfg.Scripts.maxTime(), MaxBody: cfg.Scripts.MaxBody,
 		MaxMemory: uint64(cfg.Scripts.MaxMemory), Secret: p.Secret,
 	})
-	return &mocks{cfg: cfg, access: p, log: log, table: mock.NewTable(), script: host, addons: scenario.NewAddons(host, log)}
+	return &mocks{cfg: cfg, access: p, log: log, table: mock.NewTable(), state: s, script: host, addons: scenario.NewAddons(host, log)}
 }
 
 // env is what endpoints are compiled with.
@@ -156,20 +157,22 @@ func (m *mocks) clear() int {
 	m.unload()
 	m.layers = layers{}
 	n := m.table.Clear()
+	m.state.ResetMachines()
 	m.retain()
 	return n
 }
 
 // reset returns to the endpoints as the scenario was loaded, or, without one,
 // to those of the configuration: what was set, removed or disabled since is
-// undone, and sequences and counters begin anew. It returns their number.
+// undone, and sequences, counters and named scenarios begin anew. It returns the
+// number of endpoints.
 func (m *mocks) reset() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.layers = m.layers.loaded()
 	m.table.ReplaceAll(m.layers.list())
 	m.retain()
-	m.script.Reset()
+	m.anew()
 	return m.table.Len()
 }
 
@@ -186,7 +189,7 @@ func (m *mocks) close() {
 
 // renew readies the endpoints for a start in mock mode: the configured scenario
 // and mocks are loaded, or, where none is configured, what was set or loaded
-// before stays; sequences and counters begin anew. When it fails nothing has
+// before stays; sequences, counters and named scenarios begin anew. When it fails nothing has
 // changed; undo takes it back.
 func (m *mocks) renew() (undo func(), err error) {
 	m.mu.Lock()
@@ -198,12 +201,18 @@ func (m *mocks) renew() (undo func(), err error) {
 	}
 	m.install(fresh, next)
 	m.followAddons()
-	m.script.Reset()
+	m.anew()
 	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.install(old, before)
 	}, nil
+}
+
+// anew lets sequences, counters and named scenarios begin again.
+func (m *mocks) anew() {
+	m.script.Reset()
+	m.state.ResetMachines()
 }
 
 // install puts endpoints in force, and the scenario that some come from.

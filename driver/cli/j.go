@@ -36,7 +36,8 @@ type proxyCommands struct {
 		Remove mockRemoveCmd `cmd:"" help:"Remove a mock endpoint."`
 		Reset  mockResetCmd  `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
-	Flow struct {
+	State stateCommands `cmd:"" help:"Look at the state that mocks are in, and set it."`
+	Flow  struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
 		Save    flowSaveCmd    `cmd:"" help:"Download a recording."`
 		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`

@@ -50,6 +50,8 @@ type proxyStatus struct {
 	} `json:"replay"`
 	// ScenarioError is ours: why an edited scenario was not taken.
 	ScenarioError string `json:"scenario_error"`
+	// ScenarioStates is ours: the states of the named scenarios.
+	ScenarioStates map[string]string `json:"scenario_states"`
 	// CAProblem is ours: why devices may refuse the proxy's certificates.
 	CAProblem string `json:"ca_problem"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
@@ -131,6 +133,9 @@ func (st *proxyStatus) print(sys *System) {
 		sys.out("  Web UI:  %s", st.WebUIAddress)
 	}
 	sys.out("  Mocks:   %s endpoint(s)", st.MockCount)
+	for _, name := range slices.Sorted(maps.Keys(st.ScenarioStates)) {
+		sys.out("  State:   %s: %s", name, st.ScenarioStates[name])
+	}
 	surroundings()
 	if st.FlowFile != "" {
 		sys.out("  Flow:    %s", st.FlowFile)

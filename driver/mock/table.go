@@ -223,6 +223,17 @@ type tableHandler struct {
 }
 
 func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	for range maxMoves {
+		res, err := h.ask(ctx, x)
+		if err != ErrMoved {
+			return res, err
+		}
+	}
+	return nil, ErrMoved
+}
+
+// ask lets the endpoint that fits answer, or end.
+func (h *tableHandler) ask(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	w := h.t.ix.Load().find(x.Request)
 	if w != nil && w.ep.Handler != nil {
 		w.hits.Add(1)

@@ -35,7 +35,7 @@ endpoints = {
     "GET /header": lambda req: {"headers": {"X-At": "{{request_path}}"}},
     "GET /steps": lambda req: STEPS,
     "GET /rules": lambda req: {"rules": [{"match": {"query": {"q": "1"}}, "status": 204}, {"status": 205}]},
-    "GET /unknown": lambda req: {"stat": 200},
+    "GET /unknown": lambda req: {"statuss": 200},
 }
 `), env)
 	if err != nil {
@@ -92,7 +92,7 @@ endpoints = {
 			t.Errorf("%s: %d %q after %s, want %d %q", c.target, res.Status, got, res.Delay, c.status, c.want)
 		}
 	}
-	if _, err := ask("/unknown", http.Header{}); err == nil || err.Error() != `a.star:13:21: unknown key "stat" in answer; did you mean "status"?` {
+	if _, err := ask("/unknown", http.Header{}); err == nil || err.Error() != `a.star:13:21: unknown key "statuss" in answer; did you mean "status"?` {
 		t.Errorf("unknown key: %v", err)
 	}
 }

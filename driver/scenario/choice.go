@@ -26,7 +26,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 		if err := r.match(&m); err != nil {
 			return nil, err
 		}
-		if r.get("match") != nil {
+		if r.get("match") != nil || m.State != nil {
 			if err := m.Compile(); err != nil {
 				return nil, faultf(n, "%s: %v", r.path, err)
 			}

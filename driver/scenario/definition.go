@@ -22,7 +22,7 @@ const (
 
 // keys lists what a definition may say in a role.
 func (w role) keys() []string {
-	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms", "fault",
+	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms", "fault", "state",
 		"rules", "sequence", "patch", "addon", "addon_config"}
 	switch w {
 	case inEndpoint:
@@ -50,6 +50,8 @@ type definition struct {
 	method string   // of the endpoint, empty for any
 	params []string // in its path; nil when they are not known
 	values map[string]*yaml.Node
+	// matches says that its conditions are looked at.
+	matches bool
 }
 
 // define checks the keys of a definition. A key set to null is as if it were

@@ -71,6 +71,8 @@ type compiler struct {
 	files access.Dir
 	// answers are the values of nodes that stand for functions.
 	answers map[*yaml.Node]starlark.Value
+	// states are what the endpoint being compiled names of scenarios.
+	states map[string][]string
 	// quiet keeps warnings to itself.
 	quiet bool
 }
@@ -152,6 +154,7 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if err != nil {
 		return nil, err
 	}
+	c.states = nil
 	if err := d.match(&m); err != nil {
 		return nil, err
 	}
@@ -175,5 +178,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if src.File != "" {
 		src.Line, src.Column = k.Line, k.Column
 	}
-	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src, Definition: value(v), Summary: d.summarize(kind)}, nil
+	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src, Definition: value(v), States: c.states, Summary: d.summarize(kind)}, nil
 }

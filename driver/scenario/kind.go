@@ -43,6 +43,9 @@ func (d *definition) handler() (exchange.Handler, kind, error) {
 			if err == nil && d.get("fault") != nil {
 				h, err = d.faulty(h, k)
 			}
+			if err == nil && d.get("state") != nil {
+				h, err = d.moving(h)
+			}
 			return h, k, err
 		}
 	}
