@@ -26,7 +26,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/client", "driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
-	{"driver", "driver/access driver/web driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
+	{"driver", "driver/access driver/web driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
 	{"driver/web", ""},
 	{"driver/proxy", "driver/capture driver/ca builtins/exchange"},
 	{"driver/scenario", "driver/access driver/capture driver/mock script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},

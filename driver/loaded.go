@@ -88,6 +88,7 @@ func (m *mocks) load(l *loaded) (int, error) {
 	}
 	m.install(layers{scenario: eps}, l)
 	m.state.ResetMachines()
+	m.script.Cancel()
 	m.retain()
 	return len(eps), nil
 }

@@ -129,6 +129,7 @@ func methods() []method {
 		row("get_state", "Give a key of the shared state as JSON, null when it is not set.", (*Driver).getState, params(need("key"))),
 		row("clear_state", "Remove all keys of the shared state.", (*Driver).clearState, nil),
 		row("get_all_state", "Give the shared state as a JSON object.", (*Driver).getAllState, nil),
+		row("list_webhooks", "List the latest webhooks that were sent or failed, as JSON.", (*Driver).listWebhooks, nil),
 		row("list_scenario_states", "Tell as JSON in which states the named scenarios of the endpoints are, and which ones they have.", (*Driver).listScenarioStates, nil),
 		row("set_scenario_state", "Bring a named scenario into a state.", (*Driver).setScenarioState, params(need("scenario"), need("state"))),
 		row("reset_scenario_states", "Bring a named scenario, or all of them, back into the state Started.", (*Driver).resetScenarioStates, params(with("scenario", ""))),

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"starproxy/builtins"
 	"starproxy/builtins/disk"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
@@ -44,11 +45,11 @@ type mocks struct {
 	closed  bool
 }
 
-func newMocks(cfg *Config, p *access.Policy, s *state.Store, log *slog.Logger) *mocks {
+func newMocks(cfg *Config, p *access.Policy, s *state.Store, log *slog.Logger, deliver func(context.Context, *builtins.Webhook)) *mocks {
 	host := script.New(script.Options{
 		State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge,
 		MaxSteps: uint64(cfg.Scripts.MaxSteps), MaxTime: cfg.Scripts.maxTime(), MaxBody: cfg.Scripts.MaxBody,
-		MaxMemory: uint64(cfg.Scripts.MaxMemory), Secret: p.Secret,
+		MaxMemory: uint64(cfg.Scripts.MaxMemory), Secret: p.Secret, Deliver: deliver,
 	})
 	return &mocks{cfg: cfg, access: p, log: log, table: mock.NewTable(), state: s, script: host, addons: scenario.NewAddons(host, log)}
 }
@@ -158,6 +159,7 @@ func (m *mocks) clear() int {
 	m.layers = layers{}
 	n := m.table.Clear()
 	m.state.ResetMachines()
+	m.script.Cancel()
 	m.retain()
 	return n
 }
@@ -173,6 +175,7 @@ func (m *mocks) reset() int {
 	m.table.ReplaceAll(m.layers.list())
 	m.retain()
 	m.anew()
+	m.script.Cancel()
 	return m.table.Len()
 }
 

@@ -140,7 +140,7 @@ func TestCommands(t *testing.T) {
 		{args: "mock clear", fake: fake{answers: map[string]any{"clear_mocks": "Cleared 2 mock(s)"}}, stdout: "Cleared 2 mock(s)\n"},
 		{args: "mock fault GET /a reset", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a → reset"}}, stdout: "Fault mock set: GET /a → reset\n", call: "set_mock_fault GET /a reset {}"},
 		{args: "mock fault GET /a truncate --after 5 --rate 0", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a"}}, stdout: "Fault mock set: GET /a\n", call: `set_mock_fault GET /a {"after":5,"kind":"truncate","rate":0} {}`},
-		{args: "mock fault GET /a explode", stderr: `j: <kind> must be one of "close","garbage","reset","stall","truncate" but got "explode" (see j proxy mock fault --help)` + "\n", code: 80},
+		{args: "mock fault GET /a explode", stderr: `j: <kind>: got "explode", want one of close, garbage, reset, stall, truncate (see j proxy mock fault --help)` + "\n", code: 80},
 		{args: "state list", fake: fake{answers: map[string]any{"list_scenario_states": `{}`, "get_all_state": `{}`}}, stdout: "No state.\n"},
 		{args: "state list", fake: fake{answers: map[string]any{"list_scenario_states": `{"login": {"state": "in", "states": ["Started", "in"]}, "cart": {"state": "Started", "states": ["Started"]}}`,
 			"get_all_state": `{"scenario.login": "in", "hits": 3, "a": {"b": [1]}}`}}, stdout: "  cart  Started  (of Started)\n  login  in  (of Started, in)\n  a = {\"b\": [1]}\n  hits = 3\n"},
@@ -149,6 +149,11 @@ func TestCommands(t *testing.T) {
 		{args: "state reset login", fake: fake{answers: map[string]any{"reset_scenario_states": "Reset 1 scenario(s)"}}, stdout: "Reset 1 scenario(s)\n", call: "reset_scenario_states login"},
 		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "mock", "pid": 7, "proxy_address": "h:1", "mock_count": 1, "scenario_states": {"login": "in", "cart": "Started"}}`}},
 			stdout: "Proxy is running (PID 7)\n  Mode:    mock\n  Listen:  h:1\n  Mocks:   1 endpoint(s)\n  State:   cart: Started\n  State:   login: in\n"},
+		{args: "mock webhooks", fake: fake{answers: map[string]any{"list_webhooks": `[]`}}, stdout: "No webhooks were sent.\n"},
+		{args: "mock webhooks", fake: fake{answers: map[string]any{"list_webhooks": `[{"method": "POST", "url": "http://a/", "endpoint": "GET /x", "status": 204, "error": ""}, {"method": "PUT", "url": "http://b/", "error": "refused"}]`}},
+			stdout: "  --:--:-- POST http://a/  204  (GET /x)\n  --:--:-- PUT http://b/  failed: refused  (later())\n"},
+		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "mock", "pid": 7, "proxy_address": "h:1", "mock_count": 1, "webhooks": {"pending": 1, "sent": 2, "failed": 3, "last_error": "POST http://a/: refused"}}`}},
+			stdout: "Proxy is running (PID 7)\n  Mode:    mock\n  Listen:  h:1\n  Mocks:   1 endpoint(s)\n  After:   2 webhook(s) sent, 3 failed, 1 pending\n  Error:   webhook POST http://a/: refused\n"},
 		{args: "mock reset", fake: fake{answers: map[string]any{"reset_mocks": "Reset to 2 mock(s)"}}, stdout: "Reset to 2 mock(s)\n"},
 		{args: "mock remove GET /a", fake: fake{answers: map[string]any{"remove_mock": "Removed mock: GET /a"}}, stdout: "Removed mock: GET /a\n", call: "remove_mock GET /a"},
 		{args: "mock remove GET /b", fake: fake{answers: map[string]any{"remove_mock": "Mock not found: GET /b"}}, stderr: "j: Mock not found: GET /b\n", code: 1},
@@ -178,7 +183,7 @@ func TestCommands(t *testing.T) {
 		{args: "cert", fake: fake{answers: map[string]any{"get_ca_cert": "Error: CA cert not found at /x. Start proxy once to generate."}},
 			stderr: "j: CA cert not found at /x. Start proxy once to generate.\n", code: 1},
 		{args: "bogus", stderr: "j: unexpected argument bogus (see j proxy --help)\n", code: 80},
-		{args: "mock", stderr: "j: expected one of \"list\", \"clear\", \"load\", \"fault\", \"remove\", ... (see j proxy mock --help)\n", code: 80},
+		{args: "mock", stderr: "j: expected one of \"list\", \"clear\", \"load\", \"fault\", \"webhooks\", ... (see j proxy mock --help)\n", code: 80},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()

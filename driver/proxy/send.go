@@ -81,6 +81,9 @@ func (s *serving) send(res *exchange.Response) {
 	if res.Body == nil || none {
 		return
 	}
+	if exchange.Endless(res.Body) {
+		s.x.Answered()
+	}
 	s.conn.send(ctx, res, size)
 }
 
@@ -117,6 +120,7 @@ func (s *serving) hijack(res *exchange.Response) {
 		}
 	}
 	defer s.drain(res)()
+	s.x.Answered()
 	s.conn.watch = s.watching()
 	if s.conn.watch != nil {
 		defer s.conn.watch.end(s)

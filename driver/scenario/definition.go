@@ -22,7 +22,7 @@ const (
 
 // keys lists what a definition may say in a role.
 func (w role) keys() []string {
-	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms", "fault", "state",
+	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms", "fault", "state", "after",
 		"rules", "sequence", "patch", "addon", "addon_config"}
 	switch w {
 	case inEndpoint:

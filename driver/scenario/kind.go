@@ -46,6 +46,9 @@ func (d *definition) handler() (exchange.Handler, kind, error) {
 			if err == nil && d.get("state") != nil {
 				h, err = d.moving(h)
 			}
+			if err == nil && d.get("after") != nil {
+				h, err = d.following(h)
+			}
 			return h, k, err
 		}
 	}

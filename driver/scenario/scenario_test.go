@@ -127,7 +127,7 @@ func TestSchema(t *testing.T) {
 	// What only a reader of the whole can see: syntax, keys, repetitions,
 	// values of headers, who sent it, what this build can't do.
 	beyond := []string{"broken.yaml", "broken.json", "twice.yaml", "twice-url.yaml", "key.yaml", "header-value.yaml",
-		"headers.yaml", "template.yaml", "latency-order.yaml", "state-step.yaml"}
+		"headers.yaml", "template.yaml", "latency-order.yaml", "state-step.yaml", "after-template.yaml"}
 	bad, err := txtar.ParseFile(filepath.Join("testdata", "bad.txtar"))
 	if err != nil {
 		t.Fatal(err)
