@@ -299,6 +299,15 @@ endpoints = {"GET /many": many, "GET /all": all, "GET /chain": lambda req: [late
 		t.Error(got)
 	}
 	b.want("1000", "get_state", "links")
+	b.call("reset_mocks")
+	b.get(proxy, "http://nowhere.invalid/many")
+	b.pending(90)
+	if err := b.d.Close(); err != nil { // as at the end of a lease
+		t.Error(err)
+	}
+	if n := b.d.mocks.script.Pending(); n != 0 {
+		t.Errorf("%d are pending after the end, want none", n)
+	}
 	if n := len(to.got); n != 0 {
 		t.Errorf("%d webhooks came", n)
 	}
@@ -313,6 +322,37 @@ func (b *bench) pending(want int) int {
 		<-tick.C
 	}
 	return b.d.mocks.script.Pending()
+}
+
+// TestMaySend checks in which modes webhooks may be sent.
+func TestMaySend(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mode      string // "" for a proxy that does not run
+		unmatched Unmatched
+		send      Sending
+		want      string
+	}{
+		{"", Passthrough, SendAlways, "not sent: the proxy does not run"},
+		{modeMock, Passthrough, SendAuto, ""},
+		{modeMock, Reject, SendAuto, "not sent with unmatched: reject: webhooks.send is not always"},
+		{modeMock, Reject, SendAlways, ""},
+		{modeReplay, Passthrough, SendAuto, "not sent in replay mode: webhooks.send is not always"},
+		{modeReplay, Passthrough, SendNever, "not sent: webhooks.send is never"},
+		{modeReplay, Reject, SendAlways, ""},
+	} {
+		d := &Driver{cfg: Config{Unmatched: c.unmatched, Webhooks: Webhooks{Send: c.send}}}
+		if c.mode != "" {
+			d.run.Store(&running{mode: c.mode})
+		}
+		got := ""
+		if err := d.maySend(); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s, %s, %s: got %q, want %q", c.mode, c.unmatched, c.send, got, c.want)
+		}
+	}
 }
 
 // TestWebhooksHeld checks where none is sent unless that is allowed.
