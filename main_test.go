@@ -53,6 +53,7 @@ var arrows = []struct{ pkg, imports string }{
 var keepers = map[string]string{
 	"github.com/AdguardTeam/gomitmproxy":  "driver/proxy",
 	"github.com/alecthomas/kong":          "driver/cli",
+	"github.com/antchfx/xpath":            "driver/mock",
 	"github.com/creack/pty":               "driver/exporter/hook",
 	"go.starlark.net":                     "script script/sandbox builtins driver/scenario",
 	"github.com/prometheus/client_golang": "driver/exporter/metrics",

@@ -224,7 +224,7 @@ func (p *parts) header(res *exchange.Response) error {
 func (c *Call) Plain(d *starlark.Dict, defaults *Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
 	r := &plain{parts: parts{status: http.StatusOK}}
 	d.Entries()(r.take)
-	if r.err != nil || r.other || templated(r.headers) {
+	if r.err != nil || r.other || templated(r.headers) || expression(r.file) {
 		return nil, nil, r.err != nil, r.err
 	}
 	typ := defaults.ContentType
@@ -256,6 +256,12 @@ func (r *plain) take(k, v starlark.Value) bool {
 	known, err := r.set(string(key), v)
 	r.other, r.err = !known, err
 	return known && err == nil
+}
+
+// expression tells whether the name of a file has an expression in it.
+func expression(file starlark.Value) bool {
+	s, ok := starlark.AsString(file)
+	return ok && strings.Contains(s, "{{")
 }
 
 // templated tells whether a header has an expression in it.

@@ -30,6 +30,9 @@ type Env struct {
 	Getenv func(string) string
 	// Merge lays a patch over a JSON value; nil when merge() is not to be had.
 	Merge func(target any, patch jsonvalue.Object) any
+	// Match compiles conditions on requests, JSON as below match: in a
+	// scenario; nil when matcher() is not to be had.
+	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
 	// Manual is the clock of a test, which Clock then shows; else nil.
 	Manual *Clock
 	// Test answers the calls of a test; else nil.

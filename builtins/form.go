@@ -1,11 +1,8 @@
 package builtins
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"mime"
-	"mime/multipart"
 	"net/url"
 
 	"go.starlark.net/starlark"
@@ -33,7 +30,7 @@ func (r *Request) fields() (url.Values, error) {
 		}
 		kind := r.x.Request.Header.Get("Content-Type")
 		var form url.Values
-		if err := r.call.aside(len(b) > quickText, "req.form", func() { form = parseForm(kind, b) }); err != nil {
+		if err := r.call.aside(len(b) > quickText, "req.form", func() { form = ParseForm(kind, b) }); err != nil {
 			return nil, err
 		}
 		r.form = form
@@ -75,37 +72,11 @@ func (r *Request) allCookies() (map[string][]string, error) {
 	return exchange.CookieValues(r.x.Request.Header), nil
 }
 
-// parseForm reads the fields of a form in either encoding; files are left out.
-func parseForm(contentType string, body []byte) url.Values {
-	kind, params, _ := mime.ParseMediaType(contentType)
-	if kind == "multipart/form-data" {
-		return multipartFields(body, params["boundary"])
+// ParseForm reads the fields of a form in either encoding; files are left out.
+func ParseForm(contentType string, body []byte) url.Values {
+	if kind, _, _ := mime.ParseMediaType(contentType); kind == "multipart/form-data" {
+		return formFields(Parts(contentType, body))
 	}
 	text, _ := exchange.DecodeText(body, contentType)
 	return exchange.Values(string(text))
-}
-
-// multipartFields reads the fields of a multipart/form-data body; files are
-// left out, and so is what comes after a fault in the body.
-func multipartFields(body []byte, boundary string) url.Values {
-	form := url.Values{}
-	if boundary == "" {
-		return form
-	}
-	r := multipart.NewReader(bytes.NewReader(body), boundary)
-	for {
-		part, err := r.NextPart()
-		if err != nil {
-			return form
-		}
-		if part.FormName() == "" || part.FileName() != "" {
-			continue
-		}
-		value, err := io.ReadAll(part)
-		if err != nil {
-			return form
-		}
-		text, _ := exchange.DecodeText(value, part.Header.Get("Content-Type"))
-		form.Add(part.FormName(), string(text))
-	}
 }

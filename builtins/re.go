@@ -70,6 +70,17 @@ func (e *Env) pattern(fn, expr string) (*pattern, error) {
 	return re, nil
 }
 
+// Pattern compiles an expression of a document, in the syntax and within the
+// bounds of those of scripts, and tells how many instructions it has: matching
+// takes at most about 10 ns for each of them and each byte of the text.
+func Pattern(expr string) (re *regexp.Regexp, size int, err error) {
+	p, err := compile(expr)
+	if err != nil {
+		return nil, 0, err
+	}
+	return p.Regexp, p.size, nil
+}
+
 func compile(expr string) (*pattern, error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("pattern of %d bytes is longer than %d", len(expr), maxPattern)

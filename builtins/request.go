@@ -27,7 +27,8 @@ type Request struct {
 	failed error          // why there is no parsed
 	scans  int            // looks at the JSON body that needed no parsed
 	form   url.Values
-	own    bool // the header of the exchange was copied, to be changed
+	found  []Part // of a multipart body; nil before the first look
+	own    bool   // the header of the exchange was copied, to be changed
 }
 
 // Exchange is what the request belongs to.
@@ -44,7 +45,7 @@ func (r *Request) Hash() (uint32, error) { return 0, errors.New("unhashable: req
 // requestAttrs are the fields and methods in alphabetical order.
 var requestAttrs = []string{
 	"body", "client", "cookies", "cookies_all", "form", "form_all", "header", "headers", "host", "http_version", "id", "json",
-	"method", "params", "path", "port", "query", "query_all", "scheme", "segments", "text", "time", "url",
+	"method", "params", "parts", "path", "port", "query", "query_all", "scheme", "segments", "text", "time", "url",
 }
 
 // AttrNames lists the fields and methods.
@@ -111,6 +112,8 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		return requestHeader.BindReceiver(r), nil
 	case "json":
 		return requestJSON.BindReceiver(r), nil
+	case "parts":
+		return r.parts()
 	case "form":
 		return method(r, "req.form", (*Request).formDict), nil
 	case "form_all":

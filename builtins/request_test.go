@@ -177,7 +177,7 @@ func TestForm(t *testing.T) {
 		{"multipart/form-data", multi, ""},
 		{"multipart/form-data; boundary=B", multi[:40], ""},
 	} {
-		if got := parseForm(c.contentType, []byte(c.body)).Encode(); got != c.want {
+		if got := ParseForm(c.contentType, []byte(c.body)).Encode(); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.contentType, got, c.want)
 		}
 	}

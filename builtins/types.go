@@ -19,7 +19,7 @@ type Attr struct {
 // Types is the list of values with fields of their own, in the order in which
 // the reference shows them.
 func Types() []Type {
-	return []Type{requestType(), responseType(), outType(), socketType(), messageType(), matchType(), cellType(), answerType()}
+	return []Type{requestType(), partType(), responseType(), outType(), socketType(), messageType(), matchType(), cellType(), answerType()}
 }
 
 // AttrNames are the names of the fields and methods.
@@ -51,6 +51,7 @@ func requestType() Type {
 		{"cookies_all", true, "name", "All values of the cookies of a name, a list."},
 		field("body", "The body as sent, in bytes."),
 		field("text", "The body as text, its content encoding undone: in the charset of its type, of a byte order mark, in UTF-8, or in Latin-1."),
+		field("parts", "The parts of a multipart body, a list; empty for other bodies."),
 		field("client", "The address and port of the client."),
 		field("time", "When the request came, a time."),
 		field("http_version", "1.0, 1.1 or 2.0."),

@@ -11,7 +11,7 @@ import (
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	values := map[string]starlark.HasAttrs{
-		"req": &Request{}, "match": &match{}, "cell": newCell(NewEnv(), starlark.None), "answer": &answer{},
+		"req": &Request{}, "part": &part{}, "match": &match{}, "cell": newCell(NewEnv(), starlark.None), "answer": &answer{},
 		"res": &Response{}, "out": &Out{}, "ws": &Socket{}, "msg": &message{},
 	}
 	for _, doc := range Types() {

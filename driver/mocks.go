@@ -47,7 +47,7 @@ type mocks struct {
 
 func newMocks(cfg *Config, p *access.Policy, s *state.Store, log *slog.Logger, deliver func(context.Context, *builtins.Webhook)) *mocks {
 	host := script.New(script.Options{
-		State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge,
+		State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge, Match: scenario.Matching,
 		MaxSteps: uint64(cfg.Scripts.MaxSteps), MaxTime: cfg.Scripts.maxTime(), MaxBody: cfg.Scripts.MaxBody,
 		MaxMemory: uint64(cfg.Scripts.MaxMemory), Secret: p.Secret, Deliver: deliver,
 	})

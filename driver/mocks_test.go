@@ -8,6 +8,37 @@ import (
 	"time"
 )
 
+// The calls of the stock client carry matchers, names of files and text with
+// expressions, and bytes.
+func TestMocksThatAreRendered(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.call("upload_mock_file", "fw/1.bin", base64.StdEncoding.EncodeToString([]byte("one")))
+	b.call("upload_mock_file", "page.txt", base64.StdEncoding.EncodeToString([]byte("page {{request_param(id)}}")))
+	b.want("File mock set: GET /fw/{v} → fw/{{request_param(v)}}.bin (application/octet-stream)", "set_mock_file", "GET", "/fw/{v}", "fw/{{request_param(v)}}.bin")
+	b.want("Sequence mock set: GET /s → 3 step(s)", "set_mock_sequence", "GET", "/s",
+		`[{"body_text_template": "{{fmt('%03d', 7)}}\n", "repeat": 1}, {"body_base64": "aGk=", "repeat": 1}, {"body": "last"}]`)
+	b.want("Conditional mock set: GET /c/{id} → 3 rule(s)", "set_mock_conditional", "GET", "/c/{id}",
+		`[{"match": {"params": {"id": {"gt": 10}}, "query": {"q": {"regex": "^a"}}}, "body": "matched"},
+		  {"match": {"cookies": {"sid": {"absent": false}}}, "file_template": "page.txt"}, {"status": 404}]`)
+	proxy := b.start()
+	for path, want := range map[string]string{
+		"/fw/1": "200 one", "/fw/2": `404 {"error":"Mock file not found: fw/2.bin"}`, "/c/11?q=abc": "200 matched", "/c/11?q=b": "404 ", "/c/9?q=abc": "404 ",
+	} {
+		if got := b.get(proxy, "http://nowhere.invalid"+path); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+	for _, want := range []string{"200 007\n", "200 hi", "200 last"} {
+		if got := b.get(proxy, "http://nowhere.invalid/s"); got != want {
+			t.Errorf("/s: got %q, want %q", got, want)
+		}
+	}
+	if got := b.do(proxy, "GET", "http://nowhere.invalid/c/9", http.Header{"Cookie": {"sid=1"}}); got != "200 page 9" {
+		t.Error(got)
+	}
+}
+
 func TestMockKinds(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

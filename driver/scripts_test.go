@@ -357,7 +357,7 @@ func TestRejectAfterNone(t *testing.T) {
 	proxy := b.start()
 	for path, want := range map[string]string{
 		"/none":  "it fits, but its function passed the request on: it returned None",
-		"/rules": "it fits, but none of its rules held",
+		"/rules": "rules[0]: query parameter a is absent, expected \\\"1\\\"",
 	} {
 		if got := b.get(proxy, "http://nowhere.invalid"+path); !strings.HasPrefix(got, "501 ") || !strings.Contains(got, want) {
 			t.Errorf("%s: %s", path, got)

@@ -78,11 +78,14 @@ func (d *Driver) setMock(_ context.Context, method, path string, status int, bod
 }
 
 func (d *Driver) setMockFile(_ context.Context, method, path, file, contentType string, status int, headers string) (string, error) {
-	key := mockKey(method, path)
+	key, typ := mockKey(method, path), contentType
 	if contentType == "" {
 		contentType = mock.ContentType(file)
 	}
 	def := map[string]any{"status": int64(status), "file": file, "content_type": contentType}
+	if typ == "" && strings.Contains(file, "{{") {
+		delete(def, "content_type") // that of the file which a request chooses
+	}
 	if err := extraHeaders("set_mock_file", headers, def); err != nil {
 		return "", err
 	}

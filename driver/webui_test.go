@@ -517,7 +517,7 @@ func TestWebMocks(t *testing.T) {
 		{"GET /x", "", `"ok":true`},
 		{"GET /x", "body_template: '{{ tru( }}'", `"ok":false`},
 		{"GET /x", "body: 1\n", `"warnings":[]`},
-		{"GET /x", "status: 200\nbody: '{{uuid}}'", `"warnings":["2:7: endpoint \"GET /x\": body: {{uuid}} is sent as it is: body_template computes it"]`},
+		{"GET /x", "status: 200\nbody: '{{uuid}}'", `"warnings":["2:7: endpoint \"GET /x\": body: {{uuid}} is sent as it is: body_text_template computes it"]`},
 		{"GET /x", "body_template: '{{now}}'", `"warnings":["1:16: {{now}}: now is text here: did you mean now_epoch or now_iso or sprig.now?"]`},
 	} {
 		if b.post(&text, "check_mock", c.key, c.text); !strings.Contains(text, c.want) {

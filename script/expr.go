@@ -21,26 +21,9 @@ type span struct {
 // split takes a string apart at its {{ }}. A string that is nothing but one
 // expression with space around it is one span.
 func split(s string) ([]span, error) {
-	var spans []span
-	at := 0
-	for {
-		i := strings.Index(s[at:], "{{")
-		if i < 0 {
-			break
-		}
-		open := at + i
-		end := closing(s, open+2)
-		if end < 0 {
-			return nil, fmt.Errorf("expression without an end: want }} after %q", clip(s[open:]))
-		}
-		if open > at {
-			spans = append(spans, span{text: s[at:open]})
-		}
-		spans = append(spans, span{text: s[open+2 : end], expr: true, pos: open + 2})
-		at = end + 2
-	}
-	if at < len(s) {
-		spans = append(spans, span{text: s[at:]})
+	spans, err := spansOf(s)
+	if err != nil {
+		return nil, err
 	}
 	lone := -1
 	for i, sp := range spans {
@@ -53,6 +36,42 @@ func split(s string) ([]span, error) {
 	}
 	if lone >= 0 {
 		return spans[lone : lone+1], nil
+	}
+	return spans, nil
+}
+
+// openError is an expression without an end.
+type openError struct {
+	pos  int // of its {{
+	text string
+}
+
+func (e *openError) Error() string {
+	return fmt.Sprintf("expression without an end: want }} after %q", e.text)
+}
+
+// spansOf is split that leaves space as it is.
+func spansOf(s string) ([]span, error) {
+	var spans []span
+	at := 0
+	for {
+		i := strings.Index(s[at:], "{{")
+		if i < 0 {
+			break
+		}
+		open := at + i
+		end := closing(s, open+2)
+		if end < 0 {
+			return nil, &openError{open, clip(s[open:])}
+		}
+		if open > at {
+			spans = append(spans, span{text: s[at:open]})
+		}
+		spans = append(spans, span{text: s[open+2 : end], expr: true, pos: open + 2})
+		at = end + 2
+	}
+	if at < len(s) {
+		spans = append(spans, span{text: s[at:]})
 	}
 	return spans, nil
 }

@@ -182,6 +182,10 @@ func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (e
 		if err != nil {
 			return nil, fmt.Errorf("%s returned a dict: %s: %w", fn.Name(), key, err)
 		}
+		if b, ok := v.(starlark.Bytes); ok && key == "body" {
+			def["body_base64"] = []byte(b) // encoding/json writes it in base64
+			continue
+		}
 		def[string(key)] = json.RawMessage(text)
 	}
 	if f.how.Compile == nil {

@@ -17,7 +17,7 @@ import (
 // Rule is a handler with the condition under which it answers.
 type Rule struct {
 	// Match tells whether the rule holds; nil means that it always does.
-	Match   func(*exchange.Request) bool
+	Match   func(*exchange.Exchange) bool
 	Handler exchange.Handler
 }
 

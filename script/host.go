@@ -42,6 +42,9 @@ type Options struct {
 	// Merge is the deep merge of patches, for merge(target, patch). Without
 	// it merge() is an error.
 	Merge func(target any, patch jsonvalue.Object) any
+	// Match compiles conditions on requests, for matcher(conditions). Without it
+	// matcher() is an error.
+	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
 	// Answering is how answers are made; a handler may have its own.
 	Answering Answering
 	// Deliver sends a webhook, or tells why it can't be sent; nil drops it.
@@ -123,7 +126,7 @@ func New(o Options) *Host {
 		limits.Memory = DefaultMaxMemory
 	}
 	env.MaxResult = int(max(min(limits.Memory/4, builtins.MaxResult), 1))
-	env.Merge = o.Merge
+	env.Merge, env.Match = o.Merge, o.Match
 	env.Defaults = o.Answering.Defaults
 	env.Deliver = o.Deliver
 	h := &Host{

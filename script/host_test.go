@@ -15,13 +15,13 @@ import (
 
 // newHost makes a host as the driver does.
 func newHost(o script.Options) *script.Host {
-	o.Merge = mock.Merge
+	o.Merge, o.Match = mock.Merge, scenario.Matching
 	return script.New(o)
 }
 
 // testOptions are those of tests and examples, as the command line has them.
 func testOptions() script.TestOptions {
-	return script.TestOptions{Options: script.Options{Merge: mock.Merge}, Table: scenario.Table(scenario.Env{})}
+	return script.TestOptions{Options: script.Options{Merge: mock.Merge, Match: scenario.Matching}, Table: scenario.Table(scenario.Env{})}
 }
 
 // exampleExchange is the request that the examples of the documentation ask about.

@@ -37,8 +37,8 @@ func status(t testing.TB, h exchange.Handler, x *exchange.Exchange) int {
 func TestConditional(t *testing.T) {
 	t.Parallel()
 	h := newHost(script.Options{})
-	device := func(d string) func(*exchange.Request) bool {
-		return func(r *exchange.Request) bool { return r.Header.Get("X-Device") == d }
+	device := func(d string) func(*exchange.Exchange) bool {
+		return func(x *exchange.Exchange) bool { return x.Request.Header.Get("X-Device") == d }
 	}
 	seq, err := h.Sequence([]script.Step{{Handler: answer(201), Repeat: 1}, {Handler: answer(202)}})
 	if err != nil {
@@ -89,7 +89,7 @@ func TestRulesAndSequencesRefused(t *testing.T) {
 func TestConditionPanics(t *testing.T) {
 	t.Parallel()
 	h := newHost(script.Options{})
-	rules, err := h.Conditional([]script.Rule{{func(*exchange.Request) bool { panic("oops") }, answer(200)}})
+	rules, err := h.Conditional([]script.Rule{{func(*exchange.Exchange) bool { panic("oops") }, answer(200)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,8 +222,8 @@ func BenchmarkStatic(b *testing.B)      { benchmark(b, answer(200)) }
 func BenchmarkConditional(b *testing.B) { benchmark(b, threeRules(b)) }
 
 func threeRules(b *testing.B) exchange.Handler {
-	is := func(v string) func(*exchange.Request) bool {
-		return func(r *exchange.Request) bool { return r.Header.Get("X-Device") == v }
+	is := func(v string) func(*exchange.Exchange) bool {
+		return func(x *exchange.Exchange) bool { return x.Request.Header.Get("X-Device") == v }
 	}
 	h, err := newHost(script.Options{}).Conditional([]script.Rule{{is("x"), answer(201)}, {is("y"), answer(202)}, {nil, answer(200)}})
 	if err != nil {

@@ -1,6 +1,7 @@
 package jsonvalue
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,6 +115,23 @@ func Equal(a, b any) bool {
 	return okX && okY && sameNumber(x, y)
 }
 
+// Compare says in which order two numbers stand: it is negative when a is less
+// than b, 0 when they are equal as [Equal] has it, and positive when a is
+// greater. ok is false when one of them is no number.
+func Compare(a, b any) (order int, ok bool) {
+	x, okX := numberText(a)
+	y, okY := numberText(b)
+	if !okX || !okY {
+		return 0, false
+	}
+	if sameNumber(x, y) {
+		return 0, true
+	}
+	d, okX := decimalOf(x)
+	e, okY := decimalOf(y)
+	return d.compare(e), okX && okY
+}
+
 // numberText is a number of any Go type as it is written.
 func numberText(v any) (string, bool) {
 	switch n := v.(type) {
@@ -177,6 +195,23 @@ type decimal struct {
 	negative bool
 	digits   string
 	exponent int
+}
+
+// compare is negative when d is less than e, and positive when it is greater.
+func (d decimal) compare(e decimal) int {
+	switch {
+	case d.negative != e.negative:
+		if d.negative {
+			return -1
+		}
+		return 1
+	case d.negative:
+		d, e = e, d
+	}
+	if d.digits == "" || e.digits == "" { // 0 has no exponent
+		return cmp.Compare(len(d.digits), len(e.digits))
+	}
+	return cmp.Or(cmp.Compare(d.exponent+len(d.digits), e.exponent+len(e.digits)), cmp.Compare(d.digits, e.digits))
 }
 
 func decimalOf(text string) (decimal, bool) {

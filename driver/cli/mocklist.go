@@ -100,9 +100,11 @@ func (m mockEntry) answer() string {
 		Rules     []json.RawMessage `json:"rules"`
 		Sequence  []json.RawMessage `json:"sequence"`
 		Template  json.RawMessage   `json:"body_template"`
+		Text      json.RawMessage   `json:"body_text_template"`
 		Addon     *string           `json:"addon"`
 		Script    *string           `json:"script"`
 		File      *string           `json:"file"`
+		Rendered  *string           `json:"file_template"`
 		Status    json.Number       `json:"status"`
 		LatencyMS json.RawMessage   `json:"latency_ms"`
 	}{Status: "200"}
@@ -114,7 +116,9 @@ func (m mockEntry) answer() string {
 		return fmt.Sprintf("%d rule(s)", len(d.Rules))
 	case d.Sequence != nil:
 		return fmt.Sprintf("%d step(s)", len(d.Sequence))
-	case d.Template != nil:
+	case d.Rendered != nil:
+		return fmt.Sprintf("%s file:%s (template)", d.Status, *d.Rendered)
+	case d.Template != nil || d.Text != nil:
 		return fmt.Sprintf("%s (template)", d.Status)
 	case d.Addon != nil:
 		return "addon:" + *d.Addon

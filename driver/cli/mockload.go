@@ -20,7 +20,7 @@ type mockLoadCmd struct {
 
 // Help tells about companions.
 func (mockLoadCmd) Help() string {
-	return `The file is read here and sent to the exporter, where it replaces all mock endpoints for the very next request. Files that it refers to with "file:" are uploaded first, when they stand beside the scenario or below, or in its files_dir there; references that lead out of its directory are skipped. A Starlark scenario that is sent can load the standard library only: one of several files is loaded from the exporter's own disk, as mock_scenario in its configuration.
+	return `The file is read here and sent to the exporter, where it replaces all mock endpoints for the very next request. Files that it refers to with "file:" or "file_template:" are uploaded first, when they stand beside the scenario or below, or in its files_dir there; references that lead out of its directory are skipped. A Starlark scenario that is sent can load the standard library only: one of several files is loaded from the exporter's own disk, as mock_scenario in its configuration.
 
 Examples:
 

@@ -45,7 +45,9 @@ func (d scriptDirs) env(dir string) scenario.Env {
 }
 
 // scriptOptions are those of every host of the tools.
-func scriptOptions() script.Options { return script.Options{Merge: mock.Merge} }
+func scriptOptions() script.Options {
+	return script.Options{Merge: mock.Merge, Match: scenario.Matching}
+}
 
 // source is a file that a tool was asked about.
 type source struct {

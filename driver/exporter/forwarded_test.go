@@ -398,9 +398,13 @@ func TestPythonHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	board.Call(ctx, "stop")
+	go board.Call(ctx, "stop")
+	eventually(t, "Python has stopped", func() bool {
+		state, err := os.ReadFile(fmt.Sprintf("/proc/%v/stat", pid))
+		return err != nil || strings.Contains(string(state), ") T ")
+	})
 	begun := time.Now()
 	s.Close() // it is killed
 	if took := time.Since(begun); took > 10*time.Second {

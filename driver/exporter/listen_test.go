@@ -15,7 +15,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -208,14 +207,14 @@ func TestGuard(t *testing.T) {
 	}
 	// Calls that wait are bounded, and end with their callers.
 	g = newGuard("p", slog.New(slog.DiscardHandler))
+	wait := g.sleep
+	g.sleep = func(ctx context.Context, _ time.Duration) { wait(ctx, time.Hour) } // none may end before all wait
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for range maxWaiting {
 		all.Go(func() { g.check(ctx) })
 	}
-	for g.waits() < maxWaiting {
-		runtime.Gosched()
-	}
+	eventually(t, "all wait", func() bool { return g.waits() == maxWaiting })
 	if g.check(t.Context()) == nil || g.waits() != maxWaiting {
 		t.Error("one more waits")
 	}

@@ -25,6 +25,9 @@ type Endpoint struct {
 	Match Match
 	// Handler answers. It must be safe for concurrent use.
 	Handler exchange.Handler
+	// Rules are the conditions of its rules, compiled, for explanations; nil for
+	// a rule that always holds.
+	Rules []*Match
 	// Source says where the endpoint comes from.
 	Source Source
 	// Definition is the endpoint as list_mocks shows it: the document's own

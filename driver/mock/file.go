@@ -21,7 +21,17 @@ import (
 // it. An empty contentType is guessed by [ContentType]; h goes over all of these.
 // What can't be opened is answered with 500 and a JSON error.
 func NewFile(dir access.Dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
-	f := &file{dir: dir, name: name, status: status, delay: delay}
+	return newFile(dir, name, status, h, contentType, delay, http.StatusInternalServerError)
+}
+
+// NewChosenFile is NewFile for a name that the request has a say in: what can't
+// be opened is answered with 404, as a server of files does.
+func NewChosenFile(dir access.Dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
+	return newFile(dir, name, status, h, contentType, delay, http.StatusNotFound)
+}
+
+func newFile(dir access.Dir, name string, status int, h http.Header, contentType string, delay time.Duration, missing int) *file {
+	f := &file{dir: dir, name: name, status: status, delay: delay, missing: missing}
 	f.header, f.names = exchange.Spelling(h)
 	if f.header["Etag"] == nil {
 		if f.names == nil {
@@ -50,15 +60,21 @@ type file struct {
 	header http.Header
 	names  map[string]string
 	delay  time.Duration
+
+	missing int // the status when it can't be opened
 }
 
 func (f *file) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	res, err := f.answer(x.Request)
 	if err != nil {
 		err = fmt.Errorf("mock file %q: %w", f.name, err)
-		x.Notes.Add("error", err.Error())
-		res = exchange.JSON(http.StatusInternalServerError, map[string]string{"error": "Mock file not found: " + f.name})
-		res.Err = err
+		res = exchange.JSON(f.missing, map[string]string{"error": "Mock file not found: " + f.name})
+		if f.missing == http.StatusNotFound { // the device's doing, not the scenario's
+			x.Notes.Add("info", err.Error())
+		} else {
+			x.Notes.Add("error", err.Error())
+			res.Err = err
+		}
 	}
 	res.Origin, res.Delay = exchange.FromMock, f.delay
 	return res, nil

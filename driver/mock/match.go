@@ -44,6 +44,8 @@ type Match struct {
 	BodyJSON map[string]any
 	// State is the state that a named scenario must be in; nil for any.
 	State *StateMatch
+	// Conditions are the matchers of all places.
+	Conditions []Condition
 	// Priority goes before every other order: the higher answers first.
 	Priority int
 
@@ -57,7 +59,9 @@ type compiled struct {
 	absent  []string
 	query   []condition
 	json    []jsonCondition
-	count   int // conditions beside method, server and path
+	more    []Condition // matchers that look at what is before the body
+	body    []Condition // those that look into it
+	count   int         // conditions beside method, server and path
 }
 
 type condition struct {
@@ -114,7 +118,10 @@ func (m *Match) Compile() error {
 	for _, name := range slices.Sorted(maps.Keys(m.BodyJSON)) {
 		c.json = append(c.json, jsonCondition{name, m.BodyJSON[name]})
 	}
-	c.count = len(c.headers) + len(c.absent) + len(c.query) + len(c.json)
+	if c.more, c.body, err = compileConditions(m.Conditions); err != nil {
+		return err
+	}
+	c.count = len(c.headers) + len(c.absent) + len(c.query) + len(c.json) + len(c.more) + len(c.body)
 	if m.BodyContains != "" {
 		c.count++
 	}
@@ -155,9 +162,21 @@ func (m *Match) Matches(r *exchange.Request) (params map[string]string, ok bool)
 	return m.params(path), true
 }
 
+// Holds tells whether m, the match of a rule, fits the request of x; what the
+// {name} segments of the endpoint's path hold is known from x.
+func (m *Match) Holds(x *exchange.Exchange) bool {
+	if m.c == nil || !m.fits(x.Request, x.Request.Path()) {
+		return false
+	}
+	return m.c.count == 0 || m.holds(&probe{r: x.Request, params: x.Params}, nil)
+}
+
 // Explain lists what keeps m from fitting r: what was seen and what was
 // expected. It is empty when m fits.
-func (m *Match) Explain(r *exchange.Request) []string {
+func (m *Match) Explain(r *exchange.Request) []string { return m.explain(r, nil) }
+
+// explain is Explain for the match of a rule of an endpoint with these params.
+func (m *Match) explain(r *exchange.Request, params map[string]string) []string {
 	if m.c == nil {
 		return []string{"the match was never compiled"}
 	}
@@ -181,7 +200,7 @@ func (m *Match) Explain(r *exchange.Request) []string {
 	if !m.c.path.match(requestPath(r), nil) {
 		why = append(why, fmt.Sprintf("path is %s, expected %s", quote(r.Path()), quote(m.Path)))
 	}
-	p := &probe{r: r, skipBody: len(why) > 0}
+	p := &probe{r: r, skipBody: len(why) > 0, params: params}
 	m.holds(p, &why)
 	return why
 }
@@ -280,6 +299,12 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 			*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
 		}
 	}
+	if !m.holdsMatchers(m.c.more, p, why) {
+		if why == nil {
+			return false
+		}
+		ok = false
+	}
 	return m.holdsBody(p, why) && ok
 }
 
@@ -291,14 +316,34 @@ func (c *condition) inQuery(values []string) bool {
 	return len(values) > 0 && (c.want == "" || values[0] == c.want)
 }
 
+// holdsMatchers is holds for a list of matchers.
+func (m *Match) holdsMatchers(list []Condition, p *probe, why *[]string) bool {
+	ok := true
+	for i := range list {
+		c := &list[i]
+		if m.condition(c, p) {
+			continue
+		}
+		if why == nil {
+			return false
+		}
+		ok = false
+		*why = append(*why, m.why(c, p))
+	}
+	return ok
+}
+
 func (m *Match) holdsBody(p *probe, why *[]string) bool {
-	if m.BodyContains == "" && len(m.c.json) == 0 {
+	if m.BodyContains == "" && len(m.c.json) == 0 && len(m.c.body) == 0 {
 		return true
 	}
 	if p.skipBody {
 		return false
 	}
-	ok := true
+	ok := m.holdsMatchers(m.c.body, p, why)
+	if !ok && why == nil {
+		return false
+	}
 	if m.BodyContains != "" {
 		if text, err := p.text(); !strings.Contains(text, m.BodyContains) {
 			if why == nil {

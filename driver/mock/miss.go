@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -64,20 +65,36 @@ func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 		if s.row.err != nil {
 			m.Why = []string{s.row.err.Error()}
 		} else if m.Why = s.row.match.Explain(r); len(m.Why) == 0 {
-			m.Why = []string{passed(s.row.ep)}
+			m.Why = passed(s.row.ep, r, s.row.match.params(path))
 		}
 		misses = append(misses, m)
 	}
 	return misses
 }
 
-// passed tells why an endpoint that fits did not answer.
-func passed(ep *Endpoint) string {
+// maxRules bounds the rules of an endpoint that an explanation goes through.
+const maxRules = 20
+
+// passed tells why an endpoint that fits did not answer: what each of its rules
+// saw and expected.
+func passed(ep *Endpoint, r *exchange.Request, params map[string]string) []string {
 	def, ok := ep.Definition.(jsonvalue.Object)
-	if rules, _ := def.Get("rules"); !ok || rules != nil {
-		return "it fits, but none of its rules held"
+	if rules, _ := def.Get("rules"); ok && rules == nil {
+		return []string{"it fits, but its function passed the request on: it returned None"}
 	}
-	return "it fits, but its function passed the request on: it returned None"
+	why := []string{"it fits, but none of its rules held"}
+	for i, m := range ep.Rules[:min(len(ep.Rules), maxRules)] {
+		if m == nil {
+			continue
+		}
+		for _, reason := range m.explain(r, params) {
+			why = append(why, fmt.Sprintf("rules[%d]: %s", i, reason))
+		}
+	}
+	if more := len(ep.Rules) - maxRules; more > 0 {
+		why = append(why, fmt.Sprintf("and %d more rules", more))
+	}
+	return why
 }
 
 // Reject answers what no endpoint of t does: 501 and a JSON body that names the

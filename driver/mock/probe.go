@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 
+	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 )
 
@@ -21,12 +23,24 @@ type probe struct {
 	r *exchange.Request
 	// skipBody leaves the body alone: body conditions then fail without a reason.
 	skipBody bool
+	// params are those of the endpoint, for rules, which have no path.
+	params map[string]string
 
-	haveText, haveJSON bool
-	content            string
-	contentErr         error
-	value              any
-	valueErr           error
+	haveRaw, haveText, haveJSON bool
+	raw                         []byte
+	rawErr                      error
+	content                     string
+	value                       any
+	valueErr                    error
+
+	// Only matchers ask for these.
+	crumbs            map[string][]string
+	fields            url.Values
+	root              *xmlNode
+	haveXML           bool
+	rootErr, partsErr error
+	haveParts         bool
+	found             []*probePart
 }
 
 // header gives the values of a canonical name, that of Host too.
@@ -40,16 +54,26 @@ func (p *probe) header(name string) []string {
 // text is the body with its content-encoding and charset undone. An error says
 // why that is not all of the body; what could be read is returned beside it.
 func (p *probe) text() (string, error) {
+	raw, err := p.bytes()
 	if !p.haveText {
-		p.haveText = true
-		p.content, p.contentErr = requestText(p.r)
+		text, _ := exchange.DecodeText(raw, p.r.Header.Get("Content-Type"))
+		p.haveText, p.content = true, string(text)
 	}
-	return p.content, p.contentErr
+	return p.content, err
 }
 
-func requestText(r *exchange.Request) (string, error) {
+// bytes is the body with its content-encoding undone; errors are those of text.
+func (p *probe) bytes() ([]byte, error) {
+	if !p.haveRaw {
+		p.haveRaw = true
+		p.raw, p.rawErr = requestBytes(p.r)
+	}
+	return p.raw, p.rawErr
+}
+
+func requestBytes(r *exchange.Request) ([]byte, error) {
 	if r.Body == nil {
-		return "", nil
+		return nil, nil
 	}
 	raw, err := r.Body.Bytes(maxMatchBody)
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
@@ -59,8 +83,37 @@ func requestText(r *exchange.Request) (string, error) {
 	if err == nil {
 		err = derr
 	}
-	text, _ := exchange.DecodeText(data, r.Header.Get("Content-Type"))
-	return string(text), err
+	return data, err
+}
+
+// cookies are the values of the cookies by their names.
+func (p *probe) cookies() map[string][]string {
+	if p.crumbs == nil {
+		p.crumbs = exchange.CookieValues(p.r.Header)
+	}
+	return p.crumbs
+}
+
+// form are the fields of a form, files left out.
+func (p *probe) form() (url.Values, error) {
+	body, err := p.bytes()
+	if p.fields == nil {
+		p.fields = builtins.ParseForm(p.r.Header.Get("Content-Type"), body)
+	}
+	return p.fields, err
+}
+
+// xml is the body as an XML document.
+func (p *probe) xml() (*xmlNode, error) {
+	if !p.haveXML {
+		p.haveXML = true
+		raw, err := p.bytes()
+		if err == nil {
+			p.root, err = parseXML(raw, p.r.Header.Get("Content-Type"))
+		}
+		p.rootErr = err
+	}
+	return p.root, p.rootErr
 }
 
 // json is the body parsed, numbers kept as written. An empty body is an empty object.

@@ -79,19 +79,6 @@ func staticBody(n *yaml.Node) []byte {
 	return appendJSON(nil, n)
 }
 
-func fileHandler(d *definition) (exchange.Handler, error) {
-	name, err := d.text("file")
-	if err != nil {
-		return nil, err
-	}
-	a, err := d.answer()
-	if err != nil {
-		return nil, err
-	}
-	d.checkFile(name)
-	return a.finish(mock.NewFile(d.c.files, name, a.status, a.header, a.typ, a.latency.Fixed)), nil
-}
-
 func templateHandler(d *definition) (exchange.Handler, error) {
 	a, err := d.answer()
 	if err != nil {

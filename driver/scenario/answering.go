@@ -27,6 +27,24 @@ func (c *compiler) answering() *script.Answering {
 	return how
 }
 
+// Matching compiles conditions, JSON as below match:, for scripts.
+func Matching(conditions []byte) (func(*exchange.Exchange) bool, error) {
+	n, err := read("match.json", conditions)
+	if err != nil {
+		return nil, err
+	}
+	unplace(n, mock.Source{})
+	d := &definition{c: newCompiler(Env{}, mock.Source{}, "")}
+	m := &mock.Match{}
+	if err := d.conditions("", n, m); err != nil {
+		return nil, err
+	}
+	if err := m.Compile(); err != nil {
+		return nil, err
+	}
+	return m.Holds, nil
+}
+
 // answer compiles a dict that a function returned.
 func (c *compiler) answer(def map[string]any, where script.Position) (exchange.Handler, error) {
 	b, err := exchange.EncodeJSON(def)

@@ -16,31 +16,28 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	rules := make([]script.Rule, len(list))
-	matches := make([]*mock.Match, len(list))
+	d.rules = make([]*mock.Match, len(list))
 	for i, n := range list {
 		r, err := d.child("rules", i, n, inRule)
 		if err != nil {
 			return nil, err
 		}
-		var m mock.Match
-		if err := r.match(&m); err != nil {
+		m := &mock.Match{}
+		if err := r.match(m); err != nil {
 			return nil, err
 		}
 		if r.get("match") != nil || m.State != nil {
 			if err := m.Compile(); err != nil {
 				return nil, faultf(n, "%s: %v", r.path, err)
 			}
-			matches[i] = &m
-			rules[i].Match = func(req *exchange.Request) bool {
-				_, ok := m.Matches(req)
-				return ok
-			}
+			rules[i].Match = m.Holds
+			d.rules[i] = m
 		}
 		if rules[i].Handler, _, err = r.handler(); err != nil {
 			return nil, err
 		}
 	}
-	d.checkRules(list, matches)
+	d.checkRules(list, d.rules)
 	host, err := d.script("rules", d.get("rules"))
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 )
 
 // Companions lists the files that a document names, in their order, as paths
-// below the files directory of the exporter that it is sent to: every "file" of
+// below the files directory of the exporter that it is sent to: every "file" and "file_template" of
 // an endpoint, a response, a rule or a step, however deep, and in a script what
 // its data has and what its calls name as text, as response(file = "a.bin")
 // does. What a name has in {{…}} stands as *. A document that can't be read has
@@ -93,7 +93,7 @@ func (c *companions) definition(n *yaml.Node, depth int) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		switch k, v := n.Content[i].Value, n.Content[i+1]; k {
-		case "file":
+		case "file", "file_template":
 			if v.Kind == yaml.ScalarNode && v.Tag == "!!str" {
 				c.add(v.Value)
 			}

@@ -69,6 +69,9 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		v.Set(reflect.ValueOf(*n))
 		return nil
 	}
+	if n.Tag == binaryTag {
+		return refuseBinary(n)
+	}
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			v.Set(reflect.New(v.Type().Elem()))
@@ -107,6 +110,9 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		return nil
 	case reflect.Interface:
 		if v.NumMethod() == 0 {
+			if err := refuseBinary(n); err != nil {
+				return err
+			}
 			v.Set(reflect.ValueOf(jsonvalue.Plain(value(n))))
 			return nil
 		}
@@ -145,6 +151,19 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		return nil
 	}
 	return fmt.Errorf("decode: a document can't fill a %s", v.Type())
+}
+
+// refuseBinary reports bytes in n: only bodies of mocks can be some.
+func refuseBinary(n *yaml.Node) error {
+	if n.Tag == binaryTag {
+		return faultf(n, "tag !!binary: expected text, a number, true, false or null; bytes can only be the body of a mock")
+	}
+	for _, c := range n.Content {
+		if err := refuseBinary(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assignCustom lets a type read itself.

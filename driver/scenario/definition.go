@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/mock"
 )
 
 // role is where in a document a definition stands; it decides which keys it
@@ -22,7 +24,8 @@ const (
 
 // keys lists what a definition may say in a role.
 func (w role) keys() []string {
-	keys := []string{"status", "body", "body_template", "file", "content_type", "headers", "latency_ms", "fault", "state", "after",
+	keys := []string{"status", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "content_type", "headers", "latency_ms",
+		"fault", "state", "after",
 		"rules", "sequence", "patch", "addon", "addon_config"}
 	switch w {
 	case inEndpoint:
@@ -52,6 +55,7 @@ type definition struct {
 	values map[string]*yaml.Node
 	// matches says that its conditions are looked at.
 	matches bool
+	rules   []*mock.Match // of rules, once they are compiled; nil for one without a match
 }
 
 // define checks the keys of a definition. A key set to null is as if it were
@@ -78,8 +82,18 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 			}
 			return nil, unknownKey(k, path, known)
 		}
-		if v.Tag == "!!null" && !slices.Contains([]string{"rules", "sequence", "patch", "addon", "file"}, k.Value) {
+		if v.Tag == "!!null" && !slices.Contains([]string{"rules", "sequence", "patch", "addon", "file", "file_template"}, k.Value) {
 			continue
+		}
+		switch {
+		case k.Value == "body" && v.Tag == binaryTag:
+			d.values["body_base64"] = v
+			continue
+		case k.Value == "rules" || k.Value == "sequence": // they look themselves
+		default:
+			if err := refuseBinary(v); err != nil {
+				return nil, err
+			}
 		}
 		d.values[k.Value] = v
 	}

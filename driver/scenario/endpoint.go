@@ -73,15 +73,18 @@ type compiler struct {
 	answers map[*yaml.Node]starlark.Value
 	// states are what the endpoint being compiled names of scenarios.
 	states map[string][]string
+	// typed says that somebody has set env.DefaultContentType.
+	typed bool
 	// quiet keeps warnings to itself.
 	quiet bool
 }
 
 func newCompiler(env Env, src mock.Source, dir string) *compiler {
-	if env.DefaultContentType == "" {
+	typed := env.DefaultContentType != ""
+	if !typed {
 		env.DefaultContentType = "application/json"
 	}
-	c := &compiler{env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
+	c := &compiler{typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
 	if env.FilesDir != "" {
 		c.files = env.Access.Owned(env.FilesDir)
 	}
@@ -155,6 +158,7 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 		return nil, err
 	}
 	c.states = nil
+	d.params = params(m.Path)
 	if err := d.match(&m); err != nil {
 		return nil, err
 	}
@@ -168,7 +172,7 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if err := m.Compile(); err != nil {
 		return nil, faultf(k, "endpoint %q: %v", name, err)
 	}
-	d.method, d.params = m.Method, params(m.Path)
+	d.method = m.Method
 	d.checkSocket(k)
 	h, kind, err := d.handler()
 	if err != nil {
@@ -178,5 +182,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if src.File != "" {
 		src.Line, src.Column = k.Line, k.Column
 	}
-	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src, Definition: value(v), States: c.states, Summary: d.summarize(kind)}, nil
+	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: value(v), States: c.states, Summary: d.summarize(kind)}, nil
 }

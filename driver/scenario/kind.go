@@ -29,7 +29,12 @@ func kinds() []kind {
 		{"sequence", sequenceHandler, nil, func(d *definition) string { return d.count("sequence") }},
 		{"patch", patchHandler, []string{"headers", "latency_ms"}, staticSummary},
 		{"file", fileHandler, answer, func(d *definition) string { return d.statusText() + " file:" + d.get("file").Value }},
+		{"file_template", fileTemplateHandler, answer, func(d *definition) string {
+			return d.statusText() + " file:" + d.get("file_template").Value + " (template)"
+		}},
 		{"body_template", templateHandler, answer, func(d *definition) string { return d.statusText() + " (template)" }},
+		{"body_text_template", textHandler, answer, func(d *definition) string { return d.statusText() + " (template)" }},
+		{"body_base64", binaryHandler, answer, staticSummary},
 		{"", staticHandler, append(answer, "body"), staticSummary},
 	}
 }

@@ -90,7 +90,11 @@ func (d *definition) check(k kind) {
 		}
 	}
 	if k.key == "" {
-		d.checkBraces("body", d.get("body"), "is sent as it is: body_template computes it")
+		computed := "body_template"
+		if n := d.get("body"); n != nil && n.Kind == yaml.ScalarNode {
+			computed = "body_text_template"
+		}
+		d.checkBraces("body", d.get("body"), "is sent as it is: "+computed+" computes it")
 	}
 	if n := d.get("body_template"); n != nil {
 		d.checkKeys(n)

@@ -47,7 +47,7 @@ func TestLints(t *testing.T) {
 		"GET /a: {fault: reset, state: {scenario: s, then: b}, rules: [{body: x}]}\n": "",
 		// Expressions where none is computed.
 		"POST /a:\n  body:\n    id: 1\n    at: 'since {{now_iso}}'\n":              `s.yaml:4:9: endpoint "POST /a": body: {{now_iso}} is sent as it is: body_template computes it`,
-		"POST /a:\n  body: '{{uuid}}'\n":                                           `s.yaml:2:9: endpoint "POST /a": body: {{uuid}} is sent as it is: body_template computes it`,
+		"POST /a:\n  body: '{{uuid}}'\n":                                           `s.yaml:2:9: endpoint "POST /a": body: {{uuid}} is sent as it is: body_text_template computes it`,
 		"POST /a:\n  body: 'a {{ b'\n":                                             "",
 		"POST /a:\n  body_template: {'{{uuid}}': 1}\n":                             `s.yaml:2:19: endpoint "POST /a": body_template: the key "{{uuid}}" is sent as it is: only values are computed`,
 		"POST /a:\n  content_type: '{{state(type)}}'\n  body: x\n":                 `s.yaml:2:17: endpoint "POST /a": content_type: {{state(type)}} is not computed here`,
@@ -111,7 +111,7 @@ func TestLintsOfScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `s.star:4:3: endpoint "GET /:id": :id is text here: write {id}
-s.star:5:22: endpoint "GET /b": body: {{uuid}} is sent as it is: body_template computes it
+s.star:5:22: endpoint "GET /b": body: {{uuid}} is sent as it is: body_text_template computes it
 s.star:7:3: endpoint "GET /{y}" is never asked: "GET /{x}" (line 6) answers all of its requests`
 	if got := strings.Join(log, "\n"); got != want {
 		t.Errorf("warnings are\n%s\nwant\n%s", got, want)

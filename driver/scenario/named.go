@@ -12,9 +12,9 @@ import (
 	"starproxy/driver/mock"
 )
 
-// named is the state of a definition: which state a named scenario must be in,
+// namedState is the state of a definition: which state a named scenario must be in,
 // and which one it is in afterwards.
-type named struct {
+type namedState struct {
 	scenario string
 	is       []string // empty for any
 	then     string   // empty to stay
@@ -22,7 +22,7 @@ type named struct {
 }
 
 // named reads state:, nil when there is none.
-func (d *definition) named() (*named, error) {
+func (d *definition) named() (*namedState, error) {
 	n, path := d.get("state"), d.at("state")
 	if n == nil {
 		return nil, nil
@@ -30,7 +30,7 @@ func (d *definition) named() (*named, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, wrong(n, path, "a map such as {scenario: login, is: signed_in, then: locked}")
 	}
-	s := &named{}
+	s := &namedState{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if k.Value == remark || v.Tag == "!!null" {
@@ -86,7 +86,7 @@ func stateName(n *yaml.Node, path string) (string, error) {
 }
 
 // knows notes the states that the endpoint being compiled names.
-func (c *compiler) knows(s *named) {
+func (c *compiler) knows(s *namedState) {
 	if c.states == nil {
 		c.states = map[string][]string{}
 	}
@@ -127,7 +127,7 @@ func (d *definition) moving(next exchange.Handler) (exchange.Handler, error) {
 // requests at once that both found it in a state that the endpoint asks for, one
 // is answered; the other gets [mock.ErrMoved].
 type stateHandler struct {
-	*named
+	*namedState
 	next exchange.Handler
 }
 

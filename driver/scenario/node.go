@@ -62,7 +62,11 @@ func value(n *yaml.Node) any {
 	case yaml.MappingNode:
 		o := make(jsonvalue.Object, 0, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			o = append(o, jsonvalue.Member{Key: n.Content[i].Value, Value: value(n.Content[i+1])})
+			k, v := n.Content[i].Value, n.Content[i+1]
+			if v.Tag == binaryTag {
+				k += "_base64" // as JSON says it
+			}
+			o = append(o, jsonvalue.Member{Key: k, Value: value(v)})
 		}
 		return o
 	case yaml.SequenceNode:
@@ -78,7 +82,7 @@ func value(n *yaml.Node) any {
 	case "!!int", "!!float":
 		v, _ := number(n)
 		return v
-	case "!!str":
+	case "!!str", binaryTag:
 		return n.Value
 	}
 	return nil
@@ -99,6 +103,8 @@ func describe(n *yaml.Node) string {
 		return "the number " + n.Value
 	case "!!bool":
 		return n.Value
+	case binaryTag:
+		return "bytes (!!binary)"
 	}
 	s := n.Value
 	if r := []rune(s); len(r) > 40 {
@@ -110,7 +116,7 @@ func describe(n *yaml.Node) string {
 // scalarText is a scalar as it was written: numbers and words count as text
 // where only text can be meant. Null is empty.
 func scalarText(n *yaml.Node) (string, bool) {
-	if n.Kind != yaml.ScalarNode {
+	if n.Kind != yaml.ScalarNode || n.Tag == binaryTag {
 		return "", false
 	}
 	if n.Tag == "!!null" {

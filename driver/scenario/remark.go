@@ -56,13 +56,13 @@ func (d *definition) checkSocket(k *yaml.Node) {
 }
 
 // checkFile warns when the file of a mock is not there, and its directory is.
-func (d *definition) checkFile(name string) {
+func (d *definition) checkFile(key, name string) {
 	dir := d.c.env.FilesDir
 	if info, err := os.Stat(dir); dir == "" || err != nil || !info.IsDir() {
 		return
 	}
 	if _, err := d.c.files.Stat(name); errors.Is(err, fs.ErrNotExist) {
-		d.c.warn(d.get("file"), "%s: no file %q in %s", d.path, name, dir)
+		d.c.warn(d.get(key), "%s: no file %q in %s", d.path, name, dir)
 	}
 }
 
@@ -78,17 +78,22 @@ func (d *definition) checkParams(n *yaml.Node) {
 	}
 	each(n, func(n *yaml.Node) bool {
 		for _, m := range asksParam.FindAllStringSubmatch(n.Value, -1) {
-			if slices.Contains(d.params, m[1]) {
-				continue
-			}
-			hint := "the path of its key has no {name}"
-			if len(d.params) > 0 {
-				hint = "the path of its key has " + strings.Join(d.params, ", ")
-			}
-			d.c.warn(n, "%s: request_param(%s): %s", d.path, m[1], hint)
+			d.checkParam(n, m[1], "request_param("+m[1]+")")
 		}
 		return true
 	})
+}
+
+// checkParam warns about a parameter that the path of the endpoint lacks.
+func (d *definition) checkParam(n *yaml.Node, name, asked string) {
+	if d.params == nil || slices.Contains(d.params, name) {
+		return
+	}
+	hint := "the path of its key has no {name}"
+	if len(d.params) > 0 {
+		hint = "the path of its key has " + strings.Join(d.params, ", ")
+	}
+	d.c.warn(n, "%s: %s: %s", d.path, asked, hint)
 }
 
 // params are the names in the path of a key; not nil.

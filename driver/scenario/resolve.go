@@ -172,6 +172,11 @@ func (r *resolver) settle(n *yaml.Node) error {
 		n.Tag = "!!null"
 	case "!!timestamp", "!!merge":
 		n.Tag = "!!str"
+	case binaryTag:
+		n.Tag = binaryTag
+		if _, err := decodeBase64(n.Value); err != nil {
+			return faultf(n, "tag !!binary: expected text in base64: %v", err)
+		}
 	case "!!bool":
 		n.Tag = "!!bool"
 		switch strings.ToLower(n.Value) {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,6 +168,29 @@ func TestSchemaKeys(t *testing.T) {
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: schema has %v, definitions have %v", name, got, want)
+		}
+	}
+}
+
+// The schema offers exactly the conditions and the words that match may have.
+func TestSchemaMatch(t *testing.T) {
+	t.Parallel()
+	var doc struct {
+		Defs map[string]struct {
+			Properties map[string]any
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal(Schema(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	conditions := []string{remark}
+	for _, row := range matchKeys() {
+		conditions = append(conditions, row.key)
+	}
+	for def, want := range map[string][]string{"match": conditions, "words": append(mock.Words(), remark), "part": partKeys()} {
+		slices.Sort(want)
+		if got := slices.Sorted(maps.Keys(doc.Defs[def].Properties)); !slices.Equal(got, want) {
+			t.Errorf("%s: schema has %v, read are %v", def, got, want)
 		}
 	}
 }
@@ -396,10 +420,11 @@ endpoints:
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	s := compileSchema(t)
-	root := filepath.Join("..", "..", "examples", "scenarios")
+	root := filepath.Join("..", "..", "examples")
 	n := 0
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(p) != ".yaml" {
+		in := filepath.Base(filepath.Dir(p))
+		if err != nil || d.IsDir() || filepath.Ext(p) != ".yaml" || filepath.Base(p) != "scenario.yaml" && in != "scenarios" {
 			return err
 		}
 		n++

@@ -1,9 +1,11 @@
 package scenario
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -85,6 +87,9 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 		n.Tag, n.Value, n.Style = "!!str", string(v), yaml.DoubleQuotedStyle
 	case starlark.Bytes:
 		n.Tag, n.Value, n.Style = "!!str", string(v), yaml.DoubleQuotedStyle
+		if !utf8.ValidString(n.Value) {
+			n.Tag, n.Value = binaryTag, base64.StdEncoding.EncodeToString([]byte(v))
+		}
 	case starlark.Int, starlark.Float:
 		b, err := builtins.AppendJSON(nil, v)
 		if err != nil {

@@ -37,12 +37,18 @@ func (d *definition) template(key string, n *yaml.Node) (*script.Template, error
 		return nil, faultf(at, "%s: %s", d.at(key), scriptMessage(err))
 	}
 	d.checkParams(n)
-	if d.c.env.Log != nil && !d.c.quiet {
-		for _, w := range t.Warnings() {
-			d.c.env.Log.Warn("scenario template", "endpoint", d.path, "warning", w)
-		}
-	}
+	d.warnTemplate(t)
 	return t, nil
+}
+
+// warnTemplate logs the remarks on a template.
+func (d *definition) warnTemplate(t *script.Template) {
+	if d.c.env.Log == nil || d.c.quiet {
+		return
+	}
+	for _, w := range t.Warnings() {
+		d.c.env.Log.Warn("scenario template", "endpoint", d.path, "warning", w)
+	}
 }
 
 // position is the place of a node in the document.

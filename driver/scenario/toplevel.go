@@ -141,7 +141,7 @@ func (c *compiler) configure(n *yaml.Node) error {
 		if !validValue(cfg.DefaultContentType) {
 			return wrong(field(n, "default_content_type"), "config.default_content_type", "one line of text")
 		}
-		c.env.DefaultContentType = cfg.DefaultContentType
+		c.env.DefaultContentType, c.typed = cfg.DefaultContentType, true
 	}
 	if cfg.FilesDir != "" {
 		if dir, ok := c.directory(cfg.FilesDir, c.env.FilesDir, field(n, "files_dir")); ok {

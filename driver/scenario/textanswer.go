@@ -1,0 +1,129 @@
+package scenario
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/mock"
+	"starproxy/script"
+)
+
+// textType is the content type of rendered text that says none.
+const textType = "text/plain; charset=utf-8"
+
+// textTemplate compiles the text at n, with {{expressions}} in it.
+func (d *definition) textTemplate(key string, n *yaml.Node) (*script.Template, error) {
+	host, err := d.script(key, n)
+	if err != nil {
+		return nil, err
+	}
+	where := script.Position{File: d.c.src.File, Line: n.Line, Column: n.Column}
+	switch {
+	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		where.Line, where.Column = n.Line+1, 0 // the indentation is not known
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		where.Column++
+	}
+	t, err := host.TextTemplate(n.Value, where)
+	if err != nil {
+		at := n
+		var e *script.Error
+		if errors.As(err, &e) && e.Pos.Line > 0 && d.c.src.File != "" {
+			at = &yaml.Node{Line: e.Pos.Line, Column: e.Pos.Column}
+		}
+		return nil, faultf(at, "%s: %s", d.at(key), scriptMessage(err))
+	}
+	d.checkParams(n)
+	d.warnTemplate(t)
+	return t, nil
+}
+
+// typeOr is the content type that the definition or its document says, or else
+// usual.
+func (d *definition) typeOr(usual string) (string, error) {
+	if d.get("content_type") == nil && !d.c.typed {
+		return usual, nil
+	}
+	return d.contentType()
+}
+
+func textHandler(d *definition) (exchange.Handler, error) {
+	a, err := d.answer()
+	if err != nil {
+		return nil, err
+	}
+	if a.typ, err = d.typeOr(textType); err != nil {
+		return nil, err
+	}
+	n := d.get("body_text_template")
+	if _, ok := scalarText(n); !ok {
+		return nil, d.wrong("body_text_template", n, "text")
+	}
+	t, err := d.textTemplate("body_text_template", n)
+	if err != nil {
+		return nil, err
+	}
+	if t.Static() {
+		return d.static(a, []byte(n.Value)), nil
+	}
+	header, names := exchange.Spelling(a.typed())
+	h := &renderedText{render: t.Text, status: a.status, header: header, names: names, delay: a.latency.Fixed}
+	return a.finish(h), nil
+}
+
+// renderedText answers with text that is made for each request.
+type renderedText struct {
+	render func(context.Context, *exchange.Exchange) (string, error)
+	status int
+	header http.Header
+	names  map[string]string
+	delay  time.Duration
+}
+
+func (r *renderedText) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	s, err := r.render(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	b, header, _ := exchange.EncodeBody(r.header, []byte(s)) // in UTF-8 where the charset can't say it
+	return &exchange.Response{Status: r.status, Header: header, Names: r.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: r.delay}, nil
+}
+
+// binaryHandler answers with body_base64, or with a body tagged !!binary.
+func binaryHandler(d *definition) (exchange.Handler, error) {
+	a, err := d.answer()
+	if err != nil {
+		return nil, err
+	}
+	if a.typ, err = d.typeOr("application/octet-stream"); err != nil {
+		return nil, err
+	}
+	n := d.get("body_base64")
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" && n.Tag != binaryTag {
+		return nil, d.wrong("body_base64", n, "text in base64")
+	}
+	body, err := decodeBase64(n.Value)
+	if err != nil {
+		return nil, faultf(n, "%s: expected text in base64: %v", d.at("body_base64"), err)
+	}
+	return a.finish(mock.NewStatic(a.status, a.typed(), body, a.latency.Fixed)), nil
+}
+
+// binaryTag marks bytes in a document, in base64. They are a body, and nothing
+// else: JSON has no bytes. In JSON a body_base64 says the same.
+const binaryTag = "!!binary"
+
+// decodeBase64 decodes text in which space does not count.
+func decodeBase64(s string) ([]byte, error) {
+	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
+}
+
+// Interface guard.
+var _ exchange.Handler = (*renderedText)(nil)

@@ -1,0 +1,79 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
+)
+
+// TextTemplate compiles text with {{ expressions }} in it, which is text again:
+// what [Template.Text] gives has all that stands around the expressions as it is,
+// space too. where is the place of the first character; an error, in the text or
+// in what an expression does, has its own.
+func (h *Host) TextTemplate(s string, where Position) (*Template, error) {
+	c := compiler{host: h, where: where}
+	spans, err := spansOf(s)
+	var open *openError
+	if errors.As(err, &open) {
+		c.where = placeIn(s, open.pos, where)
+	}
+	if err != nil {
+		return nil, c.fail(nil, err)
+	}
+	var parts textNode
+	for _, sp := range spans {
+		if !sp.expr {
+			parts = append(parts, textPart{sp.text, -1})
+			continue
+		}
+		c.where = placeIn(s, sp.pos+len(sp.text)-len(strings.TrimLeft(sp.text, " \t\r\n")), where)
+		e, warnings, err := h.expression(sp.text, c.where)
+		if err != nil {
+			return nil, c.fail(nil, fmt.Errorf("{{%s}}: %w", clip(sp.text), err))
+		}
+		for _, w := range warnings {
+			c.warnings = append(c.warnings, c.fail(nil, fmt.Errorf("{{%s}}: %s", clip(sp.text), w)).Error())
+		}
+		c.exprs = append(c.exprs, e)
+		parts = append(parts, textPart{"", len(c.exprs) - 1})
+	}
+	t := &Template{host: h, root: parts, warnings: c.warnings}
+	if len(c.exprs) > 0 {
+		c.where = where
+		if t.fn, err = c.function(); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// placeIn is the place of a byte of a text that begins at where.
+func placeIn(s string, offset int, where Position) Position {
+	before := s[:offset]
+	if n := strings.Count(before, "\n"); n > 0 {
+		where.Line += n
+		where.Column = min(where.Column, 1) // 0, where it is not known, stays
+		before = before[strings.LastIndexByte(before, '\n')+1:]
+	}
+	if where.Column > 0 {
+		where.Column += utf8.RuneCountInString(before)
+	}
+	return where
+}
+
+// Text renders a template of text for a request.
+func (t *Template) Text(ctx context.Context, x *exchange.Exchange) (string, error) {
+	v, err := t.Render(ctx, x)
+	if err != nil {
+		return "", err
+	}
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("a template of JSON gives no text but %T", v)
+	}
+	return s, nil
+}
