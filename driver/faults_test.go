@@ -65,13 +65,15 @@ func summary(b []byte) string {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	b.want("Loaded 8 endpoint(s) from s.yaml", "load_mock_scenario_content", "s.yaml", `
+	b.want("Loaded 10 endpoint(s) from s.yaml", "load_mock_scenario_content", "s.yaml", `
 GET /reset: {fault: reset}
 GET /close: {fault: {kind: close}}
 GET /garbage: {fault: garbage}
 GET /stall: {fault: stall}
 GET /truncate: {body: hello world, fault: {kind: truncate, after: 5}}
 GET /template: {status: 201, body_template: "{{request_path}}", fault: {kind: close, after: 3}}
+GET /text: {body_text_template: "{{request_path}}", fault: {kind: truncate, after: 3}}
+GET /bytes: {body_base64: aGVsbG8=, fault: {kind: reset, after: 4}, match: {query: {n: {gt: 1}}}}
 GET /rule: {rules: [{match: {query: {x: "1"}}, fault: reset}, {fault: {kind: truncate, after: 2}, body: other}]}
 GET /step: {sequence: [{fault: garbage, repeat: 1}, {body: up, repeat: 1}, {fault: reset}]}
 `)
@@ -94,6 +96,8 @@ GET /step: {sequence: [{fault: garbage, repeat: 1}, {body: up, repeat: 1}, {faul
 		{"/stall", "nothing"},
 		{"/truncate", "200 hello, then end"},
 		{"/template", `201 "/t, then end`},
+		{"/text", "200 /te, then end"},
+		{"/bytes?n=2", "200 hell, then reset"},
 		{"/rule?x=1", "reset"},
 		{"/rule", "200 ot, then end"},
 		{"/step", "ff00a517…, then end"},

@@ -51,6 +51,8 @@ func TestRandomLatency(t *testing.T) {
 		"rule":      {"a.yaml", "GET /x: {rules: [{latency_ms: {min: 50, max: 150}}]}", 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
 		"step":      {"a.yaml", "GET /x: {sequence: [{latency_ms: {min: 50, max: 150}}]}", 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
 		"template":  {"a.yaml", "GET /x: {body_template: ['{{uuid}}'], latency_ms: {min: 50, max: 150}}", 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
+		"text":      {"a.yaml", "GET /x: {body_text_template: 'id {{uuid}}', latency_ms: {min: 50, max: 150}}", 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
+		"bytes":     {"a.yaml", "GET /x: {body_base64: 'AAEC', latency_ms: {min: 50, max: 150}}", 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
 		"fault":     {"a.yaml", "GET /x: {fault: reset, latency_ms: {min: 50, max: 150}}", 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
 		"truncate":  {"a.yaml", "GET /x: {fault: truncate, latency_ms: {min: 50, max: 150}}", 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
 		"data":      {"a.star", `endpoints = {"GET /x": {"latency_ms": {"min": 50, "max": 150}}}`, 50 * time.Millisecond, 150 * time.Millisecond, 100 * time.Millisecond},
