@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -20,8 +19,8 @@ func answerModule() Module {
 		Doc: "What a handler returns. Besides these: None, for the real server, and a plain dict with the keys of a scenario.",
 		Funcs: []Func{
 			{"response", "status=200, body=None, headers={}, content_type=None, file=None, latency_ms=0, stream=None",
-				"Makes an answer. A dict or list as body is sent as JSON, text as text/plain, bytes as application/octet-stream, unless content_type or headers say otherwise; headers is a dict of texts or lists of texts. file is a path in the files directory, served with ranges and conditions. stream is a function of one argument, out: out.write(text or bytes) reaches the client at once, out.closed tells whether it has left. The answer waits latency_ms. It has .status, .headers, .body and .text, which can be set, and .json(path).",
-				"r = response(status = 201, body = {\"id\": 7}, headers = {\"X-Trace\": \"abc\"})\nr.status  # => 201\nr.json(\"id\")  # => 7\nr.headers[\"x-trace\"]  # => \"abc\"\nresponse(stream = lambda out: out.write(\"tick\\n\")).status  # => 200", callResponse},
+				"Makes an answer. A dict or list as body is sent as JSON, text as text/plain, bytes as application/octet-stream, unless content_type or headers say otherwise; headers is a dict of texts or lists of texts. file is a path in the files directory, served with ranges and conditions. stream is a function of one argument, out: out.write(text or bytes) reaches the client at once, out.closed tells whether it has left. The answer waits latency_ms, which is milliseconds, or a dict as in YAML, {\"min\": 50, \"max\": 200} for instance, from which a time is drawn for each request. It has .status, .headers, .body and .text, which can be set, and .json(path).",
+				"r = response(status = 201, body = {\"id\": 7}, headers = {\"X-Trace\": \"abc\"})\nr.status  # => 201\nr.json(\"id\")  # => 7\nr.headers[\"x-trace\"]  # => \"abc\"\nresponse(stream = lambda out: out.write(\"tick\\n\")).status  # => 200\nresponse(latency_ms = {\"distribution\": \"normal\", \"mean\": 80, \"stddev\": 20}).status  # => 200", callResponse},
 			{"fault", "kind, after=0, answer=None",
 				"What the network does instead of an answer: \"reset\" the connection, \"close\" it, \"stall\" (say nothing until the client gives up), \"truncate\" (end in the middle of the body) or send \"garbage\". With after, the header and that many bytes of the body of answer, a response, are sent first; without answer the body is filler.",
 				"fault(\"reset\").kind  # => \"reset\"\nfault(\"truncate\", after = 100).after  # => 100\ntry_(fault, \"explode\").ok  # => False", callFault},
@@ -37,7 +36,7 @@ type Defaults struct {
 	// ContentType of a plain dict's body; "" means application/json.
 	ContentType string
 	// Latency before an answer without latency_ms.
-	Latency time.Duration
+	Latency Latency
 	// File makes what answers with a file; nil when files can't be had.
 	File func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler
 	// FilesDir is where it looks, for errors.
@@ -126,7 +125,7 @@ func (p *parts) keywords(kwargs []starlark.Tuple) bool {
 // build fills res, or gives the handler that answers instead. The type is that
 // of a body which does not say it.
 func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) (exchange.Handler, error) {
-	res.Status, res.Origin, res.Delay = p.status, exchange.FromMock, d.Latency
+	res.Status, res.Origin, res.Delay, res.Draw = p.status, exchange.FromMock, d.Latency.Fixed, d.Latency.Draw
 	given := ""
 	if p.contentType != nil && p.contentType != starlark.None {
 		s, ok := starlark.AsString(p.contentType)
@@ -139,11 +138,11 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 		given, typ = s, s
 	}
 	if p.latency != nil && p.latency != starlark.None {
-		ms, ok := starlark.AsFloat(p.latency)
-		if !ok || !(ms >= 0 && ms <= 86_400_000) {
-			return nil, fmt.Errorf("latency_ms: got %s, want milliseconds, 0 to 86400000 (a day)", describe(p.latency))
+		l, err := c.latency(p.latency)
+		if err != nil {
+			return nil, fmt.Errorf("latency_ms: %w", err)
 		}
-		res.Delay = time.Duration(math.Round(ms * float64(time.Millisecond)))
+		res.Delay, res.Draw = l.Fixed, l.Draw
 	}
 	if err := p.header(res); err != nil {
 		return nil, err
@@ -158,7 +157,7 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 		case d.File == nil:
 			return nil, errors.New("file: there are no files here")
 		}
-		return d.File(s, res.Status, res.Header, given, res.Delay), nil
+		return exchange.Drawn(d.File(s, res.Status, res.Header, given, res.Delay), res.Draw), nil
 	}
 	data, kind, err := c.bodyBytes(p.body)
 	if err != nil {

@@ -37,6 +37,14 @@ type Env struct {
 	Manual *Clock
 	// Test answers the calls of a test; else nil.
 	Test Tester
+	// Tasks are what is done after answers; never nil.
+	Tasks *Tasks
+	// Background calls a function of a script outside of any request, and tells
+	// the log of its failure.
+	Background func(context.Context, starlark.Callable, *Defaults)
+	// Deliver sends a webhook, or tells why it can't be sent; nil drops it. In a
+	// test it counts for nothing: what is sent is kept.
+	Deliver func(context.Context, *Webhook)
 	// MaxBody bounds, in bytes, how much of a request body scripts can see.
 	MaxBody int
 	// MaxResult bounds, in bytes, what one operation may make; 0 means
@@ -51,6 +59,7 @@ type Env struct {
 	remembered int // instructions of patterns
 	era        atomic.Uint64
 	calls      atomic.Uint64 // of tests
+	outbox     []*Webhook    // of a test
 }
 
 // NewEnv makes an environment with a store, a random source (seeded by chance)
@@ -63,6 +72,7 @@ func NewEnv() *Env {
 		Log:     slog.New(slog.DiscardHandler),
 		Getenv:  os.Getenv,
 		MaxBody: 16 << 20,
+		Tasks:   NewTasks(nil),
 	}
 }
 
@@ -189,6 +199,7 @@ func (c *Call) current(fn string) (*Request, error) {
 // on instead.
 func (c *Call) Sleep(d time.Duration) error {
 	if c.Env.Manual != nil {
+		c.waits()
 		c.Env.Manual.Advance(d)
 		c.waited()
 		return c.alive()

@@ -67,7 +67,7 @@ const (
 // which the reference shows it.
 func Modules() []Module {
 	return []Module{
-		answerModule(), fileModule(), valuesModule(), fmtModule(), stateModule(), cellModule(), matcherModule(), mergeModule(), flowModule(),
+		answerModule(), fileModule(), valuesModule(), fmtModule(), stateModule(), cellModule(), matcherModule(), mergeModule(), flowModule(), laterModule(),
 		jsonModule(), mathModule(), timeModule(), reModule(), sprigModule(), templateModule(),
 		assertModule(), clockModule(), testModule(),
 	}

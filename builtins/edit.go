@@ -136,6 +136,9 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 	if x.Forward == nil {
 		return nil, errors.New("forward: there is no real server here")
 	}
+	if c.Exchange != x {
+		return nil, errors.New("forward: the request has been answered already; webhook(url) sends one of its own")
+	}
 	q := x.Request
 	saved := *q
 	// What is given goes with this one request: the device's own stays as it is.

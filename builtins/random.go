@@ -87,6 +87,14 @@ func (r *Random) Float64() float64 {
 	return r.rng.Float64()
 }
 
+// NormFloat64 is a number of the normal distribution with the mean 0 and the
+// standard deviation 1.
+func (r *Random) NormFloat64() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rng.NormFloat64()
+}
+
 // Read fills p.
 func (r *Random) Read(p []byte) (int, error) {
 	r.mu.Lock()

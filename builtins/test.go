@@ -47,6 +47,7 @@ func testModule() Module {
 		Doc:   "Means of tests.",
 		Funcs: []Func{
 			{"seed", "n", "Starts the random source from n.", "seed(7)\na = uuid()\nseed(7)\nassert.eq(uuid(), a)", callSeed},
+			{"webhooks", "", "What webhook() and after: have sent so far, or would have: a list of dicts with method, url, headers, text, json (None for another body) and endpoint.", "serve({\"POST /n\": {\"status\": 202, \"after\": {\"url\": \"http://shop.example/\", \"body\": {\"n\": 1}}}})\ncall(\"POST /n\").status  # => 202\n[(w[\"method\"], w[\"url\"], w[\"json\"]) for w in webhooks()]  # => [(\"POST\", \"http://shop.example/\", {\"n\": 1})]", callWebhooks},
 			{"request", "key, headers=None, query=None, params=None, body=None", "Makes a request of \"METHOD /path\" or \"METHOD URL\", as a handler gets it. A body that is no text is sent as JSON.", "req = request(\"POST /a?x=1\", headers={\"X-A\": \"b\"}, body={\"n\": 1})\nassert.eq(req.json(\"n\"), 1)\nassert.eq(req.query[\"x\"], \"1\")\nassert.eq(req.header(\"x-a\"), \"b\")", callRequest},
 			{"serve", "scenario, upstream=None", "Makes the endpoints that call() asks from here on: a dict as in a .star scenario, or the path of a scenario from the test's directory. Before, it is the scenario of the same name (auth.star or auth.yaml for auth_test.star), else scenario.star or scenario.yaml beside it. upstream(req) stands in for the real server.", "serve({\"GET /a\": {\"status\": 204}})\ncall(\"GET /a\").status  # => 204", callServe},
 			{"call", "key, body=None, headers=None, query=None, limit=1048576, timeout=\"1m0s\", messages=None", "Sends the request \"METHOD /path\" to the endpoints and returns the answer. No socket is used, and nobody waits: latencies and sleep() move the test's clock on. The client leaves after limit bytes or when the timeout is over. What fails in a handler fails the test. For \"WEBSOCKET /path\" the client says messages: text, bytes, other values as JSON, and numbers, which are pauses in seconds by the test's clock; it leaves when the function wants one more. Without messages it listens until the timeout.", "serve({\"POST /n\": {\"status\": 201, \"body\": {\"n\": 1}, \"latency_ms\": 50}})\nr = call(\"POST /n\", body={\"x\": 1}, headers={\"X-A\": \"b\"})\nassert.eq((r.status, r.json(\"n\"), r.latency_ms), (201, 1, 50))\ndef echo(ws):\n    for msg in ws:\n        ws.send(msg.bytes if msg.binary else msg.text)\nserve({\"WEBSOCKET /echo\": echo})\ncall(\"WEBSOCKET /echo\", messages=[\"hi\", b\"\\x00\"]).messages  # => [\"hi\", b\"\\x00\"]", callCall},
@@ -130,12 +131,14 @@ type Clock struct {
 	mu     sync.Mutex
 	now    time.Time
 	timers map[*timer]bool
+	seq    int
 }
 
 // timer is what happens at a time.
 type timer struct {
-	at time.Time
-	do func()
+	at  time.Time
+	seq int
+	do  func()
 }
 
 // NewClock makes a clock that stands at t.
@@ -148,25 +151,47 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Advance moves it on.
+// Advance moves it on; what happens at a time on the way happens then, before
+// Advance returns.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-	for t := range c.timers {
-		if !c.now.Before(t.at) {
-			delete(c.timers, t)
-			t.do()
+	for until := c.now.Add(d); ; {
+		next := c.next(until)
+		if next == nil {
+			if c.now.Before(until) {
+				c.now = until
+			}
+			return
 		}
+		delete(c.timers, next)
+		if c.now.Before(next.at) {
+			c.now = next.at
+		}
+		c.mu.Unlock()
+		next.do()
+		c.mu.Lock()
 	}
 }
 
-// after calls do, which must be quick, when the clock has moved on by d, unless
+// next is the first timer that is due at a time, nil when none is; c.mu is held.
+func (c *Clock) next(until time.Time) *timer {
+	var next *timer
+	for t := range c.timers {
+		if !until.Before(t.at) && (next == nil || t.at.Before(next.at) || t.at.Equal(next.at) && t.seq < next.seq) {
+			next = t
+		}
+	}
+	return next
+}
+
+// after calls do when the clock has moved on by d, unless
 // stop is called before.
 func (c *Clock) after(d time.Duration, do func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &timer{c.now.Add(d), do}
+	c.seq++
+	t := &timer{c.now.Add(d), c.seq, do}
 	if c.timers == nil {
 		c.timers = map[*timer]bool{}
 	}
@@ -186,8 +211,10 @@ func clockAdvance(c *Call, a Args) (starlark.Value, error) {
 	if c.Env.Manual == nil {
 		return nil, errors.New("clock.advance: the clock here is not a test's")
 	}
+	c.waits()
 	c.Env.Manual.Advance(d)
-	return starlark.None, nil
+	c.waited()
+	return starlark.None, c.Env.Tasks.Failure()
 }
 
 func callSeed(c *Call, a Args) (starlark.Value, error) {

@@ -92,12 +92,19 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 		}
 		return nil, fmt.Errorf("call: %s: %w", key, err)
 	}
-	if res.Delay > 0 && c.Env.Manual != nil {
-		c.Env.Manual.Advance(res.Delay)
+	if wait := res.Wait(); wait > 0 && c.Env.Manual != nil {
+		c.Env.Manual.Advance(wait)
 	}
 	ans := &answer{status: res.Status, header: res.Header, endpoint: x.Endpoint, took: c.Env.Clock().Sub(began), ended: true}
+	if exchange.Endless(res.Body) {
+		x.Answered()
+	}
 	if err := ans.receive(ctx, c, leave, x, res, limit, talk); err != nil {
 		return nil, fmt.Errorf("call: %s: %w", key, err)
+	}
+	x.Answered()
+	if err := c.Env.Tasks.Failure(); err != nil {
+		return nil, fmt.Errorf("call: %s: after the answer: %w", key, err)
 	}
 	return ans, c.alive()
 }

@@ -101,7 +101,7 @@ func (c *checking) endpoints() {
 	shared.Protect(ca.KeyPaths(c.cfg.Directories.Conf)...)
 	var key string // that is being looked at
 	log := slog.New(checkLog{slog.DiscardHandler, func(err error) { c.warn(key, err) }})
-	m := newMocks(c.cfg, c.cfg.access(shared), state.New(), log)
+	m := newMocks(c.cfg, c.cfg.access(shared), state.New(), log, nil)
 	defer m.close()
 	env := m.env()
 	env.Mistake = func(err error) { c.fail(key, err) }

@@ -48,6 +48,8 @@ type Config struct {
 	Replay Replay `yaml:"replay"`
 	// How far scripts and templates may go.
 	Scripts Scripts `yaml:"scripts"`
+	// Whether mocks may send requests of their own.
+	Webhooks Webhooks `yaml:"webhooks"`
 
 	// File is the document that the block stands in, for error messages.
 	File string `yaml:"-"`
@@ -194,6 +196,7 @@ func DefaultConfig() Config {
 		Unmatched:   Passthrough,
 		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
 		Replay:      Replay{Repeat: flow.InOrder, Refresh: true, Misses: Misses(Reject), Timing: NoTime},
+		Webhooks:    Webhooks{Send: SendAuto, Timeout: defaultWebhookTimeout},
 		Scripts:     Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody, MaxMemory: script.DefaultMaxMemory},
 	}
 }
@@ -237,6 +240,9 @@ func (c *Config) resolve() error {
 		}
 	}
 	if err := c.Replay.resolve(); err != nil {
+		return err
+	}
+	if err := c.Webhooks.resolve(); err != nil {
 		return err
 	}
 	switch s := c.Scripts; {

@@ -43,6 +43,7 @@ type Driver struct {
 	uploads     *uploads // into the files directory
 	flowUploads *uploads // and into that of recordings
 	counters    proxy.Counters
+	webhooks    *webhooks
 
 	page   atomic.Pointer[webServer] // the web UI; nil when it is not served
 	life   sync.Mutex                // held while starting, stopping and closing
@@ -110,7 +111,8 @@ func New(cfg Config, o Options) (*Driver, error) {
 	d.place = o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout))
 	o.Shared.Protect(ca.KeyPaths(d.cfg.Directories.Conf)...)
 	d.shared, d.access = o.Shared, d.cfg.access(o.Shared)
-	d.mocks = newMocks(&d.cfg, d.access, d.state, d.log)
+	d.webhooks = d.newWebhooks()
+	d.mocks = newMocks(&d.cfg, d.access, d.state, d.log, d.webhooks.deliver)
 	d.journal = capture.New(capture.Options{
 		MaxBytes: cfg.Capture.MaxBytes,
 		MaxSpool: cfg.Capture.MaxSpoolBytes,

@@ -120,6 +120,7 @@ func (m *mocks) put(key, text, replaces string) error {
 	}
 	if replaces != "" && replaces != key {
 		m.table.Remove(replaces)
+		m.layers.drop(replaces)
 	}
 	m.force(eps)
 	return nil

@@ -137,6 +137,7 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 func (d *Driver) shut(ctx context.Context, r *running) error {
 	d.run.Store(nil)
 	err := r.proxy.Close(ctx)
+	d.mocks.script.Cancel()
 	if r.recorder != nil {
 		r.release()
 		err = errors.Join(err, r.recorder.Close())
@@ -172,6 +173,10 @@ type statusReport struct {
 	Scenario *string `json:"scenario"`
 	// ScenarioError says why the file on disk is not in force.
 	ScenarioError *string `json:"scenario_error"`
+	// ScenarioStates are the states of the named scenarios, by name.
+	ScenarioStates map[string]string `json:"scenario_states"`
+	// Webhooks tells how the requests that follow answers go.
+	Webhooks webhookStatus `json:"webhooks"`
 	// AddonErrors says, by name, why addons as they are on disk are not in force.
 	AddonErrors map[string]string `json:"addon_errors"`
 	// Recording tells how record mode goes.
@@ -215,6 +220,11 @@ func (d *Driver) status(context.Context) (string, error) {
 		s.WebUIEnabled, s.WebUIAddress = true, &address
 	}
 	s.Scenario, s.ScenarioError = d.mocks.origin()
+	s.ScenarioStates = map[string]string{}
+	for name, now := range d.scenarioStates() {
+		s.ScenarioStates[name] = now.State
+	}
+	s.Webhooks = d.webhookStatus()
 	s.AddonErrors = d.mocks.addons.Faults()
 	if text := d.authority.Problem(); text != "" {
 		s.CAProblem = &text

@@ -86,9 +86,10 @@ func (m *mocks) load(l *loaded) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	m.install(eps, l)
-	m.addons.Retain(eps)
-	m.followAddons()
+	m.install(layers{scenario: eps}, l)
+	m.state.ResetMachines()
+	m.script.Cancel()
+	m.retain()
 	return len(eps), nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"starproxy/builtins"
 	"starproxy/builtins/disk"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
@@ -28,6 +30,7 @@ type mocks struct {
 	access *access.Policy
 	log    *slog.Logger
 	table  *mock.Table
+	state  *state.Store
 	script *script.Host // of templates, rules and sequences
 
 	addons *scenario.Addons
@@ -38,16 +41,17 @@ type mocks struct {
 	watch   *disk.Watch // of the addons' files
 	watched []string
 	loaded  *loaded // nil when no scenario is
+	layers  layers
 	closed  bool
 }
 
-func newMocks(cfg *Config, p *access.Policy, s *state.Store, log *slog.Logger) *mocks {
+func newMocks(cfg *Config, p *access.Policy, s *state.Store, log *slog.Logger, deliver func(context.Context, *builtins.Webhook)) *mocks {
 	host := script.New(script.Options{
 		State: s, Seed: cfg.Seed, Log: log, Merge: mock.Merge, Match: scenario.Matching,
 		MaxSteps: uint64(cfg.Scripts.MaxSteps), MaxTime: cfg.Scripts.maxTime(), MaxBody: cfg.Scripts.MaxBody,
-		MaxMemory: uint64(cfg.Scripts.MaxMemory), Secret: p.Secret,
+		MaxMemory: uint64(cfg.Scripts.MaxMemory), Secret: p.Secret, Deliver: deliver,
 	})
-	return &mocks{cfg: cfg, access: p, log: log, table: mock.NewTable(), script: host, addons: scenario.NewAddons(host, log)}
+	return &mocks{cfg: cfg, access: p, log: log, table: mock.NewTable(), state: s, script: host, addons: scenario.NewAddons(host, log)}
 }
 
 // env is what endpoints are compiled with.
@@ -83,9 +87,9 @@ func (m *mocks) force(eps []*mock.Endpoint) {
 			m.table.Remove(other.Name)
 		}
 		m.table.Set(ep)
+		m.layers.put(ep)
 	}
-	m.addons.Retain(m.table.List())
-	m.followAddons()
+	m.retain()
 }
 
 // shadowed tells of an endpoint, of one server, whether one of over, for every
@@ -104,11 +108,13 @@ func shadowed(over []*mock.Endpoint) func(*mock.Endpoint) bool {
 }
 
 // remove takes out the endpoint of that key; a key without a server also means
-// the endpoints that a scenario has for its method and path at any server.
+// the endpoints that a scenario has for its method and path at any server. Where
+// a test had laid an endpoint over one of the scenario or the configuration,
+// the latter is in force again.
 func (m *mocks) remove(key string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.table.Remove(key) {
+	if m.takeOut(key) {
 		return true
 	}
 	match, err := mock.ParseKey(key)
@@ -117,9 +123,31 @@ func (m *mocks) remove(key string) bool {
 	}
 	found := m.table.Find(shadowed([]*mock.Endpoint{{Match: match}}))
 	for _, other := range found {
-		m.table.Remove(other.Name)
+		m.takeOut(other.Name)
 	}
 	return len(found) > 0
+}
+
+// takeOut removes the endpoint of that name; m.mu is held.
+func (m *mocks) takeOut(name string) bool {
+	ep := m.layers.unset(name)
+	switch {
+	case ep != nil && m.layers.covers(ep):
+		m.table.Arrange(m.layers.list())
+		m.retain()
+		return true
+	case !m.table.Remove(name):
+		return false
+	case ep == nil:
+		m.layers.drop(name)
+	}
+	return true
+}
+
+// retain lets go of the addons that no endpoint uses; m.mu is held.
+func (m *mocks) retain() {
+	m.addons.Retain(m.table.List())
+	m.followAddons()
 }
 
 // clear removes all endpoints; the scenario file they came from is no longer
@@ -128,10 +156,27 @@ func (m *mocks) clear() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.unload()
+	m.layers = layers{}
 	n := m.table.Clear()
-	m.addons.Retain(nil)
-	m.followAddons()
+	m.state.ResetMachines()
+	m.script.Cancel()
+	m.retain()
 	return n
+}
+
+// reset returns to the endpoints as the scenario was loaded, or, without one,
+// to those of the configuration: what was set, removed or disabled since is
+// undone, and sequences, counters and named scenarios begin anew. It returns the
+// number of endpoints.
+func (m *mocks) reset() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.layers = m.layers.loaded()
+	m.table.ReplaceAll(m.layers.list())
+	m.retain()
+	m.anew()
+	m.script.Cancel()
+	return m.table.Len()
 }
 
 func (m *mocks) close() {
@@ -147,29 +192,36 @@ func (m *mocks) close() {
 
 // renew readies the endpoints for a start in mock mode: the configured scenario
 // and mocks are loaded, or, where none is configured, what was set or loaded
-// before stays; sequences and counters begin anew. When it fails nothing has
+// before stays; sequences, counters and named scenarios begin anew. When it fails nothing has
 // changed; undo takes it back.
 func (m *mocks) renew() (undo func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	eps, before := m.table.List(), m.loaded
-	fresh, next, err := m.startup(eps)
+	old, before := m.layers, m.loaded
+	fresh, next, err := m.startup(old)
 	if err != nil {
 		return nil, err
 	}
 	m.install(fresh, next)
 	m.followAddons()
-	m.script.Reset()
+	m.anew()
 	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.install(eps, before)
+		m.install(old, before)
 	}, nil
 }
 
+// anew lets sequences, counters and named scenarios begin again.
+func (m *mocks) anew() {
+	m.script.Reset()
+	m.state.ResetMachines()
+}
+
 // install puts endpoints in force, and the scenario that some come from.
-func (m *mocks) install(eps []*mock.Endpoint, l *loaded) {
-	m.table.ReplaceAll(eps)
+func (m *mocks) install(eps layers, l *loaded) {
+	m.layers = eps
+	m.table.ReplaceAll(eps.list())
 	if l == m.loaded {
 		return
 	}
@@ -190,20 +242,31 @@ func (m *mocks) hook(l *loaded) {
 }
 
 // startup compiles the endpoints of a start; old are those in force.
-func (m *mocks) startup(old []*mock.Endpoint) ([]*mock.Endpoint, *loaded, error) {
-	eps, next := old, m.loaded
+func (m *mocks) startup(old layers) (layers, *loaded, error) {
+	fresh, next := old, m.loaded
 	if m.cfg.MockScenario != "" {
-		var err error
-		if eps, next, err = m.configured(); err != nil {
-			return nil, nil, err
+		eps, l, err := m.configured()
+		if err != nil {
+			return layers{}, nil, err
 		}
+		fresh, next = layers{scenario: eps}, l
 	}
 	inline, err := scenario.Endpoints(m.cfg.File, &m.cfg.Mocks, m.env(), mock.Source{Name: configSource})
 	if err != nil {
-		return nil, nil, err
+		return layers{}, nil, err
 	}
-	eps = slices.DeleteFunc(slices.Clone(eps), shadowed(inline))
-	return append(eps, inline...), next, nil // of one name the later is in force
+	fresh.config = inline
+	// What the configuration says counts from the start on, whatever was set
+	// or removed before.
+	names := make(map[string]bool, len(inline))
+	fresh.gone = maps.Clone(fresh.gone)
+	for _, ep := range inline {
+		names[ep.Name] = true
+		delete(fresh.gone, ep.Name)
+	}
+	hidden := shadowed(inline)
+	fresh.set = slices.DeleteFunc(slices.Clone(fresh.set), func(ep *mock.Endpoint) bool { return names[ep.Name] || hidden(ep) })
+	return fresh, next, nil
 }
 
 // mockKey is the key of an endpoint given as method and path.
@@ -219,6 +282,10 @@ func (d *Driver) removeMock(_ context.Context, method, path string) (string, err
 
 func (d *Driver) clearMocks(context.Context) (string, error) {
 	return fmt.Sprintf("Cleared %d mock(s)", d.mocks.clear()), nil
+}
+
+func (d *Driver) resetMocks(context.Context) (string, error) {
+	return fmt.Sprintf("Reset to %d mock(s)", d.mocks.reset()), nil
 }
 
 func (d *Driver) listMocks(context.Context) (string, error) {

@@ -127,6 +127,32 @@ func (d *Driver) setMockWithLatency(_ context.Context, method, path string, stat
 	return fmt.Sprintf("Mock set: %s → %d (+%dms)", key, status, latency), nil
 }
 
+// setMockFault sets a mock that fails as the network does: fault is a kind, or
+// the JSON of a map as an endpoint's fault has it; answer is what begins before,
+// or what answers when the fault does not come, with the keys of an endpoint.
+func (d *Driver) setMockFault(_ context.Context, method, path, fault, answer string) (string, error) {
+	key := mockKey(method, path)
+	keys, err := parseObject(answer)
+	if err != nil {
+		return "Invalid answer JSON: " + err.Error(), nil
+	}
+	def := map[string]any{}
+	for _, m := range keys {
+		def[m.Key] = m.Value
+	}
+	def["fault"] = fault
+	if strings.HasPrefix(strings.TrimSpace(fault), "{") {
+		if _, err := parseJSON(fault); err != nil {
+			return "Invalid fault JSON: " + err.Error(), nil
+		}
+		def["fault"] = json.RawMessage(fault)
+	}
+	if err := d.put("set_mock_fault", key, def); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Fault mock set: %s → %s", key, fault), nil
+}
+
 func (d *Driver) setMockSequence(_ context.Context, method, path, sequence string) (string, error) {
 	key := mockKey(method, path)
 	v, err := parseJSON(sequence)

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"starproxy/builtins/disk"
-	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 )
 
@@ -29,7 +28,7 @@ func (m *mocks) reload(l *loaded) {
 	if scenario.Fingerprint(l.files) == l.print {
 		return
 	}
-	watched, source := l.files, l.source
+	watched := l.files
 	eps, err := l.open(m.env())
 	if err != nil {
 		l.fault = err
@@ -41,7 +40,8 @@ func (m *mocks) reload(l *loaded) {
 			level = slog.LevelWarn
 		}
 		l.fault = nil
-		m.table.ReplaceSource(mock.Source{Name: source}, m.beneath(eps, source))
+		m.layers.scenario = eps
+		m.table.Arrange(m.layers.list())
 		m.hook(l)
 		m.tell()
 		m.log.Log(context.Background(), level, "scenario reloaded", "path", l.path, "endpoints", len(eps))
@@ -50,8 +50,7 @@ func (m *mocks) reload(l *loaded) {
 		l.stop()
 		m.follow(l)
 	}
-	m.addons.Retain(m.table.List())
-	m.followAddons()
+	m.retain()
 }
 
 // followAddons watches what the addons in use were read from. They reload alone,
@@ -78,16 +77,4 @@ func (m *mocks) reloadAddons() {
 	}
 	m.addons.Reload()
 	m.followAddons()
-}
-
-// beneath leaves out the endpoints that something else has taken the place of:
-// what a test set, or the configuration, stays in force over a reload.
-func (m *mocks) beneath(eps []*mock.Endpoint, source string) []*mock.Endpoint {
-	over := m.table.Find(func(ep *mock.Endpoint) bool { return ep.Source.Name != source })
-	names := make(map[string]bool, len(over))
-	for _, o := range over {
-		names[o.Name] = true
-	}
-	hidden := shadowed(over)
-	return slices.DeleteFunc(slices.Clone(eps), func(ep *mock.Endpoint) bool { return names[ep.Name] || hidden(ep) })
 }

@@ -141,7 +141,7 @@ func TestAnswerDicts(t *testing.T) {
 	var mu sync.Mutex
 	var seen []string
 	how := script.Answering{
-		Defaults: builtins.Defaults{ContentType: "text/x", Latency: time.Second},
+		Defaults: builtins.Defaults{ContentType: "text/x", Latency: builtins.Latency{Fixed: time.Second}},
 		Compile: func(def map[string]any, where script.Position) (exchange.Handler, error) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -47,6 +47,8 @@ type Options struct {
 	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
 	// Answering is how answers are made; a handler may have its own.
 	Answering Answering
+	// Deliver sends a webhook, or tells why it can't be sent; nil drops it.
+	Deliver func(context.Context, *builtins.Webhook)
 	// Secret reports whether a file is one that scripts can't load, such as a
 	// private key; nil means that none is.
 	Secret func(fs.FileInfo) bool
@@ -126,6 +128,7 @@ func New(o Options) *Host {
 	env.MaxResult = int(max(min(limits.Memory/4, builtins.MaxResult), 1))
 	env.Merge, env.Match = o.Merge, o.Match
 	env.Defaults = o.Answering.Defaults
+	env.Deliver = o.Deliver
 	h := &Host{
 		env:       env,
 		maxTime:   DefaultMaxTime,
@@ -139,6 +142,7 @@ func New(o Options) *Host {
 	if o.MaxTime > 0 {
 		h.maxTime = o.MaxTime
 	}
+	env.Background = h.background
 	return h
 }
 
@@ -150,11 +154,21 @@ func (h *Host) State() *state.Store { return h.env.State }
 // left alone.
 func (h *Host) Reset() { h.env.Reset() }
 
+// Random is the source of chance of the host's scripts.
+func (h *Host) Random() *builtins.Random { return h.env.Random }
+
 // Seed makes what chance gives from here on repeatable.
 func (h *Host) Seed(seed uint64) { h.env.Random.Seed(seed) }
 
-// Close ends the host. Handlers that are still in use go on to work.
-func (h *Host) Close() {}
+// Close ends the host and what waits to be done after answers. Handlers that are
+// still in use go on to work.
+func (h *Host) Close() { h.env.Tasks.Close() }
+
+// Cancel ends what waits to be done after answers.
+func (h *Host) Cancel() { h.env.Tasks.Cancel() }
+
+// Pending is how much waits to be done after answers.
+func (h *Host) Pending() int { return h.env.Tasks.Pending() }
 
 // runner is a thread with what it is about; it serves one call after another.
 type runner struct {

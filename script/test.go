@@ -147,6 +147,7 @@ func testHost(o Options, out io.Writer) *Host {
 	h.tests = builtins.Names(builtins.Tests)
 	h.env.Manual = builtins.NewClock(testStart)
 	h.env.Clock = h.env.Manual.Now
+	h.env.Tasks = builtins.NewTasks(h.env.Manual)
 	return h
 }
 

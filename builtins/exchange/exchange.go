@@ -62,6 +62,8 @@ type Exchange struct {
 	// failed meanwhile, but for ErrBodySpent and for a request that can't be
 	// written as HTTP.
 	Forward func(context.Context) (*Response, error)
+
+	after afterwards
 }
 
 // Note is a remark on an exchange: a warning, a script's log line, a backtrace.

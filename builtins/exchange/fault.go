@@ -51,7 +51,8 @@ func Faults() []string { return []string{"close", "garbage", "reset", "stall", "
 //
 // With after above 0 the answer begins: its header and that many bytes of its
 // body are sent first. A truncate sends at least the header. The answer is res,
-// or, when that is nil, one of filler bytes. A res is not changed.
+// which is not changed; without one, or without a body in it, filler bytes are
+// sent.
 func NewFault(kind string, after int64, res *Response) (*Response, error) {
 	if after < 0 {
 		return nil, fmt.Errorf("after is %d, want 0 or more bytes", after)
@@ -62,7 +63,7 @@ func NewFault(kind string, after int64, res *Response) (*Response, error) {
 		if after == 0 {
 			r := &Response{Origin: FromMock, Err: fmt.Errorf("%w: %s", ErrFault, kind)}
 			if res != nil {
-				r.Delay = res.Delay
+				r.Delay, r.Draw = res.Delay, res.Draw
 			}
 			r.Body = &bareFault{f}
 			return r, nil
@@ -73,7 +74,10 @@ func NewFault(kind string, after int64, res *Response) (*Response, error) {
 	}
 	r := &Response{Status: 200, Header: map[string][]string{"Content-Type": {"application/octet-stream"}}, Body: filler(2*after + 1)}
 	if res != nil {
-		r = res.Clone()
+		body := r.Body
+		if r = res.Clone(); r.Body == nil {
+			r.Body = body
+		}
 	}
 	r.Origin = FromMock
 	r.Header.Del("Content-Length")
@@ -127,8 +131,6 @@ func (b *cutBody) Size() int64 {
 		return -1 // else it would pass for the rest of the body
 	}
 	switch body := b.body.(type) {
-	case nil:
-		return b.after + 1
 	case Sized:
 		return max(body.Size(), b.after+1)
 	}

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -63,6 +64,9 @@ type Response struct {
 	Origin Origin
 	// Delay is waited for before the first byte is sent.
 	Delay time.Duration
+	// Draw returns a further delay by chance, each time that the response is
+	// sent; nil means none.
+	Draw func() time.Duration
 	// Err is the reason of a response that the proxy made because something
 	// failed (the real server could not be reached, a script broke); captures
 	// show it.
@@ -80,6 +84,32 @@ type TLS struct {
 	Version uint16 // tls.VersionTLS13 and the like
 	Cipher  uint16 // tls.TLS_AES_128_GCM_SHA256 and the like
 	ALPN    string // "h2", "http/1.1" or none
+}
+
+// Wait returns how long to wait before the first byte is sent. It is called once
+// for each time that the response is sent.
+func (r *Response) Wait() time.Duration {
+	if r.Draw == nil {
+		return r.Delay
+	}
+	return r.Delay + r.Draw()
+}
+
+// Drawn is next with a further delay by chance before each of its answers; a nil
+// draw is none.
+func Drawn(next Handler, draw func() time.Duration) Handler {
+	if draw == nil {
+		return next
+	}
+	return HandlerFunc(func(ctx context.Context, x *Exchange) (*Response, error) {
+		res, err := next.Respond(ctx, x)
+		if res == nil || err != nil {
+			return res, err
+		}
+		c := *res
+		c.Draw = draw
+		return &c, nil
+	})
 }
 
 // Clone is a copy whose fields and header may be changed. The body is shared.

@@ -29,11 +29,16 @@ type proxyCommands struct {
 	Restart restartCmd `cmd:"" help:"Stop the proxy and start it again."`
 	Status  statusCmd  `cmd:"" help:"Show whether the proxy runs, in which mode and where."`
 	Mock    struct {
-		List  mockListCmd  `cmd:"" help:"List the mock endpoints."`
-		Clear mockClearCmd `cmd:"" help:"Remove all mock endpoints."`
-		Load  mockLoadCmd  `cmd:"" help:"Replace the mock endpoints by those of a scenario."`
+		List     mockListCmd     `cmd:"" help:"List the mock endpoints."`
+		Clear    mockClearCmd    `cmd:"" help:"Remove all mock endpoints."`
+		Load     mockLoadCmd     `cmd:"" help:"Replace the mock endpoints by those of a scenario."`
+		Fault    mockFaultCmd    `cmd:"" help:"Let an endpoint fail as the network does."`
+		Webhooks mockWebhooksCmd `cmd:"" help:"List the webhooks that mocks have sent."`
+		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
+		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
-	Flow struct {
+	State stateCommands `cmd:"" help:"Look at the state that mocks are in, and set it."`
+	Flow  struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
 		Save    flowSaveCmd    `cmd:"" help:"Download a recording."`
 		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`

@@ -58,15 +58,19 @@ const (
 	resultColumns = 3 + 7 + 8 + 3
 )
 
+// clockTime is a time in seconds since 1970 as lists show it.
+func clockTime(seconds float64, zone *time.Location) string {
+	if seconds == 0 {
+		return "--:--:--"
+	}
+	sec, frac := math.Modf(seconds)
+	return time.Unix(int64(sec), int64(frac*1e9)).In(zone).Format(time.TimeOnly)
+}
+
 // line is the line of one event; every column but the path has a fixed width.
 func (f lineFormat) line(e event) string {
-	clock := "--:--:--"
-	if e.Timestamp != 0 {
-		sec, frac := math.Modf(e.Timestamp)
-		clock = time.Unix(int64(sec), int64(frac*1e9)).In(f.zone).Format(time.TimeOnly)
-	}
 	width := max(f.width-fixedColumns, minPath)
-	columns := []string{" " + f.paint(clock, grey), f.bold(left(e.Method, 7), methodColour(e.Method))}
+	columns := []string{" " + f.paint(clockTime(e.Timestamp, f.zone), grey), f.bold(left(e.Method, 7), methodColour(e.Method))}
 	if e.tlsError() && e.Alert != "" {
 		// There was no request, so the columns of its answer are free.
 		text := told(e.Alert, strings.TrimSuffix(e.Path, ":443"), width+resultColumns)

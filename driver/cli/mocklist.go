@@ -71,6 +71,31 @@ func orderedObject(raw []byte) ([]mockEntry, error) {
 
 // summary says in a few words what an endpoint answers.
 func (m mockEntry) summary() string {
+	var d struct {
+		Fault json.RawMessage `json:"fault"`
+	}
+	if json.Unmarshal(m.definition, &d) != nil || len(d.Fault) == 0 || string(d.Fault) == "null" {
+		return m.answer()
+	}
+	f := struct {
+		Kind  string  `json:"kind"`
+		After int64   `json:"after"`
+		Rate  float64 `json:"rate"`
+	}{Rate: 1}
+	if json.Unmarshal(d.Fault, &f.Kind) != nil && json.Unmarshal(d.Fault, &f) != nil {
+		return "(not understood)"
+	}
+	switch {
+	case f.Rate < 1:
+		return fmt.Sprintf("%s fault:%s (%g%%)", m.answer(), f.Kind, 100*f.Rate)
+	case f.After == 0 && f.Kind != "truncate":
+		return "fault:" + f.Kind
+	}
+	return m.answer() + " fault:" + f.Kind
+}
+
+// answer is the summary without the fault.
+func (m mockEntry) answer() string {
 	d := struct {
 		Rules     []json.RawMessage `json:"rules"`
 		Sequence  []json.RawMessage `json:"sequence"`
@@ -81,7 +106,7 @@ func (m mockEntry) summary() string {
 		File      *string           `json:"file"`
 		Rendered  *string           `json:"file_template"`
 		Status    json.Number       `json:"status"`
-		LatencyMS json.Number       `json:"latency_ms"`
+		LatencyMS json.RawMessage   `json:"latency_ms"`
 	}{Status: "200"}
 	if err := json.Unmarshal(m.definition, &d); err != nil {
 		return "(not understood)"
@@ -102,8 +127,10 @@ func (m mockEntry) summary() string {
 	case d.File != nil:
 		return fmt.Sprintf("%s file:%s", d.Status, *d.File)
 	}
-	if ms, err := d.LatencyMS.Float64(); err == nil && ms != 0 {
+	if ms, err := json.Number(d.LatencyMS).Float64(); err == nil && ms != 0 {
 		return fmt.Sprintf("%s (+%sms)", d.Status, d.LatencyMS)
+	} else if bytes.HasPrefix(d.LatencyMS, []byte("{")) {
+		return fmt.Sprintf("%s (+random ms)", d.Status)
 	}
 	return d.Status.String()
 }

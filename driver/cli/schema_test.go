@@ -33,7 +33,7 @@ func TestExporterSchemaKeys(t *testing.T) {
 	for name, sub := range map[string]reflect.Type{
 		"listen": reflect.TypeFor[driver.Listen](), "web": reflect.TypeFor[driver.Web](),
 		"directories": reflect.TypeFor[driver.Directories](), "capture": reflect.TypeFor[driver.Capture](),
-		"scripts": reflect.TypeFor[driver.Scripts](), "tls": reflect.TypeFor[driver.TLS](),
+		"scripts": reflect.TypeFor[driver.Scripts](), "tls": reflect.TypeFor[driver.TLS](), "webhooks": reflect.TypeFor[driver.Webhooks](),
 	} {
 		compareKeys(t, "config."+name, yamlKeys(sub), config["properties"].(map[string]any)[name].(map[string]any))
 	}
@@ -51,6 +51,7 @@ func TestExporterSchemaDefaults(t *testing.T) {
 		"listen.host": d.Listen.Host, "listen.port": float64(d.Listen.Port), "listen.idle_timeout": d.Listen.IdleTimeout, "listen.tunnel_idle_timeout": d.Listen.TunnelIdleTimeout, "web.host": d.Web.Host, "web.port": float64(d.Web.Port),
 		"ssl_insecure": d.SSLInsecure, "tls.min_version": string(d.TLS.MinVersion), "mock_scenario": d.MockScenario, "unmatched": string(d.Unmatched),
 		"capture.max_bytes": float64(d.Capture.MaxBytes), "capture.max_spool_bytes": float64(d.Capture.MaxSpoolBytes), "capture.inline_bytes": float64(d.Capture.InlineBytes),
+		"webhooks.send": string(d.Webhooks.Send), "webhooks.timeout": d.Webhooks.Timeout,
 		"scripts.max_steps": float64(d.Scripts.MaxSteps), "scripts.max_time": d.Scripts.MaxTime, "scripts.max_body": float64(d.Scripts.MaxBody), "scripts.max_memory": float64(d.Scripts.MaxMemory),
 	} {
 		at := doc["$defs"].(map[string]any)["config"].(map[string]any)

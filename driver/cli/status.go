@@ -50,6 +50,15 @@ type proxyStatus struct {
 	} `json:"replay"`
 	// ScenarioError is ours: why an edited scenario was not taken.
 	ScenarioError string `json:"scenario_error"`
+	// ScenarioStates is ours: the states of the named scenarios.
+	ScenarioStates map[string]string `json:"scenario_states"`
+	// Webhooks is ours: the requests that mocks sent.
+	Webhooks struct {
+		Pending   int    `json:"pending"`
+		Sent      uint64 `json:"sent"`
+		Failed    uint64 `json:"failed"`
+		LastError string `json:"last_error"`
+	} `json:"webhooks"`
 	// CAProblem is ours: why devices may refuse the proxy's certificates.
 	CAProblem string `json:"ca_problem"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
@@ -131,6 +140,15 @@ func (st *proxyStatus) print(sys *System) {
 		sys.out("  Web UI:  %s", st.WebUIAddress)
 	}
 	sys.out("  Mocks:   %s endpoint(s)", st.MockCount)
+	for _, name := range slices.Sorted(maps.Keys(st.ScenarioStates)) {
+		sys.out("  State:   %s: %s", name, st.ScenarioStates[name])
+	}
+	if w := st.Webhooks; w.Sent+w.Failed+uint64(w.Pending) > 0 {
+		sys.out("  After:   %d webhook(s) sent, %d failed, %d pending", w.Sent, w.Failed, w.Pending)
+	}
+	if e := st.Webhooks.LastError; e != "" {
+		sys.out("  Error:   webhook %s", e)
+	}
 	surroundings()
 	if st.FlowFile != "" {
 		sys.out("  Flow:    %s", st.FlowFile)

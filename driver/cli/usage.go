@@ -8,7 +8,7 @@ import (
 
 // proxyWords are the commands of a proxy, which j has behind the export's name.
 func proxyWords() []string {
-	return []string{"start", "stop", "restart", "status", "mock", "flow", "capture", "web", "cert"}
+	return []string{"start", "stop", "restart", "status", "mock", "state", "flow", "capture", "web", "cert"}
 }
 
 // proxyWord is the mistake of a command line that begins with a command of a

@@ -56,6 +56,9 @@ func (m *Match) coversConditions(other *Match) bool {
 			implied++
 		}
 	}
+	if m.State != nil && m.State.impliedBy(other.State) {
+		implied++
+	}
 	return implied == m.c.count
 }
 

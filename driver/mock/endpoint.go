@@ -33,6 +33,9 @@ type Endpoint struct {
 	// Definition is the endpoint as list_mocks shows it: the document's own
 	// JSON value, in the form of a v2 scenario.
 	Definition any
+	// States maps the named scenarios that the endpoint asks for or moves to the
+	// states of them that it names.
+	States map[string][]string
 	// Summary is the short description that "j proxy mock list" prints:
 	// "200", "3 rule(s)", "200 file:a.bin".
 	Summary string

@@ -42,6 +42,8 @@ type Match struct {
 	// BodyJSON maps a path into the JSON body ("items.0.id", see [builtins.Dig]) to the
 	// value there. Numbers compare by value, null fits what is missing.
 	BodyJSON map[string]any
+	// State is the state that a named scenario must be in; nil for any.
+	State *StateMatch
 	// Conditions are the matchers of all places.
 	Conditions []Condition
 	// Priority goes before every other order: the higher answers first.
@@ -121,6 +123,9 @@ func (m *Match) Compile() error {
 	}
 	c.count = len(c.headers) + len(c.absent) + len(c.query) + len(c.json) + len(c.more) + len(c.body)
 	if m.BodyContains != "" {
+		c.count++
+	}
+	if m.State != nil {
 		c.count++
 	}
 	m.c = c
@@ -242,6 +247,15 @@ func sameHost(want, host string) bool {
 // with it, every failure is added.
 func (m *Match) holds(p *probe, why *[]string) bool {
 	ok := true
+	if m.State != nil {
+		if reason := m.State.why(); reason != "" {
+			if why == nil {
+				return false
+			}
+			ok = false
+			*why = append(*why, reason)
+		}
+	}
 	for i := range m.c.headers {
 		c := &m.c.headers[i]
 		values := p.header(c.name)

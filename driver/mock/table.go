@@ -79,27 +79,6 @@ func (t *Table) Clear() (n int) {
 	return n
 }
 
-// ReplaceSource swaps the endpoints that came from src.Name for eps in one
-// step. They take the place of the old ones; an endpoint of another source with
-// the same name as a new one is replaced.
-func (t *Table) ReplaceSource(src Source, eps []*Endpoint) {
-	t.change(func(rows []*row) []*row {
-		at := slices.IndexFunc(rows, func(w *row) bool { return w.ep.Source.Name == src.Name })
-		if at < 0 {
-			at = len(rows)
-		}
-		fresh := newRows(eps)
-		names := make(map[string]bool, len(fresh))
-		for _, w := range fresh {
-			names[w.ep.Name] = true
-		}
-		gone := func(w *row) bool { return w.ep.Source.Name == src.Name || names[w.ep.Name] }
-		before := slices.DeleteFunc(slices.Clone(rows[:at]), gone)
-		after := slices.DeleteFunc(slices.Clone(rows[at:]), gone)
-		return slices.Concat(before, fresh, after)
-	})
-}
-
 // ReplaceAll swaps the whole table for eps in one step. Of two with one name the
 // later counts, at the place of the first.
 func (t *Table) ReplaceAll(eps []*Endpoint) {
@@ -120,6 +99,25 @@ func newRows(eps []*Endpoint) []*row {
 		rows = append(rows, newRow(ep))
 	}
 	return rows
+}
+
+// Arrange swaps the whole table for eps, of which no two have one name, in one
+// step. Endpoints that are in the table already keep their hits, and stay
+// disabled if they were.
+func (t *Table) Arrange(eps []*Endpoint) {
+	t.change(func(old []*row) []*row {
+		kept := make(map[*Endpoint]*row, len(old))
+		for _, w := range old {
+			kept[w.ep] = w
+		}
+		rows := make([]*row, len(eps))
+		for i, ep := range eps {
+			if rows[i] = kept[ep]; rows[i] == nil {
+				rows[i] = newRow(ep)
+			}
+		}
+		return rows
+	})
 }
 
 // List gives the endpoints in the order of insertion.
@@ -225,6 +223,17 @@ type tableHandler struct {
 }
 
 func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	for range maxMoves {
+		res, err := h.ask(ctx, x)
+		if err != ErrMoved {
+			return res, err
+		}
+	}
+	return nil, ErrMoved
+}
+
+// ask lets the endpoint that fits answer, or end.
+func (h *tableHandler) ask(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	w := h.t.ix.Load().find(x.Request)
 	if w != nil && w.ep.Handler != nil {
 		w.hits.Add(1)

@@ -163,12 +163,16 @@ func TestTableChanges(t *testing.T) {
 	if table.Get("GET /a") != again || table.Get("GET /x") != nil {
 		t.Error("Get does not give the endpoint in force")
 	}
-	// The new ones take the place of the old, and of others by that name.
-	table.ReplaceSource(Source{Name: "x.yaml"}, []*Endpoint{ep("GET /d", "x.yaml"), ep("GET /c", "x.yaml"), ep("GET /d", "x.yaml")})
-	expect("GET /a", "GET /d", "GET /c")
-	table.ReplaceSource(Source{Name: "y.yaml"}, []*Endpoint{ep("GET /e", "y.yaml")})
-	expect("GET /a", "GET /d", "GET /c", "GET /e")
-	table.ReplaceSource(Source{Name: "x.yaml"}, nil)
+	// What is there already keeps its hits and stays disabled.
+	table.Handler(Reject(table)).Respond(t.Context(), &exchange.Exchange{Request: request(t, "GET /a")})
+	table.Enable("GET /c", false)
+	e := ep("GET /e", "")
+	table.Arrange([]*Endpoint{e, again, table.Get("GET /c")})
+	expect("GET /e", "GET /a", "GET /c")
+	if r := table.Report(); r[0].Hits != 0 || r[1].Hits != 1 || !r[1].Enabled || r[2].Enabled {
+		t.Errorf("%+v", r)
+	}
+	table.Arrange([]*Endpoint{again, e})
 	expect("GET /a", "GET /e")
 	if !table.Remove("GET /a") || table.Remove("GET /a") {
 		t.Error("Remove does not tell what it found")

@@ -40,8 +40,8 @@ type sender struct {
 // send writes status, header, body and trailers.
 func (s *serving) send(res *exchange.Response) {
 	ctx := s.r.Context()
-	if res.Delay > 0 {
-		if s.err = exchange.Sleep(ctx, res.Delay); s.err != nil {
+	if wait := res.Wait(); wait > 0 {
+		if s.err = exchange.Sleep(ctx, wait); s.err != nil {
 			s.conn.abort = true
 			return
 		}
@@ -81,6 +81,9 @@ func (s *serving) send(res *exchange.Response) {
 	if res.Body == nil || none {
 		return
 	}
+	if exchange.Endless(res.Body) {
+		s.x.Answered()
+	}
 	s.conn.send(ctx, res, size)
 }
 
@@ -103,7 +106,7 @@ func (s *serving) hijack(res *exchange.Response) {
 	defer s.p.taken.Done()
 	ctx, stop := s.lasting()
 	defer stop()
-	if err := exchange.Sleep(ctx, res.Delay); err != nil {
+	if err := exchange.Sleep(ctx, res.Wait()); err != nil {
 		s.conn.abort = true
 		return
 	}
@@ -117,6 +120,7 @@ func (s *serving) hijack(res *exchange.Response) {
 		}
 	}
 	defer s.drain(res)()
+	s.x.Answered()
 	s.conn.watch = s.watching()
 	if s.conn.watch != nil {
 		defer s.conn.watch.end(s)

@@ -64,6 +64,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, ok := res.Body.(exchange.Hijacker); ok {
 		s.journal(res) // it may go on for hours
 		s.hijack(res)
+		s.x.Answered()
 		if s.conn.abort {
 			panic(http.ErrAbortHandler)
 		}
@@ -75,6 +76,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.send(res)
 	s.journal(res)
 	s.finish()
+	s.x.Answered()
 	if s.conn.abort {
 		panic(http.ErrAbortHandler) // net/http's way to break a response off
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
@@ -18,7 +19,7 @@ type answer struct {
 	status    int
 	header    http.Header
 	typ       string
-	delay     time.Duration
+	latency   builtins.Latency
 	templates []headerTemplate
 }
 
@@ -29,7 +30,7 @@ func (d *definition) answer() (a answer, err error) {
 	if a.typ, err = d.contentType(); err != nil {
 		return a, err
 	}
-	if a.delay, err = d.wait("latency_ms", d.c.env.DefaultLatency); err != nil {
+	if a.latency, err = d.latency(); err != nil {
 		return a, err
 	}
 	a.header, a.templates, err = d.headers()
@@ -42,6 +43,11 @@ func (a *answer) typed() http.Header {
 		a.header.Set("Content-Type", a.typ)
 	}
 	return a.header
+}
+
+// finish adds to a handler what is computed for each request.
+func (a *answer) finish(h exchange.Handler) exchange.Handler {
+	return exchange.Drawn(withHeaders(h, a.templates), a.latency.Draw)
 }
 
 func staticHandler(d *definition) (exchange.Handler, error) {
@@ -59,7 +65,7 @@ func (d *definition) static(a answer, text []byte) exchange.Handler {
 	if !ok && d.c.env.Log != nil {
 		d.c.env.Log.Warn("scenario: the body has characters that its content type does not: it is sent in UTF-8", "endpoint", d.path, "content_type", typ)
 	}
-	return withHeaders(mock.NewStatic(a.status, header, body, a.delay), a.templates)
+	return a.finish(mock.NewStatic(a.status, header, body, a.latency.Fixed))
 }
 
 // staticBody gives text as it is and everything else as JSON.
@@ -87,7 +93,7 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 		return d.static(a, appendJSON(nil, n)), nil
 	}
 	header, names := exchange.Spelling(a.typed())
-	return withHeaders(&templated{t, a.status, header, names, a.delay}, a.templates), nil
+	return a.finish(&templated{t, a.status, header, names, a.latency.Fixed}), nil
 }
 
 func patchHandler(d *definition) (exchange.Handler, error) {
@@ -96,7 +102,7 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 		return nil, d.wrong("patch", n, "a map")
 	}
 	patch, _ := value(n).(jsonvalue.Object)
-	delay, err := d.wait("latency_ms", d.c.env.DefaultLatency)
+	latency, err := d.latency()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +118,8 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 		}
 		render = func(ctx context.Context, x *exchange.Exchange, _ any) (any, error) { return t.Render(ctx, x) }
 	}
-	return withHeaders(mock.NewPatch(patch, render, header, delay), templates), nil
+	a := answer{latency: latency, templates: templates}
+	return a.finish(mock.NewPatch(patch, render, header, latency.Fixed)), nil
 }
 
 // templated renders its body for each request.

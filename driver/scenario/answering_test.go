@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -21,7 +22,7 @@ func TestAnswering(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "fw.bin"), []byte("0123456789"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := Env{FilesDir: dir, DefaultLatency: time.Millisecond, DefaultContentType: "text/x", Script: script.New(script.Options{Merge: mock.Merge})}
+	env := Env{FilesDir: dir, DefaultLatency: builtins.Latency{Fixed: time.Millisecond}, DefaultContentType: "text/x", Script: script.New(script.Options{Merge: mock.Merge})}
 	s, err := Parse("a.star", []byte(`
 STEPS = {"sequence": [{"status": 201, "repeat": 1}, {"status": 202}]}
 endpoints = {
@@ -34,7 +35,7 @@ endpoints = {
     "GET /header": lambda req: {"headers": {"X-At": "{{request_path}}"}},
     "GET /steps": lambda req: STEPS,
     "GET /rules": lambda req: {"rules": [{"match": {"query": {"q": "1"}}, "status": 204}, {"status": 205}]},
-    "GET /unknown": lambda req: {"stat": 200},
+    "GET /unknown": lambda req: {"statuss": 200},
 }
 `), env)
 	if err != nil {
@@ -91,7 +92,7 @@ endpoints = {
 			t.Errorf("%s: %d %q after %s, want %d %q", c.target, res.Status, got, res.Delay, c.status, c.want)
 		}
 	}
-	if _, err := ask("/unknown", http.Header{}); err == nil || err.Error() != `a.star:13:21: unknown key "stat" in answer; did you mean "status"?` {
+	if _, err := ask("/unknown", http.Header{}); err == nil || err.Error() != `a.star:13:21: unknown key "statuss" in answer; did you mean "status"?` {
 		t.Errorf("unknown key: %v", err)
 	}
 }

@@ -26,7 +26,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 		if err := r.match(m); err != nil {
 			return nil, err
 		}
-		if r.get("match") != nil {
+		if r.get("match") != nil || m.State != nil {
 			if err := m.Compile(); err != nil {
 				return nil, faultf(n, "%s: %v", r.path, err)
 			}
@@ -70,7 +70,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 			}
 			steps[i].Repeat = int(n)
 		}
-		if steps[i].Delay, err = s.wait("delay_ms", 0); err != nil {
+		if steps[i].Delay, err = s.delay(); err != nil {
 			return nil, err
 		}
 		timed = timed || s.get("delay_ms") != nil

@@ -2,11 +2,9 @@ package scenario
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -27,6 +25,7 @@ const (
 // keys lists what a definition may say in a role.
 func (w role) keys() []string {
 	keys := []string{"status", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "content_type", "headers", "latency_ms",
+		"fault", "state", "after",
 		"rules", "sequence", "patch", "addon", "addon_config"}
 	switch w {
 	case inEndpoint:
@@ -54,7 +53,9 @@ type definition struct {
 	method string   // of the endpoint, empty for any
 	params []string // in its path; nil when they are not known
 	values map[string]*yaml.Node
-	rules  []*mock.Match // of rules, once they are compiled; nil for one without a match
+	// matches says that its conditions are looked at.
+	matches bool
+	rules   []*mock.Match // of rules, once they are compiled; nil for one without a match
 }
 
 // define checks the keys of a definition. A key set to null is as if it were
@@ -154,33 +155,6 @@ func (d *definition) status() (int, error) {
 		return 0, d.wrong("status", n, "a whole number from 200 to 599")
 	}
 	return int(i), nil
-}
-
-const latencyRange = "milliseconds, from 0 to 86400000 (a day)"
-
-// milliseconds is a duration, if it is within a day.
-func milliseconds(ms float64) (time.Duration, bool) {
-	if !(ms >= 0 && ms <= 86_400_000) {
-		return 0, false
-	}
-	return time.Duration(math.Round(ms * float64(time.Millisecond))), true
-}
-
-// wait reads latency_ms or delay_ms.
-func (d *definition) wait(key string, dflt time.Duration) (time.Duration, error) {
-	n := d.get(key)
-	if n == nil {
-		return dflt, nil
-	}
-	ms, ok := float(n)
-	if !ok {
-		return 0, d.wrong(key, n, latencyRange)
-	}
-	w, ok := milliseconds(ms)
-	if !ok {
-		return 0, d.wrong(key, n, latencyRange)
-	}
-	return w, nil
 }
 
 func (d *definition) contentType() (string, error) {

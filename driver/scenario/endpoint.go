@@ -71,6 +71,8 @@ type compiler struct {
 	files access.Dir
 	// answers are the values of nodes that stand for functions.
 	answers map[*yaml.Node]starlark.Value
+	// states are what the endpoint being compiled names of scenarios.
+	states map[string][]string
 	// typed says that somebody has set env.DefaultContentType.
 	typed bool
 	// quiet keeps warnings to itself.
@@ -155,6 +157,7 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if err != nil {
 		return nil, err
 	}
+	c.states = nil
 	d.params = params(m.Path)
 	if err := d.match(&m); err != nil {
 		return nil, err
@@ -179,5 +182,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if src.File != "" {
 		src.Line, src.Column = k.Line, k.Column
 	}
-	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: value(v), Summary: kind.summary(d)}, nil
+	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: value(v), States: c.states, Summary: d.summarize(kind)}, nil
 }

@@ -43,12 +43,12 @@ func fileHandler(d *definition) (exchange.Handler, error) {
 	}
 	if render == nil {
 		d.checkFile("file", name)
-		return withHeaders(mock.NewFile(d.c.files, name, a.status, a.header, a.typ, a.delay), a.templates), nil
+		return a.finish(mock.NewFile(d.c.files, name, a.status, a.header, a.typ, a.latency.Fixed)), nil
 	}
 	if a.typ, err = d.typeOr(""); err != nil { // that of the file which is chosen
 		return nil, err
 	}
-	return withHeaders(&chosenFile{d.c.files, render, a}, a.templates), nil
+	return a.finish(&chosenFile{d.c.files, render, a}), nil
 }
 
 // chosenFile answers with a file whose name is made for each request.
@@ -64,7 +64,7 @@ func (f *chosenFile) Respond(ctx context.Context, x *exchange.Exchange) (*exchan
 		return nil, err
 	}
 	a := &f.answer
-	return mock.NewChosenFile(f.dir, name, a.status, a.header.Clone(), a.typ, a.delay).Respond(ctx, x)
+	return mock.NewChosenFile(f.dir, name, a.status, a.header.Clone(), a.typ, a.latency.Fixed).Respond(ctx, x)
 }
 
 func fileTemplateHandler(d *definition) (exchange.Handler, error) {
@@ -95,7 +95,7 @@ func fileTemplateHandler(d *definition) (exchange.Handler, error) {
 			d.warnTemplate(t)
 		}
 	}
-	return withHeaders(f, a.templates), nil
+	return a.finish(f), nil
 }
 
 // fileTemplate answers with a text file whose {{expressions}} are computed for
@@ -140,7 +140,7 @@ func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	case errors.As(err, &e):
 		return nil, err
 	case err != nil: // it tells so, and why
-		return missing(f.dir, name, a.status, a.header.Clone(), a.typ, a.delay).Respond(ctx, x)
+		return missing(f.dir, name, a.status, a.header.Clone(), a.typ, a.latency.Fixed).Respond(ctx, x)
 	}
 	s, err := t.Text(ctx, x)
 	if err != nil {
@@ -155,7 +155,7 @@ func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 		header.Set("Content-Type", typ)
 	}
 	b, header, _ := exchange.EncodeBody(header, []byte(s)) // in UTF-8 where the charset can't say it
-	return &exchange.Response{Status: a.status, Header: header, Names: names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: a.delay}, nil
+	return &exchange.Response{Status: a.status, Header: header, Names: names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: a.latency.Fixed}, nil
 }
 
 // template is the file of that name, compiled. An error of the text is a

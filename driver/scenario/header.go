@@ -131,13 +131,9 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 	res = res.Clone()
 	names := maps.Clone(res.Names)
 	for _, t := range h.templates {
-		values := make([]string, len(t.values))
-		for i, v := range t.values {
-			if values[i], err = v.render(ctx, x, t.sent); err != nil {
-				return nil, err
-			}
+		if res.Header[t.name], err = t.render(ctx, x); err != nil {
+			return nil, err
 		}
-		res.Header[t.name] = values
 		delete(names, t.name)
 		if t.sent != t.name {
 			if names == nil {
@@ -151,6 +147,18 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 		res.Origin = exchange.FromPatch
 	}
 	return res, nil
+}
+
+// render returns the values for a request.
+func (t headerTemplate) render(ctx context.Context, x *exchange.Exchange) ([]string, error) {
+	values := make([]string, len(t.values))
+	for i, v := range t.values {
+		var err error
+		if values[i], err = v.render(ctx, x, t.sent); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
 }
 
 // render is the value for a request.

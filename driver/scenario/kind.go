@@ -3,6 +3,8 @@ package scenario
 import (
 	"strconv"
 
+	"go.yaml.in/yaml/v3"
+
 	"starproxy/builtins/exchange"
 )
 
@@ -43,6 +45,15 @@ func (d *definition) handler() (exchange.Handler, kind, error) {
 		if k.key == "" || d.get(k.key) != nil {
 			d.check(k)
 			h, err := k.handler(d)
+			if err == nil && d.get("fault") != nil {
+				h, err = d.faulty(h, k)
+			}
+			if err == nil && d.get("state") != nil {
+				h, err = d.moving(h)
+			}
+			if err == nil && d.get("after") != nil {
+				h, err = d.following(h)
+			}
 			return h, k, err
 		}
 	}
@@ -57,9 +68,24 @@ func (d *definition) statusText() string {
 func staticSummary(d *definition) string {
 	s := d.statusText()
 	if n := d.get("latency_ms"); n != nil {
+		if n.Kind == yaml.MappingNode {
+			return s + " (+random ms)"
+		}
 		if ms, _ := float(n); ms != 0 {
 			s += " (+" + strconv.FormatFloat(ms, 'f', -1, 64) + "ms)"
 		}
 	}
 	return s
+}
+
+// summarize is what "j proxy mock list" prints of the definition.
+func (d *definition) summarize(k kind) string {
+	if d.get("fault") == nil {
+		return k.summary(d)
+	}
+	b, err := d.breaking()
+	if err != nil || b.rate == 1 && b.bare() {
+		return b.String()
+	}
+	return k.summary(d) + " " + b.String()
 }

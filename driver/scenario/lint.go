@@ -99,6 +99,7 @@ func (d *definition) check(k kind) {
 	if n := d.get("body_template"); n != nil {
 		d.checkKeys(n)
 	}
+	d.checkFault()
 	for _, key := range []string{"content_type", "match"} {
 		d.checkBraces(key, d.get(key), "is not computed here")
 	}
@@ -106,7 +107,25 @@ func (d *definition) check(k kind) {
 }
 
 // anywhere are the keys that say when a definition answers, whatever its kind is.
-func anywhere() []string { return []string{"match", "priority", "repeat", "delay_ms"} }
+func anywhere() []string {
+	return []string{"match", "priority", "repeat", "delay_ms", "state", "fault", "after"}
+}
+
+// checkFault warns about an answer of which nothing is sent.
+func (d *definition) checkFault() {
+	if d.get("fault") == nil {
+		return
+	}
+	b, err := d.breaking()
+	if err != nil || !b.bare() || b.rate < 1 {
+		return
+	}
+	for _, key := range []string{"status", "headers", "content_type", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "patch"} {
+		if n := d.get(key); n != nil {
+			d.c.warn(n, "%s: %s does not count beside fault: %s, which sends nothing of the answer; after: sends its begin, rate: lets some answers be", d.path, key, b.kind)
+		}
+	}
+}
 
 // checkBraces warns about an {{expression}} in n, where none is computed.
 func (d *definition) checkBraces(key string, n *yaml.Node, why string) {

@@ -31,6 +31,20 @@ func TestLints(t *testing.T) {
 		"GET /a:\n  rules:\n    - {match: {body_json: {a.b: 1}}, body: 1}\n    - {match: {body_json: {a.b: 1.0, c: null}}, body: 2}\n":                                `s.yaml:4:7: endpoint "GET /a": rules[1] is never asked: rules[0] answers all of its requests`,
 		"GET /a:\n  rules:\n    - {match: {}, body: 1}\n    - {match: {headers_absent: [x]}, body: 2}\n":                                                              `s.yaml:4:7: endpoint "GET /a": rules[1] is never asked: rules[0] answers all of its requests`,
 		"GET /a:\n  rules:\n    - {match: {body_contains: ab}, body: 1}\n    - {match: {body_contains: cabc}, body: 2}\n    - {match: {body_contains: a}, body: 3}\n": `s.yaml:4:7: endpoint "GET /a": rules[1] is never asked: rules[0] answers all of its requests`,
+		// States.
+		"GET /a:\n  rules:\n    - {state: {scenario: s, is: a}, body: 1}\n    - {state: {scenario: s, is: b}, body: 2}\n    - body: 3\n": "",
+		"GET /a:\n  rules:\n    - {state: {scenario: s, is: [a, b]}, body: 1}\n    - {state: {scenario: s, is: b, then: a}, body: 2}\n":  `s.yaml:4:7: endpoint "GET /a": rules[1] is never asked: rules[0] answers all of its requests`,
+		"GET /a:\n  rules:\n    - {state: {scenario: s, is: b}, body: 1}\n    - {state: {scenario: s, is: [a, b]}, body: 2}\n":           "",
+		"GET /a:\n  rules:\n    - {state: {scenario: s, then: b}, body: 1}\n    - {state: {scenario: s, is: b}, body: 2}\n":              `s.yaml:3:7: endpoint "GET /a": rules[0] has no match and answers every request: the rule after it is never asked`,
+		"GET /a: {state: {scenario: s, is: a}, body: 1}\nGET /a#2: {state: {scenario: s, is: b}, body: 2}\nGET /a#3: {body: 3}\n":        "",
+		"GET /a: {state: {scenario: s, is: a}, body: 1}\nGET /a#2: {state: {scenario: s, is: a}, body: 2}\n":                             `s.yaml:2:1: endpoint "GET /a#2" is never asked: "GET /a" (line 1) answers all of its requests`,
+		// Faults.
+		"GET /a: {fault: reset, latency_ms: 5}\n":                                     "",
+		"GET /a: {fault: reset, body: x}\n":                                           `s.yaml:1:30: endpoint "GET /a": body does not count beside fault: reset, which sends nothing of the answer; after: sends its begin, rate: lets some answers be`,
+		"GET /a: {fault: {kind: reset, rate: 0.5}, body: x}\n":                        "",
+		"GET /a: {fault: {kind: close, after: 5}, body: x}\n":                         "",
+		"GET /a: {fault: truncate, body: x}\n":                                        "",
+		"GET /a: {fault: reset, state: {scenario: s, then: b}, rules: [{body: x}]}\n": "",
 		// Expressions where none is computed.
 		"POST /a:\n  body:\n    id: 1\n    at: 'since {{now_iso}}'\n":              `s.yaml:4:9: endpoint "POST /a": body: {{now_iso}} is sent as it is: body_template computes it`,
 		"POST /a:\n  body: '{{uuid}}'\n":                                           `s.yaml:2:9: endpoint "POST /a": body: {{uuid}} is sent as it is: body_text_template computes it`,

@@ -46,6 +46,10 @@ type matchReader struct {
 
 // match adds the conditions under the match key to m.
 func (d *definition) match(m *mock.Match) error {
+	d.matches = true
+	if err := d.matchState(m); err != nil {
+		return err
+	}
 	n := d.get("match")
 	if n == nil {
 		return nil

@@ -52,3 +52,8 @@ func respond(t *testing.T, ep *mock.Endpoint, req *exchange.Request) (*exchange.
 	}
 	return res, s.String()
 }
+
+// forwardTo is a real server that gives one answer.
+func forwardTo(res *exchange.Response) func(context.Context) (*exchange.Response, error) {
+	return func(context.Context) (*exchange.Response, error) { return res, nil }
+}

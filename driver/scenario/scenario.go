@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
+	"starproxy/builtins"
 	"starproxy/builtins/disk"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
@@ -37,7 +37,7 @@ type Env struct {
 	// loaded: it, and the directories of its config block, may lie anywhere.
 	Owned bool
 	// DefaultLatency is the delay of a response without latency_ms; default none.
-	DefaultLatency time.Duration
+	DefaultLatency builtins.Latency
 	// DefaultContentType is the type of a response without content_type;
 	// default application/json.
 	DefaultContentType string

@@ -128,7 +128,7 @@ func TestSchema(t *testing.T) {
 	// What only a reader of the whole can see: syntax, keys, repetitions,
 	// values of headers, who sent it, what this build can't do.
 	beyond := []string{"broken.yaml", "broken.json", "twice.yaml", "twice-url.yaml", "key.yaml", "header-value.yaml",
-		"headers.yaml", "template.yaml"}
+		"headers.yaml", "template.yaml", "latency-order.yaml", "state-step.yaml", "after-template.yaml"}
 	bad, err := txtar.ParseFile(filepath.Join("testdata", "bad.txtar"))
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +265,7 @@ func TestCompile(t *testing.T) {
 		want string
 	}{
 		{"GET /x", map[string]any{"status": 200.5}, mock.Source{}, `endpoint "GET /x": status: expected a whole number from 200 to 599, found the number 200.5`},
-		{"GET /x", map[string]any{"stats": 1}, mock.Source{File: "a.yaml", Line: 3, Column: 2}, `a.yaml:3:2: unknown key "stats" in endpoint "GET /x"; did you mean "status"?`},
+		{"GET /x", map[string]any{"statuss": 1}, mock.Source{File: "a.yaml", Line: 3, Column: 2}, `a.yaml:3:2: unknown key "statuss" in endpoint "GET /x"; did you mean "status"?`},
 		{"x", nil, mock.Source{}, `endpoint key "x": expected "METHOD /path", "* /path", "WEBSOCKET /path" or a URL such as "https://host/path"`},
 		{"GET /x", map[string]any{"body": func() {}}, mock.Source{}, `endpoint "GET /x": json: unsupported type: func()`},
 	} {

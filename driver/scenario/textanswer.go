@@ -74,8 +74,8 @@ func textHandler(d *definition) (exchange.Handler, error) {
 		return d.static(a, []byte(n.Value)), nil
 	}
 	header, names := exchange.Spelling(a.typed())
-	h := &renderedText{render: t.Text, status: a.status, header: header, names: names, delay: a.delay}
-	return withHeaders(h, a.templates), nil
+	h := &renderedText{render: t.Text, status: a.status, header: header, names: names, delay: a.latency.Fixed}
+	return a.finish(h), nil
 }
 
 // renderedText answers with text that is made for each request.
@@ -113,7 +113,7 @@ func binaryHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, faultf(n, "%s: expected text in base64: %v", d.at("body_base64"), err)
 	}
-	return withHeaders(mock.NewStatic(a.status, a.typed(), body, a.delay), a.templates), nil
+	return a.finish(mock.NewStatic(a.status, a.typed(), body, a.latency.Fixed)), nil
 }
 
 // binaryTag marks bytes in a document, in base64. They are a body, and nothing

@@ -119,10 +119,10 @@ func isKey(s string) bool { return strings.ContainsAny(s, " /") }
 
 // config is the document's config block.
 type config struct {
-	FilesDir           string   `yaml:"files_dir"`
-	AddonsDir          string   `yaml:"addons_dir"`
-	DefaultLatencyMS   *float64 `yaml:"default_latency_ms"`
-	DefaultContentType string   `yaml:"default_content_type"`
+	FilesDir           string    `yaml:"files_dir"`
+	AddonsDir          string    `yaml:"addons_dir"`
+	DefaultLatencyMS   yaml.Node `yaml:"default_latency_ms"`
+	DefaultContentType string    `yaml:"default_content_type"`
 }
 
 func (c *compiler) configure(n *yaml.Node) error {
@@ -130,12 +130,12 @@ func (c *compiler) configure(n *yaml.Node) error {
 	if err := assign(filtered(n, func(k string) bool { return !isRemark(k) }), reflect.ValueOf(&cfg).Elem(), "config"); err != nil {
 		return err
 	}
-	if cfg.DefaultLatencyMS != nil {
-		d, ok := milliseconds(*cfg.DefaultLatencyMS)
-		if !ok {
-			return wrong(field(n, "default_latency_ms"), "config.default_latency_ms", latencyRange)
+	if cfg.DefaultLatencyMS.Kind != 0 {
+		l, err := c.latency(&cfg.DefaultLatencyMS, "config.default_latency_ms")
+		if err != nil {
+			return err
 		}
-		c.env.DefaultLatency = d
+		c.env.DefaultLatency = l
 	}
 	if cfg.DefaultContentType != "" {
 		if !validValue(cfg.DefaultContentType) {

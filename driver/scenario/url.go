@@ -135,7 +135,7 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	if len(entries) == 1 {
 		return entries[0]
 	}
-	conditional := slices.ContainsFunc(entries, func(e *yaml.Node) bool { return has(e, "match") })
+	conditional := slices.ContainsFunc(entries, func(e *yaml.Node) bool { return has(e, "match") || asksState(e) })
 	if !conditional {
 		return listed("sequence", entries, at)
 	}
@@ -145,11 +145,15 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	index := map[string]int{}
 	for _, last := range []bool{false, true} {
 		for _, e := range entries {
-			if has(e, "match") == last {
+			if (has(e, "match") || asksState(e)) == last {
 				continue
 			}
 			key := ""
-			if !last {
+			switch {
+			case asksState(e): // a rule of its own
+				rules = append(rules, []*yaml.Node{e})
+				continue
+			case !last:
 				key = string(appendJSON(nil, field(e, "match")))
 			}
 			i, ok := index[key]
@@ -185,6 +189,11 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 		def = merged(def, only(top, "priority"))
 	}
 	return def
+}
+
+// asksState tells whether an entry asks for the state of a scenario.
+func asksState(e *yaml.Node) bool {
+	return has(e, "state") && has(field(e, "state"), "is") && field(field(e, "state"), "is").Tag != "!!null"
 }
 
 func priority(e *yaml.Node) int64 {

@@ -41,6 +41,7 @@ export async function editMock(key, text) {
 onView(async view => view === 'mocks' && fill($('scenarios'), (await ask('list_scenarios')).map(s => el('option', s.name))));
 
 $('mock-add').onclick = () => editMock('GET /api/example', 'status: 200\nbody:\n  ok: true\n');
+$('mocks-reset').onclick = e => sure(e.target, 'return to the scenario as it was loaded', () => change('reset_mocks'));
 $('mocks-clear').onclick = e => sure(e.target, 'remove all mocks', () => change('clear_mocks'));
 $('scenario-load').onclick = () => change('load_mock_scenario', $('scenarios').value);
 

@@ -239,6 +239,32 @@ class TestMocks:
             assert http.get(f"{API}/now").json() == {"is": "now"}
         assert "GET /now" not in proxy.list_mocks()
 
+    def test_a_mock_of_the_scenario_comes_back(self, proxy, http):
+        proxy.load_mock_scenario_content("s.json", json.dumps({"GET /a": {"body": {"from": "scenario"}}}))
+        with proxy.mock_endpoint("GET", "/a", body={"from": "test"}):
+            assert http.get(f"{API}/a").json() == {"from": "test"}
+        assert http.get(f"{API}/a").json() == {"from": "scenario"}
+        proxy.set_mock("GET", "/a", body={"from": "test"})
+        assert proxy.call("reset_mocks") == "Reset to 1 mock(s)"
+        assert http.get(f"{API}/a").json() == {"from": "scenario"}
+
+    def test_states_and_faults(self, proxy, http):
+        proxy.set_mock_conditional("POST", "/login", [
+            {"state": {"scenario": "login", "is": "Started", "then": "in"}, "body": "hello"},
+            {"status": 409, "latency_ms": {"min": 1, "max": 5}},
+        ])
+        for _ in range(2):
+            assert [http.post(f"{API}/login").status_code for _ in range(2)] == [200, 409]
+            assert proxy.get_state("scenario.login") == "in"
+            assert proxy.call("reset_scenario_states") == "Reset 1 scenario(s)"
+        proxy.set_mock_sequence("GET", "/s", [{"fault": "close", "repeat": 1}, {"body": "up"}])
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{API}/s", proxies=http.proxies)
+        assert http.get(f"{API}/s").text == "up"
+        assert proxy.call("set_mock_fault", "GET", "/f", "reset") == "Fault mock set: GET /f → reset"
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{API}/f", proxies=http.proxies)
+
     def test_https_for_a_host_that_does_not_exist(self, proxy, http):
         proxy.set_mock("GET", "/secure", body={"secure": True})
         assert http.get("https://no-such-host.invalid/secure").json() == {"secure": True}

@@ -1,0 +1,187 @@
+package builtins
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/jsonvalue"
+)
+
+// Latency is how long an answer waits. The zero value is not at all.
+type Latency struct {
+	// Fixed is waited each time.
+	Fixed time.Duration
+	// Draw returns what is waited besides, by chance; nil for nothing.
+	Draw func() time.Duration
+}
+
+// MaxLatency is the longest latency.
+const MaxLatency = 24 * time.Hour
+
+// KeyError is what is wrong with the value of a key of a map.
+type KeyError struct{ Key, Got, Want string }
+
+func (e *KeyError) Error() string {
+	if e.Got == "" {
+		return fmt.Sprintf("%s is missing: want %s", e.Key, e.Want)
+	}
+	return fmt.Sprintf("%s: got %s, want %s", e.Key, e.Got, e.Want)
+}
+
+// Milliseconds is a duration of so many milliseconds, if it is from none to
+// [MaxLatency].
+func Milliseconds(ms float64) (time.Duration, bool) {
+	if !(ms >= 0 && ms <= float64(MaxLatency/time.Millisecond)) {
+		return 0, false
+	}
+	return time.Duration(math.Round(ms * float64(time.Millisecond))), true
+}
+
+// latency reads a latency that a script gives: milliseconds, or a dict.
+func (c *Call) latency(v starlark.Value) (Latency, error) {
+	if d, ok := v.(starlark.IterableMapping); ok {
+		spec, err := c.ToGo(d)
+		if err != nil {
+			return Latency{}, err
+		}
+		m, _ := spec.(jsonvalue.Object)
+		return NewLatency(m, c.Env.Random)
+	}
+	ms, ok := starlark.AsFloat(v)
+	fixed, within := Milliseconds(ms)
+	if !ok || !within {
+		return Latency{}, fmt.Errorf("got %s, want milliseconds, 0 to 86400000 (a day), or a dict such as {\"min\": 50, \"max\": 200}", describe(v))
+	}
+	return Latency{Fixed: fixed}, nil
+}
+
+// distribution is a way to draw a latency: the keys of its map besides
+// "distribution", "min" and "max", and the function that draws milliseconds.
+type distribution struct {
+	name string
+	keys []string
+	// bounded says that max has to be there.
+	bounded bool
+	draw    func(r *Random, p map[string]float64) float64
+}
+
+func distributions() []distribution {
+	return []distribution{
+		{"uniform", nil, true, func(r *Random, p map[string]float64) float64 {
+			return p["min"] + r.Float64()*(p["max"]-p["min"])
+		}},
+		{"normal", []string{"mean", "stddev"}, false, func(r *Random, p map[string]float64) float64 {
+			return p["mean"] + r.NormFloat64()*p["stddev"]
+		}},
+		{"lognormal", []string{"median", "sigma"}, false, func(r *Random, p map[string]float64) float64 {
+			return p["median"] * math.Exp(r.NormFloat64()*p["sigma"])
+		}},
+	}
+}
+
+// Distributions lists the names that NewLatency knows.
+func Distributions() []string {
+	var names []string
+	for _, d := range distributions() {
+		names = append(names, d.name)
+	}
+	return names
+}
+
+// NewLatency reads a latency that is a map: {min, max} in milliseconds, or a
+// distribution with its own keys, {distribution: normal, mean, stddev} or
+// {distribution: lognormal, median, sigma}, for which min and max are bounds.
+// Chance comes from r. Errors are of type *KeyError.
+func NewLatency(spec jsonvalue.Object, r *Random) (Latency, error) {
+	d, err := distributionOf(spec)
+	if err != nil {
+		return Latency{}, err
+	}
+	known := append([]string{"distribution", "min", "max"}, d.keys...)
+	for _, m := range spec {
+		if !slices.Contains(known, m.Key) {
+			return Latency{}, &KeyError{m.Key, "an unknown key", strings.Join(known, ", ")}
+		}
+	}
+	const most = "milliseconds, from 0 to 86400000 (a day)"
+	p := map[string]float64{"min": 0, "max": float64(MaxLatency / time.Millisecond)}
+	for _, key := range known[1:] {
+		v, given := spec.Get(key)
+		switch {
+		case given && v != nil:
+		case key == "min" || key == "max" && !d.bounded:
+			continue
+		default:
+			return Latency{}, &KeyError{Key: key, Want: "a number"}
+		}
+		n, ok := float(v)
+		want := most
+		if key == "sigma" {
+			want, ok = "a number from 0 to 10", ok && n >= 0 && n <= 10
+		} else if ok {
+			_, ok = Milliseconds(n)
+		}
+		if !ok {
+			return Latency{}, &KeyError{key, show(v), want}
+		}
+		p[key] = n
+	}
+	if p["max"] < p["min"] {
+		v, _ := spec.Get("max")
+		return Latency{}, &KeyError{"max", show(v), "min or more"}
+	}
+	return Latency{Draw: func() time.Duration {
+		ms := min(max(d.draw(r, p), p["min"]), p["max"])
+		return time.Duration(math.Round(ms * float64(time.Millisecond)))
+	}}, nil
+}
+
+// distributionOf is the one that a map names, uniform when it names none.
+func distributionOf(spec jsonvalue.Object) (distribution, error) {
+	name, _ := spec.Get("distribution")
+	if name == nil {
+		name = "uniform"
+	}
+	for _, d := range distributions() {
+		if d.name == name {
+			return d, nil
+		}
+	}
+	return distribution{}, &KeyError{"distribution", show(name), strings.Join(Distributions(), ", ")}
+}
+
+// float is a JSON number.
+func float(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	case json.Number:
+		f, err := v.Float64()
+		return f, err == nil
+	case *big.Int:
+		f, _ := new(big.Float).SetInt(v).Float64()
+		return f, true
+	}
+	return 0, false
+}
+
+// show is a JSON value as messages show it.
+func show(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	if len(b) > 40 {
+		return string(b[:40]) + "…"
+	}
+	return string(b)
+}

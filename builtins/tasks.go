@@ -1,0 +1,138 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// MaxTasks is how many tasks may wait or run at once.
+const MaxTasks = 1000
+
+// Tasks runs functions some time later, each on a goroutine of its own; with the
+// clock of a test, as that moves on, within the call that moves it. It is for any
+// number of goroutines.
+type Tasks struct {
+	clock *Clock // of a test; nil for the system's
+
+	mu      sync.Mutex
+	closed  bool
+	pending map[*task]struct{} // that wait or run
+	running sync.WaitGroup
+	failure error
+}
+
+// task is a function that waits or runs.
+type task struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	stop   func() // of the timer
+	run    func(context.Context)
+}
+
+// NewTasks is empty; clock is that of a test, or nil.
+func NewTasks(clock *Clock) *Tasks { return &Tasks{clock: clock, pending: map[*task]struct{}{}} }
+
+// Do calls run after delay, with a context that ends with Cancel. It fails when
+// [MaxTasks] wait or run already, and when the tasks are closed.
+func (t *Tasks) Do(delay time.Duration, run func(context.Context)) error {
+	k := &task{run: run}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	t.mu.Lock()
+	switch {
+	case t.closed:
+		t.mu.Unlock()
+		k.cancel()
+		return errors.New("the driver is closed")
+	case len(t.pending) >= MaxTasks:
+		t.mu.Unlock()
+		k.cancel()
+		return fmt.Errorf("%d wait already, which is the most", MaxTasks)
+	}
+	t.pending[k] = struct{}{}
+	if t.clock == nil {
+		timer := time.AfterFunc(delay, func() { t.begin(k) })
+		k.stop = func() { timer.Stop() }
+		t.mu.Unlock()
+		return nil
+	}
+	k.stop = func() {}
+	t.mu.Unlock()
+	if delay <= 0 {
+		t.begin(k)
+		return nil
+	}
+	stop := t.clock.after(delay, func() { t.begin(k) })
+	t.mu.Lock()
+	k.stop = stop
+	t.mu.Unlock()
+	return nil
+}
+
+// begin runs a task that was not cancelled.
+func (t *Tasks) begin(k *task) {
+	t.mu.Lock()
+	_, waits := t.pending[k]
+	if waits {
+		t.running.Add(1)
+	}
+	t.mu.Unlock()
+	if !waits {
+		return
+	}
+	defer t.running.Done()
+	defer func() {
+		t.mu.Lock()
+		delete(t.pending, k)
+		t.mu.Unlock()
+		k.cancel()
+	}()
+	k.run(k.ctx)
+}
+
+// Cancel drops the tasks that wait, ends those that run, and waits for these.
+func (t *Tasks) Cancel() {
+	t.mu.Lock()
+	for k := range t.pending {
+		k.cancel()
+		k.stop()
+	}
+	clear(t.pending)
+	t.mu.Unlock()
+	t.running.Wait()
+}
+
+// Close is Cancel, and refuses further tasks.
+func (t *Tasks) Close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.Cancel()
+}
+
+// Pending is how many wait or run.
+func (t *Tasks) Pending() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.pending)
+}
+
+// Fail notes that a task has failed, for who asks with Failure.
+func (t *Tasks) Fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failure == nil {
+		t.failure = err
+	}
+}
+
+// Failure returns the first failure since it was asked for last.
+func (t *Tasks) Failure() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.failure
+	t.failure = nil
+	return err
+}

@@ -1,0 +1,262 @@
+package builtins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"golang.org/x/net/http/httpguts"
+
+	"starproxy/builtins/exchange"
+)
+
+// MaxWebhookBody bounds the body of a webhook, in bytes.
+const MaxWebhookBody = 1 << 20
+
+// Webhook is a request that a mock sends on its own account, after its answer.
+type Webhook struct {
+	Method, URL string
+	// Header has the names as they are spelt, but for Content-Type.
+	Header http.Header
+	Body   []byte
+	// Endpoint and Exchange tell whose answer it follows; "" and 0 for none.
+	Endpoint string
+	Exchange uint64
+	// Err is why it can't be sent; nil when it can.
+	Err error
+}
+
+// Check reports what keeps the webhook from being sent.
+func (w *Webhook) Check() error {
+	if err := CheckWebhookURL(w.URL); err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	if !httpguts.ValidHeaderFieldName(w.Method) || w.Method == http.MethodConnect {
+		return fmt.Errorf("method: got %q, want one such as POST", w.Method)
+	}
+	if len(w.Body) > MaxWebhookBody {
+		return fmt.Errorf("body: got %d bytes, want at most %d", len(w.Body), MaxWebhookBody)
+	}
+	return nil
+}
+
+// CheckWebhookURL reports what is wrong with a URL.
+func CheckWebhookURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return fmt.Errorf("got %s, want http://host/path or https://host/path", exchange.Clip(s))
+	}
+	return nil
+}
+
+// maxChain bounds how many tasks may come one from the other.
+const maxChain = 1000
+
+// chainKey is the key under which the context of a task has its place in a chain.
+type chainKey struct{}
+
+// Schedule calls run some time after the answer to x; a nil x means from now on.
+// ctx is that of who asks for it.
+func (e *Env) Schedule(ctx context.Context, x *exchange.Exchange, delay time.Duration, run func(context.Context), refused func(error)) error {
+	link, _ := ctx.Value(chainKey{}).(int)
+	if link >= maxChain {
+		return fmt.Errorf("more than %d follow one from the other", maxChain)
+	}
+	do := func(ctx context.Context) { run(context.WithValue(ctx, chainKey{}, link+1)) }
+	if x == nil {
+		return e.Tasks.Do(delay, do)
+	}
+	return x.After(func() {
+		if err := e.Tasks.Do(delay, do); err != nil {
+			refused(err)
+		}
+	})
+}
+
+// Send sends a webhook some time after the answer to x, see Schedule. One that
+// can't be sent is delivered all the same, with the reason.
+func (e *Env) Send(ctx context.Context, x *exchange.Exchange, delay time.Duration, w *Webhook) {
+	if x != nil {
+		w.Endpoint, w.Exchange = x.Endpoint, x.ID
+	}
+	refuse := func(err error) {
+		refused := *w
+		refused.Err = err
+		e.deliver(ctx, &refused)
+	}
+	err := w.Err
+	if err == nil {
+		err = w.Check()
+	}
+	if err == nil {
+		err = e.Schedule(ctx, x, delay, func(ctx context.Context) { e.deliver(ctx, w) }, refuse)
+	}
+	if err != nil {
+		refuse(err)
+	}
+}
+
+func (e *Env) deliver(ctx context.Context, w *Webhook) {
+	switch {
+	case e.Manual != nil && w.Err != nil:
+		e.Tasks.Fail(fmt.Errorf("webhook to %s: %w", exchange.Clip(w.URL), w.Err))
+	case e.Manual != nil:
+		e.mu.Lock()
+		e.outbox = append(e.outbox, w)
+		e.mu.Unlock()
+	case e.Deliver != nil:
+		e.Deliver(ctx, w)
+	}
+}
+
+func laterModule() Module {
+	return Module{
+		Doc: "What happens after an answer. It ends with the proxy, with reset_mocks, clear_mocks and the load of a scenario; 1000 may wait at once, 100 of one request.",
+		Funcs: []Func{
+			{"later", "fn, delay=None", "Calls fn() once the answer has been sent and delay (\"250ms\", \"1.5s\", or a number of seconds) has passed; in a stream, a WebSocket or another later function from now on. Functions of one request are called one at a time. forward is not possible any more, and a body of more than 1 MiB is there only if it was looked at before. fn has the same limits as a handler; an error goes to the log, and fails a test.",
+				"def ship(req):\n    later(lambda: state.set(\"order\", \"shipped\"), \"5s\")\n    return response(status = 202)\nserve({\"POST /order\": ship})\ncall(\"POST /order\").status  # => 202\nstate(\"order\")  # => None\nclock.advance(\"5s\")\nstate(\"order\")  # => \"shipped\"", callLater},
+			{"webhook", "url, method=\"POST\", headers={}, body=None, delay=None", "Sends a request of the mock's own, as after: does in YAML: once the answer has been sent and delay has passed; in a later function from now on. A dict or list as body is sent as JSON. Nobody waits for the answer; list_webhooks, the status and the log tell of it. None is sent where no real server may be asked (unmatched: reject, replay), unless webhooks.send is always. In tests nothing is sent: webhooks() has what would have been.",
+				"def order(req):\n    webhook(\"http://shop.example/events\", body = {\"state\": \"paid\"}, delay = \"2s\")\n    return response(status = 202)\nserve({\"POST /order\": order})\ncall(\"POST /order\").status  # => 202\nclock.advance(\"2s\")\nwebhooks()[0][\"json\"]  # => {\"state\": \"paid\"}", callWebhook},
+		},
+	}
+}
+
+func callLater(c *Call, a Args) (starlark.Value, error) {
+	var fn starlark.Callable
+	var delay time.Duration
+	if err := a.Unpack("fn", &fn, "delay?", &delay); err != nil {
+		return nil, err
+	}
+	if err := checkDelay(c, delay); err != nil {
+		return nil, fmt.Errorf("later: %w", err)
+	}
+	if err := Freeze(fn); err != nil {
+		return nil, fmt.Errorf("later: %w", err)
+	}
+	env, defaults, x := c.Env, c.defaults(), c.Exchange
+	run := func(ctx context.Context) { env.Background(ctx, fn, defaults) }
+	if x != nil {
+		c.keepBody()
+	}
+	if x != nil && env.Manual == nil { // in a test one may run within another that sleeps
+		run = func(ctx context.Context) {
+			x.Aside(func() { env.Background(ctx, fn, defaults) })
+		}
+	}
+	refused := func(err error) { env.Log.Error("later: not called", "function", fn.Name(), "error", err) }
+	if err := env.Schedule(c.Context, c.Exchange, delay, run, refused); err != nil {
+		return nil, fmt.Errorf("later: %w", err)
+	}
+	return starlark.None, nil
+}
+
+// maxKept bounds the body that is read ahead for a later function, in bytes.
+const maxKept = 1 << 20
+
+// keepBody reads the body of the request, so that a function which is called when
+// the device has left can ask for it.
+func (c *Call) keepBody() {
+	if n := c.Exchange.Request.ContentLength; n > 0 && n <= maxKept {
+		c.Request().Body() // an error comes again when the body is asked for
+	}
+}
+
+// errNoTasks is the error of what is called where nothing comes after.
+var errNoTasks = errors.New("a handler calls it, not a file that is loaded")
+
+// checkDelay reports what keeps something from being done after a delay.
+func checkDelay(c *Call, delay time.Duration) error {
+	switch {
+	case delay < 0 || delay > MaxLatency:
+		return fmt.Errorf("delay: got %s, want 0 s to 24 h", delay)
+	case c.Exchange == nil && c.Context.Value(chainKey{}) == nil:
+		return errNoTasks
+	}
+	return nil
+}
+
+func callWebhook(c *Call, a Args) (starlark.Value, error) {
+	w := &Webhook{Method: http.MethodPost, Header: http.Header{}}
+	var body starlark.Value = starlark.None
+	var headers starlark.Value = new(starlark.Dict)
+	var delay time.Duration
+	if err := a.Unpack("url", &w.URL, "method?", &w.Method, "headers?", &headers, "body?", &body, "delay?", &delay); err != nil {
+		return nil, err
+	}
+	p := parts{headers: headers}
+	var res exchange.Response
+	if err := p.header(&res); err != nil {
+		return nil, fmt.Errorf("webhook: %w", err)
+	}
+	for name, values := range res.Header {
+		if as, ok := res.Names[name]; ok && name != "Content-Type" {
+			name = as
+		}
+		w.Header[name] = values
+	}
+	data, kind, err := c.bodyBytes(body)
+	if err != nil {
+		return nil, fmt.Errorf("webhook: body: %w", err)
+	}
+	w.Method, w.Body = strings.ToUpper(w.Method), data
+	_, raw := body.(starlark.Bytes)
+	w.Typed(kind, !raw)
+	if err := w.Check(); err != nil {
+		return nil, fmt.Errorf("webhook: %w", err)
+	}
+	if err := checkDelay(c, delay); err != nil {
+		return nil, fmt.Errorf("webhook: %w", err)
+	}
+	c.Env.Send(c.Context, c.Exchange, delay, w)
+	return starlark.None, nil
+}
+
+// Typed sets the content type, unless the header has one or there is no body. A
+// body that is text is sent in the charset of the type.
+func (w *Webhook) Typed(kind string, text bool) {
+	if len(w.Body) == 0 {
+		return
+	}
+	if kind != "" && len(w.Header["Content-Type"]) == 0 {
+		w.Header["Content-Type"] = []string{kind}
+	}
+	if text {
+		w.Body, w.Header, _ = exchange.EncodeBody(w.Header, w.Body)
+	}
+}
+
+// callWebhooks lists what a test has sent.
+func callWebhooks(c *Call, a Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	c.Env.mu.Lock()
+	sent := slices.Clone(c.Env.outbox)
+	c.Env.mu.Unlock()
+	list := make([]starlark.Value, len(sent))
+	for i, w := range sent {
+		d := starlark.NewDict(6)
+		headers := starlark.NewDict(len(w.Header))
+		for name, values := range w.Header {
+			headers.SetKey(starlark.String(name), starlark.String(strings.Join(values, ", ")))
+		}
+		var json starlark.Value = starlark.None
+		if v, err := DecodeJSON(w.Body); err == nil {
+			json = v
+		}
+		for key, v := range map[string]starlark.Value{
+			"method": starlark.String(w.Method), "url": starlark.String(w.URL), "headers": headers,
+			"text": starlark.String(w.Body), "json": json, "endpoint": starlark.String(w.Endpoint),
+		} {
+			d.SetKey(starlark.String(key), v)
+		}
+		list[i] = d
+	}
+	return starlark.NewList(list), nil
+}

@@ -1,0 +1,122 @@
+package driver
+
+import (
+	"maps"
+	"slices"
+
+	"starproxy/driver/mock"
+)
+
+// layers are the endpoints of a driver in the order in which they lie over each
+// other. An endpoint takes the place of one with the same name in a layer
+// below, and of those that it shadows. A value that was copied is not changed
+// by the methods of another copy.
+type layers struct {
+	scenario []*mock.Endpoint // of the loaded scenario
+	config   []*mock.Endpoint // of the exporter file
+	set      []*mock.Endpoint // set one by one; no two have one name
+	// gone are the names of endpoints of the lower layers that were removed.
+	gone map[string]bool
+}
+
+// list returns the endpoints in force. One that takes the place of another of
+// the same name stands at its place, every other behind the layers below.
+func (l *layers) list() []*mock.Endpoint {
+	var list []*mock.Endpoint
+	for _, ep := range l.scenario {
+		if !l.gone[ep.Name] {
+			list = append(list, ep)
+		}
+	}
+	var config []*mock.Endpoint
+	for _, ep := range l.config {
+		if !l.gone[ep.Name] {
+			config = append(config, ep)
+		}
+	}
+	return overlay(overlay(list, config), l.set)
+}
+
+// overlay returns below with over laid over it.
+func overlay(below, over []*mock.Endpoint) []*mock.Endpoint {
+	if len(over) == 0 {
+		return below
+	}
+	at := make(map[string]int, len(over))
+	for i, ep := range over {
+		at[ep.Name] = i
+	}
+	hidden := shadowed(over)
+	list := make([]*mock.Endpoint, 0, len(below)+len(over))
+	placed := make([]bool, len(over))
+	for _, ep := range below {
+		if i, same := at[ep.Name]; same {
+			if !placed[i] {
+				list = append(list, over[i])
+			}
+			placed[i] = true
+			continue
+		}
+		if !hidden(ep) {
+			list = append(list, ep)
+		}
+	}
+	for i, ep := range over {
+		if !placed[i] && at[ep.Name] == i {
+			list = append(list, ep)
+		}
+	}
+	return list
+}
+
+// put sets an endpoint.
+func (l *layers) put(ep *mock.Endpoint) {
+	if i := l.index(ep.Name); i >= 0 {
+		l.set = slices.Clone(l.set)
+		l.set[i] = ep
+		return
+	}
+	l.set = append(l.set[:len(l.set):len(l.set)], ep)
+}
+
+// index returns where the endpoint of that name is among those set, or -1.
+func (l *layers) index(name string) int {
+	return slices.IndexFunc(l.set, func(ep *mock.Endpoint) bool { return ep.Name == name })
+}
+
+// unset takes out an endpoint that was set, and returns it; nil when there is
+// none. Those below it are in force again.
+func (l *layers) unset(name string) *mock.Endpoint {
+	i := l.index(name)
+	if i < 0 {
+		return nil
+	}
+	ep := l.set[i]
+	l.set = slices.Delete(slices.Clone(l.set), i, i+1)
+	return ep
+}
+
+// covers reports whether ep, when it is set, takes the place of one of the lower
+// layers.
+func (l *layers) covers(ep *mock.Endpoint) bool {
+	hidden := shadowed([]*mock.Endpoint{ep})
+	below := func(other *mock.Endpoint) bool {
+		return (other.Name == ep.Name || hidden(other)) && !l.gone[other.Name]
+	}
+	return slices.ContainsFunc(l.scenario, below) || slices.ContainsFunc(l.config, below)
+}
+
+// drop takes the endpoint of that name out of all layers, until the scenario is
+// loaded or reset.
+func (l *layers) drop(name string) {
+	l.unset(name)
+	gone := maps.Clone(l.gone)
+	if gone == nil {
+		gone = map[string]bool{}
+	}
+	gone[name] = true
+	l.gone = gone
+}
+
+// loaded returns the layers as a load of the scenario leaves them.
+func (l *layers) loaded() layers { return layers{scenario: l.scenario, config: l.config} }

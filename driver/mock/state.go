@@ -1,0 +1,49 @@
+package mock
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// StateMatch is the condition that a named scenario is in a state.
+type StateMatch struct {
+	// Scenario is its name.
+	Scenario string
+	// Is lists the states, one of which it must be in.
+	Is []string
+	// Now returns the state that it is in.
+	Now func() string
+}
+
+// why tells why the condition does not hold; it is empty when it does.
+func (s *StateMatch) why() string {
+	now := s.Now()
+	if slices.Contains(s.Is, now) {
+		return ""
+	}
+	return fmt.Sprintf("scenario %s is in the state %s, expected %s", s.Scenario, quote(now), strings.Join(quoted(s.Is), " or "))
+}
+
+// impliedBy reports whether the condition holds wherever o, which may be nil,
+// does.
+func (s *StateMatch) impliedBy(o *StateMatch) bool {
+	return o != nil && s.Scenario == o.Scenario && !slices.ContainsFunc(o.Is, func(is string) bool { return !slices.Contains(s.Is, is) })
+}
+
+func quoted(list []string) []string {
+	all := make([]string, len(list))
+	for i, s := range list {
+		all[i] = quote(s)
+	}
+	return all
+}
+
+// ErrMoved is the error of a handler whose endpoint was picked by the state of a
+// scenario, when another request has changed that state meanwhile. The table
+// then picks again.
+var ErrMoved = errors.New("the state of the scenario has changed meanwhile")
+
+// maxMoves bounds how often a table picks again for one request.
+const maxMoves = 100

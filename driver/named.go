@@ -1,0 +1,80 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"starproxy/builtins/state"
+)
+
+// scenarioState is a named scenario of the endpoints in force.
+type scenarioState struct {
+	// State is the one that it is in.
+	State string `json:"state"`
+	// States are all that endpoints name, the first one before any move ahead.
+	States []string `json:"states"`
+}
+
+// scenarioStates collects the named scenarios of the endpoints in force.
+func (d *Driver) scenarioStates() map[string]scenarioState {
+	all := map[string]scenarioState{}
+	for _, ep := range d.mocks.table.List() {
+		for name, states := range ep.States {
+			s, known := all[name]
+			if !known {
+				s = scenarioState{State: d.state.Machine(name).Now(), States: []string{state.Started}}
+			}
+			for _, other := range states {
+				if !slices.Contains(s.States, other) {
+					s.States = append(s.States, other)
+				}
+			}
+			all[name] = s
+		}
+	}
+	return all
+}
+
+func (d *Driver) listScenarioStates(context.Context) (string, error) {
+	return toJSON(d.scenarioStates())
+}
+
+func (d *Driver) setScenarioState(_ context.Context, name, to string) (string, error) {
+	all := d.scenarioStates()
+	s, ok := all[name]
+	if !ok {
+		return "", errorf(NotFound, "set_scenario_state: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+	}
+	if !slices.Contains(s.States, to) {
+		return "", errorf(InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name, orNone(s.States))
+	}
+	if _, _, err := d.state.Machine(name).Move(nil, to); err != nil {
+		return "", errorf(InvalidArgument, "set_scenario_state: %v", err)
+	}
+	return fmt.Sprintf("Scenario %s: %s → %s", name, s.State, to), nil
+}
+
+func (d *Driver) resetScenarioStates(_ context.Context, name string) (string, error) {
+	if name == "" {
+		return fmt.Sprintf("Reset %d scenario(s)", d.state.ResetMachines()), nil
+	}
+	if all := d.scenarioStates(); all[name].States == nil {
+		return "", errorf(NotFound, "reset_scenario_states: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+	}
+	n := 0
+	if d.state.Machine(name).Reset() {
+		n = 1
+	}
+	return fmt.Sprintf("Reset %d scenario(s)", n), nil
+}
+
+// orNone lists names in a message.
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "there is none"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,138 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+)
+
+// breaking is the fault that a definition asks for: the network fails instead
+// of answering, or in the middle of the answer.
+type breaking struct {
+	kind  string
+	after int64
+	rate  float64
+}
+
+// breaking reads fault: a kind, or a map of it.
+func (d *definition) breaking() (b breaking, err error) {
+	b.rate = 1
+	n, path := d.get("fault"), d.at("fault")
+	kind := n
+	if n.Kind == yaml.MappingNode {
+		known := []string{"kind", "after", "rate"}
+		if kind = nil; has(n, "kind") {
+			kind = field(n, "kind")
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			switch {
+			case k.Value == remark || v.Tag == "!!null" || k.Value == "kind":
+			case k.Value == "after":
+				i, ok := whole(v)
+				if !ok || i < 0 {
+					return b, wrong(v, path+".after", "a number of bytes, 0 or more")
+				}
+				b.after = i
+			case k.Value == "rate":
+				r, ok := float(v)
+				if !ok || !(r >= 0 && r <= 1) {
+					return b, wrong(v, path+".rate", "how often it fails, a number from 0 to 1")
+				}
+				b.rate = r
+			default:
+				return b, unknownKey(k, path, known)
+			}
+		}
+	}
+	list := strings.Join(exchange.Faults(), ", ")
+	if kind == nil {
+		return b, faultf(n, "%s: expected a kind, one of %s", path, list)
+	}
+	if kind.Kind != yaml.ScalarNode || !slices.Contains(exchange.Faults(), kind.Value) {
+		hint := ""
+		if near := builtins.Nearest(kind.Value, exchange.Faults()); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return b, faultf(kind, "%s: expected one of %s, or a map such as {kind: truncate, after: 100}, found %s%s", path, list, describe(kind), hint)
+	}
+	b.kind = kind.Value
+	return b, nil
+}
+
+// bare says that nothing of an answer is sent before.
+func (b breaking) bare() bool { return b.after == 0 && b.kind != "truncate" }
+
+// String is the fault in a summary: "fault:reset".
+func (b breaking) String() string {
+	if b.rate < 1 {
+		return fmt.Sprintf("fault:%s (%g%%)", b.kind, 100*b.rate)
+	}
+	return "fault:" + b.kind
+}
+
+// faulty puts the fault of the definition in front of what answers it.
+func (d *definition) faulty(next exchange.Handler, k kind) (exchange.Handler, error) {
+	b, err := d.breaking()
+	if err != nil {
+		return nil, err
+	}
+	h := &faultHandler{breaking: b, next: next}
+	if b.rate < 1 {
+		if h.random, err = d.c.random(d.get("fault"), d.at("fault")); err != nil {
+			return nil, err
+		}
+	}
+	// Which rule or step it is decides whether there is an answer at all.
+	if b.bare() && k.key != "rules" && k.key != "sequence" {
+		latency, err := d.latency()
+		if err != nil {
+			return nil, err
+		}
+		h.whole, err = exchange.NewFault(b.kind, 0, &exchange.Response{Delay: latency.Fixed, Draw: latency.Draw})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// faultHandler fails instead of next, or in the middle of its answer.
+type faultHandler struct {
+	breaking
+	next   exchange.Handler
+	random *builtins.Random   // nil when it fails each time
+	whole  *exchange.Response // the fault, when next need not be asked
+}
+
+func (h *faultHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	if h.random != nil && h.random.Float64() >= h.rate {
+		return h.next.Respond(ctx, x)
+	}
+	if h.whole != nil {
+		return h.whole, nil
+	}
+	res, err := h.next.Respond(ctx, x)
+	if res == nil || err != nil {
+		return res, err
+	}
+	if _, takes := res.Body.(exchange.Hijacker); takes && !h.bare() {
+		return res, nil // a WebSocket, or a fault of the rule itself
+	}
+	if h.bare() {
+		if c, ok := res.Body.(io.Closer); ok {
+			c.Close()
+		}
+	}
+	return exchange.NewFault(h.kind, h.after, res)
+}
+
+// Interface guards.
+var _ exchange.Handler = (*faultHandler)(nil)

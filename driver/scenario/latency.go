@@ -1,0 +1,82 @@
+package scenario
+
+import (
+	"errors"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins"
+	"starproxy/builtins/jsonvalue"
+)
+
+const (
+	delayRange   = "milliseconds, from 0 to 86400000 (a day)"
+	latencyRange = delayRange + ", or a map such as {min: 50, max: 200}"
+)
+
+// delay reads delay_ms; without it there is none.
+func (d *definition) delay() (time.Duration, error) {
+	n := d.get("delay_ms")
+	if n == nil {
+		return 0, nil
+	}
+	w, ok := milliseconds(n)
+	if !ok {
+		return 0, d.wrong("delay_ms", n, delayRange)
+	}
+	return w, nil
+}
+
+// milliseconds is a scalar as a duration within a day.
+func milliseconds(n *yaml.Node) (time.Duration, bool) {
+	ms, ok := float(n)
+	if !ok {
+		return 0, false
+	}
+	return builtins.Milliseconds(ms)
+}
+
+// latency reads latency_ms; without it, it is that of the document.
+func (d *definition) latency() (builtins.Latency, error) {
+	n := d.get("latency_ms")
+	if n == nil {
+		return d.c.env.DefaultLatency, nil
+	}
+	return d.c.latency(n, d.at("latency_ms"))
+}
+
+// latency reads a latency: milliseconds, or a map of how they are drawn.
+func (c *compiler) latency(n *yaml.Node, path string) (builtins.Latency, error) {
+	if n.Kind != yaml.MappingNode {
+		w, ok := milliseconds(n)
+		if !ok {
+			return builtins.Latency{}, wrong(n, path, latencyRange)
+		}
+		return builtins.Latency{Fixed: w}, nil
+	}
+	random, err := c.random(n, path)
+	if err != nil {
+		return builtins.Latency{}, err
+	}
+	spec, _ := value(without(n, remark)).(jsonvalue.Object)
+	l, err := builtins.NewLatency(spec, random)
+	return l, atKey(n, path, err)
+}
+
+// random gives the source of chance.
+func (c *compiler) random(n *yaml.Node, path string) (*builtins.Random, error) {
+	if c.env.Script == nil {
+		return nil, faultf(n, "%s: nothing here draws by chance", path)
+	}
+	return c.env.Script.Random(), nil
+}
+
+// atKey places an error about a key of the map n at that key's value.
+func atKey(n *yaml.Node, path string, err error) error {
+	var at *builtins.KeyError
+	if !errors.As(err, &at) {
+		return err
+	}
+	return faultf(field(n, at.Key), "%s: %v", path, err)
+}

@@ -1,0 +1,153 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/exchange"
+	"starproxy/builtins/state"
+	"starproxy/driver/mock"
+)
+
+// namedState is the state of a definition: which state a named scenario must be in,
+// and which one it is in afterwards.
+type namedState struct {
+	scenario string
+	is       []string // empty for any
+	then     string   // empty to stay
+	machine  state.Machine
+}
+
+// named reads state:, nil when there is none.
+func (d *definition) named() (*namedState, error) {
+	n, path := d.get("state"), d.at("state")
+	if n == nil {
+		return nil, nil
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil, wrong(n, path, "a map such as {scenario: login, is: signed_in, then: locked}")
+	}
+	s := &namedState{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if k.Value == remark || v.Tag == "!!null" {
+			continue
+		}
+		var err error
+		switch k.Value {
+		case "scenario":
+			s.scenario, err = stateName(v, path+".scenario")
+		case "then":
+			s.then, err = stateName(v, path+".then")
+		case "is":
+			list := []*yaml.Node{v}
+			if v.Kind == yaml.SequenceNode && len(v.Content) > 0 {
+				list = v.Content
+			}
+			for _, v := range list {
+				name, e := stateName(v, path+".is")
+				if e != nil {
+					return nil, e
+				}
+				s.is = append(s.is, name)
+			}
+		default:
+			err = unknownKey(k, path, []string{"scenario", "is", "then"})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case s.scenario == "":
+		return nil, faultf(n, "%s: expected scenario, the name of what has the state", path)
+	case len(s.is) == 0 && s.then == "":
+		return nil, faultf(n, "%s: expected is, then or both", path)
+	}
+	host, err := d.script("state", n)
+	if err != nil {
+		return nil, err
+	}
+	s.machine = host.State().Machine(s.scenario)
+	d.c.knows(s)
+	return s, nil
+}
+
+// stateName reads the name of a scenario or of a state; numbers count as text.
+func stateName(n *yaml.Node, path string) (string, error) {
+	s, ok := scalarText(n)
+	if !ok || s == "" || len(s) > 200 {
+		return "", wrong(n, path, "text of 1 to 200 bytes")
+	}
+	return s, nil
+}
+
+// knows notes the states that the endpoint being compiled names.
+func (c *compiler) knows(s *namedState) {
+	if c.states == nil {
+		c.states = map[string][]string{}
+	}
+	list := c.states[s.scenario]
+	for _, name := range append(slices.Clone(s.is), s.then) {
+		if name != "" && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	c.states[s.scenario] = list
+}
+
+// matchState adds the condition of state: to m.
+func (d *definition) matchState(m *mock.Match) error {
+	s, err := d.named()
+	if s != nil && len(s.is) > 0 {
+		m.State = &mock.StateMatch{Scenario: s.scenario, Is: s.is, Now: s.machine.Now}
+	}
+	return err
+}
+
+// moving lets the scenario change its state with each answer of next.
+func (d *definition) moving(next exchange.Handler) (exchange.Handler, error) {
+	s, err := d.named()
+	if err != nil {
+		return nil, err
+	}
+	if len(s.is) > 0 && !d.matches {
+		return nil, faultf(field(d.get("state"), "is"), "%s.is does not go with %s: an endpoint or a rule asks for a state", d.at("state"), roleNames()[inStep])
+	}
+	if s.then == "" {
+		return next, nil
+	}
+	return &stateHandler{s, next}, nil
+}
+
+// stateHandler changes the state of a scenario, and then next answers. Of two
+// requests at once that both found it in a state that the endpoint asks for, one
+// is answered; the other gets [mock.ErrMoved].
+type stateHandler struct {
+	*namedState
+	next exchange.Handler
+}
+
+func (h *stateHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	left, moved, err := h.machine.Move(h.is, h.then)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("scenario %s: state %s: %w", h.scenario, h.then, err)
+	case !moved:
+		return nil, mock.ErrMoved
+	}
+	res, err := h.next.Respond(ctx, x)
+	if res == nil { // it did not answer, or failed
+		_, _, undo := h.machine.Move([]string{h.then}, left)
+		if err == nil {
+			err = undo
+		}
+	}
+	return res, err
+}
+
+// Interface guards.
+var _ exchange.Handler = (*stateHandler)(nil)

@@ -1,0 +1,219 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"starproxy/builtins"
+	"starproxy/driver/proxy"
+)
+
+// Sending says when webhooks are sent.
+type Sending string
+
+// The ways to send webhooks.
+const (
+	SendAuto   Sending = "auto"   // but where no real server may be asked
+	SendAlways Sending = "always" // in reject and replay, too
+	SendNever  Sending = "never"
+)
+
+// UnmarshalText accepts the three words.
+func (s *Sending) UnmarshalText(text []byte) error {
+	switch v := Sending(text); v {
+	case SendAuto, SendAlways, SendNever:
+		*s = v
+		return nil
+	}
+	return fmt.Errorf("expected auto, always or never, found %q", text)
+}
+
+// Webhooks says whether mocks may send requests of their own.
+type Webhooks struct {
+	// When webhooks are sent: auto (in mock mode, unless unmatched is reject),
+	// always (with reject and in replay mode, too) or never. Default auto.
+	Send Sending `yaml:"send"`
+	// Seconds that sending one may take. 0 and default: 10.
+	Timeout float64 `yaml:"timeout"`
+}
+
+// resolve checks the values and fills in the defaults.
+func (w *Webhooks) resolve() error {
+	if w.Send == "" {
+		w.Send = SendAuto
+	}
+	if err := w.Send.UnmarshalText([]byte(w.Send)); err != nil {
+		return fmt.Errorf("webhooks.send: %w", err)
+	}
+	if !(w.Timeout >= 0 && w.Timeout <= 3600) {
+		return fmt.Errorf("webhooks.timeout: expected seconds, from 0 to 3600 (an hour), found %v", w.Timeout)
+	}
+	if w.Timeout == 0 {
+		w.Timeout = defaultWebhookTimeout
+	}
+	return nil
+}
+
+// defaultWebhookTimeout is the time for sending one, in seconds.
+const defaultWebhookTimeout = 10
+
+// maxReports bounds the webhooks that are told of.
+const maxReports = 100
+
+// webhookReport tells of a webhook that was sent, or could not be.
+type webhookReport struct {
+	Time     float64 `json:"time"` // when sending it ended, in seconds since 1970
+	Method   string  `json:"method"`
+	URL      string  `json:"url"`
+	Endpoint string  `json:"endpoint"` // whose answer it followed; "" for a later function
+	Exchange uint64  `json:"exchange"` // the number of the exchange; 0 for a later function
+	Status   int     `json:"status"`   // of its answer; 0 when there is none
+	Duration float64 `json:"duration_ms"`
+	Error    string  `json:"error"` // why it was not sent, or not answered; "" when it was
+}
+
+// webhooks sends the requests that follow answers.
+type webhooks struct {
+	log     *slog.Logger
+	allowed func() error // why none may be sent now
+	caller  *proxy.Caller
+	timeout time.Duration
+
+	mu           sync.Mutex
+	sent, failed uint64
+	recent       []webhookReport
+}
+
+// deliver sends a webhook and notes how that went.
+func (h *webhooks) deliver(ctx context.Context, w *builtins.Webhook) {
+	begin := time.Now()
+	r := webhookReport{Method: w.Method, URL: redacted(w.URL), Endpoint: w.Endpoint, Exchange: w.Exchange}
+	err := w.Err
+	if err == nil {
+		err = h.allowed()
+	}
+	if err == nil {
+		r.Status, err = h.call(ctx, w)
+	}
+	if errors.Is(ctx.Err(), context.Canceled) && w.Err == nil {
+		return // what it belongs to has ended
+	}
+	r.Duration = float64(time.Since(begin).Microseconds()) / 1000
+	r.Time = seconds64(time.Now().UnixMicro())
+	attrs := []any{"method", r.Method, "url", r.URL, "endpoint", r.Endpoint, "exchange", r.Exchange}
+	if err != nil {
+		r.Error = err.Error()
+		h.log.Warn("webhook failed", append(attrs, "error", err)...)
+	} else {
+		h.log.Info("webhook sent", append(attrs, "status", r.Status)...)
+	}
+	h.note(r)
+}
+
+// call sends a webhook.
+func (h *webhooks) call(ctx context.Context, w *builtins.Webhook) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, w.Method, w.URL, bytes.NewReader(w.Body))
+	if err != nil {
+		return 0, err
+	}
+	for name, values := range w.Header {
+		if http.CanonicalHeaderKey(name) == "Host" {
+			req.Host = values[0]
+			continue
+		}
+		req.Header[name] = values
+	}
+	status, err = h.caller.Call(req, h.timeout)
+	var at *url.Error
+	if errors.As(err, &at) { // the report names method and URL already
+		err = at.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %s (webhooks.timeout)", h.timeout)
+	}
+	return status, err
+}
+
+// redacted is a URL without the password in it.
+func redacted(s string) string {
+	if u, err := url.Parse(s); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return s
+}
+
+func (h *webhooks) note(r webhookReport) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sent++; r.Error != "" {
+		h.sent--
+		h.failed++
+	}
+	if len(h.recent) == maxReports {
+		h.recent = append(h.recent[:0], h.recent[1:]...)
+	}
+	h.recent = append(h.recent, r)
+}
+
+// webhookStatus is the part of status about webhooks.
+type webhookStatus struct {
+	Pending   int    `json:"pending"` // later functions, too
+	Sent      uint64 `json:"sent"`
+	Failed    uint64 `json:"failed"`
+	LastError string `json:"last_error"` // "METHOD URL: why"
+}
+
+func (d *Driver) webhookStatus() webhookStatus {
+	h := d.webhooks
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := webhookStatus{Pending: d.mocks.script.Pending(), Sent: h.sent, Failed: h.failed}
+	for _, r := range h.recent {
+		if r.Error != "" {
+			s.LastError = r.Method + " " + r.URL + ": " + r.Error
+		}
+	}
+	return s
+}
+
+func (d *Driver) listWebhooks(context.Context) (string, error) {
+	d.webhooks.mu.Lock()
+	list := append([]webhookReport{}, d.webhooks.recent...)
+	d.webhooks.mu.Unlock()
+	return toJSON(list)
+}
+
+// newWebhooks makes the service of a driver.
+func (d *Driver) newWebhooks() *webhooks {
+	h := &webhooks{log: d.log, allowed: d.maySend, timeout: inSeconds(d.cfg.Webhooks.Timeout)}
+	h.caller = proxy.NewCaller(proxy.Config{
+		Insecure: d.cfg.SSLInsecure, MinTLS: d.cfg.TLS.MinVersion.number(),
+		Listeners: &d.shared.listeners, Counters: &d.counters,
+	})
+	return h
+}
+
+// maySend reports why no webhook may be sent now.
+func (d *Driver) maySend() error {
+	r := d.run.Load()
+	switch {
+	case r == nil:
+		return errors.New("not sent: the proxy does not run")
+	case d.cfg.Webhooks.Send == SendNever:
+		return errors.New("not sent: webhooks.send is never")
+	case d.cfg.Webhooks.Send == SendAlways:
+		return nil
+	case r.mode == modeReplay:
+		return errors.New("not sent in replay mode: webhooks.send is not always")
+	case r.mode == modeMock && d.cfg.Unmatched == Reject:
+		return errors.New("not sent with unmatched: reject: webhooks.send is not always")
+	}
+	return nil
+}
