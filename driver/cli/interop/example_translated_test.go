@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // harFile is the part of a HAR file that the test compares.
@@ -107,4 +108,75 @@ func sameBody(t *testing.T, got, want, encoding, mime string) bool {
 	}
 	unmarshal(t, []byte(want), &b)
 	return reflect.DeepEqual(a, b)
+}
+
+// stub is a mapping of WireMock, as far as the test compares it, with requests
+// that it answers.
+type stub struct {
+	Response struct {
+		Status   int
+		Body     string
+		JSONBody json.RawMessage `json:"jsonBody"`
+		Headers  map[string]string
+	}
+	Metadata struct {
+		Asks []struct {
+			URL, Send, Body string
+			Headers         map[string]string
+			Millis          int
+			Breaks          bool
+		}
+	}
+	Request struct{ Method string }
+}
+
+// TestExampleWireMock asks what each stub answers.
+func TestExampleWireMock(t *testing.T) {
+	t.Parallel()
+	c := example(t, "wiremock")
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	data, err := os.ReadFile(filepath.Join(root(t), "examples", "wiremock", "mappings.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set struct{ Mappings []stub }
+	unmarshal(t, data, &set)
+	for _, m := range set.Mappings {
+		for _, q := range m.Metadata.Asks {
+			method, header := strings.Replace(m.Request.Method, "ANY", "GET", 1), http.Header{}
+			for name, value := range q.Headers {
+				header.Set(name, value)
+			}
+			begun := time.Now()
+			res, body, err := ask(t, c, method, "http://shop.example"+q.URL, q.Send, header)
+			took := time.Since(begun)
+			if q.Breaks {
+				if err == nil {
+					t.Errorf("%s %s: status %d, want a broken connection", method, q.URL, res.StatusCode)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, mime := m.Response.Body, "text/plain"
+			if q.Body != "" {
+				want = q.Body
+			}
+			if m.Response.JSONBody != nil {
+				want, mime = string(m.Response.JSONBody), "application/json"
+			}
+			if res.StatusCode != m.Response.Status || !sameBody(t, string(body), want, "", mime) {
+				t.Errorf("%s %s: status %d and %q, want %d and %q", method, q.URL, res.StatusCode, body, m.Response.Status, want)
+			}
+			for name, value := range m.Response.Headers {
+				if got := res.Header.Get(name); got != value {
+					t.Errorf("%s %s: %s: got %q, want %q", method, q.URL, name, got, value)
+				}
+			}
+			if took < time.Duration(q.Millis)*time.Millisecond {
+				t.Errorf("%s %s: after %v, want %d ms", method, q.URL, took, q.Millis)
+			}
+		}
+	}
 }
