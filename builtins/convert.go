@@ -123,8 +123,10 @@ func (c *Call) fromGo(v any) (starlark.Value, error) {
 		return nil, err
 	}
 	var made starlark.Value
-	err := c.aside(t.parts > longConversion, "conversion", func() { made = FromGo(v) })
-	return made, err
+	if err := c.aside(t.parts > longConversion, "conversion", func() { made = FromGo(v) }); err != nil {
+		return nil, err // made is still being set
+	}
+	return made, nil
 }
 
 // maxConverted bounds the parts of one conversion: a list that stands in many

@@ -49,7 +49,7 @@ func sprigOwn() map[string]sprigFunc {
 
 // bounded is the function within the bounds of sprig's functions.
 func (f sprigFunc) bounded(name string) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (v starlark.Value, err error) {
+	return func(c *Call, a Args) (starlark.Value, error) {
 		given := a.given()
 		if a.probe != nil || len(given) == 0 || len(given) < strings.Count(f.params, ",") {
 			return f.call(c, a)
@@ -62,10 +62,14 @@ func (f sprigFunc) bounded(name string) func(*Call, Args) (starlark.Value, error
 		if err != nil {
 			return nil, err
 		}
-		if bad := c.aside(long, "sprig."+name, func() { v, err = f.call(c, a) }); bad != nil {
-			return nil, bad
+		// Variables of their own: when the script is ended first, the function still
+		// sets them.
+		var made starlark.Value
+		var failed error
+		if err := c.aside(long, "sprig."+name, func() { made, failed = f.call(c, a) }); err != nil {
+			return nil, err
 		}
-		return v, err
+		return made, failed
 	}
 }
 

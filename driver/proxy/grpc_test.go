@@ -174,7 +174,9 @@ func TestGRPC(t *testing.T) {
 			}
 			short, stop := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer stop()
-			if _, _, _, err := talkTo(short, c, "wait"); status.Code(err) != codes.DeadlineExceeded {
+			// The server knows the deadline, too. If it is the first to act on it, its
+			// reset of the stream is a 502 to the client.
+			if _, _, _, err := talkTo(short, c, "wait"); status.Code(err) != codes.DeadlineExceeded && !strings.Contains(fmt.Sprint(err), "502 (Bad Gateway)") {
 				t.Error("deadline:", err)
 			}
 			given, up := context.WithCancel(ctx)
