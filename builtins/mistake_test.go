@@ -100,6 +100,8 @@ func TestMistakes(t *testing.T) {
 		`re.sub("a", "${1x}", "a")`:                         `re.sub: argument "repl": $1x: the pattern has no group "1x"; a dollar sign is $$`,
 		`re.sub("(?P<n>a)", "${n}$n_", "a")`:                `re.sub: argument "repl": $n_: the pattern has no group "n_"; a dollar sign is $$`,
 		`re.search("(", "a")`:                               "re.search: error parsing regexp: missing closing ): `(`",
+		`re.search("(?=a)b", "a")`:                          "re.search: error parsing regexp: invalid or unsupported Perl syntax: `(?=` (RE2 has no (?=, (?!, (?<= and (?<!, and no references such as \\1)",
+		`re.search("(a)\\1", "a")`:                          "re.search: error parsing regexp: invalid escape sequence: `\\1` (RE2 has no (?=, (?!, (?<= and (?<!, and no references such as \\1)",
 		`sprig.substr(1, -1, "abc")`:                        "",
 		`sprig.substr(0, 9, "abc")`:                         "",
 		`sprig.slice([], 0, 0)`:                             "",

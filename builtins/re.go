@@ -87,6 +87,10 @@ func compile(expr string) (*pattern, error) {
 	}
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
+		var wrong *syntax.Error
+		if errors.As(err, &wrong) && (wrong.Code == syntax.ErrInvalidPerlOp || wrong.Code == syntax.ErrInvalidEscape) {
+			return nil, fmt.Errorf("%w (RE2 has no (?=, (?!, (?<= and (?<!, and no references such as \\1)", err)
+		}
 		return nil, err
 	}
 	prog, err := syntax.Compile(tree.Simplify())

@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -164,7 +165,7 @@ func (h *Host) expression(src string, where Position) (syntax.Expr, []string, er
 	if err != nil {
 		plain, ok := plainCall(text, h.templates)
 		if !ok {
-			return nil, nil, err
+			return nil, nil, advised(text, err)
 		}
 		if e, err = parse(plain, where); err != nil {
 			return nil, nil, err
@@ -187,6 +188,26 @@ func (h *Host) expression(src string, where Position) (syntax.Expr, []string, er
 		e = &syntax.CallExpr{Fn: e, Lparen: syntax.Start(e), Rparen: syntax.Start(e)}
 	}
 	return e, w.warnings, nil
+}
+
+var (
+	// block is the beginning of a loop, a condition or a comment in the template
+	// languages of other programs.
+	block = regexp.MustCompile(`^(#|/|%|(for|if|else|elif|elsif|range|with|end|endif|endfor|each|unless)\b)`)
+	// bareFormat is a format without quotes, as in fmt(%d, 3).
+	bareFormat = regexp.MustCompile(`[(,]\s*%`)
+)
+
+// advised adds to err, the syntax error of an expression, the syntax that was
+// probably wanted.
+func advised(text string, err error) error {
+	switch {
+	case block.MatchString(text):
+		return fmt.Errorf("%w (there are no blocks: write one expression, such as 'a' if x == 1 else 'b', or a function in a .star scenario)", err)
+	case bareFormat.MatchString(text):
+		return fmt.Errorf("%w (a format needs quotes, as in fmt('%%d', 3))", err)
+	}
+	return err
 }
 
 // parse reads one expression; its positions are those of where.

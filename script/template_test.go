@@ -136,6 +136,11 @@ func TestTemplateErrors(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ in, want string }{
 		"syntax":             {"{{ 1 + }}", "a.yaml:3:5: body.x: {{ 1 + }}: got end of file, want primary expression"},
+		"block":              {"{{#if x}}", "{{#if x}}: got end of file, want primary expression (there are no blocks: write one expression, such as 'a' if x == 1 else 'b', or a function in a .star scenario)"},
+		"end of a block":     {"{{/if}}", "(there are no blocks: "},
+		"loop":               {"{{for x in range(3)}}", "(there are no blocks: "},
+		"bare format":        {"{{fmt(%d, state(x))}}", "got '%', want primary expression (a format needs quotes, as in fmt('%d', 3))"},
+		"bare second format": {"{{sprig.cat(a, %d b(})}}", "(a format needs quotes, as in fmt('%d', 3))"},
 		"open bracket":       {"{{ random_int(1, }}", "a.yaml:3:5: body.x: {{ random_int(1, }}: "},
 		"no end":             {"a {{ uuid", "expression without an end: want }} after \"{{ uuid\""},
 		"empty":              {"{{ }}", "{{ }}: empty expression"},
