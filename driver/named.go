@@ -46,7 +46,7 @@ func (d *Driver) setScenarioState(_ context.Context, name, to string) (string, e
 	all := d.scenarioStates()
 	s, ok := all[name]
 	if !ok {
-		return "", errorf(NotFound, "set_scenario_state: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+		return "", errorf(InvalidArgument, "set_scenario_state: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	if !slices.Contains(s.States, to) {
 		return "", errorf(InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name, orNone(s.States))
@@ -62,7 +62,7 @@ func (d *Driver) resetScenarioStates(_ context.Context, name string) (string, er
 		return fmt.Sprintf("Reset %d scenario(s)", d.state.ResetMachines()), nil
 	}
 	if all := d.scenarioStates(); all[name].States == nil {
-		return "", errorf(NotFound, "reset_scenario_states: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+		return "", errorf(InvalidArgument, "reset_scenario_states: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	n := 0
 	if d.state.Machine(name).Reset() {

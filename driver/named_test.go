@@ -118,17 +118,17 @@ func TestScenarioStateMethods(t *testing.T) {
 		want string
 		args []any
 	}{
-		{`NOT_FOUND set_scenario_state: argument scenario: got "t", want one that an endpoint names: q, s`, []any{"t", "a"}},
+		{`INVALID_ARGUMENT set_scenario_state: argument scenario: got "t", want one that an endpoint names: q, s`, []any{"t", "a"}},
 		{`INVALID_ARGUMENT set_scenario_state: argument state: got "c", want one that s has: Started, b, a`, []any{"s", "c"}},
 		{"Scenario s: Started → b", []any{"s", "b"}},
 	} {
 		b.want(c.want, "set_scenario_state", c.args...)
 	}
-	b.want(`NOT_FOUND reset_scenario_states: argument scenario: got "t", want one that an endpoint names: q, s`, "reset_scenario_states", "t")
+	b.want(`INVALID_ARGUMENT reset_scenario_states: argument scenario: got "t", want one that an endpoint names: q, s`, "reset_scenario_states", "t")
 	b.want("Reset 0 scenario(s)", "reset_scenario_states", "q")
 	b.want("Reset 1 scenario(s)", "reset_scenario_states", "s")
 	b.call("clear_mocks")
-	b.want(`NOT_FOUND reset_scenario_states: argument scenario: got "s", want one that an endpoint names: there is none`, "reset_scenario_states", "s")
+	b.want(`INVALID_ARGUMENT reset_scenario_states: argument scenario: got "s", want one that an endpoint names: there is none`, "reset_scenario_states", "s")
 }
 
 // TestStateOnce checks that of many devices that ask at once a single one finds
