@@ -166,7 +166,7 @@ func TestTemplateWarnings(t *testing.T) {
 	for in, want := range map[string]string{
 		"{{now}}":                          "{{now}}: now is text here: did you mean now_epoch or now_iso or sprig.now?",
 		"{{faker.name}}":                   "{{faker.name}}: faker.name is text here: there is no such name (text needs no braces)",
-		"Hello {{ user }}!":                "{{ user }}: user is text here: there is no such name (text needs no braces)",
+		"Hello {{ user }}!":                "{{ user }}: user is text here: there is no such name (text needs no braces; a {user} of the path is request_param(user))",
 		"{{X-Request-Id}}":                 "{{X-Request-Id}}: X-Request-Id is text here: there is no such name (text needs no braces)",
 		"{{upper}}":                        "{{upper}}: upper is text here: did you mean sprig.upper?",
 		"{{random_in}}":                    "{{random_in}}: random_in is text here: did you mean random_int?",

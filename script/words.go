@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -275,6 +276,9 @@ func (w *words) function(e syntax.Expr) bool {
 	return false
 }
 
+// identifier is what a {name} segment of a path can be called.
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 // unknown is the warning about an expression that is nothing but a word which
 // has no meaning.
 func (w *words) unknown(word string) string {
@@ -286,6 +290,9 @@ func (w *words) unknown(word string) string {
 		if m := w.moduleOf(name); m != nil && slices.Contains(m.AttrNames(), word) {
 			near = append(near, name+"."+word)
 		}
+	}
+	if len(near) == 0 && identifier.MatchString(word) {
+		return fmt.Sprintf("%s is text here: there is no such name (text needs no braces; a {%s} of the path is request_param(%s))", word, word, word)
 	}
 	if len(near) == 0 {
 		return word + " is text here: there is no such name (text needs no braces)"
