@@ -79,10 +79,16 @@ func paste(t *testing.T, dir string, env []string, block string) {
 	var commands []string
 	var want [][]string
 	open := false // inside a quoted argument of several lines
+	end := ""     // the line that ends a here-document
 	for line := range strings.Lines(block) {
 		line = strings.TrimSuffix(line, "\n")
 		comment, isComment := strings.CutPrefix(line, "# ")
 		switch {
+		case end != "":
+			commands[len(commands)-1] += "\n" + line
+			if line == end {
+				end = ""
+			}
 		case open:
 			commands[len(commands)-1] += "\n" + line
 			open = strings.Count(line, "'")%2 == 0
@@ -94,6 +100,9 @@ func paste(t *testing.T, dir string, env []string, block string) {
 		default:
 			commands, want = append(commands, line), append(want, nil)
 			open = strings.Count(line, "'")%2 == 1
+			if _, word, ok := strings.Cut(line, "<<'"); ok {
+				end = strings.TrimSuffix(word, "'")
+			}
 		}
 	}
 	for i, command := range commands {
