@@ -63,8 +63,7 @@ func (d *definition) webhook(n *yaml.Node, path string) (*webhook, error) {
 	}
 	known := []string{"url", "method", "headers", "body", "delay_ms"}
 	part := &definition{c: d.c, node: n, path: path, params: d.params, values: map[string]*yaml.Node{}}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+	for k, v := range pairs(n) {
 		if k.Value == remark {
 			continue
 		}

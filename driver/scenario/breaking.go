@@ -28,11 +28,8 @@ func (d *definition) breaking() (b breaking, err error) {
 	kind := n
 	if n.Kind == yaml.MappingNode {
 		known := []string{"kind", "after", "rate"}
-		if kind = nil; has(n, "kind") {
-			kind = field(n, "kind")
-		}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
+		kind = child(n, "kind")
+		for k, v := range pairs(n) {
 			switch {
 			case k.Value == remark || v.Tag == "!!null" || k.Value == "kind":
 			case k.Value == "after":

@@ -47,19 +47,6 @@ type companions struct {
 	files []string
 }
 
-// child is the value of a key of a map, nil for none.
-func child(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
-}
-
 func (c *companions) configure(config *yaml.Node) {
 	if dir := child(config, "files_dir"); dir != nil && dir.Tag == "!!str" {
 		c.dir = dir.Value
@@ -70,9 +57,9 @@ func (c *companions) endpoints(n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
 		return
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := n.Content[i].Value; k != "config" && k != remark {
-			c.definition(n.Content[i+1], 0)
+	for k, v := range pairs(n) {
+		if k.Value != "config" && k.Value != remark {
+			c.definition(v, 0)
 		}
 	}
 }
@@ -91,8 +78,8 @@ func (c *companions) definition(n *yaml.Node, depth int) {
 	if n.Kind != yaml.MappingNode {
 		return
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		switch k, v := n.Content[i].Value, n.Content[i+1]; k {
+	for k, v := range pairs(n) {
+		switch k.Value {
 		case "file", "file_template":
 			if v.Kind == yaml.ScalarNode && v.Tag == "!!str" {
 				c.add(v.Value)

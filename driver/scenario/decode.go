@@ -197,10 +197,10 @@ func assignMap(n *yaml.Node, v reflect.Value, path string) error {
 		return wrong(n, path, "a map")
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k := n.Content[i].Value
+	for key, value := range pairs(n) {
+		k := key.Value
 		e := reflect.New(v.Type().Elem()).Elem()
-		if err := assign(n.Content[i+1], e, join(path, k)); err != nil {
+		if err := assign(value, e, join(path, k)); err != nil {
 			return err
 		}
 		out.SetMapIndex(reflect.ValueOf(k).Convert(v.Type().Key()), e)
@@ -215,8 +215,7 @@ func assignStruct(n *yaml.Node, v reflect.Value, path string) error {
 	}
 	fields := map[string][]int{}
 	structFields(v.Type(), nil, fields)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k := n.Content[i]
+	for k, value := range pairs(n) {
 		index, ok := fields[k.Value]
 		if !ok {
 			known := make([]string, 0, len(fields))
@@ -225,7 +224,7 @@ func assignStruct(n *yaml.Node, v reflect.Value, path string) error {
 			}
 			return unknownKey(k, path, known)
 		}
-		if err := assign(n.Content[i+1], v.FieldByIndex(index), join(path, k.Value)); err != nil {
+		if err := assign(value, v.FieldByIndex(index), join(path, k.Value)); err != nil {
 			return err
 		}
 	}

@@ -66,8 +66,7 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 	}
 	d := &definition{c: c, node: n, path: path, where: where, values: map[string]*yaml.Node{}}
 	known := where.keys()
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+	for k, v := range pairs(n) {
 		if isRemark(k.Value) {
 			continue
 		}

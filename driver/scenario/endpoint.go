@@ -96,8 +96,7 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) {
 	var all []*mock.Endpoint
 	first := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+	for k, v := range pairs(n) {
 		if isRemark(k.Value) || bare && slices.Contains(settings(), k.Value) || !isKey(k.Value) && anchored(v) {
 			continue
 		}

@@ -44,8 +44,7 @@ func (d *definition) headers() (http.Header, []headerTemplate, error) {
 	}
 	var templates []headerTemplate
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+	for k, v := range pairs(n) {
 		if !httpguts.ValidHeaderFieldName(k.Value) {
 			return nil, nil, faultf(k, "%s: %q is no name of a header", d.at("headers"), k.Value)
 		}

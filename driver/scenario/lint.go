@@ -161,8 +161,7 @@ func (d *definition) checkStars(match *yaml.Node) {
 	if match == nil {
 		return
 	}
-	for i := 0; i+1 < len(match.Content); i += 2 {
-		k, values := match.Content[i], match.Content[i+1]
+	for k, values := range pairs(match) {
 		if k.Value != "headers" && k.Value != "query" || values.Kind != yaml.MappingNode {
 			continue
 		}

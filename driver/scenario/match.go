@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -64,8 +63,7 @@ func (d *definition) conditions(path string, n *yaml.Node, m *mock.Match) error 
 	}
 	r := &matchReader{d, m}
 	rows := matchKeys()
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+	for k, v := range pairs(n) {
 		if v.Tag == "!!null" || isRemark(k.Value) {
 			continue
 		}
@@ -100,11 +98,11 @@ func named(in mock.Place) func(*matchReader, string, *yaml.Node) error {
 		if v.Kind != yaml.MappingNode {
 			return r.d.wrong(at, v, "a map of names to text or matchers")
 		}
-		for i := 0; i+1 < len(v.Content); i += 2 {
-			if v.Content[i].Value == remark {
+		for k, want := range pairs(v) {
+			if k.Value == remark {
 				continue
 			}
-			if err := r.one(in, at, v.Content[i], v.Content[i+1]); err != nil {
+			if err := r.one(in, at, k, want); err != nil {
 				return err
 			}
 		}
@@ -195,8 +193,8 @@ func (r *matchReader) json(at string, v *yaml.Node) error {
 	if v.Kind != yaml.MappingNode {
 		return r.d.wrong(at, v, "a map of paths to values or matchers")
 	}
-	for i := 0; i+1 < len(v.Content); i += 2 {
-		path, want := v.Content[i].Value, v.Content[i+1]
+	for k, want := range pairs(v) {
+		path := k.Value
 		if !r.d.isMatcher(join(at, path), want) {
 			if r.m.BodyJSON == nil {
 				r.m.BodyJSON = map[string]any{}
@@ -213,28 +211,6 @@ func (r *matchReader) json(at string, v *yaml.Node) error {
 	return nil
 }
 
-// isMatcher reports whether n, which may be any JSON value, is a matcher. It
-// warns about a map that is nearly one.
-func (d *definition) isMatcher(at string, n *yaml.Node) bool {
-	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
-		return false
-	}
-	words, others := "", ""
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		switch k := n.Content[i].Value; {
-		case k == remark:
-		case slices.Contains(mock.Words(), k):
-			words = k
-		default:
-			others = k
-		}
-	}
-	if words != "" && others != "" {
-		d.c.warn(n, "%s: compared as a value, for %q is no word of a matcher though %q is one", d.at(at), others, words)
-	}
-	return words != "" && others == ""
-}
-
 // partKeys are those of a part beside the words of matchers, which are about
 // its text.
 func partKeys() []string { return []string{"filename", "content_type", "headers", "body_json"} }
@@ -244,8 +220,8 @@ func (r *matchReader) parts(at string, v *yaml.Node) error {
 	if v.Kind != yaml.MappingNode {
 		return r.d.wrong(at, v, "a map of names of parts to text or matchers")
 	}
-	for i := 0; i+1 < len(v.Content); i += 2 {
-		name, want := v.Content[i].Value, v.Content[i+1]
+	for k, want := range pairs(v) {
+		name := k.Value
 		if name == remark {
 			continue
 		}
@@ -266,8 +242,7 @@ func (d *definition) part(at string, v *yaml.Node) (c mock.Condition, err error)
 		return c, err
 	}
 	c.Matcher = &mock.Matcher{}
-	for i := 0; i+1 < len(v.Content); i += 2 {
-		k, n := v.Content[i], v.Content[i+1]
+	for k, n := range pairs(v) {
 		of, err := mock.PartCondition{}, error(nil)
 		if isRemark(k.Value) {
 			continue
@@ -294,8 +269,8 @@ func (d *definition) partMap(at string, headers bool, n *yaml.Node, to *[]mock.P
 	if n.Kind != yaml.MappingNode {
 		return d.wrong(at, n, "a map")
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		name, v := n.Content[i].Value, n.Content[i+1]
+	for k, v := range pairs(n) {
+		name := k.Value
 		var of mock.PartCondition
 		var err error
 		switch {
@@ -314,97 +289,4 @@ func (d *definition) partMap(at string, headers bool, n *yaml.Node, to *[]mock.P
 		*to = append(*to, of)
 	}
 	return nil
-}
-
-// anyOr is matcher for places with several values, where empty text means any.
-func (d *definition) anyOr(at string, n *yaml.Node) (*mock.Matcher, error) {
-	if text, ok := scalarText(n); ok && text == "" {
-		return &mock.Matcher{}, nil
-	}
-	return d.matcher(at, n, false)
-}
-
-// matcher reads a matcher: a map of words, or a plain value that is to be equal.
-// With json values are JSON values, else text.
-func (d *definition) matcher(at string, n *yaml.Node, json bool) (*mock.Matcher, error) {
-	if n.Kind != yaml.MappingNode {
-		v, err := d.plain(at, n, json)
-		return mock.Equal(v), err
-	}
-	m := &mock.Matcher{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := n.Content[i]; !isRemark(k.Value) {
-			if err := d.word(m, at, k, n.Content[i+1], json, mock.Words()); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if len(n.Content) == 0 {
-		return nil, d.wrong(at, n, "text or a matcher")
-	}
-	return m, nil
-}
-
-// word adds one word of a matcher.
-func (d *definition) word(m *mock.Matcher, at string, k, n *yaml.Node, json bool, known []string) error {
-	if !slices.Contains(mock.Words(), k.Value) {
-		return unknownKey(k, d.at(at), known)
-	}
-	at = join(at, k.Value)
-	operand, err := d.operand(at, k.Value, n, json)
-	if err != nil {
-		return err
-	}
-	err = m.Add(k.Value, operand)
-	var expected mock.Expected
-	switch {
-	case errors.As(err, &expected):
-		return d.wrong(at, n, string(expected))
-	case err != nil:
-		return faultf(n, "%s: %v", d.at(at), err)
-	}
-	return nil
-}
-
-// operand is what stands behind a word.
-func (d *definition) operand(at, word string, n *yaml.Node, json bool) (any, error) {
-	switch word {
-	case "equals", "contains":
-		return d.plain(at, n, json)
-	case "not":
-		if json && !d.isMatcher(at, n) {
-			return mock.Equal(jsonvalue.Plain(value(n))), nil
-		}
-		return d.matcher(at, n, json)
-	case "one_of":
-		if n.Kind != yaml.SequenceNode {
-			return nil, nil
-		}
-		list := make([]any, len(n.Content))
-		for i, c := range n.Content {
-			var err error
-			if list[i], err = d.plain(at, c, json); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
-	case "regex":
-		if text, ok := scalarText(n); ok && text != "" {
-			return text, nil
-		}
-		return nil, nil
-	}
-	return value(n), nil
-}
-
-// plain is a value as it stands: a JSON value, or text.
-func (d *definition) plain(at string, n *yaml.Node, json bool) (any, error) {
-	if json {
-		return jsonvalue.Plain(value(n)), nil
-	}
-	text, ok := scalarText(n)
-	if !ok {
-		return nil, d.wrong(at, n, "text")
-	}
-	return text, nil
 }

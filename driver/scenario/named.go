@@ -31,8 +31,7 @@ func (d *definition) named() (*namedState, error) {
 		return nil, wrong(n, path, "a map such as {scenario: login, is: signed_in, then: locked}")
 	}
 	s := &namedState{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+	for k, v := range pairs(n) {
 		if k.Value == remark || v.Tag == "!!null" {
 			continue
 		}

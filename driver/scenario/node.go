@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"math/big"
 	"slices"
@@ -61,8 +62,8 @@ func value(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.MappingNode:
 		o := make(jsonvalue.Object, 0, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i].Value, n.Content[i+1]
+		for key, v := range pairs(n) {
+			k := key.Value
 			if v.Tag == binaryTag {
 				k += "_base64" // as JSON says it
 			}
@@ -125,26 +126,41 @@ func scalarText(n *yaml.Node) (string, bool) {
 	return n.Value, true
 }
 
-// field gives the value of a key that is there.
-func field(n *yaml.Node, key string) *yaml.Node {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
+// pairs goes through the keys of a map and their values.
+func pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !yield(n.Content[i], n.Content[i+1]) {
+				return
+			}
 		}
+	}
+}
+
+// child is the value of a key of a map, nil for none and for what is no map.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for k, v := range pairs(n) {
+		if k.Value == key {
+			return v
+		}
+	}
+	return nil
+}
+
+// field is the value of a key that is there, or else the map.
+func field(n *yaml.Node, key string) *yaml.Node {
+	if v := child(n, key); v != nil {
+		return v
 	}
 	return n
 }
 
-// The helpers below build maps out of maps; the nodes in them are shared.
+func has(n *yaml.Node, key string) bool { return child(n, key) != nil }
 
-func has(n *yaml.Node, key string) bool {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return true
-		}
-	}
-	return false
-}
+// The helpers below build maps out of maps; the nodes in them are shared.
 
 func mapping(at *yaml.Node, content []*yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: at.Line, Column: at.Column, Content: content}
@@ -161,12 +177,12 @@ func listed(key string, items []*yaml.Node, at *yaml.Node) *yaml.Node {
 func merged(n, more *yaml.Node) *yaml.Node {
 	out := slices.Clone(n.Content)
 	own := make(map[string]bool, len(out)/2)
-	for i := 0; i+1 < len(out); i += 2 {
-		own[out[i].Value] = true
+	for k := range pairs(n) {
+		own[k.Value] = true
 	}
-	for i := 0; i+1 < len(more.Content); i += 2 {
-		if !own[more.Content[i].Value] {
-			out = append(out, more.Content[i], more.Content[i+1])
+	for k, v := range pairs(more) {
+		if !own[k.Value] {
+			out = append(out, k, v)
 		}
 	}
 	return mapping(more, out)
@@ -182,9 +198,9 @@ func only(n *yaml.Node, keys ...string) *yaml.Node {
 
 func filtered(n *yaml.Node, keep func(string) bool) *yaml.Node {
 	var out []*yaml.Node
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if keep(n.Content[i].Value) {
-			out = append(out, n.Content[i], n.Content[i+1])
+	for k, v := range pairs(n) {
+		if keep(k.Value) {
+			out = append(out, k, v)
 		}
 	}
 	return mapping(n, out)

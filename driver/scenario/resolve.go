@@ -130,12 +130,12 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	}
 	for _, m := range merges {
 		me := r.seen[m]
-		for i := 0; i+1 < len(m.Content); i += 2 {
-			if own[m.Content[i].Value] != nil {
+		for k, v := range pairs(m) {
+			if own[k.Value] != nil {
 				continue
 			}
-			own[m.Content[i].Value] = m.Content[i]
-			out = append(out, m.Content[i], m.Content[i+1])
+			own[k.Value] = k
+			out = append(out, k, v)
 			if r.room--; r.room < 0 {
 				return e, faultf(n, "merge keys add more than %d values", aliasRoom)
 			}

@@ -21,8 +21,7 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 		return nil, sentinel(root, ErrNotObject)
 	}
 	endpoints, wrapper := root, (*yaml.Node)(nil)
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		k, v := root.Content[i], root.Content[i+1]
+	for k, v := range pairs(root) {
 		switch k.Value {
 		case "endpoints", "mocks":
 			if wrapper != nil {
@@ -42,8 +41,7 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 		return nil, faultf(root, "this is %s, not a scenario: %s", kind, hint)
 	}
 	if wrapper != nil {
-		for i := 0; i+1 < len(root.Content); i += 2 {
-			k, v := root.Content[i], root.Content[i+1]
+		for k, v := range pairs(root) {
 			switch {
 			case k == wrapper || slices.Contains(settings(), k.Value):
 			case isKey(k.Value) && !isRemark(k.Value) && !anchored(v):
@@ -64,12 +62,12 @@ func KindOf(root *yaml.Node) (kind, hint string) {
 		return "", ""
 	}
 	has := map[string]*yaml.Node{}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		k := root.Content[i].Value
+	for key, value := range pairs(root) {
+		k := key.Value
 		if k == "endpoints" || k == "mocks" || isKey(k) {
 			return "scenario", ""
 		}
-		has[k] = root.Content[i+1]
+		has[k] = value
 	}
 	isMap := func(key string) bool { return has[key] != nil && has[key].Kind == yaml.MappingNode }
 	switch {

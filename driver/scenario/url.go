@@ -38,8 +38,8 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 		}
 		entries, outer = rules.Content, v
 		known := []string{"method", "rules", "match", "priority"}
-		for i := 0; i+1 < len(v.Content); i += 2 {
-			if k := v.Content[i]; !isRemark(k.Value) && !slices.Contains(known, k.Value) {
+		for k := range pairs(v) {
+			if !isRemark(k.Value) && !slices.Contains(known, k.Value) {
 				return nil, unknownKey(k, path+" beside rules", known)
 			}
 		}
