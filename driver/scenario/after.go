@@ -13,7 +13,6 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
-	"starproxy/builtins/jsonvalue"
 	"starproxy/script"
 )
 
@@ -179,11 +178,10 @@ func (w *webhook) render(ctx context.Context, x *exchange.Exchange, out *builtin
 	if err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
-	if s, ok := v.(string); ok {
+	s, err := valueText(v)
+	if err == nil {
 		out.Body = []byte(s)
-		return nil
 	}
-	out.Body, err = jsonvalue.Append(nil, v)
 	return err
 }
 

@@ -11,7 +11,6 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
-	"starproxy/script"
 )
 
 // answer is what all kinds with a response of their own read.
@@ -92,8 +91,7 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 	if t.Static() {
 		return d.static(a, appendJSON(nil, n)), nil
 	}
-	header, names := exchange.Spelling(a.typed())
-	return a.finish(&templated{t, a.status, header, names, a.latency.Fixed}), nil
+	return a.finish(&templated{t.JSON, a.head(a.typed())}), nil
 }
 
 func patchHandler(d *definition) (exchange.Handler, error) {
@@ -122,20 +120,38 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 	return a.finish(mock.NewPatch(patch, render, header, latency.Fixed)), nil
 }
 
-// templated renders its body for each request.
+// templated renders its body, which is text, for each request.
 type templated struct {
-	body   *script.Template
+	render func(context.Context, *exchange.Exchange) ([]byte, error)
+	head   head
+}
+
+func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+	b, err := t.render(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return t.head.with(b), nil
+}
+
+// head is all of an answer but its body.
+type head struct {
 	status int
 	header http.Header
 	names  map[string]string
 	delay  time.Duration
 }
 
-func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-	b, err := t.body.JSON(ctx, x)
-	if err != nil {
-		return nil, err
-	}
-	b, header, _ := exchange.EncodeBody(t.header, b) // JSON can be said in any charset
-	return &exchange.Response{Status: t.status, Header: header, Names: t.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: t.delay}, nil
+// head is that of the answer, with a header of its own.
+func (a *answer) head(header http.Header) head {
+	h := head{status: a.status, delay: a.latency.Fixed}
+	h.header, h.names = exchange.Spelling(header)
+	return h
+}
+
+// with is the answer with a text as its body, in the charset of the header: in
+// UTF-8 where that can't say it.
+func (h head) with(text []byte) *exchange.Response {
+	b, header, _ := exchange.EncodeBody(h.header, text)
+	return &exchange.Response{Status: h.status, Header: header, Names: h.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: h.delay}
 }

@@ -64,7 +64,7 @@ func (f *chosenFile) Respond(ctx context.Context, x *exchange.Exchange) (*exchan
 		return nil, err
 	}
 	a := &f.answer
-	return mock.NewChosenFile(f.dir, name, a.status, a.header.Clone(), a.typ, a.latency.Fixed).Respond(ctx, x)
+	return mock.NewChosenFile(f.dir, name, a.status, a.header, a.typ, a.latency.Fixed).Respond(ctx, x)
 }
 
 func fileTemplateHandler(d *definition) (exchange.Handler, error) {
@@ -140,22 +140,21 @@ func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	case errors.As(err, &e):
 		return nil, err
 	case err != nil: // it tells so, and why
-		return missing(f.dir, name, a.status, a.header.Clone(), a.typ, a.latency.Fixed).Respond(ctx, x)
+		return missing(f.dir, name, a.status, a.header, a.typ, a.latency.Fixed).Respond(ctx, x)
 	}
 	s, err := t.Text(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	header, names := exchange.Spelling(a.header.Clone())
-	if header["Content-Type"] == nil {
+	h := a.head(a.header)
+	if h.header["Content-Type"] == nil {
 		typ := a.typ
 		if typ == "" {
 			typ = mock.ContentType(name)
 		}
-		header.Set("Content-Type", typ)
+		h.header.Set("Content-Type", typ)
 	}
-	b, header, _ := exchange.EncodeBody(header, []byte(s)) // in UTF-8 where the charset can't say it
-	return &exchange.Response{Status: a.status, Header: header, Names: names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: a.latency.Fixed}, nil
+	return h.with([]byte(s)), nil
 }
 
 // template is the file of that name, compiled. An error of the text is a

@@ -169,18 +169,25 @@ func (v headerValue) render(ctx context.Context, x *exchange.Exchange, name stri
 	if err != nil {
 		return "", err
 	}
-	s, ok := value.(string)
-	if !ok && value != nil {
-		b, err := jsonvalue.Append(nil, value)
-		if err != nil {
+	var s string
+	if value != nil {
+		if s, err = valueText(value); err != nil {
 			return "", err
 		}
-		s = string(b)
 	}
 	if !validValue(s) {
 		return "", &script.Error{Pos: v.where, Message: fmt.Sprintf("header %s: the value %q can't stand in a header", name, s)}
 	}
 	return s, nil
+}
+
+// valueText is text as it is, and every other value as JSON.
+func valueText(value any) (string, error) {
+	if s, ok := value.(string); ok {
+		return s, nil
+	}
+	b, err := jsonvalue.Append(nil, value)
+	return string(b), err
 }
 
 // Interface guards.

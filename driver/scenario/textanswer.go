@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -73,27 +71,11 @@ func textHandler(d *definition) (exchange.Handler, error) {
 	if t.Static() {
 		return d.static(a, []byte(n.Value)), nil
 	}
-	header, names := exchange.Spelling(a.typed())
-	h := &renderedText{render: t.Text, status: a.status, header: header, names: names, delay: a.latency.Fixed}
-	return a.finish(h), nil
-}
-
-// renderedText answers with text that is made for each request.
-type renderedText struct {
-	render func(context.Context, *exchange.Exchange) (string, error)
-	status int
-	header http.Header
-	names  map[string]string
-	delay  time.Duration
-}
-
-func (r *renderedText) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-	s, err := r.render(ctx, x)
-	if err != nil {
-		return nil, err
+	render := func(ctx context.Context, x *exchange.Exchange) ([]byte, error) {
+		s, err := t.Text(ctx, x)
+		return []byte(s), err
 	}
-	b, header, _ := exchange.EncodeBody(r.header, []byte(s)) // in UTF-8 where the charset can't say it
-	return &exchange.Response{Status: r.status, Header: header, Names: r.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: r.delay}, nil
+	return a.finish(&templated{render, a.head(a.typed())}), nil
 }
 
 // binaryHandler answers with body_base64, or with a body tagged !!binary.
@@ -124,6 +106,3 @@ const binaryTag = "!!binary"
 func decodeBase64(s string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
 }
-
-// Interface guard.
-var _ exchange.Handler = (*renderedText)(nil)
