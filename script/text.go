@@ -38,10 +38,10 @@ func (h *Host) TextTemplate(s string, where Position) (*Template, error) {
 		for _, w := range warnings {
 			c.warnings = append(c.warnings, c.fail(nil, fmt.Errorf("{{%s}}: %s", clip(sp.text), w)).Error())
 		}
-		c.exprs = append(c.exprs, e)
+		c.exprs, c.at = append(c.exprs, e), append(c.at, spot{c.where, sp.text})
 		parts = append(parts, textPart{"", len(c.exprs) - 1})
 	}
-	t := &Template{host: h, root: parts, warnings: c.warnings}
+	t := &Template{host: h, root: parts, at: c.at, warnings: c.warnings}
 	if len(c.exprs) > 0 {
 		c.where = where
 		if t.fn, err = c.function(); err != nil {
