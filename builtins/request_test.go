@@ -182,3 +182,26 @@ func TestForm(t *testing.T) {
 		}
 	}
 }
+
+// A number that cannot be held is an error, wherever in the body it is; None
+// would say that there is no JSON.
+func TestRequestJSONOutOfRange(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"a": 1e400}`, `{"a": [-1.5E+999]}`, `{"a": ` + strings.Repeat("9", 1001) + `}`, `{"b": 1, "a": {"c": 2e308}}`,
+	} {
+		for _, path := range []string{"a", ""} {
+			x, err := newExchange("POST https://api.test/", nil, nil, nil, starlark.String(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := (&Request{x: x, maxBody: 10000}).JSON(path)
+			if err == nil || !strings.HasPrefix(err.Error(), "req.json: at offset ") {
+				t.Errorf("JSON(%q) of %.40s = %v, %v; want an error", path, body, v, err)
+			}
+		}
+	}
+	if v, err := sprigFromJSON(false)(nil, Args{fn: "sprig.fromJson", args: starlark.Tuple{starlark.String("1e400")}}); err == nil {
+		t.Errorf("sprig.fromJson of 1e400 = %v, want an error", v)
+	}
+}
