@@ -67,8 +67,7 @@ func (d *jsonDecoder) look() error {
 	return d.call.look()
 }
 
-// jsonError is the error of a text that is not JSON, or has a number that
-// cannot be held.
+// jsonError is the error of a text that is not JSON.
 type jsonError struct {
 	at   int
 	what string
@@ -81,6 +80,11 @@ func (e *jsonError) Error() string { return fmt.Sprintf("at offset %d: %s", e.at
 func isJSON(err error) bool {
 	var bad *jsonError
 	return !errors.As(err, &bad)
+}
+
+// tooLarge is the error of a value that is JSON and cannot be held.
+func (d *jsonDecoder) tooLarge(what string) error {
+	return fmt.Errorf("at offset %d: %s", d.pos, what)
 }
 
 // fail makes an error with the position at which decoding stopped.
@@ -111,7 +115,7 @@ func (d *jsonDecoder) value(depth int) (starlark.Value, error) {
 		return nil, errDepth
 	}
 	if d.count++; d.count > maxElements {
-		return nil, d.fail(fmt.Sprintf("more than %d values", maxElements))
+		return nil, d.tooLarge(fmt.Sprintf("more than %d values", maxElements))
 	}
 	if err := d.made(sizeOfValue); err != nil {
 		return nil, err
@@ -283,14 +287,14 @@ func (d *jsonDecoder) number() (starlark.Value, error) {
 			return starlark.MakeInt64(n), nil
 		}
 		if len(text) > 1000 {
-			return nil, d.fail("number of more than 1000 digits")
+			return nil, d.tooLarge("number of more than 1000 digits")
 		}
 		n, _ := new(big.Int).SetString(text, 10)
 		return starlark.MakeBigInt(n), nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return nil, d.fail("number out of range")
+		return nil, d.tooLarge("number out of range")
 	}
 	return starlark.Float(f), nil
 }

@@ -77,6 +77,9 @@ func ParseForm(contentType string, body []byte) url.Values {
 	if kind, _, _ := mime.ParseMediaType(contentType); kind == "multipart/form-data" {
 		return formFields(Parts(contentType, body))
 	}
-	text, _ := exchange.DecodeText(body, contentType)
-	return exchange.Values(string(text))
+	form := url.Values{}
+	for name, value := range exchange.FormPairs(body, contentType) {
+		form[name] = append(form[name], value)
+	}
+	return form
 }

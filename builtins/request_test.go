@@ -172,6 +172,11 @@ func TestForm(t *testing.T) {
 		{"application/x-www-form-urlencoded; charset=utf-16", "\xff\xfea\x00=\x001\x00", "a=1"},
 		{"application/x-www-form-urlencoded", "\xef\xbb\xbfa=\x31", "a=1"},
 		{"application/x-www-form-urlencoded", "a=\xe9", "a=%C3%A9"},
+		{"application/x-www-form-urlencoded; charset=iso-8859-1", "%e9=gr%FC+%2B\xdf&p=5%", "p=5%25&%C3%A9=gr%C3%BC+%2B%C3%9F"},
+		{"application/x-www-form-urlencoded; charset=Shift_JIS", "a=%83e%83%58%83g", "a=%E3%83%86%E3%82%B9%E3%83%88"},
+		{"application/x-www-form-urlencoded; charset=windows-1252", "a=%80", "a=%E2%82%AC"},
+		{"application/x-www-form-urlencoded; charset=utf-16le", "a\x00=\x00%\x004\x001\x00", "a=A"},
+		{"application/x-www-form-urlencoded; charset=utf-8", "a=%C3%A9", "a=%C3%A9"},
 		{"multipart/form-data; boundary=B", multi, "a=1"},
 		{"multipart/form-data; boundary=B", strings.Replace(multi, "\r\n\r\n1", "\r\nContent-Type: text/plain; charset=shift_jis\r\n\r\n\x82\xa0", 1), "a=%E3%81%82"},
 		{"multipart/form-data", multi, ""},
@@ -180,5 +185,28 @@ func TestForm(t *testing.T) {
 		if got := ParseForm(c.contentType, []byte(c.body)).Encode(); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.contentType, got, c.want)
 		}
+	}
+}
+
+// A number that cannot be held is an error, wherever in the body it is; None
+// would say that there is no JSON.
+func TestRequestJSONOutOfRange(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"a": 1e400}`, `{"a": [-1.5E+999]}`, `{"a": ` + strings.Repeat("9", 1001) + `}`, `{"b": 1, "a": {"c": 2e308}}`,
+	} {
+		for _, path := range []string{"a", ""} {
+			x, err := newExchange("POST https://api.test/", nil, nil, nil, starlark.String(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := (&Request{x: x, maxBody: 10000}).JSON(path)
+			if err == nil || !strings.HasPrefix(err.Error(), "req.json: at offset ") {
+				t.Errorf("JSON(%q) of %.40s = %v, %v; want an error", path, body, v, err)
+			}
+		}
+	}
+	if v, err := sprigFromJSON(false)(nil, Args{fn: "sprig.fromJson", args: starlark.Tuple{starlark.String("1e400")}}); err == nil {
+		t.Errorf("sprig.fromJson of 1e400 = %v, want an error", v)
 	}
 }

@@ -109,8 +109,7 @@ func formPairs(e *capture.Entry) any {
 	if kind == "multipart/form-data" {
 		return parts(data, params["boundary"])
 	}
-	text, _ := exchange.DecodeText(data, e.RequestHeader.Get("Content-Type"))
-	return pairs(exchange.Pairs(string(text)))
+	return pairs(exchange.FormPairs(data, e.RequestHeader.Get("Content-Type")))
 }
 
 // parts are the fields of a multipart form (RFC 7578); of files it tells what

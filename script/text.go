@@ -15,11 +15,17 @@ import (
 // space too. where is the place of the first character; an error, in the text or
 // in what an expression does, has its own.
 func (h *Host) TextTemplate(s string, where Position) (*Template, error) {
-	c := compiler{host: h, where: where}
+	return h.TextTemplateIn(s, func(offset int) Position { return placeIn(s, offset, where) })
+}
+
+// TextTemplateIn is [Host.TextTemplate] for text whose lines are not those of the
+// document; place returns the place of a byte of the text.
+func (h *Host) TextTemplateIn(s string, place func(offset int) Position) (*Template, error) {
+	c := compiler{host: h, where: place(0)}
 	spans, err := spansOf(s)
 	var open *openError
 	if errors.As(err, &open) {
-		c.where = placeIn(s, open.pos, where)
+		c.where = place(open.pos)
 	}
 	if err != nil {
 		return nil, c.fail(nil, err)
@@ -30,7 +36,7 @@ func (h *Host) TextTemplate(s string, where Position) (*Template, error) {
 			parts = append(parts, textPart{sp.text, -1})
 			continue
 		}
-		c.where = placeIn(s, sp.pos+len(sp.text)-len(strings.TrimLeft(sp.text, " \t\r\n")), where)
+		c.where = place(sp.pos + len(sp.text) - len(strings.TrimLeft(sp.text, " \t\r\n")))
 		e, warnings, err := h.expression(sp.text, c.where)
 		if err != nil {
 			return nil, c.fail(nil, fmt.Errorf("{{%s}}: %w", clip(sp.text), err))
@@ -38,12 +44,12 @@ func (h *Host) TextTemplate(s string, where Position) (*Template, error) {
 		for _, w := range warnings {
 			c.warnings = append(c.warnings, c.fail(nil, fmt.Errorf("{{%s}}: %s", clip(sp.text), w)).Error())
 		}
-		c.exprs = append(c.exprs, e)
+		c.exprs, c.at = append(c.exprs, e), append(c.at, spot{c.where, sp.text})
 		parts = append(parts, textPart{"", len(c.exprs) - 1})
 	}
-	t := &Template{host: h, root: parts, warnings: c.warnings}
+	t := &Template{host: h, root: parts, at: c.at, warnings: c.warnings}
 	if len(c.exprs) > 0 {
-		c.where = where
+		c.where = place(0)
 		if t.fn, err = c.function(); err != nil {
 			return nil, err
 		}

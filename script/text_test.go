@@ -59,4 +59,17 @@ func TestTextTemplateErrors(t *testing.T) {
 	if _, err := tm.Text(t.Context(), exampleExchange()); err == nil || !strings.Contains(err.Error(), "t.txt:2:10: ") {
 		t.Errorf("%v, expected the place of the division", err)
 	}
+	for text, want := range map[string]string{
+		"one\ntwo {{float('nan')}}": "t.txt:2:7: {{float('nan')}}: NaN has no JSON form",
+		"{{ json }}":                "t.txt:1:4: {{ json }}: module has no JSON form",
+		"a {{1}}\n\n{{[len]}}":      "t.txt:3:3: {{[len]}}: builtin_function_or_method len has no JSON form",
+	} {
+		tm, err := h.TextTemplate(text, script.Position{File: "t.txt", Line: 1, Column: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tm.Text(t.Context(), exampleExchange()); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v, expected %s", text, err, want)
+		}
+	}
 }

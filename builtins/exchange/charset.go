@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"mime"
 	"net/http"
 	"strings"
@@ -43,6 +44,35 @@ func DecodeText(data []byte, contentType string) (text []byte, charset string) {
 		return data, ""
 	}
 	return latin1(data), Latin1
+}
+
+// FormPairs decodes the pairs of a form of the type
+// application/x-www-form-urlencoded, see [Pairs]. Names and values are read as
+// [DecodeText] reads a body; where the content type names a charset, the bytes
+// that are escaped are characters of it, too.
+func FormPairs(body []byte, contentType string) iter.Seq2[string, string] {
+	_, enc := charsetOf(contentType)
+	if enc == nil || wide(enc) || !bytes.Contains(body, []byte("%")) {
+		text, _ := DecodeText(body, contentType)
+		return Pairs(string(text))
+	}
+	read := func(s string) string {
+		text, _ := DecodeText([]byte(s), contentType)
+		return string(text)
+	}
+	return func(yield func(name, value string) bool) {
+		for name, value := range Pairs(string(body)) {
+			if !yield(read(name), read(value)) {
+				return
+			}
+		}
+	}
+}
+
+// wide reports whether a charset has more than one byte for characters of ASCII.
+func wide(enc encoding.Encoding) bool {
+	b, err := enc.NewEncoder().Bytes([]byte("%"))
+	return err != nil || len(b) != 1 || b[0] != '%'
 }
 
 // EncodeText is text, which is UTF-8, as the bytes of a body of a content type: in

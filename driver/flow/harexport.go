@@ -163,7 +163,7 @@ func (h *harWriter) entry(f *Flow) {
 }
 
 func (h *harWriter) request(r *Request, body *harBody) {
-	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: harPairs(exchange.QueryOf(r.Path)), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
+	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: harPairs(exchange.Pairs(exchange.QueryOf(r.Path))), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
 	out.Cookies = []harCookie{}
 	for name, value := range exchange.Cookies(only(r.Header, "Cookie")) {
 		out.Cookies = append(out.Cookies, harCookie{Name: legible(name), Value: legible(value)})
@@ -173,8 +173,7 @@ func (h *harWriter) request(r *Request, body *harBody) {
 	case method == "POST", method == "PUT", method == "PATCH", body.size > 0, body.missing:
 		t := &harText{MimeType: legible(get(r.Header, "Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
 		if strings.HasPrefix(strings.ToLower(t.MimeType), "application/x-www-form-urlencoded") && body.size <= maxForm {
-			text, _ := exchange.DecodeText(body.data, t.MimeType)
-			t.Params = harPairs(string(text))
+			t.Params = harPairs(exchange.FormPairs(body.data, t.MimeType))
 		}
 		h.body(`,"postData":`, t, body)
 	}
@@ -299,9 +298,9 @@ func prettyURL(r *Request) string {
 }
 
 // harPairs are the pairs of a query or a form, in their order.
-func harPairs(text string) []harPair {
+func harPairs(of iter.Seq2[string, string]) []harPair {
 	pairs := []harPair{}
-	for name, value := range exchange.Pairs(text) {
+	for name, value := range of {
 		pairs = append(pairs, harPair{legible(name), legible(value)})
 	}
 	return pairs

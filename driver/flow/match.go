@@ -239,8 +239,7 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 			add(p.FormName(), string(value))
 		}
 	} else {
-		text, _ := exchange.DecodeText(data, strings.Join(s.header("Content-Type"), ", "))
-		for name, value := range exchange.Pairs(string(text)) {
+		for name, value := range exchange.FormPairs(data, strings.Join(s.header("Content-Type"), ", ")) {
 			add(name, value)
 		}
 	}

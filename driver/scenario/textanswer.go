@@ -23,13 +23,21 @@ func (d *definition) textTemplate(key string, n *yaml.Node) (*script.Template, e
 		return nil, err
 	}
 	where := script.Position{File: d.c.src.File, Line: n.Line, Column: n.Column}
+	var t *script.Template
 	switch {
-	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+	case n.Style&yaml.LiteralStyle != 0:
 		where.Line, where.Column = n.Line+1, 0 // the indentation is not known
-	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
-		where.Column++
+		t, err = host.TextTemplate(n.Value, where)
+	case n.Style&yaml.FoldedStyle != 0 || strings.Contains(n.Value, "\n"):
+		// A line of the text, such as one after an escaped line end, is none of the
+		// document: the place of the whole text is known.
+		t, err = host.TextTemplateIn(n.Value, func(int) script.Position { return where })
+	default:
+		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+			where.Column++
+		}
+		t, err = host.TextTemplate(n.Value, where)
 	}
-	t, err := host.TextTemplate(n.Value, where)
 	if err != nil {
 		at := n
 		var e *script.Error
