@@ -10,9 +10,14 @@ func Nearest(name string, candidates []string) string {
 		return ""
 	}
 	best, at := "", 0
+	name = strings.ToLower(name)
 	for _, c := range candidates {
-		d := EditDistance(strings.ToLower(name), strings.ToLower(c))
-		if d > max(1, (len(c)+1)/3) {
+		lower, most := strings.ToLower(c), max(1, (len(c)+1)/3)
+		if max(len(name), len(lower))-min(len(name), len(lower)) > most {
+			continue // that many are inserted or dropped at least
+		}
+		d := EditDistance(name, lower)
+		if d > most {
 			continue
 		}
 		if best == "" || d < at || d == at && c < best {

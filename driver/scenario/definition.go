@@ -58,6 +58,21 @@ type definition struct {
 	rules   []*mock.Match // of rules, once they are compiled; nil for one without a match
 }
 
+// tables are what a definition may have and how it is read.
+type tables struct {
+	keys    [inStep + 1][]string // by role
+	kinds   []kind
+	matches []matchKey
+}
+
+func newTables() tables {
+	t := tables{kinds: kinds(), matches: matchKeys()}
+	for w := range t.keys {
+		t.keys[w] = slices.Clip(role(w).keys())
+	}
+	return t
+}
+
 // define checks the keys of a definition. A key set to null is as if it were
 // not there, unless it is the one that says what kind of mock this is.
 func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, error) {
@@ -65,14 +80,14 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 		return nil, wrong(n, path, "a map")
 	}
 	d := &definition{c: c, node: n, path: path, where: where, values: map[string]*yaml.Node{}}
-	known := where.keys()
+	known := c.tables.keys[where]
 	for k, v := range pairs(n) {
 		if isRemark(k.Value) {
 			continue
 		}
 		if !slices.Contains(known, k.Value) {
 			for other := range roleNames() {
-				if slices.Contains(role(other).keys(), k.Value) {
+				if slices.Contains(c.tables.keys[other], k.Value) {
 					return nil, faultf(k, "%s: %s does not go with %s", path, k.Value, roleNames()[where])
 				}
 			}

@@ -77,6 +77,8 @@ type compiler struct {
 	typed bool
 	// quiet keeps warnings to itself.
 	quiet bool
+	// tables are made once for all definitions of the document.
+	tables tables
 }
 
 func newCompiler(env Env, src mock.Source, dir string) *compiler {
@@ -84,7 +86,7 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 	if !typed {
 		env.DefaultContentType = "application/json"
 	}
-	c := &compiler{typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
+	c := &compiler{tables: newTables(), typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
 	if env.FilesDir != "" {
 		c.files = env.Access.Owned(env.FilesDir)
 	}

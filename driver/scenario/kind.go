@@ -41,7 +41,7 @@ func kinds() []kind {
 
 // handler makes what answers for the definition.
 func (d *definition) handler() (exchange.Handler, kind, error) {
-	for _, k := range kinds() {
+	for _, k := range d.c.tables.kinds {
 		if k.key == "" || d.get(k.key) != nil {
 			d.check(k)
 			h, err := k.handler(d)

@@ -80,7 +80,7 @@ func (d *definition) check(k kind) {
 	if d.c.env.Log == nil || d.c.quiet {
 		return
 	}
-	for _, key := range d.where.keys() {
+	for _, key := range d.c.tables.keys[d.where] {
 		if n := d.get(key); n != nil && key != k.key && !slices.Contains(k.uses, key) && !slices.Contains(anywhere(), key) {
 			if k.key == "" {
 				d.c.warn(n, "%s: %s does not count without addon", d.path, key)

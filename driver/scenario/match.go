@@ -62,7 +62,7 @@ func (d *definition) conditions(path string, n *yaml.Node, m *mock.Match) error 
 		return d.wrong(path, n, "a map")
 	}
 	r := &matchReader{d, m}
-	rows := matchKeys()
+	rows := d.c.tables.matches
 	for k, v := range pairs(n) {
 		if v.Tag == "!!null" || isRemark(k.Value) {
 			continue
