@@ -120,8 +120,10 @@ func (w *words) expr(e syntax.Expr) syntax.Expr {
 	if s, ok := w.word(e, false); ok {
 		if hint := slips[s]; hint != "" {
 			w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: write %s", s, hint))
-		} else if near := builtins.Nearest(s, builtins.Visible(w.names)); near != "" && len(s) > 3 {
-			w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: did you mean %s?", s, near))
+		} else if len(s) > 3 {
+			if near := builtins.Nearest(s, builtins.Visible(w.names)); near != "" {
+				w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: did you mean %s?", s, near))
+			}
 		}
 		return quote(e, s)
 	}
@@ -233,12 +235,7 @@ var named = map[string]bool{
 func (w *words) call(e *syntax.CallExpr) {
 	if fn, ok := e.Fn.(*syntax.Ident); ok {
 		if !w.defined(fn.Name) {
-			if w.err == nil {
-				w.err = fmt.Errorf("undefined function %s", fn.Name)
-				if near := builtins.Nearest(fn.Name, append(builtins.Visible(w.names), starlark.Universe.Keys()...)); near != "" {
-					w.err = fmt.Errorf("%w (did you mean %s?)", w.err, near)
-				}
-			}
+			w.undefined(fn.Name)
 			return
 		}
 		if named[fn.Name] && !w.isBound(fn.Name) && len(e.Args) > 0 {
@@ -250,11 +247,30 @@ func (w *words) call(e *syntax.CallExpr) {
 				e.Args[0] = quote(e.Args[0], s)
 			}
 		}
+	} else if s, ok := w.word(e.Fn, false); ok { // text can't be called
+		w.undefined(s)
+		return
 	} else {
 		e.Fn = w.expr(e.Fn)
 	}
 	w.list(e.Args)
 }
+
+// undefined makes the error about a call of a function that nothing defines.
+func (w *words) undefined(name string) {
+	if w.err != nil {
+		return
+	}
+	w.err = fmt.Errorf("undefined function %s", name)
+	if strings.HasPrefix(name, "req.") {
+		w.err = fmt.Errorf("%w (%s)", w.err, ofScripts)
+	} else if near := builtins.Nearest(name, append(builtins.Visible(w.names), starlark.Universe.Keys()...)); near != "" {
+		w.err = fmt.Errorf("%w (did you mean %s?)", w.err, near)
+	}
+}
+
+// ofScripts is what to write in a template in the place of a script's req.
+const ofScripts = "scripts have req; here are request_query(name), request_header(name), request_path and others"
 
 // function tells whether e names a function that is meant to be called.
 func (w *words) function(e syntax.Expr) bool {
@@ -282,6 +298,9 @@ var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // unknown is the warning about an expression that is nothing but a word which
 // has no meaning.
 func (w *words) unknown(word string) string {
+	if word == "req" || strings.HasPrefix(word, "req.") {
+		return word + " is text here: " + ofScripts
+	}
 	var near []string
 	for _, name := range builtins.Visible(w.names) {
 		if strings.HasPrefix(name, word+"_") {
