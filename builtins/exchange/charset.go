@@ -235,6 +235,26 @@ func charsetOf(contentType string) (string, encoding.Encoding) {
 	return name, charsetNamed(name)
 }
 
+// UnknownCharset is the charset that a content type names, when it is none that is
+// known; else "".
+func UnknownCharset(contentType string) string {
+	name, enc := charsetOf(contentType)
+	if enc != nil || isUTF8(name) {
+		return ""
+	}
+	return name
+}
+
+// isUTF8 reports whether a lower-case name is one of UTF-8, or of ASCII, which is
+// a part of it, or empty.
+func isUTF8(name string) bool {
+	switch name {
+	case "", "utf-8", "utf8", "utf-8-sig", "us-ascii", "ascii":
+		return true
+	}
+	return false
+}
+
 // charsetParam is the charset parameter of a content type in lower case. The
 // rest of the type may be wrong.
 func charsetParam(contentType string) string {
@@ -249,12 +269,13 @@ func charsetParam(contentType string) string {
 	return ""
 }
 
-// charsetNamed is the charset of a lower-case name, nil for UTF-8, for ASCII,
-// which is a part of it, and for a name that is not known.
+// charsetNamed is the charset of a lower-case name, nil where [isUTF8] holds and
+// for a name that is not known.
 func charsetNamed(name string) encoding.Encoding {
-	switch name {
-	case "", "utf-8", "utf8", "utf-8-sig", "us-ascii", "ascii":
+	if isUTF8(name) {
 		return nil
+	}
+	switch name {
 	case "iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "latin-1", "l1", "cp819":
 		return charmap.ISO8859_1
 	case "utf-16", "utf-16le":

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -104,6 +105,33 @@ func (d *definition) check(k kind) {
 		d.checkBraces(key, d.get(key), "is not computed here")
 	}
 	d.checkStars(d.get("match"))
+	if d.get("file") == nil {
+		d.checkCharset()
+	}
+}
+
+// checkCharset warns about a charset of the content type that text can't be put
+// into.
+func (d *definition) checkCharset() {
+	check := func(at string, n *yaml.Node) {
+		if name := exchange.UnknownCharset(n.Value); name != "" {
+			d.c.warn(n, "%s: the charset %q is not known: text is sent in UTF-8", d.at(at), name)
+		}
+	}
+	if n := d.get("content_type"); n != nil {
+		check("content_type", n)
+	}
+	if n := d.get("headers"); n != nil {
+		for k, v := range pairs(n) {
+			if !strings.EqualFold(k.Value, "Content-Type") {
+				continue
+			}
+			if v.Kind == yaml.SequenceNode && len(v.Content) > 0 {
+				v = v.Content[0]
+			}
+			check("headers."+k.Value, v)
+		}
+	}
 }
 
 // anywhere are the keys that say when a definition answers, whatever its kind is.

@@ -40,6 +40,12 @@ func TestLints(t *testing.T) {
 		"GET /a: {state: {scenario: s, is: a}, body: 1}\nGET /a#2: {state: {scenario: s, is: a}, body: 2}\n":                             `s.yaml:2:1: endpoint "GET /a#2" is never asked: "GET /a" (line 1) answers all of its requests`,
 		// Faults.
 		"GET /a: {fault: reset, latency_ms: 5}\n":                                     "",
+		"GET /a: {body: ß, content_type: text/plain; charset=utf_8x}\n":               `s.yaml:1:33: endpoint "GET /a": content_type: the charset "utf_8x" is not known: text is sent in UTF-8`,
+		"GET /a: {body: ß, headers: {CONTENT-type: [text/x; charset=\"klingon\"]}}\n": `s.yaml:1:44: endpoint "GET /a": headers.CONTENT-type: the charset "klingon" is not known: text is sent in UTF-8`,
+		"GET /a: {rules: [{body_text_template: x, content_type: a/b;charset=-}]}\n":   `s.yaml:1:56: endpoint "GET /a": rules[0]: content_type: the charset "-" is not known: text is sent in UTF-8`,
+		"GET /a: {file: x, content_type: text/plain; charset=klingon}\n":              "",
+		"GET /a: {body: x, content_type: text/plain; charset=US-ASCII}\n":             "",
+		"GET /a: {body: x, content_type: 'text/plain; Charset=\"SHIFT_JIS\"'}\n":      "",
 		"GET /a: {fault: reset, body: x}\n":                                           `s.yaml:1:30: endpoint "GET /a": body does not count beside fault: reset, which sends nothing of the answer; after: sends its begin, rate: lets some answers be`,
 		"GET /a: {fault: {kind: reset, rate: 0.5}, body: x}\n":                        "",
 		"GET /a: {fault: {kind: close, after: 5}, body: x}\n":                         "",
