@@ -146,6 +146,8 @@ func TestTemplateErrors(t *testing.T) {
 		"empty":              {"{{ }}", "{{ }}: empty expression"},
 		"undefined function": {"{{ rand_int(1, 2) }}", "undefined function rand_int"},
 		"misspelt function":  {"{{ randm_int(1, 2) }}", "undefined function randm_int (did you mean random_int?)"},
+		"no function near":   {"{{ nope(1) }}", "{{ nope(1) }}: undefined function nope\n"},
+		"a function near":    {"{{ lem('x') }}", "undefined function lem (did you mean len?)"},
 		"function of text":   {"{{ sunny.upper() }}", "undefined function sunny.upper"},
 		"function of words":  {"a {{ uuid + user.name(1)(2) }}", "undefined function user.name"},
 		"object of scripts":  {"{{ req.query.get('n', 'x') }}", "undefined function req.query.get (scripts have req; here are request_query(name), request_header(name), request_path and others)"},
@@ -157,7 +159,7 @@ func TestTemplateErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := newHost(script.Options{}).Template(map[string]any{"body": map[string]any{"x": c.in}}, script.Position{File: "a.yaml", Line: 3, Column: 5})
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+			if err == nil || !strings.Contains(err.Error()+"\n", c.want) {
 				t.Errorf("error is %v, want %s", err, c.want)
 			}
 		})

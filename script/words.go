@@ -264,9 +264,20 @@ func (w *words) undefined(name string) {
 	w.err = fmt.Errorf("undefined function %s", name)
 	if strings.HasPrefix(name, "req.") {
 		w.err = fmt.Errorf("%w (%s)", w.err, ofScripts)
-	} else if near := builtins.Nearest(name, append(builtins.Visible(w.names), starlark.Universe.Keys()...)); near != "" {
+	} else if near := builtins.Nearest(name, w.callable()); near != "" {
 		w.err = fmt.Errorf("%w (did you mean %s?)", w.err, near)
 	}
+}
+
+// callable lists the names of functions, and of modules.
+func (w *words) callable() []string {
+	names := builtins.Visible(w.names)
+	for name, v := range starlark.Universe {
+		if _, ok := v.(starlark.Callable); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // ofScripts is what to write in a template in the place of a script's req.

@@ -286,11 +286,14 @@ func TestHARBad(t *testing.T) {
 		return strings.Replace(entry, old, new, 1)
 	}
 	for _, test := range []struct{ name, entry, want string }{
-		{"no object", `7`, "entry 1: "},
+		{"no object", `7`, "entry 1: got a JSON number, expected an object"},
 		{"no request", `{"startedDateTime":"2024-01-02T03:04:05Z"}`, "entry 1: it has no request"},
 		{"no method", swap(`"GET"`, `""`), "entry 1: request: it has no method"},
 		{"url", swap(`https://`, `about:`), "entry 1: request: url "},
 		{"port", swap(`:8443`, `:x`), "entry 1: request: url "},
+		{"open bracket", swap(`https://`, `https://[::1/`), "entry 1: request: url "},
+		{"open bracket with a port", swap(`https://`, `https://[::1:80/`), "entry 1: request: url "},
+		{"no opening bracket", swap(`https://`, `https://::1]/`), "entry 1: request: url "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -322,7 +325,11 @@ func TestHARBad(t *testing.T) {
 	for _, test := range []struct{ name, doc, want string }{
 		{"no entries", `{"log":{}}`, "it has no log.entries"},
 		{"no log", `{}`, "it has no log.entries"},
-		{"a list", "{\"log\":\n[]}", `line 2:2: expected '{', got [`},
+		{"a list", "{\"log\":\n[]}", `line 2:2: expected an object, got a list`},
+		{"null", "{\"log\":{\"entries\":null}}", `expected a list, got null`},
+		{"text", "{\"log\":\"x\"}", `expected an object, got the text "x"`},
+		{"number", "{\"log\":{\"entries\":12}}", `expected a list, got the number 12`},
+		{"false", "{\"log\":false}", `expected an object, got false`},
 		{"syntax", "{\"log\":\n{\"entries\":[\n" + entry + ",\n {\"a\": nope}]}}", "line 6:9: entry 1: invalid character 'o'"},
 		{"cut", "{\"log\":\n{\"entries\":[\n" + entry + ",\n {\"a\":", "line 6:7: entry 1: unexpected EOF"},
 		{"cut early", `{"log"`, "unexpected EOF"},

@@ -160,6 +160,9 @@ func (r *Request) target(url string) error {
 			r.Port = int(port)
 		}
 	}
+	if strings.HasPrefix(r.Host, "[") != strings.HasSuffix(r.Host, "]") {
+		ok = false
+	}
 	if r.Host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]"); r.Host == "" || !ok {
 		return fmt.Errorf("url %q: expected http or https, a host and a path", url)
 	}

@@ -91,9 +91,30 @@ func (h *harReader) object(f func(key string) error) error {
 func (h *harReader) delim(want json.Delim) error {
 	token, err := h.dec.Token()
 	if err == nil && token != want {
-		err = fmt.Errorf("expected %q, got %v", rune(want), token)
+		err = fmt.Errorf("expected %s, got %s", inWords(want), inWords(token))
 	}
 	return err
+}
+
+// inWords names a token of JSON in words.
+func inWords(token json.Token) string {
+	switch token {
+	case json.Delim('{'):
+		return "an object"
+	case json.Delim('['):
+		return "a list"
+	case nil:
+		return "null"
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		return t.String()
+	case string:
+		return fmt.Sprintf("the text %.40q", t)
+	case float64:
+		return fmt.Sprintf("the number %v", t)
+	}
+	return fmt.Sprintf("%.40v", token)
 }
 
 // skip passes over a value.
@@ -130,7 +151,10 @@ func (h *harReader) entries() error {
 		var kind *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &kind):
-			err = fmt.Errorf("%s: got a JSON %s", kind.Field, kind.Value)
+			err = fmt.Errorf("got a JSON %s, expected an object", kind.Value)
+			if kind.Field != "" {
+				err = fmt.Errorf("%s: got a JSON %s", kind.Field, kind.Value)
+			}
 		case h.broken(err):
 			return fmt.Errorf("entry %d: %w", i, err)
 		}
