@@ -135,7 +135,7 @@ func (m *mocks) tell() {
 // yet is waited for: the stock driver starts without it too.
 func (m *mocks) configured() ([]*mock.Endpoint, *loaded, error) {
 	path := m.cfg.scenarioPath()
-	l := &loaded{path: path, owned: true, source: path, files: append(scenarioFiles(path), path)}
+	l := &loaded{path: path, owned: true, source: path, files: expected(path)}
 	eps, err := l.open(m.env())
 	if errors.Is(err, fs.ErrNotExist) {
 		l.fault = fmt.Errorf("mock_scenario %s: no such file", path)
@@ -143,6 +143,19 @@ func (m *mocks) configured() ([]*mock.Endpoint, *loaded, error) {
 		return nil, l, nil
 	}
 	return eps, l, err
+}
+
+// expected lists the files that a scenario at path is read from first: the one
+// that is there, else all that may come to be. With the right one [loaded.open]
+// reads it once.
+func expected(path string) []string {
+	files := append(scenarioFiles(path), path)
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil && !info.IsDir() {
+			return []string{f}
+		}
+	}
+	return files
 }
 
 // scenarioPath is where the configured scenario lies.
