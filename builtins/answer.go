@@ -38,7 +38,7 @@ type Defaults struct {
 	// Latency before an answer without latency_ms.
 	Latency Latency
 	// File makes what answers with a file; nil when files can't be had.
-	File func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler
+	File func(name string, status int, header exchange.Header, contentType string, delay time.Duration) exchange.Handler
 	// FilesDir is where it looks, for errors.
 	FilesDir string
 }
@@ -166,15 +166,12 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 	if typ == "" {
 		typ = kind
 	}
-	if typ != "" && len(res.Header["Content-Type"]) == 0 {
-		switch {
-		case res.Header != nil:
-			res.Header["Content-Type"] = []string{typ}
-		case typ == jsonType:
-			res.Header = jsonHeader
-		default:
-			res.Header = http.Header{"Content-Type": {typ}}
-		}
+	switch {
+	case typ == "" || res.Header.Has("Content-Type") || res.Status == http.StatusNotModified && p.contentType == nil:
+	case typ == jsonType && len(res.Header) == 0:
+		res.Header = jsonHeader
+	default:
+		res.Header.Add("Content-Type", typ)
 	}
 	if len(data) > 0 {
 		data, res.Header = c.encodeBody(res.Header, data, kind)
@@ -184,10 +181,10 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 }
 
 // jsonHeader is the header of most answers; nobody changes it.
-var jsonHeader = http.Header{"Content-Type": {jsonType}}
+var jsonHeader = exchange.HeaderOf("Content-Type", jsonType)
 
-// sharedHeader tells whether h is jsonHeader itself, or may be.
-func sharedHeader(h http.Header) bool { return len(h) == 1 && len(h["Content-Type"]) == 1 }
+// sharedHeader tells whether h is jsonHeader itself.
+func sharedHeader(h exchange.Header) bool { return len(h) > 0 && &h[0] == &jsonHeader[0] }
 
 // header reads the headers; what frames the message is left to the proxy.
 func (p *parts) header(res *exchange.Response) error {
@@ -197,26 +194,14 @@ func (p *parts) header(res *exchange.Response) error {
 	if d, ok := p.headers.(*starlark.Dict); ok && d.Len() == 0 {
 		return nil
 	}
-	written := http.Header{}
-	d, ok := p.headers.(starlark.IterableMapping)
-	if !ok {
-		return fmt.Errorf("headers: got %s, want dict", describe(p.headers))
-	}
-	for _, kv := range d.Items() {
-		name, ok := starlark.AsString(kv[0])
-		if !ok {
-			return fmt.Errorf("headers: name is %s, want string", describe(kv[0]))
+	return eachHeader(p.headers, func(name string, values ...string) {
+		if exchange.EqualName(name, "Content-Length") || exchange.EqualName(name, "Transfer-Encoding") {
+			return
 		}
-		values, err := headerValues(name, kv[1])
-		if err != nil {
-			return err
+		for _, v := range values {
+			res.Header.Add(name, v)
 		}
-		if c := http.CanonicalHeaderKey(name); values != nil && c != "Content-Length" && c != "Transfer-Encoding" {
-			written[name] = values
-		}
-	}
-	res.Header, res.Names = exchange.Spelling(written)
-	return nil
+	})
 }
 
 // Plain makes the answer of a dict that says no more than status, body, headers,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -100,9 +99,9 @@ func TestCrowdedKeys(t *testing.T) {
 	}
 	extra := starlark.StringDict{"keys": starlark.NewList(list), "pairs": starlark.NewList(pairs), "text": starlark.String(body)}
 	request := func() *exchange.Request {
-		return &exchange.Request{Method: "POST", Scheme: "http", Authority: "h", Target: "/?" + form.Encode(), Header: http.Header{
-			"Content-Type": {"application/x-www-form-urlencoded"},
-		}, Body: exchange.NewIncoming(strings.NewReader(form.Encode()), nil)}
+		return &exchange.Request{Method: "POST", Scheme: "http", Authority: "h", Target: "/?" + form.Encode(), Header: exchange.HeaderOf(
+			"Content-Type", "application/x-www-form-urlencoded",
+		), Body: exchange.NewIncoming(strings.NewReader(form.Encode()), nil)}
 	}
 	for _, expr := range []string{
 		"json.decode(text)", "json.decode(text, default = 1)", "sprig.fromJson(text)", "req.query", "req.form()", "set(keys)", "dict(pairs)",

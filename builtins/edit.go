@@ -3,7 +3,6 @@ package builtins
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -69,6 +68,10 @@ func setURL(q *exchange.Request, s string) error {
 	}
 	q.Scheme, q.Host, q.Port = u.Scheme, strings.ToLower(u.Hostname()), port
 	q.Authority, q.DialAddr = u.Host, ""
+	if q.Header.Has("Host") {
+		q.Header = q.Header.Clone() // others may hold it
+		q.Header.Set("Host", u.Host)
+	}
 	q.SetTarget(u.RequestURI())
 	return nil
 }
@@ -78,28 +81,24 @@ func (r *Request) setBody(v starlark.Value) error {
 	if err != nil {
 		return fmt.Errorf("req.body: %w", err)
 	}
-	q := r.x.Request
-	h, err := r.editHeader()
-	if err != nil {
-		return err
-	}
-	data = r.call.replaceBody(q, h, data, kind)
+	r.ownHeader()
+	data = r.call.replaceBody(r.x.Request, data, kind)
 	r.body, r.read, r.plain, r.parsed, r.failed, r.form = data, true, nil, nil, nil, nil
 	return nil
 }
 
-// replaceBody gives a request another body, which it returns as it is sent; h is
-// the header of the request, to be changed.
-func (c *Call) replaceBody(q *exchange.Request, h http.Header, data []byte, kind string) []byte {
+// replaceBody gives a request another body, which it returns as it is sent, and
+// changes its header.
+func (c *Call) replaceBody(q *exchange.Request, data []byte, kind string) []byte {
 	if q.Body != nil {
 		q.Body.Drain() // the record has it
 	}
-	delete(h, "Content-Length")
-	delete(h, "Content-Encoding")
-	if kind != "" && (kind == jsonType || len(h["Content-Type"]) == 0) {
-		h["Content-Type"] = []string{kind}
+	q.Header.Del("Content-Length")
+	q.Header.Del("Content-Encoding")
+	if kind != "" && (kind == jsonType || !q.Header.Has("Content-Type")) {
+		q.Header.Set("Content-Type", kind)
 	}
-	data, q.Header = c.encodeBody(h, data, kind)
+	data, q.Header = c.encodeBody(q.Header, data, kind)
 	q.Trailer, q.ContentLength = nil, int64(len(data))
 	if q.Body = nil; len(data) > 0 {
 		q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
@@ -107,20 +106,28 @@ func (c *Call) replaceBody(q *exchange.Request, h http.Header, data []byte, kind
 	return data
 }
 
-func (r *Request) headerMap() http.Header { return r.x.Request.Header }
+func (r *Request) lines() exchange.Header { return r.x.Request.Header }
 
-func (r *Request) spellings() *map[string]string { return &r.x.Request.Names }
-
-// editHeader copies the header before the first change: others may hold it.
-func (r *Request) editHeader() (http.Header, error) {
-	q := r.x.Request
-	if !r.own {
+// ownHeader copies the header before the first change: others may hold it.
+func (r *Request) ownHeader() {
+	if q := r.x.Request; !r.own {
 		r.own, q.Header = true, q.Header.Clone()
-		if q.Header == nil {
-			q.Header = http.Header{}
-		}
 	}
-	return q.Header, nil
+}
+
+func (r *Request) editHeader(change func(*exchange.Header)) error {
+	r.ownHeader()
+	changeHeader(r.x.Request, change)
+	return nil
+}
+
+// changeHeader changes the header of a request; Authority is what its Host says.
+func changeHeader(q *exchange.Request, change func(*exchange.Header)) {
+	before := q.Header.Get("Host")
+	change(&q.Header)
+	if host := q.Header.Get("Host"); host != before {
+		q.Authority = host
+	}
 }
 
 func forwardTo(c *Call, a Args) (starlark.Value, error) {
@@ -165,12 +172,11 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 	}
 	if headers != starlark.None || body != starlark.None {
 		q.Header = q.Header.Clone()
-		if q.Header == nil {
-			q.Header = http.Header{}
-		}
 	}
 	if headers != starlark.None {
-		if err := layHeaders(q.Header, &q.Names, headers); err != nil {
+		var err error
+		changeHeader(q, func(h *exchange.Header) { err = eachHeader(headers, h.Set) })
+		if err != nil {
 			return nil, fmt.Errorf("forward: %w", err)
 		}
 	}
@@ -182,7 +188,7 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 		if _, err := r.Body(); err != nil { // the script may ask for it later
 			return nil, err
 		}
-		c.replaceBody(q, q.Header, data, kind)
+		c.replaceBody(q, data, kind)
 	}
 	v, err := c.forward(x)
 	if err != nil {
@@ -190,32 +196,6 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 	}
 	v.own = true
 	return v, nil
-}
-
-// layHeaders sets the headers of a dict in h, and their spelling in names.
-func layHeaders(h http.Header, names *map[string]string, v starlark.Value) error {
-	d, ok := v.(starlark.IterableMapping)
-	if !ok {
-		return fmt.Errorf("headers: got %s, want dict", describe(v))
-	}
-	for _, kv := range d.Items() {
-		name, ok := starlark.AsString(kv[0])
-		if !ok {
-			return fmt.Errorf("headers: name is %s, want string", describe(kv[0]))
-		}
-		values, err := headerValues(name, kv[1])
-		if err != nil {
-			return err
-		}
-		c := http.CanonicalHeaderKey(name)
-		if values == nil {
-			delete(h, c)
-			continue
-		}
-		spell(names, h, c, name)
-		h[c] = values
-	}
-	return nil
 }
 
 // Interface guard.

@@ -42,7 +42,7 @@ func callReadFile(c *Call, a Args) (starlark.Value, error) {
 	}
 	// The handler of a mock's file knows what may be read; it is asked as a
 	// client without conditions would.
-	x := &exchange.Exchange{Request: &exchange.Request{Method: http.MethodGet, Scheme: "http", Target: "/", Header: http.Header{}}}
+	x := &exchange.Exchange{Request: &exchange.Request{Method: http.MethodGet, Scheme: "http", Target: "/"}}
 	res, err := open(name, http.StatusOK, nil, "", 0).Respond(c.Context, x)
 	if err != nil {
 		return nil, fmt.Errorf("read_file: %w", err)

@@ -3,14 +3,12 @@ package builtins
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"net/http"
-	"net/textproto"
-	"sort"
 	"strings"
 
 	"go.starlark.net/starlark"
 	"golang.org/x/net/http/httpguts"
+
+	"starproxy/builtins/exchange"
 )
 
 // Header is a header as scripts see it: a mapping by name, ignoring case, to
@@ -20,11 +18,9 @@ type Header struct{ owner headerOwner }
 
 // headerOwner is what has a header.
 type headerOwner interface {
-	headerMap() http.Header
-	// editHeader gives the header to change, or why it can't be.
-	editHeader() (http.Header, error)
-	// spellings are the names that are written otherwise than canonically.
-	spellings() *map[string]string
+	lines() exchange.Header
+	// editHeader has change work on the header, or says why it can't be changed.
+	editHeader(change func(h *exchange.Header)) error
 }
 
 func (h Header) String() string {
@@ -39,11 +35,11 @@ func (h Header) String() string {
 }
 func (h Header) Type() string          { return "headers" }
 func (h Header) Freeze()               {}
-func (h Header) Truth() starlark.Bool  { return len(h.owner.headerMap()) > 0 }
+func (h Header) Truth() starlark.Bool  { return len(h.owner.lines()) > 0 }
 func (h Header) Hash() (uint32, error) { return 0, errors.New("unhashable: headers") }
 
 // Len is the number of names.
-func (h Header) Len() int { return len(h.owner.headerMap()) }
+func (h Header) Len() int { return len(h.names()) }
 
 // Get finds the first value of a name, ignoring case.
 func (h Header) Get(k starlark.Value) (starlark.Value, bool, error) {
@@ -51,31 +47,24 @@ func (h Header) Get(k starlark.Value) (starlark.Value, bool, error) {
 	if !ok {
 		return nil, false, fmt.Errorf("header name is %s, want string", describe(k))
 	}
-	if values := h.owner.headerMap()[textproto.CanonicalMIMEHeaderKey(name)]; len(values) > 0 {
-		return starlark.String(values[0]), true, nil
+	if lines := h.owner.lines(); lines.Has(name) {
+		return starlark.String(lines.Get(name)), true, nil
 	}
 	return nil, false, nil
 }
 
-func (h Header) names() []string {
-	names := make([]string, 0, len(h.owner.headerMap()))
-	for name := range h.owner.headerMap() {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
-}
+func (h Header) names() []string { return h.owner.lines().Names() }
 
-// Items lists names and first values in alphabetical order.
+// Items lists names and first values in the order of the lines.
 func (h Header) Items() []starlark.Tuple {
 	var items []starlark.Tuple
 	for _, name := range h.names() {
-		items = append(items, starlark.Tuple{starlark.String(name), starlark.String(h.owner.headerMap().Get(name))})
+		items = append(items, starlark.Tuple{starlark.String(name), starlark.String(h.owner.lines().Get(name))})
 	}
 	return items
 }
 
-// Iterate goes through the names in alphabetical order.
+// Iterate goes through the names in the order of the lines.
 func (h Header) Iterate() starlark.Iterator { return FromGo(h.names()).(*starlark.List).Iterate() }
 
 // AttrNames lists the methods.
@@ -113,7 +102,7 @@ func (h Header) all(_ *Call, a Args) (starlark.Value, error) {
 	if err := a.Unpack("name", &name); err != nil {
 		return nil, err
 	}
-	return FromGo(h.owner.headerMap()[textproto.CanonicalMIMEHeaderKey(name)]), nil
+	return FromGo(h.owner.lines().Values(name)), nil
 }
 
 func (h Header) get(_ *Call, a Args) (starlark.Value, error) {
@@ -138,37 +127,7 @@ func (h Header) SetKey(k, v starlark.Value) error {
 	if err != nil {
 		return err
 	}
-	header, err := h.owner.editHeader()
-	if err != nil {
-		return err
-	}
-	c := textproto.CanonicalMIMEHeaderKey(name)
-	if values == nil {
-		delete(header, c)
-		return nil
-	}
-	spell(h.owner.spellings(), header, c, name)
-	header[c] = values
-	return nil
-}
-
-// spell notes how a script wrote the name of a header, which is sent so unless
-// it is there already: then it keeps its spelling. Nil names are not kept.
-func spell(names *map[string]string, header http.Header, canonical, written string) {
-	if _, there := header[canonical]; there || names == nil {
-		return
-	}
-	if now, ok := (*names)[canonical]; now == written || !ok && written == canonical {
-		return
-	}
-	changed := maps.Clone(*names) // others may hold it
-	if changed == nil {
-		changed = map[string]string{}
-	}
-	if changed[canonical] = written; written == canonical {
-		delete(changed, canonical)
-	}
-	*names = changed
+	return h.owner.editHeader(func(lines *exchange.Header) { lines.Set(name, values...) })
 }
 
 func (h Header) add(_ *Call, a Args) (starlark.Value, error) {
@@ -181,14 +140,9 @@ func (h Header) add(_ *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	header, err := h.owner.editHeader()
-	if err != nil {
-		return nil, err
-	}
-	c := textproto.CanonicalMIMEHeaderKey(name)
-	spell(h.owner.spellings(), header, c, name)
-	header[c] = append(header[c][:len(header[c]):len(header[c])], values...)
-	return starlark.None, nil
+	return starlark.None, h.owner.editHeader(func(lines *exchange.Header) {
+		lines.Set(name, append(lines.Values(name), values...)...)
+	})
 }
 
 func (h Header) pop(_ *Call, a Args) (starlark.Value, error) {
@@ -202,6 +156,27 @@ func (h Header) pop(_ *Call, a Args) (starlark.Value, error) {
 		return def, nil
 	}
 	return v, h.SetKey(starlark.String(name), starlark.None)
+}
+
+// eachHeader goes through a dict of headers: values are those of a name, none for
+// None.
+func eachHeader(v starlark.Value, take func(name string, values ...string)) error {
+	d, ok := v.(starlark.IterableMapping)
+	if !ok {
+		return fmt.Errorf("headers: got %s, want dict", describe(v))
+	}
+	for _, kv := range d.Items() {
+		name, ok := starlark.AsString(kv[0])
+		if !ok {
+			return fmt.Errorf("headers: name is %s, want string", describe(kv[0]))
+		}
+		values, err := headerValues(name, kv[1])
+		if err != nil {
+			return err
+		}
+		take(name, values...)
+	}
+	return nil
 }
 
 // headerValues are the values of one header field: a text, a number, True or
@@ -252,12 +227,10 @@ func headerText(name string, v starlark.Value) (string, error) {
 }
 
 // fixedHeader is a header that scripts can't change.
-type fixedHeader http.Header
+type fixedHeader exchange.Header
 
-func (h fixedHeader) headerMap() http.Header { return http.Header(h) }
+func (h fixedHeader) lines() exchange.Header { return exchange.Header(h) }
 
-func (h fixedHeader) spellings() *map[string]string { return nil }
-
-func (h fixedHeader) editHeader() (http.Header, error) {
-	return nil, errors.New("this header can't be changed")
+func (h fixedHeader) editHeader(func(*exchange.Header)) error {
+	return errors.New("this header can't be changed")
 }

@@ -3,7 +3,6 @@ package builtins
 import (
 	"errors"
 	"fmt"
-	"net/textproto"
 	"net/url"
 	"strings"
 
@@ -251,12 +250,13 @@ func (r *Request) headerOr(a Args) (starlark.Value, error) {
 	return def, nil
 }
 
-// headerValue is the first value of a header; Host counts as one.
+// headerValue is the first value of a header. Host is the authority where no line
+// says it.
 func headerValue(q *exchange.Request, name string) (string, bool) {
-	if values := q.Header[textproto.CanonicalMIMEHeaderKey(name)]; len(values) > 0 {
-		return values[0], true
+	if v := q.Header.Get(name); v != "" || q.Header.Has(name) {
+		return v, true
 	}
-	if strings.EqualFold(name, "host") {
+	if exchange.EqualName(name, "Host") {
 		return q.Authority, true
 	}
 	return "", false

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -156,42 +155,36 @@ func (r *Response) setBody(data []byte, kind string) error {
 		"Content-Length", "Content-Encoding", "Transfer-Encoding", "Etag", "Last-Modified",
 		"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Accept-Ranges", "Trailer",
 	} {
-		delete(h, name)
+		h.Del(name)
 	}
-	if kind == jsonType && !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") {
-		h["Content-Type"] = []string{kind}
-	} else if kind != "" && len(h["Content-Type"]) == 0 {
-		h["Content-Type"] = []string{kind}
+	if kind == jsonType && !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") || kind != "" && !h.Has("Content-Type") {
+		h.Set("Content-Type", kind)
 	}
-	data, r.res.Header = r.call.encodeBody(h, data, kind)
+	data, *h = r.call.encodeBody(*h, data, kind)
 	r.res.Trailer, r.res.Body = nil, exchange.Bytes(data)
 	r.handler, r.stream, r.plain = nil, nil, data
 	return nil
 }
 
 // editable is the header to change; edit has been called.
-func (r *Response) editable() http.Header {
-	if r.res.Header == nil || sharedHeader(r.res.Header) {
+func (r *Response) editable() *exchange.Header {
+	if sharedHeader(r.res.Header) {
 		r.res.Header = r.res.Header.Clone()
-		if r.res.Header == nil {
-			r.res.Header = http.Header{}
-		}
 	}
-	return r.res.Header
+	return &r.res.Header
 }
 
-func (r *Response) headerMap() http.Header { return r.res.Header }
+func (r *Response) lines() exchange.Header { return r.res.Header }
 
-func (r *Response) spellings() *map[string]string { return &r.res.Names }
-
-func (r *Response) editHeader() (http.Header, error) {
+func (r *Response) editHeader(change func(*exchange.Header)) error {
 	if r.handler != nil {
-		return nil, errors.New("the header of a file's response is given to response(headers = ...)")
+		return errors.New("the header of a file's response is given to response(headers = ...)")
 	}
 	if err := r.edit(); err != nil {
-		return nil, err
+		return err
 	}
-	return r.editable(), nil
+	change(r.editable())
+	return nil
 }
 
 // decoded reads the body whole and undoes its encoding.
@@ -289,7 +282,7 @@ const binaryType = "application/octet-stream"
 // encodeBody puts a body that [Call.bodyBytes] made into the charset of h. Bytes
 // stay as they are. The header that it returns is h, or a copy when the charset
 // can't say the text: then it goes out in UTF-8, and a note says so.
-func (c *Call) encodeBody(h http.Header, data []byte, kind string) ([]byte, http.Header) {
+func (c *Call) encodeBody(h exchange.Header, data []byte, kind string) ([]byte, exchange.Header) {
 	if kind == binaryType || len(data) == 0 {
 		return data, h
 	}

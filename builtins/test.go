@@ -260,7 +260,7 @@ func newExchange(key string, headers, query, params, body starlark.Value) (*exch
 	}
 	q := &exchange.Request{
 		Method: strings.ToUpper(verb), Scheme: "http", Host: "localhost", Target: u.RequestURI(),
-		Proto: "HTTP/1.1", Header: http.Header{},
+		Proto: "HTTP/1.1",
 	}
 	if u.Host != "" {
 		q.Scheme, q.Host = u.Scheme, u.Hostname()
@@ -273,12 +273,13 @@ func newExchange(key string, headers, query, params, body starlark.Value) (*exch
 	}
 	q.Authority = q.Host
 	x := &exchange.Exchange{ID: 1, Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 40000), Request: q}
-	fields, err := textMap(headers)
+	err = eachText(headers, "string", func(name string, v starlark.Value) bool {
+		s, ok := plainText(v)
+		q.Header.Set(name, s)
+		return ok
+	})
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
-	}
-	for k, v := range fields {
-		q.Header.Set(k, v)
 	}
 	pairs, err := textLists(query)
 	if err != nil {

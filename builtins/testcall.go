@@ -112,7 +112,7 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 // answer is what call() got.
 type answer struct {
 	status   int
-	header   http.Header
+	header   exchange.Header
 	body     []byte
 	endpoint string
 	took     time.Duration // until the answer began

@@ -22,9 +22,8 @@ const MaxWebhookBody = 1 << 20
 // Webhook is a request that a mock sends on its own account, after its answer.
 type Webhook struct {
 	Method, URL string
-	// Header has the names as they are spelt, but for Content-Type.
-	Header http.Header
-	Body   []byte
+	Header      exchange.Header
+	Body        []byte
 	// Endpoint and Exchange tell whose answer it follows; "" and 0 for none.
 	Endpoint string
 	Exchange uint64
@@ -182,7 +181,7 @@ func checkDelay(c *Call, delay time.Duration) error {
 }
 
 func callWebhook(c *Call, a Args) (starlark.Value, error) {
-	w := &Webhook{Method: http.MethodPost, Header: http.Header{}}
+	w := &Webhook{Method: http.MethodPost}
 	var body starlark.Value = starlark.None
 	var headers starlark.Value = new(starlark.Dict)
 	var delay time.Duration
@@ -194,17 +193,11 @@ func callWebhook(c *Call, a Args) (starlark.Value, error) {
 	if err := p.header(&res); err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	for name, values := range res.Header {
-		if as, ok := res.Names[name]; ok && name != "Content-Type" {
-			name = as
-		}
-		w.Header[name] = values
-	}
 	data, kind, err := c.bodyBytes(body)
 	if err != nil {
 		return nil, fmt.Errorf("webhook: body: %w", err)
 	}
-	w.Method, w.Body = strings.ToUpper(w.Method), data
+	w.Method, w.Header, w.Body = strings.ToUpper(w.Method), res.Header, data
 	_, raw := body.(starlark.Bytes)
 	w.Typed(kind, !raw)
 	if err := w.Check(); err != nil {
@@ -223,8 +216,8 @@ func (w *Webhook) Typed(kind string, text bool) {
 	if len(w.Body) == 0 {
 		return
 	}
-	if kind != "" && len(w.Header["Content-Type"]) == 0 {
-		w.Header["Content-Type"] = []string{kind}
+	if kind != "" && !w.Header.Has("Content-Type") {
+		w.Header.Add("Content-Type", kind)
 	}
 	if text {
 		w.Body, w.Header, _ = exchange.EncodeBody(w.Header, w.Body)
@@ -243,8 +236,8 @@ func callWebhooks(c *Call, a Args) (starlark.Value, error) {
 	for i, w := range sent {
 		d := starlark.NewDict(6)
 		headers := starlark.NewDict(len(w.Header))
-		for name, values := range w.Header {
-			headers.SetKey(starlark.String(name), starlark.String(strings.Join(values, ", ")))
+		for _, name := range w.Header.Names() {
+			headers.SetKey(starlark.String(name), starlark.String(w.Header.Joined(name)))
 		}
 		var json starlark.Value = starlark.None
 		if v, err := DecodeJSON(w.Body); err == nil {

@@ -24,7 +24,7 @@ func TestCopiedCurl(t *testing.T) {
 			t.Fatal(err)
 		}
 		host := strings.TrimPrefix(server.URL, "http://")
-		c.Write([]byte("GET " + server.URL + target + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n"))
+		c.Write([]byte("GET " + server.URL + target + " HTTP/1.1\r\nx-tWo: a\r\nhost: " + host + "\r\nAccept: */*\r\nX-Two: b\r\nconnection: close\r\n\r\n"))
 		want := <-asked
 		c.Close()
 		b.call("wait_for_request", "GET", target)
@@ -32,7 +32,8 @@ func TestCopiedCurl(t *testing.T) {
 		if err := json.Unmarshal([]byte(b.call("get_capture", float64(b.d.journal.Last()))), &e); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(e.Curl, "curl ") || !strings.Contains(e.Curl, " --globoff") {
+		const header = " --globoff \\\n  -H 'x-tWo: a' \\\n  -H 'Accept: */*' \\\n  -H 'X-Two: b' \\\n  -H 'connection: close'"
+		if !strings.HasPrefix(e.Curl, "curl ") || !strings.HasSuffix(e.Curl, header) {
 			t.Errorf("%s: %s", target, e.Curl)
 		}
 		if _, err := exec.LookPath("curl"); err != nil {

@@ -13,7 +13,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -49,6 +49,9 @@ func (d *Driver) getCapture(_ context.Context, seq int) (string, error) {
 		"socket":           d.socketState(e),
 		"row":              (&view{d: d}).row(e),
 	}
+	if e.Kind == capture.Refused {
+		more["came"] = visible(e.RequestBody.Data)
+	}
 	if e.Server.Addr.IsValid() {
 		more["server"] = e.Server.Addr.String()
 	}
@@ -63,6 +66,28 @@ func (d *Driver) getCapture(_ context.Context, seq int) (string, error) {
 	return toJSON(all)
 }
 
+// visible writes bytes as text in which every byte can be told: what is no printable
+// character is escaped as in a Go string, and so is a backslash. A line feed ends the
+// line behind its escape.
+func visible(b []byte) string {
+	var s strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&s, `\x%02x`, b[0])
+		case r == '\n':
+			s.WriteString("\\n\n")
+		case r == '\\' || !strconv.IsPrint(r):
+			s.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			s.WriteRune(r)
+		}
+		b = b[n:]
+	}
+	return s.String()
+}
+
 // shownTLS is a handshake as people read it, nil for none.
 func shownTLS(t exchange.TLS) any {
 	if t.Version == 0 {
@@ -71,9 +96,9 @@ func shownTLS(t exchange.TLS) any {
 	return map[string]string{"version": tls.VersionName(t.Version), "cipher": tls.CipherSuiteName(t.Cipher), "alpn": t.ALPN}
 }
 
-func responseCookies(h http.Header) [][2]string {
+func responseCookies(h exchange.Header) [][2]string {
 	list := [][2]string{}
-	for _, v := range h["Set-Cookie"] {
+	for _, v := range h.Values("Set-Cookie") {
 		name, rest, _ := strings.Cut(v, "=")
 		list = append(list, [2]string{name, rest})
 	}
@@ -155,30 +180,16 @@ func curl(e *capture.Entry) string {
 	}
 	// Brackets and braces in a URL are not patterns.
 	b.WriteString(" " + quoteShell(e.URL()) + " --globoff")
-	order := e.RequestOrder
-	if order == nil {
-		for name := range e.RequestHeader {
-			order = append(order, name)
-		}
-		slices.Sort(order)
-	}
-	seen := map[string]bool{}
-	for _, name := range order {
-		if seen[name] || name == "Host" && e.Authority == hostOf(e) || name == "Content-Length" || name == "Proxy-Connection" {
+	for _, f := range e.RequestHeader {
+		switch strings.ToLower(f.Name) {
+		case "content-length", "proxy-connection":
 			continue
+		case "host":
+			if f.Value = e.Authority; f.Value == hostOf(e) {
+				continue
+			}
 		}
-		seen[name] = true
-		values := e.RequestHeader[name]
-		if name == "Host" {
-			values = []string{e.Authority}
-		}
-		sent := name
-		if s, ok := e.RequestNames[name]; ok {
-			sent = s
-		}
-		for _, v := range values {
-			b.WriteString(" \\\n  -H " + quoteShell(sent+": "+v))
-		}
+		b.WriteString(" \\\n  -H " + quoteShell(f.Name+": "+f.Value))
 	}
 	if e.RequestBody.Size > 0 {
 		r, err := capture.OpenBody(e.RequestBody)
@@ -243,7 +254,7 @@ func (d *Driver) why(e *capture.Entry) any {
 func requestOf(e *capture.Entry) *exchange.Request {
 	q := &exchange.Request{
 		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Proto: e.Proto,
-		Authority: e.Authority, Header: e.RequestHeader, Names: e.RequestNames, Order: e.RequestOrder, ContentLength: e.RequestBody.Size,
+		Authority: e.Authority, Header: e.RequestHeader, ContentLength: e.RequestBody.Size,
 	}
 	if e.RequestBody.Size > 0 {
 		if r, err := capture.OpenBody(e.RequestBody); err == nil {

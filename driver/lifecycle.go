@@ -242,8 +242,10 @@ type unconditional struct {
 
 func (u *unconditional) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	if on, ok := u.state.Get("strip_conditional_headers"); ok && truthy(on) {
-		for _, h := range []string{"If-Modified-Since", "If-None-Match", "If-Range"} {
-			x.Request.Header.Del(h)
+		q := x.Request
+		q.Header = q.Header.Clone() // others may hold it
+		for _, name := range []string{"If-Modified-Since", "If-None-Match", "If-Range"} {
+			q.Header.Del(name)
 		}
 	}
 	return u.next.Respond(ctx, x)

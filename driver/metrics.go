@@ -20,6 +20,9 @@ type Metrics struct {
 	Requests map[string]uint64 `json:"requests"`
 	// Unmatched requests are those that no mock, or no recording, answers.
 	Unmatched uint64 `json:"unmatched"`
+	// Refused is what devices sent as requests and was refused, see
+	// [proxy.Counters]. It is not among Requests.
+	Refused uint64 `json:"refused"`
 	// Streams are tunnels that carried something else than HTTP.
 	Streams uint64 `json:"streams"`
 	// Dials counts attempts to connect to real servers by their result, see
@@ -39,7 +42,7 @@ func (d *Driver) getMetrics(context.Context) (string, error) {
 	devices, servers := d.counters.TLSFailures()
 	m := Metrics{
 		Source: d.journal.ID(), Mode: modeStopped, Mocks: d.mocks.table.Len(),
-		Requests: tally.Requests(), Unmatched: tally.Unmatched, Streams: tally.Streams,
+		Requests: tally.Requests(), Unmatched: tally.Unmatched, Refused: d.counters.RefusedRequests(), Streams: tally.Streams,
 		Dials:        d.counters.Dials(),
 		TLSFailures:  map[string]map[string]uint64{"device": devices, "server": servers},
 		ScriptErrors: d.mocks.script.Failures(),

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -51,6 +52,13 @@ func TestMetrics(t *testing.T) {
 		io.Copy(io.Discard, res.Body)
 		res.Body.Close()
 	}
+	c, err := net.Dial("tcp", proxy.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "GET /api HTTP/1.1\r\n\r\n") // no Host
+	io.Copy(io.Discard, c)
+	c.Close()
 	distrustful := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
 	if _, err := distrustful.Get("https://any.example/"); err == nil {
 		t.Error("a device trusts an unknown CA")
@@ -65,6 +73,9 @@ func TestMetrics(t *testing.T) {
 		if got := m.Requests[outcome]; got != want {
 			t.Errorf("%s requests: got %d, want %d", outcome, got, want)
 		}
+	}
+	if m.Refused != 1 {
+		t.Errorf("refused: got %d, want 1", m.Refused)
 	}
 	if m.Unmatched != 3 || m.ScriptErrors != 1 || m.Mode != "mock" || m.Mocks != 3 {
 		t.Errorf("unmatched %d, script errors %d, mode %s, mocks %d; want 3, 1, mock, 3", m.Unmatched, m.ScriptErrors, m.Mode, m.Mocks)

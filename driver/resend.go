@@ -90,9 +90,6 @@ func (d *Driver) resendRequest(ctx context.Context, text string) (string, error)
 	}
 	req.Header["User-Agent"] = nil // none, instead of Go's own
 	for _, h := range in.Headers {
-		if strings.EqualFold(h[0], "User-Agent") {
-			delete(req.Header, "User-Agent")
-		}
 		switch http.CanonicalHeaderKey(h[0]) {
 		case "Host":
 			req.Host = h[1]

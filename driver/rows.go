@@ -20,7 +20,7 @@ import (
 // captureRow is a captured exchange in one line, as the web UI lists it.
 type captureRow struct {
 	Seq        uint64  `json:"seq"`
-	Kind       string  `json:"kind"`             // http, tls_error or tcp; gone for one that the filter no longer shows
+	Kind       string  `json:"kind"`             // http, tls_error, tcp or refused; gone for one that the filter no longer shows
 	Update     bool    `json:"update,omitempty"` // news of an older row
 	Start      float64 `json:"start"`
 	Method     string  `json:"method"`
@@ -86,8 +86,13 @@ func (v *view) row(e *capture.Entry) captureRow {
 		r.Kind = "tls_error"
 	case capture.TCP:
 		r.Kind = "tcp"
+	case capture.Refused:
+		r.Kind = "refused"
 	}
-	if e.Unreachable() || e.Origin == exchange.FromProxy && e.Status == 0 && e.Error != "" {
+	switch {
+	case e.Kind == capture.Refused:
+		r.Status, r.SentStatus = 0, e.Status
+	case e.Unreachable() || e.Origin == exchange.FromProxy && e.Status == 0 && e.Error != "":
 		r.Status, r.SentStatus = 0, http.StatusBadGateway
 	}
 	if e.Client.IsValid() {
@@ -328,7 +333,7 @@ func trimRune(b []byte) []byte {
 	return b
 }
 
-func readPiece(h http.Header, b capture.Blob, offset int64, limit int) (data []byte, more bool, err error) {
+func readPiece(h exchange.Header, b capture.Blob, offset int64, limit int) (data []byte, more bool, err error) {
 	if offset > maxSkip {
 		return nil, false, errors.New("the rest is too far in to be shown: save the exchange instead")
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"starproxy/builtins"
+	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy"
 )
 
@@ -123,12 +124,15 @@ func (h *webhooks) call(ctx context.Context, w *builtins.Webhook) (status int, e
 	if err != nil {
 		return 0, err
 	}
-	for name, values := range w.Header {
-		if http.CanonicalHeaderKey(name) == "Host" {
-			req.Host = values[0]
+	if w.Header.Has("User-Agent") {
+		req.Header["User-Agent"] = nil // none of Go's own, however that of the webhook is spelt
+	}
+	for _, f := range w.Header {
+		if exchange.EqualName(f.Name, "Host") {
+			req.Host = w.Header.Get("Host")
 			continue
 		}
-		req.Header[name] = values
+		req.Header[f.Name] = append(req.Header[f.Name], f.Value)
 	}
 	status, err = h.caller.Call(req, h.timeout)
 	var at *url.Error

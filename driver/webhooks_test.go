@@ -16,14 +16,15 @@ import (
 // receiver is a server that gets webhooks.
 type receiver struct {
 	*httptest.Server
-	got chan string // "METHOD /path header body"
+	got chan string // "METHOD /path header body agent"
 }
 
 func newReceiver(t *testing.T) *receiver {
 	r := &receiver{got: make(chan string, 1000)}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body, _ := io.ReadAll(q.Body)
-		r.got <- strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s", q.Method, q.URL, q.Header.Get("Content-Type"), q.Header.Get("X-Id"), body))
+		agent := strings.TrimPrefix(strings.Join(q.Header.Values("User-Agent"), ","), "Go-http-client/1.1")
+		r.got <- strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s %s", q.Method, q.URL, q.Header.Get("Content-Type"), q.Header.Get("X-Id"), body, agent))
 		if q.URL.Path == "/stall" {
 			<-q.Context().Done()
 		}
@@ -103,7 +104,7 @@ endpoints = {
     "GET /data": {"body": "ok", "after": {"url": "URL/data?id={{request_query(id)}}", "headers": {"X-Id": "{{request_query(id)}}"}, "body": "id is {{request_query(id)}}"}},
     "GET /rules": {"rules": [{"match": {"query": {"id": "8"}}}, {"body": "ok", "after": [{"url": "URL/1"}, {"url": "URL/2", "method": "DELETE", "delay_ms": 30}]}]},
     "GET /steps": {"sequence": [{"body": "ok", "after": {"url": "URL/step"}, "repeat": 1}, {"body": "no"}]},
-    "GET /latin": lambda req: {"body": "ok", "after": {"url": "URL/latin", "headers": {"content-type": "text/plain; charset=latin1"}, "body": "é"}},
+    "GET /latin": lambda req: {"body": "ok", "after": {"url": "URL/latin", "headers": {"content-type": "text/plain; charset=latin1", "user-agent": "mock/1"}, "body": "é"}},
     "GET /typed": {"body": "ok", "after": {"url": "URL/typed", "headers": {"content-type": "text/x"}, "body": {"n": 18, "a": "{{request_query(id)}}"}}},
     "GET /addon": {"addon": "hook", "addon_config": {"url": "URL/addon"}},
     "GET /reset": {"fault": "reset", "after": {"url": "URL/reset"}},
@@ -133,7 +134,7 @@ endpoints = {
 		{"/rules", []string{"POST /1", "DELETE /2"}},
 		{"/steps", []string{"POST /step"}},
 		{"/typed", []string{`POST /typed text/x  {"n":18,"a":"7"}`}},
-		{"/latin", []string{"POST /latin text/plain; charset=latin1  \xe9"}},
+		{"/latin", []string{"POST /latin text/plain; charset=latin1  \xe9 mock/1"}},
 		{"/addon", []string{"PUT /addon  addon"}},
 	} {
 		if got := b.get(proxy, "http://nowhere.invalid"+c.path+"?id=7"); got != "200 ok" {

@@ -429,8 +429,11 @@ func TestWebCaptures(t *testing.T) {
 		Seq    int
 		Status int
 	}
-	if failure := b.post(&again, "resend_request", `{"method":"post","url":"https://car.test/json","headers":[["X-New","1"],["Host","car.test"]],"body":"hello"}`); failure != "" || again.Seq != 4 || again.Status != 201 {
+	if failure := b.post(&again, "resend_request", `{"method":"post","url":"https://car.test/json","headers":[["X-New","1"],["user-agent","car/2"],["Host","car.test"]],"body":"hello"}`); failure != "" || again.Seq != 4 || again.Status != 201 {
 		t.Error(failure, again)
+	}
+	if b.post(&one, "get_capture", 4); strings.Count(strings.ToLower(fmt.Sprint(one.Headers)), "[user-agent ") != 1 || !strings.Contains(one.Curl, "-H 'user-agent: car/2'") {
+		t.Errorf("%+v", one)
 	}
 	var made struct{ Key, Definition string }
 	if failure := b.post(&made, "capture_as_mock", 3); failure != "" || made.Key != "GET /real" {

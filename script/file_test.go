@@ -1,7 +1,6 @@
 package script_test
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +31,7 @@ func TestReadFile(t *testing.T) {
 	o := testOptions()
 	o.MaxBody = 1000
 	o.Answering.FilesDir = dir
-	o.Answering.File = func(name string, status int, h http.Header, typ string, delay time.Duration) exchange.Handler {
+	o.Answering.File = func(name string, status int, h exchange.Header, typ string, delay time.Duration) exchange.Handler {
 		return mock.NewFile((*access.Policy)(nil).Owned(dir), name, status, h, typ, delay)
 	}
 	src := `

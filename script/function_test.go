@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -92,7 +91,7 @@ def f(req):
 					t.Fatal(err)
 				}
 				if res.Status != c.status || body(res) != c.body || res.Header.Get("Content-Type") != c.typ ||
-					strings.Join(res.Header["X-A"], ",") != c.header || res.Delay != c.delay || res.Origin != exchange.FromMock || res.Header["Content-Length"] != nil {
+					strings.Join(res.Header.Values("X-A"), ",") != c.header || res.Delay != c.delay || res.Origin != exchange.FromMock || res.Header.Has("Content-Length") {
 					t.Errorf("got %d %q %v after %s by %v", res.Status, body(res), res.Header, res.Delay, res.Origin)
 				}
 			}
@@ -229,7 +228,7 @@ def f(req):
 	if got != "PUT https://other.test:444/c?d other.test:444 a=b text" {
 		t.Errorf("forwarded %s", got)
 	}
-	if res.Origin != exchange.FromServer || x.Request.Method != "PUT" || x.Request.Target != "/b?q=1" || len(x.Request.Header["X-New"]) != 2 || x.Request.Header.Get("X-Device") != "" {
+	if res.Origin != exchange.FromServer || x.Request.Method != "PUT" || x.Request.Target != "/b?q=1" || len(x.Request.Header.Values("X-New")) != 2 || x.Request.Header.Get("X-Device") != "" {
 		t.Errorf("left %v %v", res, x.Request)
 	}
 	if sent.Get("X-Device") == "" || sent.Get("X-New") != "" {
@@ -292,7 +291,7 @@ def after(req, res):
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := &exchange.Response{Status: 200, Header: http.Header{"A": {"b"}}, Body: exchange.Bytes("text"), Origin: exchange.FromMock}
+	shared := &exchange.Response{Status: 200, Header: exchange.HeaderOf("A", "b"), Body: exchange.Bytes("text"), Origin: exchange.FromMock}
 	static := shared
 	next := exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 		if x.Request.Header.Get("X-Seen") != "1" {

@@ -38,7 +38,7 @@ func newExchange(method, target, body string) *exchange.Exchange {
 		ID: 1, Start: time.Unix(1700000000, 0), Client: netip.MustParseAddrPort("127.0.0.1:4000"),
 		Request: &exchange.Request{
 			Method: method, Scheme: "http", Host: "api.test", Port: 80, Target: target, Proto: "HTTP/1.1",
-			Authority: "api.test", Header: http.Header{"X-Device": {"d1"}, "User-Agent": {"test"}},
+			Authority: "api.test", Header: exchange.HeaderOf("Host", "api.test", "X-Device", "d1", "User-Agent", "test"),
 		},
 		Endpoint: method + " " + target,
 		Params:   map[string]string{"id": "7"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -248,7 +247,7 @@ func BenchmarkTemplate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	header := http.Header{"Content-Type": {"application/json"}}
+	header := exchange.HeaderOf("Content-Type", "application/json")
 	b.Run("json", func(b *testing.B) {
 		benchmark(b, exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 			body, err := tm.JSON(ctx, x)

@@ -42,13 +42,13 @@ type socket struct {
 func (s *socket) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	if !x.Request.IsWebSocket() {
 		res := exchange.JSON(http.StatusUpgradeRequired, map[string]string{"error": "this endpoint is a WebSocket"})
-		res.Header["Upgrade"] = []string{"websocket"}
+		res.Header.Add("Upgrade", "websocket")
 		res.Origin = exchange.FromMock
 		return res, nil
 	}
 	return &exchange.Response{
 		Status: http.StatusSwitchingProtocols,
-		Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
+		Header: exchange.HeaderOf("Upgrade", "websocket", "Connection", "Upgrade"),
 		Origin: exchange.FromMock,
 		Body:   exchange.Socket(func(ctx context.Context, c exchange.Conn) error { return s.serve(ctx, x, c) }),
 	}, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"mime"
-	"net/http"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -139,16 +138,15 @@ func asciiJSON(text []byte) []byte {
 // EncodeBody is [EncodeText] by the content type of a header. Where the charset
 // can't say the text, ok is false, and the header that is returned is a copy that
 // tells UTF-8; else it is h itself.
-func EncodeBody(h http.Header, text []byte) (data []byte, header http.Header, ok bool) {
-	types := h["Content-Type"]
-	if len(types) == 0 {
+func EncodeBody(h Header, text []byte) (data []byte, header Header, ok bool) {
+	if !h.Has("Content-Type") {
 		return text, h, true
 	}
-	if data, ok = EncodeText(text, types[0]); ok {
+	if data, ok = EncodeText(text, h.Get("Content-Type")); ok {
 		return data, h, true
 	}
 	h = h.Clone()
-	h["Content-Type"] = []string{inUTF8(types[0])}
+	h.Set("Content-Type", inUTF8(h.Get("Content-Type")))
 	return data, h, false
 }
 

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"iter"
-	"net/http"
 	"strings"
 )
 
@@ -10,10 +9,13 @@ import (
 // order. It reads as mitmproxy does: any text may be a name or a value, a quoted
 // value loses its quotes and backslashes, and a cookie without "=" has an empty
 // value.
-func Cookies(h http.Header) iter.Seq2[string, string] {
+func Cookies(h Header) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
-		for _, line := range h["Cookie"] {
-			for line != "" {
+		for _, f := range h {
+			if !EqualName(f.Name, "Cookie") {
+				continue
+			}
+			for line := f.Value; line != ""; {
 				var name, value string
 				name, value, _, line = cookiePair(line)
 				if (name != "" || value != "") && !yield(name, value) {
@@ -25,7 +27,7 @@ func Cookies(h http.Header) iter.Seq2[string, string] {
 }
 
 // CookieValues are the values of [Cookies] by their names.
-func CookieValues(h http.Header) map[string][]string {
+func CookieValues(h Header) map[string][]string {
 	m := map[string][]string{}
 	for name, value := range Cookies(h) {
 		m[name] = append(m[name], value)
@@ -54,9 +56,9 @@ func (c *SetCookie) Attribute(name string) (value string, ok bool) {
 // SetCookies are the cookies of the Set-Cookie lines of an answer, one for each
 // line. Names and values are read as those of [Cookies]; a line without "=" sets
 // nothing.
-func SetCookies(h http.Header) []SetCookie {
+func SetCookies(h Header) []SetCookie {
 	var list []SetCookie
-	for _, line := range h["Set-Cookie"] {
+	for _, line := range h.Values("Set-Cookie") {
 		name, value, ok, rest := cookiePair(line)
 		if !ok {
 			continue

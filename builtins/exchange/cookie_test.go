@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 )
@@ -30,7 +29,8 @@ func TestCookies(t *testing.T) {
 		{"a=b,c", "a=b,c"},
 		{"", ""},
 	} {
-		h := http.Header{"Cookie": strings.Split(c.header, "\n")}
+		var h Header
+		h.Set("Cookie", strings.Split(c.header, "\n")...)
 		var got []string
 		for name, value := range Cookies(h) {
 			got = append(got, name+"="+value)
@@ -53,14 +53,14 @@ func TestSetCookies(t *testing.T) {
 		{"a; Path=/", ""},
 	} {
 		got := ""
-		for _, s := range SetCookies(http.Header{"Set-Cookie": {c.header}}) {
+		for _, s := range SetCookies(HeaderOf("Set-Cookie", c.header)) {
 			got += fmt.Sprintf("%s=%s %v", s.Name, s.Value, s.Attributes)
 		}
 		if got != c.want {
 			t.Errorf("%s: got %s, want %s", c.header, got, c.want)
 		}
 	}
-	if v, ok := SetCookies(http.Header{"Set-Cookie": {"a=b; path=/x; PATH=/y"}})[0].Attribute("Path"); v != "/y" || !ok {
+	if v, ok := SetCookies(HeaderOf("Set-Cookie", "a=b; path=/x; PATH=/y"))[0].Attribute("Path"); v != "/y" || !ok {
 		t.Errorf("Path: got %q, want the last one, /y", v)
 	}
 }

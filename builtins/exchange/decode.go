@@ -8,7 +8,6 @@ import (
 	"compress/zlib"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -25,9 +24,9 @@ const (
 
 // Encodings are the content encodings of a header in the order in which they
 // were applied: lower case, without "identity", nil for none.
-func Encodings(h http.Header) []string {
+func Encodings(h Header) []string {
 	var list []string
-	for _, v := range h["Content-Encoding"] {
+	for _, v := range h.Values("Content-Encoding") {
 		for name := range strings.SplitSeq(v, ",") {
 			name = strings.ToLower(strings.TrimSpace(name))
 			if name != "" && name != "identity" {

@@ -7,7 +7,6 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
-	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -72,10 +71,16 @@ func TestEncodings(t *testing.T) {
 		{[]string{" br , x-gzip,, identity", "zstd"}, []string{"br", "x-gzip", "zstd"}},
 		{[]string{"lzma"}, []string{"lzma"}},
 	} {
-		if got := Encodings(http.Header{"Content-Encoding": c.values}); !slices.Equal(got, c.want) {
+		if got := Encodings(encoded(c.values...)); !slices.Equal(got, c.want) {
 			t.Errorf("%q: %q, want %q", c.values, got, c.want)
 		}
 	}
+}
+
+// encoded is a header with the names of encodings, a line each.
+func encoded(names ...string) (h Header) {
+	h.Set("Content-Encoding", names...)
+	return h
 }
 
 func TestDecode(t *testing.T) {
@@ -92,7 +97,7 @@ func TestDecode(t *testing.T) {
 		if got, err := Decode(nil, names, 1); err != nil || len(got) != 0 {
 			t.Errorf("%q of nothing: %q, %v", encodings, got, err)
 		}
-		if len(Encodings(http.Header{"Content-Encoding": names})) == 0 {
+		if len(Encodings(encoded(names...))) == 0 {
 			continue
 		}
 		got, err := Decode(data, names, len(text)-1)
@@ -151,7 +156,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("gzip, br", encode(f, []byte("hello"), "gzip", "br"))
 	f.Fuzz(func(t *testing.T, encoding string, data []byte) {
 		const most = 1 << 16
-		names := Encodings(http.Header{"Content-Encoding": {encoding}})
+		names := Encodings(encoded(encoding))
 		got, err := Decode(data, names, most)
 		if len(got) > most && len(names) > 0 {
 			t.Errorf("%d bytes", len(got))

@@ -72,7 +72,7 @@ func NewFault(kind string, after int64, res *Response) (*Response, error) {
 	default:
 		return nil, fmt.Errorf("no fault %q, want reset, close, stall, truncate or garbage", kind)
 	}
-	r := &Response{Status: 200, Header: map[string][]string{"Content-Type": {"application/octet-stream"}}, Body: filler(2*after + 1)}
+	r := &Response{Status: 200, Header: HeaderOf("Content-Type", "application/octet-stream"), Body: filler(2*after + 1)}
 	if res != nil {
 		body := r.Body
 		if r = res.Clone(); r.Body == nil {

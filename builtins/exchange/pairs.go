@@ -33,7 +33,7 @@ func Pairs(text string) iter.Seq2[string, string] {
 				continue
 			}
 			name, value, _ := strings.Cut(p, "=")
-			if !yield(unescape(name), unescape(value)) {
+			if !yield(Unescape(name), Unescape(value)) {
 				return
 			}
 		}
@@ -49,8 +49,8 @@ func Values(text string) url.Values {
 	return v
 }
 
-// unescape decodes a name or a value of a pair.
-func unescape(s string) string {
+// Unescape decodes a name or a value of a pair. What is no escape stays as it is.
+func Unescape(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s
 	}

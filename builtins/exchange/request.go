@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -27,18 +26,15 @@ type Request struct {
 	DialAddr string
 	// Proto is "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0".
 	Proto string
-	// Authority is the Host header (or :authority) as sent.
+	// Authority is the server's name as the device wrote it: that of the target
+	// in absolute form, else the Host header or :authority. It is what Host says
+	// towards the real server.
 	Authority string
-	// Header has canonical names and no Host.
-	Header http.Header
-	// Names holds the spelling of header names, by canonical name, where it
-	// was another one: "X-Api-Key": "X-API-Key". Nil when all were canonical.
-	Names map[string]string
-	// Order lists the names of the header lines as they came, canonical, a name
-	// once for each of its lines, Host too. Nil when it is not known (HTTP/2).
-	Order []string
+	// Header has all lines but those of Transfer-Encoding, Host among them. With
+	// HTTP/2, their order is not known.
+	Header Header
 	// Trailer is filled once Body has been read to its end; nil when there is none.
-	Trailer http.Header
+	Trailer Header
 	// Body is nil when the request has none.
 	Body *Incoming
 	// ContentLength is the announced length of Body, -1 when unknown.
@@ -88,8 +84,7 @@ func (r *Request) URL() string {
 // IsWebSocket tells whether the request asks for an upgrade to WebSocket
 // (RFC 6455 section 4.1).
 func (r *Request) IsWebSocket() bool {
-	up := r.Header["Upgrade"]
-	return len(up) > 0 && HasToken(up, "websocket")
+	return r.Header.HasToken("Upgrade", "websocket")
 }
 
 // DefaultPort is 443 for https, else 80.
@@ -98,16 +93,4 @@ func DefaultPort(scheme string) int {
 		return 443
 	}
 	return 80
-}
-
-// HasToken looks for a token in comma-separated header values, ignoring case.
-func HasToken(values []string, token string) bool {
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.TrimSpace(t), token) {
-				return true
-			}
-		}
-	}
-	return false
 }

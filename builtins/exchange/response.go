@@ -43,21 +43,19 @@ func (o Origin) String() string {
 type Response struct {
 	// Status code, 200 to 599, or 101 with a socket body.
 	Status int
-	// Header has canonical names. Content-Length is set by the proxy where
-	// the body's size is known and the header is absent.
-	Header http.Header
-	// Names spells header names otherwise, by canonical name, towards devices
-	// that speak HTTP/1: "Etag": "ETag". Nil for canonical names.
-	Names map[string]string
-	// Order lists the names of the header lines as the real server sent them,
-	// see Request.Order.
-	Order []string
+	// Reason is the reason phrase of the real server's status, empty for the usual
+	// one.
+	Reason string
+	// Header has the lines in the order and spelling in which they are sent to
+	// devices that speak HTTP/1. Content-Length is set by the proxy where the
+	// body's size is known and the header has none.
+	Header Header
 	// Server is the real server's end of the connection that the answer came
 	// on; nil when no server was asked.
 	Server *Peer
 	// Trailer gives the trailers once the body has been sent; nil for none.
 	// The names must be announced by a Trailer header for HTTP/1.1.
-	Trailer func() http.Header
+	Trailer func() Header
 	// Body is nil when there is none.
 	Body Body
 	// Origin is set by whoever makes the response.
@@ -116,15 +114,12 @@ func Drawn(next Handler, draw func() time.Duration) Handler {
 func (r *Response) Clone() *Response {
 	c := *r
 	c.Header = r.Header.Clone()
-	if c.Header == nil {
-		c.Header = http.Header{}
-	}
 	return &c
 }
 
 // Text makes a plain-text response with a newline at its end.
 func Text(status int, text string) *Response {
-	return &Response{Status: status, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: Bytes(text + "\n")}
+	return &Response{Status: status, Header: HeaderOf("Content-Type", "text/plain; charset=utf-8"), Body: Bytes(text + "\n")}
 }
 
 // Failure is the answer to a request whose handler failed: 400 when that is the
@@ -137,7 +132,7 @@ func Failure(err error) *Response {
 	var up *UpstreamError
 	if errors.As(err, &device) {
 		res = Text(http.StatusBadRequest, "Bad request: "+text)
-		res.Header["Connection"] = []string{"close"}
+		res.Header.Set("Connection", "close")
 	} else if errors.As(err, &up) {
 		res = Text(http.StatusBadGateway, "Bad gateway: "+text+unansweredText(err))
 	} else {
@@ -208,7 +203,7 @@ func JSON(status int, v any) *Response {
 	if err != nil {
 		return &Response{Status: http.StatusInternalServerError, Err: err}
 	}
-	return &Response{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: Bytes(b)}
+	return &Response{Status: status, Header: HeaderOf("Content-Type", "application/json"), Body: Bytes(b)}
 }
 
 // Bodiless reports whether an answer to method with status has no body,

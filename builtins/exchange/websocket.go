@@ -20,7 +20,8 @@ import (
 // on a connection that a body was given. It agrees to the first subprotocol that
 // the client offers. A handshake that is none is answered with the reason.
 func AcceptWebSocket(_ context.Context, q *Request, c Conn) (*websocket.Conn, error) {
-	h := q.Header.Clone()
+	h := q.Header.Map()
+	delete(h, "Host")
 	r := &http.Request{Method: q.Method, Proto: q.Proto, ProtoMajor: 1, ProtoMinor: 1, Header: h, Host: q.Authority}
 	if q.Proto != "HTTP/1.1" {
 		r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(q.Proto)
@@ -87,8 +88,8 @@ func (r *Request) HandshakeFault() string {
 		return fmt.Sprintf("method: got %s, want GET", Clip(r.Method))
 	case r.Proto == "HTTP/1.0":
 		return "version: got HTTP/1.0, want HTTP/1.1"
-	case !HasToken(r.Header["Connection"], "upgrade"):
-		return fmt.Sprintf("Connection: got %s, want Upgrade", Clip(strings.Join(r.Header["Connection"], ", ")))
+	case !r.Header.HasToken("Connection", "upgrade"):
+		return fmt.Sprintf("Connection: got %s, want Upgrade", Clip(r.Header.Joined("Connection")))
 	case version != "13":
 		return fmt.Sprintf("Sec-WebSocket-Version: got %s, want 13", Clip(version))
 	case err != nil || len(key) != 16:

@@ -33,7 +33,7 @@ func (a *Authority) Respond(_ context.Context, x *exchange.Exchange) (*exchange.
 	switch x.Request.Path() {
 	case "/":
 		return &exchange.Response{Status: http.StatusOK, Origin: exchange.FromProxy,
-			Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, Body: exchange.Bytes(onboardingPage)}, nil
+			Header: exchange.HeaderOf("Content-Type", "text/html; charset=utf-8"), Body: exchange.Bytes(onboardingPage)}, nil
 	case "/cert/pem":
 		name, contentType, data = certFile, "application/x-x509-ca-cert", a.CertPEM()
 	case "/cert/cer":
@@ -50,7 +50,7 @@ func (a *Authority) Respond(_ context.Context, x *exchange.Exchange) (*exchange.
 		return r, nil
 	}
 	return &exchange.Response{Status: http.StatusOK, Origin: exchange.FromProxy, Body: exchange.Bytes(data),
-		Header: http.Header{"Content-Type": {contentType}, "Content-Disposition": {"attachment; filename=" + name}}}, nil
+		Header: exchange.HeaderOf("Content-Type", contentType, "Content-Disposition", "attachment; filename="+name)}, nil
 }
 
 var _ exchange.Handler = (*Authority)(nil)

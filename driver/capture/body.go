@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 
 	"starproxy/builtins/disk"
@@ -57,7 +56,7 @@ func (b Blob) Missing() string {
 // gives at most max bytes, and more says that there are more; so a small body
 // that unfolds into a giant one does no harm. What could be read before an
 // error is given with it.
-func Decoded(h http.Header, b Blob, max int64) (data []byte, more bool, err error) {
+func Decoded(h exchange.Header, b Blob, max int64) (data []byte, more bool, err error) {
 	r, err := OpenDecoded(h, b)
 	if err != nil {
 		return nil, false, err
@@ -77,7 +76,7 @@ func Decoded(h http.Header, b Blob, max int64) (data []byte, more bool, err erro
 
 // OpenDecoded is OpenBody with the content encodings of the header undone. It
 // sets no bound to what comes out.
-func OpenDecoded(h http.Header, b Blob) (io.ReadCloser, error) {
+func OpenDecoded(h exchange.Header, b Blob) (io.ReadCloser, error) {
 	body, err := OpenBody(b)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,11 @@ const (
 	Message               // a message of a WebSocket, or a piece of a stream
 	SocketEnd             // a WebSocket's or stream's end; it has all fields of its beginning
 	TCP                   // a stream: bytes that are not HTTP, to and from a real server
+	Refused               // a request that the proxy would not serve; RequestBody has what came, up to MaxRefused
 )
+
+// MaxRefused is how much is kept of what was refused, in bytes.
+const MaxRefused = 4 << 10
 
 // ProtoTCP is Entry.Proto of a stream, of its pieces and of its end.
 const ProtoTCP = "TCP"
@@ -57,30 +62,22 @@ type Entry struct {
 	Port                 int
 	// Target is path and query as sent; Proto "HTTP/1.1" and the like.
 	Target, Proto string
-	// Authority is the Host header as sent.
-	Authority     string
-	RequestHeader http.Header
-	// RequestNames and ResponseNames spell header names as they were sent, by
-	// canonical name, where that was otherwise.
-	RequestNames  map[string]string
-	ResponseNames map[string]string
-	// RequestOrder and ResponseOrder list the names of the header lines as they
-	// came, see exchange.Request.Order; nil when that is not known.
-	RequestOrder    []string
-	ResponseOrder   []string
-	RequestTrailer  http.Header
-	RequestBody     Blob
-	Status          int // 0 when there was no answer to give
-	ResponseHeader  http.Header
-	ResponseTrailer http.Header
-	ResponseBody    Blob
-	Origin          exchange.Origin
+	// Authority is the server's name as sent, see exchange.Request.Authority.
+	Authority string
+	// RequestHeader is exchange.Request.Header, see also RequestLines.
+	RequestHeader, RequestTrailer exchange.Header
+	RequestBody                   Blob
+	Status                        int // 0 when there was no answer to give
+	// ResponseHeader is exchange.Response.Header.
+	ResponseHeader, ResponseTrailer exchange.Header
+	ResponseBody                    Blob
+	Origin                          exchange.Origin
 	// Endpoint is the key of the mock that answered and Source its place.
 	Endpoint, Source string
 	// Unmatched says that no mock, or no recording, answers the request.
 	Unmatched bool
 	// Error says what failed: the real server out of reach, a broken transfer,
-	// for TLSError the alert.
+	// for TLSError the alert, for Refused the reason.
 	Error string
 	// SNI is the name asked for in the TLS handshake.
 	SNI   string
@@ -107,14 +104,25 @@ func (e *Entry) Unreachable() bool {
 	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
 }
 
+// RequestLines is RequestHeader with a Host line: where there is none, as with
+// HTTP/2, one of Authority comes first. What was refused before its header was
+// read has none.
+func (e *Entry) RequestLines() exchange.Header {
+	if e.Authority == "" || e.Kind == Refused && len(e.RequestHeader) == 0 || e.RequestHeader.Has("Host") {
+		return e.RequestHeader
+	}
+	return slices.Insert(e.RequestHeader.Clone(), 0, exchange.Field{Name: "Host", Value: e.Authority})
+}
+
 // Stream reports whether the entry is the beginning or the end of a stream.
 func (e *Entry) Stream() bool {
 	return e.Kind == TCP || e.Kind == SocketEnd && e.Proto == ProtoTCP
 }
 
-// URL is the full URL; the port is left out when it is the scheme's own.
+// URL is the full URL; the port is left out when it is the scheme's own. Of what was
+// refused it is the target where that is no path.
 func (e *Entry) URL() string {
-	if e.Host == "" {
+	if e.Host == "" || e.Kind == Refused && e.Target != "" && e.Target[0] != '/' {
 		return e.Target
 	}
 	r := exchange.Request{Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target}

@@ -3,7 +3,6 @@ package capture
 import (
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +40,7 @@ type event struct {
 	IsBinary     bool              `json:"response_is_binary"`
 
 	Seq      uint64 `json:"seq"`
-	Kind     string `json:"kind"`   // "http", "tls_error" or "tcp"
+	Kind     string `json:"kind"`   // "http", "tls_error", "tcp" or "refused"
 	Origin   string `json:"origin"` // passthrough, mocked, patched or proxy
 	Endpoint string `json:"endpoint,omitempty"`
 	Source   string `json:"source,omitempty"`
@@ -52,7 +51,8 @@ type event struct {
 	Alert    string `json:"alert,omitempty"`
 	Client   string `json:"client,omitempty"`   // host:port of the device
 	Protocol string `json:"protocol,omitempty"` // HTTP/1.1 and the like
-	// SentStatus is what the device got where response_status is 0.
+	// SentStatus is what the device got where response_status is 0: what the proxy
+	// says of a server out of reach, or of a request that it refuses.
 	SentStatus int `json:"sent_status,omitempty"`
 
 	// The header lists are [name, value] pairs as they were sent. The bytes of
@@ -128,12 +128,13 @@ func (v *event) json() []byte {
 
 // event makes the event of e, however large.
 func (j *Journal) event(e *Entry) *event {
+	sent := e.RequestLines()
 	v := &event{
 		Timestamp:    seconds(e.Start.Add(e.Duration)),
 		Method:       e.Method,
 		URL:          e.URL(),
 		Path:         e.Target,
-		Headers:      fold(e.RequestHeader, e.RequestNames, ""),
+		Headers:      fold(sent, ""),
 		Query:        exchange.Values(exchange.QueryOf(e.Target)),
 		Status:       e.Status,
 		WasMocked:    e.Origin.Mocked(),
@@ -148,16 +149,13 @@ func (j *Journal) event(e *Entry) *event {
 		Error:        e.Error,
 		SNI:          e.SNI,
 		Protocol:     e.Proto,
-		HeaderList:   list(e.RequestHeader, e.RequestNames, e.Authority),
-		RespList:     list(e.ResponseHeader, e.ResponseNames, ""),
-		Trailers:     fold(e.RequestTrailer, nil, ""),
-		RespTrailers: fold(e.ResponseTrailer, nil, ""),
+		HeaderList:   list(sent),
+		RespList:     list(e.ResponseHeader),
+		Trailers:     fold(e.RequestTrailer, ""),
+		RespTrailers: fold(e.ResponseTrailer, ""),
 	}
 	if e.Client.IsValid() {
 		v.Client = e.Client.String()
-	}
-	if _, ok := v.Headers["Host"]; !ok && e.Authority != "" {
-		v.Headers["Host"] = e.Authority
 	}
 	for _, n := range e.Notes {
 		v.Notes = append(v.Notes, note(n))
@@ -172,8 +170,12 @@ func (j *Journal) event(e *Entry) *event {
 		}
 		return v
 	}
-	if e.Stream() {
+	switch {
+	case e.Stream():
 		v.setStream(j, e)
+		return v
+	case e.Kind == Refused:
+		v.setRefused(e)
 		return v
 	}
 	v.setBody(j, e)
@@ -182,7 +184,7 @@ func (j *Journal) event(e *Entry) *event {
 		return v
 	}
 	if e.Status != 0 {
-		v.RespHeaders = fold(e.ResponseHeader, e.ResponseNames, "Content-Encoding")
+		v.RespHeaders = fold(e.ResponseHeader, "Content-Encoding")
 		v.setLength(e)
 		v.setResponse(j, e)
 	}
@@ -196,47 +198,29 @@ func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosec
 // size.
 func (v *event) setLength(e *Entry) {
 	if e.Origin == exchange.FromServer || e.Status < 200 || exchange.Bodiless(e.Method, e.Status) ||
-		e.ResponseHeader["Content-Length"] != nil || e.ResponseHeader["Transfer-Encoding"] != nil {
+		e.ResponseHeader.Has("Content-Length") || e.ResponseHeader.Has("Transfer-Encoding") {
 		return
 	}
 	v.RespHeaders["Content-Length"] = strconv.FormatInt(e.ResponseBody.Size, 10)
 }
 
 // fold joins the values of each name with ", " and leaves one name out. Names
-// are spelt as they were sent.
-func fold(h http.Header, sent map[string]string, but string) map[string]string {
+// are spelt as they were sent first.
+func fold(h exchange.Header, but string) map[string]string {
 	m := make(map[string]string, len(h)+1)
-	for name, values := range h {
-		if name == but {
-			continue
+	for _, name := range h.Names() {
+		if !exchange.EqualName(name, but) {
+			m[name] = h.Joined(name)
 		}
-		if s, ok := sent[name]; ok {
-			name = s
-		}
-		m[name] = strings.Join(values, ", ")
 	}
 	return m
 }
 
-// list gives a header as pairs, sorted by name, Host first.
-func list(h http.Header, sent map[string]string, host string) [][2]string {
-	pairs := make([][2]string, 0, len(h)+1)
-	if host != "" {
-		pairs = append(pairs, [2]string{"Host", latin1(host)})
-	}
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		values := h[name]
-		if s, ok := sent[name]; ok {
-			name = s
-		}
-		for _, value := range values {
-			pairs = append(pairs, [2]string{latin1(name), latin1(value)})
-		}
+// list gives the lines of a header as pairs.
+func list(h exchange.Header) [][2]string {
+	pairs := make([][2]string, len(h))
+	for i, f := range h {
+		pairs[i] = [2]string{latin1(f.Name), latin1(f.Value)}
 	}
 	return pairs
 }

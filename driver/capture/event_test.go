@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -83,7 +82,22 @@ func TestEventKinds(t *testing.T) {
 			*e = Entry{Kind: TLSError, Host: "a.example", Port: 443, SNI: "a.example", Error: "remote error: tls: unknown certificate authority"}
 		}, map[string]any{"kind": "tls_error", "sni": "a.example", "alert": "remote error: tls: unknown certificate authority",
 			"method": "CONNECT", "path": "a.example:443", "url": "https://a.example", "response_status": 0.0, "body": "", "query": map[string]any{}}},
-		"trailers": {func(e *Entry) { e.ResponseTrailer = http.Header{"Grpc-Status": {"0"}} },
+		"refused": {func(e *Entry) {
+			*e = Entry{Kind: Refused, Origin: exchange.FromProxy, Method: "GET", Scheme: "http", Host: "a.example", Port: 80, Target: "/x", Proto: "HTTP/1.1", Authority: "a.example",
+				Status: 431, Error: "header: too long", RequestBody: Blob{Size: 5000, Data: []byte("GET /x HTTP/1.1\r\nA"), Truncated: true}}
+		}, map[string]any{"kind": "refused", "failure": "header: too long", "method": "REFUSED", "path": "/x", "url": "http://a.example/x", "response_status": 0.0, "sent_status": 431.0,
+			"body": "GET /x HTTP/1.1\r\nA", "body_size": 5000.0, "body_truncated": true, "body_is_binary": nil, "headers_list": []any{}, "response_body": nil, "origin": "proxy", "was_mocked": false}},
+		"refused bytes": {func(e *Entry) {
+			*e = Entry{Kind: Refused, Error: "no HTTP", RequestBody: blob("\x16\x03\x01\x00\xff")}
+		}, map[string]any{"kind": "refused", "method": "REFUSED", "path": "", "url": "", "sent_status": nil,
+			"body": "\x16\x03\x01\x00ÿ", "body_encoding": "latin-1", "body_is_binary": true, "body_size": 5.0, "body_truncated": nil}},
+		"refused target": {func(e *Entry) {
+			*e = Entry{Kind: Refused, Method: "CONNECT", Scheme: "http", Host: "a", Port: 443, Target: "a:443", Error: "no"}
+		}, map[string]any{"path": "a:443", "url": "a:443"}},
+		"refused over HTTP/2": {func(e *Entry) {
+			*e = Entry{Kind: Refused, Target: "/", Authority: "a", RequestHeader: exchange.HeaderOf("te", "x"), Error: "no"}
+		}, map[string]any{"headers_list": []any{[]any{"Host", "a"}, []any{"te", "x"}}}},
+		"trailers": {func(e *Entry) { e.ResponseTrailer = exchange.HeaderOf("Grpc-Status", "0") },
 			map[string]any{"response_trailers": map[string]any{"Grpc-Status": "0"}}},
 		"notes": {func(e *Entry) { e.Notes = []exchange.Note{{Level: "warning", Text: "w"}} },
 			map[string]any{"notes": []any{map[string]any{"level": "warning", "text": "w"}}}},
@@ -185,8 +199,8 @@ func TestEventReadsCharsets(t *testing.T) {
 		{"text/plain; charset=utf-8", "café", "café", ""},
 	} {
 		e := sample()
-		e.RequestHeader = http.Header{"Content-Type": {c.typ}}
-		e.ResponseHeader = http.Header{"Content-Type": {c.typ}}
+		e.RequestHeader = exchange.HeaderOf("Content-Type", c.typ)
+		e.ResponseHeader = exchange.HeaderOf("Content-Type", c.typ)
 		e.RequestBody, e.ResponseBody = blob(c.data), blob(c.data)
 		j.Add(e)
 		got := decodeEvent(t, j.Event(e))
@@ -199,7 +213,7 @@ func TestEventReadsCharsets(t *testing.T) {
 		}
 	}
 	e := sample()
-	e.RequestHeader, e.RequestBody = http.Header{}, blob("\xff\xfe\xfb\x90\x00\x00\x00\xd8")
+	e.RequestHeader, e.RequestBody = nil, blob("\xff\xfe\xfb\x90\x00\x00\x00\xd8")
 	j.Add(e)
 	if got := decodeEvent(t, j.Event(e)); got["body"] != "" || got["body_is_binary"] != true {
 		t.Errorf("bytes that only begin like UTF-16: got %q, want a file", got["body"])
@@ -343,9 +357,9 @@ func TestEventsStayBelowTheLimit(t *testing.T) {
 func TestHostileEntriesGiveSmallEvents(t *testing.T) {
 	t.Parallel()
 	nasty := strings.Repeat("\x01\xff", 50<<10)
-	h := http.Header{"Content-Type": {"text/plain"}}
+	h := exchange.HeaderOf("Content-Type", "text/plain")
 	for i := range 3 {
-		h[fmt.Sprint("X-", i)] = []string{nasty}
+		h.Add(fmt.Sprint("X-", i), nasty)
 	}
 	j := New(Options{SpoolDir: t.TempDir()})
 	for range 2 {
@@ -376,10 +390,10 @@ func FuzzEvent(f *testing.F) {
 		j := New(Options{SpoolDir: dir})
 		defer j.Close()
 		e := &Entry{Method: method, Scheme: value, Host: name, Target: target, Status: status, Error: value,
-			RequestHeader:  http.Header{name: {value, value}, "Content-Type": {ct}, "Content-Encoding": {ce}},
-			ResponseHeader: http.Header{name: {value}, "Content-Type": {ct}, "Content-Encoding": {ce}},
+			RequestHeader:  exchange.HeaderOf(name, value, name, value, "Content-Type", ct, "Content-Encoding", ce),
+			ResponseHeader: exchange.HeaderOf(name, value, "Content-Type", ct, "Content-Encoding", ce),
 			RequestBody:    Blob{Size: int64(len(body)), Data: body}, ResponseBody: Blob{Size: int64(len(body)), Data: body},
-			Origin: exchange.Origin(origin), ResponseTrailer: http.Header{value: {name}}}
+			Origin: exchange.Origin(origin), ResponseTrailer: exchange.HeaderOf(value, name)}
 		j.Add(e)
 		kept := j.Entries(nil)
 		if len(kept) != 1 || !reflect.DeepEqual(kept[0].ResponseHeader, e.ResponseHeader) || kept[0].Target != target {

@@ -3,7 +3,6 @@ package capture
 import (
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 
@@ -50,6 +49,22 @@ func (v *event) setBody(j *Journal, e *Entry) {
 	case b.Data != nil:
 		v.BodyFile, _ = j.show(e, false, b.Data)
 	}
+}
+
+// refusedMethod is the method of what was refused, in an event. Whoever looks
+// among the events for a request by its method must not find one that was never
+// served; the method as sent is in the body.
+const refusedMethod = "REFUSED"
+
+// setRefused fills in what was sent for a request that was refused, and what came of
+// it: as text if it is text, else as Latin-1.
+func (v *event) setRefused(e *Entry) {
+	v.Kind, v.Method = "refused", refusedMethod
+	v.Status, v.SentStatus = 0, e.Status
+	b := e.RequestBody
+	v.BodySize, v.BodyTruncated = b.Size, b.Truncated
+	v.bodyBytes, v.BodyBinary = b.Data, IsBinary(b.Data)
+	v.Body, v.BodyEncoding = streamText(b.Data)
 }
 
 // setResponse fills in the response body.
@@ -138,7 +153,7 @@ func (v *event) unfold(j *Journal, e *Entry) bool {
 			return false
 		}
 		defer r.Close()
-		rec := j.NewRecorder(http.Header{}, e.URL())
+		rec := j.NewRecorder(nil, e.URL())
 		rec.held = false
 		n, err := io.Copy(rec, io.LimitReader(r, j.unfold+1))
 		if n > j.unfold || err != nil {

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -39,9 +38,9 @@ func exprEntries() map[string]*Entry {
 		// A login that a mock answered.
 		"login": {
 			Seq: 1, Client: client, Method: "POST", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/v1/login?user=a%20b", Proto: "HTTP/2.0",
-			Authority: "api.example.com", RequestHeader: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "X-Api-Key": {"Secret"}},
-			RequestNames: map[string]string{"X-Api-Key": "X-API-Key"}, RequestBody: blob("name=a\nword=Grün"), Duration: 5 * time.Millisecond,
-			Status: 401, ResponseHeader: http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}, "Set-Cookie": {"a=1", "b=2"}},
+			Authority: "api.example.com", RequestHeader: exchange.HeaderOf("Content-Type", "application/x-www-form-urlencoded", "X-API-Key", "Secret"),
+			RequestBody: blob("name=a\nword=Grün"), Duration: 5 * time.Millisecond,
+			Status: 401, ResponseHeader: exchange.HeaderOf("Content-Type", "application/json", "Content-Encoding", "gzip", "Set-Cookie", "a=1", "Set-Cookie", "b=2"),
 			ResponseBody: zipped(`{"error": "wrong password"}`), Origin: exchange.FromMock, Endpoint: "POST /v1/login", Source: "happy.yaml:3",
 			Notes: []exchange.Note{{Level: "warning", Text: "slow down"}},
 		},
@@ -49,19 +48,23 @@ func exprEntries() map[string]*Entry {
 		"logo": {
 			Seq: 2, Client: netip.MustParseAddrPort("[2001:db8::1]:9"), Method: "GET", Scheme: "http", Host: "198.51.100.4", Port: 8080, Target: "/logo.png", Proto: "HTTP/1.1",
 			Authority: "cdn.example.net:8080", Server: exchange.Peer{Addr: netip.MustParseAddrPort("198.51.100.4:8080")}, Duration: 2 * time.Second,
-			Status: 200, ResponseHeader: http.Header{"Content-Type": {"image/png"}}, ResponseBody: blob("\x89PNG\r\n\x1a\nIHDR" + strings.Repeat("\xff", 3000)),
+			Status: 200, ResponseHeader: exchange.HeaderOf("Content-Type", "image/png"), ResponseBody: blob("\x89PNG\r\n\x1a\nIHDR" + strings.Repeat("\xff", 3000)),
 		},
 		// A real server out of reach.
 		"lost": {
 			Seq: 3, Client: client, Method: "GET", Scheme: "http", Host: "lost.example.com", Port: 80, Target: "/", Proto: "HTTP/1.1", Authority: "lost.example.com",
-			Status: 502, ResponseHeader: http.Header{"Content-Type": {"text/plain"}}, ResponseBody: blob("502 no such host"), Origin: exchange.FromProxy, Error: "no such host",
+			Status: 502, ResponseHeader: exchange.HeaderOf("Content-Type", "text/plain"), ResponseBody: blob("502 no such host"), Origin: exchange.FromProxy, Error: "no such host",
 		},
 		"patch":  {Seq: 4, Method: "GET", Scheme: "https", Host: "h", Port: 8443, Target: "/p", Status: 200, Origin: exchange.FromPatch, Endpoint: "GET /p"},
 		"replay": {Seq: 5, Method: "GET", Scheme: "https", Host: "h", Port: 443, Target: "/r", Status: 304, Origin: exchange.FromReplay},
 		"tls":    {Seq: 6, Kind: TLSError, Client: client, Host: "203.0.113.9", Port: 443, SNI: "pinned.example.com", Error: "unknown certificate authority"},
 		"socket": {
 			Seq: 7, Method: "GET", Scheme: "https", Host: "h", Port: 443, Target: "/ws", Status: 101, Origin: exchange.FromServer,
-			RequestHeader: http.Header{"Upgrade": {"websocket"}},
+			RequestHeader: exchange.HeaderOf("Upgrade", "websocket"),
+		},
+		"refused": {
+			Seq: 8, Kind: Refused, Origin: exchange.FromProxy, Client: client, Method: "BREW", Scheme: "http", Host: "pot.example.org", Port: 80, Target: "/tea",
+			Authority: "pot.example.org", Status: 400, Error: "Content-Length: got it twice", RequestBody: blob("BREW /tea HTTP/1.1\r\nHost: pot.example.org\r\nX-Leaf: oolong"),
 		},
 	}
 }
@@ -125,7 +128,7 @@ func TestExprOperators(t *testing.T) {
 		{"~h ^Set-Cookie:.*2$", "login"},
 		{"~h upgrade", "socket"},
 		{"~hq '^x-api-key: secret\r$'", "login"},
-		{"~hq ^host:", "login logo lost"},
+		{"~hq ^host:", "login logo lost refused"},
 		{"~hq cookie", ""},
 		{"~hs ^content-type:", "login logo"},
 		{"~t json", "login"},
@@ -135,19 +138,35 @@ func TestExprOperators(t *testing.T) {
 		{"~ts ^image/", "logo"},
 		{"~ts text/plain", ""},
 		{"~a", "logo"},
-		{"~src ^192.0.2.7:", "login lost tls"},
+		{"~src ^192.0.2.7:", "login lost refused tls"},
 		{`~src "^\[2001:db8::1]:9$"`, "logo"},
 		{"~dst :443$", "login replay socket tls"},
 		{"~dst ^198.51.100.4:8080$", "logo"},
 		{"~q", "lost"},
 		{"~s", "login logo patch replay socket"},
-		{"~e", "lost tls"},
+		{"~e", "lost refused tls"},
 		{"~mock ^post", "login"},
 		{"~mock ''", "login patch"},
 		{"~mocked", "login patch replay"},
 		{"~patched", "patch"},
 		{"~passthrough", "logo socket"},
 		{"~tls", "tls"},
+		{"~refused", "refused"},
+		{"pot.example", "refused"},
+		{"~u ^http://pot.example.org/tea$", "refused"},
+		{"~d pot", "refused"},
+		{"~dst ^pot.example.org:80$", "refused"},
+		{"~m brew", "refused"},
+		{"~m ^refused$", "refused"},
+		{"~c 400", ""},
+		{"~b oolong", "refused"},
+		{"~bq 'brew /tea'", "refused"},
+		{"~bs oolong", ""},
+		{"~h '^x-leaf: oolong'", "refused"},
+		{"~hq oolong", "refused"},
+		{"~hs oolong", ""},
+		{"~t oolong", ""},
+		{"~meta origin", "login logo lost patch replay socket"},
 		{"~slow 5", "login logo"},
 		{"~slow 6ms", "logo"},
 		{"~slow 2s", "logo"},
@@ -174,10 +193,10 @@ func TestExprOperators(t *testing.T) {
 		{"(~s)", "login logo patch replay socket"},
 		{"( ~s )", "login logo patch replay socket"},
 		{"~s|~q", "login logo lost patch replay socket"},
-		{"!(~s|~q)", "tls"},
-		{"! ~s", "lost tls"},
+		{"!(~s|~q)", "refused tls"},
+		{"! ~s", "lost refused tls"},
 		{"!!~q", "lost"},
-		{"!~s & ~e", "lost tls"},
+		{"!~s & ~e", "lost refused tls"},
 		{"~q | ~s & ~m POST", "login lost"},
 		{"(~q | ~s) & ~m POST", "login"},
 		{"~tls | ~e ~q", "lost"}, // side by side binds weakest
@@ -290,10 +309,10 @@ func TestExprBodies(t *testing.T) {
 	if err := os.WriteFile(file, []byte("head needle tail"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	gz := http.Header{"Content-Encoding": {"gzip"}}
+	gz := exchange.HeaderOf("Content-Encoding", "gzip")
 	for _, tt := range []struct {
 		name string
-		h    http.Header
+		h    exchange.Header
 		b    Blob
 		want bool
 	}{
@@ -306,9 +325,9 @@ func TestExprBodies(t *testing.T) {
 		{"beyond the bound", nil, blob(long), false},
 		{"within", nil, blob(long[6:]), true},
 		{"beyond, packed", gz, zipped(long), false},
-		{"in UTF-16", http.Header{"Content-Type": {"text/plain; charset=utf-16"}}, blob("n\x00e\x00e\x00d\x00l\x00e\x00"), true},
-		{"in UTF-16 by its mark", http.Header{"Content-Type": {"text/plain"}}, blob("\xfe\xff\x00n\x00e\x00e\x00d\x00l\x00e"), true},
-		{"unknown encoding", http.Header{"Content-Encoding": {"odd"}}, blob("needle"), true},
+		{"in UTF-16", exchange.HeaderOf("Content-Type", "text/plain; charset=utf-16"), blob("n\x00e\x00e\x00d\x00l\x00e\x00"), true},
+		{"in UTF-16 by its mark", exchange.HeaderOf("Content-Type", "text/plain"), blob("\xfe\xff\x00n\x00e\x00e\x00d\x00l\x00e"), true},
+		{"unknown encoding", exchange.HeaderOf("Content-Encoding", "odd"), blob("needle"), true},
 	} {
 		for _, expr := range []string{"~bs needle", "~bs nee[d]le", "~b needle"} {
 			if tt.b.Size > maxSearched/2 && strings.Contains(expr, "[") {

@@ -119,8 +119,8 @@ var rows = []operator{
 	{Operator{"d", Regex, "host name"}, costText, "", func(s *subject, a *argument) bool { return s.host(a.re) }},
 	{Operator{"m", Regex, "method"}, costText, "", func(s *subject, a *argument) bool { return s.method(a.re) }},
 	{Operator{"c", Status, "status of the response"}, costField, "", (*subject).status},
-	{Operator{"b", Regex, "body of request or response, a WebSocket's message, or bytes of a TCP stream"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
-	{Operator{"bq", Regex, "body of the request, or a message of the device"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request) }},
+	{Operator{"b", Regex, "body of request or response, a WebSocket's message, bytes of a TCP stream, or what came of a refused request"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
+	{Operator{"bq", Regex, "body of the request, a message of the device, or what came of a refused request"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request) }},
 	{Operator{"bs", Regex, "body of the response, or a message of the server"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, response) }},
 	{Operator{"h", Regex, "header line (Name: value) of request or response"}, costBlock, "m", func(s *subject, a *argument) bool { return s.header(a.re, request, response) }},
 	{Operator{"hq", Regex, "header line of the request"}, costBlock, "m", func(s *subject, a *argument) bool { return s.header(a.re, request) }},
@@ -142,6 +142,7 @@ var rows = []operator{
 		return s.http() && s.e.Origin == exchange.FromServer
 	}},
 	{Operator{"tls", NoArg, "the device broke off the TLS handshake"}, costField, "", func(s *subject, _ *argument) bool { return s.e.Kind == TLSError }},
+	{Operator{"refused", NoArg, "the proxy refused the request: it is malformed, or of an unknown proxy user"}, costField, "", func(s *subject, _ *argument) bool { return s.refused() }},
 	{Operator{"slow", Millis, "took at least so many milliseconds"}, costField, "", func(s *subject, a *argument) bool { return s.http() && s.e.Duration >= time.Duration(a.number) }},
 	{Operator{"size", Size, "the response was sent in at least so many bytes"}, costField, "", func(s *subject, a *argument) bool { return s.answered() && s.e.ResponseBody.Size >= a.number }},
 

@@ -36,6 +36,9 @@ func (s *subject) http() bool {
 	return s.e.Kind == HTTP || s.e.Kind == SocketEnd && !s.e.Stream()
 }
 
+// refused tells whether the entry is about a request that was refused.
+func (s *subject) refused() bool { return s.e.Kind == Refused }
+
 // answered tells whether there is a response. What the proxy says in place of
 // a real server that it can't reach is none.
 func (s *subject) answered() bool { return s.http() && s.e.Status != 0 && !s.e.Unreachable() }
@@ -45,7 +48,7 @@ func (s *subject) websocket() bool {
 	case Message, SocketEnd:
 		return s.e.Proto != ProtoTCP
 	case HTTP:
-		return s.e.Status == http.StatusSwitchingProtocols && exchange.HasToken(s.e.RequestHeader["Upgrade"], "websocket")
+		return s.e.Status == http.StatusSwitchingProtocols && s.e.RequestHeader.HasToken("Upgrade", "websocket")
 	}
 	return false
 }
@@ -64,13 +67,16 @@ func (s *subject) status(a *argument) bool {
 
 func (s *subject) replayed(*argument) bool { return s.e.Origin == exchange.FromReplay }
 
-// method looks at the method as captures show it.
+// method looks at the method as captures show it, and at that of a refused request as
+// it was sent.
 func (s *subject) method(re *pattern) bool {
 	switch {
 	case s.e.Kind == Message:
 		return false
 	case s.e.Kind == TLSError && s.e.Method == "":
 		return re.text(http.MethodConnect)
+	case s.refused() && re.text(refusedMethod):
+		return true
 	}
 	return re.text(s.e.Method)
 }
@@ -123,9 +129,9 @@ func (s *subject) server(re *pattern) bool {
 }
 
 // headers are those of one side, nil when it has none.
-func (s *subject) headers(of side) http.Header {
+func (s *subject) headers(of side) exchange.Header {
 	switch {
-	case of == request && s.http():
+	case of == request && (s.http() || s.refused()):
 		return s.e.RequestHeader
 	case of == response && s.answered():
 		return s.e.ResponseHeader
@@ -135,7 +141,7 @@ func (s *subject) headers(of side) http.Header {
 
 func (s *subject) contentType(re *pattern, sides ...side) bool {
 	for _, of := range sides {
-		for _, v := range s.headers(of)["Content-Type"] {
+		for _, v := range s.headers(of).Values("Content-Type") {
 			if re.text(v) {
 				return true
 			}
@@ -146,7 +152,7 @@ func (s *subject) contentType(re *pattern, sides ...side) bool {
 
 func (s *subject) header(re *pattern, sides ...side) bool {
 	for _, of := range sides {
-		if of == request && !s.http() || of == response && !s.answered() {
+		if of == request && !s.http() && !s.refused() || of == response && !s.answered() {
 			continue
 		}
 		block := s.block(of)
@@ -157,18 +163,22 @@ func (s *subject) header(re *pattern, sides ...side) bool {
 	return false
 }
 
-// block is a header as it stands in a message of HTTP/1.
+// block is a header as it stands in a message of HTTP/1. Of what was refused before
+// its header was read it is all that came.
 func (s *subject) block(of side) string {
 	if s.blocks[of] == nil {
-		names, host := s.e.ResponseNames, ""
+		h := s.headers(of)
 		if of == request {
-			names, host = s.e.RequestNames, s.e.Authority
+			h = s.e.RequestLines()
 		}
 		var b strings.Builder
-		for _, line := range list(s.headers(of), names, host) {
+		for _, line := range list(h) {
 			b.WriteString(line[0] + ": " + line[1] + "\r\n")
 		}
 		text := b.String()
+		if s.refused() && text == "" {
+			text = string(s.read(request))
+		}
 		s.blocks[of] = &text
 	}
 	return *s.blocks[of]
@@ -206,7 +216,7 @@ func (s *subject) body(re *pattern, sides ...side) bool {
 
 // otherText is the text of a body whose bytes say it in another charset than
 // UTF-8; nil for all else.
-func otherText(h http.Header, data []byte) []byte {
+func otherText(h exchange.Header, data []byte) []byte {
 	if len(data) == 0 || !exchange.HasCharset(h.Get("Content-Type")) && !IsText(ContentType(h)) {
 		return nil
 	}
@@ -226,7 +236,7 @@ func (s *subject) read(of side) []byte {
 		}
 		var data []byte
 		message := s.e.Kind == Message && s.e.FromClient == (of == request)
-		if message || of == request && s.http() || of == response && s.answered() {
+		if message || of == request && (s.http() || s.refused()) || of == response && s.answered() {
 			data = readBody(h, b)
 		}
 		s.bodies[of] = &data
@@ -236,7 +246,7 @@ func (s *subject) read(of side) []byte {
 
 // readBody gives a body with its content encoding undone, or as it is when that
 // can't be done.
-func readBody(h http.Header, b Blob) []byte {
+func readBody(h exchange.Header, b Blob) []byte {
 	if len(exchange.Encodings(h)) == 0 && b.Data != nil {
 		return b.Data[:min(len(b.Data), maxSearched)]
 	}

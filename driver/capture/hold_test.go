@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"net/http"
 	"path/filepath"
 	"testing"
 )
@@ -15,7 +14,7 @@ func TestHold(t *testing.T) {
 	defer j.Close()
 	data := bytes.Repeat([]byte("0123456789abcdef"), 128<<10) // twice the budget
 	body := func() *Entry {
-		r := j.NewRecorder(http.Header{}, "http://a.test/")
+		r := j.NewRecorder(nil, "http://a.test/")
 		r.Write(data)
 		return &Entry{Kind: HTTP, ResponseBody: r.Blob()}
 	}

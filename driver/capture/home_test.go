@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,7 +116,7 @@ func TestBodyAfterClose(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "capture-spool")
 	j := New(Options{SpoolDir: root})
 	j.Close()
-	r := j.NewRecorder(http.Header{}, "http://x.example/late")
+	r := j.NewRecorder(nil, "http://x.example/late")
 	r.Write(make([]byte, 600<<10))
 	if b := r.Blob(); b.Path != "" || exists(root) {
 		t.Errorf("%+v, made %s: %v", b, root, exists(root))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -25,12 +24,11 @@ func sample() *Entry {
 		Client: netip.MustParseAddrPort("192.0.2.7:40123"),
 		Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443,
 		Target: "/api/v1/status?page=2", Proto: "HTTP/2.0", Authority: "api.example.com",
-		RequestHeader: http.Header{"User-Agent": {"curl/8.5.0"}, "Accept": {"*/*"}, "Accept-Encoding": {"gzip, deflate"}},
-		Status:        200,
-		ResponseHeader: http.Header{"Content-Type": {"application/json"}, "Content-Length": {"17"},
-			"Date": {"Tue, 14 Nov 2023 22:13:20 GMT"}, "Set-Cookie": {"a=1", "b=2"}},
-		ResponseBody: Blob{Size: 17, Data: []byte(`{"status": "okay"}`)[:17]},
-		Origin:       exchange.FromMock, Endpoint: "GET /api/v1/status", Source: "happy.yaml:3",
+		RequestHeader:  exchange.HeaderOf("User-Agent", "curl/8.5.0", "Accept", "*/*", "Accept-Encoding", "gzip, deflate"),
+		Status:         200,
+		ResponseHeader: exchange.HeaderOf("Content-Type", "application/json", "Content-Length", "17", "Date", "Tue, 14 Nov 2023 22:13:20 GMT", "Set-Cookie", "a=1", "Set-Cookie", "b=2"),
+		ResponseBody:   Blob{Size: 17, Data: []byte(`{"status": "okay"}`)[:17]},
+		Origin:         exchange.FromMock, Endpoint: "GET /api/v1/status", Source: "happy.yaml:3",
 	}
 }
 
@@ -38,18 +36,17 @@ func TestPackKeepsEverything(t *testing.T) {
 	t.Parallel()
 	full := sample()
 	full.Kind, full.Error, full.SNI = TLSError, "bad certificate", "api.example.com"
-	full.RequestTrailer = http.Header{"Checksum": {"1"}}
-	full.ResponseTrailer = http.Header{}
+	full.RequestTrailer = exchange.HeaderOf("Checksum", "1")
 	full.Client = netip.MustParseAddrPort("[fe80::1%eth0]:9")
 	full.RequestBody = Blob{Size: 3, Data: []byte{}, Path: "/x", Off: 5, Spooled: true, Truncated: true}
 	full.Notes = []exchange.Note{{Level: "warning", Text: strings.Repeat("long ", 100)}, {}}
 	full.Target = "/\xff\x00"
-	full.RequestOrder = []string{"Host", "Accept", "User-Agent", "Accept-Encoding"}
-	full.ResponseOrder = []string{"Set-Cookie", "Date", "Set-Cookie", "Content-Type", "Content-Length"}
+	full.RequestHeader = exchange.HeaderOf("hOST", "api.example.com", "accept", "*/*", "X", "", "", "\xff", "Accept", "a", "User-Agent", "curl", "accept", "b")
+	full.ResponseHeader = exchange.HeaderOf("Set-Cookie", "a=1", "Date", "now", "Set-Cookie", "b=2", "ETag", strings.Repeat("long ", 100), "set-cookie", "c=3")
 	full.Uploaded, full.Answered, full.Conn = time.Microsecond, time.Millisecond, 7
 	full.ClientTLS = exchange.TLS{Version: 0x304, Cipher: 0x1301, ALPN: "h2"}
 	full.Server = exchange.Peer{Addr: netip.MustParseAddrPort("192.0.2.1:443"), TLS: exchange.TLS{Version: 0x303, Cipher: 0xc02f}}
-	for name, e := range map[string]*Entry{"sample": sample(), "full": full, "zero": {}, "message": {Kind: Message, Socket: 9, Binary: true, ResponseBody: Blob{Size: 2, Data: []byte("ab")}},
+	for name, e := range map[string]*Entry{"sample": sample(), "full": full, "zero": {}, "refused": {Kind: Refused, Status: 400, Error: "no", RequestBody: Blob{Size: 9, Data: []byte("GE\x00"), Truncated: true}}, "message": {Kind: Message, Socket: 9, Binary: true, ResponseBody: Blob{Size: 2, Data: []byte("ab")}},
 		"end": {Kind: SocketEnd, Socket: 300, FromClient: true, CloseCode: 1001, CloseReason: "bye", Status: 101}} {
 		got, err := unpack(pack(nil, e))
 		if err != nil {
@@ -68,24 +65,6 @@ func TestPackKeepsEverything(t *testing.T) {
 		if e, err := unpack(packed[:n]); err == nil {
 			t.Fatalf("%d of %d bytes unpacked to %+v", n, len(packed), e)
 		}
-	}
-}
-
-// A header that was changed after it came keeps what is left of its order.
-func TestPackOrderOfAChangedHeader(t *testing.T) {
-	t.Parallel()
-	e := sample()
-	e.RequestOrder = []string{"Host", "X-Gone", "Accept", "X-Two", "X-Two", "User-Agent"}
-	e.RequestHeader = http.Header{"Accept": {"*/*"}, "X-Two": {"1", "2", "3"}, "User-Agent": {"curl"}, "X-New": {"n"}}
-	got, err := unpack(pack(nil, e))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got.RequestHeader, e.RequestHeader) {
-		t.Errorf("header %v, want %v", got.RequestHeader, e.RequestHeader)
-	}
-	if n := len(e.RequestOrder); !reflect.DeepEqual(got.RequestOrder[:n], e.RequestOrder) || len(got.RequestOrder) != n+1 {
-		t.Errorf("order %v", got.RequestOrder)
 	}
 }
 
@@ -287,8 +266,10 @@ func TestRequestFilter(t *testing.T) {
 			t.Errorf("%s %s: %v", c.method, c.path, got)
 		}
 	}
-	if Request("GET", "*")(&Entry{Kind: TLSError, Method: "GET"}) {
-		t.Error("a TLS error is a request")
+	for _, kind := range []Kind{TLSError, Refused} {
+		if Request("GET", "*")(&Entry{Kind: kind, Method: "GET", Target: "/"}) {
+			t.Errorf("an entry of kind %d is a request", kind)
+		}
 	}
 }
 
@@ -320,7 +301,7 @@ func TestManyAtOnce(t *testing.T) {
 			for i := range 500 {
 				e := sample()
 				if i%10 == 0 {
-					r := j.NewRecorder(http.Header{}, e.URL())
+					r := j.NewRecorder(nil, e.URL())
 					r.Write(make([]byte, 70<<10))
 					e.ResponseBody = r.Blob()
 				}

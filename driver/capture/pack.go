@@ -3,9 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"errors"
-	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -58,14 +56,12 @@ func pack(b []byte, e *Entry) []byte {
 	b = packString(b, e.Target)
 	b = packString(b, e.Proto)
 	b = packString(b, e.Authority)
-	b = packHeader(b, e.RequestHeader, e.RequestOrder)
-	b = packNames(b, e.RequestNames)
-	b = packHeader(b, e.RequestTrailer, nil)
+	b = packHeader(b, e.RequestHeader)
+	b = packHeader(b, e.RequestTrailer)
 	b = packBlob(b, &e.RequestBody)
 	b = binary.AppendVarint(b, int64(e.Status))
-	b = packHeader(b, e.ResponseHeader, e.ResponseOrder)
-	b = packNames(b, e.ResponseNames)
-	b = packHeader(b, e.ResponseTrailer, nil)
+	b = packHeader(b, e.ResponseHeader)
+	b = packHeader(b, e.ResponseTrailer)
 	b = packBlob(b, &e.ResponseBody)
 	b = packString(b, e.Endpoint)
 	b = packString(b, e.Source)
@@ -106,83 +102,10 @@ func packTLS(b []byte, t *exchange.TLS) []byte {
 	return packString(binary.AppendUvarint(b, uint64(t.Cipher)), t.ALPN)
 }
 
-// maxOrdered bounds the header whose order is kept: finding the values of each
-// line takes time that grows with its square.
-const maxOrdered = 64
-
-// packHeader tells nil (0) from empty. A header whose order is known is one
-// group for each line, else one for each name.
-func packHeader(b []byte, h http.Header, order []string) []byte {
-	if h == nil {
-		return append(b, 0)
-	}
-	if order != nil && len(order) <= maxOrdered {
-		return packOrdered(b, h, order)
-	}
-	b = binary.AppendUvarint(b, uint64(len(h))<<1+1)
-	for name, values := range h {
-		b = packValues(packString(b, name), values)
-	}
-	return b
-}
-
-// packOrdered packs line by line. The header may have been changed since it
-// came: names that are gone have no values, what is new comes last.
-func packOrdered(b []byte, h http.Header, order []string) []byte {
-	groups, rest := uint64(len(order)), len(h)
-	single := true // each line has a name of its own
-	for i, name := range order {
-		if slices.Contains(order[:i], name) {
-			single = false
-		} else if _, there := h[name]; there {
-			rest--
-		}
-	}
-	b = binary.AppendUvarint(b, (groups+uint64(rest))<<1+2)
-	for i, name := range order {
-		b = packString(b, name)
-		values := h[name]
-		if single {
-			b = packValues(b, values)
-			continue
-		}
-		nth := 0 // of the lines with that name
-		for _, before := range order[:i] {
-			if before == name {
-				nth++
-			}
-		}
-		switch {
-		case nth >= len(values):
-			b = append(b, 0)
-		case slices.Contains(order[i+1:], name):
-			b = packString(append(b, 1), values[nth])
-		default: // the last line has all that is left
-			b = packValues(b, values[nth:])
-		}
-	}
-	if rest > 0 {
-		for name, values := range h {
-			if !slices.Contains(order, name) {
-				b = packValues(packString(b, name), values)
-			}
-		}
-	}
-	return b
-}
-
-func packValues(b []byte, values []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(values)))
-	for _, v := range values {
-		b = packString(b, v)
-	}
-	return b
-}
-
-func packNames(b []byte, names map[string]string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(names)))
-	for canonical, sent := range names {
-		b = packString(packString(b, canonical), sent)
+func packHeader(b []byte, h exchange.Header) []byte {
+	b = binary.AppendUvarint(b, uint64(len(h)))
+	for _, f := range h {
+		b = packString(packString(b, f.Name), f.Value)
 	}
 	return b
 }
@@ -263,14 +186,10 @@ func unpack(packed []byte) (e *Entry, err error) {
 	e.Method, e.Scheme, e.Host = r.string(), r.string(), r.string()
 	e.Port = int(r.int())
 	e.Target, e.Proto, e.Authority = r.string(), r.string(), r.string()
-	e.RequestHeader, e.RequestOrder = r.header()
-	e.RequestNames = r.names()
-	e.RequestTrailer, _ = r.header()
+	e.RequestHeader, e.RequestTrailer = r.header(), r.header()
 	r.blob(&e.RequestBody)
 	e.Status = int(r.int())
-	e.ResponseHeader, e.ResponseOrder = r.header()
-	e.ResponseNames = r.names()
-	e.ResponseTrailer, _ = r.header()
+	e.ResponseHeader, e.ResponseTrailer = r.header(), r.header()
 	r.blob(&e.ResponseBody)
 	e.Endpoint, e.Source, e.Error, e.SNI = r.string(), r.string(), r.string(), r.string()
 	if n := int(r.uint()); n > 0 {
@@ -343,56 +262,16 @@ func (r *reader) tls() (t exchange.TLS) {
 	return t
 }
 
-func (r *reader) header() (h http.Header, order []string) {
-	n := int(r.uint())
-	if n == 0 {
-		return nil, nil
-	}
-	n--
-	ordered := n&1 != 0
-	n >>= 1
-	h = make(http.Header, n)
-	if ordered {
-		order = make([]string, 0, n)
-	}
-	// One array for the values of all names that have one, as net/http does.
-	ones := make([]string, n)
-	for i := range n {
-		name := r.string()
-		k := int(r.uint())
-		if ordered {
-			order = append(order, name)
-		}
-		switch {
-		case k == 0 && ordered:
-		case k == 1 && h[name] == nil:
-			ones[i] = r.string()
-			h[name] = ones[i : i+1 : i+1]
-		default:
-			values := h[name]
-			for range k {
-				values = append(values, r.string())
-			}
-			if values == nil {
-				values = []string{}
-			}
-			h[name] = values
-		}
-	}
-	return h, order
-}
-
-func (r *reader) names() map[string]string {
+func (r *reader) header() exchange.Header {
 	n := int(r.uint())
 	if n == 0 {
 		return nil
 	}
-	names := make(map[string]string, n)
-	for range n {
-		canonical := r.string()
-		names[canonical] = r.string()
+	h := make(exchange.Header, n)
+	for i := range h {
+		h[i] = exchange.Field{Name: r.string(), Value: r.string()}
 	}
-	return names
+	return h
 }
 
 func (r *reader) blob(l *Blob) {

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -56,16 +55,14 @@ type Recorder struct {
 
 // NewRecorder starts the record of a body that is announced by header and
 // belongs to url. Nothing is allocated for it before the first Write.
-func (j *Journal) NewRecorder(header http.Header, url string) *Recorder {
+func (j *Journal) NewRecorder(header exchange.Header, url string) *Recorder {
 	r := &Recorder{j: j, url: url, limit: min(j.inline, inlineBinary), held: j.spool.holding.Load() > 0}
 	if IsText(ContentType(header)) {
 		r.limit = j.inline
 	}
 	// A body that will fit is put where it stays.
-	if v := header["Content-Length"]; len(v) == 1 {
-		if n, err := strconv.Atoi(v[0]); err == nil && n > bufferSize && n <= r.limit {
-			r.buf = make([]byte, 0, n)
-		}
+	if n, err := strconv.Atoi(header.Get("Content-Length")); err == nil && n > bufferSize && n <= r.limit {
+		r.buf = make([]byte, 0, n)
 	}
 	return r
 }
@@ -239,18 +236,14 @@ func StoredBlob(b exchange.Stored) Blob {
 }
 
 // ContentType is the bare type of a header, lower case, without parameters.
-func ContentType(h http.Header) string {
-	v := h["Content-Type"]
-	if len(v) == 0 {
-		return ""
-	}
-	bare, _, _ := strings.Cut(v[0], ";")
+func ContentType(h exchange.Header) string {
+	bare, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(bare))
 }
 
 // ReadText reads a body as text, see [exchange.DecodeText]. ok is false for one
 // that is no text by its type, nor by its bytes.
-func ReadText(data []byte, h http.Header) (text []byte, charset string, ok bool) {
+func ReadText(data []byte, h exchange.Header) (text []byte, charset string, ok bool) {
 	text, charset = exchange.DecodeText(data, h.Get("Content-Type"))
 	if IsText(ContentType(h)) {
 		return text, charset, true

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,7 +14,7 @@ import (
 )
 
 func record(j *Journal, contentType string, length int, writes ...[]byte) Blob {
-	h := http.Header{}
+	h := exchange.Header{}
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
 	}
@@ -205,7 +204,7 @@ func TestSpoolThatCannotWriteDisturbsNobody(t *testing.T) {
 func TestWriteErrorIsReported(t *testing.T) {
 	t.Parallel()
 	j := New(Options{SpoolDir: t.TempDir()})
-	r := j.NewRecorder(http.Header{}, "http://x.example/")
+	r := j.NewRecorder(nil, "http://x.example/")
 	r.Write(make([]byte, 70<<10))
 	r.out.Close() // as good as a full disk
 	if n, err := r.Write(make([]byte, 70<<10)); n != 70<<10 || err != nil {
@@ -223,7 +222,7 @@ func TestDiscard(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := New(Options{SpoolDir: dir})
-	r := j.NewRecorder(http.Header{}, "http://x.example/")
+	r := j.NewRecorder(nil, "http://x.example/")
 	r.Write(make([]byte, 100<<10))
 	r.Discard()
 	r.Write([]byte("late"))
@@ -243,7 +242,7 @@ func TestCleanSpool(t *testing.T) {
 	e := sample()
 	e.ResponseBody = record(j, "", -1, make([]byte, 100<<10))
 	j.Add(e)
-	busy := j.NewRecorder(http.Header{}, "http://x.example/busy")
+	busy := j.NewRecorder(nil, "http://x.example/busy")
 	busy.Write(make([]byte, 100<<10))
 	for _, name := range []string{"000009_0123456789ab.bin", "mine.bin", "firmware.img"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
@@ -297,14 +296,14 @@ func TestIsText(t *testing.T) {
 			t.Errorf("%q: %v", ct, !want)
 		}
 	}
-	if ct := ContentType(http.Header{"Content-Type": {" Text/HTML ; charset=x"}}); ct != "text/html" {
+	if ct := ContentType(exchange.HeaderOf("Content-Type", " Text/HTML ; charset=x")); ct != "text/html" {
 		t.Errorf("%q", ct)
 	}
 }
 
 func BenchmarkRecorder(b *testing.B) {
 	j := New(Options{})
-	h := http.Header{"Content-Type": {"application/json"}}
+	h := exchange.HeaderOf("Content-Type", "application/json")
 	data := []byte(strings.Repeat("x", 500))
 	b.ReportAllocs()
 	for b.Loop() {

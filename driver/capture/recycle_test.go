@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"testing"
+
+	"starproxy/builtins/exchange"
 )
 
 // Bodies in files that are used again are whole, never longer than they were,
@@ -16,7 +17,7 @@ func TestRecycledFiles(t *testing.T) {
 	dir := t.TempDir()
 	j := New(Options{SpoolDir: dir, MaxSpool: 32 << 20})
 	defer j.Close()
-	h := http.Header{"Content-Type": {"application/octet-stream"}}
+	h := exchange.HeaderOf("Content-Type", "application/octet-stream")
 	var reading io.ReadCloser
 	for i := range 60 {
 		body := bytes.Repeat([]byte{byte(i + 1)}, 4<<20-i*1000)

@@ -45,6 +45,7 @@ func TestTally(t *testing.T) {
 		{Status: 200},
 		{Kind: TCP},
 		{Kind: TLSError, Error: "alert"},
+		{Kind: Refused, Origin: exchange.FromProxy, Status: 400, Error: "malformed"},
 	} {
 		j.Add(&e)
 	}

@@ -55,7 +55,8 @@ const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language an
     ~mock RE                 key of the endpoint that answered
     ~mocked, ~patched        not just the real server's answer; patched
     ~passthrough             the real server's answer as it is
-    ~tls                     device broke off the TLS handshake
+    ~tls, ~refused           device broke off the TLS handshake, proxy refused
+                             what came as a request
     ~slow MS, ~size BYTES    took, or sent in response, at least: 1.5s, 64k
     ~marked, ~marker RE      has a mark, text of the mark
     ~comment RE, ~meta RE    comment; origin, endpoint, source and notes

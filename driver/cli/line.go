@@ -22,8 +22,9 @@ type event struct {
 	Patched   bool        `json:"was_patched"`
 	Origin    string      `json:"origin"` // ours: who made the answer
 	// Kind is "tls_error" for a handshake that a device broke off, Alert the
-	// reason; "tcp" is a stream, Failure the reason why it has none or broke off.
-	// A Python exporter sends none of them.
+	// reason; "tcp" is a stream, Failure the reason why it has none or broke off;
+	// "refused" is a request that the proxy refused, Failure the reason. A Python
+	// exporter sends none of them.
 	Kind    string `json:"kind"`
 	Alert   string `json:"alert"`
 	Failure string `json:"failure"`
@@ -39,6 +40,9 @@ type event struct {
 // tlsError says that there was no request: the device did not trust the CA, or
 // the handshake failed otherwise.
 func (e event) tlsError() bool { return e.Kind == "tls_error" }
+
+// refused says that the proxy did not serve the request.
+func (e event) refused() bool { return e.Kind == "refused" }
 
 // lineFormat lays out capture lines.
 type lineFormat struct {
@@ -75,6 +79,10 @@ func (f lineFormat) line(e event) string {
 		// There was no request, so the columns of its answer are free.
 		text := told(e.Alert, strings.TrimSuffix(e.Path, ":443"), width+resultColumns)
 		return " " + strings.Join(append(columns, text, f.tag(e)), " ")
+	}
+	if e.refused() {
+		text := strings.TrimSuffix(e.Failure+": "+e.Path, ": ")
+		return " " + strings.Join(append(columns, fit(text, width+resultColumns), f.tag(e)), " ")
 	}
 	path, failure := fit(e.Path, width), e.failed
 	if e.Kind == "tcp" {
@@ -143,6 +151,8 @@ func (f lineFormat) tag(e event) string {
 		return f.bold(left("[unmatched]", 13), red)
 	case e.tlsError():
 		return f.paint(left("[tls error]", 13), red)
+	case e.refused():
+		return f.paint(left("[refused]", 13), red)
 	case e.Patched:
 		return f.paint(left("[patched]", 13), yellow)
 	case e.Origin == "proxy":

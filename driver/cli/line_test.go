@@ -32,6 +32,9 @@ func TestLine(t *testing.T) {
 		{"handshake", // ours alone
 			`{"timestamp": 1, "kind": "tls_error", "method": "CONNECT", "path": "h:443", "alert": "unknown ca", "response_status": 0, "duration_ms": 3}`,
 			"  \x1b[90m00:00:01\x1b[0m \x1b[37m\x1b[1mCONNECT\x1b[0m unknown ca: h                                   \x1b[31m[tls error]  \x1b[0m"},
+		{"refused",
+			`{"timestamp": 1, "kind": "refused", "method": "REFUSED", "path": "/x", "failure": "Host: got none, want one", "response_status": 0, "sent_status": 400}`,
+			"  \x1b[90m00:00:01\x1b[0m \x1b[37m\x1b[1mREFUSED\x1b[0m Host: got none, want one: /x                    \x1b[31m[refused]    \x1b[0m"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -93,6 +96,9 @@ func TestLineTellsCause(t *testing.T) {
 		{event{Kind: "tcp", Path: "mq.example:8883", Failure: "mq.example:8883: dial tcp: lookup mq.example on 10.0.0.53:53: no such host"}, "no such host: mq.example:…", "53: no such host: mq.example:8883"},
 		{event{Path: long, failed: "api.volt.example:80: dial tcp 10.0.0.9:80: connect: connection refused"}, "connection refused: api.v…", "connection refused: " + long},
 		{event{Path: long, failed: "h:443: the server reset the connection in the middle of its answer"}, "the server reset the conn…", long},
+		{event{Kind: "refused", Path: "h.example/a", Failure: "got both Transfer-Encoding and Content-Length, want one"},
+			"got both Transfer-Encoding and Content-Length,", "and Content-Length, want one: h.example/a "},
+		{event{Kind: "refused", Method: "REFUSED", Failure: "first line: got empty lines only"}, "REFUSED first line: got empty lines only  ", "got empty lines only  "},
 		{event{Path: "h/x", failed: "gone"}, "gone: h/x", "gone: h/x"},
 	} {
 		for width, want := range map[int]string{80: test.narrow, 240: test.wide} {

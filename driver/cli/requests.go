@@ -16,7 +16,7 @@ import (
 // requestRow is a captured exchange as watch_captures streams it.
 type requestRow struct {
 	Seq        uint64  `json:"seq"`
-	Kind       string  `json:"kind"`   // http, tls_error, tcp, or missed: rows that are gone
+	Kind       string  `json:"kind"`   // http, tls_error, tcp, refused, or missed: rows that are gone
 	Update     bool    `json:"update"` // news of an older row
 	Missed     uint64  `json:"missed"` // how many are gone
 	Start      float64 `json:"start"`  // seconds since 1970
@@ -237,6 +237,11 @@ func (r requestRow) event() event {
 		e.Alert = r.Error
 	case r.Kind == "tcp":
 		e.Method, e.Failure = "TCP", r.Error
+	case r.Kind == "refused":
+		e.Method, e.Failure = "REFUSED", r.Error
+		if r.Path != "" && r.Path[0] != '/' { // no path: it may be any text
+			e.Path = r.Path
+		}
 	case r.Error != "" && !r.Unmatched:
 		e.failed = r.Error
 	}
@@ -251,7 +256,7 @@ type requestRecords struct{ log slog.Handler }
 
 func (l requestRecords) request(export string, r requestRow) {
 	level := slog.LevelInfo
-	if r.Unmatched || r.Outcome == "failed" || r.Kind == "tls_error" {
+	if r.Unmatched || r.Outcome == "failed" || r.Kind == "tls_error" || r.Kind == "refused" {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -132,12 +133,26 @@ func TestRequestLines(t *testing.T) {
 	get(t, right, "http://api.example:81/any/thing")
 	get(t, right, server.URL+"/strange")
 	get(t, right, "http://127.0.0.1:1/nobody")
+	garble(t, regexp.MustCompile(`right: +http://(\S+)`).FindStringSubmatch(text)[1])
 	colour := `(\x1b\[\d+m)*`
 	screen.await(t,
 		`(?m)^  left  +`+colour+`\d\d:\d\d:\d\d`+colour+` `+colour+`GET    `+colour+` api\.example/hello\?x=1 +`+colour+`204.*\[mocked\]`,
 		`(?m)^  right .* api\.example:81/any/thing .*\[mocked\].*GET /any/\*`,
 		`(?m)^  right .* 127\.0\.0\.1:\d+/strange .*404.*`+colour+`\x1b\[33m\x1b\[1m\[unmatched\]`,
-		`(?m)^  right .* 127\.0\.0\.1:1/nobody .*502.*\x1b\[31m\x1b\[1m\[unmatched\]`)
+		`(?m)^  right .* 127\.0\.0\.1:1/nobody .*502.*\x1b\[31m\x1b\[1m\[unmatched\]`,
+		`(?m)^  right .*REFUSED.* Host: got none, want one: /garbled .*\x1b\[31m\[refused\]`)
+}
+
+// garble sends a proxy a request that it refuses.
+func garble(t *testing.T, addr string) {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET /garbled HTTP/1.1\r\n\r\n")
+	io.Copy(io.Discard, c)
 }
 
 // TestRequestLinesOff checks who gets no lines: somebody who wants none, and a
@@ -183,7 +198,8 @@ func TestRequestRecords(t *testing.T) {
 	left := device(t, regexp.MustCompile(`left: +(http://\S+)`).FindStringSubmatch(text)[1])
 	get(t, left, "http://api.example/hello")
 	get(t, left, "http://api.example/strange")
-	log := s.stderr.await(t, `/hello`, `/strange`)
+	garble(t, regexp.MustCompile(`left: +http://(\S+)`).FindStringSubmatch(text)[1])
+	log := s.stderr.await(t, `/hello`, `/strange`, `/garbled`)
 	found := map[string]map[string]any{}
 	lines := bufio.NewScanner(strings.NewReader(log))
 	for lines.Scan() {
@@ -198,6 +214,7 @@ func TestRequestRecords(t *testing.T) {
 	for path, want := range map[string]map[string]any{
 		"/hello":   {"level": "INFO", "export": "left", "method": "GET", "host": "api.example", "status": 204.0, "outcome": "mocked", "endpoint": "GET /hello", "unmatched": false},
 		"/strange": {"level": "WARN", "export": "left", "status": 501.0, "outcome": "rejected", "unmatched": true},
+		"/garbled": {"level": "WARN", "export": "left", "kind": "refused", "method": "GET", "status": 400.0, "outcome": "", "unmatched": false, "error": "Host: got none, want one"},
 	} {
 		for key, value := range want {
 			if got := found[path][key]; got != value {

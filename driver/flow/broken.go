@@ -14,8 +14,8 @@ func brokeOff(method string, f *Flow) (bool, int64) {
 	if exchange.Bodiless(method, r.Status) {
 		return false, 0
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(get(r.Header, "Content-Length")), 10, 64)
-	if err != nil || n < 0 || get(r.Header, "Transfer-Encoding") != "" {
+	n, err := strconv.ParseInt(strings.TrimSpace(r.Header.Get("Content-Length")), 10, 64)
+	if err != nil || n < 0 || r.Header.Get("Transfer-Encoding") != "" {
 		n = -1
 	}
 	switch {
@@ -38,13 +38,11 @@ func spanOf(f *Flow) string {
 	default:
 		return ""
 	}
-	for _, h := range f.Request.Header {
-		if strings.EqualFold(h.Name, "Range") {
-			return span(h.Value)
-		}
+	if f.Request.Header.Has("Range") {
+		return span(f.Request.Header.Get("Range"))
 	}
 	// The request was recorded without its header: the answer tells.
-	unit, rest, _ := strings.Cut(get(f.Response.Header, "Content-Range"), " ")
+	unit, rest, _ := strings.Cut(f.Response.Header.Get("Content-Range"), " ")
 	section, _, _ := strings.Cut(rest, "/")
 	return span(unit + "=" + section)
 }

@@ -108,23 +108,20 @@ func FromMessage(e *capture.Entry) Message {
 func requestOf(e *capture.Entry) Request {
 	r := Request{
 		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Path: e.Target, Proto: e.Proto,
-		Trailer: fields(e.RequestTrailer, nil, nil, ""),
-		Body:    bodyOf(e.RequestBody), Start: e.Start, End: e.Start.Add(e.Uploaded),
+		Header: e.RequestLines(), Trailer: e.RequestTrailer,
+		Body: bodyOf(e.RequestBody), Start: e.Start, End: e.Start.Add(e.Uploaded),
 	}
-	host := e.Authority
 	if e.Proto == "HTTP/2.0" {
-		r.Authority, host = e.Authority, ""
+		r.Authority, r.Header = e.Authority, e.RequestHeader
 	}
-	r.Header = fields(e.RequestHeader, e.RequestNames, e.RequestOrder, host)
 	return r
 }
 
 func responseOf(e *capture.Entry) *Response {
 	r := &Response{
 		Status: e.Status, Proto: e.Proto,
-		Header:  fields(e.ResponseHeader, e.ResponseNames, e.ResponseOrder, ""),
-		Trailer: fields(e.ResponseTrailer, nil, nil, ""),
-		Body:    bodyOf(e.ResponseBody), Start: e.Start.Add(e.Answered), End: e.Start.Add(e.Duration),
+		Header: slices.Clip(e.ResponseHeader), Trailer: e.ResponseTrailer,
+		Body: bodyOf(e.ResponseBody), Start: e.Start.Add(e.Answered), End: e.Start.Add(e.Duration),
 	}
 	if e.Server.Addr.IsValid() {
 		r.Proto = "HTTP/1.1"
@@ -137,11 +134,11 @@ func responseOf(e *capture.Entry) *Response {
 	}
 	r.Reason = http.StatusText(e.Status)
 	// What frames the message does not reach the journal.
-	if e.Status >= 200 && !exchange.Bodiless(e.Method, e.Status) && e.ResponseHeader["Content-Length"] == nil {
+	if e.Status >= 200 && !exchange.Bodiless(e.Method, e.Status) && !e.ResponseHeader.Has("Content-Length") {
 		if e.Server.Addr.IsValid() {
-			r.Header = append(r.Header, Field{"Transfer-Encoding", "chunked"})
+			r.Header.Add("Transfer-Encoding", "chunked")
 		} else {
-			r.Header = append(r.Header, Field{"Content-Length", strconv.FormatInt(e.ResponseBody.Size, 10)})
+			r.Header.Add("Content-Length", strconv.FormatInt(e.ResponseBody.Size, 10))
 		}
 	}
 	return r
@@ -150,55 +147,6 @@ func responseOf(e *capture.Entry) *Response {
 // bodyOf is a captured body; what was not kept whole is missing.
 func bodyOf(b capture.Blob) Body {
 	return Body{Blob: b, Missing: b.Truncated || b.Size > 0 && b.Data == nil && b.Path == ""}
-}
-
-// fields lays a header out in lines: in the order in which they came, or by
-// name with Host first.
-func fields(h http.Header, names map[string]string, order []string, host string) []Field {
-	out := make([]Field, 0, len(h)+1)
-	add := func(name string, values ...string) {
-		if sent, ok := names[name]; ok {
-			name = sent
-		}
-		for _, v := range values {
-			out = append(out, Field{name, v})
-		}
-	}
-	if order == nil || host != "" && !slices.Contains(order, "Host") {
-		if host != "" {
-			add("Host", host)
-		}
-	}
-	given := map[string]int{} // values by name
-	for i, name := range order {
-		if name == "Host" && h["Host"] == nil {
-			if host != "" {
-				add("Host", host)
-			}
-			continue
-		}
-		n := given[name]
-		switch values := h[name]; {
-		case n >= len(values):
-		case slices.Contains(order[i+1:], name):
-			add(name, values[n])
-			given[name] = n + 1
-		default:
-			add(name, values[n:]...)
-			given[name] = len(values)
-		}
-	}
-	rest := make([]string, 0, len(h))
-	for name := range h {
-		if _, ok := given[name]; !ok {
-			rest = append(rest, name)
-		}
-	}
-	slices.Sort(rest)
-	for _, name := range rest {
-		add(name, h[name]...)
-	}
-	return out
 }
 
 // bodyKey is the key of the metadata that tells what happened to the body of the

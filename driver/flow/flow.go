@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -52,10 +53,6 @@ type Flow struct {
 	doubts []string
 }
 
-// Field is a field of a header or trailer. Fields keep their order, their case
-// and their duplicates, and may hold any bytes.
-type Field struct{ Name, Value string }
-
 // Request is what the client sent.
 type Request struct {
 	Method, Scheme, Host string
@@ -65,8 +62,9 @@ type Request struct {
 	// Authority is that of HTTP/2; empty for HTTP/1.
 	Authority string
 	// Proto is "HTTP/1.1", "HTTP/2.0", "HTTP/3" and the like.
-	Proto           string
-	Header, Trailer []Field
+	Proto string
+	// Header and Trailer may hold any bytes.
+	Header, Trailer exchange.Header
 	Body            Body
 	Start, End      time.Time
 }
@@ -75,7 +73,7 @@ type Request struct {
 type Response struct {
 	Status          int
 	Reason, Proto   string
-	Header, Trailer []Field
+	Header, Trailer exchange.Header
 	Body            Body
 	Start, End      time.Time
 }

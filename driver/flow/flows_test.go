@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -61,9 +62,9 @@ func every(t testing.TB) []*Flow {
 	plain := &Flow{
 		ID: "00000000-0000-4000-8000-000000000001", Created: at(1),
 		Request: Request{Method: "POST", Scheme: "http", Host: "localhost", Port: 8080, Path: "/a?x=1&x=%32", Proto: "HTTP/1.1",
-			Header: []Field{{"Host", "localhost:8080"}, {"X-Twice", "1"}, {"x-twice", "\xff\x00 2"}, {"X-Twice", ""}},
+			Header: exchange.HeaderOf("Host", "localhost:8080", "X-Twice", "1", "x-twice", "\xff\x00 2", "X-Twice", ""),
 			Body:   memory(string(binary)), Start: at(2), End: at(3)},
-		Response: &Response{Status: 201, Reason: "Cre\xe9", Proto: "HTTP/1.1", Header: []Field{{"Content-Type", "text/plain"}},
+		Response: &Response{Status: 201, Reason: "Cre\xe9", Proto: "HTTP/1.1", Header: exchange.HeaderOf("Content-Type", "text/plain"),
 			Body: memory("10:not a frame,"), Start: at(4), End: at(5)},
 		Client: client,
 		Server: Conn{ID: "00000000-0000-4000-8000-0000000000d1", Peer: "127.0.0.1:8080", Sock: "127.0.0.1:40000", Address: "localhost:8080", Start: at(2), Connected: at(3), End: at(9), Error: "reset"},
@@ -73,8 +74,8 @@ func every(t testing.TB) []*Flow {
 	tls := &Flow{
 		ID: "00000000-0000-4000-8000-000000000002", Created: at(1),
 		Request: Request{Method: "GET", Scheme: "https", Host: "api.example.test", Port: 443, Path: "/", Authority: "api.example.test", Proto: "HTTP/2.0",
-			Header: []Field{{"accept", "*/*"}}, Trailer: []Field{{"x-end", "1"}}, Start: at(2)},
-		Response: &Response{Status: 200, Proto: "HTTP/2.0", Header: []Field{{"te", "trailers"}}, Trailer: []Field{{"grpc-status", "0"}, {"a", "b"}},
+			Header: exchange.HeaderOf("accept", "*/*"), Trailer: exchange.HeaderOf("x-end", "1"), Start: at(2)},
+		Response: &Response{Status: 200, Proto: "HTTP/2.0", Header: exchange.HeaderOf("te", "trailers"), Trailer: exchange.HeaderOf("grpc-status", "0", "a", "b"),
 			Body: memory(strings.Repeat("large ", 1000)), Start: at(4)},
 		Client: Conn{ID: client.ID, Peer: "[fe80::1%eth0]:5", Sock: "127.0.0.1:8080", TLS: true, TLSVersion: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", SNI: "api.example.test", ALPN: "h2", Start: at(1), TLSSetup: at(2)},
 		Server: Conn{ID: "00000000-0000-4000-8000-0000000000d2", Address: "api.example.test:443", TLS: true, TLSVersion: "TLSv1.2", SNI: "api.example.test", ALPN: "h2", Certificates: [][]byte{certificate(t), certificate(t)}, Start: at(1), TLSSetup: at(2)},
@@ -93,7 +94,7 @@ func every(t testing.TB) []*Flow {
 	}
 	socket := &Flow{
 		ID: "00000000-0000-4000-8000-000000000005", Created: at(1),
-		Request:  Request{Method: "GET", Scheme: "http", Host: "localhost", Port: 80, Path: "/ws", Proto: "HTTP/1.1", Header: []Field{{"Upgrade", "websocket"}}, Start: at(2)},
+		Request:  Request{Method: "GET", Scheme: "http", Host: "localhost", Port: 80, Path: "/ws", Proto: "HTTP/1.1", Header: exchange.HeaderOf("Upgrade", "websocket"), Start: at(2)},
 		Response: &Response{Status: 101, Reason: "Switching Protocols", Proto: "HTTP/1.1", Start: at(2)},
 		WebSocket: &WebSocket{Messages: []Message{
 			{FromClient: true, Data: []byte("grüß"), Time: at(3)},

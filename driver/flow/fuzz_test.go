@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/net/http/httpguts"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -173,8 +173,8 @@ func FuzzCaptured(f *testing.F) {
 		}
 		e := &capture.Entry{
 			Start: time.Unix(1700000000, 0), Method: method, Scheme: scheme, Host: host, Port: 8443, Authority: authority, Target: target, Proto: "HTTP/1.1",
-			RequestHeader: http.Header{name: {value}, "Content-Type": {ct}}, RequestBody: capture.Blob{Size: int64(len(up)), Data: up},
-			Status: min(max(status, 100), 999), ResponseHeader: http.Header{name: {value, ct}, "Content-Type": {ct}},
+			RequestHeader: exchange.HeaderOf(name, value, "Content-Type", ct), RequestBody: capture.Blob{Size: int64(len(up)), Data: up},
+			Status: min(max(status, 100), 999), ResponseHeader: exchange.HeaderOf(name, value, name, ct, "Content-Type", ct),
 			ResponseBody: capture.Blob{Size: int64(len(down)), Data: down, Partial: fault != ""}, Error: fault,
 		}
 		if len(up) == 0 {

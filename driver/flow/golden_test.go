@@ -7,11 +7,9 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"starproxy/builtins/exchange"
@@ -243,7 +241,7 @@ func pairOf(addr string) []any {
 	return []any{host, float64(port)}
 }
 
-func pairsOf(fields []Field) [][2]string {
+func pairsOf(fields exchange.Header) [][2]string {
 	var pairs [][2]string
 	for _, f := range fields {
 		pairs = append(pairs, [2]string{f.Name, f.Value})
@@ -251,24 +249,14 @@ func pairsOf(fields []Field) [][2]string {
 	return pairs
 }
 
-func sums(t *testing.T, fields []Field, b Body) (raw, decoded sum) {
+func sums(t *testing.T, fields exchange.Header, b Body) (raw, decoded sum) {
 	t.Helper()
 	data := load(t, b)
-	plain, err := exchange.Decode(data, exchange.Encodings(headerOf(fields)), 1<<20)
+	plain, err := exchange.Decode(data, exchange.Encodings(fields), 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sumOf(data), sumOf(plain)
-}
-
-func headerOf(fields []Field) http.Header {
-	h := http.Header{}
-	for _, f := range fields {
-		if strings.EqualFold(f.Name, "Content-Encoding") {
-			h.Add("Content-Encoding", f.Value)
-		}
-	}
-	return h
 }
 
 // load reads a body from where it is.

@@ -1,10 +1,5 @@
 package flow
 
-import (
-	"net/http"
-	"strings"
-)
-
 // A HAR document is JSON: log, and in it the entries, which are all there is of
 // any size. Both ways they are taken one by one.
 
@@ -98,25 +93,4 @@ func (t harTimings) sum() float64 {
 		total += max(ms, 0)
 	}
 	return total
-}
-
-// get gives the first field of a name, empty for none.
-func get(fields []Field, name string) string {
-	for _, f := range fields {
-		if strings.EqualFold(f.Name, name) {
-			return f.Value
-		}
-	}
-	return ""
-}
-
-// only is the header with the fields of one name, as net/http wants it.
-func only(fields []Field, name string) http.Header {
-	var values []string
-	for _, f := range fields {
-		if strings.EqualFold(f.Name, name) {
-			values = append(values, f.Value)
-		}
-	}
-	return http.Header{name: values}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -163,14 +164,14 @@ func TestHARExport(t *testing.T) {
 	f := &Flow{
 		Created: at(0), Comment: "note",
 		Request: Request{Method: "POST", Scheme: "https", Host: "10.0.0.1", Port: 8443, Path: "/p?a=1&b=x%20y&c", Proto: "HTTP/1.1", Start: at(100), End: at(110),
-			Header: []Field{{"Host", "api.example.test:8443"}, {"Cookie", `a=1; b={"x":1}`}, {"Content-Type", "application/x-www-form-urlencoded"}}, Body: memory("q=1&r=a+b")},
+			Header: exchange.HeaderOf("Host", "api.example.test:8443", "Cookie", `a=1; b={"x":1}`, "Content-Type", "application/x-www-form-urlencoded"), Body: memory("q=1&r=a+b")},
 		Response: &Response{Status: 302, Reason: "Found", Proto: "HTTP/1.1", Start: at(150), End: at(175),
-			Header: []Field{{"Content-Encoding", "gzip"}, {"Set-Cookie", "s=1; Path=/; HttpOnly; Secure; SameSite=Lax"}, {"Set-Cookie", `t={"x":"é"}; Domain=example.test`}, {"Location", "/next"}, {"Content-Type", "text/plain"}},
+			Header: exchange.HeaderOf("Content-Encoding", "gzip", "Set-Cookie", "s=1; Path=/; HttpOnly; Secure; SameSite=Lax", "Set-Cookie", `t={"x":"é"}; Domain=example.test`, "Location", "/next", "Content-Type", "text/plain"),
 			Body:   memory(zipped.String())},
 		Server: Conn{ID: "s", Peer: "[::1]:8443", Start: at(10), Connected: at(30), TLSSetup: at(70)},
 	}
 	second := *f
-	second.Response = &Response{Status: 200, Header: []Field{{"content-encoding", "gzip"}}, Body: memory("this is no gzip\x00")}
+	second.Response = &Response{Status: 200, Header: exchange.HeaderOf("content-encoding", "gzip"), Body: memory("this is no gzip\x00")}
 	var doc document
 	if err := json.Unmarshal(exported(t, f, &second), &doc); err != nil {
 		t.Fatal(err)
@@ -204,7 +205,7 @@ func TestHARExport(t *testing.T) {
 	}
 	// What could not be decoded comes back as it was.
 	got := imported(t, exported(t, &second))[0].Response
-	if string(got.Body.Data) != "this is no gzip\x00" || get(got.Header, "Content-Encoding") != "gzip" {
+	if string(got.Body.Data) != "this is no gzip\x00" || got.Header.Get("Content-Encoding") != "gzip" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -267,8 +268,8 @@ func TestHARImport(t *testing.T) {
 	f.ID, f.Created, f.Client, f.Server.ID, f.Server.TLSSetup = "", time.Time{}, Conn{}, "", time.Time{}
 	f.Request.Start, f.Request.End, f.Response.Start, f.Response.End = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	want := &Flow{
-		Request:  Request{Method: "GET", Scheme: "https", Host: "example.test", Port: 8443, Path: "/a?b=%41", Authority: "example.test:8443", Proto: "HTTP/2.0", Header: []Field{{"accept", "*/*"}}},
-		Response: &Response{Status: 200, Proto: "HTTP/2.0", Header: []Field{{"content-length", "5"}}, Body: memory("grün")},
+		Request:  Request{Method: "GET", Scheme: "https", Host: "example.test", Port: 8443, Path: "/a?b=%41", Authority: "example.test:8443", Proto: "HTTP/2.0", Header: exchange.HeaderOf("accept", "*/*")},
+		Response: &Response{Status: 200, Proto: "HTTP/2.0", Header: exchange.HeaderOf("content-length", "5"), Body: memory("grün")},
 		Server:   Conn{Address: "example.test:8443", Peer: "[::1]:8443", TLS: true, SNI: "example.test"},
 	}
 	if !reflect.DeepEqual(f, want) {

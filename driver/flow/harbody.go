@@ -8,6 +8,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -31,10 +32,10 @@ type harBody struct {
 }
 
 // measure reads a body, with its content encodings undone where that works.
-func measure(fields []Field, b Body) (harBody, error) {
-	m, err := unfold(fields, b)
+func measure(header exchange.Header, b Body) (harBody, error) {
+	m, err := unfold(header, b)
 	// An import takes text for characters in the charset of its type.
-	if typ := get(fields, "Content-Type"); err == nil && !m.base64 && m.size > 0 {
+	if typ := header.Get("Content-Type"); err == nil && !m.base64 && m.size > 0 {
 		charset := charsetOf(typ, string(m.data))
 		switch {
 		case m.open != nil:
@@ -46,13 +47,12 @@ func measure(fields []Field, b Body) (harBody, error) {
 	return m, err
 }
 
-func unfold(fields []Field, b Body) (harBody, error) {
+func unfold(header exchange.Header, b Body) (harBody, error) {
 	if b.Missing || b.Truncated {
 		return harBody{missing: true, comment: notStored}, nil
 	}
-	header := only(fields, "Content-Encoding")
 	m := harBody{open: func() (io.ReadCloser, error) { return capture.OpenDecoded(header, b.Blob) }}
-	if len(header["Content-Encoding"]) > 0 && b.Size > 0 {
+	if header.Has("Content-Encoding") && b.Size > 0 {
 		err := m.read()
 		if err == nil {
 			return m, nil

@@ -165,13 +165,13 @@ func (h *harWriter) entry(f *Flow) {
 func (h *harWriter) request(r *Request, body *harBody) {
 	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: harPairs(exchange.Pairs(exchange.QueryOf(r.Path))), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
 	out.Cookies = []harCookie{}
-	for name, value := range exchange.Cookies(only(r.Header, "Cookie")) {
+	for name, value := range exchange.Cookies(r.Header) {
 		out.Cookies = append(out.Cookies, harCookie{Name: legible(name), Value: legible(value)})
 	}
 	h.open(`,"request":`, out)
 	switch method := strings.ToUpper(r.Method); {
 	case method == "POST", method == "PUT", method == "PATCH", body.size > 0, body.missing:
-		t := &harText{MimeType: legible(get(r.Header, "Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
+		t := &harText{MimeType: legible(r.Header.Get("Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
 		if strings.HasPrefix(strings.ToLower(t.MimeType), "application/x-www-form-urlencoded") && body.size <= maxForm {
 			t.Params = harPairs(exchange.FormPairs(body.data, t.MimeType))
 		}
@@ -190,20 +190,20 @@ func (h *harWriter) response(f *Flow, body *harBody) {
 		h.json(`,"response":`, out)
 		return
 	}
-	out := harResponse{Status: r.Status, StatusText: legible(r.Reason), RedirectURL: legible(get(r.Header, "Location")), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
+	out := harResponse{Status: r.Status, StatusText: legible(r.Reason), RedirectURL: legible(r.Header.Get("Location")), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
 	if f.Error != nil {
 		out.Error = legible(f.Error.Message)
 	}
 	out.Cookies = []harCookie{}
-	for _, c := range exchange.SetCookies(only(r.Header, "Set-Cookie")) {
+	for _, c := range exchange.SetCookies(r.Header) {
 		out.Cookies = append(out.Cookies, harCookieOf(c))
 	}
 	size := body.size
 	if body.missing {
-		size, _ = strconv.ParseInt(get(r.Header, "Content-Length"), 10, 64)
+		size, _ = strconv.ParseInt(r.Header.Get("Content-Length"), 10, 64)
 		size = max(size, 0)
 	}
-	t := &harText{Size: &size, MimeType: legible(get(r.Header, "Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
+	t := &harText{Size: &size, MimeType: legible(r.Header.Get("Content-Type")), Comment: body.comment, Encoding: encodingOf(body)}
 	if !body.missing {
 		t.Compression = body.size - r.Body.Size
 	}
@@ -246,7 +246,7 @@ func encodingOf(b *harBody) string {
 	return ""
 }
 
-func harMessageOf(proto string, header, trailer []Field, body Body) harMessage {
+func harMessageOf(proto string, header, trailer exchange.Header, body Body) harMessage {
 	m := harMessage{Proto: legible(proto), Headers: []harPair{}, BodySize: body.Size}
 	if body.Missing {
 		m.BodySize = -1
@@ -281,7 +281,7 @@ func harSocketOf(m *Message) harSocketMessage {
 func prettyURL(r *Request) string {
 	host := r.Authority
 	if host == "" {
-		host = get(r.Header, "Host")
+		host = r.Header.Get("Host")
 	}
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

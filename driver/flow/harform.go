@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"starproxy/builtins/exchange"
 )
 
 // formKey is the key of the metadata that tells of a request whose body was made
@@ -91,22 +93,11 @@ func (t *harTextIn) multipart(boundary string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// set sets a field of a header, in the place of the first of that name.
-func set(fields []Field, name, value string) []Field {
-	for i, f := range fields {
-		if strings.EqualFold(f.Name, name) {
-			fields[i].Value = value
-			return fields
-		}
-	}
-	return append(fields, Field{name, value})
-}
-
 // typed gives a header that has nothing the content type of its body, for
 // programs that write none.
-func (t *harTextIn) typed(fields []Field) []Field {
-	if len(fields) == 0 && strings.Contains(string(t.MimeType), "/") {
-		return []Field{{"Content-Type", string(t.MimeType)}}
+func (t *harTextIn) typed(header exchange.Header) exchange.Header {
+	if len(header) == 0 && strings.Contains(string(t.MimeType), "/") {
+		return exchange.HeaderOf("Content-Type", string(t.MimeType))
 	}
-	return fields
+	return header
 }

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,7 +49,7 @@ func TestReplayForms(t *testing.T) {
 				}
 				defer r.Close()
 				s := live(&exchange.Request{Method: "POST", Scheme: "http", Host: "a.test", Port: 80, Authority: "a.test", Target: "/x",
-					Header: http.Header{"Content-Type": {c.typ}}}, []byte(c.body))
+					Header: exchange.HeaderOf("Content-Type", c.typ)}, []byte(c.body))
 				at, err := r.find(&s)
 				if err != nil || (at >= 0) != c.found {
 					t.Errorf("%s: found %d, %v; want found %v", filepath.Ext(path), at, err, c.found)
@@ -102,7 +101,7 @@ func TestRefreshWithoutTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		q := &exchange.Request{Method: "GET", Scheme: "http", Host: "a.test", Port: 80, Authority: "a.test", Target: "/x", Header: http.Header{}}
+		q := &exchange.Request{Method: "GET", Scheme: "http", Host: "a.test", Port: 80, Authority: "a.test", Target: "/x"}
 		res, err := r.Respond(t.Context(), &exchange.Exchange{Request: q})
 		if err != nil {
 			t.Fatal(err)

@@ -115,18 +115,19 @@ func (h *harRequestIn) flow(f *Flow) error {
 	}
 	r.Header = h.PostData.typed(r.Header)
 	if h.PostData.fieldsOnly() {
-		data, typ := h.PostData.form(get(r.Header, "Content-Type"))
+		data, typ := h.PostData.form(r.Header.Get("Content-Type"))
 		r.Body = bodyOfBytes(data)
-		r.Header = h.PostData.fit(set(r.Header, "Content-Type", typ), r.Body, true)
+		r.Header.Set("Content-Type", typ)
+		h.PostData.fit(&r.Header, r.Body, true)
 		f.Metadata = map[string]any{formKey: "fields"}
 		return nil
 	}
-	body, err := h.PostData.body(get(r.Header, "Content-Type"))
+	body, err := h.PostData.body(r.Header.Get("Content-Type"))
 	if err != nil {
 		f.doubt("the body of the request is left out: %v", err)
 	}
 	r.Body = body
-	r.Header = h.PostData.fit(r.Header, body, true)
+	h.PostData.fit(&r.Header, body, true)
 	return nil
 }
 
@@ -203,50 +204,39 @@ func (h *harResponseIn) flow(f *Flow) {
 		return
 	}
 	r.Header = h.Content.typed(r.Header)
-	body, err := h.Content.body(get(r.Header, "Content-Type"))
+	body, err := h.Content.body(r.Header.Get("Content-Type"))
 	if err != nil {
 		f.doubt("the body of the response is left out: %v", err)
 	}
 	r.Body = body
 	switch {
-	case string(h.Content.Comment) == notStored:
+	case string(h.Content.Comment) == notStored || err != nil:
 		if f.Metadata == nil {
 			f.Metadata = map[string]any{}
 		}
 		f.Metadata[bodyKey] = bodyUnstored
 	case f.Error != nil: // it broke off: the length is not that of what came
-		if get(r.Header, "Content-Encoding") != "" && h.Content.decoded(body) {
-			r.Header = without(r.Header, "Content-Length")
+		if r.Header.Get("Content-Encoding") != "" && h.Content.decoded(body) {
+			r.Header.Del("Content-Length")
 		}
-		r.Header = h.Content.fit(r.Header, body, false)
+		h.Content.fit(&r.Header, body, false)
 	default:
 		bare := f.Request.Method == http.MethodHead || r.Status == http.StatusNotModified
-		r.Header = h.Content.fit(r.Header, body, !bare || body.Size > 0)
+		h.Content.fit(&r.Header, body, !bare || body.Size > 0)
 	}
-}
-
-// without leaves the fields of a name out.
-func without(fields []Field, name string) []Field {
-	kept := fields[:0]
-	for _, f := range fields {
-		if !strings.EqualFold(f.Name, name) {
-			kept = append(kept, f)
-		}
-	}
-	return kept
 }
 
 // fieldsOf reads a header. Browsers have the pseudo-headers of HTTP/2 in it.
-func fieldsOf(pairs []Field) (fields []Field, authority string) {
-	for _, p := range pairs {
+func fieldsOf(fields harFields) (h exchange.Header, authority string) {
+	for _, f := range fields {
 		switch {
-		case p.Name == ":authority":
-			authority = p.Value
-		case !strings.HasPrefix(p.Name, ":"):
-			fields = append(fields, p)
+		case f.Name == ":authority":
+			authority = f.Value
+		case !strings.HasPrefix(f.Name, ":"):
+			h = append(h, f)
 		}
 	}
-	return fields, authority
+	return h, authority
 }
 
 // protoOf spells a version as recordings do.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // Programs that write HAR disagree on types: numbers come as text, text as
@@ -106,7 +108,7 @@ func (l *harList[T]) UnmarshalJSON(data []byte) error {
 
 // harFields is a header: a list of pairs, each an object or a list of two, or an
 // object of names.
-type harFields []Field
+type harFields exchange.Header
 
 // UnmarshalJSON never fails.
 func (h *harFields) UnmarshalJSON(data []byte) error {
@@ -153,12 +155,12 @@ func (h *harFields) UnmarshalJSON(data []byte) error {
 // fieldLines makes the lines of a header of one name, whose values some browsers
 // join by newlines. A line that begins with white space goes on with the one
 // before (RFC 9112 section 5.2). Without a name there are none.
-func fieldLines(name, value string) (lines []Field) {
+func fieldLines(name, value string) (lines exchange.Header) {
 	if name = strings.TrimSpace(name); name == "" {
 		return nil
 	}
 	if !strings.ContainsAny(value, "\r\n") {
-		return []Field{{name, value}}
+		return exchange.HeaderOf(name, value)
 	}
 	for line := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == '\r' || r == '\n' }) {
 		text := strings.Trim(line, " \t")
@@ -167,11 +169,11 @@ func fieldLines(name, value string) (lines []Field) {
 		case len(lines) > 0 && (line[0] == ' ' || line[0] == '\t'):
 			lines[len(lines)-1].Value += " " + text
 		default:
-			lines = append(lines, Field{name, text})
+			lines.Add(name, text)
 		}
 	}
 	if lines == nil {
-		lines = []Field{{name, ""}}
+		lines.Add(name, "")
 	}
 	return lines
 }

@@ -47,7 +47,7 @@ func TestHARLenient(t *testing.T) {
 	bare := func(text string) map[string]string {
 		return map[string]string{"request": `{"method":"POST","url":"http://a.test/x","postData":` + text + `}`}
 	}
-	typed := func(f *Flow) string { return get(f.Request.Header, "Content-Type") + " " + string(f.Request.Body.Data) }
+	typed := func(f *Flow) string { return f.Request.Header.Get("Content-Type") + " " + string(f.Request.Body.Data) }
 	version := func(request, response string) map[string]string {
 		return map[string]string{"request": `{"method":"GET","url":"https://a.test/","httpVersion":` + request + `}`, "response": `{"status":200,"httpVersion":` + response + `}`}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -86,17 +87,11 @@ func (t *harTextIn) decoded(body Body) bool {
 
 // fit makes a header fit a body whose content encoding is undone. length says
 // that the length must be that of the body.
-func (t *harTextIn) fit(header []Field, body Body, length bool) []Field {
-	decoded := t.decoded(body)
-	kept := header[:0]
-	for _, f := range header {
-		switch {
-		case decoded && strings.EqualFold(f.Name, "Content-Encoding"):
-			continue
-		case length && !body.Missing && strings.EqualFold(f.Name, "Content-Length"):
-			f.Value = strconv.FormatInt(body.Size, 10)
-		}
-		kept = append(kept, f)
+func (t *harTextIn) fit(header *exchange.Header, body Body, length bool) {
+	if t.decoded(body) {
+		header.Del("Content-Encoding")
 	}
-	return kept
+	if length && !body.Missing && header.Has("Content-Length") {
+		header.Set("Content-Length", strconv.FormatInt(body.Size, 10))
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"starproxy/builtins/exchange"
 )
 
 // python is the interpreter that has mitmproxy. Tests with it are skipped where
@@ -83,7 +85,7 @@ if len(sys.argv) > 2:
 // told is what tell should print of a flow.
 func told(f *Flow) map[string]any {
 	b64 := func(b []byte) any { return base64.StdEncoding.EncodeToString(b) }
-	fields := func(list []Field) any {
+	fields := func(list exchange.Header) any {
 		pairs := []any{}
 		for _, f := range list {
 			pairs = append(pairs, []any{b64([]byte(f.Name)), b64([]byte(f.Value))})
@@ -128,7 +130,7 @@ func told(f *Flow) map[string]any {
 		}
 	}
 	server["address"], server["connected"] = f.Server.Address, when(func(e *encoder) { e.time(f.Server.Connected) })
-	message := func(proto string, header, trailer []Field, b Body) map[string]any {
+	message := func(proto string, header, trailer exchange.Header, b Body) map[string]any {
 		m := map[string]any{"proto": proto, "headers": fields(header), "trailers": nil, "content": nil}
 		if trailer != nil {
 			m["trailers"] = fields(trailer)

@@ -5,6 +5,8 @@ import (
 	"encoding/pem"
 	"strconv"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // encode writes the record. Everything is written backwards, so it is to be read
@@ -118,7 +120,7 @@ func (e *encoder) response(r *Response, b flowBodies) {
 	e.close(dict)
 }
 
-func (e *encoder) fields(fields []Field) {
+func (e *encoder) fields(fields exchange.Header) {
 	list := e.open(tagList)
 	for i := len(fields) - 1; i >= 0; i-- {
 		pair := e.open(tagList)
@@ -129,7 +131,7 @@ func (e *encoder) fields(fields []Field) {
 	e.close(list)
 }
 
-func (e *encoder) trailer(fields []Field) {
+func (e *encoder) trailer(fields exchange.Header) {
 	if len(fields) == 0 {
 		e.null()
 		return

@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ type subject struct {
 	scheme, method, host string
 	port                 int
 	target               string
-	header               func(name string) (values []string)
+	header               exchange.Header
 	body                 func() (io.ReadCloser, error)
 	missing              bool   // the body was not recorded
 	span                 string // the range that is asked for, see spanOf
@@ -56,22 +55,10 @@ func subjectOf(f *Flow) subject {
 
 // recorded is the subject of a request that was recorded.
 func recorded(r *Request) subject {
-	s := subject{scheme: r.Scheme, method: r.Method, port: r.Port, target: r.Path, missing: r.Body.Missing}
-	s.header = func(name string) (values []string) {
-		for _, f := range r.Header {
-			if strings.EqualFold(f.Name, name) {
-				values = append(values, f.Value)
-			}
-		}
-		return values
-	}
+	s := subject{scheme: r.Scheme, method: r.Method, port: r.Port, target: r.Path, header: r.Header, missing: r.Body.Missing}
 	authority := r.Authority
 	if authority == "" || !strings.HasPrefix(r.Proto, "HTTP/2") && !strings.HasPrefix(r.Proto, "HTTP/3") {
-		if h := s.header("Host"); len(h) > 0 {
-			authority = h[0]
-		} else {
-			authority = ""
-		}
+		authority = r.Header.Get("Host")
 	}
 	if s.host = hostPart(authority); s.host == "" {
 		s.host = r.Host
@@ -82,13 +69,13 @@ func recorded(r *Request) subject {
 
 // live is the subject of a request that came; body is all of it.
 func live(q *exchange.Request, body []byte) subject {
-	s := subject{scheme: q.Scheme, method: q.Method, port: q.Port, target: q.Target}
-	s.header = func(name string) []string { return q.Header[http.CanonicalHeaderKey(name)] }
-	if s.host = hostPart(q.Authority); s.host == "" {
-		s.host = q.Host
+	s := subject{scheme: q.Scheme, method: q.Method, port: q.Port, target: q.Target, header: q.Header, span: span(q.Header.Get("Range"))}
+	authority := q.Authority
+	if !strings.HasPrefix(q.Proto, "HTTP/2") && q.Header.Has("Host") {
+		authority = q.Header.Get("Host") // that of a target in absolute form is not recorded
 	}
-	if v := q.Header["Range"]; len(v) > 0 {
-		s.span = span(v[0])
+	if s.host = hostPart(authority); s.host == "" {
+		s.host = q.Host
 	}
 	s.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	return s
@@ -132,8 +119,8 @@ func (m *Matching) parts(s *subject) []part {
 	list = append(list, part{partQuery, m.query(query)}, part{partRange, s.span})
 	for _, name := range m.Headers {
 		value := "\x00" // absent is not empty
-		if v := s.header(name); v != nil {
-			value = strings.Join(v, ", ")
+		if s.header.Has(name) {
+			value = s.header.Joined(name)
 		}
 		list = append(list, part{partHeader + name, value})
 	}
@@ -183,7 +170,7 @@ func (m *Matching) bodySum(s *subject) (string, error) {
 	}
 	defer r.Close()
 	if len(m.IgnoreForm) > 0 || s.fields {
-		if typ, params, err := mime.ParseMediaType(strings.Join(s.header("Content-Type"), ", ")); err == nil {
+		if typ, params, err := mime.ParseMediaType(s.header.Joined("Content-Type")); err == nil {
 			switch typ {
 			case urlencoded, formData:
 				return m.formSum(s, r, typ, params["boundary"])
@@ -202,12 +189,11 @@ func (m *Matching) bodySum(s *subject) (string, error) {
 const maxFields = 16 << 20
 
 func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (string, error) {
-	h := http.Header{"Content-Encoding": s.header("Content-Encoding")}
 	data, err := io.ReadAll(io.LimitReader(r, maxFields))
 	if err != nil {
 		return "", err
 	}
-	if plain, err := exchange.Decode(data, exchange.Encodings(h), maxFields); err == nil {
+	if plain, err := exchange.Decode(data, exchange.Encodings(s.header), maxFields); err == nil {
 		data = plain
 	}
 	digest := sha256.New()
@@ -239,7 +225,7 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 			add(p.FormName(), string(value))
 		}
 	} else {
-		for name, value := range exchange.FormPairs(data, strings.Join(s.header("Content-Type"), ", ")) {
+		for name, value := range exchange.FormPairs(data, s.header.Joined("Content-Type")) {
 			add(name, value)
 		}
 	}

@@ -1,9 +1,10 @@
 package flow
 
 import (
+	"cmp"
 	"encoding/json"
-	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ type vector struct {
 func (v *vector) flow() *Request {
 	r := &Request{Method: v.Method, Scheme: v.Scheme, Host: v.Host, Port: v.Port, Path: v.Path, Authority: v.Authority, Proto: v.Proto}
 	for _, h := range v.Headers {
-		r.Header = append(r.Header, Field{h[0], h[1]})
+		r.Header.Add(h[0], h[1])
 	}
 	if v.Content == nil {
 		r.Body.Missing = true
@@ -35,19 +36,8 @@ func (v *vector) flow() *Request {
 
 // live is the same request as a device would send it through the proxy.
 func (v *vector) live() subject {
-	q := &exchange.Request{Method: v.Method, Scheme: v.Scheme, Host: strings.ToLower(v.Host), Port: v.Port, Target: v.Path, Authority: v.Authority, Proto: v.Proto, Header: http.Header{}}
-	for _, h := range v.Headers {
-		if strings.EqualFold(h[0], "Host") {
-			if q.Authority == "" {
-				q.Authority = h[1]
-			}
-			continue
-		}
-		q.Header.Add(h[0], h[1])
-	}
-	if q.Authority == "" {
-		q.Authority = v.Host // every request that comes through has one
-	}
+	q := &exchange.Request{Method: v.Method, Scheme: v.Scheme, Host: strings.ToLower(v.Host), Port: v.Port, Target: v.Path, Authority: v.Authority, Proto: v.Proto, Header: v.flow().Header}
+	q.Authority = cmp.Or(q.Authority, q.Header.Get("Host"), v.Host) // every request that comes through has one
 	return live(q, []byte(*v.Content))
 }
 
@@ -116,26 +106,26 @@ func TestMatchVectors(t *testing.T) {
 
 func TestRefresh(t *testing.T) {
 	t.Parallel()
-	h := http.Header{
-		"Date":          {"Mon, 23 Nov 2026 06:44:02 GMT"},
-		"Expires":       {"0"},
-		"Last-Modified": {"Mon, 23 Nov 2026 08:44:02 +0200"},
-		"Etag":          {"x"},
-		"Set-Cookie": {"a=b; Path=/; expires=Mon, 23-Nov-2026 06:44:02 GMT; HttpOnly", "c=d; Expires=soon; Secure", "expires=Mon, 23 Nov 2026 06:44:02 GMT",
-			"none; expires=Mon, 23 Nov 2026 06:44:02 GMT"},
-	}
+	h := exchange.HeaderOf(
+		"Date", "Mon, 23 Nov 2026 06:44:02 GMT",
+		"set-cookie", "a=b; Path=/; expires=Mon, 23-Nov-2026 06:44:02 GMT; HttpOnly",
+		"Expires", "0",
+		"last-modified", "Mon, 23 Nov 2026 08:44:02 +0200",
+		"Etag", "x",
+		"Set-Cookie", "c=d; Expires=soon; Secure",
+		"Set-Cookie", "expires=Mon, 23 Nov 2026 06:44:02 GMT",
+		"Set-Cookie", "none; expires=Mon, 23 Nov 2026 06:44:02 GMT")
 	refresh(h, 3600e9)
-	want := http.Header{
-		"Date":          {"Mon, 23 Nov 2026 07:44:02 GMT"},
-		"Expires":       {"0"},
-		"Last-Modified": {"Mon, 23 Nov 2026 07:44:02 GMT"},
-		"Etag":          {"x"},
-		"Set-Cookie": {"a=b; Path=/; expires=Mon, 23 Nov 2026 07:44:02 GMT; HttpOnly", "c=d; Secure", "expires=Mon, 23 Nov 2026 06:44:02 GMT",
-			"none; expires=Mon, 23 Nov 2026 06:44:02 GMT"},
-	}
-	for name := range want {
-		if strings.Join(h[name], "|") != strings.Join(want[name], "|") {
-			t.Errorf("%s is %q, want %q", name, h[name], want[name])
-		}
+	want := exchange.HeaderOf(
+		"Date", "Mon, 23 Nov 2026 07:44:02 GMT",
+		"set-cookie", "a=b; Path=/; expires=Mon, 23 Nov 2026 07:44:02 GMT; HttpOnly",
+		"Expires", "0",
+		"last-modified", "Mon, 23 Nov 2026 07:44:02 GMT",
+		"Etag", "x",
+		"Set-Cookie", "c=d; Secure",
+		"Set-Cookie", "expires=Mon, 23 Nov 2026 06:44:02 GMT",
+		"Set-Cookie", "none; expires=Mon, 23 Nov 2026 06:44:02 GMT")
+	if !slices.Equal(h, want) {
+		t.Errorf("got %q, want %q", h, want)
 	}
 }

@@ -62,12 +62,11 @@ func (r *Replay) misses(s *subject) (list []near) {
 // nearest gives the items that differ least. A different path weighs most.
 func (r *Replay) nearest(s *subject) []int {
 	type scored struct{ at, score int }
-	want := r.o.parts(&subject{scheme: s.scheme, method: s.method, host: s.host, port: s.port, target: s.target, span: s.span, header: noHeader})
+	want := r.o.parts(&subject{scheme: s.scheme, method: s.method, host: s.host, port: s.port, target: s.target, span: s.span})
 	var best []scored
 	seen := map[string]bool{}
 	for i := range r.items {
 		it := r.items[i].s
-		it.header = noHeader
 		score := 0
 		for n, p := range r.o.parts(&it) {
 			if p.value == want[n].value {
@@ -103,8 +102,6 @@ func (r *Replay) nearest(s *subject) []int {
 	}
 	return list
 }
-
-func noHeader(string) []string { return nil }
 
 // shared is how much two paths have in common, 0 to 90.
 func shared(a, b string) int {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -251,15 +252,15 @@ func (s *source) response(v value, r *Response) error {
 }
 
 // fields reads a header, nil for an empty one.
-func (c *cursor) fields() []Field {
-	var fields []Field
+func (c *cursor) fields() exchange.Header {
+	var fields exchange.Header
 	if c.value.n > 64 {
-		fields = make([]Field, 0, min(c.value.n/40, 32))
+		fields = make(exchange.Header, 0, min(c.value.n/40, 32))
 	}
 	inner := c.s.walk(c.value, tagList)
 	for inner.item() {
 		pair := c.s.walk(inner.value, tagList)
-		var f Field
+		var f exchange.Field
 		if pair.item() {
 			f.Name = pair.text()
 		}

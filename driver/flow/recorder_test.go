@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -152,7 +153,7 @@ func TestRecordingTellsOfLostBodies(t *testing.T) {
 func shaken(seq uint64) *capture.Entry {
 	e := captured(int(seq))
 	e.Seq, e.Status, e.ResponseBody = seq, 101, capture.Blob{}
-	e.ResponseHeader = map[string][]string{"Upgrade": {"websocket"}}
+	e.ResponseHeader = exchange.HeaderOf("Upgrade", "websocket")
 	return e
 }
 

@@ -5,28 +5,29 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // refresh moves the times of an answer on by d, as mitmproxy does: Date,
 // Expires, Last-Modified, and when cookies end. A time that can't be read stays,
 // but for that of a cookie, which then has none.
-func refresh(h http.Header, d time.Duration) {
-	for _, name := range [...]string{"Date", "Expires", "Last-Modified"} {
-		values := h[name]
-		for i, v := range values {
-			if t, ok := parseTime(v); ok {
-				values[i] = t.Add(d).UTC().Format(http.TimeFormat)
+func refresh(h exchange.Header, d time.Duration) {
+	for i := range h {
+		switch f := &h[i]; strings.ToLower(f.Name) {
+		case "date", "expires", "last-modified":
+			if t, ok := parseTime(f.Value); ok {
+				f.Value = t.Add(d).UTC().Format(http.TimeFormat)
 			}
+		case "set-cookie":
+			f.Value = refreshCookie(f.Value, d)
 		}
-	}
-	for i, v := range h["Set-Cookie"] {
-		h["Set-Cookie"][i] = refreshCookie(v, d)
 	}
 }
 
 // answered is when a response was recorded. Of one that has no time, as in HAR
 // documents of some programs, it is its Date.
-func answered(rec *Response, h http.Header) (at time.Time, known bool) {
+func answered(rec *Response, h exchange.Header) (at time.Time, known bool) {
 	if !rec.Start.IsZero() {
 		return rec.Start, true
 	}

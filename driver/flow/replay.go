@@ -247,17 +247,9 @@ func (r *Replay) pick(k key) int {
 // answer makes the response that was recorded.
 func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, error) {
 	rec := f.Response
-	written := http.Header{}
-	for _, h := range rec.Header {
-		written[h.Name] = append(written[h.Name], h.Value)
-	}
-	res := &exchange.Response{Status: rec.Status, Origin: exchange.FromReplay}
-	res.Header, res.Names = exchange.Spelling(written)
-	if strings.HasPrefix(rec.Proto, "HTTP/2") || strings.HasPrefix(rec.Proto, "HTTP/3") {
-		res.Names = nil // lower case is how those versions speak
-	}
+	res := &exchange.Response{Status: rec.Status, Header: rec.Header.Clone(), Origin: exchange.FromReplay}
 	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding"} {
-		delete(res.Header, name)
+		res.Header.Del(name)
 	}
 	if at, known := answered(rec, res.Header); r.o.Refresh && known {
 		refresh(res.Header, r.o.Now().Sub(at))
@@ -278,25 +270,25 @@ func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, erro
 	if broke, n := brokeOff(x.Request.Method, f); broke {
 		return r.breakOff(x, res, f, n)
 	}
-	sized := res.Header["Content-Length"] != nil
-	if x.Request.Method != http.MethodHead {
-		delete(res.Header, "Content-Length")
-	}
+	sized := res.Header.Has("Content-Length")
 	if err := r.body(x, res, rec); err != nil {
 		return nil, fmt.Errorf("replay: recording %s: %w", x.Source, err)
 	}
 	if len(rec.Trailer) > 0 {
-		trailer := http.Header{}
-		for _, t := range rec.Trailer {
-			trailer.Add(t.Name, t.Value)
-		}
-		if res.Header["Trailer"] == nil {
-			for name := range trailer {
+		if !res.Header.Has("Trailer") {
+			for _, name := range rec.Trailer.Names() {
 				res.Header.Add("Trailer", name)
 			}
 		}
-		res.Trailer = func() http.Header { return trailer }
+		res.Trailer = func() exchange.Header { return rec.Trailer }
 		sized = sized && x.Request.Proto == "HTTP/2.0" // else trailers need chunks
+	}
+	switch {
+	case x.Request.Method == http.MethodHead:
+	case sized && !exchange.Bodiless(x.Request.Method, rec.Status):
+		res.Header.Set("Content-Length", strconv.FormatInt(rec.Body.Size, 10))
+	default:
+		res.Header.Del("Content-Length")
 	}
 	if b, ok := res.Body.(storedBody); ok && !sized {
 		res.Body = unsized{b}
@@ -307,7 +299,7 @@ func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, erro
 // breakOff completes res to an answer that ends where the recorded one broke
 // off, of the n bytes that were announced.
 func (r *Replay) breakOff(x *exchange.Exchange, res *exchange.Response, f *Flow, n int64) (*exchange.Response, error) {
-	delete(res.Header, "Content-Length")
+	res.Header.Del("Content-Length")
 	if err := r.body(x, res, f.Response); err != nil {
 		return nil, fmt.Errorf("replay: recording %s: %w", x.Source, err)
 	}

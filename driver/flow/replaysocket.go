@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,7 +27,7 @@ func (r *Replay) socket(x *exchange.Exchange, f *Flow, res *exchange.Response) *
 		}
 		return err
 	})
-	res.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}}
+	res.Header = exchange.HeaderOf("Upgrade", "websocket", "Connection", "Upgrade")
 	return res
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -29,7 +28,7 @@ func request(t testing.TB, text string) *exchange.Request {
 	}
 	r := &exchange.Request{
 		Method: method, Scheme: m.Scheme, Host: m.Host, Port: m.Port, Target: target,
-		Proto: "HTTP/1.1", Authority: m.Host, Header: http.Header{},
+		Proto: "HTTP/1.1", Authority: m.Host,
 	}
 	for _, line := range lines[1:] {
 		name, value, _ := strings.Cut(line, ": ")

@@ -20,33 +20,26 @@ import (
 // and is a 304, 412, 206 or 416 where the request's conditions and Range ask for
 // it. An empty contentType is guessed by [ContentType]; h goes over all of these.
 // What can't be opened is answered with 500 and a JSON error.
-func NewFile(dir access.Dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
+func NewFile(dir access.Dir, name string, status int, h exchange.Header, contentType string, delay time.Duration) exchange.Handler {
 	return newFile(dir, name, status, h, contentType, delay, http.StatusInternalServerError)
 }
 
 // NewChosenFile is NewFile for a name that the request has a say in: what can't
 // be opened is answered with 404, as a server of files does.
-func NewChosenFile(dir access.Dir, name string, status int, h http.Header, contentType string, delay time.Duration) exchange.Handler {
+func NewChosenFile(dir access.Dir, name string, status int, h exchange.Header, contentType string, delay time.Duration) exchange.Handler {
 	return newFile(dir, name, status, h, contentType, delay, http.StatusNotFound)
 }
 
-func newFile(dir access.Dir, name string, status int, h http.Header, contentType string, delay time.Duration, missing int) *file {
-	f := &file{dir: dir, name: name, status: status, delay: delay, missing: missing}
-	f.header, f.names = exchange.Spelling(h)
-	if f.header["Etag"] == nil {
-		if f.names == nil {
-			f.names = map[string]string{}
-		}
-		f.names["Etag"] = "ETag" // ours, spelt as RFC 9110 does
-	}
+func newFile(dir access.Dir, name string, status int, h exchange.Header, contentType string, delay time.Duration, missing int) *file {
+	f := &file{dir: dir, name: name, status: status, header: h.Clone(), delay: delay, missing: missing}
 	if f.status == 0 {
 		f.status = http.StatusOK
 	}
 	if contentType == "" {
 		contentType = ContentType(name)
 	}
-	if f.header["Content-Type"] == nil {
-		f.header.Set("Content-Type", contentType)
+	if !h.Has("Content-Type") {
+		f.header = append(exchange.HeaderOf("Content-Type", contentType), h...)
 	}
 	// It is the file's, whatever was written.
 	f.header.Del("Content-Length")
@@ -57,8 +50,7 @@ type file struct {
 	dir    access.Dir
 	name   string
 	status int
-	header http.Header
-	names  map[string]string
+	header exchange.Header
 	delay  time.Duration
 
 	missing int // the status when it can't be opened
@@ -88,24 +80,23 @@ func (f *file) answer(r *exchange.Request) (*exchange.Response, error) {
 	res := &exchange.Response{
 		Status: f.status,
 		Header: f.header.Clone(),
-		Names:  f.names,
 		Body:   &exchange.File{F: opened, N: info.Size()},
 	}
 	if f.status != http.StatusOK || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return res, nil
 	}
-	v := validators{etag: res.Header.Get("Etag"), modified: info.ModTime()}
+	v := validators{etag: res.Header.Get("ETag"), modified: info.ModTime()}
 	if v.etag == "" {
 		v.etag = fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
-		res.Header["Etag"] = []string{v.etag}
+		res.Header.Set("ETag", v.etag)
 	}
 	if given, err := http.ParseTime(res.Header.Get("Last-Modified")); err == nil {
 		v.modified = given
 	} else {
-		res.Header["Last-Modified"] = []string{v.modified.UTC().Format(http.TimeFormat)}
+		res.Header.Set("Last-Modified", v.modified.UTC().Format(http.TimeFormat))
 	}
-	if res.Header["Accept-Ranges"] == nil {
-		res.Header["Accept-Ranges"] = []string{"bytes"}
+	if !res.Header.Has("Accept-Ranges") {
+		res.Header.Add("Accept-Ranges", "bytes")
 	}
 	if status := v.precondition(r.Header); status != 0 {
 		opened.Close()
@@ -114,7 +105,7 @@ func (f *file) answer(r *exchange.Request) (*exchange.Response, error) {
 		res.Header.Del("Content-Encoding")
 		return res, nil
 	}
-	if ranges := r.Header["Range"]; len(ranges) == 1 && v.inRange(r.Header) {
+	if ranges := r.Header.Values("Range"); len(ranges) == 1 && v.inRange(r.Header) {
 		cut(res, opened, info.Size(), ranges[0])
 	}
 	return res, nil
@@ -127,19 +118,19 @@ func cut(res *exchange.Response, opened *os.File, size int64, header string) {
 	case errors.Is(err, errUnsatisfiable):
 		opened.Close()
 		res.Status, res.Body = http.StatusRequestedRangeNotSatisfiable, nil
-		res.Header["Content-Range"] = []string{"bytes */" + strconv.FormatInt(size, 10)}
+		res.Header.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 		res.Header.Del("Content-Type")
 		res.Header.Del("Content-Encoding")
 	case err != nil || len(ranges) == 0:
 		// A Range header that makes no sense is ignored (RFC 9110 section 14.2).
 	case len(ranges) == 1:
 		res.Status = http.StatusPartialContent
-		res.Header["Content-Range"] = []string{ranges[0].contentRange(size)}
+		res.Header.Set("Content-Range", ranges[0].contentRange(size))
 		res.Body = &exchange.File{F: opened, Off: ranges[0].off, N: ranges[0].n}
 	default:
 		body := newMultipart(opened, size, ranges, res.Header.Get("Content-Type"))
 		res.Status = http.StatusPartialContent
-		res.Header["Content-Type"] = []string{"multipart/byteranges; boundary=" + body.boundary}
+		res.Header.Set("Content-Type", "multipart/byteranges; boundary="+body.boundary)
 		res.Body = body
 	}
 }

@@ -258,26 +258,24 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 	}
 	for i := range m.c.headers {
 		c := &m.c.headers[i]
-		values := p.header(c.name)
-		if len(values) > 0 && (c.want == "" || slices.Contains(values, c.want) || strings.Join(values, ", ") == c.want) {
+		if p.hasHeader(c.name, c.want) {
 			continue
 		}
 		if why == nil {
 			return false
 		}
 		ok = false
-		*why = append(*why, explain("header "+c.name, values, c.want))
+		*why = append(*why, explain("header "+c.name, p.header(c.name), c.want))
 	}
 	for _, name := range m.c.absent {
-		values := p.header(name)
-		if len(values) == 0 {
+		if !p.hasHeader(name, "") {
 			continue
 		}
 		if why == nil {
 			return false
 		}
 		ok = false
-		*why = append(*why, fmt.Sprintf("header %s is %s, expected none", name, quote(strings.Join(values, ", "))))
+		*why = append(*why, fmt.Sprintf("header %s is %s, expected none", name, quote(strings.Join(p.header(name), ", "))))
 	}
 	for i := range m.c.query {
 		c := &m.c.query[i]

@@ -2,7 +2,6 @@ package mock
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 
 	"starproxy/builtins"
@@ -56,7 +55,7 @@ func (p *probePart) values(of *PartCondition) []any {
 	case of.Type:
 		return given(p.ContentType())
 	case of.Header != "":
-		return texts(p.Header[http.CanonicalHeaderKey(of.Header)])
+		return texts(p.Header.Values(of.Header))
 	}
 	v, err := p.json()
 	if err != nil || p.Cut {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -24,16 +23,14 @@ const maxPatchBody = 32 << 20
 // With render, patch is rendered for each request first. The request goes out
 // without conditions and Range, which speak of a body that the device won't see,
 // and asks for no encodings but those that can be undone here.
-func NewPatch(patch jsonvalue.Object, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers http.Header, delay time.Duration) exchange.Handler {
-	headers, names := exchange.Spelling(headers)
-	return &patcher{patch: patch, render: render, header: headers, names: names, delay: delay}
+func NewPatch(patch jsonvalue.Object, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers exchange.Header, delay time.Duration) exchange.Handler {
+	return &patcher{patch: patch, render: render, header: headers, delay: delay}
 }
 
 type patcher struct {
 	patch  jsonvalue.Object
 	render func(context.Context, *exchange.Exchange, any) (any, error)
-	header http.Header
-	names  map[string]string
+	header exchange.Header
 	delay  time.Duration
 }
 
@@ -58,17 +55,9 @@ func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 	if p.apply(ctx, x, res, patch) || len(p.header) > 0 {
 		res.Origin = exchange.FromPatch
 	}
-	for name, values := range p.header {
-		res.Header[name] = values
-	}
-	if len(p.names) > 0 {
-		names := maps.Clone(p.names)
-		for c, name := range res.Names {
-			if _, ours := p.header[c]; !ours {
-				names[c] = name
-			}
-		}
-		res.Names = names
+	for _, name := range p.header.Names() {
+		res.Header.Set(name, p.header.Values(name)...)
+		res.Header.Respell(name)
 	}
 	res.Delay += p.delay
 	return res, nil
@@ -82,8 +71,8 @@ func forwardWhole(ctx context.Context, x *exchange.Exchange) (*exchange.Response
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"} {
 		h.Del(name)
 	}
-	if list := h["Accept-Encoding"]; len(list) > 0 {
-		h["Accept-Encoding"] = []string{knownCodings(list)}
+	if h.Has("Accept-Encoding") {
+		h.Set("Accept-Encoding", knownCodings(h.Joined("Accept-Encoding")))
 	}
 	x.Request.Header = h
 	defer func() { x.Request.Header = sent }()
@@ -91,9 +80,9 @@ func forwardWhole(ctx context.Context, x *exchange.Exchange) (*exchange.Response
 }
 
 // knownCodings keeps of Accept-Encoding what can be undone here.
-func knownCodings(lists []string) string {
+func knownCodings(list string) string {
 	var kept []string
-	for item := range strings.SplitSeq(strings.Join(lists, ","), ",") {
+	for item := range strings.SplitSeq(list, ",") {
 		item = strings.TrimSpace(item)
 		name, _, _ := strings.Cut(item, ";")
 		if exchange.IsEncoding(strings.ToLower(strings.TrimSpace(name))) {
@@ -117,7 +106,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		// There is nothing to patch, but what the header says of the body
 		// would not be true of the patched one.
 		if isJSON {
-			dropEntityHeader(res.Header)
+			dropEntityHeader(&res.Header)
 		}
 		return isJSON
 	}
@@ -159,7 +148,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	if err != nil {
 		return skip("%v", err)
 	}
-	dropEntityHeader(res.Header)
+	dropEntityHeader(&res.Header)
 	out, res.Header, _ = exchange.EncodeBody(res.Header, out)
 	// A trailer speaks of the body that was replaced (a checksum), and the new
 	// one is sent with its length.
@@ -171,7 +160,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 
 // dropEntityHeader removes what was said of the body before it changed. The
 // proxy sets Content-Length anew.
-func dropEntityHeader(h http.Header) {
+func dropEntityHeader(h *exchange.Header) {
 	for _, name := range []string{
 		"Content-Length", "Content-Encoding", "Transfer-Encoding", "Etag", "Last-Modified",
 		"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Accept-Ranges",

@@ -8,7 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -50,10 +50,10 @@ func TestPatch(t *testing.T) {
 	src, closed := stream(`{"a": {"b": 1, "c": "<&>"}, "n": 1.0}`)
 	x := server(t, "GET /", &exchange.Response{
 		Status: 203,
-		Header: http.Header{"Content-Type": {"application/vnd.x+json"}, "Content-Length": {"37"}, "Etag": {`"1"`}, "X-Keep": {"k"}, "X-Set": {"old"}},
+		Header: exchange.HeaderOf("Content-Type", "application/vnd.x+json", "Content-Length", "37", "Etag", `"1"`, "X-KEEP", "k", "X-Set", "old", "Via", "v", "x-SET", "older", "x-set", "oldest"),
 		Body:   src, Delay: time.Second,
 	})
-	h := NewPatch(jsonvalue.Object{{Key: "a", Value: jsonvalue.Object{{Key: "b", Value: int64(2)}}}, {Key: "m[0]", Value: true}}, nil, http.Header{"x-set": {"1", "2"}}, time.Minute)
+	h := NewPatch(jsonvalue.Object{{Key: "a", Value: jsonvalue.Object{{Key: "b", Value: int64(2)}}}, {Key: "m[0]", Value: true}}, nil, exchange.HeaderOf("x-set", "1", "X-New", "n", "X-Set", "2"), time.Minute)
 	res, err := h.Respond(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
@@ -64,8 +64,8 @@ func TestPatch(t *testing.T) {
 	if res.Status != 203 || res.Origin != exchange.FromPatch || res.Delay != time.Minute+time.Second || !closed.closed || len(x.Notes.List()) != 0 {
 		t.Error(res, closed.closed, x.Notes.List())
 	}
-	if h := res.Header; h["Content-Length"] != nil || h["Etag"] != nil || h.Get("X-Keep") != "k" || strings.Join(h["X-Set"], "+") != "1+2" {
-		t.Error(h)
+	if want := exchange.HeaderOf("Content-Type", "application/vnd.x+json", "X-KEEP", "k", "x-set", "1", "Via", "v", "x-set", "2", "X-New", "n"); !slices.Equal(res.Header, want) {
+		t.Errorf("got %v, want %v", res.Header, want)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestPatchKeepsTheCharset(t *testing.T) {
 		{"application/json", "\xef\xbb\xbf{\"a\":1}", `{"a":1,"b":"è"}`},
 	} {
 		src, _ := stream(c.sent)
-		x := server(t, "GET /", &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {c.typ}}, Body: src})
+		x := server(t, "GET /", &exchange.Response{Status: 200, Header: exchange.HeaderOf("Content-Type", c.typ), Body: src})
 		res, err := NewPatch(jsonvalue.Object{{Key: "b", Value: "è"}}, nil, nil, 0).Respond(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)
@@ -106,9 +106,9 @@ func TestPatchDecodes(t *testing.T) {
 			w.Close()
 			src, _ := stream(z.String())
 			res := askServer(t, NewPatch(jsonvalue.Object{{Key: "b", Value: 2}}, nil, nil, 0), server(t, "GET /", &exchange.Response{
-				Status: 200, Header: http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {encoding}}, Body: src,
+				Status: 200, Header: exchange.HeaderOf("Content-Type", "application/json", "Content-Encoding", encoding), Body: src,
 			}))
-			if got := body(t, res); got != `{"a":1,"b":2}` || res.Header["Content-Encoding"] != nil {
+			if got := body(t, res); got != `{"a":1,"b":2}` || res.Header.Has("Content-Encoding") {
 				t.Error(got, res.Header)
 			}
 		})
@@ -149,9 +149,9 @@ func TestPatchLeavesAlone(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := http.Header{"Content-Type": {c.contentType}, "Etag": {`"1"`}}
+			h := exchange.HeaderOf("Content-Type", c.contentType, "Etag", `"1"`)
 			if c.encoding != "" {
-				h["Content-Encoding"] = []string{c.encoding}
+				h.Set("Content-Encoding", c.encoding)
 			}
 			src := &exchange.Reader{R: io.NopCloser(strings.NewReader(c.body)), N: -1}
 			x := server(t, "GET /", &exchange.Response{Status: 200, Header: h, Body: src})
@@ -174,7 +174,7 @@ func TestPatchBrokenAnswer(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("gone")
 	src := &exchange.Reader{R: io.NopCloser(io.MultiReader(strings.NewReader(`{"a"`), iotest.ErrReader(gone))), N: 100}
-	x := server(t, "GET /", &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: src})
+	x := server(t, "GET /", &exchange.Response{Status: 200, Header: exchange.HeaderOf("Content-Type", "application/json"), Body: src})
 	res := askServer(t, NewPatch(jsonvalue.Object{{Key: "a", Value: 1}}, nil, nil, 0), x)
 	var s sink
 	if err := res.Body.SendTo(t.Context(), &s); !errors.Is(err, gone) || s.String() != `{"a"` {
@@ -204,19 +204,19 @@ func TestPatchAsksForAWholeAnswer(t *testing.T) {
 
 func TestPatchHead(t *testing.T) {
 	t.Parallel()
-	x := server(t, "HEAD /", &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}, "Content-Length": {"7"}}})
+	x := server(t, "HEAD /", &exchange.Response{Status: 200, Header: exchange.HeaderOf("Content-Type", "application/json", "Content-Length", "7")})
 	res := askServer(t, NewPatch(jsonvalue.Object{{Key: "a", Value: 1}}, nil, nil, 0), x)
-	if res.Header["Content-Length"] != nil || len(x.Notes.List()) != 0 {
+	if res.Header.Has("Content-Length") || len(x.Notes.List()) != 0 {
 		t.Error(res.Header, x.Notes.List())
 	}
 }
 
 func TestPatchHeadersOnly(t *testing.T) {
 	t.Parallel()
-	real := &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"text/html"}}, Body: exchange.Bytes("<p>")}
+	real := &exchange.Response{Status: 200, Header: exchange.HeaderOf("Content-Type", "text/html"), Body: exchange.Bytes("<p>")}
 	x := server(t, "GET /", real)
-	res := askServer(t, NewPatch(nil, nil, http.Header{"X-A": {"1"}}, 0), x)
-	if body(t, res) != "<p>" || res.Header.Get("X-A") != "1" || res.Origin != exchange.FromPatch || len(x.Notes.List()) != 0 || real.Header["X-A"] != nil {
+	res := askServer(t, NewPatch(nil, nil, exchange.HeaderOf("X-A", "1"), 0), x)
+	if body(t, res) != "<p>" || res.Header.Get("X-A") != "1" || res.Origin != exchange.FromPatch || len(x.Notes.List()) != 0 || real.Header.Has("X-A") {
 		t.Error(res, x.Notes.List())
 	}
 }
@@ -234,7 +234,7 @@ func TestPatchRenders(t *testing.T) {
 	}
 	h := NewPatch(jsonvalue.Object{{Key: "path", Value: "{{request_path}}"}}, render, nil, 0)
 	answer := func() *exchange.Response {
-		return &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: exchange.Bytes(`{"a":1}`)}
+		return &exchange.Response{Status: 200, Header: exchange.HeaderOf("Content-Type", "application/json"), Body: exchange.Bytes(`{"a":1}`)}
 	}
 	if got := body(t, askServer(t, h, server(t, "GET /x", answer()))); got != `{"a":1,"path":"/x"}` {
 		t.Error(got)

@@ -43,12 +43,36 @@ type probe struct {
 	found             []*probePart
 }
 
-// header gives the values of a canonical name, that of Host too.
+// header gives the values of a canonical name. Host is the authority where no
+// line says it.
 func (p *probe) header(name string) []string {
-	if name == "Host" && p.r.Authority != "" {
+	values := p.r.Header.Values(name)
+	if values == nil && name == "Host" && p.r.Authority != "" {
 		return []string{p.r.Authority}
 	}
-	return p.r.Header[name]
+	return values
+}
+
+// hasHeader reports whether one of the values of a header, or the list of them
+// all, is want; "" is any value.
+func (p *probe) hasHeader(name, want string) bool {
+	lines := 0
+	for _, f := range p.r.Header {
+		if !exchange.EqualName(f.Name, name) {
+			continue
+		}
+		if want == "" || f.Value == want {
+			return true
+		}
+		lines++
+	}
+	switch lines {
+	case 0:
+		return name == "Host" && p.r.Authority != "" && (want == "" || p.r.Authority == want)
+	case 1:
+		return false
+	}
+	return p.r.Header.Joined(name) == want
 }
 
 // text is the body with its content-encoding and charset undone. An error says

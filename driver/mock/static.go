@@ -10,12 +10,11 @@ import (
 
 // NewStatic answers every request with one response, made here: a request costs
 // nothing. Status 0 is 200. The caller gives h and body away.
-func NewStatic(status int, h http.Header, body []byte, delay time.Duration) exchange.Handler {
+func NewStatic(status int, h exchange.Header, body []byte, delay time.Duration) exchange.Handler {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	h, names := exchange.Spelling(h)
-	res := &exchange.Response{Status: status, Header: h, Names: names, Origin: exchange.FromMock, Delay: delay}
+	res := &exchange.Response{Status: status, Header: h, Origin: exchange.FromMock, Delay: delay}
 	if len(body) > 0 {
 		res.Body = exchange.Bytes(body)
 	}

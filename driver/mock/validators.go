@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // validators are what a client's conditions are held against (RFC 9110
@@ -15,15 +17,15 @@ type validators struct {
 
 // precondition gives the status that the request's conditions lead to, in the
 // order of RFC 9110 section 13.2.2: 412, 304, or 0 to go on.
-func (v validators) precondition(h http.Header) int {
-	if list := h["If-Match"]; len(list) > 0 {
+func (v validators) precondition(h exchange.Header) int {
+	if list := h.Values("If-Match"); len(list) > 0 {
 		if !anyTag(list, func(tag string) bool { return tag == "*" || strongMatch(tag, v.etag) }) {
 			return http.StatusPreconditionFailed
 		}
 	} else if since, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && v.newer(since) {
 		return http.StatusPreconditionFailed
 	}
-	if list := h["If-None-Match"]; len(list) > 0 {
+	if list := h.Values("If-None-Match"); len(list) > 0 {
 		if anyTag(list, func(tag string) bool { return tag == "*" || weakMatch(tag, v.etag) }) {
 			return http.StatusNotModified
 		}
@@ -34,7 +36,7 @@ func (v validators) precondition(h http.Header) int {
 }
 
 // inRange tells whether If-Range lets a Range header count.
-func (v validators) inRange(h http.Header) bool {
+func (v validators) inRange(h exchange.Header) bool {
 	cond := strings.TrimSpace(h.Get("If-Range"))
 	if cond == "" {
 		return true

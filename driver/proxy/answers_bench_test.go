@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 )
 
@@ -26,7 +27,7 @@ def device(req):
 		b.Fatal(err)
 	}
 	table.Set(&mock.Endpoint{Name: "POST /static", Match: m,
-		Handler: mock.NewStatic(200, map[string][]string{"Content-Type": {"application/json"}}, []byte(`{"id":"ada","n":7,"ok":true}`), 0)})
+		Handler: mock.NewStatic(200, exchange.HeaderOf("Content-Type", "application/json"), []byte(`{"id":"ada","n":7,"ok":true}`), 0)})
 	for _, name := range []string{"static", "script"} {
 		b.Run(name, func(b *testing.B) {
 			p := start(b, table.Handler(mock.Forward))

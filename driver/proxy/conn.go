@@ -20,15 +20,14 @@ type conn struct {
 	target   string // host:port of the CONNECT, empty for plain requests
 	depth    int    // of CONNECTs, one inside the other
 	once     sync.Once
-	flow     outflow
-	early    net.Conn // the real server, when a handshake had to ask it
+	linger   atomic.Bool // close so that the device gets all that was sent
+	early    net.Conn    // the real server, when a handshake had to ask it
 
 	heard   []byte // read in the handshake so far
 	hearing bool
 	limit   int  // of the records that the device takes, 0 for none
 	plain   bool // our records are not encrypted yet
 
-	note      headNote     // of plain requests
 	idleSince atomic.Int64 // Proxy.ticks, 0 while a request is served
 
 	offered atomic.Bool // the device is shown our certificate
@@ -72,12 +71,10 @@ func (c *conn) meant() (string, int) {
 
 func (c *conn) Read(b []byte) (int, error) {
 	if n := takeRead(&c.pre, b); n > 0 {
-		c.note.add(b[:n])
 		return n, nil
 	}
 	n, err := c.Conn.Read(b)
 	c.mark()
-	c.note.add(b[:n])
 	if c.hearing && len(c.heard) < maxHello {
 		c.heard = append(c.heard, b[:n]...)
 	}
@@ -97,16 +94,8 @@ func takeRead(pre *[]byte, b []byte) int {
 // device wants them.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mark()
-	if c.note.owed {
-		if err := c.p.explain(c.Conn, &c.note, b); err != nil {
-			return 0, err
-		}
-		return len(b), nil
-	}
 	if c.limit == 0 || !c.plain {
-		n, err := c.Conn.Write(b)
-		c.flow.add(n)
-		return n, err
+		return c.Conn.Write(b)
 	}
 	if _, err := c.Conn.Write(splitRecords(b, c.limit, &c.plain)); err != nil {
 		return 0, err
@@ -151,7 +140,7 @@ func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
 
 func (c *conn) Close() error {
 	return c.end(func() error {
-		if c.flow.linger.Load() {
+		if c.linger.Load() {
 			return c.closeBehind()
 		}
 		return c.Conn.Close()

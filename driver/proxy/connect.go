@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net"
-	"net/http"
 	"time"
 )
 
@@ -12,13 +11,13 @@ const maxDepth = 4
 
 // connect serves a CONNECT that our server has read: on a kept connection,
 // inside TLS to the proxy port, or inside another tunnel. Everything that can
-// be wrong is found before the connection is taken from net/http.
-func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
-	if r.ProtoMajor != 1 {
+// be wrong is found before the connection is taken from its session.
+func (p *Proxy) connect(w replier, r *inbound, cl *client) {
+	if r.h2 != nil {
 		p.refuse(w, cl, r, "a CONNECT over HTTP/2 is not served, only one over HTTP/1.1")
 		return
 	}
-	target, err := connectTarget(r.RequestURI)
+	target, err := connectTarget(r.target)
 	if err != nil {
 		p.refuse(w, cl, r, err.Error())
 		return
@@ -50,10 +49,10 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, cl *client) {
 	p.admit(next)
 }
 
-// unserve takes a connection back from net/http, with what is read already and
+// unserve takes a connection back from its session, with what is read already and
 // not yet served.
-func unserve(w http.ResponseWriter) (nc net.Conn, pre []byte, err error) {
-	nc, rw, err := http.NewResponseController(w).Hijack()
+func unserve(w replier) (nc net.Conn, pre []byte, err error) {
+	nc, rw, err := w.Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,6 +78,6 @@ func (p *Proxy) secure(outer *conn) {
 	c := p.newConn(&clearConn{Conn: t, limit: outer.limit}, outer.tcp, nil)
 	p.untrack(outer)
 	if p.track(c) {
-		p.handed.push(c)
+		p.serveH1(c)
 	}
 }

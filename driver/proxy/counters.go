@@ -15,7 +15,8 @@ import (
 // is ready for use, by any number of goroutines.
 type Counters struct {
 	connected, failed, refused atomic.Uint64 // dials
-	devices, servers           reasons       // TLS handshakes that failed
+	refusedRequests            atomic.Uint64
+	devices, servers           reasons // TLS handshakes that failed
 }
 
 // Dials counts the attempts to connect to a real server by how they ended:
@@ -24,6 +25,10 @@ type Counters struct {
 func (c *Counters) Dials() map[string]uint64 {
 	return map[string]uint64{"connected": c.connected.Load(), "failed": c.failed.Load(), "refused": c.refused.Load()}
 }
+
+// RefusedRequests counts what devices sent as requests and was refused, such as
+// malformed ones. The journal has an entry of kind Refused for each.
+func (c *Counters) RefusedRequests() uint64 { return c.refusedRequests.Load() }
 
 // TLSFailures counts the handshakes that failed by their reasons, those with
 // devices and those with real servers. A reason is one of a few words, or

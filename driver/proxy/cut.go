@@ -12,11 +12,10 @@ import (
 // take it.
 const lingerTime = time.Second
 
-// outflow knows what has reached a device's socket.
+// outflow knows how much of answers has reached a device's socket.
 type outflow struct {
-	bytes  atomic.Int64
-	more   atomic.Pointer[chan struct{}] // gets a value for each write, if not full
-	linger atomic.Bool                   // close so that the device gets all that was sent
+	bytes atomic.Int64
+	more  atomic.Pointer[chan struct{}] // gets a value for each write, if not full
 }
 
 // add counts bytes that were sent.
@@ -72,12 +71,9 @@ func breaks(b exchange.Body) bool {
 	return false
 }
 
-// What a piece of a body grows by on its way, at least: the header of a frame,
-// and what TLS adds to a record.
-const (
-	frameHead = 9
-	tlsExtra  = 22
-)
+// frameHead is what a piece of a body grows by on its way, at least: the header of
+// a frame.
+const frameHead = 9
 
 // step notes that n bytes are about to be given to net/http, for a body that may
 // break the connection off. Over HTTP/2 they go through another goroutine, and
@@ -93,29 +89,26 @@ func (c *sender) step(n int) {
 
 // begin notes the first piece, the header; nothing has been given before.
 func (c *sender) begin(n int) {
-	if nc := c.counted(); nc != nil {
-		c.mark, c.piece = nc.flow.bytes.Load(), n
+	if flow := c.counted(); flow != nil {
+		c.mark, c.piece = flow.bytes.Load(), n
 	}
 }
 
 // settle waits until the last piece is on the socket.
 func (c *sender) settle() {
-	nc := c.counted()
-	if nc == nil || c.piece == 0 {
+	flow := c.counted()
+	if flow == nil || c.piece == 0 {
 		return
 	}
-	need := c.mark + int64(c.piece) + frameHead
-	if c.s.cl.tls {
-		need += tlsExtra
-	}
-	nc.flow.await(need)
+	flow.await(c.mark + int64(c.piece) + frameHead)
 	c.piece = 0
 }
 
-// counted is the connection of a body that may break it off, nil for HTTP/1.1.
-func (c *sender) counted() *conn {
-	if !c.breaks {
-		return nil
+// counted is what a body that may break the connection off has sent, nil for
+// HTTP/1.1.
+func (c *sender) counted() *outflow {
+	if out, ok := c.w.(*h2Reply); ok && c.breaks {
+		return &out.s.flow
 	}
-	return c.s.cl.base()
+	return nil
 }

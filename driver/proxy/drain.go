@@ -23,7 +23,7 @@ func (s *serving) drain(res *exchange.Response) (done func()) {
 	if s.incoming == nil || res.Origin == exchange.FromServer || s.up != nil {
 		return func() {}
 	}
-	if s.r.ProtoMajor == 1 || s.r.ContentLength >= 0 {
+	if s.r.h2 == nil || s.r.length >= 0 {
 		if err := s.incoming.Drain(); err != nil {
 			s.err = err
 		}
@@ -48,7 +48,7 @@ func (s *serving) drain(res *exchange.Response) (done func()) {
 		}
 	}
 	return func() {
-		s.r.Body.Close() // what comes now is dropped
+		s.r.body.Close() // what comes now is dropped
 		<-ended
 	}
 }

@@ -1,17 +1,13 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"starproxy/builtins/exchange"
 )
@@ -36,7 +32,7 @@ func (s *serving) fault(ctx context.Context, addr, doing string, err error) erro
 	}
 	// Both connections of an exchange end with its context.
 	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) && s.r.Context().Err() != nil {
+	if errors.Is(cause, context.Canceled) && s.ctx.Err() != nil {
 		if doing == inAnswer {
 			return gone(cause)
 		}
@@ -51,7 +47,7 @@ const inAnswer = "in the middle of its answer"
 // noAnswer says which side failed when the header of an answer did not come.
 func (s *serving) noAnswer(ctx context.Context, c *h1Conn, err error) error {
 	if up := s.up; up != nil && up.c == c {
-		if errors.Is(err, net.ErrClosed) || s.r.Context().Err() != nil {
+		if errors.Is(err, net.ErrClosed) || up.broke.Load() || s.ctx.Err() != nil {
 			<-up.done // it closed the connection, or can read no more
 		}
 		if up.over() && up.err != nil {
@@ -61,13 +57,6 @@ func (s *serving) noAnswer(ctx context.Context, c *h1Conn, err error) error {
 	doing := "without an answer"
 	if c.left != maxResponseHead {
 		doing = "in the middle of its answer's header"
-		line, _, whole := bytes.Cut(c.note.buf, []byte{'\n'})
-		switch {
-		case !bytes.HasPrefix(line, []byte("HTTP/"[:min(5, len(line))])):
-			err = fmt.Errorf("malformed: it begins with %q, want HTTP/1.1 and a status", line[:min(40, len(line))])
-		case !whole && ctx.Err() == nil && !isNetwork(err):
-			err = io.ErrUnexpectedEOF // not a short line
-		}
 	}
 	return s.fault(ctx, c.key.addr, doing, malformed(err))
 }
@@ -78,13 +67,7 @@ func malformed(err error) error {
 	if errors.Is(err, errHeadTooLarge) || isNetwork(err) {
 		return err
 	}
-	text := strings.TrimPrefix(err.Error(), "malformed: ")
-	if quoted, ok := strings.CutPrefix(text, "malformed MIME header line: "); ok {
-		if line, err := strconv.Unquote(quoted); err == nil && strings.ContainsFunc(line, unicode.IsControl) {
-			text = "a header line has a control character: " + quoted
-		}
-	}
-	return &reworded{"the server's answer is malformed: " + text, err}
+	return &reworded{"the server's answer is malformed: " + err.Error(), err}
 }
 
 // reworded is an error in other words.

@@ -45,21 +45,20 @@ func (p *Proxy) serveFront(l net.Listener) {
 			// server tells what is wrong.
 			m := &marker{}
 			if r := s.Request(); r.Method == http.MethodConnect {
-				m.target, _ = connectTarget(r.RequestURI)
+				m.target = tunnelOf(r)
 			}
 			return m
 		},
 		OnRequest: func(s *gomitmproxy.Session) (*http.Request, *http.Response) {
 			r := s.Request()
 			n := *r
-			if r.Method == http.MethodConnect {
-				if _, err := connectTarget(r.RequestURI); err == nil {
-					n.Header = nil // with an Upgrade it would get no answer
-					return &n, nil
-				}
+			if r.Method == http.MethodConnect && tunnelOf(r) != "" {
+				n.Header = nil // with an Upgrade it would get no answer
+				return &n, nil
 			}
 			n.Header = http.Header{"Upgrade": {"websocket"}}
 			n.Body, n.ContentLength, n.TransferEncoding = http.NoBody, 0, nil
+			n.RequestURI = "" // no tunnel, for OnConnect
 			return &n, nil
 		},
 		OnResponse: func(s *gomitmproxy.Session) *http.Response {
@@ -71,6 +70,15 @@ func (p *Proxy) serveFront(l net.Listener) {
 	})
 	front.Serve(frontListener{l, p})
 	// Its Close would panic after Serve: it only knows listeners of its own.
+}
+
+// tunnelOf is the target of a CONNECT, empty for one that is to be refused.
+func tunnelOf(r *http.Request) string {
+	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
+		return ""
+	}
+	target, _ := connectTarget(r.RequestURI)
+	return target
 }
 
 // frontListener gives gomitmproxy connections that can be taken back.
@@ -188,10 +196,9 @@ func (c *frontConn) Read(b []byte) (int, error) {
 }
 
 func (c *frontConn) gave(b []byte) (int, error) {
-	if len(c.head)+len(b) > maxHead {
+	if c.head = append(c.head, b...); len(c.head) > maxHead { // our server refuses it
 		return 0, errors.New("request header too large")
 	}
-	c.head = append(c.head, b...)
 	return len(b), nil
 }
 

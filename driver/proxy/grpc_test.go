@@ -197,7 +197,7 @@ func TestGRPCMock(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{true, false} {
 		b := start(t, exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-			h := http.Header{"Content-Type": {"application/grpc"}, "Grpc-Status": {"5"}, "Grpc-Message": {"gone"}}
+			h := exchange.HeaderOf("Content-Type", "application/grpc", "Grpc-Status", "5", "Grpc-Message", "gone")
 			return &exchange.Response{Status: 200, Header: h, Origin: exchange.FromMock}, nil
 		}))
 		creds := insecure.NewCredentials()
@@ -214,8 +214,8 @@ func TestGRPCMock(t *testing.T) {
 		}
 	}
 	b := start(t, exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-		return &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/grpc"}}, Origin: exchange.FromMock,
-			Body: exchange.Bytes{}, Trailer: func() http.Header { return http.Header{"Grpc-Status": {"7"}} }}, nil
+		return &exchange.Response{Status: 200, Header: exchange.HeaderOf("Content-Type", "application/grpc"), Origin: exchange.FromMock,
+			Body: exchange.Bytes{}, Trailer: func() exchange.Header { return exchange.HeaderOf("Grpc-Status", "7") }}, nil
 	}))
 	d := b.device("grpc.test:443", "grpc.test")
 	d.headers(1, true, ":method", "POST", ":path", "/x", ":authority", "grpc.test", ":scheme", "https")

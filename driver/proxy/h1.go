@@ -7,10 +7,11 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
+	"strings"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/proxy/h1"
 )
 
 // forwardH1 asks a real server over HTTP/1.1, on this goroutine.
@@ -58,8 +59,8 @@ func retriable(err error) bool {
 
 // outOfTime reports whether an answer is a server's last word on a connection
 // on which it had waited too long for a request.
-func outOfTime(res *http.Response) bool {
-	return res.StatusCode == http.StatusRequestTimeout && res.Close
+func outOfTime(res *h1.Response) bool {
+	return res.Status == http.StatusRequestTimeout && !h1.Persists(res.Proto, res.Header, res.Body)
 }
 
 // idempotent reports whether a request may be repeated without changing more
@@ -74,7 +75,7 @@ func idempotent(method string) bool {
 
 // roundTrip writes the request and reads the answer's header. A stream is
 // uploaded meanwhile.
-func (s *serving) roundTrip(c *h1Conn, p *payload) (*http.Response, error) {
+func (s *serving) roundTrip(c *h1Conn, p *payload) (*h1.Response, error) {
 	s.writeHead(c.bw, p)
 	if len(p.inline) > 0 {
 		c.bw.Write(p.inline)
@@ -89,69 +90,99 @@ func (s *serving) roundTrip(c *h1Conn, p *payload) (*http.Response, error) {
 	}
 	for {
 		c.left = maxResponseHead
-		c.note.begin()
-		res, err := http.ReadResponse(c.br, s.r)
-		c.note.end()
-		if err != nil {
+		if err := c.in.Response(&c.head, s.req.Method); err != nil {
 			return nil, err
 		}
 		c.left = math.MaxInt64
+		res := &c.head
 		switch {
-		case res.StatusCode >= 200:
-			return res, nil
-		case res.StatusCode == http.StatusSwitchingProtocols:
-			return res, unoffered(s.req.Header["Upgrade"], res.Header["Upgrade"])
+		case res.Status >= 200:
+			return res, coded(res)
+		case res.Status == http.StatusSwitchingProtocols:
+			return res, unoffered(s.req.Header.Values("Upgrade"), res.Header.Values("Upgrade"))
 		}
-		if res.StatusCode != http.StatusContinue {
-			s.informational(res.StatusCode, res.Header)
+		if res.Status != http.StatusContinue {
+			s.informational(res.Status, res.Header)
 		}
 	}
 }
 
-// writeHead writes request line and header.
+// coded returns an error for an answer whose body is in a coding that we don't
+// undo. Transfer-Encoding is of one connection (RFC 9112 section 7): the device
+// would get the coded bytes without a word about it.
+func coded(res *h1.Response) error {
+	if k := res.Body.Kind; k == h1.None || k == h1.Length {
+		return nil
+	}
+	list := res.Header.Joined("Transfer-Encoding")
+	for one := range strings.SplitSeq(list, ",") {
+		if one = strings.TrimSpace(one); one != "" && !strings.EqualFold(one, "chunked") && !strings.EqualFold(one, "identity") {
+			return &h1.Error{Status: http.StatusBadGateway, Reason: "Transfer-Encoding: got " + exchange.Clip(list) + ", want chunked"}
+		}
+	}
+	return nil
+}
+
+// writeHead writes request line and header: the lines as they came, and what
+// frames the message.
 func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 	q := &s.req
-	w.WriteString(q.Method)
-	w.WriteByte(' ')
-	w.WriteString(q.Target)
+	proto := "HTTP/1.1"
 	if q.Proto == "HTTP/1.0" && (p.body == nil || p.length >= 0) {
-		w.WriteString(" HTTP/1.0\r\nHost: ") // the server answers as to an old client
-	} else {
-		w.WriteString(" HTTP/1.1\r\nHost: ")
+		proto = "HTTP/1.0" // the server answers as to an old client
 	}
-	w.WriteString(authorityOf(q))
+	h1.WriteRequestLine(w, q.Method, q.Target, proto)
+	host, length := authorityOf(q), p.announced()
+	if !q.Header.Has("Host") {
+		h1.WriteField(w, "Host", host)
+	}
+	for _, f := range q.Header {
+		switch {
+		case exchange.EqualName(f.Name, "Host") && host != "":
+			h1.WriteField(w, f.Name, host)
+			host = ""
+		case exchange.EqualName(f.Name, "Content-Length") && length != "":
+			h1.WriteField(w, f.Name, length)
+			length = ""
+		case exchange.EqualName(f.Name, "Trailer") && p.chunked():
+			h1.WriteField(w, f.Name, f.Value)
+		case isHop(f.Name):
+		case q.Proto == "HTTP/2.0":
+			h1.WriteField(w, http.CanonicalHeaderKey(f.Name), f.Value)
+		default:
+			h1.WriteField(w, f.Name, f.Value)
+		}
+	}
+	if up := offered(q.Header.Values("Upgrade")); up != "" {
+		if q.Header.HasToken("Connection", "upgrade") { // a device's mistake is not mended
+			h1.WriteField(w, "Connection", "Upgrade")
+		}
+		h1.WriteField(w, "Upgrade", up)
+	} else if q.Header.Has("TE") {
+		h1.WriteField(w, "Connection", "TE")
+		h1.WriteField(w, "TE", q.Header.Get("TE"))
+	}
+	if length != "" {
+		h1.WriteField(w, "Content-Length", length)
+	}
+	if p.chunked() {
+		h1.WriteField(w, "Transfer-Encoding", "chunked")
+	}
 	w.WriteString("\r\n")
-	var buf [24]string
-	for _, k := range inOrder(q, buf[:0]) {
-		name := k
-		if sent, ok := q.Names[k]; ok {
-			name = sent
-		}
-		for _, v := range q.Header[k] {
-			writeField(w, name, v)
-		}
-	}
-	if up := offered(q.Header["Upgrade"]); up != "" {
-		if exchange.HasToken(q.Header["Connection"], "upgrade") { // a device's mistake is not mended
-			writeField(w, "Connection", "Upgrade")
-		}
-		writeField(w, "Upgrade", up)
-	} else if te := q.Header["Te"]; len(te) > 0 {
-		writeField(w, "Connection", "TE")
-		writeField(w, "TE", te[0])
-	}
+}
+
+// chunked reports whether the body goes out in chunks.
+func (p *payload) chunked() bool { return p.body != nil && p.length < 0 }
+
+// announced is the length that the header tells; empty for none.
+func (p *payload) announced() string {
 	switch {
-	case p.body != nil && p.length < 0:
-		for k := range p.trailer {
-			writeField(w, "Trailer", k)
-		}
-		writeField(w, "Transfer-Encoding", "chunked")
+	case p.chunked() || !p.any:
+		return ""
 	case p.body != nil:
-		writeField(w, "Content-Length", strconv.FormatInt(p.length, 10))
-	case p.any:
-		writeField(w, "Content-Length", strconv.Itoa(len(p.inline)))
+		return strconv.FormatInt(p.length, 10)
 	}
-	w.WriteString("\r\n")
+	return strconv.Itoa(len(p.inline))
 }
 
 // authorityOf is what the Host field says: for a device that sent none, as with
@@ -164,64 +195,24 @@ func authorityOf(q *exchange.Request) string {
 	return url[len(q.Scheme)+len("://") : len(url)-len(q.Target)]
 }
 
-// inOrder appends the names of the header that go to the server: as they came,
-// then in alphabetical order what was added since, for a map's own order would
-// change from request to request.
-func inOrder(q *exchange.Request, names []string) []string {
-	for _, k := range q.Order {
-		if !isHop(k) && q.Header[k] != nil && !slices.Contains(names, k) {
-			names = append(names, k)
-		}
-	}
-	known := len(names)
-	for k := range q.Header {
-		if !isHop(k) && !slices.Contains(names[:known], k) {
-			names = append(names, k)
-		}
-	}
-	insertionSort(names[known:])
-	return names
-}
-
-func writeField(w *bufio.Writer, name, value string) {
-	w.WriteString(name)
-	w.WriteString(": ")
-	w.WriteString(value)
-	w.WriteString("\r\n")
-}
-
-func insertionSort(s []string) {
-	for i := 1; i < len(s); i++ {
-		for j := i; j > 0 && s[j] < s[j-1]; j-- {
-			s[j], s[j-1] = s[j-1], s[j]
-		}
-	}
-}
-
 // response makes what was read into a Response whose body comes from c.
-func (s *serving) response(ctx context.Context, c *h1Conn, res *http.Response) *exchange.Response {
-	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Server: &c.peer}
-	r.Names, r.Order = c.note.names()
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		r.Body = &socket{s: s, server: c, header: res.Header, names: r.Names}
+func (s *serving) response(ctx context.Context, c *h1Conn, res *h1.Response) *exchange.Response {
+	r := &exchange.Response{Status: res.Status, Reason: res.Reason, Header: res.Header, Server: &c.peer}
+	if res.Status == http.StatusSwitchingProtocols {
+		r.Body = &socket{s: s, server: c, header: res.Header}
 		return r
 	}
-	s.claim(c, res)
-	endToEnd(res.Header)
-	b := &h1Body{src: res.Body, size: res.ContentLength, ctx: ctx, s: s, c: c, keep: !res.Close}
-	if res.Body == http.NoBody {
+	s.claim(c, res.Header)
+	b := &h1Body{size: res.Body.N, ctx: ctx, s: s, c: c, keep: h1.Persists(res.Proto, res.Header, res.Body)}
+	endToEnd(&r.Header)
+	if f := res.Body; f.Kind == h1.None || f.Kind == h1.Length && f.N == 0 {
 		b.release(true)
 		return r
 	}
-	if res.Trailer != nil {
-		for k := range res.Trailer {
-			res.Header.Add("Trailer", k)
-		}
-		r.Trailer = func() http.Header { return res.Trailer }
-	}
-	if len(res.TransferEncoding) > 0 {
-		b.src = &chunks{br: c.br, trailer: func(h http.Header) { res.Trailer = h }}
-		r.Trailer = func() http.Header { return res.Trailer }
+	var trailer exchange.Header
+	b.src = c.in.Body(res.Body, func(h exchange.Header) { trailer = h })
+	if b.chunked = res.Body.Kind == h1.Chunked; b.chunked {
+		r.Trailer = func() exchange.Header { return trailer }
 	}
 	r.Body = b
 	return r
@@ -236,6 +227,8 @@ type h1Body struct {
 	c    *h1Conn
 	keep bool
 	done bool
+
+	chunked bool
 }
 
 func (b *h1Body) Read(p []byte) (int, error) {
@@ -268,6 +261,13 @@ func (b *h1Body) Size() int64 { return b.size }
 // Ready tells whether the beginning is here already, so that it can go out
 // together with the header.
 func (b *h1Body) Ready() bool { return b.c.br.Buffered() > 0 }
+
+// over tells whether the end of a chunked body is here already, and nothing else.
+func (b *h1Body) over() bool {
+	const end = "0\r\n\r\n"
+	all, _ := b.c.br.Peek(min(b.c.br.Buffered(), len(end)))
+	return b.chunked && string(all) == end
+}
 
 // Close gives the connection up unless the body was read to its end.
 func (b *h1Body) Close() error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/proxy/h1"
 )
 
 // h1Key says which idle connection fits a request.
@@ -26,11 +27,12 @@ type h1Conn struct {
 	net.Conn
 	key    h1Key
 	br     *bufio.Reader
+	in     *h1.Reader
+	head   h1.Response // that was read last
 	bw     *bufio.Writer
 	peer   exchange.Peer
 	look   looker // of a plain connection
-	note   headNote
-	left   int64 // bytes that may still be read; bounds a response's header
+	left   int64  // bytes that may still be read; bounds a response's header
 	idle   time.Time
 	reused bool
 
@@ -39,6 +41,7 @@ type h1Conn struct {
 	users  atomic.Int32
 	broken atomic.Bool // closed
 	spent  atomic.Bool // to be closed by its last user
+	dev    *presence   // whose end breaks the exchange off, if stop is nil
 	stop   func() bool // stops watching the context
 	cut    func()      // ends what waits on the connection; made once, for each exchange needs it
 	pool   *h1Pool
@@ -50,7 +53,22 @@ type h1Conn struct {
 func (c *h1Conn) use(ctx context.Context) {
 	c.users.Store(1)
 	c.wrote, c.unsent = 0, false
-	c.stop = context.AfterFunc(ctx, c.cut)
+	c.dev, c.stop = nil, nil
+	if d, ok := ctx.(*presence); ok && d.watch(c.cut) {
+		c.dev = d
+	} else {
+		c.stop = context.AfterFunc(ctx, c.cut)
+	}
+}
+
+// unwatch ends the watching of the context that use began. It reports whether
+// that has not ended.
+func (c *h1Conn) unwatch() bool {
+	if d := c.dev; d != nil {
+		c.dev = nil
+		return d.unwatch()
+	}
+	return c.stop()
 }
 
 // leave ends one user's use. The last one gives the connection back to the
@@ -62,7 +80,7 @@ func (c *h1Conn) leave(well bool) {
 	if c.users.Add(-1) > 0 {
 		return
 	}
-	if in := c.stop(); c.broken.Load() {
+	if in := c.unwatch(); c.broken.Load() {
 		return
 	} else if !in || c.spent.Load() { // its deadlines are no longer those of a fresh connection
 		c.Close()
@@ -92,7 +110,6 @@ func (c *h1Conn) Read(b []byte) (int, error) {
 		return 0, errHeadTooLarge
 	}
 	n, err := c.Conn.Read(b)
-	c.note.add(b[:n])
 	c.left -= int64(n)
 	return n, err
 }
@@ -128,6 +145,7 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 func (u *upstream) newH1Conn(nc net.Conn, key h1Key) *h1Conn {
 	c := &h1Conn{Conn: nc, key: key, peer: peerOf(nc), pool: &u.pool}
 	c.br, c.bw = bufio.NewReaderSize(c, 4<<10), bufio.NewWriterSize(c, 4<<10)
+	c.in = h1.NewReader(c.br)
 	c.cut = func() { nc.SetDeadline(time.Unix(1, 0)) }
 	if t, ok := nc.(*net.TCPConn); ok {
 		c.look.watch(t)

@@ -177,18 +177,18 @@ func (s *serving) h2Request(ctx context.Context, key h1Key) (*http.Request, erro
 		u.Opaque = "//" + q.Authority + q.Target
 	}
 	header := make(http.Header, len(q.Header)+1)
-	for k, v := range q.Header {
-		if !isHop(k) {
-			header[k] = v
+	for _, f := range q.Header {
+		if !isHop(f.Name) {
+			header.Add(f.Name, f.Value)
 		}
 	}
-	if exchange.HasToken(q.Header["Te"], "trailers") {
+	if q.Header.HasToken("TE", "trailers") {
 		header["Te"] = []string{"trailers"} // gRPC asks for it
 	}
 	if _, ok := header["User-Agent"]; !ok {
 		header["User-Agent"] = nil // Transport would add its own
 	}
-	out := &http.Request{Method: q.Method, URL: u, Host: q.Authority, Header: header, Trailer: s.r.Trailer}
+	out := &http.Request{Method: q.Method, URL: u, Host: q.Authority, Header: header, Trailer: s.r.h2.Trailer}
 	if q.Body == nil {
 		out.GetBody = func() (io.ReadCloser, error) { return nil, nil }
 		return out, nil
@@ -199,15 +199,16 @@ func (s *serving) h2Request(ctx context.Context, key h1Key) (*http.Request, erro
 
 // h2Response makes an exchange's response of the Transport's.
 func (s *serving) h2Response(res *http.Response, peer exchange.Peer) (*exchange.Response, error) {
-	endToEnd(res.Header)
-	length := res.Header["Content-Length"]
-	if len(length) > 0 && res.ContentLength < 0 {
-		delete(res.Header, "Content-Length") // no number, or several
+	header := h2Header(res.Header)
+	endToEnd(&header)
+	sized := header.Has("Content-Length")
+	if sized && res.ContentLength < 0 {
+		header.Del("Content-Length") // no number, or several
 	}
-	r := &exchange.Response{Status: res.StatusCode, Header: res.Header, Names: lowerNames(res.Header), Server: &peer}
+	r := &exchange.Response{Status: res.StatusCode, Header: header, Server: &peer}
 	announced := slices.Sorted(maps.Keys(res.Trailer))
 	body := res.Body
-	if res.ContentLength == 0 && len(length) > 0 {
+	if res.ContentLength == 0 && sized {
 		// No byte is to come, but trailers may be. They are read here.
 		if _, err := io.Copy(io.Discard, body); err != nil {
 			body.Close()
@@ -224,9 +225,9 @@ func (s *serving) h2Response(res *http.Response, peer exchange.Peer) (*exchange.
 		body = http.NoBody
 	}
 	for _, k := range announced {
-		res.Header.Add("Trailer", k)
+		r.Header.Add("trailer", k)
 	}
-	r.Trailer = func() http.Header { return res.Trailer }
+	r.Trailer = func() exchange.Header { return h2Header(res.Trailer) }
 	r.Body = &exchange.Reader{R: body, N: res.ContentLength}
 	return r, nil
 }
@@ -252,7 +253,7 @@ func (t *h2Trace) got1xx(code int, h textproto.MIMEHeader) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.done && code != http.StatusContinue {
-		t.s.informational(code, http.Header(h))
+		t.s.informational(code, h2Header(http.Header(h)))
 	}
 	return nil
 }

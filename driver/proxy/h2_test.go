@@ -61,15 +61,26 @@ func greet(t testing.TB, c net.Conn) *framed {
 	return f
 }
 
-// headers sends a HEADERS frame of names and values.
+// headers sends a header of names and values.
 func (f *framed) headers(stream uint32, end bool, fields ...string) {
 	f.t.Helper()
 	f.out.Reset()
 	for i := 0; i < len(fields); i += 2 {
 		f.enc.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
-	if err := f.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: f.out.Bytes(), EndHeaders: true, EndStream: end}); err != nil {
+	const most = 500_000 // in a frame
+	block := f.out.Bytes()
+	first := block[:min(len(block), most)]
+	block = block[len(first):]
+	if err := f.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: first, EndHeaders: len(block) == 0, EndStream: end}); err != nil {
 		f.t.Fatal(err)
+	}
+	for len(block) > 0 {
+		more := block[:min(len(block), most)]
+		block = block[len(more):]
+		if err := f.fr.WriteContinuation(stream, len(block) == 0, more); err != nil {
+			f.t.Fatal(err)
+		}
 	}
 }
 
@@ -271,6 +282,12 @@ func TestH2ServerByAddress(t *testing.T) {
 			[]string{"HEADERS+END :authority=host.test:PORT :method=POST :path=/ :scheme=https x-a=1 content-length=0"}},
 		{"POST of no data", []string{":method", "POST", ":path", "/", "content-length", "0"}, []string{""},
 			[]string{"HEADERS+END :authority=host.test:PORT :method=POST :path=/ :scheme=https x-a=1 content-length=0"}},
+		{"POST that ends with its header", []string{":method", "POST", ":path", "/"}, nil, // net/http adds the length
+			[]string{"HEADERS+END :authority=host.test:PORT :method=POST :path=/ :scheme=https x-a=1 content-length=0"}},
+		{"DELETE", []string{":method", "DELETE", ":path", "/"}, nil,
+			[]string{"HEADERS+END :authority=host.test:PORT :method=DELETE :path=/ :scheme=https x-a=1"}},
+		{"PUT of length 0", []string{":method", "PUT", ":path", "/", "content-length", "0"}, nil,
+			[]string{"HEADERS+END :authority=host.test:PORT :method=PUT :path=/ :scheme=https x-a=1 content-length=0"}},
 		{"POST", []string{":method", "POST", ":path", "/", "content-length", "5"}, []string{"he", "llo"},
 			[]string{"HEADERS :authority=host.test:PORT :method=POST :path=/ :scheme=https x-a=1 content-length=5", "DATA+END \"hello\""}},
 		{"te", []string{":method", "GET", ":path", "/", "te", "trailers"}, nil,
@@ -429,6 +446,10 @@ func TestH2AnswersKeepTheirFrames(t *testing.T) {
 		{"500 without a word", "GET", func(o *framed) { o.headers(1, true, ":status", "500") }, []string{"HEADERS+END :status=500"}},
 		{"length that is none", "GET", func(o *framed) { o.headers(1, true, ":status", "200", "content-length", "x") },
 			[]string{"HEADERS :status=200", `DATA+END ""`}},
+		{"length that is none, and data", "GET", func(o *framed) {
+			o.headers(1, false, ":status", "200", "content-length", "x")
+			o.fr.WriteData(1, true, []byte("abc"))
+		}, []string{"HEADERS :status=200", `DATA "abc"`, `DATA+END ""`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -548,7 +569,7 @@ func TestFaultsCutTheConnectionOfH2(t *testing.T) {
 			t.Run(fmt.Sprint(kind, " ", after), func(t *testing.T) {
 				t.Parallel()
 				b := start(t, exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
-					whole := &exchange.Response{Status: 203, Origin: exchange.FromReplay, Header: http.Header{"X-A": {"1"}}, Body: exchange.Bytes(bytes.Repeat([]byte("."), 400_000))}
+					whole := &exchange.Response{Status: 203, Origin: exchange.FromReplay, Header: exchange.HeaderOf("X-A", "1"), Body: exchange.Bytes(bytes.Repeat([]byte("."), 400_000))}
 					if kind == "broken" { // a recording
 						whole.Body = &exchange.Broken{Body: exchange.Bytes(bytes.Repeat([]byte("."), int(after))), N: 400_000}
 						return whole, nil

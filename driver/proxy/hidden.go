@@ -1,12 +1,13 @@
 package proxy
 
 import (
-	"net/http"
-	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"starproxy/builtins/exchange"
 )
 
 // Hidden are texts that pass no proxy and reach no capture, log or script: the
@@ -66,9 +67,9 @@ func (h *Hidden) target(s string) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}
-	if plain, err := url.QueryUnescape(s); err == nil && replaced(plain, list) != plain {
+	if plain := exchange.Unescape(s); replaced(plain, list) != plain {
 		path, _, _ := strings.Cut(s, "?")
-		if plain, err := url.QueryUnescape(path); err != nil || replaced(plain, list) != plain {
+		if plain := exchange.Unescape(path); replaced(plain, list) != plain {
 			path = "/"
 		}
 		return path + "?" + hidden
@@ -76,21 +77,44 @@ func (h *Hidden) target(s string) string {
 	return s
 }
 
-// header takes the texts out of headers that may carry them.
-func (h *Hidden) header(of http.Header, names ...string) {
+// header takes the texts out of the lines that may carry them.
+func (h *Hidden) header(of exchange.Header, names ...string) {
 	list := h.texts()
 	if len(list) == 0 {
 		return
 	}
-	for _, name := range names {
-		for i, v := range of[name] {
-			if clean := replaced(v, list); clean != v {
-				values := slices.Clone(of[name]) // others may hold the slice
-				values[i] = clean
-				of[name] = values
+	for i := range of {
+		f := &of[i]
+		if slices.ContainsFunc(names, func(name string) bool { return exchange.EqualName(name, f.Name) }) {
+			f.Value = replaced(f.Value, list)
+		}
+	}
+}
+
+// escapedWord is a word of a text that may be an escaped target.
+var escapedWord = regexp.MustCompile(`[^\s"]*%[^\s"]*`)
+
+// text takes the texts out of what has a target somewhere.
+func (h *Hidden) text(s string) string {
+	list := h.texts()
+	if len(list) == 0 {
+		return s
+	}
+	return escapedWord.ReplaceAllStringFunc(replaced(s, list), h.target)
+}
+
+// cutOff takes away the beginning of a text at the end of s, which is itself the
+// beginning of something longer.
+func (h *Hidden) cutOff(s string) string {
+	for _, text := range h.texts() {
+		for n := len(text) - 1; n > 0; n-- {
+			if strings.HasSuffix(s, text[:n]) {
+				s = s[:len(s)-n]
+				break
 			}
 		}
 	}
+	return s
 }
 
 func replaced(s string, list []string) string {

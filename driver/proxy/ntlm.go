@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net/http"
 	"strings"
 
 	"starproxy/builtins/exchange"
@@ -24,8 +23,8 @@ func (s *serving) owner() *conn {
 
 // claim makes a server's connection the device's own, if its answer offers to
 // authenticate it.
-func (s *serving) claim(c *h1Conn, res *http.Response) {
-	if c.key.owner == nil && authenticates(res.Header, "Www-Authenticate", "Proxy-Authenticate") {
+func (s *serving) claim(c *h1Conn, answer exchange.Header) {
+	if c.key.owner == nil && authenticates(answer, "WWW-Authenticate", "Proxy-Authenticate") {
 		if own := s.cl.base(); own != nil {
 			own.owns.Store(true)
 			c.key.owner = own
@@ -35,9 +34,9 @@ func (s *serving) claim(c *h1Conn, res *http.Response) {
 
 // authenticates reports whether one of the named headers uses a scheme that
 // authenticates connections.
-func authenticates(h http.Header, names ...string) bool {
+func authenticates(h exchange.Header, names ...string) bool {
 	for _, name := range names {
-		for _, v := range h[name] {
+		for _, v := range h.Values(name) {
 			for element := range strings.SplitSeq(v, ",") {
 				scheme, _, _ := strings.Cut(strings.TrimSpace(element), " ")
 				if strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate") {
@@ -46,7 +45,7 @@ func authenticates(h http.Header, names ...string) bool {
 			}
 		}
 	}
-	return len(h["Persistent-Auth"]) > 0 && exchange.HasToken(h["Persistent-Auth"], "true")
+	return h.HasToken("Persistent-Auth", "true")
 }
 
 // disown closes the idle connections to servers that are a device's own.

@@ -16,12 +16,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
-	"log"
 	"log/slog"
 	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -129,19 +126,21 @@ type Proxy struct {
 	listener net.Listener
 	branch   *branch // of the listener that other proxies share; nil for a socket of its own
 	forget   func()  // the listener's address
-	server   *http.Server
-	handed   *handedListener
-	h2c      *http.Server    // for connections that begin with the preface of HTTP/2
-	prefaced *handedListener // and what gives it those
 	tls      *tls.Config
 	upstream *upstream
 	ids      atomic.Uint64 // of exchanges
+	date     date
 	conned   atomic.Uint64 // and of connections
 
 	began time.Time // shortly before New
 
+	ctx      context.Context // ends with the proxy
+	sessions sync.WaitGroup  // connections that carry HTTP
+	ending   atomic.Bool     // Close has begun
+
 	mu    sync.Mutex
 	conns map[io.Closer]struct{} // every open client connection, in front or handed over
+	h2    map[*h2Session]struct{}
 	shut  bool
 	taken sync.WaitGroup // connections that bodies have for themselves
 	stop  context.CancelFunc
@@ -155,7 +154,7 @@ func New(cfg Config) *Proxy {
 	if cfg.Counters == nil {
 		cfg.Counters = new(Counters)
 	}
-	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}, began: time.Now().Add(-time.Second)}
+	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}, h2: map[*h2Session]struct{}{}, began: time.Now().Add(-time.Second)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -179,33 +178,14 @@ func (p *Proxy) Start() error {
 		}
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
+	p.ctx = ctx
 	p.listener, p.stop, p.forget = l, func() { stop(errStopped) }, p.cfg.Listeners.Add(l.Addr())
 	if b, ok := l.(*branchListener); ok {
 		p.branch = b.branch
 	}
-	p.handed = newHandedListener(l.Addr())
-	p.prefaced = newHandedListener(l.Addr())
-	p.server, p.h2c = p.newServer(ctx), p.newServer(ctx)
-	p.h2c.Protocols = new(http.Protocols)
-	p.h2c.Protocols.SetUnencryptedHTTP2(true)
-	go p.server.Serve(p.handed)
-	go p.h2c.Serve(p.prefaced)
 	go p.serveFront(l)
 	go p.closeIdle(ctx)
 	return nil
-}
-
-// newServer makes one of our servers.
-func (p *Proxy) newServer(ctx context.Context) *http.Server {
-	return &http.Server{
-		Handler:     p,
-		ErrorLog:    log.New(errorLog{p.log}, "", 0),
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ConnContext: withClient,
-		ConnState:   markIdle,
-		// "OPTIONS *" is for the real server, not for us.
-		DisableGeneralOptionsHandler: true,
-	}
 }
 
 // Addr is the address that the proxy listens at.
@@ -222,19 +202,30 @@ func (p *Proxy) Close(ctx context.Context) error {
 		return nil
 	}
 	p.shut = true
-	p.mu.Unlock()
-	p.handed.Close()
-	p.prefaced.Close()
-	ctx, cancel := context.WithTimeout(ctx, closeGrace)
-	defer cancel()
-	for _, s := range []*http.Server{p.server, p.h2c} {
-		if e := s.Shutdown(ctx); e != nil && !errors.Is(e, context.DeadlineExceeded) && !errors.Is(e, context.Canceled) {
-			err = errors.Join(err, e)
+	p.ending.Store(true)
+	var idle []*conn
+	for c := range p.conns {
+		if c, ok := c.(*conn); ok && c.idleSince.Load() != 0 {
+			idle = append(idle, c)
 		}
 	}
+	p.mu.Unlock()
+	for _, c := range idle { // they wait for a request
+		c.cut()
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
+	p.goAway(ctx)
+	served := make(chan struct{})
+	go func() {
+		p.sessions.Wait()
+		close(served)
+	}()
+	select {
+	case <-served:
+	case <-ctx.Done():
+	}
 	p.stop()
-	p.server.Close()
-	p.h2c.Close()
 	p.mu.Lock()
 	rest := make([]io.Closer, 0, len(p.conns))
 	for c := range p.conns {
@@ -287,38 +278,6 @@ func (p *Proxy) untrack(c io.Closer) {
 	p.mu.Lock()
 	delete(p.conns, c)
 	p.mu.Unlock()
-}
-
-// markIdle notes when a connection began to wait for a request, and has the
-// request's header noted. net/http's own
-// timeouts would set a deadline on the socket two times a request, which costs
-// more than a mock's lookup.
-func markIdle(nc net.Conn, s http.ConnState) {
-	var note *headNote
-	switch t := nc.(type) {
-	case *prefacedConn:
-		nc = t.clear.NetConn()
-	case *clearConn:
-		nc, note = t.NetConn(), &t.note
-	case *tls.Conn:
-		nc = t.NetConn()
-	case *conn:
-		note = &t.note
-	}
-	c, ok := nc.(*conn)
-	switch {
-	case !ok:
-	case s == http.StateNew, s == http.StateIdle:
-		c.idleSince.Store(c.p.ticks(time.Now()))
-		if note != nil {
-			note.begin()
-		}
-	case s == http.StateActive, s == http.StateHijacked:
-		c.idleSince.Store(0)
-		if note != nil {
-			note.end()
-		}
-	}
 }
 
 // closeIdle closes connections that have waited too long. A connection counts

@@ -253,7 +253,7 @@ func TestBodilessAnswersKeepTheConnection(t *testing.T) {
 		case "/204":
 			return &exchange.Response{Status: 204, Origin: exchange.FromMock}, nil
 		case "/304":
-			return &exchange.Response{Status: 304, Header: http.Header{"Etag": {`"x"`}}, Origin: exchange.FromMock}, nil
+			return &exchange.Response{Status: 304, Header: exchange.HeaderOf("Etag", `"x"`), Origin: exchange.FromMock}, nil
 		}
 		return &exchange.Response{Status: 200, Body: exchange.Bytes("hello"), Origin: exchange.FromMock}, nil
 	}))
@@ -354,16 +354,16 @@ func TestEntryIsThereBeforeTheAnswerEnds(t *testing.T) {
 	}
 }
 
-// A mock's header names go out as they are spelt.
+// A mock's header goes out in its order and spelling.
 func TestMockHeaderSpelling(t *testing.T) {
 	t.Parallel()
 	b := start(t, exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
-		h, names := exchange.Spelling(http.Header{"ETag": {"1"}, "x-a": {"2"}, "X-B": {"3"}})
-		return &exchange.Response{Status: 200, Header: h, Names: names, Origin: exchange.FromMock}, nil
+		h := exchange.HeaderOf("ETag", "1", "x-a", "2", "X-B", "3")
+		return &exchange.Response{Status: 200, Header: h, Origin: exchange.FromMock}, nil
 	}))
 	c, br := b.dial()
 	fmt.Fprintf(c, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
-	for want := range strings.SplitSeq("\r\nETag: 1\r\n|\r\nx-a: 2\r\n|\r\nX-B: 3\r\n|\r\nContent-Length: 0\r\n", "|") {
+	for want := range strings.SplitSeq("\r\nETag: 1\r\nx-a: 2\r\nX-B: 3\r\n|\r\nContent-Length: 0\r\n", "|") {
 		head, err := br.Peek(br.Buffered())
 		for len(head) == 0 && err == nil {
 			_, err = br.Peek(1)

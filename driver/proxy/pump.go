@@ -65,7 +65,7 @@ func (s *serving) stopPump(ctx context.Context) error {
 	case <-up.done:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
-		s.r.Body.Close() // ends a Read that waits for the device
+		s.r.body.Close() // ends a Read that waits for the device
 		<-up.done
 	}
 	up.pump.free()

@@ -1,101 +1,114 @@
 package proxy
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
+	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
-
-	"golang.org/x/net/http/httpguts"
+	"regexp"
+	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 )
 
 // refuse answers a request that is no exchange with 400 and the reason.
-func (p *Proxy) refuse(w http.ResponseWriter, cl *client, r *http.Request, why string) {
-	p.logRefused(cl.addr.String(), why)
-	if r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close")
-	}
-	http.Error(w, why, http.StatusBadRequest)
+func (p *Proxy) refuse(w replier, cl *client, r *inbound, why string) {
+	p.refuseAs(w, cl, r, http.StatusBadRequest, why)
 }
 
-func (p *Proxy) logRefused(client, why string) {
-	p.log.Warn("request refused", slog.String("client", client), slog.String("error", why))
+// refuseAs answers a request that is no exchange with a status and the reason.
+func (p *Proxy) refuseAs(w replier, cl *client, r *inbound, status int, why string) {
+	p.logRefused(cl, why)
+	p.refused(w, cl, r, status, why)
+	if r.h2 != nil {
+		sayWhy(w, why, status)
+		return
+	}
+	sayWhy(w, why, status, "Connection", "close")
 }
 
-// explain sends an answer that net/http gives by itself, to a header that it
-// does not take. To a bare "400 Bad Request" it adds the reason, by the header
-// that was noted, and it logs what net/http does not tell of.
-func (p *Proxy) explain(nc net.Conn, note *headNote, answer []byte) error {
-	head, why, _ := bytes.Cut(answer, []byte("\r\n\r\n"))
-	if string(why) == "400 Bad Request" {
-		why = []byte("400 Bad Request: " + fault(string(note.buf)) + "\n")
-		answer = slices.Concat(head, []byte("\r\n\r\n"), why)
-	}
-	if len(why) == 0 {
-		why, _, _ = bytes.Cut(answer, []byte("\r\n"))
-	}
-	p.logRefused(peerOf(nc).Addr.String(), strings.TrimSpace(string(why)))
-	_, err := nc.Write(answer)
-	return err
+// logRefused logs why a request is refused.
+func (p *Proxy) logRefused(cl *client, why string) {
+	p.log.Warn("request refused", slog.String("client", cl.addr.String()), slog.String("error", p.told(why)))
 }
 
-// fault tells what is wrong with a header that net/http could not read. Texts
-// that may carry a password are not shown.
-func fault(head string) string {
-	line, fields, whole := strings.Cut(strings.TrimLeft(head, "\r\n"), "\n")
-	line = strings.TrimSuffix(line, "\r")
-	method, rest, _ := strings.Cut(line, " ")
-	target, proto, ok := strings.Cut(rest, " ")
-	if method == "ONNECT" { // net/http reads a byte while it serves the request before
-		method = http.MethodConnect
+// sayWhy answers with a line of text, and with fields of the header by names and
+// values. The length is told: old clients need it to find the end of the answer.
+func sayWhy(w replier, why string, status int, fields ...string) {
+	fields = append(fields, "Content-Type", "text/plain; charset=utf-8")
+	w.begin(head{status: status, header: exchange.HeaderOf(fields...), length: int64(len(why) + 1)})
+	io.WriteString(w, why+"\n")
+}
+
+// refused journals a request that was read and is not served.
+func (p *Proxy) refused(w replier, cl *client, r *inbound, status int, why string) {
+	e := capture.Entry{Method: r.method, Target: r.target, Proto: r.proto, Authority: r.authority, Status: status, Error: why}
+	if out, ok := w.(*reply); ok {
+		p.journalRefused(cl, &e, out.s.came())
+		return
 	}
-	switch {
-	case head == "": // it came together with the request before
-		return "the header can't be read"
-	case !whole:
-		return "request line: got no end of it"
-	case method == http.MethodConnect && ok:
-		if _, err := connectTarget(target); err != nil {
-			return err.Error()
-		}
-	case !ok && strings.IndexByte(line, '@') >= 0:
-		return "request line: want METHOD TARGET HTTP/1.1"
-	case !ok:
-		return fmt.Sprintf("request line: got %s, want METHOD TARGET HTTP/1.1", exchange.Clip(line))
-	}
-	if !httpguts.ValidHeaderFieldName(method) {
-		return fmt.Sprintf("method: got %s, want a token", exchange.Clip(method))
-	}
-	if _, _, ok := http.ParseHTTPVersion(proto); !ok {
-		return fmt.Sprintf("version: got %s, want HTTP/1.1", exchange.Clip(proto))
-	}
-	if method == http.MethodConnect {
-		target = "http://" + target
-	}
-	var bad *url.Error
-	if _, err := url.ParseRequestURI(target); errors.As(err, &bad) {
-		return "target: " + bad.Err.Error()
-	}
-	for n := 1; fields != ""; n++ {
-		line, fields, _ = strings.Cut(fields, "\n")
-		if line = strings.TrimSuffix(line, "\r"); line == "" {
+	keepHead(&e, r.header)
+	p.journalRefused(cl, &e, "")
+}
+
+// keepHead gives an entry the header of what was refused, as much as may be kept
+// of it.
+func keepHead(e *capture.Entry, h exchange.Header) {
+	size := len(e.Method) + len(e.Target) + len(e.Authority)
+	for _, f := range h {
+		if size += len(f.Name) + len(f.Value); size > capture.MaxRefused {
 			break
 		}
-		name, value, ok := strings.Cut(line, ":")
-		switch {
-		case line[0] == ' ' || line[0] == '\t': // goes on with the line before
-		case !ok || !httpguts.ValidHeaderFieldName(name):
-			return fmt.Sprintf("header line %d: want a name, \":\" and a value", n)
-		case !httpguts.ValidHeaderFieldValue(strings.TrimSpace(value)):
-			return fmt.Sprintf("header %s: want a value without control characters", name)
-		}
+		e.RequestHeader.Add(f.Name, f.Value)
 	}
-	return "the header can't be read"
+	hideCredentials(e.RequestHeader)
+}
+
+// journalRefused journals a refusal and what came, of which a passphrase and the
+// secrets of the web UI are left out. More may have come: then the entry has the
+// size of the body already.
+func (p *Proxy) journalRefused(cl *client, e *capture.Entry, came string) {
+	p.cfg.Counters.refusedRequests.Add(1)
+	if p.cfg.Journal == nil {
+		return
+	}
+	e.Kind, e.Origin, e.Start = capture.Refused, exchange.FromProxy, time.Now()
+	e.Client, e.Conn, e.ClientTLS, e.SNI = cl.addr, cl.id, cl.agreed, cl.sni
+	for _, s := range []*string{&e.Method, &e.Target, &e.Authority, &e.Error} {
+		*s = p.told((*s)[:min(len(*s), capture.MaxRefused)])
+	}
+	e.Host, e.Port = cl.host, cl.port
+	if e.Host == "" && e.Authority != "" {
+		e.Host, e.Port = splitHostPort(e.Authority, exchange.DefaultPort("http"))
+	}
+	if e.Scheme = "http"; cl.tls {
+		e.Scheme = "https"
+	}
+	for i := range e.RequestHeader {
+		f := &e.RequestHeader[i]
+		f.Name, f.Value = p.cfg.Hidden.text(f.Name), p.cfg.Hidden.text(f.Value)
+	}
+	size := max(len(came), int(e.RequestBody.Size))
+	e.RequestBody = capture.Blob{Size: int64(size), Truncated: size > capture.MaxRefused}
+	came = p.told(came[:min(len(came), capture.MaxRefused)])
+	if e.RequestBody.Truncated {
+		came = p.cfg.Hidden.cutOff(came)
+	}
+	e.RequestBody.Data = []byte(came)
+	p.journal(e)
+}
+
+// told is a text that has something of a request, without a passphrase and without
+// the secrets of the web UI.
+func (p *Proxy) told(s string) string { return p.cfg.Hidden.text(withoutCredentials(s)) }
+
+// proxyCredentials is a line that tells the proxy of its user, with the lines that
+// go on with it. It need not be well-formed: that may be why it is refused.
+var proxyCredentials = regexp.MustCompile(`(?i)(proxy-authorization(?:[\t\v\f\r :]|\n[ \t])*(?:[a-z0-9_-]+[ \t]+)?)` +
+	`[^\s:](?:[^\r\n]|\r+[^\r\n])*(?:\r*\n[ \t](?:[^\r\n]|\r+[^\r\n])*)*`)
+
+// withoutCredentials is the text of a header without what the device tells the
+// proxy of its user. The scheme stays.
+func withoutCredentials(head string) string {
+	return proxyCredentials.ReplaceAllString(head, "${1}"+hidden)
 }

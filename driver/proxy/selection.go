@@ -238,17 +238,14 @@ func userOf(credentials string) string {
 
 // hideCredentials replaces what a device tells the proxy of its user. The scheme
 // stays, so that captures tell that there was something.
-func hideCredentials(h http.Header) {
-	sent := h["Proxy-Authorization"]
-	if sent == nil {
-		return
-	}
-	shown := make([]string, len(sent)) // others may hold the slice
-	for i, v := range sent {
-		shown[i] = hidden
-		if scheme, _, ok := strings.Cut(v, " "); ok {
-			shown[i] = scheme + " " + hidden
+func hideCredentials(h exchange.Header) {
+	for i := range h {
+		if !exchange.EqualName(h[i].Name, "Proxy-Authorization") {
+			continue
+		}
+		scheme, _, ok := strings.Cut(h[i].Value, " ")
+		if h[i].Value = hidden; ok {
+			h[i].Value = scheme + " " + hidden
 		}
 	}
-	h["Proxy-Authorization"] = shown
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"strconv"
 	"sync"
 
 	"starproxy/builtins/exchange"
@@ -20,7 +19,7 @@ import (
 // sender is the device's side of one exchange: it passes a body on and
 // records it within the journal's bounds.
 type sender struct {
-	w      http.ResponseWriter
+	w      replier
 	s      *serving
 	rec    *capture.Recorder
 	blob   capture.Blob
@@ -34,12 +33,12 @@ type sender struct {
 	piece  int   // size of the last piece that net/http was given, see step
 	mark   int64 // bytes that the socket had sent before it
 
-	trailer http.Header
+	trailer exchange.Header
 }
 
 // send writes status, header, body and trailers.
 func (s *serving) send(res *exchange.Response) {
-	ctx := s.r.Context()
+	ctx := s.ctx
 	if wait := res.Wait(); wait > 0 {
 		if s.err = exchange.Sleep(ctx, wait); s.err != nil {
 			s.conn.abort = true
@@ -49,18 +48,6 @@ func (s *serving) send(res *exchange.Response) {
 	defer s.drain(res)()
 	c := &s.conn
 	c.w, c.s, c.left = s.w, s, -1
-	h := s.w.Header()
-	for k, v := range res.Header {
-		if name, ok := res.Names[k]; ok && s.r.ProtoMajor == 1 && !framing(k) {
-			k = name
-		}
-		h[k] = v
-	}
-	for _, k := range [...]string{"Content-Type", "Date"} {
-		if _, ok := h[k]; !ok && (k == "Content-Type" || res.Origin == exchange.FromServer) {
-			h[k] = nil // net/http would make one up
-		}
-	}
 	none := exchange.Bodiless(s.req.Method, res.Status)
 	size := int64(0)
 	if res.Body != nil {
@@ -69,15 +56,15 @@ func (s *serving) send(res *exchange.Response) {
 			size = b.Size()
 		}
 	}
-	if res.Body == nil && s.r.ProtoMajor == 2 && len(h["Content-Length"]) == 0 {
-		h["Content-Length"] = nil // the end of the stream says it; a gRPC status has none
-	} else if size >= 0 && len(h["Content-Length"]) == 0 && !(none && res.Origin == exchange.FromServer) && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
-		h["Content-Length"] = []string{strconv.FormatInt(size, 10)}
+	fromServer := res.Origin == exchange.FromServer
+	h := head{status: res.Status, reason: res.Reason, header: res.Header, length: size, undated: fromServer, nothing: res.Body == nil}
+	if none && fromServer || res.Status == http.StatusNoContent || res.Status == http.StatusNotModified {
+		h.length = -1
 	}
-	if c.breaks = s.r.ProtoMajor == 2 && breaks(res.Body); c.breaks {
+	if c.breaks = s.r.h2 != nil && breaks(res.Body); c.breaks {
 		c.begin(1)
 	}
-	s.w.WriteHeader(res.Status)
+	s.w.begin(h)
 	if res.Body == nil || none {
 		return
 	}
@@ -85,15 +72,6 @@ func (s *serving) send(res *exchange.Response) {
 		s.x.Answered()
 	}
 	s.conn.send(ctx, res, size)
-}
-
-// framing tells the headers that net/http looks at itself, by its own names.
-func framing(name string) bool {
-	switch name {
-	case "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Date", "Trailer":
-		return true
-	}
-	return false
 }
 
 // hijack lets the body have the connection.
@@ -135,7 +113,7 @@ func (s *serving) hijack(res *exchange.Response) {
 // lasting is the context of what may go on for long: it ends with the exchange
 // and with the endpoint that answers.
 func (s *serving) lasting() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(s.r.Context())
+	ctx, cancel := context.WithCancelCause(s.ctx)
 	if s.x.Gone == nil {
 		return ctx, func() { cancel(nil) }
 	}
@@ -181,32 +159,19 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 	}
 	if res.Trailer != nil {
 		c.trailer = res.Trailer()
-		c.sendTrailer(res.Header["Trailer"])
+		c.w.trailers(c.trailer)
 	}
 }
 
-// ready tells whether the first bytes of a body come without waiting.
+// ready tells whether the first bytes of a body, or its end, come without waiting.
 func ready(b exchange.Body, size int64) bool {
 	switch b := b.(type) {
-	case interface{ Ready() bool }:
-		return size >= 0 && b.Ready()
+	case *h1Body:
+		return size >= 0 && b.Ready() || b.over()
 	case exchange.Stored:
 		return true
 	}
 	return false
-}
-
-// sendTrailer hands the trailers to net/http: the announced ones by name, the
-// rest with its prefix for late ones.
-func (c *sender) sendTrailer(announced []string) {
-	h := c.w.Header()
-	for k, v := range c.trailer {
-		if exchange.HasToken(announced, k) {
-			h[k] = v
-		} else {
-			h[http.TrailerPrefix+k] = v
-		}
-	}
 }
 
 // Write sends bytes. The last one of a large body goes by itself: net/http
@@ -249,15 +214,12 @@ const holdBack = 1 << 10
 
 // Flush sends what net/http holds.
 func (c *sender) Flush() error {
-	if f, ok := c.w.(interface{ FlushError() error }); ok {
-		return gone(f.FlushError())
-	}
-	return nil
+	return gone(c.w.FlushError())
 }
 
 // Hijack gives the connection away.
 func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	nc, rw, err := http.NewResponseController(c.w).Hijack()
+	nc, rw, err := c.w.Hijack()
 	c.taken = err == nil
 	if c.taken && c.watch != nil {
 		nc, rw = c.watch.conn(nc, rw)
@@ -277,7 +239,7 @@ func (c *sender) Break(last []byte, reset bool) error {
 	base := cl.base()
 	if !reset {
 		if base != nil {
-			base.flow.linger.Store(true)
+			base.linger.Store(true)
 		}
 		return cl.conn.Close()
 	}
@@ -356,7 +318,7 @@ func noEOF(err error) error {
 // known length, plain on both sides, and not one that is kept in memory.
 func (c *sender) canMove(b *h1Body) bool {
 	return runtime.GOOS == "linux" && b.size >= moveSize && c.left == b.size && c.s.cl.plain &&
-		c.s.r.ProtoMajor == 1 && !b.c.key.tls && (c.rec == nil || b.size > int64(c.rec.Limit()))
+		c.s.h1 != nil && !b.c.key.tls && (c.rec == nil || b.size > int64(c.rec.Limit()))
 }
 
 // moveSize is where moving a body by pages begins to be cheaper than copying it.

@@ -3,13 +3,10 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -20,8 +17,11 @@ import (
 // serving is all that one exchange needs, in one allocation.
 type serving struct {
 	p    *Proxy
-	w    http.ResponseWriter
-	r    *http.Request
+	w    replier
+	r    inbound
+	ctx  context.Context // of the request
+	h1   *reply          // w, over HTTP/1
+	dev  presence        // over HTTP/1
 	cl   *client
 	x    exchange.Exchange
 	req  exchange.Request
@@ -37,27 +37,19 @@ type serving struct {
 	entry capture.Entry
 }
 
-// ServeHTTP makes an Exchange of a request, has it answered, sends the answer
-// and journals both.
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	cl, _ := r.Context().Value(clientKey{}).(*client)
-	if cl == nil {
-		http.Error(w, "no connection", http.StatusInternalServerError)
+// serve makes an Exchange of a request, has it answered, sends the answer and
+// journals both. It panics with http.ErrAbortHandler to break the answer off.
+func (s *serving) serve() {
+	p := s.p
+	if !p.admits(s.w, &s.r, s.cl) {
 		return
 	}
-	if cl.note != nil {
-		cl.note.owed = false
-	}
-	if !p.admits(w, r, cl) {
+	if s.r.method == http.MethodConnect {
+		p.connect(s.w, &s.r, s.cl)
 		return
 	}
-	if r.Method == http.MethodConnect {
-		p.connect(w, r, cl)
-		return
-	}
-	s := &serving{p: p, w: w, r: r, cl: cl}
 	if why := s.read(); why != "" {
-		p.refuse(w, cl, r, why)
+		p.refuse(s.w, s.cl, &s.r, why)
 		return
 	}
 	res := s.answer()
@@ -78,19 +70,15 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.finish()
 	s.x.Answered()
 	if s.conn.abort {
-		panic(http.ErrAbortHandler) // net/http's way to break a response off
+		panic(http.ErrAbortHandler)
 	}
 }
 
 // read fills the exchange. It returns why the request can't be served, such as
 // that it does not say where it goes; "" when it can.
 func (s *serving) read() string {
-	r, q := s.r, &s.req
-	q.Method, q.Proto, q.Authority, q.Header = r.Method, r.Proto, r.Host, r.Header
-	q.Target = r.RequestURI
-	if s.cl.note != nil && r.ProtoMajor == 1 {
-		q.Names, q.Order = s.cl.note.names()
-	}
+	r, q := &s.r, &s.req
+	q.Method, q.Proto, q.Target, q.Authority, q.Header = r.method, r.proto, r.target, r.authority, r.header
 	q.Scheme = "http"
 	if s.cl.tls {
 		q.Scheme = "https"
@@ -98,7 +86,7 @@ func (s *serving) read() string {
 	if why := s.destination(); why != "" {
 		return why
 	}
-	if r.ProtoMajor == 2 {
+	if r.h2 != nil {
 		if why := s.malformed(); why != "" {
 			return why
 		}
@@ -107,16 +95,15 @@ func (s *serving) read() string {
 	q.Target = hidden.target(q.Target)
 	hidden.header(q.Header, "Cookie", "Referer")
 	hideCredentials(q.Header)
-	q.ContentLength = r.ContentLength
+	q.ContentLength = r.length
 	x := &s.x
 	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward
-	// Over HTTP/2 net/http gives a body to requests without one, too.
-	if r.Body != nil && r.Body != http.NoBody && (r.ProtoMajor < 2 || r.ContentLength != 0) {
+	if r.body != nil {
 		if j := s.p.cfg.Journal; j != nil {
-			s.body = j.NewRecorder(r.Header, q.URL())
-			s.incoming = exchange.NewIncoming(r.Body, s.body)
+			s.body = j.NewRecorder(q.Header, q.URL())
+			s.incoming = exchange.NewIncoming(r.body, s.body)
 		} else {
-			s.incoming = exchange.NewIncoming(r.Body, nil)
+			s.incoming = exchange.NewIncoming(r.body, nil)
 		}
 		q.Body = s.incoming
 	}
@@ -126,26 +113,25 @@ func (s *serving) read() string {
 // destination sets where the request goes. It returns why that can't be; "" when
 // it can.
 func (s *serving) destination() string {
-	r, q := s.r, &s.req
+	r, q := &s.r, &s.req
 	tunneled := s.cl.target != ""
-	whole := r.URL.Scheme != "" // absolute form, which some clients send inside a tunnel too (RFC 9112 section 3.2.2)
+	whole := r.scheme != "" // absolute form, which some clients send inside a tunnel too (RFC 9112 section 3.2.2)
 	if whole {
-		if why := absolute(r.URL); why != "" {
-			return why
-		}
 		if !tunneled {
-			q.Scheme = r.URL.Scheme
+			q.Scheme = r.scheme
 		}
-		q.Target, q.Authority = originForm(r.RequestURI), asciiAuthority(r.Host)
+		if q.Authority = asciiAuthority(r.authority); q.Header.Has("Host") {
+			q.Header.Set("Host", q.Authority)
+		}
 	}
 	var err error
 	switch {
 	case tunneled && !whole:
-		q.Host, _ = splitHostPort(r.Host, s.cl.port)
-	case r.Host == "":
+		q.Host, _ = splitHostPort(r.authority, s.cl.port)
+	case r.authority == "":
 		return "request has no host header, destination unknown"
 	default:
-		if q.Host, q.Port, err = parseAuthority(r.Host, exchange.DefaultPort(q.Scheme)); err != nil {
+		if q.Host, q.Port, err = parseAuthority(r.authority, exchange.DefaultPort(q.Scheme)); err != nil {
 			return err.Error()
 		}
 	}
@@ -164,7 +150,7 @@ func (s *serving) destination() string {
 // answer asks the handler, the real server when that has no answer, and makes
 // a response of what fails.
 func (s *serving) answer() *exchange.Response {
-	ctx := s.r.Context()
+	ctx := s.ctx
 	defer func() { s.answered = time.Since(s.x.Start) }()
 	res, err := s.respond(ctx)
 	if res == nil && err == nil {
@@ -206,19 +192,22 @@ func (s *serving) journal(res *exchange.Response) {
 	}
 	q, x := &s.req, &s.x
 	e := &s.entry // the journal makes its own copy
-	*e = capture.Entry{
-		Start: x.Start, Answered: s.answered, Client: x.Client, Conn: s.cl.id, ClientTLS: s.cl.agreed,
-		Method: q.Method, Scheme: q.Scheme, Host: q.Host, Port: q.Port, Target: q.Target, Proto: q.Proto,
-		Authority: q.Authority, RequestHeader: q.Header, RequestNames: q.Names, RequestOrder: q.Order,
-		Status: res.Status, ResponseHeader: res.Header, ResponseNames: res.Names, ResponseOrder: res.Order, Origin: res.Origin,
-		Endpoint: x.Endpoint, Source: x.Source, Unmatched: x.Unmatched, SNI: s.cl.sni, Notes: x.Notes.List(),
-	}
+	// Field by field: a whole Entry on the stack would make that of each request
+	// over HTTP/2 grow.
+	e.Start, e.Answered, e.Client, e.Conn, e.ClientTLS, e.SNI = x.Start, s.answered, x.Client, s.cl.id, s.cl.agreed, s.cl.sni
+	e.Method, e.Scheme, e.Host, e.Port, e.Target, e.Proto = q.Method, q.Scheme, q.Host, q.Port, q.Target, q.Proto
+	e.Authority, e.RequestHeader = q.Authority, q.Header
+	e.Status, e.ResponseHeader, e.Origin = res.Status, res.Header, res.Origin
+	e.Endpoint, e.Source, e.Unmatched, e.Notes = x.Endpoint, x.Source, x.Unmatched, x.Notes.List()
 	if s.body != nil {
 		e.RequestBody = s.body.Blob()
 	}
 	if s.incoming != nil {
-		if end := s.incoming.Ended(); !end.IsZero() { // else net/http may still write the trailers
-			e.Uploaded, e.RequestTrailer = end.Sub(x.Start), s.r.Trailer
+		if end := s.incoming.Ended(); !end.IsZero() { // else the trailers may still be read
+			e.Uploaded = end.Sub(x.Start)
+			if s.r.trailer != nil {
+				e.RequestTrailer = s.r.trailer()
+			}
 		}
 	}
 	if res.Server != nil {
@@ -233,9 +222,6 @@ func (s *serving) journal(res *exchange.Response) {
 		}
 	case s.err != nil:
 		e.Error = s.err.Error()
-	}
-	if s.r.ProtoMajor == 2 {
-		e.RequestNames = lowerNames(q.Header)
 	}
 	e.Duration = time.Since(x.Start)
 	if res.Status == http.StatusSwitchingProtocols && s.watchable() {
@@ -252,31 +238,4 @@ func (p *Proxy) journal(e *capture.Entry) {
 		defer p.cfg.Journal.Unhold(e)
 	}
 	p.cfg.Journal.Add(e)
-}
-
-// absolute tells what is missing for a target in absolute form to be served, ""
-// for nothing.
-func absolute(u *url.URL) string {
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Sprintf("target: scheme: got %s, want http or https", exchange.Clip(u.Scheme))
-	case u.Host == "":
-		return "target: host: got none, want http://host/path"
-	}
-	return ""
-}
-
-// originForm cuts scheme and authority off an absolute URI, escapes untouched.
-func originForm(uri string) string {
-	_, rest, ok := strings.Cut(uri, "://")
-	if !ok {
-		return uri
-	}
-	if i := strings.IndexAny(rest, "/?"); i < 0 {
-		return "/"
-	} else if rest[i] == '?' {
-		return "/" + rest[i:]
-	} else {
-		return rest[i:]
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -31,9 +30,8 @@ type client struct {
 	sni    string
 	host   string // of the CONNECT
 	port   int
-	target string // host:port of the CONNECT, empty outside of one
-	plain  bool   // bytes reach the socket as they are
-	note   *headNote
+	target string   // host:port of the CONNECT, empty outside of one
+	plain  bool     // bytes reach the socket as they are
 	conn   net.Conn // with TLS, if there is any
 	socket net.Conn // without
 }
@@ -44,17 +42,12 @@ func (cl *client) base() *conn {
 	return c
 }
 
-type clientKey struct{}
-
-// withClient is the server's ConnContext.
-func withClient(ctx context.Context, nc net.Conn) context.Context {
-	if c, ok := nc.(*prefacedConn); ok {
-		nc = c.clear
-	}
+// newClient looks at a connection.
+func newClient(nc net.Conn) *client {
 	cl := &client{conn: nc}
 	t, ok := nc.(*tls.Conn)
 	if c, clear := nc.(*clearConn); clear {
-		t, ok, cl.note = c.Conn, true, &c.note
+		t, ok = c.Conn, true
 	}
 	if ok {
 		cl.tls, cl.sni, cl.agreed = true, t.ConnectionState().ServerName, agreed(t)
@@ -64,13 +57,10 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 	cl.addr = peerOf(nc).Addr
 	c, ours := nc.(*conn)
 	if !ours {
-		return context.WithValue(ctx, clientKey{}, cl)
+		return cl
 	}
 	if cl.id = c.p.conned.Add(1); !ok {
-		cl.plain, cl.note = c.bare(), &c.note
-	}
-	if cl.note != nil && cl.note.never {
-		cl.note = nil
+		cl.plain = c.bare()
 	}
 	if c.target != "" {
 		cl.target = c.target
@@ -80,17 +70,17 @@ func withClient(ctx context.Context, nc net.Conn) context.Context {
 		}
 		cl.host, cl.port = splitHostPort(c.target, exchange.DefaultPort(scheme))
 	}
-	return context.WithValue(ctx, clientKey{}, cl)
+	return cl
 }
 
 // admit sends a connection where it belongs: plain requests to the server at
 // once, tunnels after a look at their first bytes.
 func (p *Proxy) admit(c *conn) {
 	if c.target == "" {
-		if c.note.never = isPreface(c.pre); c.note.never {
-			p.prefaced.push(c)
+		if isPreface(c.pre) {
+			p.serveH2(c)
 		} else {
-			p.handed.push(c)
+			go p.serveH1(c)
 		}
 		return
 	}
@@ -149,20 +139,16 @@ func (t *tunnel) serve() {
 	if t.server != nil {
 		t.server.Close()
 	}
-	preface := isPreface(t.first)
 	switch device := t.device.(type) {
 	case *conn:
-		device.pre, device.note.never = t.first, preface
+		device.pre = t.first
 	case *clearConn:
-		device.pre, device.note.never = t.first, preface
-		if preface {
-			t.device = &prefacedConn{device, device}
-		}
+		device.pre = t.first
 	}
-	if preface {
-		t.p.prefaced.push(t.device)
+	if isPreface(t.first) {
+		t.p.serveH2(t.device)
 	} else {
-		t.p.handed.push(t.device)
+		go t.p.serveH1(t.device) // a handshake made the stack of this goroutine large
 	}
 }
 
@@ -277,7 +263,7 @@ func (t *tunnel) intercept() {
 	}
 	t.tls, t.device = inner, &clearConn{Conn: inner, limit: c.limit}
 	if inner.ConnectionState().NegotiatedProtocol == "h2" {
-		t.p.handed.push(inner)
+		t.p.serveH2(t.device)
 		return
 	}
 	t.open()
@@ -321,39 +307,3 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: c.target, SNI: sni, Error: text,
 	})
 }
-
-// handedListener gives our server the connections that were handed over.
-type handedListener struct {
-	ch   chan net.Conn
-	done chan struct{}
-	once sync.Once
-	addr net.Addr
-}
-
-func newHandedListener(addr net.Addr) *handedListener {
-	return &handedListener{ch: make(chan net.Conn), done: make(chan struct{}), addr: addr}
-}
-
-func (l *handedListener) push(c net.Conn) {
-	select {
-	case l.ch <- c:
-	case <-l.done:
-		c.Close()
-	}
-}
-
-func (l *handedListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.ch:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *handedListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *handedListener) Addr() net.Addr { return l.addr }

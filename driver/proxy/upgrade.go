@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/proxy/h1"
 )
 
 // offered returns the protocols that a device offers to change to and that the
@@ -75,8 +75,7 @@ func names(list, protocol string) bool {
 type socket struct {
 	s      *serving
 	server *h1Conn
-	header http.Header
-	names  map[string]string
+	header exchange.Header
 }
 
 // Hijacks marks the body as one that takes the connection.
@@ -90,18 +89,9 @@ func (b *socket) SendTo(ctx context.Context, c exchange.Conn) error {
 		return err
 	}
 	defer nc.Close()
-	b.server.stop()
+	b.server.unwatch()
 	rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
-	for k, values := range b.header {
-		name := k
-		if sent, ok := b.names[k]; ok {
-			name = sent
-		}
-		for _, v := range values {
-			writeField(rw.Writer, name, v)
-		}
-	}
-	rw.WriteString("\r\n")
+	h1.WriteHeader(rw.Writer, b.header)
 	if err := rw.Flush(); err != nil {
 		return err
 	}

@@ -4,12 +4,11 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"net/http"
-	"net/http/httputil"
 	"sync/atomic"
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/proxy/h1"
 )
 
 // A server may answer before it has read the whole request (RFC 9112 section
@@ -40,9 +39,9 @@ const (
 type payload struct {
 	any     bool // there is a body, if only an empty one
 	inline  []byte
-	body    *exchange.Incoming // of a stream; else nil
-	length  int64              // of a stream; -1 when unknown
-	trailer http.Header        // of a stream; filled at its end
+	body    *exchange.Incoming     // of a stream; else nil
+	length  int64                  // of a stream; -1 when unknown
+	trailer func() exchange.Header // of a stream, at its end; nil for none
 
 	stream  io.Reader
 	release func()
@@ -52,7 +51,7 @@ type payload struct {
 // whole first.
 func (s *serving) payload() (payload, error) {
 	q := &s.req
-	p := payload{any: q.Body != nil || q.Header["Content-Length"] != nil}
+	p := payload{any: q.Body != nil || q.Header.Has("Content-Length")}
 	switch {
 	case q.Body == nil:
 	case q.ContentLength >= 0 && q.ContentLength <= inlineBody:
@@ -62,7 +61,7 @@ func (s *serving) payload() (payload, error) {
 		}
 		p.inline = b
 	default:
-		p.body, p.length, p.trailer = q.Body, q.ContentLength, s.r.Trailer
+		p.body, p.length, p.trailer = q.Body, q.ContentLength, s.r.trailer
 	}
 	return p, nil
 }
@@ -105,6 +104,7 @@ type upload struct {
 	stop    chan struct{} // ends the pump
 	p       payload
 	moved   atomic.Int64 // bytes that the server's connection took
+	broke   atomic.Bool  // by the device, which the server may notice before done is closed
 	done    chan struct{}
 	err     error // set before done is closed
 	refused bool  // the server took no more; set before done is closed
@@ -126,6 +126,7 @@ func (s *serving) upload(c *h1Conn, p payload) *upload {
 			c.spent.Store(true)
 			c.SetReadDeadline(time.Now().Add(lastWord)) // an answer may be there already
 		default:
+			up.broke.Store(true)
 			c.Close() // the server sees that the body broke off
 		}
 		p.release()
@@ -135,13 +136,12 @@ func (s *serving) upload(c *h1Conn, p payload) *upload {
 	return up
 }
 
-// fullDuplex lets the body be read beside the answer. The 100 that invites it
-// is written here: net/http's own would come from the goroutine that reads, and
-// meet an interim answer of the server's.
+// fullDuplex prepares for a body that is read beside the answer. A device that waits is told
+// to send it first: behind an answer that was quicker it would wait for ever, or
+// send something else.
 func (s *serving) fullDuplex() {
-	http.NewResponseController(s.w).EnableFullDuplex()
-	if s.r.ProtoMajor == 1 && exchange.HasToken(s.r.Header["Expect"], "100-continue") {
-		s.w.WriteHeader(http.StatusContinue)
+	if s.h1 != nil && s.h1.s.body != nil {
+		s.h1.s.body.invite()
 	}
 }
 
@@ -185,7 +185,7 @@ func (u *upload) write() error {
 	w, chunked := u.c.bw, u.p.length < 0
 	dst := io.Writer(w)
 	if chunked {
-		dst = httputil.NewChunkedWriter(w)
+		dst = h1.ChunkWriter{W: w}
 	}
 	for {
 		n, err := u.p.stream.Read(buf[:])
@@ -202,9 +202,11 @@ func (u *upload) write() error {
 		}
 	}
 	if chunked {
-		dst.(io.Closer).Close()
-		u.p.trailer.Write(w)
-		w.WriteString("\r\n")
+		var trailer exchange.Header
+		if u.p.trailer != nil {
+			trailer = u.p.trailer()
+		}
+		_ = h1.ChunkWriter{W: w}.End(trailer) // w keeps the error
 	}
 	err := w.Flush()
 	u.refused = err != nil
@@ -234,7 +236,7 @@ func (s *serving) finish() {
 	if up.pump != nil {
 		defer up.pump.free()
 	}
-	ctx := s.r.Context()
+	ctx := s.ctx
 	if s.incoming.Whole() {
 		// Nobody reads from the device any more. The last bytes are on their
 		// way; then the connection is there for the next request.
@@ -247,7 +249,7 @@ func (s *serving) finish() {
 	case s.conn.abort:
 		s.cut(up)
 		return
-	case s.r.ProtoMajor == 2:
+	case s.r.h2 != nil:
 		// The answer ends when the handler returns. A stream of unknown length
 		// may wait for that end.
 		if up.p.length >= 0 {
@@ -277,11 +279,11 @@ func (s *serving) cut(up *upload) {
 	}
 	if !s.incoming.Whole() {
 		// The next request can't be told from the rest of the body.
-		if s.r.ProtoMajor == 2 {
-			s.r.Body.Close()
+		if s.r.h2 != nil {
+			s.r.body.Close()
 		} else {
 			s.closing()
-			http.NewResponseController(s.w).SetReadDeadline(time.Unix(1, 0))
+			s.h1.SetReadDeadline(time.Unix(1, 0))
 		}
 	}
 	<-up.done
@@ -290,14 +292,13 @@ func (s *serving) cut(up *upload) {
 // linger reads what the device still sends. The connection is closed when that
 // does not end in time.
 func (s *serving) linger() {
-	rc := http.NewResponseController(s.w)
 	end := time.Now().Add(lingerTotal)
 	for time.Now().Before(end) {
-		rc.SetReadDeadline(time.Now().Add(lingerIdle))
+		s.h1.SetReadDeadline(time.Now().Add(lingerIdle))
 		if more, err := s.incoming.Discard(); err != nil {
 			break
 		} else if !more {
-			rc.SetReadDeadline(time.Time{})
+			s.h1.SetReadDeadline(time.Time{})
 			return
 		}
 	}
@@ -308,27 +309,14 @@ func (s *serving) linger() {
 func (s *serving) closing() {
 	s.conn.abort = true
 	if nc := s.cl.base(); nc != nil {
-		nc.flow.linger.Store(true)
+		nc.linger.Store(true)
 	}
 }
 
-// sayEnd lets the device see the end of its answer, which net/http says only
-// when the handler returns. After an end without a length the connection can't
-// be used again: net/http would say it once more.
+// sayEnd lets the device see the end of its answer.
 func (s *serving) sayEnd() {
-	c := &s.conn
-	c.Flush()
-	if !c.stream {
-		return
+	s.h1.end()
+	if s.h1.closes && s.h1.left < 0 && !s.h1.chunked {
+		closeWrite(s.cl.conn) // it is the end of the body
 	}
-	c.abort = true
-	if !s.r.ProtoAtLeast(1, 1) {
-		closeWrite(s.cl.conn)
-		return
-	}
-	w := bufio.NewWriter(s.cl.conn)
-	w.WriteString("0\r\n")
-	c.trailer.Write(w)
-	w.WriteString("\r\n")
-	w.Flush()
 }

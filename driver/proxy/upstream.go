@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -84,7 +84,7 @@ func (u *upstream) dial(ctx context.Context, addr string) (net.Conn, error) {
 // forward is Exchange.Forward.
 func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	q := &s.req
-	if s.r.ProtoMajor == 1 && q.IsWebSocket() {
+	if s.r.h2 == nil && q.IsWebSocket() {
 		if why := q.HandshakeFault(); why != "" {
 			s.x.Notes.Add("warning", "the device's WebSocket handshake is wrong: "+why)
 		}
@@ -93,8 +93,8 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	if addr == "" {
 		addr = q.Addr()
 	}
-	if host := q.Header["Host"]; len(host) > 0 {
-		q.Authority = host[0] // set by a script
+	if host := q.Header.Get("Host"); host != "" {
+		q.Authority = host // a handler may have set it
 	}
 	if err := checkRequest(q); err != nil {
 		return nil, fmt.Errorf("request to %s can't be sent: %w", addr, err)
@@ -103,7 +103,7 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	if key.tls {
 		key.sni = s.sni()
 	}
-	if key.owner = s.owner(); s.r.ProtoMajor == 2 && key.owner == nil {
+	if key.owner = s.owner(); s.r.h2 != nil && key.owner == nil {
 		res, err := s.forwardH2(ctx, key)
 		if err == nil {
 			return res, nil
@@ -125,31 +125,22 @@ func (s *serving) sni() string {
 }
 
 // informational passes an interim answer (103 Early Hints) on.
-func (s *serving) informational(status int, header http.Header) {
-	if s.req.Proto == "HTTP/1.0" {
-		return
+func (s *serving) informational(status int, header exchange.Header) {
+	if s.req.Proto != "HTTP/1.0" {
+		s.w.interim(status, header)
 	}
-	h := s.w.Header()
-	for k, v := range header {
-		h[k] = v
-	}
-	s.w.WriteHeader(status)
-	clear(h)
 }
 
 // endToEnd takes the headers that belong to one connection out of a response
 // (RFC 9110 section 7.6.1).
-func endToEnd(h http.Header) {
-	if len(h["Connection"]) > 0 {
-		for _, v := range h["Connection"] {
-			for name := range strings.SplitSeq(v, ",") {
-				h.Del(strings.TrimSpace(name))
-			}
+func endToEnd(h *exchange.Header) {
+	for _, v := range h.Values("Connection") {
+		for name := range strings.SplitSeq(v, ",") {
+			h.Del(strings.TrimSpace(name))
 		}
-		delete(h, "Connection")
 	}
-	for _, k := range [...]string{"Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "Te"} {
-		delete(h, k)
+	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE"} {
+		h.Del(name)
 	}
 }
 
@@ -157,10 +148,14 @@ func endToEnd(h http.Header) {
 // device's own connection, and those that frame the message, which the writer
 // sets itself. All else goes as it came.
 func isHop(name string) bool {
-	switch name {
-	case "Host", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "Te", "Trailer",
-		"Transfer-Encoding", "Upgrade", "Expect", "Content-Length", "Http2-Settings":
-		return true
+	switch len(name) { // most names are of another length
+	case 2, 4, 6, 7, 10, 14, 16, 17, 19:
+		return slices.ContainsFunc(hops[:], func(hop string) bool { return exchange.EqualName(hop, name) })
 	}
 	return false
+}
+
+var hops = [...]string{
+	"Host", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "TE", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Expect", "Content-Length", "HTTP2-Settings",
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/proxy/h1"
 )
 
 // maxHandshake bounds the answer to a handshake that is looked at, in bytes.
@@ -37,7 +38,7 @@ type watch struct {
 
 // watchable reports whether the messages of a socket would be journaled.
 func (s *serving) watchable() bool {
-	return s.p.cfg.Sockets != nil && s.r.ProtoMajor == 1 && s.req.IsWebSocket()
+	return s.p.cfg.Sockets != nil && s.r.h2 == nil && s.req.IsWebSocket()
 }
 
 // watching gives the watch of a socket whose handshake is journaled, nil when
@@ -82,15 +83,16 @@ func (w *watch) sent(p []byte) {
 
 // handshake reads what was agreed on.
 func (w *watch) handshake(answer []byte) {
-	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
-	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+	var res h1.Response
+	err := h1.NewReader(bufio.NewReader(bytes.NewReader(answer))).Response(&res, http.MethodGet)
+	if err != nil || res.Status != http.StatusSwitchingProtocols {
 		w.up.dead, w.down.dead = true, true
 		return
 	}
 	if len(w.entry.ResponseHeader) <= 2 { // a script's: it answers by itself
 		w.entry.ResponseHeader = res.Header
 	}
-	for _, ext := range res.Header["Sec-Websocket-Extensions"] {
+	for _, ext := range res.Header.Values("Sec-WebSocket-Extensions") {
 		if !strings.Contains(ext, "permessage-deflate") {
 			continue
 		}

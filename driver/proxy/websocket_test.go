@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,7 +111,7 @@ func TestScriptSocketMessages(t *testing.T) {
 	sockets := capture.NewSockets(capture.New(capture.Options{}), capture.Options{})
 	defer sockets.Close()
 	echo := exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-		return &exchange.Response{Status: 101, Header: http.Header{"Upgrade": {"websocket"}}, Origin: exchange.FromMock,
+		return &exchange.Response{Status: 101, Header: exchange.HeaderOf("Upgrade", "websocket"), Origin: exchange.FromMock,
 			Body: exchange.Socket(func(ctx context.Context, c exchange.Conn) error {
 				nc, rw, err := c.Hijack()
 				if err != nil {
@@ -163,15 +164,15 @@ func TestHeaderOrder(t *testing.T) {
 	if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 200 {
 		t.Fatal(res, err)
 	}
-	if head := <-got; !strings.Contains(head, "\r\nx-b: 1\r\nx-b: 2\r\nAccept: */*\r\nX-A: 1\r\n") {
+	if head := <-got; !strings.Contains(head, "\r\nX-B: 1\r\nHost: "+addr+"\r\nAccept: */*\r\nX-A: 1\r\nx-b: 2\r\n") {
 		t.Errorf("the server got %q", head)
 	}
 	e := b.journal.Entries(nil)[0]
-	if o := fmt.Sprint(e.RequestOrder); o != "[X-B Host Accept X-A X-B]" {
-		t.Errorf("request order %s", o)
+	if want := exchange.HeaderOf("X-B", "1", "Host", addr, "Accept", "*/*", "X-A", "1", "x-b", "2"); !slices.Equal(e.RequestHeader, want) {
+		t.Errorf("request header: got %q, want %q", e.RequestHeader, want)
 	}
-	if o := fmt.Sprint(e.ResponseOrder); o != "[Server Set-Cookie Date Set-Cookie Content-Length]" {
-		t.Errorf("response order %s", o)
+	if want := exchange.HeaderOf("Server", "x", "Set-Cookie", "a=1", "Date", "now", "set-cookie", "b=2", "Content-Length", "2"); !slices.Equal(e.ResponseHeader, want) {
+		t.Errorf("response header: got %q, want %q", e.ResponseHeader, want)
 	}
 	if e.Server.Addr.String() != addr || e.Conn == 0 || e.Answered <= 0 {
 		t.Errorf("entry %+v", e)

@@ -2,7 +2,7 @@ package proxy
 
 import (
 	"fmt"
-	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,13 +24,13 @@ func (s *serving) malformed() string {
 	if err := checkStart(q.Method, q.Target, q.Authority); err != nil {
 		return err.Error()
 	}
-	for _, host := range q.Header["Host"] {
+	for _, host := range q.Header.Values("Host") {
 		if !sameAuthority(host, q.Authority, s.cl.tls) {
 			return fmt.Sprintf("host: got %q, want the same as :authority, %q", host, q.Authority)
 		}
 	}
-	delete(q.Header, "Host")
-	length := q.Header["Content-Length"]
+	q.Header.Del("Host")
+	length := q.Header.Values("Content-Length")
 	if len(length) > 1 {
 		return "content-length: got several, want one"
 	}
@@ -39,7 +39,7 @@ func (s *serving) malformed() string {
 		switch {
 		case err != nil || strings.Trim(length[0], "0123456789") != "":
 			return fmt.Sprintf("content-length: got %q, want digits", length[0])
-		case s.r.ContentLength != int64(n): // the stream ended with the header
+		case s.r.length != int64(n): // the stream ended with the header
 			return fmt.Sprintf("content-length: got %d, want 0: no data came", n)
 		}
 	}
@@ -90,15 +90,13 @@ func checkStart(method, target, authority string) error {
 }
 
 // checkFields checks names and values of a header (RFC 9110 sections 5.1 and 5.5).
-func checkFields(h http.Header) error {
-	for name, values := range h {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return fmt.Errorf("header name: got %q, want a token", name)
+func checkFields(h exchange.Header) error {
+	for i := range h {
+		if !httpguts.ValidHeaderFieldName(h[i].Name) {
+			return fmt.Errorf("header name: got %q, want a token", h[i].Name)
 		}
-		for _, v := range values {
-			if !lineSafe(v) {
-				return fmt.Errorf("header %s: got %q, want no CR, LF or NUL", name, v)
-			}
+		if !lineSafe(h[i].Value) {
+			return fmt.Errorf("header %s: got %q, want no CR, LF or NUL", h[i].Name, h[i].Value)
 		}
 	}
 	return nil
@@ -116,12 +114,13 @@ func (s *serving) writable(res *exchange.Response) (*exchange.Response, error) {
 		return nil, fmt.Errorf("answer can't be sent: %w", err)
 	}
 	res = res.Clone()
-	for name, values := range res.Header {
-		if err := checkFields(http.Header{name: values}); err != nil {
-			delete(res.Header, name)
+	res.Header = slices.DeleteFunc(res.Header, func(f exchange.Field) bool {
+		err := checkFields(exchange.Header{f})
+		if err != nil {
 			s.x.Notes.Add("warning", "left out of the recorded answer: "+err.Error())
 		}
-	}
+		return err != nil
+	})
 	return res, nil
 }
 

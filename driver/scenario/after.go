@@ -25,7 +25,7 @@ type webhook struct {
 	method    string
 	url       string
 	urlText   *script.Template // computes url; nil when it is fixed
-	header    http.Header
+	header    exchange.Header
 	templates []headerTemplate
 	body      []byte
 	bodyText  *script.Template // computes body; nil when it is fixed
@@ -157,11 +157,9 @@ func (w *webhook) render(ctx context.Context, x *exchange.Exchange, out *builtin
 		out.URL = s
 	}
 	for _, t := range w.templates {
-		values, err := t.render(ctx, x)
-		if err != nil {
+		if err := t.set(ctx, x, &out.Header); err != nil {
 			return err
 		}
-		out.Header[t.sent] = values
 	}
 	if w.bodyText == nil {
 		return nil

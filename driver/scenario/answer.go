@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -16,8 +17,9 @@ import (
 // answer is what all kinds with a response of their own read.
 type answer struct {
 	status    int
-	header    http.Header
+	header    exchange.Header
 	typ       string
+	typeGiven bool // by content_type
 	latency   builtins.Latency
 	templates []headerTemplate
 }
@@ -29,6 +31,7 @@ func (d *definition) answer() (a answer, err error) {
 	if a.typ, err = d.contentType(); err != nil {
 		return a, err
 	}
+	a.typeGiven = d.get("content_type") != nil
 	if a.latency, err = d.latency(); err != nil {
 		return a, err
 	}
@@ -36,12 +39,22 @@ func (d *definition) answer() (a answer, err error) {
 	return a, err
 }
 
-// typed is the header with the content type, unless the header says it itself.
-func (a *answer) typed() http.Header {
-	if _, ok := a.header["Content-Type"]; !ok {
-		a.header.Set("Content-Type", a.typ)
+// typed is the header with a content type, unless the header says it itself. One
+// that is computed for each request takes its place later. A 304 has none by
+// default: a device would take it for news of what it has (RFC 9110 section
+// 15.4.5).
+func (a *answer) typed(typ string) exchange.Header {
+	if a.status == http.StatusNotModified && !a.typeGiven {
+		return a.header
 	}
-	return a.header
+	if !a.header.Has("Content-Type") {
+		return append(exchange.HeaderOf("Content-Type", typ), a.header...)
+	}
+	h := a.header.Clone()
+	if slices.ContainsFunc(a.templates, func(t headerTemplate) bool { return exchange.EqualName(t.name, "Content-Type") }) {
+		h.Set("Content-Type", typ)
+	}
+	return h
 }
 
 // finish adds to a handler what is computed for each request.
@@ -59,10 +72,10 @@ func staticHandler(d *definition) (exchange.Handler, error) {
 
 // static answers with a text in the charset of its content type.
 func (d *definition) static(a answer, text []byte) exchange.Handler {
-	typ := a.typed().Get("Content-Type")
-	body, header, ok := exchange.EncodeBody(a.header, text)
+	typed := a.typed(a.typ)
+	body, header, ok := exchange.EncodeBody(typed, text)
 	if !ok && d.c.env.Log != nil {
-		d.c.env.Log.Warn("scenario: the body has characters that its content type does not: it is sent in UTF-8", "endpoint", d.path, "content_type", typ)
+		d.c.env.Log.Warn("scenario: the body has characters that its content type does not: it is sent in UTF-8", "endpoint", d.path, "content_type", typed.Get("Content-Type"))
 	}
 	return a.finish(mock.NewStatic(a.status, header, body, a.latency.Fixed))
 }
@@ -91,7 +104,7 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 	if t.Static() {
 		return d.static(a, appendJSON(nil, n)), nil
 	}
-	return a.finish(&templated{t.JSON, a.head(a.typed())}), nil
+	return a.finish(&templated{t.JSON, a.head(a.typ)}), nil
 }
 
 func patchHandler(d *definition) (exchange.Handler, error) {
@@ -137,21 +150,16 @@ func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchang
 // head is all of an answer but its body.
 type head struct {
 	status int
-	header http.Header
-	names  map[string]string
+	header exchange.Header
 	delay  time.Duration
 }
 
-// head is that of the answer, with a header of its own.
-func (a *answer) head(header http.Header) head {
-	h := head{status: a.status, delay: a.latency.Fixed}
-	h.header, h.names = exchange.Spelling(header)
-	return h
-}
+// head is that of the answer, with a content type, see typed.
+func (a *answer) head(typ string) head { return head{a.status, a.typed(typ), a.latency.Fixed} }
 
 // with is the answer with a text as its body, in the charset of the header: in
 // UTF-8 where that can't say it.
 func (h head) with(text []byte) *exchange.Response {
 	b, header, _ := exchange.EncodeBody(h.header, text)
-	return &exchange.Response{Status: h.status, Header: header, Names: h.names, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: h.delay}
+	return &exchange.Response{Status: h.status, Header: header, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: h.delay}
 }

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"errors"
-	"net/http"
 	"time"
 
 	"starproxy/builtins"
@@ -21,7 +20,7 @@ func (c *compiler) answering() *script.Answering {
 		Defaults: builtins.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency, FilesDir: c.env.FilesDir},
 		Compile:  c.answer,
 	}
-	how.File = func(name string, status int, header http.Header, contentType string, delay time.Duration) exchange.Handler {
+	how.File = func(name string, status int, header exchange.Header, contentType string, delay time.Duration) exchange.Handler {
 		return mock.NewFile(dir, name, status, header, contentType, delay)
 	}
 	return how

@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +42,7 @@ endpoints = {
 	}
 	table := mock.NewTable()
 	table.ReplaceAll(s.Endpoints)
-	ask := func(target string, header http.Header) (*exchange.Response, error) {
+	ask := func(target string, header exchange.Header) (*exchange.Response, error) {
 		x := &exchange.Exchange{Request: &exchange.Request{Method: "GET", Scheme: "http", Host: "a.test", Port: 80, Target: target, Proto: "HTTP/1.1", Header: header}}
 		res, err := table.Handler(mock.Reject(table)).Respond(t.Context(), x)
 		if err == nil {
@@ -55,14 +54,14 @@ endpoints = {
 	}
 	for _, c := range []struct {
 		target string
-		header http.Header
+		header exchange.Header
 		status int
 		want   string // "Name: value", or the body
 	}{
 		{"/file", nil, 200, "X-A: b"},
 		{"/file", nil, 200, "Content-Type: application/octet-stream"},
-		{"/file", http.Header{"Range": {"bytes=2-3"}}, 206, "Content-Range: bytes 2-3/10"},
-		{"/file.dict", http.Header{"Range": {"bytes=2-3"}}, 206, "Content-Range: bytes 2-3/10"},
+		{"/file", exchange.HeaderOf("Range", "bytes=2-3"), 206, "Content-Range: bytes 2-3/10"},
+		{"/file.dict", exchange.HeaderOf("Range", "bytes=2-3"), 206, "Content-Range: bytes 2-3/10"},
 		{"/missing", nil, 500, `{"error":"Mock file not found: none.bin"}`},
 		{"/outside", nil, 500, `{"error":"Mock file not found: ../secret"}`},
 		{"/plain", nil, 200, "Content-Type: text/x"},
@@ -73,11 +72,7 @@ endpoints = {
 		{"/rules", nil, 205, ""},
 		{"/rules?q=1", nil, 204, ""},
 	} {
-		h := c.header
-		if h == nil {
-			h = http.Header{}
-		}
-		res, err := ask(c.target, h)
+		res, err := ask(c.target, c.header)
 		if err != nil {
 			t.Errorf("%s: %v", c.target, err)
 			continue
@@ -92,7 +87,7 @@ endpoints = {
 			t.Errorf("%s: %d %q after %s, want %d %q", c.target, res.Status, got, res.Delay, c.status, c.want)
 		}
 	}
-	if _, err := ask("/unknown", http.Header{}); err == nil || err.Error() != `a.star:13:21: unknown key "statuss" in answer; did you mean "status"?` {
+	if _, err := ask("/unknown", nil); err == nil || err.Error() != `a.star:13:21: unknown key "statuss" in answer; did you mean "status"?` {
 		t.Errorf("unknown key: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -55,8 +54,8 @@ func TestFaultOverRules(t *testing.T) {
 	closed := false
 	ask := func(target string) *exchange.Response {
 		t.Helper()
-		x := &exchange.Exchange{Request: &exchange.Request{Method: "GET", Target: target, Header: http.Header{}}}
-		x.Forward = forwardTo(&exchange.Response{Status: 200, Header: http.Header{}, Body: closer{exchange.Bytes("x"), &closed}})
+		x := &exchange.Exchange{Request: &exchange.Request{Method: "GET", Target: target}}
+		x.Forward = forwardTo(&exchange.Response{Status: 200, Body: closer{exchange.Bytes("x"), &closed}})
 		res, err := s.Endpoints[0].Handler.Respond(t.Context(), x)
 		if err != nil {
 			t.Fatal(err)

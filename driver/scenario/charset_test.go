@@ -87,7 +87,7 @@ endpoints = {
 		{"POST /form", form + "; charset=windows-1251", "a=\xe4\xe0&b=100%", `[{"a":"да","b":"100%"}]`, "application/json"},
 	} {
 		verb, target, _ := strings.Cut(c.key, " ")
-		q := &exchange.Request{Method: verb, Scheme: "http", Host: "a.test", Port: 80, Target: target, Proto: "HTTP/1.1", Header: http.Header{}}
+		q := &exchange.Request{Method: verb, Scheme: "http", Host: "a.test", Port: 80, Target: target, Proto: "HTTP/1.1"}
 		if c.typ != "" {
 			q.Header.Set("Content-Type", c.typ)
 			q.Body = exchange.NewIncoming(strings.NewReader(c.sent), nil)

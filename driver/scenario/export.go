@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -208,16 +207,14 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 		put(n, "file", quoted(file))
 	}
 	headers := &yaml.Node{Kind: yaml.MappingNode}
-	for _, name := range slices.Sorted(maps.Keys(e.ResponseHeader)) {
-		values := e.ResponseHeader[name]
-		switch {
-		case framing(name) && !(encoded && name == "Content-Encoding") && !(name == "Content-Length" && e.Method == http.MethodHead):
-			continue
-		case len(values) == 0:
+	for _, name := range e.ResponseHeader.Names() {
+		values := e.ResponseHeader.Values(name)
+		canonical := http.CanonicalHeaderKey(name)
+		if framing(canonical) && !(encoded && canonical == "Content-Encoding") && !(canonical == "Content-Length" && e.Method == http.MethodHead) {
 			continue
 		}
-		if sent, ok := e.ResponseNames[name]; ok && e.Proto != "HTTP/2.0" {
-			name = sent
+		if e.Proto == "HTTP/2.0" {
+			name = canonical
 		}
 		if reason := unwritable(name, values); reason != "" {
 			x.leaveOut(e, reason)

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -26,7 +25,7 @@ func captured(ms int, target, contentType, body string) *capture.Entry {
 	e := &capture.Entry{
 		Start: time.Unix(1700000000, 0).Add(time.Duration(ms) * time.Millisecond), Method: "GET", Scheme: "https",
 		Host: "api.example.com", Port: 443, Target: target, Status: 200, Origin: exchange.FromServer,
-		ResponseHeader: http.Header{"Date": {"today"}, "Server": {"s"}},
+		ResponseHeader: exchange.HeaderOf("Date", "today", "Server", "s"),
 		ResponseBody:   capture.Blob{Size: int64(len(body)), Data: []byte(body)},
 	}
 	if contentType != "" {
@@ -69,7 +68,7 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 		if timed {
 			clock.Store(e.Start.UnixNano())
 		}
-		req := &exchange.Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Header: http.Header{}}
+		req := &exchange.Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target}
 		ep, _ := table.Lookup(req)
 		if ep == nil {
 			t.Fatalf("request %d, %s: no endpoint in\n%s", i, e.URL(), x.YAML)
@@ -82,9 +81,10 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 		if res.Status != e.Status || body != string(want) {
 			t.Errorf("request %d, %s: %d %.100q, want %d %.100q, by\n%s", i, e.URL(), res.Status, body, e.Status, want, x.YAML)
 		}
-		for name, values := range e.ResponseHeader {
-			if name != "Date" && name != "Server" && name != "Content-Encoding" && !reflect.DeepEqual(res.Header[name], values) {
-				t.Errorf("request %d, %s: header %s is %q, want %q", i, e.URL(), name, res.Header[name], values)
+		for _, name := range e.ResponseHeader.Names() {
+			got, values := res.Header.Values(name), e.ResponseHeader.Values(name)
+			if name != "Date" && name != "Server" && name != "Content-Encoding" && !slices.Equal(got, values) {
+				t.Errorf("request %d, %s: header %s is %q, want %q", i, e.URL(), name, got, values)
 			}
 		}
 	}
@@ -159,7 +159,7 @@ func TestExportAnswersTheSame(t *testing.T) {
 			with(captured(4, "/a", "text/plain", "v6"), func(e *capture.Entry) { e.Host = "2001:db8::1" }),
 		},
 		"headers": {with(captured(0, "/a", "text/html; charset=utf-8", "<p>"), func(e *capture.Entry) {
-			e.ResponseHeader["Set-Cookie"] = []string{"a=1; Path=/", "b=2"}
+			e.ResponseHeader.Set("Set-Cookie", "a=1; Path=/", "b=2")
 			e.ResponseHeader.Set("X-Number", "1.0")
 			e.ResponseHeader.Set("X-Null", "null")
 			e.ResponseHeader.Set("X-Odd", `: "#'\ %`)
@@ -295,7 +295,7 @@ func TestExportedSequencesForgiveHaste(t *testing.T) {
 			}
 			for i, ms := range c.asked {
 				clock.Store(at(ms).UnixNano())
-				_, body := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/job", Header: http.Header{}})
+				_, body := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/job"})
 				if body != fmt.Sprint(i) {
 					t.Errorf("request %d after %v ms gives answer %s of\n%s", i, ms, body, x.YAML)
 				}
@@ -344,6 +344,7 @@ func TestExportLeavesOutWhatNoMockCanGive(t *testing.T) {
 		with(captured(0, "/m", "", ""), func(e *capture.Entry) { e.Method = "WEBSOCKET" }),
 		with(captured(0, "/m", "", ""), func(e *capture.Entry) { e.Method = "A*" }),
 		with(captured(0, "/tls", "", ""), func(e *capture.Entry) { e.Kind = capture.TLSError }),
+		with(captured(0, "/refused", "", ""), func(e *capture.Entry) { e.Kind = capture.Refused }),
 	}, ExportOptions{FilesDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -441,6 +442,31 @@ func TestExportedSteps(t *testing.T) {
 	}
 }
 
+// Headers stand in the order and spelling in which they were sent, but for those
+// that HTTP/2 has in lower case.
+func TestExportedHeaders(t *testing.T) {
+	t.Parallel()
+	for proto, want := range map[string]string{
+		"HTTP/1.1": `{"X-REQUEST-ID":"1","set-cookie":["a=1","b=2"],"ETag":"e"}`,
+		"HTTP/2.0": `{"X-Request-Id":"1","Set-Cookie":["a=1","b=2"],"Etag":"e"}`,
+	} {
+		e := captured(0, "/a", "", "")
+		e.Proto = proto
+		e.ResponseHeader = exchange.HeaderOf("X-REQUEST-ID", "1", "date", "today", "set-cookie", "a=1", "content-LENGTH", "0", "ETag", "e", "Set-Cookie", "b=2")
+		x, err := Export([]*capture.Entry{e}, ExportOptions{FilesDir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse("a.yaml", []byte(x.YAML), testEnv(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if def, err := exchange.EncodeJSON(s.Endpoints[0].Definition); err != nil || !strings.Contains(string(def), `"headers":`+want) {
+			t.Errorf("%s: %v, got %s, want headers %s", proto, err, def, want)
+		}
+	}
+}
+
 // One odd header spoils nothing: what can't be held is named, all else loads.
 func TestExportOddHeaders(t *testing.T) {
 	t.Parallel()
@@ -457,8 +483,8 @@ func TestExportOddHeaders(t *testing.T) {
 		{"<<", "1", "no name of a header"}, {"~", "1", ""}, {"!x", "1", ""}, {"&a", "1", ""}, {"*a", "1", ""}, {"0x1F", "1", ""}, {"'", "1", ""}, {"X." + long[:2000], "1", ""},
 	} {
 		e := captured(0, "/a", "text/plain", "body")
-		e.ResponseHeader[c.name] = []string{c.value}
-		e.ResponseHeader["X-Good"] = []string{"1"}
+		e.ResponseHeader.Set(c.name, c.value)
+		e.ResponseHeader.Set("X-Good", "1")
 		dir := t.TempDir()
 		x, err := Export([]*capture.Entry{e}, ExportOptions{FilesDir: dir})
 		if err != nil {
@@ -475,9 +501,9 @@ func TestExportOddHeaders(t *testing.T) {
 		}
 		table := mock.NewTable()
 		table.ReplaceAll(s.Endpoints)
-		ep, _ := table.Lookup(&exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/a", Header: http.Header{}})
-		res, body := respond(t, ep, &exchange.Request{Method: "GET", Header: http.Header{}})
-		if body != "body" || res.Header.Get("X-Good") != "1" || c.told == "" && strings.TrimSpace(strings.Join(res.Header[http.CanonicalHeaderKey(c.name)], "|")) != strings.TrimSpace(c.value) {
+		ep, _ := table.Lookup(&exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/a"})
+		res, body := respond(t, ep, &exchange.Request{Method: "GET"})
+		if body != "body" || res.Header.Get("X-Good") != "1" || c.told == "" && strings.TrimSpace(strings.Join(res.Header.Values(c.name), "|")) != strings.TrimSpace(c.value) {
 			t.Errorf("%q: %.200v %q", c.name, res.Header, body)
 		}
 		host.Close()
@@ -492,11 +518,11 @@ func FuzzExport(f *testing.F) {
 		dir := t.TempDir()
 		e := captured(0, target, ct, string(body))
 		e.Method, e.Host = method, host
-		e.ResponseHeader[name] = []string{value, value}
+		e.ResponseHeader.Set(name, value, value)
 		other := captured(1, target, ct, string(body))
 		other.Method, other.Host, other.Status = method, host, 206
-		other.RequestHeader, other.ResponseNames = http.Header{"Range": {value}}, map[string]string{"Date": name, "X-B": name}
-		other.ResponseHeader = http.Header{"X-B": {value}, "Content-Encoding": {value}}
+		other.RequestHeader = exchange.HeaderOf("Range", value)
+		other.ResponseHeader = exchange.HeaderOf(name, value, "Content-Encoding", value, name, value)
 		x, err := Export([]*capture.Entry{e, e, other}, ExportOptions{FilesDir: dir, Timed: len(body)%2 == 1})
 		if err != nil {
 			t.Fatal(err)

@@ -146,15 +146,11 @@ func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	if err != nil {
 		return nil, err
 	}
-	h := a.head(a.header)
-	if h.header["Content-Type"] == nil {
-		typ := a.typ
-		if typ == "" {
-			typ = mock.ContentType(name)
-		}
-		h.header.Set("Content-Type", typ)
+	typ := a.typ
+	if typ == "" {
+		typ = mock.ContentType(name)
 	}
-	return h.with([]byte(s)), nil
+	return a.head(typ).with([]byte(s)), nil
 }
 
 // template is the file of that name, compiled. An error of the text is a

@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,8 +17,7 @@ import (
 
 // headerTemplate is a header with values that are computed for each request.
 type headerTemplate struct {
-	name   string // canonical
-	sent   string // as it is written in the document
+	name   string
 	values []headerValue
 }
 
@@ -30,18 +28,18 @@ type headerValue struct {
 	where    script.Position  // of the template
 }
 
-// headers reads the header fields, names as they are written; those with
-// {{expressions}} come compiled. What frames the message on the wire is left to
-// the proxy.
-func (d *definition) headers() (http.Header, []headerTemplate, error) {
-	h := http.Header{}
+// headers reads the header fields, as they are written and in their order; those
+// with {{expressions}} come compiled, and have empty lines in their places. What
+// frames the message on the wire is left to the proxy.
+func (d *definition) headers() (exchange.Header, []headerTemplate, error) {
 	n := d.get("headers")
 	if n == nil {
-		return h, nil, nil
+		return nil, nil, nil
 	}
 	if n.Kind != yaml.MappingNode {
 		return nil, nil, d.wrong("headers", n, "a map of names to text")
 	}
+	var h exchange.Header
 	var templates []headerTemplate
 	seen := map[string]bool{}
 	for k, v := range pairs(n) {
@@ -57,20 +55,15 @@ func (d *definition) headers() (http.Header, []headerTemplate, error) {
 			return nil, nil, err
 		}
 		if seen[name] { // in other letters; the later one counts
-			maps.DeleteFunc(h, func(k string, _ []string) bool { return http.CanonicalHeaderKey(k) == name })
-			templates = slices.DeleteFunc(templates, func(t headerTemplate) bool { return t.name == name })
+			h.Del(name)
+			templates = slices.DeleteFunc(templates, func(t headerTemplate) bool { return exchange.EqualName(t.name, name) })
 		}
 		seen[name] = true
-		if computed {
-			templates = append(templates, headerTemplate{name, k.Value, values})
-			continue
-		}
-		sent := k.Value
-		if name == "Content-Type" || name == "Content-Length" {
-			sent = name // which others look at
-		}
 		for _, v := range values {
-			h[sent] = append(h[sent], v.text)
+			h.Add(k.Value, v.text)
+		}
+		if computed {
+			templates = append(templates, headerTemplate{k.Value, values})
 		}
 	}
 	return h, templates, nil
@@ -128,36 +121,25 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 		return res, err
 	}
 	res = res.Clone()
-	names := maps.Clone(res.Names)
 	for _, t := range h.templates {
-		if res.Header[t.name], err = t.render(ctx, x); err != nil {
+		if err := t.set(ctx, x, &res.Header); err != nil {
 			return nil, err
 		}
-		delete(names, t.name)
-		if t.sent != t.name {
-			if names == nil {
-				names = map[string]string{}
-			}
-			names[t.name] = t.sent
-		}
-	}
-	res.Names = names
-	if res.Origin == exchange.FromServer {
-		res.Origin = exchange.FromPatch
 	}
 	return res, nil
 }
 
-// render returns the values for a request.
-func (t headerTemplate) render(ctx context.Context, x *exchange.Exchange) ([]string, error) {
+// set gives h the values for a request.
+func (t headerTemplate) set(ctx context.Context, x *exchange.Exchange, h *exchange.Header) error {
 	values := make([]string, len(t.values))
 	for i, v := range t.values {
 		var err error
-		if values[i], err = v.render(ctx, x, t.sent); err != nil {
-			return nil, err
+		if values[i], err = v.render(ctx, x, t.name); err != nil {
+			return err
 		}
 	}
-	return values, nil
+	h.Set(t.name, values...)
+	return nil
 }
 
 // render is the value for a request.

@@ -27,7 +27,7 @@ func incoming(t testing.TB, text string) *exchange.Request {
 	target := r.RequestURI
 	return &exchange.Request{
 		Method: r.Method, Scheme: "http", Host: "h.test", Port: 80, Target: target, Proto: "HTTP/1.1", Authority: "h.test",
-		Header: r.Header, Body: exchange.NewIncoming(strings.NewReader(body), nil), ContentLength: int64(len(body)),
+		Header: exchange.HeaderFrom(r.Header), Body: exchange.NewIncoming(strings.NewReader(body), nil), ContentLength: int64(len(body)),
 	}
 }
 
@@ -318,7 +318,7 @@ func TestXMLIsBounded(t *testing.T) {
 // forwardNothing lets the real server answer with 204.
 func forwardNothing(x *exchange.Exchange) *exchange.Exchange {
 	x.Forward = func(context.Context) (*exchange.Response, error) {
-		return &exchange.Response{Status: 204, Header: http.Header{}, Origin: exchange.FromServer}, nil
+		return &exchange.Response{Status: 204, Origin: exchange.FromServer}, nil
 	}
 	return x
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"testing"
 
 	"starproxy/builtins/exchange"
@@ -27,12 +26,9 @@ func (s *sink) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // means that the request would go there.
 func respond(t *testing.T, ep *mock.Endpoint, req *exchange.Request) (*exchange.Response, string) {
 	t.Helper()
-	if req.Header == nil {
-		req.Header = http.Header{}
-	}
 	x := &exchange.Exchange{Request: req, Endpoint: ep.Name}
 	x.Forward = func(context.Context) (*exchange.Response, error) {
-		return &exchange.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: exchange.Bytes(`{"a":1}`)}, nil
+		return &exchange.Response{Status: 200, Header: exchange.HeaderOf("Content-Type", "application/json"), Body: exchange.Bytes(`{"a":1}`)}, nil
 	}
 	res, err := ep.Handler.Respond(t.Context(), x)
 	if err != nil {

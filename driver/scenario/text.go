@@ -98,7 +98,7 @@ func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
 	if e.Origin == exchange.FromProxy { // its answer is an error that nobody wants again
 		fine := *e
 		fine.Status, fine.Error = http.StatusOK, ""
-		fine.ResponseHeader, fine.ResponseNames = http.Header{"Content-Type": {"application/json"}}, nil
+		fine.ResponseHeader = exchange.HeaderOf("Content-Type", "application/json")
 		body := []byte(`{"ok":true}`)
 		fine.ResponseBody = capture.Blob{Data: body, Size: int64(len(body))}
 		e = &fine

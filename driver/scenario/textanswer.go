@@ -83,7 +83,7 @@ func textHandler(d *definition) (exchange.Handler, error) {
 		s, err := t.Text(ctx, x)
 		return []byte(s), err
 	}
-	return a.finish(&templated{render, a.head(a.typed())}), nil
+	return a.finish(&templated{render, a.head(a.typ)}), nil
 }
 
 // binaryHandler answers with body_base64, or with a body tagged !!binary.
@@ -103,7 +103,7 @@ func binaryHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, faultf(n, "%s: expected text in base64: %v", d.at("body_base64"), err)
 	}
-	return a.finish(mock.NewStatic(a.status, a.typed(), body, a.latency.Fixed)), nil
+	return a.finish(mock.NewStatic(a.status, a.typed(a.typ), body, a.latency.Fixed)), nil
 }
 
 // binaryTag marks bytes in a document, in base64. They are a body, and nothing

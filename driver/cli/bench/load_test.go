@@ -2,15 +2,18 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // load is a bounded number of requests from this process. It writes requests
@@ -63,13 +66,96 @@ func (l *load) keptHTTP(t target) int {
 
 func (l *load) keptHTTPS(t target) int {
 	return l.parallel(40000, func(next func() (int, bool)) error {
-		c, err := l.secure(t, t.host("https"))
+		c, err := l.secure(t, t.host("https"), "http/1.1")
 		if err != nil {
 			return err
 		}
 		defer c.Close()
 		return l.exchange(c, request(t.url("https"), false), next)
 	})
+}
+
+// keptScript asks for the mock of a Starlark handler.
+func (l *load) keptScript(t target) int {
+	return l.parallel(40000, func(next func() (int, bool)) error {
+		c, err := net.Dial("tcp", t.plain)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return l.exchange(c, request("http://"+t.host("http")+"/script/status", t.proxied), next)
+	})
+}
+
+// keptHTTP2 sends one request after the other on each connection. Its frames are
+// written and read by hand, so that the server has most of the machine.
+func (l *load) keptHTTP2(t target) int {
+	return l.parallel(40000, func(next func() (int, bool)) error {
+		c, err := l.secure(t, t.host("https"), "h2")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return l.streams(c, t.host("https"), next)
+	})
+}
+
+// streams sends requests over HTTP/2 and reads the answers, as long as next says
+// so.
+func (l *load) streams(c net.Conn, host string, next func() (int, bool)) error {
+	var out, block bytes.Buffer
+	fr := http2.NewFramer(&out, bufio.NewReaderSize(c, 64<<10))
+	fr.SetReuseFrames()
+	enc := hpack.NewEncoder(&block)
+	out.WriteString(http2.ClientPreface)
+	fr.WriteSettings()
+	fr.WriteWindowUpdate(0, 1<<30)
+	for id := uint32(1); ; id += 2 {
+		if _, ok := next(); !ok {
+			return nil
+		}
+		block.Reset()
+		for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", host}, {":path", "/api/v1/status"},
+			{"user-agent", "curl/8.0"}, {"accept", "*/*"}, {"accept-encoding", "gzip"}} {
+			enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+		}
+		fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true})
+		if _, err := c.Write(out.Bytes()); err != nil {
+			return err
+		}
+		out.Reset()
+		if err := ended(fr, id); err != nil {
+			return err
+		}
+	}
+}
+
+// ended reads frames up to the end of a stream, and acknowledges what asks for it.
+func ended(fr *http2.Framer, id uint32) error {
+	for {
+		f, err := fr.ReadFrame()
+		if err != nil {
+			return err
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				fr.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			fr.WritePing(true, f.Data)
+		case *http2.GoAwayFrame, *http2.RSTStreamFrame:
+			return fmt.Errorf("answer %v", f)
+		case *http2.HeadersFrame:
+			if f.StreamEnded() {
+				return nil
+			}
+		case *http2.DataFrame:
+			if f.StreamEnded() {
+				return nil
+			}
+		}
+	}
 }
 
 func (l *load) newConns(t target) int {
@@ -100,7 +186,7 @@ func (l *load) newNames(t target) int {
 }
 
 func (l *load) once(t target, host string) error {
-	c, err := l.secure(t, host)
+	c, err := l.secure(t, host, "http/1.1")
 	if err != nil {
 		return err
 	}
@@ -121,7 +207,7 @@ func (l *load) big(t target) int {
 }
 
 // secure makes a TLS connection to host, through the proxy where there is one.
-func (l *load) secure(t target, host string) (net.Conn, error) {
+func (l *load) secure(t target, host, protocol string) (net.Conn, error) {
 	addr := t.tls
 	if t.proxied {
 		addr = t.plain
@@ -148,7 +234,7 @@ func (l *load) secure(t target, host string) (net.Conn, error) {
 		}
 	}
 	name, _, _ := net.SplitHostPort(host)
-	s := tls.Client(c, &tls.Config{ServerName: name, RootCAs: l.lab.roots, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	s := tls.Client(c, &tls.Config{ServerName: name, RootCAs: l.lab.roots, InsecureSkipVerify: true, NextProtos: []string{protocol}})
 	return s, s.Handshake()
 }
 
@@ -217,8 +303,6 @@ func answer(br *bufio.Reader) error {
 		}
 	}
 	if chunked {
-		res := http.Response{}
-		_ = res
 		return errors.New("chunked answer")
 	}
 	_, err := io.CopyN(io.Discard, br, int64(length))

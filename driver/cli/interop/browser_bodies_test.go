@@ -142,6 +142,23 @@ func TestBrowserBodies(t *testing.T) {
 	p.shows("#panel", "the device refused the TLS handshake")
 	p.shows("#detail-head", "pinned.test")
 	p.until(`["make-mock", "resend", "copy-curl"].every(id => document.getElementById(id).disabled)`)
+
+	// So is a request that the proxy refuses, with what came.
+	refused, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", p.b.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer refused.Close()
+	fmt.Fprint(refused, "GET /<b>\x1b HTTP/1.1\r\nHost: car.test\r\n\r\n")
+	seq++
+	p.shows("#rows .k-refused", "refused")
+	look("why")
+	p.shows("#panel .error", "target: got")
+	p.shows("#panel", `GET /<b>\x1b HTTP/1.1\r\n`)
+	p.shows("#detail-head", "refused")
+	p.until(`["make-mock", "resend", "copy-curl"].every(id => document.getElementById(id).disabled)`)
+	look("request")
+	p.shows("#panel", "Host: car.test")
 	p.key("r")
 	p.pick(1)
 	p.until(`!document.querySelector("#resend").disabled && !document.querySelector("dialog[open]")`)

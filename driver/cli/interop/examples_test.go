@@ -24,8 +24,8 @@ func replacePorts(t *testing.T, path string, proxy, web int) {
 	write(t, path, text)
 }
 
-// exchange is a request to a scenario and what the answer must be.
-type exchange struct {
+// trial is a request to a scenario and what the answer must be.
+type trial struct {
 	method, url, body string
 	header            http.Header
 
@@ -39,7 +39,7 @@ func TestExampleScenarios(t *testing.T) {
 	t.Parallel()
 	const api = "http://api.example.com"
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
-	for name, exchanges := range map[string][]exchange{
+	for name, trials := range map[string][]trial{
 		"happy-path.yaml": {
 			{method: "GET", url: api + "/api/v1/status", status: 200, want: `{"station": "charger-07", "backend": "ok", "firmware": "2.4.1"}`},
 			{method: "GET", url: api + "/api/v1/tariff", status: 200, answer: http.Header{"Cache-Control": {"max-age=900"}}},
@@ -96,7 +96,7 @@ func TestExampleScenarios(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			port := scenarioServer(t, filepath.Join(root(t), "examples", "scenarios", name))
-			for i, x := range exchanges {
+			for i, x := range trials {
 				if x.status == 502 {
 					continue // only says that the endpoint keeps to its own address
 				}
@@ -121,7 +121,7 @@ func scenarioServer(t *testing.T, scenario string) (port int) {
 }
 
 // do makes the request through the proxy.
-func (x exchange) do(t *testing.T, port int) (*http.Response, []byte) {
+func (x trial) do(t *testing.T, port int) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), x.method, x.url, strings.NewReader(x.body))
 	if err != nil {
@@ -144,7 +144,7 @@ func (x exchange) do(t *testing.T, port int) (*http.Response, []byte) {
 	return resp, body
 }
 
-func (x exchange) check(t *testing.T, i, port int) {
+func (x trial) check(t *testing.T, i, port int) {
 	t.Helper()
 	resp, body := x.do(t, port)
 	if resp.StatusCode != x.status {
@@ -177,7 +177,7 @@ func equalBody(got, want []byte) bool {
 // echo checks the template of the full scenario.
 func echo(t *testing.T, port int) {
 	t.Helper()
-	x := exchange{method: "POST", url: "http://api.example.com/api/v1/echo?lang=de", body: `{"user": {"name": "Ada"}}`,
+	x := trial{method: "POST", url: "http://api.example.com/api/v1/echo?lang=de", body: `{"user": {"name": "Ada"}}`,
 		header: http.Header{"User-Agent": {"charger/2"}}}
 	_, body := x.do(t, port)
 	var got struct {

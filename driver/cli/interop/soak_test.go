@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/flow"
 )
@@ -204,9 +205,9 @@ func TestSoakReplay(t *testing.T) {
 	for i := range flows {
 		err := w.Write(&flow.Flow{Created: now,
 			Request: flow.Request{Method: "GET", Scheme: "http", Host: "api.example.com", Port: 80, Path: fmt.Sprintf("/api/v1/items/%d?page=%d", i/10, i%10),
-				Proto: "HTTP/1.1", Header: []flow.Field{{Name: "Host", Value: "api.example.com"}, {Name: "User-Agent", Value: "curl/8.0"}}, Start: now},
-			Response: &flow.Response{Status: 200, Reason: "OK", Proto: "HTTP/1.1", Header: []flow.Field{{Name: "Content-Type", Value: "application/octet-stream"},
-				{Name: "Content-Length", Value: strconv.Itoa(len(body))}}, Body: flow.Body{Blob: capture.Blob{Size: int64(len(body)), Data: body}}, Start: now},
+				Proto: "HTTP/1.1", Header: exchange.HeaderOf("Host", "api.example.com", "User-Agent", "curl/8.0"), Start: now},
+			Response: &flow.Response{Status: 200, Reason: "OK", Proto: "HTTP/1.1", Header: exchange.HeaderOf("Content-Type", "application/octet-stream", "Content-Length", strconv.Itoa(len(body))),
+				Body: flow.Body{Blob: capture.Blob{Size: int64(len(body)), Data: body}}, Start: now},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -37,7 +37,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // descs are all that is told of a proxy.
 type descs struct {
 	up, mode, mocks                           *prometheus.Desc
-	requests, unmatched, streams, dials, tls  *prometheus.Desc
+	requests, unmatched, refused              *prometheus.Desc
+	streams, dials, tls                       *prometheus.Desc
 	scripts, dropped, spoolErrors             *prometheus.Desc
 	bytes, maxBytes, entries, spool, maxSpool *prometheus.Desc
 }
@@ -49,6 +50,7 @@ func newDescs() descs {
 		mocks:       desc("mocks", "Endpoints in force."),
 		requests:    desc("requests_total", "Requests of devices by what became of them.", "outcome"),
 		unmatched:   desc("unmatched_requests_total", "Requests that no mock, or no recording, answers."),
+		refused:     desc("refused_requests_total", "What devices sent as requests and was refused, such as malformed ones."),
 		streams:     desc("streams_total", "Tunnels that carried something else than HTTP."),
 		dials:       desc("dials_total", "Attempts to connect to real servers.", "result"),
 		tls:         desc("tls_failures_total", "TLS handshakes that failed, with devices and with real servers.", "peer", "reason"),
@@ -67,6 +69,7 @@ func newDescs() descs {
 func (d *descs) counters(m *driver.Metrics) counts {
 	c := counts{
 		{desc: d.unmatched}:   m.Unmatched,
+		{desc: d.refused}:     m.Refused,
 		{desc: d.streams}:     m.Streams,
 		{desc: d.scripts}:     m.ScriptErrors,
 		{desc: d.dropped}:     m.Journal.Dropped,
@@ -92,7 +95,7 @@ type collector struct{ *Metrics }
 // Describe tells what a proxy may tell.
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	d := &c.descs
-	for _, one := range []*prometheus.Desc{d.up, d.mode, d.mocks, d.requests, d.unmatched, d.streams, d.dials, d.tls,
+	for _, one := range []*prometheus.Desc{d.up, d.mode, d.mocks, d.requests, d.unmatched, d.refused, d.streams, d.dials, d.tls,
 		d.scripts, d.dropped, d.spoolErrors, d.bytes, d.maxBytes, d.entries, d.spool, d.maxSpool} {
 		to <- one
 	}

@@ -35,7 +35,7 @@ func (c caller) Call(ctx context.Context, method string, _ ...any) (any, error) 
 // mocked is a proxy that has answered n requests by mocks.
 func mocked(source string, n uint64) caller {
 	return func(context.Context) (driver.Metrics, error) {
-		return driver.Metrics{Source: source, Mode: "mock", Requests: map[string]uint64{"mocked": n}, Dials: map[string]uint64{"failed": 2},
+		return driver.Metrics{Source: source, Mode: "mock", Requests: map[string]uint64{"mocked": n}, Refused: 4, Dials: map[string]uint64{"failed": 2},
 			TLSFailures: map[string]map[string]uint64{"device": {"alert_bad_certificate": 1}}}, nil
 	}
 }
@@ -100,7 +100,7 @@ func TestProxies(t *testing.T) {
 		`starproxy_proxy_up{export="proxy"} 1`, `starproxy_proxy_up{export="rack.broken"} 0`, `starproxy_proxy_up{export="rack.slow"} 0`,
 		`starproxy_requests_total{export="proxy",outcome="mocked"} 3`, `starproxy_dials_total{export="proxy",result="failed"} 2`,
 		`starproxy_tls_failures_total{export="proxy",peer="device",reason="alert_bad_certificate"} 1`,
-		`starproxy_proxy_mode{export="proxy",mode="mock"} 1`)
+		`starproxy_refused_requests_total{export="proxy"} 4`, `starproxy_proxy_mode{export="proxy",mode="mock"} 1`)
 	if !strings.Contains(text, `starproxy_build_info{commit="abc",go_version="go1.`) || !strings.Contains(text, "\ngo_goroutines ") {
 		t.Errorf("no build or no Go in\n%s", text)
 	}
@@ -127,7 +127,7 @@ func TestCountersGoOn(t *testing.T) {
 		want []string
 	}{
 		{"counts", first, []string{line(5), `starproxy_dials_total{export="proxy",result="failed"} 2`}},
-		{"is replaced by another", mocked("b", 1), []string{line(8), `starproxy_dials_total{export="proxy",result="failed"} 4`}},
+		{"is replaced by another", mocked("b", 1), []string{line(8), `starproxy_dials_total{export="proxy",result="failed"} 4`, `starproxy_refused_requests_total{export="proxy"} 8`}},
 		{"fails", func(context.Context) (driver.Metrics, error) { return driver.Metrics{}, failing }, []string{line(8), `starproxy_proxy_up{export="proxy"} 0`}},
 		{"comes back", mocked("b", 2), []string{line(9), `starproxy_proxy_up{export="proxy"} 1`}},
 		{"is gone", nil, []string{line(9), `!starproxy_proxy_up{export="proxy"} 0`, `!starproxy_proxy_up{export="proxy"} 1`}},

@@ -3,7 +3,7 @@
 import { bodyView, messages } from './body.js';
 import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { editMock } from './mocks.js';
-import { $, button, date, el, fill, go, keyboard, millis, onRoute, pairs, route, section } from './page.js';
+import { $, button, bytes, date, el, fill, go, keyboard, millis, onRoute, pairs, route, section } from './page.js';
 import { ask, onChange, onUp, rowOf } from './proxy.js';
 
 const TABS = { request: 'Request', response: 'Response', messages: 'Messages', why: 'Why & notes', timing: 'Timing & connection' };
@@ -89,6 +89,7 @@ const PANELS = {
 		const card = (m, more) => el('div.card', el('code', m.endpoint), el('span.dim', place(m)), more);
 		const parts = [
 			e.failure && el('pre.error', e.failure),
+			e.came && section('What came', el('pre', e.came), e.body_truncated && el('p.warning', `The beginning of ${bytes(e.body_size)}.`)),
 			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint)))),
 			w.recording && section('Replayed from', w.recording),
 			w.misses?.length && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),

@@ -150,7 +150,7 @@ const say = (cell, title, ...content) => {
 
 function draw(line, r) {
 	const [time, status, how, method, host, path, size, duration] = line.children;
-	const v = verdict(r), tls = r.kind === 'tls_error', at = clock(r.start);
+	const v = verdict(r), tls = r.kind === 'tls_error', refused = r.kind === 'refused', at = clock(r.start);
 	line.dataset.seq = r.seq;
 	line.id = `row-${r.seq}`;
 	line.className = `row k-${v.kind} ${r.highlight ? 'lit' : ''}`;
@@ -161,8 +161,8 @@ function draw(line, r) {
 	say(method, tls ? 'TLS' : r.websocket ? 'WS' : r.method);
 	say(host, r.host + (r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : ''));
 	say(path, `${r.path} ${r.comment || ''}`, r.path, r.comment && el('em', r.comment));
-	say(size, tls ? '' : bytes(r.size));
-	say(duration, r.open ? 'open' : millis(r.duration_ms));
+	say(size, tls || refused ? '' : bytes(r.size));
+	say(duration, r.open ? 'open' : refused ? '' : millis(r.duration_ms));
 }
 
 export function mark(colour) {
@@ -179,6 +179,7 @@ export const statusClass = r => `s${Math.floor(statusOf(r) / 100)}`;
 export function verdict(r) {
 	const status = statusOf(r), own = r.origin === 'proxy';
 	const [kind, word, by] = r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]
+		: r.kind === 'refused' ? ['refused', 'refused', r.error]
 		: r.fault ? ['fault', 'fault', r.error?.replace('fault: ', '')]
 		: own && status === 501 ? ['nomatch', 'no match', 'no mock fits']
 		: own && (status >= 400 || r.error) ? ['bad', status === 502 ? 'unreachable' : status ? 'proxy error' : 'no answer', r.error]
@@ -191,4 +192,4 @@ export function verdict(r) {
 
 export const pill = v => el(`span.pill.k-${v.kind}`, v.word);
 
-export const wrong = r => r.kind === 'tls_error' || r.level || r.error && !r.fault || r.origin === 'proxy' && statusOf(r) >= 400;
+export const wrong = r => r.kind === 'tls_error' || r.kind === 'refused' || r.level || r.error && !r.fault || r.origin === 'proxy' && statusOf(r) >= 400;

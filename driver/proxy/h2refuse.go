@@ -1,0 +1,303 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// h2Came is what a device sent last over HTTP/2: whole frames, but that the last
+// one may be cut off.
+type h2Came struct {
+	frames []byte
+	size   int  // with what was cut off
+	whole  bool // nothing came before but the preface
+}
+
+// came returns a copy of the last frames.
+func (f *inFrames) came() h2Came {
+	return h2Came{frames: slices.Clone(f.kept), size: f.size, whole: !f.dropped}
+}
+
+// h2Word is the server's word for an error (http.HTTP2Config.CountError). It comes
+// before the frame that tells the device, while no other frame is read.
+type h2Word struct {
+	word   string
+	stream uint32 // of the frame that is wrong
+	came   h2Came
+}
+
+// about is the word without what the frame says, which has the code.
+func (w *h2Word) about(code http2.ErrCode) {
+	if _, what, ok := strings.Cut(w.word, code.String()+"_"); ok {
+		w.word = what
+	}
+}
+
+// maxWords bounds the words whose frame is still to come; some have none.
+const maxWords = 8
+
+// count is the server's CountError.
+func (s *h2Session) count(word string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.words) == maxWords {
+		s.words = slices.Delete(s.words, 0, 1)
+	}
+	s.words = append(s.words, h2Word{word: word, stream: s.in.head.stream(), came: s.in.came()})
+}
+
+// takeWord returns the word for an error of a stream, or, when that is 0, of the
+// connection.
+func (s *h2Session) takeWord(stream uint32) h2Word {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := len(s.words) - 1
+	if stream != 0 {
+		i = slices.IndexFunc(s.words, func(w h2Word) bool { return w.stream == stream })
+	}
+	if i < 0 {
+		return h2Word{stream: s.in.head.stream(), came: s.in.came()}
+	}
+	w := s.words[i]
+	s.words = slices.Delete(s.words, i, i+1)
+	return w
+}
+
+// refuseStream journals that the server resets a stream.
+func (s *h2Session) refuseStream(stream uint32, code http2.ErrCode) {
+	w := s.takeWord(stream)
+	w.stream = stream
+	w.about(code)
+	s.refuse(fmt.Sprintf("HTTP/2 stream %d: %s", stream, code), w, 0)
+}
+
+// refuseConnection journals that the server ends the connection.
+func (s *h2Session) refuseConnection(code http2.ErrCode) {
+	w := s.takeWord(0)
+	w.about(code)
+	s.refuse("HTTP/2 connection: "+code.String(), w, 0)
+}
+
+// refuseAnswer journals an answer that the server gives by itself.
+func (s *h2Session) refuseAnswer(stream uint32, status int, text string) {
+	if text, _, _ = strings.Cut(text, "\n"); status != 400 {
+		text = "got a header of more than " + fmt.Sprint(maxH2Head>>20) + " MiB"
+	}
+	w := s.takeWord(stream)
+	w.stream = stream
+	s.refuse(strings.TrimSuffix(fmt.Sprintf("HTTP/2 stream %d: %s", stream, text), ": "), w, status)
+}
+
+// oddWait is how long the rest is waited for of what is no preface.
+const oddWait = 100 * time.Millisecond
+
+// refusePreface journals that a device does not speak HTTP/2.
+func (s *h2Session) refusePreface() {
+	s.told.Store(true)
+	// The server has read no more than the preface would have.
+	more := make([]byte, capture.MaxRefused)
+	s.Conn.SetReadDeadline(time.Now().Add(oddWait))
+	n, _ := s.Conn.Read(more)
+	s.mu.Lock()
+	s.in.keep(more[:n])
+	came := s.in.came()
+	s.mu.Unlock()
+	line, _, _ := strings.Cut(string(came.frames), "\n")
+	reason := "HTTP/2: got " + exchange.Clip(strings.TrimSuffix(line, "\r")) + ", want the preface PRI * HTTP/2.0"
+	s.p.logRefused(s.cl, reason)
+	s.p.journalRefused(s.cl, &capture.Entry{Error: reason, RequestBody: capture.Blob{Size: int64(came.size)}}, string(came.frames))
+}
+
+// refuseClosed journals that the server closes the connection for a reason that
+// it keeps for itself.
+func (s *h2Session) refuseClosed() {
+	if s.left.Load() || s.told.Load() || s.p.ending.Load() || s.cl.base().left.Load() {
+		return
+	}
+	w := s.takeWord(0)
+	s.mu.Lock()
+	said, _, _ := strings.Cut(s.said, " from "+s.cl.addr.String())
+	preface := s.in.preface
+	s.mu.Unlock()
+	if preface == 0 {
+		return // like any connection on which no request comes
+	}
+	if preface < len(http2.ClientPreface) {
+		said = "the preface did not come to its end"
+	}
+	s.refuse(strings.TrimSuffix("HTTP/2 connection closed: "+said, ": "), w, 0)
+}
+
+// refuse journals what came and why it is refused.
+func (s *h2Session) refuse(reason string, w h2Word, status int) {
+	e := capture.Entry{Proto: "HTTP/2.0", Status: status, RequestBody: capture.Blob{Size: int64(w.came.size)}}
+	if wrong := w.came.wrong(w.stream); wrong != "" {
+		reason += ": " + wrong
+	} else if w.word != "" {
+		reason += " (" + w.word + ")"
+	}
+	e.Error = reason
+	blocks, all := w.came.read()
+	var h exchange.Header
+	for _, f := range blocks.of(w.stream) {
+		switch f.Name {
+		case ":method":
+			e.Method = f.Value
+		case ":path":
+			e.Target = f.Value
+		case ":authority":
+			e.Authority = f.Value
+		default:
+			h.Add(f.Name, f.Value)
+		}
+	}
+	keepHead(&e, h)
+	frames := w.came.frames
+	if s.secret(blocks, all) {
+		frames = withoutBlocks(frames)
+	}
+	came := string(frames)
+	s.p.logRefused(s.cl, reason)
+	s.p.journalRefused(s.cl, &e, came)
+}
+
+// h2Block is a header block.
+type h2Block struct {
+	stream uint32
+	fields []hpack.HeaderField
+}
+
+// h2Blocks are header blocks in the order in which they came.
+type h2Blocks []h2Block
+
+// of is the last header of a stream.
+func (bs h2Blocks) of(stream uint32) []hpack.HeaderField {
+	for _, b := range slices.Backward(bs) {
+		if b.stream == stream {
+			return b.fields
+		}
+	}
+	return nil
+}
+
+// maxFields bounds what is read of header blocks, in bytes: a few may stand for
+// many.
+const maxFields = 64 << 10
+
+// read reads the header blocks, as far as they can be: only when those before are
+// known. All reports whether that is to the end.
+func (c h2Came) read() (blocks h2Blocks, all bool) {
+	if !c.whole {
+		return nil, false
+	}
+	size := 0
+	fr := http2.NewFramer(io.Discard, bytes.NewReader(c.frames))
+	fr.SetMaxReadFrameSize(maxFrame)
+	fr.AllowIllegalReads = true
+	var block h2Block
+	dec := hpack.NewDecoder(4096, func(f hpack.HeaderField) {
+		if size += int(f.Size()); size <= maxFields {
+			block.fields = append(block.fields, f)
+		}
+	})
+	for {
+		frame, err := fr.ReadFrame()
+		var of http2.StreamError
+		if errors.As(err, &of) {
+			continue
+		}
+		if err != nil {
+			break
+		}
+		var fragment []byte
+		switch f := frame.(type) {
+		case *http2.HeadersFrame:
+			block, fragment = h2Block{stream: f.StreamID}, f.HeaderBlockFragment()
+		case *http2.ContinuationFrame:
+			fragment = f.HeaderBlockFragment()
+		default:
+			continue
+		}
+		_, err = dec.Write(fragment)
+		if frame.Header().Flags.Has(http2.FlagHeadersEndHeaders) {
+			blocks = append(blocks, block)
+		}
+		if err != nil {
+			break
+		}
+	}
+	return blocks, size <= maxFields
+}
+
+// maxFrame is the longest frame that there can be, in bytes.
+const maxFrame = 1<<24 - 1
+
+// wrong finds what is wrong with the last header of a stream; "" when it can't say.
+func (c h2Came) wrong(stream uint32) (why string) {
+	if !c.whole {
+		return ""
+	}
+	fr := http2.NewFramer(io.Discard, bytes.NewReader(c.frames))
+	fr.SetMaxReadFrameSize(maxFrame)
+	fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	for {
+		_, err := fr.ReadFrame()
+		var of http2.StreamError
+		switch {
+		case errors.As(err, &of):
+			if of.StreamID == stream && of.Cause != nil {
+				why = of.Cause.Error()
+			}
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return why
+		case err != nil:
+			if detail := fr.ErrorDetail(); detail != nil {
+				why = detail.Error()
+			}
+			return why
+		}
+	}
+}
+
+// secret reports whether header blocks have, or may have, what no capture may.
+// All says that these are all.
+func (s *h2Session) secret(blocks h2Blocks, all bool) bool {
+	if !all && (len(s.p.cfg.Hidden.texts()) > 0 || s.p.branch != nil) {
+		return true
+	}
+	for _, b := range blocks {
+		for _, f := range b.fields {
+			if exchange.EqualName(f.Name, "Proxy-Authorization") || s.p.told(f.Name) != f.Name || s.p.told(f.Value) != f.Value {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// withoutBlocks returns frames with zeros in the place of header blocks.
+func withoutBlocks(frames []byte) []byte {
+	out := slices.Clone(frames)
+	for at := 0; at+frameHead <= len(out); {
+		var h frameHeader
+		h.take(out[at:])
+		at += frameHead
+		payload := out[at:min(at+h.length(), len(out))]
+		switch at += h.length(); h.kind() {
+		case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
+			clear(payload)
+		}
+	}
+	return out
+}
