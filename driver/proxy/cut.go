@@ -75,7 +75,7 @@ func breaks(b exchange.Body) bool {
 // a frame.
 const frameHead = 9
 
-// step notes that n bytes are about to be given to net/http, for a body that may
+// step notes that n bytes are about to be given to the server of HTTP/2, for a body that may
 // break the connection off. Over HTTP/2 they go through another goroutine, and
 // are not on the socket yet when Flush returns. So each piece waits for the one
 // before.

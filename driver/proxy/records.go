@@ -15,8 +15,8 @@ import (
 //   - conn.Write splits the records of our part of the handshake, which are
 //     plain up to ChangeCipherSpec in TLS 1.2. In TLS 1.3 they are not, so such
 //     a device is offered TLS 1.2 at most, if it knows that.
-//   - clearConn.Write passes on no more than one record's worth at a time. As
-//     net/http writes HTTP/2 to crypto/tls directly, the device gets HTTP/1.1.
+//   - clearConn.Write passes on no more than one record's worth at a time. The
+//     device gets HTTP/1.1, in which a message needs fewer of them.
 //
 // The answer of the server does not have the extension, for crypto/tls can't be
 // made to add it. Clients go on without; see the test with OpenSSL and GnuTLS.

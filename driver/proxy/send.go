@@ -30,7 +30,7 @@ type sender struct {
 	watch  *watch
 
 	breaks bool  // the body may break the connection off, over HTTP/2
-	piece  int   // size of the last piece that net/http was given, see step
+	piece  int   // size of the last piece that was given to w, see step
 	mark   int64 // bytes that the socket had sent before it
 
 	trailer exchange.Header
@@ -90,7 +90,7 @@ func (s *serving) hijack(res *exchange.Response) {
 	}
 	if s.up != nil {
 		// No protocol is switched before the whole request is there (RFC 9110
-		// section 7.8), and net/http wants nobody to read the body.
+		// section 7.8), and nobody may read from the device then.
 		if s.up.wait(ctx, idleTimeout); !s.up.over() || !s.incoming.Whole() {
 			s.conn.abort = true
 			s.cut(s.up)
@@ -174,8 +174,8 @@ func ready(b exchange.Body, size int64) bool {
 	return false
 }
 
-// Write sends bytes. The last one of a large body goes by itself: net/http
-// keeps it until the handler returns, that is, until the entry is journaled.
+// Write sends bytes. The last one of a large body goes by itself: it stays in the
+// buffer until the answer is ended, that is, until the entry is journaled.
 func (c *sender) Write(b []byte) (int, error) {
 	if c.rec != nil {
 		c.rec.Write(b)
@@ -209,10 +209,10 @@ func (c *sender) pass(b []byte) (int, error) {
 	return n, nil
 }
 
-// holdBack is the size up to which net/http keeps a whole body until the end.
+// holdBack is the size in bytes up to which a whole body fits into the buffer.
 const holdBack = 1 << 10
 
-// Flush sends what net/http holds.
+// Flush sends what is in the buffer.
 func (c *sender) Flush() error {
 	return gone(c.w.FlushError())
 }
@@ -326,7 +326,7 @@ const moveSize = 128 << 10
 
 // move sends a body without reading it.
 func (c *sender) move(b *h1Body) error {
-	// The header goes first: net/http would wait for the beginning of the body.
+	// The header goes first: what follows it passes no buffer.
 	if err := c.Flush(); err != nil {
 		return err
 	}

@@ -34,9 +34,9 @@ func (p pipe) close() {
 	unix.Close(p.w)
 }
 
-// mover moves left bytes from a server's connection to a device's. net/http is
-// given it as the source of a body: it reads the beginning and lets the
-// connection (conn.ReadFrom) do the rest.
+// mover moves left bytes from a server's connection to a device's. It is given to
+// a reply as the source of a body, which has the connection read from it
+// (conn.ReadFrom).
 type mover struct {
 	body *h1Body
 	src  *net.TCPConn

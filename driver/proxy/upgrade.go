@@ -136,8 +136,8 @@ type buffered struct {
 	br *bufio.Reader
 }
 
-// Read leaves the reader behind once it is empty: net/http's ends the request
-// when it sees the end of a half.
+// Read leaves the reader behind once it is empty: what follows need not
+// pass its buffer.
 func (b buffered) Read(p []byte) (int, error) {
 	if b.br.Buffered() > 0 {
 		return b.br.Read(p)

@@ -12,9 +12,9 @@ import (
 )
 
 // A server may answer before it has read the whole request (RFC 9112 section
-// 9.3), so a large body is uploaded on a goroutine beside the answer. net/http
-// allows nobody to read a request's body when its handler has returned: finish
-// waits for that goroutine, or stops it.
+// 9.3), so a large body is uploaded on a goroutine beside the answer. Nobody may
+// read it when the request is served, for the next one follows: finish waits for
+// that goroutine, or stops it.
 
 const (
 	// inlineBody is the largest request body that is read whole before it is
