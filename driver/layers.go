@@ -22,19 +22,12 @@ type layers struct {
 // list returns the endpoints in force. One that takes the place of another of
 // the same name stands at its place, every other behind the layers below.
 func (l *layers) list() []*mock.Endpoint {
-	var list []*mock.Endpoint
-	for _, ep := range l.scenario {
-		if !l.gone[ep.Name] {
-			list = append(list, ep)
-		}
-	}
-	var config []*mock.Endpoint
-	for _, ep := range l.config {
-		if !l.gone[ep.Name] {
-			config = append(config, ep)
-		}
-	}
-	return overlay(overlay(list, config), l.set)
+	return overlay(overlay(l.left(l.scenario), l.left(l.config)), l.set)
+}
+
+// left is a layer without the endpoints that were removed.
+func (l *layers) left(layer []*mock.Endpoint) []*mock.Endpoint {
+	return slices.DeleteFunc(slices.Clone(layer), func(ep *mock.Endpoint) bool { return l.gone[ep.Name] })
 }
 
 // overlay returns below with over laid over it.

@@ -156,8 +156,9 @@ func redacted(s string) string {
 func (h *webhooks) note(r webhookReport) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.sent++; r.Error != "" {
-		h.sent--
+	if r.Error == "" {
+		h.sent++
+	} else {
 		h.failed++
 	}
 	if len(h.recent) == maxReports {

@@ -59,8 +59,8 @@ func Unescape(s string) string {
 		switch {
 		case s[i] == '+':
 			b = append(b, ' ')
-		case s[i] == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0:
-			b = append(b, byte(hexDigit(s[i+1])<<4|hexDigit(s[i+2])))
+		case s[i] == '%' && i+2 < len(s) && HexDigit(s[i+1]) >= 0 && HexDigit(s[i+2]) >= 0:
+			b = append(b, byte(HexDigit(s[i+1])<<4|HexDigit(s[i+2])))
 			i += 2
 		default:
 			b = append(b, s[i])
@@ -69,7 +69,8 @@ func Unescape(s string) string {
 	return string(b)
 }
 
-func hexDigit(c byte) int {
+// HexDigit is the value of a hexadecimal digit, -1 for what is none.
+func HexDigit(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
 		return int(c - '0')

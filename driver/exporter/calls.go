@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -370,7 +371,7 @@ func (w *lookout) look() {
 	w.mu.Unlock()
 	defer close(done)
 	// A caller sends nothing before it has its answer.
-	if _, err := w.conn.in.Peek(1); err != nil && !isTimeout(err) {
+	if _, err := w.conn.in.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		cancel()
 	}
 }
@@ -386,9 +387,4 @@ func (w *lookout) end() {
 		<-looks
 		w.conn.SetReadDeadline(time.Time{})
 	}
-}
-
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
 }

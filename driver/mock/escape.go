@@ -45,8 +45,8 @@ func respelt(path string, from int) string {
 	for i := from; i < len(path); i++ {
 		c, plain := path[i], false
 		switch {
-		case c == '%' && i+2 < len(path) && hexValue(path[i+1]) >= 0 && hexValue(path[i+2]) >= 0:
-			c = byte(hexValue(path[i+1])<<4 | hexValue(path[i+2]))
+		case c == '%' && i+2 < len(path) && exchange.HexDigit(path[i+1]) >= 0 && exchange.HexDigit(path[i+2]) >= 0:
+			c = byte(exchange.HexDigit(path[i+1])<<4 | exchange.HexDigit(path[i+2]))
 			i += 2
 			plain = unreserved(c)
 		default:
@@ -61,14 +61,6 @@ func respelt(path string, from int) string {
 	return string(b)
 }
 
-// hexValue is the value of a hexadecimal digit, -1 for what is none.
-func hexValue(c byte) int {
-	if 'A' <= c && c <= 'F' {
-		c += 'a' - 'A'
-	}
-	return strings.IndexByte("0123456789abcdef", c)
-}
-
 // unreserved reports whether a character means the same with an escape as without.
 func unreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
@@ -80,7 +72,7 @@ func canonicalLead(text string) string {
 	for n := 1; n <= 2 && n <= len(text); n++ {
 		if text[len(text)-n] == '%' {
 			open := text[len(text)-n:]
-			if n == 2 && hexValue(open[1]) < 0 {
+			if n == 2 && exchange.HexDigit(open[1]) < 0 {
 				break
 			}
 			return canonicalPath(text[:len(text)-n]) + strings.ToUpper(open)
