@@ -111,11 +111,13 @@ func (h *webhooks) deliver(ctx context.Context, w *builtins.Webhook) {
 	attrs := []any{"method", r.Method, "url", r.URL, "endpoint", r.Endpoint, "exchange", r.Exchange}
 	if err != nil {
 		r.Error = err.Error()
+	}
+	h.note(r) // first: who has read the log finds it in the list
+	if err != nil {
 		h.log.Warn("webhook failed", append(attrs, "error", err)...)
 	} else {
 		h.log.Info("webhook sent", append(attrs, "status", r.Status)...)
 	}
-	h.note(r)
 }
 
 // call sends a webhook.
