@@ -15,7 +15,7 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
+	{"driver/cli", "driver driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/filter driver/flow driver/mock driver/scenario script builtins/disk builtins/exchange"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
 	{"driver/exporter/controller", "driver driver/exporter driver/exporter/hook driver/frames driver/pb builtins/disk"},
@@ -26,11 +26,12 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/client", "driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
-	{"driver", "driver/access driver/web driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
+	{"driver", "driver/access driver/web driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
 	{"driver/web", ""},
+	{"driver/filter", "driver/capture builtins/exchange"},
 	{"driver/proxy", "driver/proxy/h1 driver/capture driver/ca builtins/exchange"},
 	{"driver/proxy/h1", "builtins/exchange"},
-	{"driver/scenario", "driver/access driver/capture driver/mock script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
+	{"driver/scenario", "driver/access driver/filter driver/capture driver/mock script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
 	{"driver/capture", "builtins/disk builtins/exchange"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
 	{"driver/mock", "driver/access builtins builtins/disk builtins/exchange builtins/jsonvalue"},

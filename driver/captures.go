@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/filter"
 	"starproxy/driver/scenario"
 )
 
@@ -26,11 +27,10 @@ func (d *Driver) listCapturedRequests(ctx context.Context, expr string) (string,
 	return string(events), ctx.Err()
 }
 
-// filter makes the filter that a caller of method gave as an expression. It
-// picks nothing more when the caller has gone: to look into many bodies takes
-// a while.
+// filter returns the filter of the expression that a caller of method passed. It
+// matches nothing once ctx is done, because a search in many bodies takes a while.
 func (d *Driver) filter(ctx context.Context, method, expr string) (capture.Filter, error) {
-	x, err := capture.ParseFilter(expr)
+	x, err := filter.Parse(expr)
 	if err != nil {
 		return nil, errorf(InvalidArgument, "%s: argument filter_expr: %s", method, err)
 	}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"starproxy/driver/capture"
+	"starproxy/driver/filter"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 )
@@ -81,7 +81,7 @@ func fault(err error) map[string]any {
 	var (
 		endpoint *scenario.Error
 		value    *jsonFault
-		expr     *capture.ExprError
+		expr     *filter.Error
 	)
 	switch {
 	case errors.As(err, &endpoint):

@@ -19,6 +19,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/filter"
 )
 
 // maxCurl is up to which size a body stands in a curl command.
@@ -298,7 +299,7 @@ func (d *Driver) socketState(e *capture.Entry) any {
 
 // listFilterOperators and checkFilter help who writes an expression.
 func (d *Driver) checkFilter(_ context.Context, text string) (string, error) {
-	x, err := capture.ParseFilter(text)
+	x, err := filter.Parse(text)
 	if err != nil {
 		return toJSON(fault(err))
 	}
@@ -306,7 +307,7 @@ func (d *Driver) checkFilter(_ context.Context, text string) (string, error) {
 }
 
 func (d *Driver) listFilterOperators(context.Context) (string, error) {
-	return toJSON(capture.Operators())
+	return toJSON(filter.Operators())
 }
 
 // rawJSON lets a JSON text stand in a larger one.

@@ -19,6 +19,7 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/driver/access"
 	"starproxy/driver/capture"
+	"starproxy/driver/filter"
 	"starproxy/driver/flow"
 	"starproxy/driver/mock"
 )
@@ -228,7 +229,7 @@ func (d *Driver) exported(ctx context.Context, method string, args exportArgs) (
 	if args.format != "har" && args.format != "flow" {
 		return nil, errorf(InvalidArgument, "%s: argument format: expected har or flow, found %q", method, args.format)
 	}
-	picks := capture.Glob(args.filter)
+	picks := filter.Glob(args.filter)
 	shows, err := d.filter(ctx, method, args.expr)
 	if err != nil {
 		return nil, err

@@ -130,7 +130,7 @@ func (e *Entry) URL() string {
 		r.Scheme = "https" // a TLS handshake has none
 	}
 	if e.Stream() { // tcp://host:port or tls://host:port
-		return r.Scheme + "://" + e.addr()
+		return r.Scheme + "://" + e.Addr()
 	}
 	if r.Port == 0 {
 		r.Port = exchange.DefaultPort(r.Scheme)
@@ -144,7 +144,8 @@ func (e *Entry) Path() string {
 	return path
 }
 
-func (e *Entry) addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
+// Addr returns the address of the server that was meant, host:port.
+func (e *Entry) Addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
 // Blob is a body as the journal keeps it: in memory, in a spool file, or as a
 // section of a file that belongs to the user.

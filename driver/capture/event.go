@@ -149,8 +149,8 @@ func (j *Journal) event(e *Entry) *event {
 		Error:        e.Error,
 		SNI:          e.SNI,
 		Protocol:     e.Proto,
-		HeaderList:   list(sent),
-		RespList:     list(e.ResponseHeader),
+		HeaderList:   Lines(sent),
+		RespList:     Lines(e.ResponseHeader),
 		Trailers:     fold(e.RequestTrailer, ""),
 		RespTrailers: fold(e.ResponseTrailer, ""),
 	}
@@ -166,7 +166,7 @@ func (j *Journal) event(e *Entry) *event {
 			v.Method = http.MethodConnect
 		}
 		if v.Path == "" {
-			v.Path = e.addr()
+			v.Path = e.Addr()
 		}
 		return v
 	}
@@ -216,8 +216,9 @@ func fold(h exchange.Header, but string) map[string]string {
 	return m
 }
 
-// list gives the lines of a header as pairs.
-func list(h exchange.Header) [][2]string {
+// Lines returns the lines of a header as [name, value] pairs. The bytes of a text
+// that is not UTF-8 are read as Latin-1.
+func Lines(h exchange.Header) [][2]string {
 	pairs := make([][2]string, len(h))
 	for i, f := range h {
 		pairs[i] = [2]string{latin1(f.Name), latin1(f.Value)}

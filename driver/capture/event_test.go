@@ -21,6 +21,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+func blob(s string) Blob { return Blob{Size: int64(len(s)), Data: []byte(s)} }
+
 func decodeEvent(t testing.TB, b []byte) map[string]any {
 	t.Helper()
 	var m map[string]any

@@ -51,15 +51,15 @@ func (v *event) setBody(j *Journal, e *Entry) {
 	}
 }
 
-// refusedMethod is the method of what was refused, in an event. Whoever looks
-// among the events for a request by its method must not find one that was never
-// served; the method as sent is in the body.
-const refusedMethod = "REFUSED"
+// RefusedMethod is the method that events show for a refused request. A search by
+// method must not find a request that was never served. The method as it was sent
+// is in the body.
+const RefusedMethod = "REFUSED"
 
 // setRefused fills in what was sent for a request that was refused, and what came of
 // it: as text if it is text, else as Latin-1.
 func (v *event) setRefused(e *Entry) {
-	v.Kind, v.Method = "refused", refusedMethod
+	v.Kind, v.Method = "refused", RefusedMethod
 	v.Status, v.SentStatus = 0, e.Status
 	b := e.RequestBody
 	v.BodySize, v.BodyTruncated = b.Size, b.Truncated

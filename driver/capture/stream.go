@@ -103,7 +103,7 @@ func Bytes(pieces []*Entry, fromClient bool, limit int) Blob {
 // setStream fills in the bytes of both directions of a stream, as far as they
 // are held: as text where they are text, else as Latin-1.
 func (v *event) setStream(j *Journal, e *Entry) {
-	v.Kind, v.Path = "tcp", e.addr()
+	v.Kind, v.Path = "tcp", e.Addr()
 	v.Headers, v.HeaderList = map[string]string{}, [][2]string{}
 	v.Response = new(string)
 	if j.sockets == nil {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"starproxy/driver/capture"
+	"starproxy/driver/filter"
 )
 
 type captureWatchCmd struct {
@@ -30,7 +30,7 @@ Examples:
 
 // Run prints requests until it is interrupted.
 func (c *captureWatchCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	matches := capture.Glob(c.Filter)
+	matches := filter.Glob(c.Filter)
 	var args []any
 	if c.FilterExpr != "" {
 		args = append(args, string(c.FilterExpr))

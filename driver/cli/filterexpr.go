@@ -6,8 +6,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"starproxy/driver/capture"
 	"starproxy/driver/client"
+	"starproxy/driver/filter"
 )
 
 // filterExpr is a filter expression that has been checked here, so that a
@@ -16,7 +16,7 @@ type filterExpr string
 
 // UnmarshalText takes the value of a flag.
 func (f *filterExpr) UnmarshalText(text []byte) error {
-	if _, err := capture.ParseFilter(string(text)); err != nil {
+	if _, err := filter.Parse(string(text)); err != nil {
 		return err
 	}
 	*f = filterExpr(text)
@@ -39,7 +39,7 @@ func (f filterExpr) refused(err error) error {
 	return err
 }
 
-// operatorHelp lists the operators; a test holds it against capture.Operators.
+// operatorHelp lists the operators; a test holds it against filter.Operators.
 const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language and more:
 
     WORD, ~u RE              URL

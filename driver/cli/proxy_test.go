@@ -19,8 +19,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"starproxy/driver/capture"
 	"starproxy/driver/client"
+	"starproxy/driver/filter"
 )
 
 // fake is an exported object that answers as it is told.
@@ -383,14 +383,14 @@ func TestUploadTooLarge(t *testing.T) {
 // The help of "capture list" has every operator, in its way.
 func TestOperatorHelp(t *testing.T) {
 	t.Parallel()
-	for _, op := range capture.Operators() {
-		arg := map[capture.ArgKind]string{capture.Regex: "RE", capture.Status: "STATUS", capture.Millis: "MS", capture.Size: "BYTES"}[op.Arg]
+	for _, op := range filter.Operators() {
+		arg := map[filter.ArgKind]string{filter.Regex: "RE", filter.Status: "STATUS", filter.Millis: "MS", filter.Size: "BYTES"}[op.Arg]
 		if !regexp.MustCompile(strings.TrimSpace("~"+op.Name+" "+arg) + `\b`).MatchString(operatorHelp) {
 			t.Errorf("~%s %s is missing", op.Name, arg)
 		}
 	}
 	for _, name := range regexp.MustCompile(`~(\w+)`).FindAllStringSubmatch(operatorHelp, -1) {
-		if x, err := capture.ParseFilter("~" + name[1] + " 200"); err != nil {
+		if x, err := filter.Parse("~" + name[1] + " 200"); err != nil {
 			t.Errorf("~%s: %v %v", name[1], x, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/filter"
 	"starproxy/driver/mock"
 )
 
@@ -54,7 +55,7 @@ type Exported struct {
 func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 	x := &export{files: exportFiles{dir: o.FilesDir}, timed: o.Timed}
 	defer x.files.close()
-	picks := capture.Glob(o.Filter)
+	picks := filter.Glob(o.Filter)
 	groups := map[string][]*capture.Entry{}
 	var keys []string
 	for _, e := range entries {

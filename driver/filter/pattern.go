@@ -1,4 +1,4 @@
-package capture
+package filter
 
 import (
 	"bytes"
@@ -14,18 +14,18 @@ import (
 // pattern is a regular expression that ignores the case of letters.
 type pattern struct {
 	re *regexp.Regexp
-	// must is an ASCII text, in lower case, without which nothing matches, if
-	// there is one: it is found in long bodies many times faster. whole says
-	// that it is all of the expression.
-	must  []byte
+	// must is an ASCII text in lower case that each match contains, nil for none.
+	must []byte
+	// whole says that the expression is must and nothing else.
 	whole bool
-	// raw says that it may mean bytes that are not UTF-8: \xff.
+	// raw says that the expression may mean bytes that are not UTF-8, as in \xff.
 	raw bool
-	// ends says that it may mean the end of a line.
+	// ends says that the expression may mean the end of a line.
 	ends bool
 }
 
-// newPattern compiles a regular expression. The error is RE2's reason.
+// newPattern compiles a regular expression with the given flags of RE2. The error
+// is the reason without the expression.
 func newPattern(text, mode string) (*pattern, error) {
 	tree, err := syntax.Parse(text, syntax.Perl)
 	p := &pattern{raw: strings.Contains(text, `\x`), ends: strings.Contains(text, "$")}
@@ -40,7 +40,8 @@ func newPattern(text, mode string) (*pattern, error) {
 	return p, nil
 }
 
-// reason is why a text is no regular expression, without the text.
+// reason returns an error that says why text is no regular expression. It repeats
+// only the part of text that is wrong.
 func reason(err error, text string) error {
 	var e *syntax.Error
 	if !errors.As(err, &e) {
@@ -56,7 +57,8 @@ func reason(err error, text string) error {
 	return errors.New(why)
 }
 
-// required is the longest text in ASCII that all matches have, in lower case.
+// required returns the longest ASCII text, in lower case, that it finds in all
+// matches of re, nil for none.
 func required(re *syntax.Regexp) (longest []byte) {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -76,7 +78,7 @@ func required(re *syntax.Regexp) (longest []byte) {
 	return longest
 }
 
-// assets are what browsers load with a page, in mitmproxy's list.
+// assets has the content types of mitmproxy's ~a.
 var assets = &pattern{re: regexp.MustCompile(`text/javascript|application/x-javascript|application/javascript|text/css|image/|font/|application/font`)}
 
 func (p *pattern) text(s string) bool { return p.re.MatchString(s) }
@@ -91,8 +93,8 @@ func (p *pattern) bytes(b []byte) bool {
 	return p.raw && !utf8.Valid(b) && p.re.MatchReader(&latin1Reader{b: b})
 }
 
-// containsFold looks for a text in lower case in b, whose ASCII letters may be
-// in any case.
+// containsFold reports whether b contains lower, a text in lower case. The ASCII
+// letters of b may be in any case.
 func containsFold(b, lower []byte) bool {
 	first := lower[0]
 	upper := first
@@ -137,7 +139,7 @@ func equalFold(b, lower []byte) bool {
 	return true
 }
 
-// latin1Reader reads each byte as the character of its number.
+// latin1Reader reads each byte as the Unicode character with the same number.
 type latin1Reader struct{ b []byte }
 
 func (r *latin1Reader) ReadRune() (rune, int, error) {

@@ -1,4 +1,4 @@
-package capture
+package filter
 
 import (
 	"net"
@@ -7,9 +7,10 @@ import (
 	"strings"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 )
 
-// maxSearched bounds what is read of one body to look for something, decoded.
+// maxSearched is how much of a decoded body is searched, in bytes.
 const maxSearched = 16 << 20
 
 // side is one half of an exchange.
@@ -20,34 +21,34 @@ const (
 	response
 )
 
-// subject is an entry that an expression is tried on. What takes work is done
-// at most once, whatever the number of operators that need it.
+// subject is an entry that an expression is matched against. It makes header
+// blocks and decoded bodies at the first use and keeps them for later operators.
 type subject struct {
-	e        *Entry
-	messages func(seq uint64, yield func(*Entry) bool)
-	marks    Annotations
+	e        *capture.Entry
+	messages Messages
+	notes    Annotations
 
 	blocks [2]*string
 	bodies [2]*[]byte
 }
 
-// http tells whether the entry is about an exchange.
+// http reports whether the entry is an HTTP exchange, or the end of a WebSocket.
 func (s *subject) http() bool {
-	return s.e.Kind == HTTP || s.e.Kind == SocketEnd && !s.e.Stream()
+	return s.e.Kind == capture.HTTP || s.e.Kind == capture.SocketEnd && !s.e.Stream()
 }
 
-// refused tells whether the entry is about a request that was refused.
-func (s *subject) refused() bool { return s.e.Kind == Refused }
+// refused reports whether the entry is a request that the proxy refused.
+func (s *subject) refused() bool { return s.e.Kind == capture.Refused }
 
-// answered tells whether there is a response. What the proxy says in place of
-// a real server that it can't reach is none.
+// answered reports whether there is a response. The proxy's own answer in place
+// of an unreachable server does not count.
 func (s *subject) answered() bool { return s.http() && s.e.Status != 0 && !s.e.Unreachable() }
 
 func (s *subject) websocket() bool {
 	switch s.e.Kind {
-	case Message, SocketEnd:
-		return s.e.Proto != ProtoTCP
-	case HTTP:
+	case capture.Message, capture.SocketEnd:
+		return s.e.Proto != capture.ProtoTCP
+	case capture.HTTP:
 		return s.e.Status == http.StatusSwitchingProtocols && s.e.RequestHeader.HasToken("Upgrade", "websocket")
 	}
 	return false
@@ -67,21 +68,22 @@ func (s *subject) status(a *argument) bool {
 
 func (s *subject) replayed(*argument) bool { return s.e.Origin == exchange.FromReplay }
 
-// method looks at the method as captures show it, and at that of a refused request as
-// it was sent.
+// method matches the method as captures show it. For a refused request it matches
+// the method as it was sent, too.
 func (s *subject) method(re *pattern) bool {
 	switch {
-	case s.e.Kind == Message:
+	case s.e.Kind == capture.Message:
 		return false
-	case s.e.Kind == TLSError && s.e.Method == "":
+	case s.e.Kind == capture.TLSError && s.e.Method == "":
 		return re.text(http.MethodConnect)
-	case s.refused() && re.text(refusedMethod):
+	case s.refused() && re.text(capture.RefusedMethod):
 		return true
 	}
 	return re.text(s.e.Method)
 }
 
-// named is the host that the Host header names where that is another one.
+// named returns the host and port of the Host header. ok is false when they are
+// those of the entry, or when there is no such header.
 func (s *subject) named() (host string, port int, ok bool) {
 	port = exchange.DefaultPort(s.e.Scheme)
 	if h, p, err := net.SplitHostPort(s.e.Authority); err == nil {
@@ -95,9 +97,10 @@ func (s *subject) named() (host string, port int, ok bool) {
 	return host, port, host != "" && (host != s.e.Host || port != s.e.Port)
 }
 
-// url looks at the URL as captures show it and as the Host header makes it.
+// url matches the URL as captures show it, and the URL with the host and port of
+// the Host header.
 func (s *subject) url(re *pattern) bool {
-	if s.e.Kind == Message {
+	if s.e.Kind == capture.Message {
 		return false
 	}
 	if re.text(s.e.URL()) {
@@ -116,19 +119,19 @@ func (s *subject) host(re *pattern) bool {
 	if s.e.Host != "" && re.text(s.e.Host) {
 		return true
 	}
-	if s.e.Kind == TLSError {
+	if s.e.Kind == capture.TLSError {
 		return s.e.SNI != "" && re.text(s.e.SNI)
 	}
 	host, _, ok := s.named()
 	return ok && re.text(host)
 }
 
-// server looks at the server that was meant and at the one that was reached.
+// server matches the address that was meant and the address that was reached.
 func (s *subject) server(re *pattern) bool {
-	return s.e.Host != "" && re.text(s.e.addr()) || s.e.Server.Addr.IsValid() && re.text(s.e.Server.Addr.String())
+	return s.e.Host != "" && re.text(s.e.Addr()) || s.e.Server.Addr.IsValid() && re.text(s.e.Server.Addr.String())
 }
 
-// headers are those of one side, nil when it has none.
+// headers returns the header of one side, nil when there is none.
 func (s *subject) headers(of side) exchange.Header {
 	switch {
 	case of == request && (s.http() || s.refused()):
@@ -163,8 +166,8 @@ func (s *subject) header(re *pattern, sides ...side) bool {
 	return false
 }
 
-// block is a header as it stands in a message of HTTP/1. Of what was refused before
-// its header was read it is all that came.
+// block returns the header as an HTTP/1 message has it. For a request that was
+// refused before its header was read, it returns all bytes that came.
 func (s *subject) block(of side) string {
 	if s.blocks[of] == nil {
 		h := s.headers(of)
@@ -172,7 +175,7 @@ func (s *subject) block(of side) string {
 			h = s.e.RequestLines()
 		}
 		var b strings.Builder
-		for _, line := range list(h) {
+		for _, line := range capture.Lines(h) {
 			b.WriteString(line[0] + ": " + line[1] + "\r\n")
 		}
 		text := b.String()
@@ -184,11 +187,13 @@ func (s *subject) block(of side) string {
 	return *s.blocks[of]
 }
 
-// tcp reports whether the entry is about a stream.
-func (s *subject) tcp() bool { return s.e.Stream() || s.e.Kind == Message && s.e.Proto == ProtoTCP }
+// tcp reports whether the entry is a TCP stream, its end or a piece of it.
+func (s *subject) tcp() bool {
+	return s.e.Stream() || s.e.Kind == capture.Message && s.e.Proto == capture.ProtoTCP
+}
 
-// body looks at bodies, at the messages of a WebSocket and at the bytes of a
-// stream, piece by piece.
+// body matches the bodies of the given sides, each message of a WebSocket, and
+// each piece of a TCP stream.
 func (s *subject) body(re *pattern, sides ...side) bool {
 	for _, of := range sides {
 		data := s.read(of)
@@ -199,14 +204,14 @@ func (s *subject) body(re *pattern, sides ...side) bool {
 			return true
 		}
 	}
-	if s.messages == nil || s.e.Kind == Message || !s.websocket() && !s.tcp() {
+	if s.messages == nil || s.e.Kind == capture.Message || !s.websocket() && !s.tcp() {
 		return false
 	}
 	seq, found := s.e.Seq, false
-	if s.e.Kind == SocketEnd {
+	if s.e.Kind == capture.SocketEnd {
 		seq = s.e.Socket
 	}
-	s.messages(seq, func(m *Entry) bool {
+	s.messages(seq, func(m *capture.Entry) bool {
 		message := subject{e: m}
 		found = message.body(re, sides...)
 		return !found
@@ -214,10 +219,10 @@ func (s *subject) body(re *pattern, sides ...side) bool {
 	return found
 }
 
-// otherText is the text of a body whose bytes say it in another charset than
-// UTF-8; nil for all else.
+// otherText returns the text of a body in another charset than UTF-8, and nil for
+// any other body.
 func otherText(h exchange.Header, data []byte) []byte {
-	if len(data) == 0 || !exchange.HasCharset(h.Get("Content-Type")) && !IsText(ContentType(h)) {
+	if len(data) == 0 || !exchange.HasCharset(h.Get("Content-Type")) && !capture.IsText(capture.ContentType(h)) {
 		return nil
 	}
 	text, charset := exchange.DecodeText(data, h.Get("Content-Type"))
@@ -227,7 +232,7 @@ func otherText(h exchange.Header, data []byte) []byte {
 	return text
 }
 
-// read gives a body decoded, nil when there is none.
+// read returns the decoded body of one side, nil when there is none.
 func (s *subject) read(of side) []byte {
 	if s.bodies[of] == nil {
 		h, b := s.e.RequestHeader, s.e.RequestBody
@@ -235,7 +240,7 @@ func (s *subject) read(of side) []byte {
 			h, b = s.e.ResponseHeader, s.e.ResponseBody
 		}
 		var data []byte
-		message := s.e.Kind == Message && s.e.FromClient == (of == request)
+		message := s.e.Kind == capture.Message && s.e.FromClient == (of == request)
 		if message || of == request && (s.http() || s.refused()) || of == response && s.answered() {
 			data = readBody(h, b)
 		}
@@ -244,36 +249,39 @@ func (s *subject) read(of side) []byte {
 	return *s.bodies[of]
 }
 
-// readBody gives a body with its content encoding undone, or as it is when that
-// can't be done.
-func readBody(h exchange.Header, b Blob) []byte {
+// readBody returns a body with its content encoding undone, or unchanged when the
+// encoding can't be undone.
+func readBody(h exchange.Header, b capture.Blob) []byte {
 	if len(exchange.Encodings(h)) == 0 && b.Data != nil {
 		return b.Data[:min(len(b.Data), maxSearched)]
 	}
-	data, _, err := Decoded(h, b, maxSearched)
+	data, _, err := capture.Decoded(h, b, maxSearched)
 	if err != nil && len(data) == 0 {
-		data, _, _ = Decoded(nil, b, maxSearched)
+		data, _, _ = capture.Decoded(nil, b, maxSearched)
 	}
 	return data
 }
 
-func (s *subject) mark() string {
-	if s.marks == nil {
-		return ""
+// note returns the mark and the comment of the entry.
+func (s *subject) note() (mark, comment string) {
+	if s.notes == nil {
+		return "", ""
 	}
-	mark, _ := s.marks.Mark(s.e.Seq)
+	return s.notes.Mark(s.e.Seq)
+}
+
+func (s *subject) mark() string {
+	mark, _ := s.note()
 	return mark
 }
 
 func (s *subject) comment() string {
-	if s.marks == nil {
-		return ""
-	}
-	_, comment := s.marks.Mark(s.e.Seq)
+	_, comment := s.note()
 	return comment
 }
 
-// metadata is what flow files have as such, and the notes.
+// metadata returns the origin, the endpoint, the source and the notes, one
+// "key: value" line each.
 func (s *subject) metadata() string {
 	var b strings.Builder
 	line := func(key, value string) {

@@ -1,4 +1,4 @@
-package capture
+package filter
 
 import (
 	"fmt"
@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 )
 
-// ArgKind says what follows an operator in a filter expression.
+// ArgKind is the kind of argument that an operator takes.
 type ArgKind string
 
 // The kinds of arguments.
@@ -23,7 +24,7 @@ const (
 	Size   ArgKind = "bytes"  // a size: 1000, 64k, 1.5m
 )
 
-// wanted names the argument in a message.
+// wanted describes the argument in an error message.
 func (k ArgKind) wanted() string {
 	switch k {
 	case Status:
@@ -36,9 +37,9 @@ func (k ArgKind) wanted() string {
 	return "a regular expression"
 }
 
-// Operator describes an operator of filter expressions to people.
+// Operator describes an operator of filter expressions, for help texts.
 type Operator struct {
-	// Name goes without the ~ before it.
+	// Name is without the leading ~.
 	Name string  `json:"name"`
 	Arg  ArgKind `json:"arg"`
 	Help string  `json:"help"`
@@ -52,14 +53,15 @@ type operator struct {
 	test func(s *subject, a *argument) bool
 }
 
-// argument is what a test gets, by its operator's kind.
+// argument is a parsed argument. The operator's ArgKind decides which field is set.
 type argument struct {
 	re     *pattern
 	ranges [][2]int
 	number int64 // nanoseconds or bytes
 }
 
-// set reads an argument. When it is none of its kind, reason may tell why.
+// set parses the argument of op. When ok is false, reason may say more, as the
+// rest of a sentence.
 func (a *argument) set(op *operator, text string) (reason string, ok bool) {
 	switch op.Arg {
 	case Regex:
@@ -78,7 +80,7 @@ func (a *argument) set(op *operator, text string) (reason string, ok bool) {
 	return "", ok
 }
 
-// parseStatus reads a list of statuses, classes and ranges.
+// parseStatus parses statuses, classes (4xx) and ranges, separated by commas.
 func parseStatus(text string) (ranges [][2]int, ok bool) {
 	number := func(s string) (n int, ok bool) {
 		n, err := strconv.Atoi(s)
@@ -102,7 +104,7 @@ func parseStatus(text string) (ranges [][2]int, ok bool) {
 	return ranges, true
 }
 
-// parseNumber reads a number with one of the units.
+// parseNumber parses a number with one of the units and returns it in the base unit.
 func parseNumber(text string, units map[string]float64) (int64, bool) {
 	n := len(text) - len(strings.TrimLeft(text, "0123456789."))
 	unit, known := units[strings.ToLower(text[n:])]
@@ -113,7 +115,7 @@ func parseNumber(text string, units map[string]float64) (int64, bool) {
 	return int64(math.Ceil(f * unit)), true
 }
 
-// rows are all operators; the first ones are those in daily use.
+// rows has all operators, those in daily use first.
 var rows = []operator{
 	{Operator{"u", Regex, "URL; a word alone is looked for there, too"}, costText, "", func(s *subject, a *argument) bool { return s.url(a.re) }},
 	{Operator{"d", Regex, "host name"}, costText, "", func(s *subject, a *argument) bool { return s.host(a.re) }},
@@ -141,7 +143,7 @@ var rows = []operator{
 	{Operator{"passthrough", NoArg, "the response is the real server's own"}, costField, "", func(s *subject, _ *argument) bool {
 		return s.http() && s.e.Origin == exchange.FromServer
 	}},
-	{Operator{"tls", NoArg, "the device broke off the TLS handshake"}, costField, "", func(s *subject, _ *argument) bool { return s.e.Kind == TLSError }},
+	{Operator{"tls", NoArg, "the device broke off the TLS handshake"}, costField, "", func(s *subject, _ *argument) bool { return s.e.Kind == capture.TLSError }},
 	{Operator{"refused", NoArg, "the proxy refused the request: it is malformed, or of an unknown proxy user"}, costField, "", func(s *subject, _ *argument) bool { return s.refused() }},
 	{Operator{"slow", Millis, "took at least so many milliseconds"}, costField, "", func(s *subject, a *argument) bool { return s.http() && s.e.Duration >= time.Duration(a.number) }},
 	{Operator{"size", Size, "the response was sent in at least so many bytes"}, costField, "", func(s *subject, a *argument) bool { return s.answered() && s.e.ResponseBody.Size >= a.number }},
@@ -163,7 +165,7 @@ var rows = []operator{
 
 func never(*subject, *argument) bool { return false }
 
-// operators are the rows by name.
+// operators has the rows by name.
 var operators = func() map[string]*operator {
 	m := make(map[string]*operator, len(rows))
 	for i := range rows {
@@ -172,7 +174,7 @@ var operators = func() map[string]*operator {
 	return m
 }()
 
-// Operators lists the operators of filter expressions, those in daily use first.
+// Operators returns all operators, those in daily use first.
 func Operators() []Operator {
 	list := make([]Operator, len(rows))
 	for i := range rows {
@@ -181,7 +183,7 @@ func Operators() []Operator {
 	return list
 }
 
-// suggestion tells which operator an unknown name may stand for.
+// suggestion returns the hint for an unknown operator: a similar one, or all.
 func suggestion(name string) string {
 	var all []string
 	for i := range rows {
@@ -195,8 +197,9 @@ func suggestion(name string) string {
 	return "expected one of " + strings.Join(all, " ")
 }
 
-// resembles tells whether name is a known one in other letters, with a number
-// at its end, cut short, or with one letter too many, too few or wrong.
+// resembles reports whether name is a likely misspelling of known: followed by a
+// number (~c200), cut short, or with one letter inserted, dropped, changed or
+// swapped.
 func resembles(name, known string) bool {
 	if name == known || strings.TrimRight(name, "0123456789") == known || len(name) > 2 && strings.HasPrefix(known, name) {
 		return true

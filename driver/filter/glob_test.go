@@ -1,4 +1,4 @@
-package capture
+package filter
 
 import "testing"
 
@@ -30,7 +30,7 @@ func TestGlob(t *testing.T) {
 		{"/A", "/a", false},
 	} {
 		if got := Glob(c.pattern)(c.text); got != c.want {
-			t.Errorf("%q and %q: %v", c.pattern, c.text, got)
+			t.Errorf("%q matches %q: %v, want %v", c.pattern, c.text, got, c.want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package capture
+package filter
 
 import (
 	"fmt"
@@ -9,22 +9,24 @@ import (
 )
 
 const (
-	// maxExpr bounds a filter expression, in bytes, and maxNesting how deep
-	// its parentheses go.
-	maxExpr    = 16 << 10
+	// maxExpr is the largest size of an expression, in bytes.
+	maxExpr = 16 << 10
+	// maxNesting is how deep parentheses may be nested.
 	maxNesting = 100
-	// special are the characters that end a word, beside white space.
+	// special has the characters that end a word, like white space does.
 	special = `()~'"`
 )
 
-// ExprError is a mistake in a filter expression.
-type ExprError struct {
-	Pos     int // offset in bytes
-	Column  int // the same in characters, from 1
+// Error is a mistake in a filter expression.
+type Error struct {
+	Pos     int // offset of the mistake, in bytes
+	Column  int // the same in characters, starting at 1
 	Message string
 }
 
-// oneLine is s with its control characters written as Go writes them.
+func (e *Error) Error() string { return fmt.Sprintf("column %d: %s", e.Column, e.Message) }
+
+// oneLine returns s with its control characters escaped as in Go.
 func oneLine(s string) string {
 	if strings.IndexFunc(s, unicode.IsControl) < 0 {
 		return s
@@ -40,23 +42,25 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-func (e *ExprError) Error() string { return fmt.Sprintf("column %d: %s", e.Column, e.Message) }
-
-// ParseFilter reads a filter expression: operators ("~m POST", see [Operators])
-// and words, which are looked for in the URL, with ! (not), & (and), | (or) and
-// parentheses, in this order of precedence; side by side they are an "and"
-// that binds weakest. Regular expressions are RE2's, match anywhere, and ignore
-// the case of letters. One with white space or any of ( ) ~ ' " in it is put
-// in quotes, in which \ stands before a quote or another \.
+// Parse parses a filter expression. It consists of operators ("~m POST", see
+// [Operators]) and of words, which are searched in the URL. They are combined by
+// parentheses, ! (not), & (and) and | (or), in this order of precedence. Two
+// expressions side by side are an "and" that binds weakest.
 //
-// The empty expression matches everything. A mistake is an *ExprError.
+// A regular expression is one of RE2. It matches anywhere in the text and ignores
+// the case of letters. One with white space or any of ( ) ~ ' " in it must be in
+// quotes. Inside quotes, \ escapes a quote or another \.
 //
-// All that mitmproxy reads is read, and means the same, with these exceptions,
-// in which mitmproxy takes a sign for a regular expression that can't have been
-// meant: in "~m GET&~u x" and "a|(b)" the sign is an operator, in "a && b" and
-// "a || b" so are both, one that has nothing to stand before is a mistake,
-// "~c 20x" is one, and in quotes \d remains \d.
-func ParseFilter(expr string) (*Expr, error) {
+// The empty expression matches everything. The error is always an *Error.
+//
+// Parse accepts all that mitmproxy accepts, with the same meaning, except where
+// mitmproxy takes a sign for part of a regular expression against the likely
+// intent:
+//   - in "~m GET&~u x" and "a|(b)" the sign is an operator
+//   - "a && b" and "a || b" mean the same as with single signs
+//   - a sign with nothing before or after it is an error, and so is "~c 20x"
+//   - in quotes, \d remains \d
+func Parse(expr string) (*Expr, error) {
 	p := parser{src: expr}
 	if len(expr) > maxExpr {
 		return nil, p.fail(maxExpr, "expected an expression of at most %d bytes, found %d", maxExpr, len(expr))
@@ -71,20 +75,20 @@ func ParseFilter(expr string) (*Expr, error) {
 	return &Expr{root}, nil
 }
 
-// parser reads an expression by recursive descent.
+// parser is a recursive descent parser.
 type parser struct {
 	src   string
 	pos   int
-	depth int // of parentheses
+	depth int // how many parentheses are open
 }
 
-func (p *parser) fail(pos int, format string, args ...any) *ExprError {
-	return &ExprError{Pos: pos, Column: p.column(pos), Message: oneLine(fmt.Sprintf(format, args...))}
+func (p *parser) fail(pos int, format string, args ...any) *Error {
+	return &Error{Pos: pos, Column: p.column(pos), Message: oneLine(fmt.Sprintf(format, args...))}
 }
 
 func (p *parser) column(pos int) int { return utf8.RuneCountInString(p.src[:pos]) + 1 }
 
-// short is a text as a message quotes it.
+// short returns s cut to 40 characters, for an error message.
 func short(s string) string {
 	if r := []rune(s); len(r) > 40 {
 		return string(r[:40]) + "…"
@@ -97,7 +101,7 @@ func (p *parser) space() {
 	p.pos = len(p.src) - len(strings.TrimLeftFunc(p.src[p.pos:], unicode.IsSpace))
 }
 
-// next is the next byte, 0 at the end.
+// next returns the next byte without taking it, 0 at the end.
 func (p *parser) next() byte {
 	if p.pos < len(p.src) {
 		return p.src[p.pos]
@@ -105,7 +109,7 @@ func (p *parser) next() byte {
 	return 0
 }
 
-// run takes everything up to white space or one of the given characters.
+// run takes and returns the text up to white space or one of the characters in until.
 func (p *parser) run(until string) string {
 	rest := p.src[p.pos:]
 	n := strings.IndexFunc(rest, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(until, r) })
@@ -116,8 +120,8 @@ func (p *parser) run(until string) string {
 	return rest[:n]
 }
 
-// sequence reads expressions side by side, up to the end or to the parenthesis
-// that closes the one at open.
+// sequence parses expressions side by side, up to the parenthesis that closes the
+// one at offset open. With a negative open it parses up to the end.
 func (p *parser) sequence(open int) (node, error) {
 	var parts []node
 	for {
@@ -143,7 +147,7 @@ func (p *parser) sequence(open int) (node, error) {
 	}
 }
 
-// chain reads operands with a sign between them.
+// chain parses operands with a sign between them.
 func (p *parser) chain(sign byte, operand func() (node, error)) (node, error) {
 	var parts []node
 	for {
@@ -161,8 +165,8 @@ func (p *parser) chain(sign byte, operand func() (node, error)) (node, error) {
 	}
 }
 
-// term reads an operator, a word or what stands in parentheses, and the ! in
-// front of it.
+// term parses an operator, a word or an expression in parentheses, with any
+// number of ! before it.
 func (p *parser) term() (n node, err error) {
 	not := false
 	for p.space(); p.next() == '!'; p.space() {
@@ -193,7 +197,7 @@ func (p *parser) term() (n node, err error) {
 	return n, err
 }
 
-// operator reads an operator and its argument.
+// operator parses an operator and its argument.
 func (p *parser) operator() (node, error) {
 	start := p.pos
 	p.pos++
@@ -216,7 +220,8 @@ func (p *parser) operator() (node, error) {
 	return p.argument(op, after)
 }
 
-// argument reads the argument of an operator, which stands as a message says.
+// argument parses the argument of op. after ends the error messages: it names the
+// operator that the argument follows.
 func (p *parser) argument(op *operator, after string) (node, error) {
 	start := p.pos
 	var text string
@@ -228,7 +233,7 @@ func (p *parser) argument(op *operator, after string) (node, error) {
 		}
 	case op.Arg == Regex:
 		text = p.run(special)
-		// A sign right before an operator or parenthesis is no part of it.
+		// A sign right before an operator or a parenthesis does not belong to it.
 		if c := p.next(); c == '~' || c == '(' {
 			bare := strings.TrimRight(text, "!&|")
 			if signs := text[len(bare):]; signs != "" && signs[0] != '!' {
@@ -253,8 +258,9 @@ func (p *parser) argument(op *operator, after string) (node, error) {
 	return c, nil
 }
 
-// quoted reads a text in quotes. A \ stands before a quote or another \; before
-// anything else it is one itself, so that "\d" is what it looks like.
+// quoted parses a text in quotes. \ escapes a quote or another \. Before any other
+// character it is an ordinary character, so that "\d" is the regular expression \d.
+// ok is false when the closing quote is missing.
 func (p *parser) quoted() (text string, ok bool) {
 	end := p.next()
 	var b strings.Builder

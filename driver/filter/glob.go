@@ -1,13 +1,14 @@
-package capture
+package filter
 
 import (
 	"regexp"
 	"strings"
 )
 
-// Glob makes a test for texts from a shell pattern: * is any run of characters,
-// "/" too, ? is any one, [a-z] one of a set and [!a-z] one outside it. A "["
-// that opens no set stands for itself, and the empty pattern is for everything.
+// Glob returns a function that reports whether a text matches a shell pattern: *
+// matches any number of characters, "/" included, ? any one, [a-z] one of a set and
+// [!a-z] one outside the set. A "[" that opens no set matches itself. The empty
+// pattern matches everything.
 func Glob(pattern string) func(string) bool {
 	if pattern == "" {
 		return func(string) bool { return true }
@@ -37,14 +38,14 @@ func Glob(pattern string) func(string) bool {
 	}
 	re.WriteString(`\z`)
 	compiled, err := regexp.Compile(re.String())
-	if err != nil { // a range that runs backwards fits nothing
+	if err != nil { // a range that runs backwards matches nothing
 		return func(string) bool { return false }
 	}
 	return compiled.MatchString
 }
 
-// globSet turns the set at the start of s into a regular expression and tells
-// its length, 0 when it isn't one. A "]" that comes first belongs to the set.
+// globSet returns the set at the start of s as a regular expression, and its length
+// in s, 0 when s starts with no set. A "]" that comes first belongs to the set.
 func globSet(s string) (re string, n int) {
 	start := 1
 	not := ""
