@@ -2,28 +2,30 @@ package driver
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
+
+	"starproxy/builtins/follow"
 )
 
 // annotations are the marks and comments that people gave captured exchanges.
 type annotations struct {
-	mu    sync.Mutex
-	marks map[uint64]annotation
-	order []uint64 // of changes, the latest last
-	base  int      // how many changes were forgotten
-	wake  chan struct{}
+	mu      sync.Mutex
+	marks   map[uint64]annotation
+	changes *follow.Log[uint64] // numbers of the exchanges whose annotation changed
 }
 
-type annotation struct{ mark, comment string }
+type annotation struct {
+	mark, comment string
+	change        uint64 // number of the change that made it
+}
 
 // maxAnnotations bounds how many there are; the oldest go.
 const maxAnnotations = 10_000
 
 func newAnnotations() *annotations {
-	return &annotations{marks: map[uint64]annotation{}, wake: make(chan struct{})}
+	return &annotations{marks: map[uint64]annotation{}, changes: follow.NewLog[uint64](maxAnnotations)}
 }
 
 // Mark gives what stands at an exchange.
@@ -37,52 +39,14 @@ func (a *annotations) Mark(seq uint64) (mark, comment string) {
 func (a *annotations) set(seq uint64, mark, comment string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	change, oldest, full := a.changes.Add(seq)
+	if full && a.marks[oldest].change == change-maxAnnotations {
+		delete(a.marks, oldest)
+	}
 	if mark == "" && comment == "" {
 		delete(a.marks, seq)
 	} else {
-		a.marks[seq] = annotation{mark, comment}
-	}
-	a.order = append(a.order, seq)
-	if len(a.order) > maxAnnotations {
-		delete(a.marks, a.order[0])
-		a.order = a.order[1:]
-		a.base++
-	}
-	close(a.wake)
-	a.wake = make(chan struct{})
-}
-
-// made is how many changes there were.
-func (a *annotations) made() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.base + len(a.order)
-}
-
-// changes gives the exchanges whose annotation changed after that many changes,
-// as far as they are remembered, and those whose changes from now on.
-func (a *annotations) changes(ctx context.Context, next int) iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
-		for {
-			a.mu.Lock()
-			var news []uint64
-			if at := next - a.base; at < len(a.order) {
-				news = append(news, a.order[max(at, 0):]...)
-			}
-			next = a.base + len(a.order)
-			wake := a.wake
-			a.mu.Unlock()
-			for _, seq := range news {
-				if !yield(seq) {
-					return
-				}
-			}
-			select {
-			case <-wake:
-			case <-ctx.Done():
-				return
-			}
-		}
+		a.marks[seq] = annotation{mark, comment, change}
 	}
 }
 

@@ -159,11 +159,11 @@ func (d *Driver) listCaptures(ctx context.Context, filter, highlight string, bef
 // news is how far somebody knows what happened to exchanges after they were
 // captured: how many annotations were changed, and the last entry of sockets.
 type news struct {
-	changes int
+	changes uint64
 	sockets uint64
 }
 
-func (d *Driver) news() news { return news{d.notes.made(), d.sockets.Last()} }
+func (d *Driver) news() news { return news{d.notes.changes.Next(), d.sockets.Last()} }
 
 func (n news) String() string { return fmt.Sprintf("%d.%d", n.changes, n.sockets) }
 
@@ -234,7 +234,7 @@ func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, af
 			}
 		})
 		all.Go(func() {
-			for seq := range d.notes.changes(ctx, known.changes) {
+			for seq := range d.notes.changes.Follow(ctx, known.changes) {
 				if !update(seq) {
 					return
 				}

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"sync"
 	"unsafe"
+
+	"starproxy/builtins/follow"
 )
 
 // The defaults of Options.
@@ -52,7 +54,7 @@ type Journal struct {
 	live    int64   // bytes of all entries
 	shares  map[*byte]*share
 	doomed  []*spoolFile // to be let go once the lock is free
-	wake    chan struct{}
+	added   follow.Signal
 	closed  bool
 
 	dropped      uint64
@@ -121,10 +123,7 @@ func (j *Journal) Add(e *Entry) uint64 {
 	}
 	doomed := j.doomed
 	j.doomed = nil
-	if j.wake != nil {
-		close(j.wake)
-		j.wake = nil
-	}
+	j.added.Notify()
 	j.mu.Unlock()
 
 	e.Seq = seq
@@ -313,10 +312,7 @@ func (j *Journal) Close() {
 	j.clear()
 	doomed := j.doomed
 	j.doomed = nil
-	if j.wake != nil {
-		close(j.wake)
-		j.wake = nil
-	}
+	j.added.Notify()
 	j.mu.Unlock()
 	j.spool.release(doomed...)
 	j.spool.purge()

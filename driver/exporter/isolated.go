@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"starproxy/builtins/follow"
 	"starproxy/driver"
 	"starproxy/driver/client"
 	"starproxy/driver/exporter/part"
@@ -67,7 +68,7 @@ type isolated struct {
 
 	mu     sync.Mutex
 	now    *remote       // nil while there is none
-	back   chan struct{} // closed when there is one again
+	back   follow.Signal // that there is one again
 	reason error         // why the last one has died
 	runs   map[string]run
 }
@@ -134,10 +135,7 @@ func (i *isolated) start(ctx context.Context) error {
 	i.resume(ctx, r)
 	i.mu.Lock()
 	i.now = r
-	if i.back != nil {
-		close(i.back)
-		i.back = nil
-	}
+	i.back.Notify()
 	i.mu.Unlock()
 	i.inform() // of what is new since it began to start
 	return nil
@@ -256,9 +254,6 @@ func (i *isolated) supervise() {
 func (i *isolated) died(why error, pause time.Duration) {
 	i.mu.Lock()
 	i.now, i.reason = nil, why
-	if i.back == nil {
-		i.back = make(chan struct{})
-	}
 	i.mu.Unlock()
 	i.spec.Crashes.Count++
 	i.spec.Crashes.Last = oneLine(why.Error())
@@ -299,7 +294,7 @@ func (i *isolated) inform() {
 // link is the process that runs now. It waits for one that is started again.
 func (i *isolated) link(ctx context.Context) (*remote, error) {
 	i.mu.Lock()
-	r, back, reason := i.now, i.back, i.reason
+	r, back, reason := i.now, i.back.Changed(), i.reason
 	i.mu.Unlock()
 	if r != nil {
 		return r, nil

@@ -295,7 +295,7 @@ func TestTCPInsecureWithPassphrase(t *testing.T) {
 	conn.Close()
 	// The unix socket asks for none.
 	find(t, dialUnix(t, b), "proxy")
-	records, _, _ := b.ring.since(0)
+	records, _ := b.ring.Since(0)
 	for _, r := range records {
 		if strings.Contains(r.String(), "open") {
 			t.Errorf("the log mentions the passphrase: %v", r)

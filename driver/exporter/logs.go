@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"starproxy/builtins/follow"
 	"starproxy/driver/pb"
 )
 
@@ -22,45 +23,25 @@ const logKept = 256
 // maxLogText bounds a message, in bytes, far below the size of a gRPC message.
 const maxLogText = 64 << 10
 
-// logRing keeps the newest records for every reader of LogStream. Readers have
-// cursors of their own, so that each sees every record.
+// logRing keeps the newest records for the readers of LogStream.
 type logRing struct {
-	mu      sync.Mutex
-	records [logKept]*pb.LogStreamResponse
-	next    uint64        // number of the record that comes next
-	grown   chan struct{} // closed when a record comes
+	*follow.Log[*pb.LogStreamResponse]
 
-	also func(*pb.LogStreamResponse) // gets each record, too; nil for nobody
+	mu   sync.Mutex                  // keeps the records in order for also
+	also func(*pb.LogStreamResponse) // is called with each record, unless nil
 }
 
-func newLogRing() *logRing { return &logRing{grown: make(chan struct{})} }
+func newLogRing() *logRing {
+	return &logRing{Log: follow.NewLog[*pb.LogStreamResponse](logKept)}
+}
 
 func (l *logRing) add(r *pb.LogStreamResponse) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.records[l.next%logKept] = r
-	l.next++
-	close(l.grown)
-	l.grown = make(chan struct{})
+	l.Add(r)
 	if l.also != nil {
 		l.also(r)
 	}
-}
-
-// since returns the records from number from on, the number of the record to ask
-// for next, and a channel that is closed when it is there. Records that the ring
-// has lost are skipped.
-func (l *logRing) since(from uint64) ([]*pb.LogStreamResponse, uint64, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.next > logKept {
-		from = max(from, l.next-logKept)
-	}
-	out := make([]*pb.LogStreamResponse, 0, l.next-from)
-	for n := from; n < l.next; n++ {
-		out = append(out, l.records[n%logKept])
-	}
-	return out, l.next, l.grown
 }
 
 // logHandler is the slog.Handler that feeds the ring and passes records on.

@@ -64,7 +64,7 @@ func TestLogHandler(t *testing.T) {
 	log.With("a", 1).WithGroup("g").With("b", 2).Warn("both", "c", 3, slog.Group("h", "d", 4))
 	log.Error("bad \xff", "key\xff", "\xfe")
 	log.Log(t.Context(), slog.LevelError+4, strings.Repeat("x", maxLogText+1))
-	records, next, _ := ring.since(0)
+	records, next := ring.Since(0)
 	if len(records) != 4 || next != 4 {
 		t.Fatalf("%d records, next is %d", len(records), next)
 	}
@@ -106,7 +106,7 @@ func TestEncodeRecord(t *testing.T) {
 		}
 		s := &Session{ring: newLogRing(), next: slog.DiscardHandler}
 		s.relayRecord(data)
-		got, _, _ := s.ring.since(0)
+		got, _ := s.ring.Since(0)
 		if len(got) != 1 || got[0].GetSeverity() != r.GetSeverity() || !strings.HasPrefix(r.GetMessage(), got[0].GetMessage()) {
 			t.Errorf("%.20s arrived as %.200v", r.GetMessage(), got)
 		}

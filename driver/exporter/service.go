@@ -85,23 +85,17 @@ func (s *service) StreamingDriverCall(req *pb.StreamingDriverCallRequest, stream
 
 // LogStream replays what is kept of the log and then follows it until the client leaves.
 func (s *service) LogStream(_ *emptypb.Empty, stream grpc.ServerStreamingServer[pb.LogStreamResponse]) error {
-	var next uint64
-	for {
-		records, after, grown := s.ring.since(next)
-		for _, r := range records {
-			if err := stream.Send(r); err != nil {
-				return err
-			}
-		}
-		next = after
-		select {
-		case <-grown:
-		case <-stream.Context().Done():
-			return status.FromContextError(stream.Context().Err()).Err()
-		case <-s.closing.Done():
-			return nil
+	ctx, cancel := s.until(stream.Context())
+	defer cancel()
+	for r := range s.ring.Follow(ctx, 0) {
+		if err := stream.Send(r); err != nil {
+			return err
 		}
 	}
+	if err := stream.Context().Err(); err != nil {
+		return status.FromContextError(err).Err()
+	}
+	return nil
 }
 
 // Reset has nothing to do: drivers start fresh with their exporter.

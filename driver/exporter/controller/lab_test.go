@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"starproxy/builtins/follow"
 	"starproxy/driver/pb"
 )
 
@@ -41,7 +42,7 @@ type lab struct {
 	server, router   *grpc.Server
 
 	mu         sync.Mutex
-	changed    chan struct{}
+	changed    follow.Signal
 	token      string
 	fault      error // of every call, while set
 	listenErr  error
@@ -78,8 +79,8 @@ func newLab(t testing.TB) *lab {
 	}
 	l := &lab{
 		t: t, cert: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		caPEM:   base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		changed: make(chan struct{}), token: "good", listeners: map[string]*queue{}, halves: map[string]*half{},
+		caPEM: base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		token: "good", listeners: map[string]*queue{}, halves: map[string]*half{},
 		lease: &pb.StatusResponse{},
 	}
 	l.start()
@@ -126,8 +127,7 @@ func (l *lab) edit(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f()
-	close(l.changed)
-	l.changed = make(chan struct{})
+	l.changed.Notify()
 }
 
 // await waits until what the lab knows fulfils a condition.
@@ -136,7 +136,7 @@ func (l *lab) await(what string, cond func() bool) {
 	deadline := time.After(15 * time.Second)
 	for {
 		l.mu.Lock()
-		ok, changed := cond(), l.changed
+		ok, changed := cond(), l.changed.Changed()
 		l.mu.Unlock()
 		if ok {
 			return
@@ -249,7 +249,7 @@ func (l *lab) Status(_ *pb.StatusRequest, stream grpc.ServerStreamingServer[pb.S
 	var sent *pb.StatusResponse
 	for {
 		l.mu.Lock()
-		now, changed, fault := l.lease, l.changed, l.fault
+		now, changed, fault := l.lease, l.changed.Changed(), l.fault
 		l.mu.Unlock()
 		if fault != nil && strings.Contains(fault.Error(), "watch channel") {
 			return fault

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"starproxy/builtins/follow"
 	"starproxy/driver/exporter"
 	"starproxy/driver/pb"
 )
@@ -51,26 +52,23 @@ func (l *link) judge(err error) {
 // links holds the link on which the exporter is registered.
 type links struct {
 	mu      sync.Mutex
-	link    *link         // nil for none
-	changed chan struct{} // closed when it is replaced
+	link    *link // nil for none
+	changed follow.Signal
 }
-
-func newLinks() *links { return &links{changed: make(chan struct{})} }
 
 // put replaces the link; nil says that there is none.
 func (l *links) put(next *link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.link = next
-	close(l.changed)
-	l.changed = make(chan struct{})
+	l.changed.Notify()
 }
 
 // get waits for a link that is not given up; nil when ctx ends.
 func (l *links) get(ctx context.Context) *link {
 	for {
 		l.mu.Lock()
-		link, changed := l.link, l.changed
+		link, changed := l.link, l.changed.Changed()
 		l.mu.Unlock()
 		if ctx.Err() != nil {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"starproxy/builtins/disk"
+	"starproxy/builtins/follow"
 	"starproxy/driver/exporter"
 )
 
@@ -15,19 +16,17 @@ import (
 type source struct {
 	mu      sync.Mutex
 	config  *exporter.Config
-	changed chan struct{} // closed when config is replaced
+	changed follow.Signal
 }
 
-func newSource(c *exporter.Config) *source {
-	return &source{config: c, changed: make(chan struct{})}
-}
+func newSource(c *exporter.Config) *source { return &source{config: c} }
 
 // get returns the configuration and a channel that is closed when there is
 // another one.
 func (s *source) get() (*exporter.Config, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.config, s.changed
+	return s.config, s.changed.Changed()
 }
 
 // dialing is how servers are dialled now.
@@ -72,8 +71,7 @@ func (s *source) replace(next *exporter.Config) bool {
 		return false
 	}
 	s.config = next
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.changed.Notify()
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"starproxy/builtins/follow"
 	"starproxy/driver"
 )
 
@@ -13,10 +14,8 @@ type wanted struct {
 	mu      sync.Mutex
 	lease   *driver.Lease // nil for none
 	turn    int           // counts the leases, and the times without; 0 before the controller has told
-	changed chan struct{} // closed when anything changes
+	changed follow.Signal
 }
-
-func newWanted() *wanted { return &wanted{changed: make(chan struct{})} }
 
 // set notes what the controller tells. The same name again is the same lease.
 func (w *wanted) set(l *driver.Lease) {
@@ -30,8 +29,7 @@ func (w *wanted) set(l *driver.Lease) {
 	if !same {
 		w.turn++
 	}
-	close(w.changed)
-	w.changed = make(chan struct{})
+	w.changed.Notify()
 }
 
 // get returns the lease, its turn, which is another one for each lease even if a
@@ -39,7 +37,7 @@ func (w *wanted) set(l *driver.Lease) {
 func (w *wanted) get() (l *driver.Lease, turn int, changed <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.lease, w.turn, w.changed
+	return w.lease, w.turn, w.changed.Changed()
 }
 
 // gone returns a context that ends when a turn is over, or when forget is

@@ -178,7 +178,7 @@ func (c *controllerService) tell(e *Exporter) (now *pb.StatusResponse, changed <
 	if s := c.leaseOf(e.Name); s != nil {
 		now = &pb.StatusResponse{Leased: true, LeaseName: &s.name, ClientName: &s.client, Context: s.context}
 	}
-	return now, c.changed, c.exporters[e.Name] == e
+	return now, c.changed.Changed(), c.exporters[e.Name] == e
 }
 
 // listener is a Listen stream.
@@ -247,7 +247,7 @@ func (c *controllerService) Dial(ctx context.Context, r *pb.DialRequest) (*pb.Di
 			c.mu.Unlock()
 			return nil, status.Error(codes.Unknown, "permission denied")
 		}
-		now, changed := c.exporters[s.exporter].state(), c.changed
+		now, changed := c.exporters[s.exporter].state(), c.changed.Changed()
 		c.mu.Unlock()
 		switch now {
 		case pb.ExporterStatus_EXPORTER_STATUS_AVAILABLE:

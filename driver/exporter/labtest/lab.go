@@ -22,6 +22,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"starproxy/builtins/follow"
 )
 
 // Namespace is that of all objects of a lab.
@@ -53,7 +55,7 @@ type Lab struct {
 	net        *network
 
 	mu        sync.Mutex
-	changed   chan struct{} // closed when anything below changes
+	changed   follow.Signal // of anything below
 	started   time.Time     // of the controller
 	fault     error         // of every call to the controller, nil for none
 	slow      time.Duration // before a Status stream says its first word
@@ -71,7 +73,7 @@ func Start(o Options) (*Lab, error) {
 		o.DialWait = 27600 * time.Millisecond
 	}
 	l := &Lab{
-		options: o, changed: make(chan struct{}), tunnels: newTunnels(), net: newNetwork(),
+		options: o, tunnels: newTunnels(), net: newNetwork(),
 		exporters: map[string]*Exporter{}, expired: map[string]expiry{}, leases: map[string]*lease{}, listeners: map[string]*listener{},
 	}
 	if err := l.makeKeys(); err != nil {
@@ -153,8 +155,7 @@ func (l *Lab) edit(f func()) {
 	defer l.mu.Unlock()
 	f()
 	l.schedule()
-	close(l.changed)
-	l.changed = make(chan struct{})
+	l.changed.Notify()
 }
 
 // Await waits until what the lab knows fulfils cond, which is called with the
@@ -163,7 +164,7 @@ func (l *Lab) edit(f func()) {
 func (l *Lab) Await(ctx context.Context, what string, cond func() bool) error {
 	for {
 		l.mu.Lock()
-		ok, changed := cond(), l.changed
+		ok, changed := cond(), l.changed.Changed()
 		l.mu.Unlock()
 		if ok {
 			return nil

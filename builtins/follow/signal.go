@@ -1,0 +1,30 @@
+// Package follow lets any number of readers wait for news: a [Signal] announces
+// that a value has changed, a [Log] is a bounded sequence that each reader follows
+// with a cursor of its own.
+package follow
+
+// Signal announces changes of a value. It has no lock of its own: the lock that
+// guards the value must be held while a method is called. The zero Signal is ready
+// for use.
+type Signal struct {
+	changed chan struct{} // nil while nobody waits
+}
+
+// Changed returns a channel that the next Notify closes.
+//
+// A reader takes the value and the channel under one lock, so that it misses no
+// change between the two.
+func (s *Signal) Changed() <-chan struct{} {
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
+}
+
+// Notify wakes all that wait for a channel of Changed.
+func (s *Signal) Notify() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
+}
