@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"starproxy/builtins/follow"
+	"starproxy/driver/rpc"
 )
 
 // annotations are the marks and comments that people gave captured exchanges.
@@ -64,10 +65,10 @@ func (d *Driver) annotateCapture(_ context.Context, seq int, mark, comment strin
 		return "", err
 	}
 	if !slices.Contains(markColours, mark) {
-		return "", errorf(InvalidArgument, "annotate_capture: argument mark: expected one of %s, found %q", strings.Join(markColours[1:], ", "), mark)
+		return "", rpc.Refuse(rpc.InvalidArgument, "annotate_capture: argument mark: expected one of %s, found %q", strings.Join(markColours[1:], ", "), mark)
 	}
 	if len(comment) > 10_000 {
-		return "", errorf(InvalidArgument, "annotate_capture: argument comment: expected at most 10000 bytes, found %d", len(comment))
+		return "", rpc.Refuse(rpc.InvalidArgument, "annotate_capture: argument comment: expected at most 10000 bytes, found %d", len(comment))
 	}
 	d.notes.set(uint64(seq), mark, comment)
 	return "Annotated", nil

@@ -19,6 +19,7 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
 	"starproxy/driver/proxy"
+	"starproxy/driver/rpc"
 )
 
 // authority is the CA of one driver or several. To make one takes the better part of a
@@ -227,7 +228,7 @@ func (a *authority) missing() string {
 func (d *Driver) getCACertPath(ctx context.Context) (string, error) {
 	path := ca.CertPath(d.authority.dir)
 	if _, err := d.certificate(ctx, path); errors.Is(err, fs.ErrNotExist) {
-		return d.authority.missing(), nil
+		return "", stock(rpc.NotFound, "", "%s", d.authority.missing())
 	} else if ctx.Err() != nil {
 		return "", err
 	}
@@ -237,7 +238,7 @@ func (d *Driver) getCACertPath(ctx context.Context) (string, error) {
 func (d *Driver) getCACert(ctx context.Context) (string, error) {
 	pem, err := d.certificate(ctx, ca.CertPath(d.authority.dir))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", refused("Error: " + d.authority.missing())
+		return "", marked(stock(rpc.NotFound, "", "%s", d.authority.missing()))
 	}
 	return string(pem), err
 }
@@ -252,7 +253,7 @@ func (d *Driver) certificate(ctx context.Context, path string) ([]byte, error) {
 	}
 	pem, err := disk.Read(path, disk.MaxDocument)
 	if bytes.Contains(pem, []byte("PRIVATE KEY")) {
-		return nil, errorf(FailedPrecondition, "CA certificate %s: got a private key, want certificates only", path)
+		return nil, rpc.Refuse(rpc.FailedPrecondition, "CA certificate %s: got a private key, want certificates only", path)
 	}
 	return pem, err
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"starproxy/driver/capture"
 	"starproxy/driver/filter"
+	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 )
 
@@ -32,7 +35,7 @@ func (d *Driver) listCapturedRequests(ctx context.Context, expr string) (string,
 func (d *Driver) filter(ctx context.Context, method, expr string) (capture.Filter, error) {
 	x, err := filter.Parse(expr)
 	if err != nil {
-		return nil, errorf(InvalidArgument, "%s: argument filter_expr: %s", method, err)
+		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument filter_expr: %s", method, err)
 	}
 	m := messages{all: d.sockets.Journal, until: d.journal.Last()}
 	f := x.Filter(m.of, d.notes)
@@ -117,7 +120,7 @@ func (d *Driver) exportCapturedScenario(_ context.Context, filter string, exclud
 		return "", err
 	}
 	d.saved.add(x)
-	return toJSON(x)
+	return rpc.JSON(x)
 }
 
 func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeout float64) (string, error) {
@@ -134,9 +137,18 @@ func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeou
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case wait.Err() != nil:
-		return toJSON(map[string]string{"error": fmt.Sprintf("Timed out waiting for %s %s after %ss", method, path, seconds(timeout))})
+		return rpc.JSON(map[string]string{"error": fmt.Sprintf("Timed out waiting for %s %s after %ss", method, path, seconds(timeout))})
 	case errors.Is(err, capture.ErrClosed):
-		return "", errorf(Unavailable, "wait_for_request: the driver was closed")
+		return "", rpc.Refuse(rpc.Unavailable, "wait_for_request: the driver was closed")
 	}
 	return "", err
+}
+
+// seconds writes a number of seconds as the stock driver does: always with a point.
+func seconds(f float64) string {
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }

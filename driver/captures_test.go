@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"starproxy/driver/rpc"
 )
 
 // collect reads a stream to its end, decoding base64.
@@ -26,9 +28,9 @@ func (b *bench) collect(method string, args ...any) string {
 	}
 	var out strings.Builder
 	for v, err := range seq {
-		var e *Error
+		var e *rpc.Refusal
 		if errors.As(err, &e) {
-			return e.Code.String() + " " + e.Message
+			return e.Code.String() + " " + e.Text
 		}
 		if err != nil {
 			b.Fatal(err)
@@ -333,9 +335,9 @@ endpoints = {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	b.want("INVALID_ARGUMENT list_captured_requests: argument filter_expr: column 1: unknown operator ~coment: did you mean ~comment?", "list_captured_requests", "~coment x")
-	var refused *Error
-	if _, err := b.d.Stream(t.Context(), "watch_captured_requests", []any{"(~s"}); !errors.As(err, &refused) || refused.Code != InvalidArgument ||
-		refused.Message != "watch_captured_requests: argument filter_expr: column 4: expected a ) for the ( in column 1" {
+	var refused *rpc.Refusal
+	if _, err := b.d.Stream(t.Context(), "watch_captured_requests", []any{"(~s"}); !errors.As(err, &refused) || refused.Code != rpc.InvalidArgument ||
+		refused.Text != "watch_captured_requests: argument filter_expr: column 4: expected a ) for the ( in column 1" {
 		t.Error(err)
 	}
 

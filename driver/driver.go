@@ -19,16 +19,17 @@ import (
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
 	"starproxy/driver/proxy"
+	"starproxy/driver/rpc"
 )
 
-// Driver controls one proxy.
+// Driver controls one proxy. Its methods are called by the names in its table.
 type Driver struct {
+	*rpc.Table
+
 	cfg     Config
 	log     *slog.Logger
 	lease   *Lease   // nil for none
 	crashes *Crashes // nil in the exporter's own process
-	methods []method
-	byName  map[string]*method
 
 	state       *state.Store
 	mocks       *mocks
@@ -97,11 +98,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	d.methods = methods()
-	d.byName = make(map[string]*method, len(d.methods))
-	for i := range d.methods {
-		d.byName[d.methods[i].Name] = &d.methods[i]
-	}
+	d.Table = rpc.NewTable(d.log, d.methods())
 	if o.Shared == nil {
 		o.Shared = NewShared()
 	}

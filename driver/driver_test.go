@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"starproxy/driver/rpc"
 )
 
 // bench is a driver with its directories, and a device behind its proxy.
@@ -84,12 +86,16 @@ func (b *bench) awaitLog(prefix string) string {
 	}
 }
 
-// call calls a method and gives its text, or "CODE message" for an error.
+// call calls a method and returns the text that a stock client gets, or
+// "CODE message" for an error.
 func (b *bench) call(method string, args ...any) string {
 	b.Helper()
 	v, err := b.d.Call(context.Background(), method, args)
-	if e, ok := err.(*Error); ok {
-		return e.Code.String() + " " + e.Message
+	if r, ok := err.(*rpc.Refusal); ok {
+		if r.Stock != "" {
+			return r.Stock
+		}
+		return r.Code.String() + " " + r.Text
 	}
 	if err != nil {
 		b.Fatalf("%s: %v", method, err)

@@ -16,6 +16,7 @@ import (
 
 	"starproxy/driver/filter"
 	"starproxy/driver/mock"
+	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 )
 
@@ -46,12 +47,12 @@ func (d *Driver) listEndpoints(context.Context) (string, error) {
 			Hits: r.Hits, Enabled: r.Enabled, Scripted: strings.HasPrefix(ep.Summary, "script:"), Definition: ep.Definition, Text: text,
 		})
 	}
-	return toJSON(list)
+	return rpc.JSON(list)
 }
 
 func (d *Driver) enableMock(_ context.Context, key string, enabled bool) (string, error) {
 	if !d.mocks.table.Enable(key, enabled) {
-		return "", refused("Mock not found: " + key)
+		return "", stock(rpc.NotFound, "key", "Mock not found: %s", key)
 	}
 	if enabled {
 		return "Mock enabled: " + key, nil
@@ -66,12 +67,12 @@ func (d *Driver) checkMock(_ context.Context, key, text string) (string, error) 
 	env.Log = slog.New(&warnings)
 	_, err := scenario.CompileText(mockText, key, []byte(text), env)
 	if err != nil {
-		return toJSON(fault(err))
+		return rpc.JSON(fault(err))
 	}
 	for i, w := range warnings {
 		warnings[i] = strings.TrimPrefix(w, mockText+":")
 	}
-	return toJSON(map[string]any{"ok": true, "warnings": warnings})
+	return rpc.JSON(map[string]any{"ok": true, "warnings": warnings})
 }
 
 // fault is what check methods answer for a text that is not right: what is
@@ -80,14 +81,14 @@ func fault(err error) map[string]any {
 	answer := map[string]any{"ok": false, "error": err.Error()}
 	var (
 		endpoint *scenario.Error
-		value    *jsonFault
+		value    *rpc.JSONError
 		expr     *filter.Error
 	)
 	switch {
 	case errors.As(err, &endpoint):
 		answer["error"], answer["line"], answer["column"] = endpoint.Message, endpoint.Line, endpoint.Column
 	case errors.As(err, &value):
-		answer["error"], answer["line"], answer["column"] = value.what, value.line, value.column
+		answer["error"], answer["line"], answer["column"] = value.Message, value.Line, value.Column
 	case errors.As(err, &expr):
 		answer["column"] = expr.Column
 	}
@@ -97,7 +98,7 @@ func fault(err error) map[string]any {
 // putMock puts an endpoint in force that is given as YAML or JSON text.
 func (d *Driver) putMock(_ context.Context, key, text, replaces string) (string, error) {
 	if err := d.mocks.put(key, text, replaces); err != nil {
-		return "", errorf(InvalidArgument, "put_mock: %v", err)
+		return "", rpc.Refuse(rpc.InvalidArgument, "put_mock: %v", err)
 	}
 	return "Mock set: " + key, nil
 }
@@ -133,14 +134,14 @@ func (d *Driver) captureAsMock(_ context.Context, seq int) (string, error) {
 	}
 	key, text, err := scenario.AsMock(e, d.cfg.Directories.Files)
 	if err != nil {
-		return "", errorf(FailedPrecondition, "capture_as_mock: %v", err)
+		return "", rpc.Refuse(rpc.FailedPrecondition, "capture_as_mock: %v", err)
 	}
-	return toJSON(map[string]string{"key": key, "definition": text})
+	return rpc.JSON(map[string]string{"key": key, "definition": text})
 }
 
 func (d *Driver) deleteState(_ context.Context, key string) (string, error) {
 	if !d.state.Delete(key) {
-		return "State key not found: " + key, nil
+		return "", stock(rpc.NotFound, "key", "State key not found: %s", key)
 	}
 	return "State deleted: " + key, nil
 }
@@ -169,7 +170,7 @@ func (d *Driver) listScenarios(context.Context) (string, error) {
 			list = append(list, file{name, ext})
 		}
 	}
-	return toJSON(list)
+	return rpc.JSON(list)
 }
 
 func (d *Driver) listAddonStatus(context.Context) (string, error) {
@@ -193,7 +194,7 @@ func (d *Driver) listAddonStatus(context.Context) (string, error) {
 	for name, fault := range faults {
 		list = append(list, addon{name, filepath.Join(d.cfg.Directories.Addons, name+".star"), fault})
 	}
-	return toJSON(list)
+	return rpc.JSON(list)
 }
 
 // maxFailures bounds how many of the latest exchanges are searched for failures.

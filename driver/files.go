@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"starproxy/driver/rpc"
 )
 
 // chunkSize is how much of a file goes into one message: in base64 it stays
@@ -76,14 +78,14 @@ func (d *Driver) listFlowFiles(context.Context) (string, error) {
 		}
 		files = append(files, file{e.Name(), path, info.Size(), info.ModTime().Local().Format("2006-01-02T15:04:05")})
 	}
-	return toJSON(files)
+	return rpc.JSON(files)
 }
 
 func (d *Driver) getFlowFile(_ context.Context, name string) (iter.Seq2[any, error], error) {
 	return chunks(func() (*os.File, error) {
-		f, err := d.openIn(d.cfg.Directories.Flows, name, errorf(InvalidArgument, "Invalid flow file name: '%s'", name))
+		f, err := d.openIn(d.cfg.Directories.Flows, name, rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s'", name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errorf(Internal, "Flow file not found: %s", name)
+			return nil, rpc.Refuse(rpc.Internal, "Flow file not found: %s", name)
 		}
 		return f, err
 	}), nil
@@ -102,9 +104,9 @@ func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any,
 				}
 			}
 		}
-		f, err := d.openIn(dir, name, errorf(InvalidArgument, "Invalid file path: %s", path))
+		f, err := d.openIn(dir, name, rpc.Refuse(rpc.InvalidArgument, "Invalid file path: %s", path))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errorf(NotFound, "Captured file not found: %s", path)
+			return nil, rpc.Refuse(rpc.NotFound, "Captured file not found: %s", path)
 		}
 		return f, err
 	}), nil
@@ -115,7 +117,7 @@ func (d *Driver) listAddons(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return toJSON(names)
+	return rpc.JSON(names)
 }
 
 // addonNames are the names of the scripts in an addons directory.

@@ -20,6 +20,7 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/filter"
+	"starproxy/driver/rpc"
 )
 
 // maxCurl is up to which size a body stands in a curl command.
@@ -64,7 +65,7 @@ func (d *Driver) getCapture(_ context.Context, seq int) (string, error) {
 		}
 		all[k] = b
 	}
-	return toJSON(all)
+	return rpc.JSON(all)
 }
 
 // visible writes bytes as text in which every byte can be told: what is no printable
@@ -301,13 +302,13 @@ func (d *Driver) socketState(e *capture.Entry) any {
 func (d *Driver) checkFilter(_ context.Context, text string) (string, error) {
 	x, err := filter.Parse(text)
 	if err != nil {
-		return toJSON(fault(err))
+		return rpc.JSON(fault(err))
 	}
-	return toJSON(map[string]any{"ok": true, "canonical": x.String()})
+	return rpc.JSON(map[string]any{"ok": true, "canonical": x.String()})
 }
 
 func (d *Driver) listFilterOperators(context.Context) (string, error) {
-	return toJSON(filter.Operators())
+	return rpc.JSON(filter.Operators())
 }
 
 // rawJSON lets a JSON text stand in a larger one.

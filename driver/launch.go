@@ -2,16 +2,15 @@ package driver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"starproxy/driver/flow"
 	"starproxy/driver/proxy"
+	"starproxy/driver/rpc"
 )
 
 // launch is a start under way. Everything that can fail comes first, while the
@@ -31,9 +30,9 @@ func (d *Driver) launch(ctx context.Context, mode string, webUI bool, replayFile
 		port = d.port
 	}
 	l := &launch{run: &running{mode: mode}, port: port}
-	if text := d.ready(ctx, l, webUI, replayFile); text != "" {
+	if err := d.ready(ctx, l, webUI, replayFile); err != nil {
 		l.back()
-		return "", refused(text)
+		return "", err
 	}
 	if old := d.run.Load(); old != nil {
 		if err := d.shut(ctx, old); err != nil {
@@ -51,9 +50,9 @@ func (l *launch) back() {
 }
 
 // ready does all of a start that can fail.
-func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile string) (text string) {
+func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile string) error {
 	if err := d.authority.prepare(); err != nil {
-		return "Failed to start: " + err.Error()
+		return notStarted(err)
 	}
 	l.config = proxy.Config{
 		CA:        d.authority,
@@ -69,22 +68,22 @@ func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile st
 		Idle:       inSeconds(d.cfg.Listen.IdleTimeout),
 		TunnelIdle: inSeconds(d.cfg.Listen.TunnelIdleTimeout),
 	}
-	for _, step := range []func() string{
-		func() string { return d.readyListener(l) },
-		func() string { return d.readyWeb(ctx, l, webUI) },
-		func() string { return d.readyMode(l, replayFile) },
+	for _, step := range []func() error{
+		func() error { return d.readyListener(l) },
+		func() error { return d.readyWeb(ctx, l, webUI) },
+		func() error { return d.readyMode(l, replayFile) },
 	} {
-		if text := step(); text != "" {
-			return text
+		if err := step(); err != nil {
+			return err
 		}
 	}
 	l.config.Handler = d.handler(l.run)
-	return ""
+	return nil
 }
 
 // readyListener binds the address. The proxy that listens there already shares
 // its socket: connections that come while the two change wait.
-func (d *Driver) readyListener(l *launch) (text string) {
+func (d *Driver) readyListener(l *launch) error {
 	var err error
 	if old := d.run.Load(); old != nil && old.port == l.port {
 		l.config.Listener, err = old.proxy.Share()
@@ -92,37 +91,33 @@ func (d *Driver) readyListener(l *launch) (text string) {
 		l.config.Listener, err = d.place.Listen(l.port)
 	}
 	if err != nil {
-		hint := ""
-		if errors.Is(err, syscall.EADDRINUSE) {
-			hint = fmt.Sprintf(" (port %d is already in use by another program)", l.port)
-		}
-		return fmt.Sprintf("Failed to start%s: %v", hint, err)
+		return notListening("listen.port", "port", l.port, err)
 	}
 	l.undo = append(l.undo, func() { l.config.Listener.Close() })
-	return ""
+	return nil
 }
 
 // readyMode opens what the mode answers from or records to.
-func (d *Driver) readyMode(l *launch, replayFile string) (text string) {
+func (d *Driver) readyMode(l *launch, replayFile string) error {
 	r, err := l.run, error(nil)
 	switch r.mode {
 	case modeMock:
 		undo, err := d.mocks.renew()
 		if err != nil {
-			return "Failed to initialize mock mode: " + err.Error()
+			return stock(rpc.FailedPrecondition, "", "Failed to initialize mock mode: %v", err)
 		}
 		l.undo = append(l.undo, undo)
 		l.config.Isolated = d.cfg.Unmatched == Reject
 	case modeReplay:
 		r.replayFile, _ = d.replayFile(replayFile)
 		if r.replay, err = d.cfg.Replay.open(r.replayFile); err != nil {
-			return "Failed to start: " + err.Error()
+			return notStarted(err)
 		}
 		l.undo = append(l.undo, func() { r.replay.Close() })
 		l.config.Isolated = d.cfg.Replay.isolated()
 	case modeRecord:
 		if r.recorder, err = flow.Record(d.cfg.Directories.Flows, time.Now(), d.log); err != nil {
-			return "Failed to start: " + err.Error()
+			return notStarted(err)
 		}
 		r.release = d.journal.Hold()
 		l.undo = append(l.undo, func() {
@@ -132,7 +127,7 @@ func (d *Driver) readyMode(l *launch, replayFile string) (text string) {
 		})
 		l.config.Recorder = r.recorder
 	}
-	return ""
+	return nil
 }
 
 // begin begins to serve what is ready, where nothing is served now. It returns

@@ -12,6 +12,7 @@ import (
 	"starproxy/driver/flow"
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
+	"starproxy/driver/rpc"
 )
 
 // The modes of a running proxy: which table answers, and what stands at its end.
@@ -40,7 +41,7 @@ func (d *Driver) start(ctx context.Context, mode string, webUI bool, replayFile 
 	d.life.Lock()
 	defer d.life.Unlock()
 	if r := d.run.Load(); r != nil {
-		return "", refused(fmt.Sprintf("Already running in '%s' mode (PID %d). Stop first.", r.mode, os.Getpid()))
+		return "", stock(rpc.FailedPrecondition, "", "Already running in '%s' mode (PID %d). Stop first.", r.mode, os.Getpid())
 	}
 	if err := d.refuse(mode, replayFile, port); err != nil {
 		return "", err
@@ -74,20 +75,20 @@ func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFil
 // refuse answers a start that cannot be.
 func (d *Driver) refuse(mode, replayFile string, port int) error {
 	if d.closed {
-		return errorf(FailedPrecondition, "the driver is closed")
+		return rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
 	}
 	if !slices.Contains([]string{modeMock, modePassthrough, modeRecord, modeReplay}, mode) {
-		return refused(fmt.Sprintf("Unknown mode '%s'. Use: mock, passthrough, record, replay", mode))
+		return stock(rpc.InvalidArgument, "mode", "Unknown mode '%s'. Use: mock, passthrough, record, replay", mode)
 	}
 	if port < 0 || port > 65535 {
-		return errorf(InvalidArgument, "start: argument port: expected 0 to 65535, found %d", port)
+		return rpc.Refuse(rpc.InvalidArgument, "start: argument port: expected 0 to 65535, found %d", port)
 	}
 	if mode == modeReplay {
 		if replayFile == "" {
-			return refused("Error: replay_file is required for replay mode")
+			return marked(stock(rpc.InvalidArgument, "replay_file", "replay_file is required for replay mode"))
 		}
 		if path, ok := d.replayFile(replayFile); !ok {
-			return refused("Replay file not found: " + path)
+			return stock(rpc.NotFound, "replay_file", "Replay file not found: %s", path)
 		}
 	}
 	return nil
@@ -115,7 +116,7 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 	defer d.life.Unlock()
 	r := d.run.Load()
 	if r == nil {
-		return "Not running", nil
+		return "", stock(rpc.FailedPrecondition, "", "Not running")
 	}
 	if err := d.shut(ctx, r); err != nil {
 		d.log.Warn("the proxy stopped with an error", "error", err)
@@ -229,7 +230,7 @@ func (d *Driver) status(context.Context) (string, error) {
 	if text := d.authority.Problem(); text != "" {
 		s.CAProblem = &text
 	}
-	return toJSON(s)
+	return rpc.JSON(s)
 }
 
 // unconditional drops the headers that ask for an answer only if something

@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"starproxy/driver/rpc"
 )
 
 func TestLifecycle(t *testing.T) {
@@ -225,7 +227,7 @@ func TestStartWithoutDirectory(t *testing.T) {
 		t.Error(got)
 	}
 	b.want("false", "is_running")
-	if _, err := b.d.Connect(context.Background(), "connect_web"); err == nil || err.(*Error).Code != FailedPrecondition {
+	if _, err := b.d.Connect(context.Background(), "connect_web"); err == nil || err.(*rpc.Refusal).Code != rpc.FailedPrecondition {
 		t.Error(err)
 	}
 }

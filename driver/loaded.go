@@ -12,6 +12,7 @@ import (
 	"starproxy/builtins/disk"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
+	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 )
 
@@ -80,7 +81,7 @@ func (m *mocks) load(l *loaded) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return 0, errorf(FailedPrecondition, "the driver is closed")
+		return 0, rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
 	}
 	eps, err := l.open(m.env())
 	if err != nil {
@@ -166,10 +167,10 @@ func (c *Config) scenarioPath() string {
 	return filepath.Join(c.Directories.Mocks, c.MockScenario)
 }
 
-// scenarioFile finds the file that a caller means; text says why there is none.
+// scenarioFile finds the file that a caller means; the error says why there is none.
 // Of a path outside of the directories of the configuration it is the same
 // whether or not there is something.
-func (d *Driver) scenarioFile(name string) (path, text string) {
+func (d *Driver) scenarioFile(name string) (path string, err error) {
 	base := d.cfg.Directories.Mocks
 	path = name
 	within := d.access
@@ -177,10 +178,10 @@ func (d *Driver) scenarioFile(name string) (path, text string) {
 		path = filepath.Join(base, name)
 		within = access.New([]string{base}, nil)
 		if name != "" && !filepath.IsLocal(name) {
-			return "", "Invalid scenario path: must be within " + base
+			return "", stock(rpc.InvalidArgument, "path", "Invalid scenario path: must be within %s", base)
 		}
 	}
-	_, err := within.Dir(path)
+	_, err = within.Dir(path)
 	if err == nil {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			path = scenarioIn(path)
@@ -189,13 +190,13 @@ func (d *Driver) scenarioFile(name string) (path, text string) {
 	}
 	switch {
 	case err == nil || errors.As(err, new(disk.KindError)): // what it is then, loading it says
-		return path, ""
+		return path, nil
 	case errors.Is(err, access.ErrOutside) && within != d.access:
-		return "", "Invalid scenario path: must be within " + base
+		return "", stock(rpc.InvalidArgument, "path", "Invalid scenario path: must be within %s", base)
 	case errors.Is(err, access.ErrOutside):
 		d.log.Warn("scenario not loaded: its path lies outside of the directories of the configuration", "path", path)
 	}
-	return "", "Scenario file not found: " + path
+	return "", stock(rpc.NotFound, "path", "Scenario file not found: %s", path)
 }
 
 // scenarioFiles are what may be the scenario of a directory, the usual one first.
@@ -215,13 +216,13 @@ func scenarioIn(dir string) string {
 }
 
 func (d *Driver) loadMockScenario(_ context.Context, name string) (string, error) {
-	path, text := d.scenarioFile(name)
-	if text != "" {
-		return "", refused(text)
+	path, err := d.scenarioFile(name)
+	if err != nil {
+		return "", err
 	}
 	n, err := d.mocks.load(&loaded{path: path, files: []string{path}})
 	if err != nil {
-		return "", refusal("Failed to load scenario: ", err)
+		return "", refusal("Failed to load scenario", err)
 	}
 	return fmt.Sprintf("Loaded %d endpoint(s) from %s", n, filepath.Base(path)), nil
 }
@@ -229,21 +230,21 @@ func (d *Driver) loadMockScenario(_ context.Context, name string) (string, error
 func (d *Driver) loadMockScenarioContent(_ context.Context, name, content string) (string, error) {
 	n, err := d.mocks.load(&loaded{name: name, text: []byte(content)})
 	if err != nil {
-		return "", refusal("Failed to parse scenario: ", err)
+		return "", refusal("Failed to parse scenario", err)
 	}
 	return fmt.Sprintf("Loaded %d endpoint(s) from %s", n, name), nil
 }
 
 // refusal is the answer about a document that is not a scenario.
-func refusal(prefix string, err error) error {
-	var own *Error
+func refusal(attempt string, err error) error {
+	var own *rpc.Refusal
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.Is(err, scenario.ErrNotObject):
-		return refused("Invalid scenario: expected a JSON/YAML object")
+		return stock(rpc.InvalidArgument, "", "Invalid scenario: expected a JSON/YAML object")
 	case errors.Is(err, scenario.ErrNoEndpoints):
-		return refused("Invalid scenario: expected an object of endpoints")
+		return stock(rpc.InvalidArgument, "", "Invalid scenario: expected an object of endpoints")
 	}
-	return refused(prefix + err.Error())
+	return stock(rpc.InvalidArgument, "", "%s: %v", attempt, err)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/rpc"
 )
 
 // shownMessage is a message of a WebSocket as the web UI shows it.
@@ -58,7 +59,7 @@ func (d *Driver) listMessages(_ context.Context, seq, after int) (string, error)
 			list = append(list, showMessage(e))
 		}
 	}
-	return toJSON(list)
+	return rpc.JSON(list)
 }
 
 func ofSocket(seq uint64) capture.Filter {
@@ -79,7 +80,7 @@ func (d *Driver) watchMessages(ctx context.Context, seq, after int) (iter.Seq2[a
 				yield(nil, err)
 				return
 			}
-			text, err := toJSON(showMessage(e))
+			text, err := rpc.JSON(showMessage(e))
 			if !yield(text, err) || err != nil || e.Kind == capture.SocketEnd {
 				return
 			}

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+
+	"starproxy/driver/rpc"
 )
 
 // surface is the contract's list and what is ours (list_captured_requests, the
@@ -91,7 +93,7 @@ func TestSurface(t *testing.T) {
 		for _, p := range m.Params {
 			text := p.Name
 			if p.Default != nil {
-				v, err := toJSON(p.Default)
+				v, err := rpc.JSON(p.Default)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -102,7 +104,7 @@ func TestSurface(t *testing.T) {
 			list = append(list, text)
 		}
 		got.WriteString(m.Name + "(" + strings.Join(list, ", ") + ")")
-		got.WriteString(map[Kind]string{Stream: " stream", ByteStream: " bytes"}[m.Kind] + "\n")
+		got.WriteString(map[rpc.Kind]string{rpc.Stream: " stream", rpc.ByteStream: " bytes"}[m.Kind] + "\n")
 		if m.Doc == "" || !strings.HasSuffix(m.Doc, ".") {
 			t.Errorf("%s: doc %q", m.Name, m.Doc)
 		}
@@ -110,30 +112,6 @@ func TestSurface(t *testing.T) {
 	if got.String() != surface {
 		t.Errorf("got %s", got.String())
 	}
-	// What a row declares is what its function takes.
-	for _, m := range b.d.methods {
-		if n := m.fn.Type().NumIn(); n != 2+len(m.Params) {
-			t.Errorf("%s: %d parameters for a function of %d", m.Name, len(m.Params), n-2)
-			continue
-		}
-		for i, p := range m.Params {
-			if p.Default != nil && m.fn.Type().In(i+2).String() != typeOf(p.Default) {
-				t.Errorf("%s: default of %s is a %T", m.Name, p.Name, p.Default)
-			}
-		}
-	}
-}
-
-func typeOf(v any) string {
-	switch v.(type) {
-	case string:
-		return "string"
-	case int:
-		return "int"
-	case float64:
-		return "float64"
-	}
-	return "bool"
 }
 
 // args is a list of arguments.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/rpc"
 )
 
 // Metrics are the counters of a proxy, as get_metrics gives them in JSON. They
@@ -51,5 +52,5 @@ func (d *Driver) getMetrics(context.Context) (string, error) {
 	if r := d.run.Load(); r != nil {
 		m.Mode = r.mode
 	}
-	return toJSON(m)
+	return rpc.JSON(m)
 }

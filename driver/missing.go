@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 )
 
@@ -108,5 +109,5 @@ func (d *Driver) missingFromExport(ctx context.Context, format, filter string, e
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	return toJSON(lines)
+	return rpc.JSON(lines)
 }

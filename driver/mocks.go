@@ -16,6 +16,7 @@ import (
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
+	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 	"starproxy/script"
 )
@@ -275,7 +276,7 @@ func mockKey(method, path string) string { return strings.ToUpper(method) + " " 
 func (d *Driver) removeMock(_ context.Context, method, path string) (string, error) {
 	key := mockKey(method, path)
 	if !d.mocks.remove(key) {
-		return "Mock not found: " + key, nil
+		return "", stock(rpc.NotFound, "path", "Mock not found: %s", key)
 	}
 	return "Removed mock: " + key, nil
 }
@@ -297,5 +298,5 @@ func (d *Driver) listMocks(context.Context) (string, error) {
 		}
 		list = append(list, jsonvalue.Member{Key: ep.Name, Value: def})
 	}
-	return toJSON(list)
+	return rpc.JSON(list)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"starproxy/builtins/state"
+	"starproxy/driver/rpc"
 )
 
 // scenarioState is a named scenario of the endpoints in force.
@@ -39,20 +40,20 @@ func (d *Driver) scenarioStates() map[string]scenarioState {
 }
 
 func (d *Driver) listScenarioStates(context.Context) (string, error) {
-	return toJSON(d.scenarioStates())
+	return rpc.JSON(d.scenarioStates())
 }
 
 func (d *Driver) setScenarioState(_ context.Context, name, to string) (string, error) {
 	all := d.scenarioStates()
 	s, ok := all[name]
 	if !ok {
-		return "", errorf(InvalidArgument, "set_scenario_state: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	if !slices.Contains(s.States, to) {
-		return "", errorf(InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name, orNone(s.States))
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name, orNone(s.States))
 	}
 	if _, _, err := d.state.Machine(name).Move(nil, to); err != nil {
-		return "", errorf(InvalidArgument, "set_scenario_state: %v", err)
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: %v", err)
 	}
 	return fmt.Sprintf("Scenario %s: %s → %s", name, s.State, to), nil
 }
@@ -62,7 +63,7 @@ func (d *Driver) resetScenarioStates(_ context.Context, name string) (string, er
 		return fmt.Sprintf("Reset %d scenario(s)", d.state.ResetMachines()), nil
 	}
 	if all := d.scenarioStates(); all[name].States == nil {
-		return "", errorf(InvalidArgument, "reset_scenario_states: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+		return "", rpc.Refuse(rpc.InvalidArgument, "reset_scenario_states: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	n := 0
 	if d.state.Machine(name).Reset() {

@@ -22,6 +22,7 @@ import (
 	"starproxy/driver/filter"
 	"starproxy/driver/flow"
 	"starproxy/driver/mock"
+	"starproxy/driver/rpc"
 )
 
 // Replay says how recordings answer in replay mode.
@@ -167,7 +168,7 @@ func isRecording(name string) bool {
 
 func (d *Driver) uploadFlowFilePart(_ context.Context, name, id string, offset int, content string, last bool) (string, error) {
 	if name != filepath.Base(name) || strings.HasPrefix(name, ".") || !isRecording(name) {
-		return "", errorf(InvalidArgument, "Invalid flow file name: '%s' (expected a file name that ends in .bin, .flow, .flows, .mitm or .har)", name)
+		return "", rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s' (expected a file name that ends in .bin, .flow, .flows, .mitm or .har)", name)
 	}
 	return d.flowUploads.part("upload_flow_file_part", name, id, offset, content, last)
 }
@@ -227,7 +228,7 @@ type exportArgs struct {
 // exported makes the filter that a caller of method gave as arguments.
 func (d *Driver) exported(ctx context.Context, method string, args exportArgs) (capture.Filter, error) {
 	if args.format != "har" && args.format != "flow" {
-		return nil, errorf(InvalidArgument, "%s: argument format: expected har or flow, found %q", method, args.format)
+		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument format: expected har or flow, found %q", method, args.format)
 	}
 	picks := filter.Glob(args.filter)
 	shows, err := d.filter(ctx, method, args.expr)
@@ -237,7 +238,7 @@ func (d *Driver) exported(ctx context.Context, method string, args exportArgs) (
 	var chosen []uint64
 	if args.seqs != "" {
 		if err := json.Unmarshal([]byte(args.seqs), &chosen); err != nil {
-			return nil, errorf(InvalidArgument, "%s: argument seqs: expected a JSON array of numbers, found %q", method, args.seqs)
+			return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument seqs: expected a JSON array of numbers, found %q", method, args.seqs)
 		}
 	}
 	return func(e *capture.Entry) bool {

@@ -20,6 +20,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/rpc"
 )
 
 // resent is a request that somebody sends from the web UI.
@@ -48,7 +49,7 @@ const resendTime = 60 * time.Second
 // mocks answer it and captures show it.
 func (d *Driver) resendRequest(ctx context.Context, text string) (string, error) {
 	bad := func(format string, args ...any) (string, error) {
-		return "", errorf(InvalidArgument, "resend_request: %s", fmt.Sprintf(format, args...))
+		return "", rpc.Refuse(rpc.InvalidArgument, "resend_request: %s", fmt.Sprintf(format, args...))
 	}
 	var in resent
 	if err := json.Unmarshal([]byte(text), &in); err != nil {
@@ -56,7 +57,7 @@ func (d *Driver) resendRequest(ctx context.Context, text string) (string, error)
 	}
 	r := d.run.Load()
 	if r == nil {
-		return "", errorf(FailedPrecondition, "resend_request: the proxy is not running")
+		return "", rpc.Refuse(rpc.FailedPrecondition, "resend_request: the proxy is not running")
 	}
 	u, err := url.Parse(in.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -122,9 +123,9 @@ func (d *Driver) resendRequest(ctx context.Context, text string) (string, error)
 		}
 	}
 	if err != nil && answer["seq"] == nil {
-		return "", errorf(Unavailable, "resend_request: %v", errors.Unwrap(err))
+		return "", rpc.Refuse(rpc.Unavailable, "resend_request: %v", errors.Unwrap(err))
 	}
-	return toJSON(answer)
+	return rpc.JSON(answer)
 }
 
 // ownHost is where the proxy is reached from here.

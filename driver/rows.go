@@ -15,6 +15,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/rpc"
 )
 
 // captureRow is a captured exchange in one line, as the web UI lists it.
@@ -153,7 +154,7 @@ func (d *Driver) listCaptures(ctx context.Context, filter, highlight string, bef
 	if len(list.Rows) > 0 {
 		list.First = list.Rows[0].Seq
 	}
-	return toJSON(list)
+	return rpc.JSON(list)
 }
 
 // news is how far somebody knows what happened to exchanges after they were
@@ -176,7 +177,7 @@ func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, af
 	known := d.news()
 	if since != "" {
 		if _, err := fmt.Sscanf(since, "%d.%d", &known.changes, &known.sockets); err != nil || known.String() != since {
-			return nil, errorf(InvalidArgument, "watch_captures: argument since: expected what list_captures gave, found %q", since)
+			return nil, rpc.Refuse(rpc.InvalidArgument, "watch_captures: argument since: expected what list_captures gave, found %q", since)
 		}
 	}
 	return func(yield func(any, error) bool) {
@@ -243,7 +244,7 @@ func (d *Driver) watchCaptures(ctx context.Context, filter, highlight string, af
 		for {
 			select {
 			case r := <-rows:
-				text, err := toJSON(r)
+				text, err := rpc.JSON(r)
 				if !yield(text, err) || err != nil {
 					return
 				}
@@ -261,7 +262,7 @@ func (d *Driver) entry(method string, seq int) (*capture.Entry, error) {
 			return e, nil
 		}
 	}
-	return nil, errorf(NotFound, "%s: no captured request %d: it was cleared, or has left the budget", method, seq)
+	return nil, rpc.Refuse(rpc.NotFound, "%s: no captured request %d: it was cleared, or has left the budget", method, seq)
 }
 
 // maxPiece bounds how much of a body one call gives, and maxSkip how far into
@@ -282,7 +283,7 @@ func (d *Driver) getCaptureBody(_ context.Context, seq int, side string, offset,
 	case "request":
 		header, body = e.RequestHeader, e.RequestBody
 	default:
-		return "", errorf(InvalidArgument, "get_capture_body: argument side: expected request or response, found %q", side)
+		return "", rpc.Refuse(rpc.InvalidArgument, "get_capture_body: argument side: expected request or response, found %q", side)
 	}
 	if e.Kind == capture.TCP {
 		pieces, _ := d.sockets.Stream(e.Seq)
@@ -317,7 +318,7 @@ func (d *Driver) getCaptureBody(_ context.Context, seq int, side string, offset,
 	whole := trimRune(data)
 	_, charset, readable := capture.ReadText(whole, header)
 	piece.Charset, piece.Binary = charset, !readable && !utf8.Valid(whole)
-	return toJSON(piece)
+	return rpc.JSON(piece)
 }
 
 // trimRune takes an incomplete character off the end.

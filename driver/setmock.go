@@ -9,6 +9,7 @@ import (
 
 	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
+	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 )
 
@@ -17,7 +18,7 @@ import (
 // order of keys.
 func (d *Driver) put(method, key string, def map[string]any) error {
 	if err := d.mocks.set(key, def); err != nil {
-		return errorf(InvalidArgument, "%s: %v", method, err)
+		return rpc.Refuse(rpc.InvalidArgument, "%s: %v", method, err)
 	}
 	return nil
 }
@@ -27,13 +28,13 @@ func parseObject(text string) (jsonvalue.Object, error) {
 	if text == "" {
 		return jsonvalue.Object{}, nil
 	}
-	v, err := parseJSON(text)
+	v, err := rpc.ParseJSON(text)
 	if err != nil {
 		return nil, err
 	}
 	m, ok := v.(jsonvalue.Object)
 	if !ok {
-		return nil, fmt.Errorf("expected an object, found %s", show(v))
+		return nil, fmt.Errorf("expected an object, found %s", rpc.Show(v))
 	}
 	return m, nil
 }
@@ -43,7 +44,7 @@ func parseBody(text string) (json.RawMessage, error) {
 	if text == "" {
 		text = "{}"
 	}
-	_, err := parseJSON(text)
+	_, err := rpc.ParseJSON(text)
 	return json.RawMessage(text), err
 }
 
@@ -52,7 +53,7 @@ func parseBody(text string) (json.RawMessage, error) {
 func extraHeaders(method, text string, def map[string]any) error {
 	h, err := parseObject(text)
 	if err != nil {
-		return errorf(InvalidArgument, "%s: argument headers: %v", method, err)
+		return rpc.Refuse(rpc.InvalidArgument, "%s: argument headers: %v", method, err)
 	}
 	if len(h) > 0 {
 		def["headers"] = h
@@ -64,11 +65,11 @@ func (d *Driver) setMock(_ context.Context, method, path string, status int, bod
 	key := mockKey(method, path)
 	b, err := parseBody(body)
 	if err != nil {
-		return "", refused("Invalid body JSON: " + err.Error())
+		return "", stock(rpc.InvalidArgument, "body", "Invalid body JSON: %v", err)
 	}
 	h, err := parseObject(headers)
 	if err != nil {
-		return "", refused("Invalid headers JSON: " + err.Error())
+		return "", stock(rpc.InvalidArgument, "headers", "Invalid headers JSON: %v", err)
 	}
 	def := map[string]any{"status": int64(status), "body": b, "content_type": contentType, "headers": h}
 	if err := d.put("set_mock", key, def); err != nil {
@@ -97,12 +98,12 @@ func (d *Driver) setMockFile(_ context.Context, method, path, file, contentType 
 
 func (d *Driver) setMockPatch(_ context.Context, method, path, patches, headers string) (string, error) {
 	key := mockKey(method, path)
-	v, err := parseJSON(patches)
+	v, err := rpc.ParseJSON(patches)
 	if err != nil {
-		return "", refused("Invalid JSON for patches")
+		return "", stock(rpc.InvalidArgument, "patches_json", "Invalid JSON for patches")
 	}
 	if _, ok := v.(jsonvalue.Object); !ok {
-		return "", refused("Patches must be a JSON object")
+		return "", stock(rpc.InvalidArgument, "patches_json", "Patches must be a JSON object")
 	}
 	def := map[string]any{"patch": json.RawMessage(patches)}
 	if err := extraHeaders("set_mock_patch", headers, def); err != nil {
@@ -118,7 +119,7 @@ func (d *Driver) setMockWithLatency(_ context.Context, method, path string, stat
 	key := mockKey(method, path)
 	b, err := parseBody(body)
 	if err != nil {
-		return "", errorf(InvalidArgument, "set_mock_with_latency: argument body: %v", err)
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_mock_with_latency: argument body: %v", err)
 	}
 	def := map[string]any{"status": int64(status), "body": b, "content_type": contentType, "latency_ms": int64(latency)}
 	if err := d.put("set_mock_with_latency", key, def); err != nil {
@@ -142,7 +143,7 @@ func (d *Driver) setMockFault(_ context.Context, method, path, fault, answer str
 	}
 	def["fault"] = fault
 	if strings.HasPrefix(strings.TrimSpace(fault), "{") {
-		if _, err := parseJSON(fault); err != nil {
+		if _, err := rpc.ParseJSON(fault); err != nil {
 			return "Invalid fault JSON: " + err.Error(), nil
 		}
 		def["fault"] = json.RawMessage(fault)
@@ -155,13 +156,13 @@ func (d *Driver) setMockFault(_ context.Context, method, path, fault, answer str
 
 func (d *Driver) setMockSequence(_ context.Context, method, path, sequence string) (string, error) {
 	key := mockKey(method, path)
-	v, err := parseJSON(sequence)
+	v, err := rpc.ParseJSON(sequence)
 	if err != nil {
-		return "", refused("Invalid JSON: " + err.Error())
+		return "", stock(rpc.InvalidArgument, "sequence_json", "Invalid JSON: %v", err)
 	}
 	steps, _ := v.([]any)
 	if len(steps) == 0 {
-		return "", refused("Sequence must be a non-empty JSON array")
+		return "", stock(rpc.InvalidArgument, "sequence_json", "Sequence must be a non-empty JSON array")
 	}
 	if err := d.put("set_mock_sequence", key, map[string]any{"sequence": json.RawMessage(sequence)}); err != nil {
 		return "", err
@@ -171,8 +172,8 @@ func (d *Driver) setMockSequence(_ context.Context, method, path, sequence strin
 
 func (d *Driver) setMockTemplate(_ context.Context, method, path, template string, status int) (string, error) {
 	key := mockKey(method, path)
-	if _, err := parseJSON(template); err != nil {
-		return "", refused("Invalid JSON: " + err.Error())
+	if _, err := rpc.ParseJSON(template); err != nil {
+		return "", stock(rpc.InvalidArgument, "template_json", "Invalid JSON: %v", err)
 	}
 	if err := d.put("set_mock_template", key, map[string]any{"status": int64(status), "body_template": json.RawMessage(template)}); err != nil {
 		return "", err
@@ -185,17 +186,17 @@ func (d *Driver) setMockAddon(_ context.Context, method, path, addon, config str
 	if config == "" {
 		config = "{}"
 	}
-	if _, err := parseJSON(config); err != nil {
-		return "", refused("Invalid JSON: " + err.Error())
+	if _, err := rpc.ParseJSON(config); err != nil {
+		return "", stock(rpc.InvalidArgument, "addon_config_json", "Invalid JSON: %v", err)
 	}
 	if addon == "" {
-		return "", errorf(InvalidArgument, "set_mock_addon: argument addon_name is empty")
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_mock_addon: argument addon_name is empty")
 	}
 	switch err := d.mocks.addons.Check(d.cfg.Directories.Addons, addon); {
 	case errors.Is(err, scenario.ErrNoAddon):
-		return "", refused("Addon not found: " + addon)
+		return "", stock(rpc.NotFound, "addon_name", "Addon not found: %s", addon)
 	case err != nil:
-		return "", refused(fmt.Sprintf("Addon %s: %v", addon, err))
+		return "", stock(rpc.InvalidArgument, "addon_name", "Addon %s: %v", addon, err)
 	}
 	if err := d.put("set_mock_addon", key, map[string]any{"addon": addon, "addon_config": json.RawMessage(config)}); err != nil {
 		return "", err
@@ -205,13 +206,13 @@ func (d *Driver) setMockAddon(_ context.Context, method, path, addon, config str
 
 func (d *Driver) setMockConditional(_ context.Context, method, path, rulesJSON string) (string, error) {
 	key := mockKey(method, path)
-	v, err := parseJSON(rulesJSON)
+	v, err := rpc.ParseJSON(rulesJSON)
 	if err != nil {
-		return "", refused("Invalid JSON: " + err.Error())
+		return "", stock(rpc.InvalidArgument, "rules_json", "Invalid JSON: %v", err)
 	}
 	rules, _ := v.([]any)
 	if len(rules) == 0 {
-		return "", refused("Rules must be a non-empty JSON array")
+		return "", stock(rpc.InvalidArgument, "rules_json", "Rules must be a non-empty JSON array")
 	}
 	if err := d.put("set_mock_conditional", key, map[string]any{"rules": json.RawMessage(rulesJSON)}); err != nil {
 		return "", err

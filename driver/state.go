@@ -6,15 +6,16 @@ import (
 	"fmt"
 
 	"starproxy/builtins/state"
+	"starproxy/driver/rpc"
 )
 
 func (d *Driver) setState(_ context.Context, key, valueJSON string) (string, error) {
-	v, err := parseJSON(valueJSON)
+	v, err := rpc.ParseJSON(valueJSON)
 	if err != nil {
-		return "", refused("Invalid JSON: " + err.Error())
+		return "", stock(rpc.InvalidArgument, "value_json", "Invalid JSON: %v", err)
 	}
 	if err := d.state.Set(key, v); err != nil {
-		return "", errorf(InvalidArgument, "set_state: %v", err)
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_state: %v", err)
 	}
 	return "State set: " + key, nil
 }
@@ -24,21 +25,21 @@ func (d *Driver) checkState(_ context.Context, key, valueJSON string) (string, e
 	answer := map[string]any{"ok": true}
 	if key == "" {
 		answer = fault(errors.New("the key is missing"))
-	} else if v, err := parseJSON(valueJSON); err != nil {
+	} else if v, err := rpc.ParseJSON(valueJSON); err != nil {
 		answer = fault(err)
 	} else if _, err := state.Value(v); err != nil {
 		answer = fault(err)
 	}
-	return toJSON(answer)
+	return rpc.JSON(answer)
 }
 
 func (d *Driver) getState(_ context.Context, key string) (string, error) {
 	v, _ := d.state.Get(key)
-	return toJSON(v)
+	return rpc.JSON(v)
 }
 
 func (d *Driver) clearState(context.Context) (string, error) {
 	return fmt.Sprintf("Cleared %d state key(s)", d.state.Clear()), nil
 }
 
-func (d *Driver) getAllState(context.Context) (string, error) { return toJSON(d.state.All()) }
+func (d *Driver) getAllState(context.Context) (string, error) { return rpc.JSON(d.state.All()) }

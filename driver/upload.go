@@ -16,6 +16,7 @@ import (
 
 	"starproxy/builtins/disk"
 	"starproxy/driver/access"
+	"starproxy/driver/rpc"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 var errUploadPath = errors.New("invalid file path")
 
 // errDriverClosed is what callers get who come too late.
-var errDriverClosed error = errorf(FailedPrecondition, "the driver is closed")
+var errDriverClosed error = rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
 
 // incoming is a file on its way into the files directory. It appears under its
 // name in one step: a device that downloads the old one gets all of it.
@@ -154,7 +155,7 @@ func escape(err error) error {
 func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string, error) {
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {
-		return "", errorf(InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
+		return "", rpc.Refuse(rpc.InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
 	}
 	in, err := d.uploads.receive(path)
 	if err == nil {
@@ -166,7 +167,7 @@ func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string
 	}
 	switch {
 	case errors.Is(err, errUploadPath):
-		return "", refused("Invalid file path: " + path)
+		return "", stock(rpc.InvalidArgument, "relative_path", "Invalid file path: %s", path)
 	case err != nil:
 		return "", fmt.Errorf("upload_mock_file: %w", err)
 	}
@@ -232,7 +233,7 @@ func (u *uploads) begin(id, path string) (*upload, error) {
 		return nil, errDriverClosed
 	}
 	if len(u.files) == maxUploads {
-		return nil, errorf(FailedPrecondition, "%d other files are being uploaded, which is the most", maxUploads)
+		return nil, rpc.Refuse(rpc.FailedPrecondition, "%d other files are being uploaded, which is the most", maxUploads)
 	}
 	in, err := u.receive(path)
 	if err != nil {
@@ -253,11 +254,11 @@ func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (in
 	if under {
 		size = up.size
 		if up.path != path {
-			return 0, errorf(InvalidArgument, "argument relative_path: expected %q as in the parts before, found %q", up.path, path)
+			return 0, rpc.Refuse(rpc.InvalidArgument, "argument relative_path: expected %q as in the parts before, found %q", up.path, path)
 		}
 	}
 	if offset != size {
-		return 0, errorf(InvalidArgument, "argument offset: expected %d, found %d", size, offset)
+		return 0, rpc.Refuse(rpc.InvalidArgument, "argument offset: expected %d, found %d", size, offset)
 	}
 	if !under {
 		var err error
@@ -285,17 +286,17 @@ func (d *Driver) uploadMockFilePart(_ context.Context, path, id string, offset i
 func (u *uploads) part(method, path, id string, offset int, content string, last bool) (string, error) {
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {
-		return "", errorf(InvalidArgument, "%s: argument content_base64: %v", method, err)
+		return "", rpc.Refuse(rpc.InvalidArgument, "%s: argument content_base64: %v", method, err)
 	}
 	size, err := u.add(id, path, int64(offset), data, last)
-	var own *Error
+	var own *rpc.Refusal
 	switch {
 	case errors.Is(err, errUploadPath):
-		return "", errorf(InvalidArgument, "Invalid file path: %s", path)
+		return "", rpc.Refuse(rpc.InvalidArgument, "Invalid file path: %s", path)
 	case err == errDriverClosed:
 		return "", err
 	case errors.As(err, &own):
-		return "", errorf(own.Code, "%s: %s", method, own.Message)
+		return "", rpc.Refuse(own.Code, "%s: %s", method, own.Text)
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", method, err)
 	case last:

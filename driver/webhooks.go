@@ -14,6 +14,7 @@ import (
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy"
+	"starproxy/driver/rpc"
 )
 
 // Sending says when webhooks are sent.
@@ -194,7 +195,7 @@ func (d *Driver) listWebhooks(context.Context) (string, error) {
 	d.webhooks.mu.Lock()
 	list := append([]webhookReport{}, d.webhooks.recent...)
 	d.webhooks.mu.Unlock()
-	return toJSON(list)
+	return rpc.JSON(list)
 }
 
 // newWebhooks makes the service of a driver.

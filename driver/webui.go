@@ -2,15 +2,14 @@ package driver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net"
 	"slices"
 	"strconv"
-	"syscall"
 
 	"starproxy/driver/proxy"
+	"starproxy/driver/rpc"
 	"starproxy/driver/web"
 )
 
@@ -44,11 +43,11 @@ func (m webMethods) Stream(ctx context.Context, name string, args []any) (iter.S
 
 // Resume sets the parameter "after" of a method that has one.
 func (m webMethods) Resume(name string, args []any, after uint64) []any {
-	info := m.byName[name]
-	if info == nil {
+	info, known := m.Method(name)
+	if !known {
 		return args
 	}
-	at := slices.IndexFunc(info.Params, func(p Param) bool { return p.Name == "after" })
+	at := slices.IndexFunc(info.Params, func(p rpc.Param) bool { return p.Name == "after" })
 	if at < 0 {
 		return args
 	}
@@ -60,18 +59,18 @@ func (m webMethods) Resume(name string, args []any, after uint64) []any {
 	return args
 }
 
-// readyWeb readies the web UI as a start asks for it; text says why it can't be.
+// readyWeb readies the web UI as a start asks for it; the error says why it can't be.
 // A page that asks itself stays as it is; any other gives way to a new one, with
 // another token, on the same socket. The caller holds life.
-func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) (text string) {
+func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) error {
 	old := d.page.Load()
 	switch {
 	case old != nil && fromWeb(ctx):
 		l.page = func() {}
-		return ""
+		return nil
 	case !on:
 		l.page = d.closeWeb
-		return ""
+		return nil
 	}
 	var ln net.Listener
 	var err error
@@ -81,16 +80,12 @@ func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) (text string)
 		ln, err = net.Listen("tcp", net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(d.cfg.Web.Port)))
 	}
 	if err != nil {
-		hint := ""
-		if errors.Is(err, syscall.EADDRINUSE) {
-			hint = fmt.Sprintf(" (web UI port %d is already in use by another program)", d.cfg.Web.Port)
-		}
-		return fmt.Sprintf("Failed to start%s: %v", hint, err)
+		return notListening("web.port", "web UI port", d.cfg.Web.Port, err)
 	}
 	l.undo = append(l.undo, func() { ln.Close() })
 	s, err := web.New(webMethods{d}, d.cfg.Web.Host, d.log)
 	if err != nil {
-		return "Failed to start: " + err.Error()
+		return notStarted(err)
 	}
 	l.page = func() {
 		d.closeWeb()
@@ -103,7 +98,7 @@ func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) (text string)
 		port := ln.Addr().(*net.TCPAddr).Port
 		d.page.Store(&webServer{s, ln, forget, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})
 	}
-	return ""
+	return nil
 }
 
 // closeWeb ends the web UI.
@@ -117,11 +112,11 @@ func (d *Driver) closeWeb() {
 func (d *Driver) connectWeb(context.Context) (net.Conn, error) {
 	page := d.page.Load()
 	if page == nil {
-		return nil, errorf(FailedPrecondition, "connect_web: the web UI is not running: start the proxy with web_ui")
+		return nil, rpc.Refuse(rpc.FailedPrecondition, "connect_web: the web UI is not running: start the proxy with web_ui")
 	}
 	c, err := page.Connect()
 	if err != nil {
-		return nil, errorf(Unavailable, "connect_web: %v", err)
+		return nil, rpc.Refuse(rpc.Unavailable, "connect_web: %v", err)
 	}
 	return c, nil
 }

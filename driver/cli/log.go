@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
-	"starproxy/driver"
+	"starproxy/driver/rpc"
 )
 
 // logHandler writes the log of the exporter to standard error. While it is
@@ -35,7 +35,7 @@ func (h logHandler) Enabled(_ context.Context, level slog.Level) bool { return l
 
 // Handle writes a record unless it has to be quiet about it.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
-	if (r.Level >= slog.LevelError || r.Message == driver.CallFailed) && h.quiet.Load() {
+	if (r.Level >= slog.LevelError || r.Message == rpc.CallFailed) && h.quiet.Load() {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)

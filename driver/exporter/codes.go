@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"starproxy/driver"
+	"starproxy/driver/rpc"
 )
 
 // grpcError is the one place where a driver's failure becomes a gRPC status.
@@ -25,11 +25,11 @@ func grpcError(err error) error {
 }
 
 func codeOf(err error) codes.Code {
-	var failure *driver.Error
+	var failure *rpc.Refusal
 	var network net.Error
 	switch {
 	case errors.As(err, &failure):
-		return codeOfDriver(failure.Code)
+		return codeOfRefusal(failure.Code)
 	case errors.Is(err, context.Canceled):
 		return codes.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
@@ -40,21 +40,23 @@ func codeOf(err error) codes.Code {
 	return codes.Unknown
 }
 
-func codeOfDriver(c driver.Code) codes.Code {
+func codeOfRefusal(c rpc.Code) codes.Code {
 	switch c {
-	case driver.InvalidArgument:
+	case rpc.InvalidArgument:
 		return codes.InvalidArgument
-	case driver.NotFound:
+	case rpc.NotFound:
 		return codes.NotFound
-	case driver.Unimplemented:
+	case rpc.AlreadyExists:
+		return codes.AlreadyExists
+	case rpc.Unimplemented:
 		return codes.Unimplemented
-	case driver.Internal:
+	case rpc.Internal:
 		return codes.Internal
-	case driver.Unavailable:
+	case rpc.Unavailable:
 		return codes.Unavailable
-	case driver.DeadlineExceeded:
+	case rpc.DeadlineExceeded:
 		return codes.DeadlineExceeded
-	case driver.FailedPrecondition:
+	case rpc.FailedPrecondition:
 		return codes.FailedPrecondition
 	}
 	return codes.Unknown

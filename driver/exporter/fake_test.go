@@ -14,6 +14,7 @@ import (
 
 	"starproxy/driver"
 	"starproxy/driver/client"
+	"starproxy/driver/rpc"
 )
 
 // fake is a driver whose methods do what the tests need.
@@ -35,7 +36,7 @@ func (f *fake) Call(ctx context.Context, method string, args []any) (any, error)
 	case "binary":
 		return "\xff\xfe", nil
 	case "fail":
-		return nil, &driver.Error{Code: driver.Code(args[0].(float64)), Message: args[1].(string)}
+		return nil, &rpc.Refusal{Code: rpc.Code(args[0].(float64)), Text: args[1].(string)}
 	case "plain":
 		return nil, errors.New("some\nfailure")
 	case "panic":
@@ -64,7 +65,7 @@ func (f *fake) Stream(ctx context.Context, method string, args []any) (iter.Seq2
 	case "half":
 		return func(yield func(any, error) bool) {
 			if yield("one", nil) {
-				yield(nil, &driver.Error{Code: driver.Internal, Message: "broke after one"})
+				yield(nil, &rpc.Refusal{Code: rpc.Internal, Text: "broke after one"})
 			}
 		}, nil
 	case "forever":

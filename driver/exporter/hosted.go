@@ -2,7 +2,7 @@ package exporter
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"iter"
 	"net"
@@ -16,6 +16,7 @@ import (
 
 	"starproxy/driver"
 	"starproxy/driver/pb"
+	"starproxy/driver/rpc"
 )
 
 // served answers the calls of clients for one driver of the tree, wherever that
@@ -46,6 +47,10 @@ type hosted struct{ driver instance }
 
 func (h hosted) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
 	result, err := h.driver.Call(ctx, req.GetMethod(), pb.Natives(req.GetArgs()))
+	var refusal *rpc.Refusal
+	if errors.As(err, &refusal) && refusal.Stock != "" {
+		result, err = refusal.Stock, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +141,7 @@ func (group) Connect(_ context.Context, method string) (net.Conn, error) {
 func (group) Close() error { return nil }
 
 func noMethod(name string) error {
-	return &driver.Error{Code: driver.NotFound, Message: fmt.Sprintf("method %s not found on driver", name)}
+	return rpc.Refuse(rpc.NotFound, "method %s not found on driver", name)
 }
 
 // Interface guards.

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"starproxy/driver"
+	"starproxy/driver/rpc"
 )
 
 // A device reaches none of the exporter's own listeners through a proxy: not
@@ -146,10 +148,14 @@ func TestExporterFileIsNobodys(t *testing.T) {
 	}
 }
 
-// call calls a method of a driver and gives its text.
+// call calls a method of a driver and returns the text that a stock client gets.
 func call(t *testing.T, d *driver.Driver, method string, args ...any) string {
 	t.Helper()
 	v, err := d.Call(t.Context(), method, args)
+	var refusal *rpc.Refusal
+	if errors.As(err, &refusal) && refusal.Stock != "" {
+		return refusal.Stock
+	}
 	if err != nil {
 		t.Fatalf("%s: %v", method, err)
 	}

@@ -14,9 +14,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"starproxy/driver"
 	"starproxy/driver/client"
 	"starproxy/driver/pb"
+	"starproxy/driver/rpc"
 )
 
 func TestTree(t *testing.T) {
@@ -69,20 +69,20 @@ func TestCall(t *testing.T) {
 func TestCallErrors(t *testing.T) {
 	t.Parallel()
 	proxy := find(t, dialUnix(t, newBench(t, fakesFile, "")), "proxy")
-	fail := func(c driver.Code) []any { return []any{int(c), "it\nfailed"} }
+	fail := func(c rpc.Code) []any { return []any{int(c), "it\nfailed"} }
 	tests := []struct {
 		method string
 		args   []any
 		code   codes.Code
 		text   string
 	}{
-		{"fail", fail(driver.InvalidArgument), codes.InvalidArgument, "it failed"},
-		{"fail", fail(driver.NotFound), codes.NotFound, "it failed"},
-		{"fail", fail(driver.Unimplemented), codes.Unimplemented, "it failed"},
-		{"fail", fail(driver.Internal), codes.Internal, "it failed"},
-		{"fail", fail(driver.Unavailable), codes.Unavailable, "it failed"},
-		{"fail", fail(driver.DeadlineExceeded), codes.DeadlineExceeded, "it failed"},
-		{"fail", fail(driver.FailedPrecondition), codes.FailedPrecondition, "it failed"},
+		{"fail", fail(rpc.InvalidArgument), codes.InvalidArgument, "it failed"},
+		{"fail", fail(rpc.NotFound), codes.NotFound, "it failed"},
+		{"fail", fail(rpc.Unimplemented), codes.Unimplemented, "it failed"},
+		{"fail", fail(rpc.Internal), codes.Internal, "it failed"},
+		{"fail", fail(rpc.Unavailable), codes.Unavailable, "it failed"},
+		{"fail", fail(rpc.DeadlineExceeded), codes.DeadlineExceeded, "it failed"},
+		{"fail", fail(rpc.FailedPrecondition), codes.FailedPrecondition, "it failed"},
 		{"plain", nil, codes.Unknown, "some failure"},
 		{"panic", nil, codes.Internal, "internal error: oops"},
 		{"binary", nil, codes.Internal, "result of binary: text is not valid UTF-8; encode binary data first"},

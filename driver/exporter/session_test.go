@@ -77,9 +77,8 @@ export:
 		t.Fatal(err)
 	}
 	defer e.Close()
-	text, err := driverAt(e, "proxy").Call(t.Context(), "start", nil)
-	if s, _ := text.(string); err != nil || !strings.HasPrefix(s, "Failed to initialize mock mode: bench.yaml:9:18: ") {
-		t.Errorf("%v, %v", text, err)
+	if text := call(t, driverAt(e, "proxy"), "start"); !strings.HasPrefix(text, "Failed to initialize mock mode: bench.yaml:9:18: ") {
+		t.Error(text)
 	}
 }
 

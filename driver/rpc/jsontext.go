@@ -1,4 +1,4 @@
-package driver
+package rpc
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
@@ -21,9 +20,9 @@ const (
 	maxJSONDepth = 1000
 )
 
-// parseJSON reads one JSON value, as package jsonvalue has them. Its errors tell
+// ParseJSON reads one JSON value, as package jsonvalue has them. Its errors tell
 // line and column.
-func parseJSON(text string) (any, error) {
+func ParseJSON(text string) (any, error) {
 	if len(text) > maxJSONText {
 		return nil, fmt.Errorf("the text has %d bytes, want at most %d", len(text), maxJSONText)
 	}
@@ -58,35 +57,27 @@ func jsonError(text string, err error) error {
 	return err
 }
 
-// jsonFault is a fault in a JSON text, and where: lines and bytes of a line,
-// from 1.
-type jsonFault struct {
-	what         string
-	line, column int
+// JSONError is a mistake in a JSON text.
+type JSONError struct {
+	// Message says what the mistake is.
+	Message string
+	// Line and Column, in bytes, are its place. Both count from 1.
+	Line, Column int
 }
 
-func (f *jsonFault) Error() string {
-	return fmt.Sprintf("%s: line %d column %d", f.what, f.line, f.column)
+func (e *JSONError) Error() string {
+	return fmt.Sprintf("%s: line %d column %d", e.Message, e.Line, e.Column)
 }
 
 func misplaced(text string, off int64, what string) error {
 	before := []byte(text)[:min(max(off, 0), int64(len(text)))]
 	line := bytes.Count(before, []byte("\n")) + 1
 	column := len(before) - (bytes.LastIndexByte(before, '\n') + 1) + 1
-	return &jsonFault{what, line, column}
+	return &JSONError{what, line, column}
 }
 
-// toJSON is v as JSON text, as methods return it.
-func toJSON(v any) (string, error) {
+// JSON is v as JSON text, as methods return it.
+func JSON(v any) (string, error) {
 	b, err := exchange.EncodeJSON(v)
 	return string(b), err
-}
-
-// seconds writes a duration as the stock driver does: always with a point.
-func seconds(f float64) string {
-	s := strconv.FormatFloat(f, 'f', -1, 64)
-	if !bytes.ContainsRune([]byte(s), '.') {
-		s += ".0"
-	}
-	return s
 }

@@ -1,4 +1,4 @@
-package driver
+package rpc
 
 import (
 	"encoding/json"
@@ -19,22 +19,22 @@ type Param struct {
 
 // unpack turns what arrived into the Go values of the parameters. Numbers
 // arrive as doubles; a whole one is an int where an int is meant.
-func unpack(method string, params []Param, args []any) ([]any, *Error) {
+func unpack(method string, params []Param, args []any) ([]any, *Refusal) {
 	if len(args) > len(params) {
-		return nil, errorf(InvalidArgument, "%s: expected at most %d arguments, found %d", method, len(params), len(args))
+		return nil, Refuse(InvalidArgument, "%s: expected at most %d arguments, found %d", method, len(params), len(args))
 	}
 	out := make([]any, len(params))
 	for i, p := range params {
 		if i >= len(args) {
 			if p.Default == nil {
-				return nil, errorf(InvalidArgument, "%s: argument %s is missing", method, p.Name)
+				return nil, Refuse(InvalidArgument, "%s: argument %s is missing", method, p.Name)
 			}
 			out[i] = p.Default
 			continue
 		}
 		v, ok := convert(p.Type, args[i])
 		if !ok {
-			return nil, errorf(InvalidArgument, "%s: argument %s: expected %s, found %s", method, p.Name, article(p.Type), show(args[i]))
+			return nil, Refuse(InvalidArgument, "%s: argument %s: expected %s, found %s", method, p.Name, article(p.Type), Show(args[i]))
 		}
 		out[i] = v
 	}
@@ -90,8 +90,8 @@ func article(typ string) string {
 	return "text"
 }
 
-// show is a value as an error message quotes it.
-func show(v any) string {
+// Show is a value as an error message quotes it.
+func Show(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "null"

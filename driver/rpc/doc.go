@@ -1,0 +1,8 @@
+// Package rpc is what the methods of a driver have in common: the rows that
+// describe them to callers, their arguments, their results and their refusals.
+//
+// A Table is for any number of goroutines.
+//
+// The services of package driver make rows; driver makes one table of them, which
+// exporter and web call.
+package rpc

@@ -1,0 +1,92 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+)
+
+// Code is the kind of a failure that a caller is told about. The exporter maps
+// each to the gRPC status of the same name.
+type Code uint8
+
+// The codes.
+const (
+	Internal           Code = iota // what should work did not
+	InvalidArgument                // the caller's arguments are wrong
+	NotFound                       // no such method, file, endpoint or exchange
+	AlreadyExists                  // something else has it already, such as a port
+	Unimplemented                  // this build cannot do it
+	Unavailable                    // something that has to run does not
+	DeadlineExceeded               // the time given ran out
+	FailedPrecondition             // not in this state
+)
+
+// codeRow is the name of a code in gRPC and its counterpart in HTTP.
+type codeRow struct {
+	name   string
+	status int
+}
+
+// row describes the code. An unknown code is Internal.
+func (c Code) row() codeRow {
+	rows := [...]codeRow{
+		Internal:           {"INTERNAL", http.StatusInternalServerError},
+		InvalidArgument:    {"INVALID_ARGUMENT", http.StatusBadRequest},
+		NotFound:           {"NOT_FOUND", http.StatusNotFound},
+		AlreadyExists:      {"ALREADY_EXISTS", http.StatusConflict},
+		Unimplemented:      {"UNIMPLEMENTED", http.StatusNotImplemented},
+		Unavailable:        {"UNAVAILABLE", http.StatusServiceUnavailable},
+		DeadlineExceeded:   {"DEADLINE_EXCEEDED", http.StatusGatewayTimeout},
+		FailedPrecondition: {"FAILED_PRECONDITION", http.StatusConflict},
+	}
+	if int(c) >= len(rows) {
+		c = Internal
+	}
+	return rows[c]
+}
+
+// String is the gRPC name of the code.
+func (c Code) String() string { return c.row().name }
+
+// Refusal says why a call did not do what was asked.
+type Refusal struct {
+	Code Code
+	// About is the argument or the key of the configuration that is the reason;
+	// empty when there is none.
+	About string
+	// Text tells a person why.
+	Text string
+	// Stock is the sentence that the stock driver answers with, as an ordinary
+	// result. It is empty where the stock driver raises an error.
+	Stock string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// Status is the code as an HTTP status, and its name.
+func (r *Refusal) Status() (int, string) {
+	c := r.Code.row()
+	return c.status, c.name
+}
+
+// Refuse makes a Refusal with a formatted Text.
+func Refuse(code Code, format string, args ...any) *Refusal {
+	return &Refusal{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// AsRefusal gives any error of a method its code. A context's own errors stay as
+// they are: the caller has gone, or knows its deadline.
+func AsRefusal(err error) error {
+	var r *Refusal
+	switch {
+	case err == nil, errors.As(err, &r),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return &Refusal{Code: NotFound, Text: err.Error()}
+	}
+	return &Refusal{Code: Internal, Text: err.Error()}
+}

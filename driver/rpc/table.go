@@ -1,0 +1,145 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"net"
+	"reflect"
+	"slices"
+)
+
+// Table is a set of methods that can be called by name.
+type Table struct {
+	log    *slog.Logger
+	rows   []Row
+	byName map[string]*Row
+}
+
+// NewTable makes a table of rows, in their order. log hears of calls that should
+// have changed something and failed.
+func NewTable(log *slog.Logger, rows ...[]Row) *Table {
+	t := &Table{log: log, rows: slices.Concat(rows...), byName: map[string]*Row{}}
+	for i := range t.rows {
+		t.byName[t.rows[i].Name] = &t.rows[i]
+	}
+	return t
+}
+
+// Methods describes all methods, in their order.
+func (t *Table) Methods() []Info {
+	out := make([]Info, len(t.rows))
+	for i := range t.rows {
+		out[i] = t.rows[i].Info
+	}
+	return out
+}
+
+// Method describes the method of that name.
+func (t *Table) Method(name string) (Info, bool) {
+	r := t.byName[name]
+	if r == nil {
+		return Info{}, false
+	}
+	return r.Info, true
+}
+
+// Call calls a method of kind [Call] with positional arguments: nil, bool,
+// string, and numbers as float64 or int. The result is a string or a bool. A
+// failure is a [*Refusal] or the context's own error.
+func (t *Table) Call(ctx context.Context, name string, args []any) (any, error) {
+	return t.invoke(ctx, name, Call, args)
+}
+
+// Stream calls a method of kind [Stream]. Its items are strings; an error is
+// the last thing that it yields. What the stream holds is released when the
+// iteration ends, or never taken when it is not begun.
+func (t *Table) Stream(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error) {
+	v, err := t.invoke(ctx, name, Stream, args)
+	if err != nil {
+		return nil, err
+	}
+	seq := v.(iter.Seq2[any, error])
+	return func(yield func(any, error) bool) {
+		for item, err := range seq {
+			if _, text := item.(string); err == nil && !text {
+				item, err = JSON(item)
+			}
+			if !yield(item, AsRefusal(err)) || err != nil {
+				return
+			}
+		}
+	}, nil
+}
+
+// Connect calls a method of kind [ByteStream]; the caller closes the connection.
+func (t *Table) Connect(ctx context.Context, name string) (net.Conn, error) {
+	v, err := t.invoke(ctx, name, ByteStream, nil)
+	if err != nil {
+		return nil, err
+	}
+	return v.(net.Conn), nil
+}
+
+func (t *Table) invoke(ctx context.Context, name string, kind Kind, args []any) (any, error) {
+	r := t.byName[name]
+	switch {
+	case r == nil:
+		return nil, Refuse(NotFound, "method %s not found on driver", name)
+	case r.Kind != kind:
+		return nil, Refuse(NotFound, "method %s missing marker %s", name, kind.marker())
+	}
+	values, bad := unpack(name, r.Params, args)
+	if bad != nil {
+		t.warn(r, nil, bad)
+		return nil, bad
+	}
+	in := make([]reflect.Value, 0, 1+len(values))
+	in = append(in, reflect.ValueOf(&ctx).Elem())
+	for _, v := range values {
+		in = append(in, reflect.ValueOf(v))
+	}
+	out := r.fn.Call(in)
+	err, _ := out[1].Interface().(error)
+	var answer any
+	if err == nil {
+		answer, err = r.value(out[0])
+	}
+	if err != nil {
+		t.warn(r, values, err)
+		return nil, AsRefusal(err)
+	}
+	return answer, nil
+}
+
+// CallFailed is the message of the warning about a call that did not change what
+// it should have changed. Its attributes are call, reason, and those arguments
+// that tell what was asked.
+const CallFailed = "call failed"
+
+// maxTold is how much of an argument a warning tells, in bytes.
+const maxTold = 200
+
+// told are the parameters whose arguments a warning tells.
+func told() []string {
+	return []string{"method", "path", "key", "mode", "replay_file", "filename", "name", "relative_path", "addon_name", "file_path", "scenario", "state"}
+}
+
+// warn logs why a method did not change what it should have changed. A failure
+// of a method that only reads matters to its caller alone.
+func (t *Table) warn(r *Row, values []any, err error) {
+	if !r.changes() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("call", r.Name), slog.String("reason", err.Error())}
+	for i, v := range values {
+		if name := r.Params[i].Name; slices.Contains(told(), name) && v != "" {
+			if s, ok := v.(string); ok && len(s) > maxTold {
+				v = s[:maxTold] + "..."
+			}
+			attrs = append(attrs, slog.Any(name, v))
+		}
+	}
+	t.log.LogAttrs(context.Background(), slog.LevelWarn, CallFailed, attrs...)
+}
