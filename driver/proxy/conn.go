@@ -2,12 +2,15 @@ package proxy
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"starproxy/driver/proxy/splice"
 )
 
 // conn is a client connection that has been handed over: the bytes that were
@@ -109,8 +112,13 @@ const fileStep = 256 << 10
 // ReadFrom sends a body by the fastest way that its source allows. A file goes
 // step by step, so that a slow device does not pass for a silent one.
 func (c *conn) ReadFrom(r io.Reader) (total int64, err error) {
-	if m, ok := r.(*mover); ok && c.bare() {
-		return m.moveTo(c)
+	if m, ok := r.(*splice.Mover); ok && c.bare() {
+		n, err := m.MoveTo(c.tcp, c.mark)
+		var device *splice.WriteError
+		if errors.As(err, &device) {
+			err = gone(device.Err)
+		}
+		return n, err
 	}
 	l, _ := r.(*io.LimitedReader)
 	if l == nil || !c.bare() || !isFile(l.R) {

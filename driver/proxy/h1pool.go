@@ -13,6 +13,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy/h1"
+	"starproxy/driver/proxy/splice"
 )
 
 // h1Key says which idle connection fits a request.
@@ -31,8 +32,8 @@ type h1Conn struct {
 	head   h1.Response // that was read last
 	bw     *bufio.Writer
 	peer   exchange.Peer
-	look   looker // of a plain connection
-	left   int64  // bytes that may still be read; bounds a response's header
+	look   splice.Looker // of a plain connection
+	left   int64         // bytes that may still be read; bounds a response's header
 	idle   time.Time
 	reused bool
 
@@ -148,7 +149,7 @@ func (u *upstream) newH1Conn(nc net.Conn, key h1Key) *h1Conn {
 	c.in = h1.NewReader(c.br)
 	c.cut = func() { nc.SetDeadline(time.Unix(1, 0)) }
 	if t, ok := nc.(*net.TCPConn); ok {
-		c.look.watch(t)
+		c.look.Watch(t)
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+
+	"starproxy/driver/proxy/splice"
 )
 
 // Before a kept connection is used again, all that the server may have sent
@@ -15,7 +17,7 @@ import (
 // looked through it says that nothing has come.
 type idleSocket struct {
 	*net.TCPConn
-	look    looker
+	look    splice.Looker
 	looking bool
 }
 
@@ -25,7 +27,7 @@ func newIdleSocket(c net.Conn) net.Conn {
 		return c
 	}
 	w := &idleSocket{TCPConn: t}
-	w.look.watch(t)
+	w.look.Watch(t)
 	return w
 }
 
@@ -49,10 +51,10 @@ func (nothing) Temporary() bool { return true }
 func (c *h1Conn) quiet() bool {
 	t, ok := c.Conn.(*tls.Conn)
 	if !ok {
-		return c.look.silent()
+		return c.look.Silent()
 	}
 	w, ok := t.NetConn().(*idleSocket)
-	if !ok || !w.look.silent() {
+	if !ok || !w.look.Silent() {
 		return false
 	}
 	// What was read together with the last answer: a close_notify, or more.

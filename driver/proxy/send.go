@@ -9,11 +9,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"sync"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/proxy/splice"
 )
 
 // sender is the device's side of one exchange: it passes a body on and
@@ -317,12 +317,9 @@ func noEOF(err error) error {
 // canMove tells whether a body may stay in the kernel on its way: large, of
 // known length, plain on both sides, and not one that is kept in memory.
 func (c *sender) canMove(b *h1Body) bool {
-	return runtime.GOOS == "linux" && b.size >= moveSize && c.left == b.size && c.s.cl.plain &&
+	return splice.Available && b.size >= splice.MinSize && c.left == b.size && c.s.cl.plain &&
 		c.s.h1 != nil && !b.c.key.tls && (c.rec == nil || b.size > int64(c.rec.Limit()))
 }
-
-// moveSize is where moving a body by pages begins to be cheaper than copying it.
-const moveSize = 128 << 10
 
 // move sends a body without reading it.
 func (c *sender) move(b *h1Body) error {
@@ -330,7 +327,10 @@ func (c *sender) move(b *h1Body) error {
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	m := &mover{body: b, src: b.c.Conn.(*net.TCPConn), rec: c.rec, left: b.size - 1}
+	m := &splice.Mover{From: b.c.Conn.(*net.TCPConn), Buffered: b.c.br, Left: b.size - 1, Pipes: &c.s.p.upstream.pipes}
+	if c.rec != nil {
+		m.Record = c.rec
+	}
 	n, err := c.w.(io.ReaderFrom).ReadFrom(m)
 	c.left -= n
 	if err == nil {

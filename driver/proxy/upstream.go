@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/proxy/splice"
 )
 
 // Bounds of what we keep open to real servers.
@@ -34,7 +35,7 @@ type upstream struct {
 	counts *Counters
 	pool   h1Pool
 	h2     *h2Client
-	pipes  pipePool
+	pipes  splice.Pipes
 }
 
 func newUpstream(insecure bool, own *Listeners, counts *Counters) *upstream {
@@ -47,7 +48,7 @@ func newUpstream(insecure bool, own *Listeners, counts *Counters) *upstream {
 func (u *upstream) close() {
 	u.pool.close()
 	u.h2.close()
-	u.pipes.close()
+	u.pipes.Close()
 }
 
 // dial connects to a real server. It is how every connection for a device is

@@ -1,22 +1,23 @@
 //go:build unix
 
-package proxy
+package splice
 
 import (
 	"net"
 	"syscall"
 )
 
-// looker looks at what has come on a socket without waiting and without
+// Looker looks at what has come on a socket without waiting and without
 // reading. It is made once for each connection, so that a look allocates
 // nothing.
-type looker struct {
+type Looker struct {
 	raw  syscall.RawConn
 	peek func(fd uintptr)
 	none bool
 }
 
-func (l *looker) watch(c *net.TCPConn) {
+// Watch sets the socket. Without one, Silent reports false.
+func (l *Looker) Watch(c *net.TCPConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return
@@ -35,8 +36,8 @@ func (l *looker) watch(c *net.TCPConn) {
 	}
 }
 
-// silent reports whether the socket is open and nothing has come.
-func (l *looker) silent() bool {
+// Silent reports whether the socket is open and nothing has come.
+func (l *Looker) Silent() bool {
 	l.none = false
 	return l.raw != nil && l.raw.Control(l.peek) == nil && l.none
 }

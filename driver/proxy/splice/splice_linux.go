@@ -1,14 +1,16 @@
-package proxy
+package splice
 
 import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"starproxy/driver/capture"
 )
+
+// Available reports whether bodies are moved without reading them.
+const Available = true
 
 // A large body between two plain connections never enters our memory: splice(2)
 // moves its pages from socket to socket through a pipe, tee(2) gives the journal
@@ -34,80 +36,32 @@ func (p pipe) close() {
 	unix.Close(p.w)
 }
 
-// mover moves left bytes from a server's connection to a device's. It is given to
-// a reply as the source of a body, which has the connection read from it
-// (conn.ReadFrom).
-type mover struct {
-	body *h1Body
-	src  *net.TCPConn
-	rec  *capture.Recorder // nil keeps nothing
-	left int64
-}
-
-// Read gives what the buffered reader holds, then the socket's own bytes.
-func (m *mover) Read(b []byte) (int, error) {
-	if m.left == 0 {
-		return 0, io.EOF
+// moveTo moves what is left through a pipe.
+func (m *Mover) moveTo(dst *net.TCPConn, moved func()) (total int64, err error) {
+	p, err := m.Pipes.get()
+	if err != nil {
+		return 0, err
 	}
-	b = b[:min(int64(len(b)), m.left)]
-	n, err := m.body.c.br.Read(b)
-	m.left -= int64(n)
-	if m.rec != nil {
-		m.rec.Write(b[:n])
+	clean := false // the pipes are empty and may be used again
+	defer func() { m.Pipes.put(p, clean) }()
+	from, err := m.From.SyscallConn()
+	if err != nil {
+		return 0, err
 	}
-	return n, noEOF(err)
-}
-
-// moveTo does the rest.
-func (m *mover) moveTo(dst *conn) (int64, error) {
-	var total int64
-	for m.left > 0 && m.body.c.br.Buffered() > 0 {
-		var b [4 << 10]byte
-		n, err := m.Read(b[:])
-		if err == nil {
-			_, err = dst.Write(b[:n])
-			err = gone(err)
-		}
+	to, err := dst.SyscallConn()
+	if err != nil {
+		return 0, &WriteError{err}
+	}
+	for m.Left > 0 {
+		n, err := fill(p[0], from, min(m.Left, pipeSize))
 		if err != nil {
 			return total, err
 		}
-		total += int64(n)
-	}
-	pipes := &m.body.s.p.upstream.pipes
-	p, err := pipes.get()
-	if err != nil {
-		return total, err
-	}
-	from, err := m.src.SyscallConn()
-	if err != nil {
-		return total, err
-	}
-	to, err := dst.tcp.SyscallConn()
-	if err != nil {
-		return total, err
-	}
-	clean := false // the pipes are empty and may be used again
-	defer func() { pipes.put(p, clean) }()
-	for m.left > 0 {
-		var n int
-		var e error
-		if err := from.Read(func(fd uintptr) bool {
-			n, e = splice1(int(fd), p[0].w, min(m.left, pipeSize))
-			return e != unix.EAGAIN
-		}); err != nil {
-			return total, err
-		}
-		if e == nil && n == 0 {
-			e = io.ErrUnexpectedEOF
-		}
-		if e != nil {
-			return total, e
-		}
 		for n > 0 {
 			k, err := m.forward(p, to, n)
-			dst.mark()
+			moved()
 			total += int64(k)
-			m.left -= int64(k)
+			m.Left -= int64(k)
 			if n -= k; err != nil {
 				return total, err
 			}
@@ -117,16 +71,26 @@ func (m *mover) moveTo(dst *conn) (int64, error) {
 	return total, nil
 }
 
-// rawConn is the part of syscall.RawConn that writing needs.
-type rawConn interface {
-	Write(func(fd uintptr) bool) error
+// fill moves up to most bytes from a socket into a pipe, at least one.
+func fill(p pipe, from syscall.RawConn, most int64) (n int, err error) {
+	var failed error
+	if err := from.Read(func(fd uintptr) bool {
+		n, failed = splice1(int(fd), p.w, most)
+		return failed != unix.EAGAIN
+	}); err != nil {
+		return 0, err
+	}
+	if failed == nil && n == 0 {
+		failed = io.ErrUnexpectedEOF
+	}
+	return n, failed
 }
 
 // forward sends up to n bytes that are in the first pipe and records them.
-func (m *mover) forward(p [2]pipe, to rawConn, n int) (int, error) {
+func (m *Mover) forward(p [2]pipe, to syscall.RawConn, n int) (int, error) {
 	keep := false
-	if m.rec != nil {
-		if f := m.rec.Take(int64(n)); f != nil {
+	if m.Record != nil {
+		if f := m.Record.Take(int64(n)); f != nil {
 			keep = true
 			k, err := tee1(p[0].r, p[1].w, n)
 			if err != nil || k == 0 {
@@ -143,28 +107,28 @@ func (m *mover) forward(p [2]pipe, to rawConn, n int) (int, error) {
 			k, e = splice1(p[0].r, int(fd), int64(n-sent))
 			return e != unix.EAGAIN
 		}); err != nil {
-			return sent, gone(err)
+			return sent, &WriteError{err}
 		}
 		if e != nil {
-			return sent, gone(e)
+			return sent, &WriteError{e}
 		}
 		sent += k
 	}
 	switch {
-	case m.rec == nil:
+	case m.Record == nil:
 	case keep:
 		m.save(p[1], n)
 	default:
-		m.rec.Took(int64(n), 0, nil)
+		m.Record.Took(int64(n), 0, nil)
 	}
 	return sent, nil
 }
 
 // save empties the second pipe into the spool file.
-func (m *mover) save(p pipe, n int) {
-	f := m.rec.Take(0)
+func (m *Mover) save(p pipe, n int) {
+	f := m.Record.Take(0)
 	if f == nil {
-		m.rec.Took(int64(n), 0, nil)
+		m.Record.Took(int64(n), 0, nil)
 		drain(p.r, n)
 		return
 	}
@@ -172,13 +136,13 @@ func (m *mover) save(p pipe, n int) {
 	for saved < n {
 		k, err := splice1(p.r, int(f.Fd()), int64(n-saved))
 		if err != nil || k == 0 {
-			m.rec.Took(int64(n), int64(saved), err)
+			m.Record.Took(int64(n), int64(saved), err)
 			drain(p.r, n-saved)
 			return
 		}
 		saved += k
 	}
-	m.rec.Took(int64(n), int64(n), nil)
+	m.Record.Took(int64(n), int64(n), nil)
 }
 
 // drain throws away n bytes of a pipe.
@@ -214,8 +178,9 @@ func tee1(from, to, n int) (int, error) {
 	}
 }
 
-// pipePool keeps a few pairs of empty pipes.
-type pipePool struct {
+// Pipes keeps a few pairs of empty pipes. The zero value is empty and ready for
+// use, by any number of goroutines.
+type Pipes struct {
 	mu   sync.Mutex
 	idle [][2]pipe
 	shut bool
@@ -223,7 +188,7 @@ type pipePool struct {
 
 const maxPipes = 8
 
-func (c *pipePool) get() ([2]pipe, error) {
+func (c *Pipes) get() ([2]pipe, error) {
 	c.mu.Lock()
 	if n := len(c.idle); n > 0 {
 		p := c.idle[n-1]
@@ -244,7 +209,7 @@ func (c *pipePool) get() ([2]pipe, error) {
 	return [2]pipe{a, b}, nil
 }
 
-func (c *pipePool) put(p [2]pipe, clean bool) {
+func (c *Pipes) put(p [2]pipe, clean bool) {
 	c.mu.Lock()
 	keep := clean && !c.shut && len(c.idle) < maxPipes
 	if keep {
@@ -257,7 +222,8 @@ func (c *pipePool) put(p [2]pipe, clean bool) {
 	}
 }
 
-func (c *pipePool) close() {
+// Close closes the pipes. Those that are lent are closed when they come back.
+func (c *Pipes) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.shut = true
