@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -259,7 +258,7 @@ func TestDevicesIsolated(t *testing.T) {
 	if err := json.Unmarshal([]byte(answer.(string)), &pid); err != nil || pid.PID <= 1 || pid.PID == os.Getpid() {
 		t.Fatalf("the process of the proxies: got %d, %v", pid.PID, err)
 	}
-	if err := syscall.Kill(pid.PID, syscall.SIGKILL); err != nil {
+	if err := kill(pid.PID); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "all are back", func() bool { return whose() == want })

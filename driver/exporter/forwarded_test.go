@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,8 +25,6 @@ import (
 	"starproxy/driver/client"
 	"starproxy/driver/pb"
 )
-
-const stopSignal = syscall.SIGSTOP
 
 // mixedFile has drivers of both kinds, with refs among them.
 func mixedFile(dir string) string {

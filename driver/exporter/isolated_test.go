@@ -19,7 +19,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -169,7 +168,7 @@ func TestIsolatedCrash(t *testing.T) {
 		i.mu.Lock()
 		pid := i.now.session.PID()
 		i.mu.Unlock()
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := kill(pid); err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()

@@ -203,7 +203,7 @@ func TestIsolatedModes(t *testing.T) {
 		s.isolated.mu.Lock()
 		pid := s.isolated.now.session.PID()
 		s.isolated.mu.Unlock()
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := kill(pid); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the process is back", func() bool {
@@ -297,9 +297,18 @@ func TestIsolatedOrphan(t *testing.T) {
 	eventually(t, "the process ends", func() bool { return gone(pid) })
 }
 
+// kill ends a process at once.
+func kill(pid int) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Kill()
+}
+
 // gone reports whether a process has ended; one that nobody waits for has.
 func gone(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+	if p, err := os.FindProcess(pid); err != nil || p.Signal(syscall.Signal(0)) != nil {
 		return true
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

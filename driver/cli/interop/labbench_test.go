@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -143,7 +142,7 @@ func killTree(pid int) {
 			killTree(child)
 		}
 	}
-	_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+	_ = kill(pid) // it may have ended
 }
 
 // answer returns how long it takes until a call through a new tunnel is
