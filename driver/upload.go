@@ -12,16 +12,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"starproxy/builtins/disk"
 	"starproxy/driver/access"
 	"starproxy/driver/rpc"
 )
 
 const (
-	// uploadPrefix begins the names of files that are not yet whole.
-	uploadPrefix = ".upload-"
 	// uploadIdle is how long an upload may rest between two parts.
 	uploadIdle = 2 * time.Minute
 	// maxUploads bounds the files being received in parts at one time.
@@ -35,13 +31,13 @@ var errUploadPath = errors.New("invalid file path")
 // errDriverClosed is what callers get who come too late.
 var errDriverClosed error = rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
 
-// incoming is a file on its way into the files directory. It appears under its
-// name in one step: a device that downloads the old one gets all of it.
+// incoming is a file that is being received. It appears under its name in one step,
+// so that a device that downloads the old file gets all of it.
 type incoming struct {
-	root       *os.Root
-	file       *os.File
-	path, temp string
-	size       int64
+	root *os.Root
+	part *disk.Part
+	path string
+	size int64
 }
 
 // receive begins a file at path below the directory, where clients may write.
@@ -59,7 +55,7 @@ func (u *uploads) receive(path string) (*incoming, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &incoming{root: root, path: path, temp: filepath.Join(filepath.Dir(path), uploadPrefix+uuid.NewString())}
+	in := &incoming{root: root, path: path}
 	if err := in.open(u.mode); err != nil {
 		root.Close()
 		return nil, escape(err)
@@ -75,71 +71,26 @@ func (in *incoming) open(mode fs.FileMode) (err error) {
 	if err := in.root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	in.sweep(dir)
-	for {
-		in.file, err = in.root.OpenFile(in.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-		if err != nil {
-			return err
-		}
-		// A sweep may have come between: then once more.
-		err = disk.Hold(in.file)
-		if _, gone := in.root.Lstat(in.temp); gone == nil && !errors.Is(err, disk.ErrLocked) {
-			return nil // where the file system has no locks, nobody sweeps
-		}
-		in.file.Close()
-		in.root.Remove(in.temp)
-	}
-}
-
-// sweep removes from dir what has been left there by processes that died: the
-// files whose lock nobody holds. No clock has a say in it.
-func (in *incoming) sweep(dir string) {
-	entries, err := fs.ReadDir(in.root.FS(), filepath.ToSlash(dir))
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), uploadPrefix) || !e.Type().IsRegular() {
-			continue
-		}
-		name := filepath.Join(dir, e.Name())
-		f, _, err := disk.OpenIn(in.root, name)
-		if err != nil {
-			continue
-		}
-		if disk.Hold(f) == nil {
-			in.root.Remove(name)
-		}
-		f.Close()
-	}
+	disk.SweepParts(in.root, dir)
+	in.part, err = disk.CreatePartIn(in.root, in.path, mode)
+	return err
 }
 
 func (in *incoming) write(data []byte) error {
-	n, err := in.file.Write(data)
+	n, err := in.part.Write(data)
 	in.size += int64(n)
 	return err
 }
 
-// commit puts the file in place; the incoming file is over then, also when it fails.
+// commit puts the file in place. It is over then, also when commit fails.
 func (in *incoming) commit() error {
 	defer in.root.Close()
-	err := in.file.Sync()
-	if cerr := in.file.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = in.root.Rename(in.temp, in.path)
-	}
-	if err != nil {
-		in.root.Remove(in.temp)
-	}
-	return escape(err)
+	return escape(in.part.Commit())
 }
 
-// discard gives the file up.
+// discard removes the file.
 func (in *incoming) discard() {
-	in.file.Close()
-	in.root.Remove(in.temp)
+	in.part.Discard()
 	in.root.Close()
 }
 

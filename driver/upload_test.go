@@ -1,8 +1,8 @@
 package driver
 
 import (
+	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +26,7 @@ func TestUploadInParts(t *testing.T) {
 	}
 	temps := func(want int) {
 		t.Helper()
-		found, _ := filepath.Glob(filepath.Join(files, "fw", uploadPrefix+"*"))
+		found, _ := filepath.Glob(filepath.Join(files, "fw", ".*.part-*"))
 		if len(found) != want {
 			t.Errorf("got %q, want %d", found, want)
 		}
@@ -68,15 +68,15 @@ func TestUploadInParts(t *testing.T) {
 	b.d.uploads.expire("4", up)
 	temps(0)
 	// Dates don't matter: the clock may have been set.
-	for i, age := range []time.Duration{0, 1000 * time.Hour, -1000 * time.Hour} {
-		dead := b.write(fmt.Sprint("mock-files/fw/", uploadPrefix, "dead", i), "x")
+	for _, age := range []time.Duration{0, 1000 * time.Hour, -1000 * time.Hour} {
+		dead := b.write("mock-files/fw/.a.bin.part-"+rand.Text(), "x")
 		if err := os.Chtimes(dead, time.Now().Add(-age), time.Now().Add(-age)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	part("Received: fw/a.bin (1 bytes so far)", "fw/a.bin", "5", 0, "x", false)
 	temps(1)
-	under := filepath.Join(files, b.d.uploads.files["5"].temp)
+	under := b.d.uploads.files["5"].part.File().Name()
 	if err := os.Chtimes(under, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}

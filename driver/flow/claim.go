@@ -46,8 +46,8 @@ func createAs(name string) (*os.File, *disk.FileLock, error) {
 	return f, lock, err
 }
 
-// sweep removes from dir what killed processes left of their recordings, apart
-// from the flows: empty recordings, those written anew by half, and locks.
+// sweep removes from dir what processes that were killed left there, apart from
+// flows: empty recordings, files that were being written, and locks.
 func sweep(dir string) {
 	locks, err := os.ReadDir(dir)
 	if err != nil {
@@ -67,11 +67,10 @@ func sweep(dir string) {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 			os.Remove(path)
 		}
-		for _, part := range locks {
-			if strings.HasPrefix(part.Name(), "."+base+".bin.part-") {
-				os.Remove(filepath.Join(dir, part.Name()))
-			}
-		}
 		lock.Remove()
+	}
+	if root, err := os.OpenRoot(dir); err == nil {
+		disk.SweepParts(root, ".")
+		root.Close()
 	}
 }

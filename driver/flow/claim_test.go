@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func TestKilledRecordings(t *testing.T) {
 	if _, err := full.file.WriteString("flows"); err != nil {
 		t.Fatal(err)
 	}
-	part := filepath.Join(dir, "."+filepath.Base(full.Path())+".part-x")
+	part := filepath.Join(dir, "."+filepath.Base(full.Path())+".part-"+rand.Text())
 	if err := os.WriteFile(part, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

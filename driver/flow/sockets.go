@@ -1,14 +1,12 @@
 package flow
 
 import (
-	"crypto/rand"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
+	"starproxy/builtins/disk"
 	"starproxy/driver/capture"
 )
 
@@ -149,19 +147,18 @@ func (r *Recorder) compact() {
 	}
 }
 
-func (r *Recorder) rewrite() (err error) {
-	name := filepath.Join(filepath.Dir(r.path), "."+filepath.Base(r.path)+".part-"+rand.Text())
-	to, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+func (r *Recorder) rewrite() error {
+	p, err := disk.CreatePart(r.path, 0o600)
 	if err != nil {
 		return err
 	}
-	next := &Recorder{path: r.path, file: to, w: NewWriter(to), sockets: sockets{open: map[uint64]*openSocket{}}}
 	defer func() {
-		if err != nil {
-			to.Close()
-			os.Remove(name)
+		if p != nil {
+			p.Discard()
 		}
 	}()
+	to := p.File()
+	next := &Recorder{path: r.path, file: to, w: NewWriter(to), sockets: sockets{open: map[uint64]*openSocket{}}}
 	for off, n := range r.sockets.parts.gaps(r.size) {
 		if _, err := io.Copy(to, io.NewSectionReader(r.file, off, n)); err != nil {
 			return err
@@ -182,7 +179,9 @@ func (r *Recorder) rewrite() (err error) {
 		f.WebSocket.stored = nil
 		next.sockets.open[seq] = moved
 	}
-	if err := os.Rename(name, r.path); err != nil {
+	next.file, err = p.Keep()
+	p = nil
+	if err != nil {
 		return err
 	}
 	r.file.Close()
