@@ -18,26 +18,43 @@ import (
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	lab := newLab(t)
-	out := filepath.Join(t.TempDir(), "out")
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	// Each hook waits until the controller has been told of it: statuses that
+	// follow each other at once are reported as one.
+	waits := func(name string) string { return "until test -e " + dir + "/" + name + "; do sleep 0.01; done" }
+	goOn := func(name string) {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	run(t, lab, `motd: hello
 hooks:
-  beforeLease: {script: 'echo preparing; echo "welcome $CLIENT_NAME" >$JMP_MOTD_FILE; echo "before $LEASE_NAME $CLIENT_NAME $(test -S $JUMPSTARTER_HOST && echo socket)" >>`+out+`'}
-  afterLease: {script: 'echo "after $LEASE_NAME $CLIENT_NAME" >>`+out+`; echo tidying'}
+  beforeLease: {script: '`+waits("before")+`; echo preparing; echo "welcome $CLIENT_NAME" >$JMP_MOTD_FILE; echo "before $LEASE_NAME $CLIENT_NAME $(test -S $JUMPSTARTER_HOST && echo socket)" >>`+out+`'}
+  afterLease: {script: '`+waits("after")+`; echo "after $LEASE_NAME $CLIENT_NAME" >>`+out+`; echo tidying'}
 `)
 	lab.setLease("one")
 	c := lab.mustClient("one")
+	lab.awaitStatus("BEFORE_LEASE_HOOK Running beforeLease hook")
+	goOn("before")
 	c.awaitStatus(t, statusReady)
-	lab.await("statuses", func() bool {
-		return strings.HasSuffix(strings.Join(lab.statuses, "; "), "BEFORE_LEASE_HOOK Running beforeLease hook; LEASE_READY Ready for commands")
-	})
+	lab.awaitStatus("LEASE_READY Ready for commands")
 	if report, err := c.GetReport(t.Context(), &emptypb.Empty{}); err != nil || report.GetMotd() != "hello\nwelcome alice" {
 		t.Errorf("motd %q, %v", report.GetMotd(), err)
 	}
-	c.EndSession(t.Context(), &pb.EndSessionRequest{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.EndSession(t.Context(), &pb.EndSessionRequest{})
+		ended <- err
+	}()
+	lab.awaitStatus("AFTER_LEASE_HOOK Running afterLease hooks")
+	goOn("after")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 	if text := c.awaitStatus(t, statusAvailable); text != textAvailable {
 		t.Errorf("message %q", text)
 	}
-	lab.awaitStatus("AFTER_LEASE_HOOK Running afterLease hooks")
 	if got, _ := os.ReadFile(out); string(got) != "before one alice socket\nafter one alice\n" {
 		t.Errorf("the hooks wrote %q", got)
 	}
