@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 
 	"starproxy/builtins/exchange"
 )
@@ -93,37 +92,6 @@ func gone(err error) error {
 		return err
 	}
 	return &exchange.DeviceError{Doing: "before it had its whole answer", Err: err}
-}
-
-// handshakeReason says why a TLS handshake with a device did not come off, the
-// cause before what was seen; seen tells whether the device had our certificate.
-// problem is that of the CA's dates, empty for none: a device refuses such a CA
-// although it trusts it.
-func handshakeReason(err error, seen bool, problem string) string {
-	cause := "device does not trust the CA: most likely, since "
-	if problem != "" {
-		cause = problem + ": "
-	}
-	text := err.Error()
-	alert, alerted := strings.CutPrefix(text, "remote error: ")
-	broken := &exchange.DeviceError{Doing: "during the TLS handshake", Err: err}
-	var timeout net.Error
-	switch {
-	case alerted && strings.HasSuffix(alert, "unknown certificate authority") && problem == "":
-		return "device does not trust the CA: the device refused the TLS handshake: " + alert
-	case alerted && strings.Contains(alert, "certificate"):
-		return cause + "the device refused the TLS handshake: " + alert
-	case alerted:
-		return "the device refused the TLS handshake: " + alert
-	case seen && strings.HasSuffix(text, "tls: bad record MAC"):
-		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
-		return cause + "the device broke the TLS handshake off with an alert that can't be read"
-	case !broken.Left():
-		return text
-	case errors.As(err, &timeout) && timeout.Timeout(), !seen:
-		return broken.Error()
-	}
-	return cause + broken.Error()
 }
 
 // logFailure tells the log why the answer is not what was asked for.

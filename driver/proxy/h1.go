@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"math"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"starproxy/builtins/exchange"
@@ -171,20 +169,6 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 	w.WriteString("\r\n")
 }
 
-// chunked reports whether the body goes out in chunks.
-func (p *payload) chunked() bool { return p.body != nil && p.length < 0 }
-
-// announced is the length that the header tells; empty for none.
-func (p *payload) announced() string {
-	switch {
-	case p.chunked() || !p.any:
-		return ""
-	case p.body != nil:
-		return strconv.FormatInt(p.length, 10)
-	}
-	return strconv.Itoa(len(p.inline))
-}
-
 // authorityOf is what the Host field says: for a device that sent none, as with
 // HTTP/1.0, the server that it meant.
 func authorityOf(q *exchange.Request) string {
@@ -217,73 +201,3 @@ func (s *serving) response(ctx context.Context, c *h1Conn, res *h1.Response) *ex
 	r.Body = b
 	return r
 }
-
-// h1Body is a response body; at its end the connection goes back to the pool.
-type h1Body struct {
-	src  io.Reader
-	size int64
-	ctx  context.Context // of the forward
-	s    *serving
-	c    *h1Conn
-	keep bool
-	done bool
-
-	chunked bool
-}
-
-func (b *h1Body) Read(p []byte) (int, error) {
-	n, err := b.src.Read(p)
-	if err == io.EOF {
-		b.release(true)
-	} else if err != nil {
-		err = b.fault(err)
-	}
-	return n, err
-}
-
-// fault says whose fault it is that the body broke off.
-func (b *h1Body) fault(err error) error {
-	return b.s.fault(b.ctx, b.c.key.addr, inAnswer, malformed(err))
-}
-
-// SendTo passes the body on as it comes.
-func (b *h1Body) SendTo(_ context.Context, c exchange.Conn) error {
-	if s, ok := c.(*sender); ok && s.canMove(b) {
-		return s.move(b)
-	}
-	_, err := c.ReadFrom(b)
-	return err
-}
-
-// Size is the announced length, -1 without one.
-func (b *h1Body) Size() int64 { return b.size }
-
-// Ready tells whether the beginning is here already, so that it can go out
-// together with the header.
-func (b *h1Body) Ready() bool { return b.c.br.Buffered() > 0 }
-
-// over tells whether the end of a chunked body is here already, and nothing else.
-func (b *h1Body) over() bool {
-	const end = "0\r\n\r\n"
-	all, _ := b.c.br.Peek(min(b.c.br.Buffered(), len(end)))
-	return b.chunked && string(all) == end
-}
-
-// Close gives the connection up unless the body was read to its end.
-func (b *h1Body) Close() error {
-	b.release(false)
-	return nil
-}
-
-func (b *h1Body) release(whole bool) {
-	if !b.done {
-		b.done = true
-		b.c.leave(whole && b.keep)
-	}
-}
-
-// Interface guards.
-var (
-	_ exchange.Sized = (*h1Body)(nil)
-	_ io.ReadCloser  = (*h1Body)(nil)
-)

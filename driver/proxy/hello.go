@@ -10,30 +10,10 @@ import (
 	"starproxy/driver/ca"
 )
 
-// askServer bounds how long a handshake with a device waits for the one with
-// the real server, which chooses the protocol.
-const askServer = 10 * time.Second
-
 // httpProtocols are the names in ALPN that our server speaks, by preference.
 var httpProtocols = []string{"h2", "http/1.1", "http/1.0"}
 
 func isHTTP(proto string) bool { return slices.Contains(httpProtocols, proto) }
-
-// handshake does the TLS handshake with the device, of which first is what was
-// read already. A handshake that fails leaves an entry, and c open.
-func (c *conn) handshake(first []byte) (*tls.Conn, error) {
-	c.pre, c.heard, c.hearing, c.plain = first, first, true, true
-	start := time.Now()
-	t := tls.Server(c, c.p.tls)
-	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
-	defer cancel()
-	if err := t.HandshakeContext(ctx); err != nil {
-		c.p.handshakeFailed(c, start, t.ConnectionState().ServerName, err)
-		return nil, err
-	}
-	c.heard, c.hearing = nil, false
-	return t, nil
-}
 
 // deviceTLS makes the configuration for handshakes with devices. The one that a
 // handshake is done with depends on its ClientHello; this one keeps the keys
@@ -127,3 +107,7 @@ func canHTTP2(h *tls.ClientHelloInfo) bool {
 // exchange doubles the price of a handshake; a test proxy's traffic is its
 // owner's to read anyway.
 var curves = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+
+// askServer bounds how long a handshake with a device waits for the one with
+// the real server, which chooses the protocol.
+const askServer = 10 * time.Second

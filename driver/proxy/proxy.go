@@ -23,10 +23,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"starproxy/builtins/exchange"
-	"starproxy/driver/ca"
-	"starproxy/driver/capture"
 )
 
 // Times that bound what a silent peer can hold.
@@ -39,84 +35,9 @@ const (
 	takenGrace    = 2 * time.Second // for sockets to note their end
 )
 
-// The bounds that hold for a zero [Config].
-const (
-	DefaultIdle       = idleTimeout
-	DefaultTunnelIdle = tunnelIdle
-)
-
 // keepAlive finds out about peers that are gone without a word, in two minutes.
 func keepAlive() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
-}
-
-// Config says what a Proxy is made of. Handler is required; CA too, unless no
-// device ever speaks TLS.
-type Config struct {
-	// Addr is the host:port to listen at; port 0 takes any free one.
-	Addr string
-	// Listener is bound already and is used instead of Addr; nil: Start binds.
-	Listener net.Listener
-	// CA signs the certificates that devices see.
-	CA Authority
-	// Handler answers every exchange; a nil response of its means Forward.
-	Handler exchange.Handler
-	// Journal gets an entry for every exchange; nil keeps none.
-	Journal *capture.Journal
-	// Sockets gets an entry for every message of a WebSocket whose handshake is
-	// in Journal, and one for its end; nil keeps none.
-	Sockets *capture.Sockets
-	// Recorder is given all that Journal and Sockets get, before the device gets
-	// the last byte of it; nil records nothing. It needs a Journal.
-	Recorder Recorder
-	// Insecure takes any certificate of a real server; else the system's roots decide.
-	Insecure bool
-	// MinTLS is the oldest version of TLS that is spoken with devices and real
-	// servers, as crypto/tls numbers them; 0 is TLS 1.2.
-	MinTLS uint16
-	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
-	// connecting them to the real server.
-	Isolated bool
-	// Listeners are those of this process that devices must not reach; the
-	// proxy adds its own. Nil means that there is no other.
-	Listeners *Listeners
-	// Counters count what the proxy does; nil counts for nobody. One may serve
-	// several proxies.
-	Counters *Counters
-	// Hidden are texts that pass no proxy; nil means none.
-	Hidden *Hidden
-	// Idle bounds the time in which a device has to send the whole header of a
-	// request, the first or the next one. 0 stands for [DefaultIdle].
-	Idle time.Duration
-	// TunnelIdle bounds the time in which no byte passes on a device's
-	// connection while it is a tunnel or a WebSocket, or while an exchange is
-	// under way. 0 stands for [DefaultTunnelIdle].
-	TunnelIdle time.Duration
-	// Log gets what goes wrong; nil drops it.
-	Log *slog.Logger
-}
-
-// Recorder writes what passes by to a recording. Its methods return when that
-// is done; they may be called by any number of goroutines, and must not keep or
-// change an entry.
-type Recorder interface {
-	// Exchange takes an entry that is not about a WebSocket.
-	Exchange(e *capture.Entry)
-	// Message takes a message of the WebSocket that began with handshake.
-	Message(handshake, message *capture.Entry)
-	// SocketEnd takes the end of a WebSocket.
-	SocketEnd(end *capture.Entry)
-}
-
-// Authority gives the certificates of hosts for TLS handshakes, and answers
-// requests to [ca.OnboardingHost]. Both may take their time, as long as the
-// context allows. [ca.Authority] is one.
-type Authority interface {
-	Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error)
-	// Problem tells why devices that look at dates refuse the CA; it is empty
-	// when all is well.
-	Problem() string
-	exchange.Handler
 }
 
 // Proxy is a running interception proxy.
@@ -280,69 +201,6 @@ func (p *Proxy) untrack(c io.Closer) {
 	p.mu.Unlock()
 }
 
-// closeIdle closes connections that have waited too long. A connection counts
-// as waiting until a request's header is whole.
-func (p *Proxy) closeIdle(ctx context.Context) {
-	every := min(p.cfg.Idle, p.cfg.TunnelIdle) / 4
-	tick := time.NewTicker(min(max(every, 10*time.Millisecond), idleCheck))
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			p.sweep(time.Now())
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// ticks is t in nanoseconds of the monotonic clock, which does not jump when the
-// clock is set; more than 0 for the times after New.
-func (p *Proxy) ticks(t time.Time) int64 { return int64(t.Sub(p.began)) }
-
-// sweep closes what has waited for too long at the given time.
-func (p *Proxy) sweep(now time.Time) {
-	var late, still []interface {
-		cut() error
-		RemoteAddr() net.Addr
-	}
-	p.mu.Lock()
-	for k := range p.conns {
-		switch c := k.(type) {
-		case *frontConn:
-			if now.Sub(c.since) > p.cfg.Idle {
-				late = append(late, c)
-			}
-		case *conn:
-			if t := c.idleSince.Load(); t != 0 && t < p.ticks(now.Add(-p.cfg.Idle)) {
-				late = append(late, c)
-			} else if c.moved.Swap(false) || c.still.IsZero() {
-				c.still = now
-			} else if now.Sub(c.still) > p.cfg.TunnelIdle {
-				still = append(still, c)
-			}
-		}
-	}
-	p.mu.Unlock()
-	for _, c := range late {
-		p.log.Debug("connection closed: no whole request came", slog.String("client", c.RemoteAddr().String()), slog.Duration("within", p.cfg.Idle))
-		c.cut()
-	}
-	for _, c := range still {
-		p.log.Info("connection closed: no byte passed", slog.String("client", c.RemoteAddr().String()), slog.Duration("within", p.cfg.TunnelIdle))
-		c.cut()
-	}
-}
-
-// cut closes a connection without waiting for its peer.
-func cut(c io.Closer) {
-	if c, ok := c.(interface{ cut() error }); ok {
-		c.cut()
-		return
-	}
-	c.Close()
-}
-
 // errorLog turns net/http's complaints into log records. Panics are bugs and
 // stand out; the rest is what devices do.
 type errorLog struct{ *slog.Logger }
@@ -356,6 +214,3 @@ func (l errorLog) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
-
-// Interface guards.
-var _ Authority = (*ca.Authority)(nil)

@@ -5,73 +5,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"log/slog"
 	"net"
-	"net/netip"
 	"os"
-	"strings"
 	"time"
-
-	"starproxy/builtins/exchange"
-	"starproxy/driver/capture"
 )
 
 // speakFirst is how long a client may stay silent in a tunnel before we let
 // the server speak first, as it does in SMTP or SSH.
 const speakFirst = 2 * time.Second
-
-// client is what an exchange needs to know of its connection.
-type client struct {
-	id     uint64 // of the connection
-	addr   netip.AddrPort
-	tls    bool
-	agreed exchange.TLS
-	sni    string
-	host   string // of the CONNECT
-	port   int
-	target string   // host:port of the CONNECT, empty outside of one
-	plain  bool     // bytes reach the socket as they are
-	conn   net.Conn // with TLS, if there is any
-	socket net.Conn // without
-}
-
-// base is the connection that the device made, or the tunnel in it.
-func (cl *client) base() *conn {
-	c, _ := cl.socket.(*conn)
-	return c
-}
-
-// newClient looks at a connection.
-func newClient(nc net.Conn) *client {
-	cl := &client{conn: nc}
-	t, ok := nc.(*tls.Conn)
-	if c, clear := nc.(*clearConn); clear {
-		t, ok = c.Conn, true
-	}
-	if ok {
-		cl.tls, cl.sni, cl.agreed = true, t.ConnectionState().ServerName, agreed(t)
-		nc = t.NetConn()
-	}
-	cl.socket = nc
-	cl.addr = peerOf(nc).Addr
-	c, ours := nc.(*conn)
-	if !ours {
-		return cl
-	}
-	if cl.id = c.p.conned.Add(1); !ok {
-		cl.plain = c.bare()
-	}
-	if c.target != "" {
-		cl.target = c.target
-		scheme := "http"
-		if cl.tls {
-			scheme = "https"
-		}
-		cl.host, cl.port = splitHostPort(c.target, exchange.DefaultPort(scheme))
-	}
-	return cl
-}
 
 // admit sends a connection where it belongs: plain requests to the server at
 // once, tunnels after a look at their first bytes.
@@ -267,43 +208,4 @@ func (t *tunnel) intercept() {
 		return
 	}
 	t.open()
-}
-
-// certificate is the TLS configuration's GetCertificate.
-func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if p.cfg.CA == nil {
-		return nil, errors.New("there is no certificate authority")
-	}
-	host := ""
-	if c, ok := h.Conn.(*conn); ok {
-		host, _ = c.meant()
-		c.offered.Store(true)
-	}
-	return p.cfg.CA.Certificate(h, host)
-}
-
-// handshakeFailed journals a handshake that did not come off.
-func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
-	p.cfg.Counters.devices.add(tlsFailure(err))
-	problem := ""
-	if p.cfg.CA != nil {
-		problem = p.cfg.CA.Problem()
-	}
-	text := tooOld(handshakeReason(err, c.offered.Load(), problem))
-	if sni == "" {
-		sni = helloName(c.heard)
-	}
-	if strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, ".") {
-		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)", exchange.Clip(sni))
-	}
-	host, port := c.meant()
-	client := peerOf(c).Addr
-	p.log.Warn("TLS handshake failed", slog.String("client", client.String()), slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
-	if p.cfg.Journal == nil {
-		return
-	}
-	p.journal(&capture.Entry{
-		Kind: capture.TLSError, Start: start, Duration: time.Since(start), Client: client,
-		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: c.target, SNI: sni, Error: text,
-	})
 }

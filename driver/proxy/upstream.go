@@ -160,3 +160,35 @@ var hops = [...]string{
 	"Host", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "TE", "Trailer",
 	"Transfer-Encoding", "Upgrade", "Expect", "Content-Length", "HTTP2-Settings",
 }
+
+// dialTLS connects to a real server and does the TLS handshake, in which it
+// offers protocols.
+func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) (*tls.Conn, error) {
+	nc, err := u.dial(ctx, key.addr)
+	if err != nil {
+		return nil, err
+	}
+	cfg := u.tls.Clone()
+	cfg.ServerName, cfg.NextProtos = key.sni, protocols
+	t := tls.Client(newIdleSocket(nc), cfg)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		u.counts.servers.add(tlsFailure(err))
+		return nil, &exchange.UpstreamError{Addr: key.addr, Doing: "in the TLS handshake", Err: tlsReason(err)}
+	}
+	return t, nil
+}
+
+// tlsReason says in words what a server that is not TLS looks like.
+func tlsReason(err error) error {
+	var rec tls.RecordHeaderError
+	if errors.As(err, &rec) {
+		return errors.New("the server does not speak TLS")
+	}
+	if text := err.Error(); tooOld(text) != text {
+		return errors.New(tooOld(text))
+	}
+	return err
+}

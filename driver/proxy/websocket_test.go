@@ -208,3 +208,43 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+func TestWebSocketPassesThrough(t *testing.T) {
+	t.Parallel()
+	h := func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		for {
+			ty, b, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			c.Write(r.Context(), ty, append([]byte("re:"), b...))
+		}
+	}
+	for _, secure := range []bool{false, true} {
+		b := start(t, nil)
+		ws, res, err := websocket.Dial(t.Context(), strings.Replace(origin(t, false, secure, h).URL, "http", "ws", 1), &websocket.DialOptions{HTTPClient: b.client(false)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != 101 {
+			t.Error(res.Status)
+		}
+		for i := range 3 {
+			ws.Write(t.Context(), websocket.MessageText, fmt.Appendf(nil, "m%d", i))
+			if _, m, err := ws.Read(t.Context()); string(m) != fmt.Sprintf("re:m%d", i) {
+				t.Fatal(string(m), err)
+			}
+		}
+		if es := b.journal.Entries(nil); len(es) != 1 || es[0].Status != 101 {
+			t.Errorf("%+v", es)
+		}
+		if err := ws.Close(websocket.StatusNormalClosure, "bye"); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+
+	"starproxy/builtins/exchange"
+)
+
+// client is what an exchange needs to know of its connection.
+type client struct {
+	id     uint64 // of the connection
+	addr   netip.AddrPort
+	tls    bool
+	agreed exchange.TLS
+	sni    string
+	host   string // of the CONNECT
+	port   int
+	target string   // host:port of the CONNECT, empty outside of one
+	plain  bool     // bytes reach the socket as they are
+	conn   net.Conn // with TLS, if there is any
+	socket net.Conn // without
+}
+
+// base is the connection that the device made, or the tunnel in it.
+func (cl *client) base() *conn {
+	c, _ := cl.socket.(*conn)
+	return c
+}
+
+// newClient looks at a connection.
+func newClient(nc net.Conn) *client {
+	cl := &client{conn: nc}
+	t, ok := nc.(*tls.Conn)
+	if c, clear := nc.(*clearConn); clear {
+		t, ok = c.Conn, true
+	}
+	if ok {
+		cl.tls, cl.sni, cl.agreed = true, t.ConnectionState().ServerName, agreed(t)
+		nc = t.NetConn()
+	}
+	cl.socket = nc
+	cl.addr = peerOf(nc).Addr
+	c, ours := nc.(*conn)
+	if !ours {
+		return cl
+	}
+	if cl.id = c.p.conned.Add(1); !ok {
+		cl.plain = c.bare()
+	}
+	if c.target != "" {
+		cl.target = c.target
+		scheme := "http"
+		if cl.tls {
+			scheme = "https"
+		}
+		cl.host, cl.port = splitHostPort(c.target, exchange.DefaultPort(scheme))
+	}
+	return cl
+}
+
+// peerOf tells who is at the other end of a connection.
+func peerOf(nc net.Conn) (p exchange.Peer) {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		p.Addr = a.AddrPort()
+		p.Addr = netip.AddrPortFrom(p.Addr.Addr().Unmap(), p.Addr.Port())
+	}
+	if t, ok := nc.(*tls.Conn); ok {
+		p.TLS = agreed(t)
+	}
+	return p
+}
+
+// agreed is the outcome of a handshake.
+func agreed(t *tls.Conn) exchange.TLS {
+	s := t.ConnectionState()
+	return exchange.TLS{Version: s.Version, Cipher: s.CipherSuite, ALPN: s.NegotiatedProtocol}
+}

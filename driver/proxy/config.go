@@ -1,0 +1,90 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"time"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/ca"
+	"starproxy/driver/capture"
+)
+
+// The bounds that hold for a zero [Config].
+const (
+	DefaultIdle       = idleTimeout
+	DefaultTunnelIdle = tunnelIdle
+)
+
+// Config says what a Proxy is made of. Handler is required; CA too, unless no
+// device ever speaks TLS.
+type Config struct {
+	// Addr is the host:port to listen at; port 0 takes any free one.
+	Addr string
+	// Listener is bound already and is used instead of Addr; nil: Start binds.
+	Listener net.Listener
+	// CA signs the certificates that devices see.
+	CA Authority
+	// Handler answers every exchange; a nil response of its means Forward.
+	Handler exchange.Handler
+	// Journal gets an entry for every exchange; nil keeps none.
+	Journal *capture.Journal
+	// Sockets gets an entry for every message of a WebSocket whose handshake is
+	// in Journal, and one for its end; nil keeps none.
+	Sockets *capture.Sockets
+	// Recorder is given all that Journal and Sockets get, before the device gets
+	// the last byte of it; nil records nothing. It needs a Journal.
+	Recorder Recorder
+	// Insecure takes any certificate of a real server; else the system's roots decide.
+	Insecure bool
+	// MinTLS is the oldest version of TLS that is spoken with devices and real
+	// servers, as crypto/tls numbers them; 0 is TLS 1.2.
+	MinTLS uint16
+	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
+	// connecting them to the real server.
+	Isolated bool
+	// Listeners are those of this process that devices must not reach; the
+	// proxy adds its own. Nil means that there is no other.
+	Listeners *Listeners
+	// Counters count what the proxy does; nil counts for nobody. One may serve
+	// several proxies.
+	Counters *Counters
+	// Hidden are texts that pass no proxy; nil means none.
+	Hidden *Hidden
+	// Idle bounds the time in which a device has to send the whole header of a
+	// request, the first or the next one. 0 stands for [DefaultIdle].
+	Idle time.Duration
+	// TunnelIdle bounds the time in which no byte passes on a device's
+	// connection while it is a tunnel or a WebSocket, or while an exchange is
+	// under way. 0 stands for [DefaultTunnelIdle].
+	TunnelIdle time.Duration
+	// Log gets what goes wrong; nil drops it.
+	Log *slog.Logger
+}
+
+// Recorder writes what passes by to a recording. Its methods return when that
+// is done; they may be called by any number of goroutines, and must not keep or
+// change an entry.
+type Recorder interface {
+	// Exchange takes an entry that is not about a WebSocket.
+	Exchange(e *capture.Entry)
+	// Message takes a message of the WebSocket that began with handshake.
+	Message(handshake, message *capture.Entry)
+	// SocketEnd takes the end of a WebSocket.
+	SocketEnd(end *capture.Entry)
+}
+
+// Authority gives the certificates of hosts for TLS handshakes, and answers
+// requests to [ca.OnboardingHost]. Both may take their time, as long as the
+// context allows. [ca.Authority] is one.
+type Authority interface {
+	Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error)
+	// Problem tells why devices that look at dates refuse the CA; it is empty
+	// when all is well.
+	Problem() string
+	exchange.Handler
+}
+
+// Interface guards.
+var _ Authority = (*ca.Authority)(nil)

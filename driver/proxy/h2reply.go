@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+
+	"starproxy/builtins/exchange"
+)
+
+// h2Reply is the answer to a request of HTTP/2, which net/http writes.
+type h2Reply struct {
+	http.ResponseWriter
+	s      *h2Session
+	header exchange.Header
+}
+
+func (w *h2Reply) interim(status int, h exchange.Header) {
+	to := w.Header()
+	h.AddTo(to)
+	w.WriteHeader(status)
+	clear(to)
+}
+
+func (w *h2Reply) begin(h head) {
+	w.header = h.header
+	to := w.Header()
+	h.header.AddTo(to)
+	length := to["Content-Length"]
+	switch {
+	case len(length) > 0:
+	case h.nothing, h.length < 0:
+		to["Content-Length"] = nil // the end of the stream says it; a gRPC status has none
+	case h.length >= 0:
+		to["Content-Length"] = []string{strconv.FormatInt(h.length, 10)}
+	}
+	if to["Content-Type"] == nil {
+		to["Content-Type"] = nil // net/http would make one up
+	}
+	if h.undated && to["Date"] == nil {
+		to["Date"] = nil
+	}
+	w.s.answers(h.status)
+	w.WriteHeader(h.status)
+}
+
+func (w *h2Reply) FlushError() error { return http.NewResponseController(w.ResponseWriter).Flush() }
+
+// trailers gives net/http the announced ones by name, the rest with its prefix for
+// late ones.
+func (w *h2Reply) trailers(h exchange.Header) {
+	to := w.Header()
+	for _, f := range h {
+		name := f.Name
+		if !w.header.HasToken("Trailer", name) {
+			name = http.TrailerPrefix + http.CanonicalHeaderKey(name)
+		}
+		to.Add(name, f.Value)
+	}
+}
+
+func (w *h2Reply) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errors.New("a connection of HTTP/2 can't be taken: it carries other requests")
+}
+
+// Interface guards.
+var _ replier = (*h2Reply)(nil)

@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// handshake does the TLS handshake with the device, of which first is what was
+// read already. A handshake that fails leaves an entry, and c open.
+func (c *conn) handshake(first []byte) (*tls.Conn, error) {
+	c.pre, c.heard, c.hearing, c.plain = first, first, true, true
+	start := time.Now()
+	t := tls.Server(c, c.p.tls)
+	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.p.handshakeFailed(c, start, t.ConnectionState().ServerName, err)
+		return nil, err
+	}
+	c.heard, c.hearing = nil, false
+	return t, nil
+}
+
+// certificate is the TLS configuration's GetCertificate.
+func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if p.cfg.CA == nil {
+		return nil, errors.New("there is no certificate authority")
+	}
+	host := ""
+	if c, ok := h.Conn.(*conn); ok {
+		host, _ = c.meant()
+		c.offered.Store(true)
+	}
+	return p.cfg.CA.Certificate(h, host)
+}
+
+// handshakeFailed journals a handshake that did not come off.
+func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
+	p.cfg.Counters.devices.add(tlsFailure(err))
+	problem := ""
+	if p.cfg.CA != nil {
+		problem = p.cfg.CA.Problem()
+	}
+	text := tooOld(handshakeReason(err, c.offered.Load(), problem))
+	if sni == "" {
+		sni = helloName(c.heard)
+	}
+	if strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, ".") {
+		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)", exchange.Clip(sni))
+	}
+	host, port := c.meant()
+	client := peerOf(c).Addr
+	p.log.Warn("TLS handshake failed", slog.String("client", client.String()), slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
+	if p.cfg.Journal == nil {
+		return
+	}
+	p.journal(&capture.Entry{
+		Kind: capture.TLSError, Start: start, Duration: time.Since(start), Client: client,
+		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: c.target, SNI: sni, Error: text,
+	})
+}
+
+// handshakeReason says why a TLS handshake with a device did not come off, the
+// cause before what was seen; seen tells whether the device had our certificate.
+// problem is that of the CA's dates, empty for none: a device refuses such a CA
+// although it trusts it.
+func handshakeReason(err error, seen bool, problem string) string {
+	cause := "device does not trust the CA: most likely, since "
+	if problem != "" {
+		cause = problem + ": "
+	}
+	text := err.Error()
+	alert, alerted := strings.CutPrefix(text, "remote error: ")
+	broken := &exchange.DeviceError{Doing: "during the TLS handshake", Err: err}
+	var timeout net.Error
+	switch {
+	case alerted && strings.HasSuffix(alert, "unknown certificate authority") && problem == "":
+		return "device does not trust the CA: the device refused the TLS handshake: " + alert
+	case alerted && strings.Contains(alert, "certificate"):
+		return cause + "the device refused the TLS handshake: " + alert
+	case alerted:
+		return "the device refused the TLS handshake: " + alert
+	case seen && strings.HasSuffix(text, "tls: bad record MAC"):
+		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
+		return cause + "the device broke the TLS handshake off with an alert that can't be read"
+	case !broken.Left():
+		return text
+	case errors.As(err, &timeout) && timeout.Timeout(), !seen:
+		return broken.Error()
+	}
+	return cause + broken.Error()
+}

@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+	"starproxy/driver/proxy/splice"
+)
+
+// sender is the device's side of one exchange: it passes a body on and
+// records it within the journal's bounds.
+type sender struct {
+	w      replier
+	s      *serving
+	rec    *capture.Recorder
+	blob   capture.Blob
+	left   int64 // bytes of the announced length still to come, -1 when unknown
+	stream bool  // flush after every piece
+	abort  bool  // break the connection off instead of ending the response
+	taken  bool  // by Hijack
+	watch  *watch
+
+	breaks bool  // the body may break the connection off, over HTTP/2
+	piece  int   // size of the last piece that was given to w, see step
+	mark   int64 // bytes that the socket had sent before it
+
+	trailer exchange.Header
+}
+
+// Write sends bytes. The last one of a large body goes by itself: it stays in the
+// buffer until the answer is ended, that is, until the entry is journaled.
+func (c *sender) Write(b []byte) (int, error) {
+	if c.rec != nil {
+		c.rec.Write(b)
+	}
+	return c.pass(b)
+}
+
+func (c *sender) pass(b []byte) (int, error) {
+	n := len(b)
+	if c.left >= 0 {
+		if int64(n) > c.left {
+			return 0, http.ErrContentLength
+		}
+		c.left -= int64(n)
+		if c.left == 0 && n > holdBack {
+			if m, err := c.w.Write(b[:n-1]); err != nil {
+				return m, gone(err)
+			}
+			b = b[n-1:]
+		}
+	}
+	if c.breaks {
+		c.step(len(b))
+	}
+	if m, err := c.w.Write(b); err != nil {
+		return m, gone(err)
+	}
+	if c.stream {
+		return n, c.Flush()
+	}
+	return n, nil
+}
+
+// holdBack is the size in bytes up to which a whole body fits into the buffer.
+const holdBack = 1 << 10
+
+// Flush sends what is in the buffer.
+func (c *sender) Flush() error {
+	return gone(c.w.FlushError())
+}
+
+// Hijack gives the connection away.
+func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, rw, err := c.w.Hijack()
+	c.taken = err == nil
+	if c.taken && c.watch != nil {
+		nc, rw = c.watch.conn(nc, rw)
+	}
+	return nc, rw, err
+}
+
+// Break ends the whole connection, with HTTP/2 too: last is its last word. What
+// was flushed goes before, except that a reset may overtake it.
+func (c *sender) Break(last []byte, reset bool) error {
+	c.abort = true
+	cl := c.s.cl
+	c.settle()
+	if len(last) > 0 {
+		cl.conn.Write(last)
+	}
+	base := cl.base()
+	if !reset {
+		if base != nil {
+			base.linger.Store(true)
+		}
+		return cl.conn.Close()
+	}
+	if base != nil {
+		return base.reset() // a TLS goodbye would come before the reset
+	}
+	return cl.socket.Close()
+}
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
+const copySize = 128 << 10
+
+// ReadFrom sends all of src. What arrives goes on at once; a file that need
+// not be recorded goes by the kernel's own way.
+func (c *sender) ReadFrom(src io.Reader) (int64, error) {
+	if l, ok := src.(*io.LimitedReader); ok && c.rec == nil && c.left == l.N && l.N > holdBack {
+		if f, ok := l.R.(*os.File); ok {
+			return c.sendFile(f, l.N)
+		}
+	}
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	var total int64
+	for {
+		n, err := src.Read(buf[:])
+		if n > 0 {
+			if _, e := c.Write(buf[:n]); e != nil {
+				return total, e
+			}
+			total += int64(n)
+			// More may be long in coming, or never come: don't sit on this.
+			if !c.stream && c.left > 0 && err != io.EOF {
+				if e := c.Flush(); e != nil {
+					return total, e
+				}
+			}
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// sendFile sends n bytes of f.
+func (c *sender) sendFile(f *os.File, n int64) (int64, error) {
+	m, err := io.Copy(c.w, io.LimitReader(f, n-1))
+	c.left -= m
+	if err != nil || m < n-1 {
+		return m, err
+	}
+	return m + 1, c.lastByte(f)
+}
+
+// lastByte sends the last byte of a body, see Write.
+func (c *sender) lastByte(src io.Reader) error {
+	var one [1]byte
+	if _, err := io.ReadFull(src, one[:]); err != nil {
+		return noEOF(err)
+	}
+	_, err := c.Write(one[:])
+	return err
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// canMove tells whether a body may stay in the kernel on its way: large, of
+// known length, plain on both sides, and not one that is kept in memory.
+func (c *sender) canMove(b *h1Body) bool {
+	return splice.Available && b.size >= splice.MinSize && c.left == b.size && c.s.cl.plain &&
+		c.s.h1 != nil && !b.c.key.tls && (c.rec == nil || b.size > int64(c.rec.Limit()))
+}
+
+// move sends a body without reading it.
+func (c *sender) move(b *h1Body) error {
+	// The header goes first: what follows it passes no buffer.
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	m := &splice.Mover{From: b.c.Conn.(*net.TCPConn), Buffered: b.c.br, Left: b.size - 1, Pipes: &c.s.p.upstream.pipes}
+	if c.rec != nil {
+		m.Record = c.rec
+	}
+	n, err := c.w.(io.ReaderFrom).ReadFrom(m)
+	c.left -= n
+	if err == nil {
+		err = c.lastByte(b.c.br)
+	}
+	b.release(err == nil)
+	if err != nil {
+		err = b.fault(err)
+	}
+	return err
+}
+
+// Interface guards.
+var (
+	_ exchange.Conn    = (*sender)(nil)
+	_ exchange.Breaker = (*sender)(nil)
+)
