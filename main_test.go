@@ -23,7 +23,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/exporter", "driver driver/client driver/exporter/part driver/exporter/hook driver/pb driver/scenario script builtins builtins/disk builtins/follow driver/rpc"},
 	{"driver/exporter/hook", "builtins/disk"},
 	{"driver/exporter/metrics", "driver driver/pb"},
-	{"driver/client", "driver/frames driver/pb builtins/disk"},
+	{"driver/client", "driver/rpc driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
 	{"driver", "driver/access driver/web driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc"},

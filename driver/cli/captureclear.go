@@ -11,5 +11,5 @@ func (captureClearCmd) Help() string {
 
 // Run forgets the captured requests.
 func (c *captureClearCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Cleared", "clear_captured_requests")
+	return p.say(ctx, sys, "clear_captured_requests")
 }

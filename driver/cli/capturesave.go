@@ -119,7 +119,7 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 			return nil
 		}
 	}
-	s, err := p.text(ctx, []string{"Removed", "No spool directory"}, "clean_capture_spool")
+	s, err := p.text(ctx, "clean_capture_spool")
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ Examples:
 
 // Run writes the certificate.
 func (c *certCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	text, err := p.text(ctx, []string{"-----BEGIN"}, "get_ca_cert")
+	text, err := p.text(ctx, "get_ca_cert")
 	if err != nil {
 		return err
 	}

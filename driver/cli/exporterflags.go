@@ -144,7 +144,7 @@ func (b *bench) start(ctx context.Context, mode string, webUI bool, replayFile s
 	for _, path := range b.Proxies() {
 		p, err := b.proxy(path)
 		if err == nil {
-			_, err = p.text(ctx, []string{"Started in"}, "start", mode, webUI, replayFile, 0)
+			_, err = p.text(ctx, "start", mode, webUI, replayFile, 0)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)

@@ -11,5 +11,5 @@ func (mockClearCmd) Help() string {
 
 // Run removes all endpoints.
 func (c *mockClearCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Cleared", "clear_mocks")
+	return p.say(ctx, sys, "clear_mocks")
 }

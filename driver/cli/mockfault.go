@@ -49,5 +49,5 @@ func (c *mockFaultCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		}
 		fault = string(b)
 	}
-	return p.say(ctx, sys, "Fault mock set: ", "set_mock_fault", c.Method, c.Path, fault, c.Answer)
+	return p.say(ctx, sys, "set_mock_fault", c.Method, c.Path, fault, c.Answer)
 }

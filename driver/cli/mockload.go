@@ -33,15 +33,15 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	path := scenarioPath(c.Scenario)
 	content, err := disk.ReadInput(path, disk.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
-		return failure("File not found: " + path)
+		return fmt.Errorf("File not found: %s", path)
 	}
 	if err != nil {
-		return failure("Error reading file: " + err.Error())
+		return fmt.Errorf("Error reading file: %w", err)
 	}
 	if err := c.upload(ctx, sys, p, path, content); err != nil {
 		return err
 	}
-	return p.say(ctx, sys, "Loaded", "load_mock_scenario_content", filepath.Base(path), string(content))
+	return p.say(ctx, sys, "load_mock_scenario_content", filepath.Base(path), string(content))
 }
 
 // upload sends the files that the scenario at path names.

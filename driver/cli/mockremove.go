@@ -18,5 +18,5 @@ Example:
 
 // Run removes one endpoint.
 func (c *mockRemoveCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Removed mock: ", "remove_mock", c.Method, c.Path)
+	return p.say(ctx, sys, "remove_mock", c.Method, c.Path)
 }

@@ -11,5 +11,5 @@ func (mockResetCmd) Help() string {
 
 // Run returns to the scenario as it was loaded.
 func (c *mockResetCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Reset to ", "reset_mocks")
+	return p.say(ctx, sys, "reset_mocks")
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"net"
-	"strings"
 )
 
 // caller is an exported object of an exporter, here or far away, ours or
@@ -18,19 +17,12 @@ type caller interface {
 	Connect(ctx context.Context, method string) (net.Conn, error)
 }
 
-// proxy speaks the driver's conventions over a caller: results are strings, JSON
-// in strings, or sentences that tell of a failure.
+// proxy decodes the results of a proxy, which are text, often JSON. What the
+// proxy refuses is a *rpc.Refusal.
 type proxy struct{ caller }
 
-// failure is a driver's sentence about what went wrong. The stock client prints
-// such a result like any other; here it ends the command with exit code 1.
-type failure string
-
-func (f failure) Error() string { return strings.TrimPrefix(string(f), "Error: ") }
-
-// text is the result of a method that answers with a sentence. Every success of
-// it begins with one of the given words, anything else is a failure.
-func (p proxy) text(ctx context.Context, success []string, method string, args ...any) (string, error) {
+// text returns the result of a method that answers with text.
+func (p proxy) text(ctx context.Context, method string, args ...any) (string, error) {
 	result, err := p.Call(ctx, method, args...)
 	if err != nil {
 		return "", err
@@ -39,17 +31,12 @@ func (p proxy) text(ctx context.Context, success []string, method string, args .
 	if !ok {
 		return "", fmt.Errorf("%s: the exporter answered %T, expected a string", method, result)
 	}
-	for _, prefix := range success {
-		if strings.HasPrefix(s, prefix) {
-			return s, nil
-		}
-	}
-	return "", failure(s)
+	return s, nil
 }
 
-// say prints the sentence of a method, see text.
-func (p proxy) say(ctx context.Context, sys *System, success, method string, args ...any) error {
-	s, err := p.text(ctx, []string{success}, method, args...)
+// say prints the result of a method that answers with a sentence.
+func (p proxy) say(ctx context.Context, sys *System, method string, args ...any) error {
+	s, err := p.text(ctx, method, args...)
 	if err != nil {
 		return err
 	}
@@ -59,7 +46,7 @@ func (p proxy) say(ctx context.Context, sys *System, success, method string, arg
 
 // document decodes the result of a method that answers with JSON in a string.
 func (p proxy) document(ctx context.Context, dst any, method string, args ...any) error {
-	s, err := p.text(ctx, []string{"{", "[", "null", "\""}, method, args...)
+	s, err := p.text(ctx, method, args...)
 	if err != nil {
 		return err
 	}

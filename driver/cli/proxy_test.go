@@ -41,6 +41,9 @@ func (f *fake) Call(_ context.Context, method string, args ...any) (any, error) 
 	if err, ok := answer.(error); ok {
 		return nil, err
 	}
+	if err := client.JudgeStock(method, answer); err != nil {
+		return nil, err
+	}
 	return answer, nil
 }
 

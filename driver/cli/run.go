@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"starproxy/driver/exporter"
+	"starproxy/driver/rpc"
 )
 
 type runCmd struct {
@@ -160,10 +162,11 @@ func (c *runCmd) ready(ctx context.Context, b *bench) error {
 // inUse adds to the failure of a start for a port that another program has which
 // flag chooses another.
 func inUse(err error, builtIn bool) error {
+	var r *rpc.Refusal
 	switch {
-	case err == nil || !strings.Contains(err.Error(), "already in use"):
+	case !errors.As(err, &r) || r.Code != rpc.AlreadyExists:
 		return err
-	case strings.Contains(err.Error(), "web UI port"):
+	case r.About == "web.port":
 		return fmt.Errorf("%w (choose another with --web-listen)", err)
 	case builtIn:
 		return fmt.Errorf("%w (choose another with --port)", err)
@@ -251,7 +254,7 @@ func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure b
 		if st.WebUIEnabled {
 			sys.out("web UI: %s", st.WebUIAddress)
 		}
-		ca, err := p.text(ctx, []string{"/"}, "get_ca_cert_path")
+		ca, err := p.text(ctx, "get_ca_cert_path")
 		if err != nil {
 			return err
 		}

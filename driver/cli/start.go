@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"starproxy/driver/rpc"
 )
 
 // startFlags are the flags of start and restart.
@@ -37,7 +39,7 @@ Examples:
 
 // Run starts the proxy.
 func (c *startCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.withRecordings(ctx, p.say(ctx, sys, "Started in", "start", c.Mode, c.WebUI, c.ReplayFile, c.Port))
+	return p.withRecordings(ctx, p.say(ctx, sys, "start", c.Mode, c.WebUI, c.ReplayFile, c.Port))
 }
 
 // maxRecordings is how many recordings a failure names.
@@ -46,8 +48,8 @@ const maxRecordings = 10
 // withRecordings adds to the failure of a start that lacks its recording which
 // ones there are.
 func (p proxy) withRecordings(ctx context.Context, err error) error {
-	var f failure
-	if !errors.As(err, &f) || !strings.Contains(string(f), "replay_file is required") && !strings.HasPrefix(string(f), "Replay file not found") {
+	var r *rpc.Refusal
+	if !errors.As(err, &r) || r.About != "replay_file" {
 		return err
 	}
 	var files []flowFile

@@ -68,7 +68,7 @@ func (stateMoveCmd) Help() string {
 
 // Run moves a scenario.
 func (c *stateMoveCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Scenario ", "set_scenario_state", c.Scenario, c.State)
+	return p.say(ctx, sys, "set_scenario_state", c.Scenario, c.State)
 }
 
 type stateResetCmd struct {
@@ -82,5 +82,5 @@ func (stateResetCmd) Help() string {
 
 // Run resets one scenario or all.
 func (c *stateResetCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Reset ", "reset_scenario_states", c.Scenario)
+	return p.say(ctx, sys, "reset_scenario_states", c.Scenario)
 }

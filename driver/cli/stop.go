@@ -11,5 +11,5 @@ func (stopCmd) Help() string {
 
 // Run stops the proxy.
 func (c *stopCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "Stopped", "stop")
+	return p.say(ctx, sys, "stop")
 }

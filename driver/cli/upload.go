@@ -59,7 +59,7 @@ func (p proxy) uploadParts(ctx context.Context, r io.Reader, method, name string
 			m, err = io.ReadFull(r, next)
 			last = m == 0 && err == io.EOF
 		}
-		_, e := p.text(ctx, []string{"Received", "Uploaded"}, method,
+		_, e := p.text(ctx, method,
 			name, id, offset, base64.StdEncoding.EncodeToString(buf[:n]), last)
 		if offset == 0 && unknownMethod(e) {
 			return false, nil
@@ -86,7 +86,7 @@ func (p proxy) uploadWhole(ctx context.Context, sys *System, f io.Reader, name s
 		return err
 	}
 	bar := sys.progress(name, -1)
-	_, err = p.text(ctx, []string{"Uploaded"}, "upload_mock_file", name, base64.StdEncoding.EncodeToString(data))
+	_, err = p.text(ctx, "upload_mock_file", name, base64.StdEncoding.EncodeToString(data))
 	_ = bar.Close()
 	var refused *client.Error
 	if errors.As(err, &refused) && refused.Code == codes.ResourceExhausted {

@@ -6,6 +6,9 @@ import (
 	"iter"
 	"strings"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
 	"starproxy/driver/pb"
 )
 
@@ -131,17 +134,25 @@ func (n *Node) Path() string { return n.path }
 
 // Call runs a method and returns its result as nil, bool, float64, string,
 // []any or map[string]any. Arguments are anything with a JSON form; text must be
-// UTF-8. Failures of the call are of type *Error.
+// UTF-8. The error is an *Error when the call failed, and a *rpc.Refusal when a
+// proxy answers with a sentence that it did not do what was asked.
 func (n *Node) Call(ctx context.Context, method string, args ...any) (any, error) {
 	values, err := pb.NewValues(args)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
-	reply, err := n.client.exporter.DriverCall(ctx, &pb.DriverCallRequest{Uuid: n.UUID, Method: method, Args: values})
+	var trailer metadata.MD
+	reply, err := n.client.exporter.DriverCall(ctx, &pb.DriverCallRequest{Uuid: n.UUID, Method: method, Args: values}, grpc.Trailer(&trailer))
 	if err != nil {
 		return nil, n.client.errorOf(method, err)
 	}
-	return pb.Native(reply.GetResult()), nil
+	result := pb.Native(reply.GetResult())
+	if n.Client == ProxyClass {
+		if err := outcome(trailer, method, result); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
 }
 
 // Stream runs a method that yields many results. Leaving the loop ends the

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"starproxy/driver/pb"
+	"starproxy/driver/rpc"
 )
 
 // The calls of an isolated proxy pass over a second unix socket, beside the one
@@ -34,9 +36,10 @@ import (
 type frameKind byte
 
 const (
-	frameCall   frameKind = iota // a DriverCallRequest, to the proxies
-	frameResult                  // a DriverCallResponse, from the proxies
-	frameError                   // a gRPC code (4 bytes) and a text, from the proxies
+	frameCall    frameKind = iota // a DriverCallRequest, to the proxies
+	frameResult                   // a DriverCallResponse, from the proxies
+	frameError                    // a gRPC code (4 bytes) and a text, from the proxies
+	frameRefusal                  // a rpc.Refusal in JSON, from the proxies
 )
 
 // callsSuffix makes the path of the socket from that for gRPC.
@@ -113,12 +116,27 @@ func (f *frameConn) receive() (frameKind, []byte, error) {
 	return frameKind(header[4]), body.Bytes(), err
 }
 
-// reply is the answer that a frame holds. Its errors are gRPC statuses.
+// refuse writes the refusal of a call.
+func (f *frameConn) refuse(r *rpc.Refusal) error {
+	return f.write(frameRefusal, func(out []byte) ([]byte, error) {
+		data, err := json.Marshal(r)
+		return append(out, data...), err
+	})
+}
+
+// reply is the answer that a frame holds. Its errors are gRPC statuses or a
+// *rpc.Refusal.
 func reply(kind frameKind, message []byte) (*pb.DriverCallResponse, error) {
 	switch {
 	case kind == frameResult:
 		out := new(pb.DriverCallResponse)
 		return out, proto.Unmarshal(message, out)
+	case kind == frameRefusal:
+		r := new(rpc.Refusal)
+		if err := json.Unmarshal(message, r); err != nil {
+			return nil, status.Errorf(codes.Internal, "calls: %v", err)
+		}
+		return nil, r
 	case kind == frameError && len(message) >= 4:
 		return nil, status.Error(codes.Code(binary.BigEndian.Uint32(message)), string(message[4:]))
 	}
@@ -230,7 +248,7 @@ func (c *caller) close() {
 	}
 }
 
-// call makes one call. Its errors are gRPC statuses.
+// call makes one call. Its errors are gRPC statuses or a *rpc.Refusal.
 func (c *caller) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
 	conn, err := c.take(ctx)
 	if err != nil {
@@ -257,7 +275,11 @@ func (c *caller) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.Drive
 		return nil, status.Errorf(codes.Unavailable, "calls: %v", err)
 	}
 	c.give(conn)
-	return reply(kind, message)
+	answer, err := reply(kind, message)
+	if err == nil {
+		succeeded(ctx)
+	}
+	return answer, err
 }
 
 // serveCalls answers calls on a socket beside that of the session, until the
@@ -300,6 +322,10 @@ func (s *Session) answerCalls(conn *frameConn) {
 		if err == nil {
 			err = conn.send(frameResult, answer)
 		}
+		var r *rpc.Refusal
+		if errors.As(err, &r) {
+			err = conn.refuse(r)
+		}
 		if st, ok := status.FromError(err); err != nil && ok {
 			err = conn.fail(st)
 		}
@@ -310,7 +336,7 @@ func (s *Session) answerCalls(conn *frameConn) {
 }
 
 // answerCall answers one call as the gRPC server does. Its errors are gRPC
-// statuses.
+// statuses or a *rpc.Refusal with a stock sentence.
 func (s *Session) answerCall(ctx context.Context, message []byte) (*pb.DriverCallResponse, error) {
 	req := new(pb.DriverCallRequest)
 	if err := proto.Unmarshal(message, req); err != nil {
@@ -318,10 +344,14 @@ func (s *Session) answerCall(ctx context.Context, message []byte) (*pb.DriverCal
 	}
 	info := &grpc.UnaryServerInfo{FullMethod: pb.ExporterService_DriverCall_FullMethodName}
 	answer, err := s.recoverUnary(ctx, req, info, func(ctx context.Context, _ any) (any, error) {
-		return (&service{Session: s}).DriverCall(ctx, req)
+		return (&service{Session: s}).call(ctx, req)
 	})
-	if err != nil {
-		return nil, status.Convert(err).Err()
+	var r *rpc.Refusal
+	switch {
+	case errors.As(err, &r) && r.Stock != "":
+		return nil, r
+	case err != nil:
+		return nil, status.Convert(grpcError(err)).Err()
 	}
 	return answer.(*pb.DriverCallResponse), nil
 }

@@ -2,7 +2,6 @@ package exporter
 
 import (
 	"context"
-	"errors"
 	"io"
 	"iter"
 	"net"
@@ -20,7 +19,8 @@ import (
 )
 
 // served answers the calls of clients for one driver of the tree, wherever that
-// runs. Errors are gRPC statuses, or become some by grpcError.
+// runs. Errors are gRPC statuses, or become some by grpcError; those of call may
+// be a *rpc.Refusal.
 type served interface {
 	// call runs one method to its result.
 	call(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error)
@@ -47,10 +47,6 @@ type hosted struct{ driver instance }
 
 func (h hosted) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
 	result, err := h.driver.Call(ctx, req.GetMethod(), pb.Natives(req.GetArgs()))
-	var refusal *rpc.Refusal
-	if errors.As(err, &refusal) && refusal.Stock != "" {
-		result, err = refusal.Stock, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +54,7 @@ func (h hosted) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.Driver
 	if err != nil {
 		return nil, badResult(req.GetMethod(), err)
 	}
+	succeeded(ctx)
 	return &pb.DriverCallResponse{Uuid: uuid.NewString(), Result: value}, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os/exec"
@@ -193,9 +192,10 @@ func (i *isolated) note(ctx context.Context, n *client.Node, path string) {
 func (i *isolated) again(ctx context.Context, n *client.Node, was run) {
 	text, err := n.Call(ctx, "start", was.Mode, was.WebUI, was.replayFile(), was.port())
 	if err != nil {
-		text = err.Error()
+		i.session.log.Error("proxy not started again", "export", n.Name, "error", err)
+		return
 	}
-	i.session.log.Warn("proxy started again", "export", n.Name, "result", fmt.Sprint(text))
+	i.session.log.Warn("proxy started again", "export", n.Name, "result", text)
 }
 
 func (r *run) replayFile() string {

@@ -159,7 +159,7 @@ func TestIsolatedCrash(t *testing.T) {
 	if text, err := proxy.Call(t.Context(), "start"); err != nil || !strings.HasPrefix(text.(string), "Started in 'mock'") {
 		t.Fatalf("start: %v, %v", text, err)
 	}
-	if _, err := proxy.Call(t.Context(), "set_mock", "GET", "/lost", 200, "x", "text/plain", "{}"); err != nil {
+	if _, err := proxy.Call(t.Context(), "set_mock", "GET", "/lost", 200, `"x"`, "text/plain", "{}"); err != nil {
 		t.Fatal(err)
 	}
 	address := report(t, proxy).Address

@@ -58,6 +58,15 @@ func (s *service) find(id string) (served, error) {
 
 // DriverCall runs one method to its result.
 func (s *service) DriverCall(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
+	reply, err := s.call(ctx, req)
+	if err != nil {
+		return refused(ctx, err)
+	}
+	return reply, nil
+}
+
+// call runs one method to its result. Its error may be a *rpc.Refusal.
+func (s *service) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.DriverCallResponse, error) {
 	if err := s.status.gate(); err != nil {
 		return nil, err
 	}
@@ -65,8 +74,7 @@ func (s *service) DriverCall(ctx context.Context, req *pb.DriverCallRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	reply, err := d.call(ctx, req)
-	return reply, grpcError(err)
+	return d.call(ctx, req)
 }
 
 // StreamingDriverCall sends what a method yields, until it ends or the client leaves.

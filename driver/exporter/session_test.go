@@ -51,9 +51,6 @@ export:
 	if v, err := proxy.Call(t.Context(), "is_running"); v != false || err != nil {
 		t.Errorf("is_running is %v, %v", v, err)
 	}
-	if v, err := proxy.Call(t.Context(), "stop"); v != "Not running" || err != nil {
-		t.Errorf("stop is %v, %v", v, err)
-	}
 }
 
 // An inline mock that can't be is found in the exporter's file.

@@ -30,9 +30,9 @@ type codeRow struct {
 	status int
 }
 
-// row describes the code. An unknown code is Internal.
-func (c Code) row() codeRow {
-	rows := [...]codeRow{
+// codeRows describes the codes, by their numbers.
+func codeRows() []codeRow {
+	return []codeRow{
 		Internal:           {"INTERNAL", http.StatusInternalServerError},
 		InvalidArgument:    {"INVALID_ARGUMENT", http.StatusBadRequest},
 		NotFound:           {"NOT_FOUND", http.StatusNotFound},
@@ -42,6 +42,11 @@ func (c Code) row() codeRow {
 		DeadlineExceeded:   {"DEADLINE_EXCEEDED", http.StatusGatewayTimeout},
 		FailedPrecondition: {"FAILED_PRECONDITION", http.StatusConflict},
 	}
+}
+
+// row describes the code. An unknown code is Internal.
+func (c Code) row() codeRow {
+	rows := codeRows()
 	if int(c) >= len(rows) {
 		c = Internal
 	}
@@ -51,17 +56,31 @@ func (c Code) row() codeRow {
 // String is the gRPC name of the code.
 func (c Code) String() string { return c.row().name }
 
+// UnmarshalText takes the name of a code.
+func (c *Code) UnmarshalText(text []byte) error {
+	for i, row := range codeRows() {
+		if row.name == string(text) {
+			*c = Code(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("got %q, want the name of a code", text)
+}
+
+// MarshalText returns the name of the code.
+func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // Refusal says why a call did not do what was asked.
 type Refusal struct {
-	Code Code
+	Code Code `json:"code"`
 	// About is the argument or the key of the configuration that is the reason;
 	// empty when there is none.
-	About string
+	About string `json:"about"`
 	// Text tells a person why.
-	Text string
+	Text string `json:"text"`
 	// Stock is the sentence that the stock driver answers with, as an ordinary
 	// result. It is empty where the stock driver raises an error.
-	Stock string
+	Stock string `json:"stock"`
 }
 
 func (r *Refusal) Error() string { return r.Text }

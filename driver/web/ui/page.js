@@ -82,7 +82,7 @@ export const hex = byte => byte.toString(16).padStart(2, '0');
 let toasting;
 
 // toast says what happened: for a while, unless it is a failure.
-export function toast(text, bad = /not found|^(Error|Failed|Invalid|Unknown)/.test(text)) {
+export function toast(text, bad = false) {
 	fill($('toast'), text).className = bad ? 'bad' : '';
 	clearTimeout(toasting);
 	if (!bad) toasting = setTimeout(toast, 5000, '');
