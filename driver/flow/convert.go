@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"maps"
 	"path/filepath"
 	"runtime/debug"
@@ -13,11 +15,11 @@ import (
 	"starproxy/builtins/disk"
 )
 
-// Convert makes a HAR document of a flow file, or the other way round; a name
-// that ends in .har is that of a HAR document, for out at least: in is what it
-// is. It gives the number of flows that are in out now; what could not be
-// converted is in the warnings. out is there whole or not at all, and may be in;
-// only its owner can read it.
+// Convert reads the recording in, a flow file or a HAR document whatever its name
+// is, and writes its flows to out: as a HAR document if the name of out ends in
+// .har, else as a flow file. It returns the number of flows written; warnings
+// name those that could not be converted. out is written whole or not at all, may
+// be the same file as in, and can be read by its owner only.
 func Convert(in, out string) (n int, warnings []string, err error) {
 	toHAR := strings.EqualFold(filepath.Ext(out), ".har")
 	file, err := OpenWith(in, Options{Piped: true, Streams: !toHAR}) // a HAR has no place for streams
@@ -34,37 +36,11 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 			to.Discard()
 		}
 	}()
-	// What can't be read is told of and left out.
-	flows := func(yield func(*Flow, error) bool) {
-		for f, err := range file.Flows() {
-			if bad := (*RecordError)(nil); errors.As(err, &bad) {
-				warnings = append(warnings, err.Error())
-				continue
-			}
-			if err == nil {
-				n++
-			}
-			if !yield(f, err) {
-				return
-			}
-		}
-	}
+	flows := readable(file, &n, &warnings)
 	if toHAR {
 		err = WriteHAR(to, flows, version())
 	} else {
-		buffered := bufio.NewWriterSize(to, window)
-		w := NewWriter(buffered)
-		for f, ferr := range flows {
-			if err = ferr; err == nil {
-				err = w.Write(f)
-			}
-			if err != nil {
-				break
-			}
-		}
-		if err == nil {
-			err = buffered.Flush()
-		}
+		err = writeFlows(to, flows)
 	}
 	skipped := file.Skipped()
 	for _, kind := range slices.Sorted(maps.Keys(skipped)) {
@@ -83,7 +59,42 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 	return n, warnings, nil
 }
 
-// nothing is the error of a recording without a single flow that can be used.
+// readable yields the flows of file and counts them in n. It leaves out the
+// records that cannot be read and adds their errors to warnings.
+func readable(file *File, n *int, warnings *[]string) iter.Seq2[*Flow, error] {
+	return func(yield func(*Flow, error) bool) {
+		for f, err := range file.Flows() {
+			if bad := (*RecordError)(nil); errors.As(err, &bad) {
+				*warnings = append(*warnings, err.Error())
+				continue
+			}
+			if err == nil {
+				*n++
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+// writeFlows writes flows to out as a flow file. It ends at the first error of
+// flows or of out.
+func writeFlows(out io.Writer, flows iter.Seq2[*Flow, error]) error {
+	buffered := bufio.NewWriterSize(out, window)
+	w := NewWriter(buffered)
+	for f, err := range flows {
+		if err != nil {
+			return err
+		}
+		if err := w.Write(f); err != nil {
+			return err
+		}
+	}
+	return buffered.Flush()
+}
+
+// nothing returns the error of a recording that has no usable flow.
 func nothing(warnings []string) error {
 	if len(warnings) > 0 {
 		return fmt.Errorf("it gives no flow: %s", warnings[0])
@@ -91,7 +102,8 @@ func nothing(warnings []string) error {
 	return errors.New("it gives no flow: it is empty")
 }
 
-// version is that of this program, for documents that name their creator.
+// version returns the version of this program, which a HAR document names as its
+// creator.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

@@ -73,10 +73,10 @@ type item struct {
 	s   subject // without its functions; host, method and scheme are shared
 }
 
-// OpenReplay reads what was recorded; the bodies stay in the file. Records that
-// can't be used are passed over, see [Replay.Warnings]. A recording without any
-// answer is an error.
-func OpenReplay(path string, o ReplayOptions) (_ *Replay, err error) {
+// OpenReplay indexes the recording at path; the bodies stay in the file.
+// [Replay.Warnings] names the records that cannot be used. A recording without
+// any answer is an error.
+func OpenReplay(path string, o ReplayOptions) (*Replay, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -85,82 +85,99 @@ func OpenReplay(path string, o ReplayOptions) (_ *Replay, err error) {
 		return nil, err
 	}
 	r := &Replay{o: o, file: file, name: filepath.Base(path), byKey: map[key]*answers{}}
-	defer func() {
-		if err != nil {
-			file.Close()
-		}
-	}()
-	shared := map[string]string{}
-	share := func(s string) string {
-		if old, ok := shared[s]; ok {
-			return old
-		}
-		s = strings.Clone(s)
-		shared[s] = s
-		return s
+	if err := r.index(path); err != nil {
+		file.Close()
+		return nil, err
 	}
+	return r, nil
+}
+
+// index reads the records of the file once. path is the file's name in messages.
+func (r *Replay) index(path string) error {
+	texts := sharedTexts{}
 	faults, silent, unstored := 0, 0, 0
-	for f, err := range file.Flows() {
+	for f, err := range r.file.Flows() {
 		var bad *RecordError
 		switch {
 		case errors.As(err, &bad):
 			if faults++; faults <= maxWarned {
 				r.notes = append(r.notes, err.Error())
 			}
-			continue
 		case err != nil:
-			return nil, err
+			return err
 		case f.Response == nil:
 			silent++
-			continue
 		case f.Metadata[bodyKey] == bodyUnstored:
 			unstored++
-			continue
+		default:
+			if err := r.add(f, texts); err != nil {
+				return fmt.Errorf("recording %s: %w", path, err)
+			}
 		}
-		s := subjectOf(f)
-		r.forms = r.forms || s.fields
-		k, err := o.keyOf(&s)
-		if err != nil {
-			return nil, fmt.Errorf("recording %s: %w", path, err)
+	}
+	note := func(n int, text string) {
+		if n > 0 {
+			r.notes = append(r.notes, fmt.Sprintf("recording %s: %d %s", path, n, text))
 		}
-		a := r.byKey[k]
-		if a == nil {
-			a = &answers{}
-			r.byKey[k] = a
-		}
-		a.items = append(a.items, int32(len(r.items)))
-		r.items = append(r.items, item{f.Offset, subject{
-			scheme: share(s.scheme), method: share(s.method), host: share(s.host), port: s.port, target: share(s.target), span: share(s.span)}})
 	}
-	if faults > maxWarned {
-		r.notes = append(r.notes, fmt.Sprintf("recording %s: %d more records can't be used", path, faults-maxWarned))
+	note(faults-maxWarned, "more records can't be used")
+	note(silent, "flow(s) without an answer are not replayed")
+	note(unstored, "answer(s) whose body was not stored are not replayed")
+	r.notes = append(r.notes, r.file.Warnings()...)
+	switch {
+	case len(r.items) > 0:
+		return nil
+	case len(r.notes) > 0:
+		return errors.New(r.notes[0])
+	default:
+		return fmt.Errorf("recording %s: it has no HTTP answers", path)
 	}
-	if silent > 0 {
-		r.notes = append(r.notes, fmt.Sprintf("recording %s: %d flow(s) without an answer are not replayed", path, silent))
-	}
-	if unstored > 0 {
-		r.notes = append(r.notes, fmt.Sprintf("recording %s: %d answer(s) whose body was not stored are not replayed", path, unstored))
-	}
-	r.notes = append(r.notes, file.Warnings()...)
-	if len(r.items) == 0 {
-		if len(r.notes) > 0 {
-			return nil, errors.New(r.notes[0])
-		}
-		return nil, fmt.Errorf("recording %s: it has no HTTP answers", path)
-	}
-	return r, nil
 }
 
-// Len is the number of answers.
+// add puts the flow f under its key.
+func (r *Replay) add(f *Flow, texts sharedTexts) error {
+	s := subjectOf(f)
+	r.forms = r.forms || s.fields
+	k, err := r.o.keyOf(&s)
+	if err != nil {
+		return err
+	}
+	a := r.byKey[k]
+	if a == nil {
+		a = &answers{}
+		r.byKey[k] = a
+	}
+	a.items = append(a.items, int32(len(r.items)))
+	r.items = append(r.items, item{f.Offset, subject{
+		scheme: texts.share(s.scheme), method: texts.share(s.method), host: texts.share(s.host), port: s.port,
+		target: texts.share(s.target), span: texts.share(s.span)}})
+	return nil
+}
+
+// sharedTexts holds one copy of each text.
+type sharedTexts map[string]string
+
+// share returns the copy of s that all share. It does not hold on to the memory
+// that s is a part of.
+func (t sharedTexts) share(s string) string {
+	if old, ok := t[s]; ok {
+		return old
+	}
+	s = strings.Clone(s)
+	t[s] = s
+	return s
+}
+
+// Len returns the number of answers.
 func (r *Replay) Len() int { return len(r.items) }
 
-// Warnings tell what of the recording is not replayed.
+// Warnings names the parts of the recording that are not replayed.
 func (r *Replay) Warnings() []string { return r.notes }
 
 // Close closes the recording.
 func (r *Replay) Close() error { return r.file.Close() }
 
-// Respond answers with what was recorded for the same request.
+// Respond answers x as the recording answered the same request.
 func (r *Replay) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	var body []byte
 	if x.Request.Body != nil && !r.o.IgnoreBody {

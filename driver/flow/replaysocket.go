@@ -11,8 +11,8 @@ import (
 )
 
 // socket replays a WebSocket: the server's messages in the order of the
-// recording, each after as many of the client's as came before it then. What
-// the client says is not compared.
+// recording, each after as many of the client's messages as came before it. The
+// client's messages are not compared with the recorded ones.
 func (r *Replay) socket(x *exchange.Exchange, f *Flow, res *exchange.Response) *exchange.Response {
 	res.Body = exchange.Socket(func(ctx context.Context, c exchange.Conn) error {
 		conn, err := exchange.AcceptWebSocket(ctx, x.Request, c)
@@ -31,38 +31,51 @@ func (r *Replay) socket(x *exchange.Exchange, f *Flow, res *exchange.Response) *
 	return res
 }
 
-// play sends what the server sent.
+// play sends the server's messages of f over conn and reads one message of the
+// client for each that f has. Then it closes conn, or awaits the client's close,
+// as it was in f.
 func (r *Replay) play(ctx context.Context, conn *websocket.Conn, f *Flow) error {
-	ws := f.WebSocket
 	before := f.Response.Start
-	for _, m := range ws.Messages {
-		if m.FromClient {
+	for _, m := range f.WebSocket.Messages {
+		switch {
+		case m.FromClient:
 			if _, _, err := exchange.ReadMessage(ctx, conn); err != nil {
 				return err
 			}
-			before = m.Time
+		case m.Dropped:
 			continue
-		}
-		if m.Dropped {
-			continue
-		}
-		if r.o.Timing && !m.Time.IsZero() {
-			if err := exchange.Sleep(ctx, clamp(m.Time.Sub(before))); err != nil {
+		default:
+			if err := r.say(ctx, conn, m, before); err != nil {
 				return err
 			}
+		}
+		if m.FromClient || !m.Time.IsZero() {
 			before = m.Time
 		}
-		kind := websocket.MessageText
-		if m.Binary {
-			kind = websocket.MessageBinary
-		}
-		if err := conn.Write(ctx, kind, m.Data); err != nil {
+	}
+	return endAs(ctx, conn, f.WebSocket)
+}
+
+// say sends the message m; with Timing, after the pause that was between before
+// and m.
+func (r *Replay) say(ctx context.Context, conn *websocket.Conn, m Message, before time.Time) error {
+	if r.o.Timing && !m.Time.IsZero() {
+		if err := exchange.Sleep(ctx, clamp(m.Time.Sub(before))); err != nil {
 			return err
 		}
 	}
+	kind := websocket.MessageText
+	if m.Binary {
+		kind = websocket.MessageBinary
+	}
+	return conn.Write(ctx, kind, m.Data)
+}
+
+// endAs ends conn as ws ended: it closes it, cuts it, or awaits the client's close.
+func endAs(ctx context.Context, conn *websocket.Conn, ws *WebSocket) error {
 	if ws.ClosedByClient != nil && !*ws.ClosedByClient {
 		switch code := websocket.StatusCode(ws.CloseCode); code {
-		case websocket.StatusAbnormalClosure: // the server went without a word
+		case websocket.StatusAbnormalClosure: // the server cut the connection
 			return conn.CloseNow()
 		case 0:
 			return conn.Close(websocket.StatusNormalClosure, ws.CloseReason)
@@ -70,10 +83,9 @@ func (r *Replay) play(ctx context.Context, conn *websocket.Conn, f *Flow) error 
 			return conn.Close(code, ws.CloseReason)
 		}
 	}
-	for { // the client closes, as it did
+	for {
 		if _, _, err := exchange.ReadMessage(ctx, conn); err != nil {
-			var closed websocket.CloseError
-			if errors.As(err, &closed) {
+			if closed := (websocket.CloseError{}); errors.As(err, &closed) {
 				return nil
 			}
 			return err
@@ -81,5 +93,5 @@ func (r *Replay) play(ctx context.Context, conn *websocket.Conn, f *Flow) error 
 	}
 }
 
-// clamp keeps a recorded pause sane.
+// clamp bounds a recorded pause to between 0 and an hour.
 func clamp(d time.Duration) time.Duration { return min(max(d, 0), time.Hour) }
