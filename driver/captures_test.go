@@ -100,6 +100,10 @@ func TestCaptures(t *testing.T) {
 	binary := strings.Repeat("\x00\x01", 50<<10)
 	real := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
+		if r.URL.Path == "/small" {
+			fmt.Fprint(w, binary[:10])
+			return
+		}
 		fmt.Fprint(w, binary)
 	}))
 	t.Cleanup(real.Close)
@@ -148,6 +152,15 @@ func TestCaptures(t *testing.T) {
 	if got := b.collect("get_captured_file", *e.File); got != binary {
 		t.Errorf("got %d bytes", len(got))
 	}
+	// A body in memory is no file, and can be had all the same.
+	b.get(proxy, real.URL+"/small")
+	var small event
+	if err := json.Unmarshal([]byte(b.call("wait_for_request", "GET", "/small", 20.0)), &small); err != nil || small.File == nil {
+		t.Fatalf("%+v, %v", small, err)
+	}
+	if got := b.collect("get_captured_file", *small.File); got != binary[:10] {
+		t.Errorf("%s: got %q, want %q", *small.File, got, binary[:10])
+	}
 	if got := <-waited; !strings.Contains(got, `"path":"/bin"`) {
 		t.Error(got)
 	}
@@ -167,11 +180,11 @@ func TestCaptures(t *testing.T) {
 
 	b.call("stop")
 	var all []event
-	if err := json.Unmarshal([]byte(b.call("get_captured_requests")), &all); err != nil || len(all) != 3 {
+	if err := json.Unmarshal([]byte(b.call("get_captured_requests")), &all); err != nil || len(all) != 4 {
 		t.Error(len(all), err)
 	}
 	b.want("Removed 1 spool file(s)", "clean_capture_spool")
-	b.want("Cleared 3 captured request(s)", "clear_captured_requests")
+	b.want("Cleared 4 captured request(s)", "clear_captured_requests")
 	b.want("[]", "get_captured_requests")
 }
 

@@ -19,7 +19,7 @@ import (
 const chunkSize = 2 << 20
 
 // chunks streams a file in base64.
-func chunks(open func() (*os.File, error)) iter.Seq2[any, error] {
+func chunks(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
 	return func(yield func(any, error) bool) {
 		f, err := open()
 		if err != nil {
@@ -82,7 +82,7 @@ func (d *Driver) listFlowFiles(context.Context) (string, error) {
 }
 
 func (d *Driver) getFlowFile(_ context.Context, name string) (iter.Seq2[any, error], error) {
-	return chunks(func() (*os.File, error) {
+	return chunks(func() (io.ReadCloser, error) {
 		f, err := d.openIn(d.cfg.Directories.Flows, name, rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s'", name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, rpc.Refuse(rpc.Internal, "Flow file not found: %s", name)
@@ -94,7 +94,10 @@ func (d *Driver) getFlowFile(_ context.Context, name string) (iter.Seq2[any, err
 // getCapturedFile streams an exported file by its path in the files directory,
 // or a captured body by the path that its event gives.
 func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any, error], error) {
-	return chunks(func() (*os.File, error) {
+	return chunks(func() (io.ReadCloser, error) {
+		if body, err := d.journal.OpenPath(path); !errors.Is(err, fs.ErrNotExist) {
+			return body, err
+		}
 		dir, name := d.cfg.Directories.Files, path
 		if filepath.IsAbs(path) {
 			for _, own := range []string{d.cfg.Directories.spool(), d.cfg.Directories.Files} {

@@ -87,8 +87,6 @@ type event struct {
 	EarlierOmitted  int  `json:"earlier_events_omitted,omitempty"`
 
 	Notes []note `json:"notes,omitempty"`
-
-	bodyBytes, respBytes []byte // what the texts were made of
 }
 
 type note struct {
@@ -96,9 +94,9 @@ type note struct {
 	Text  string `json:"text"`
 }
 
-// Event gives the JSON object that captures show of e, always below MaxEvent.
-// A binary body that is held in memory is put into a spool file, so that the
-// event can name it; text that is too long for the message is, too.
+// Event returns the JSON object that captures show of e. It is always shorter than
+// MaxEvent. A body that is binary, or too long for the message, is named by a path:
+// [Journal.OpenPath] opens those that are no files.
 func (j *Journal) Event(e *Entry) []byte {
 	v := j.event(e)
 	b := v.json()

@@ -17,7 +17,7 @@ const (
 	maxDecoded = 32 << 20
 )
 
-// setBody fills in the request body: text where it is text, else a file.
+// setBody fills in the request body: its text, or the path of a file.
 func (v *event) setBody(j *Journal, e *Entry) {
 	b := e.RequestBody
 	v.BodySize, v.BodyTruncated = b.Size, b.Truncated
@@ -37,7 +37,7 @@ func (v *event) setBody(j *Journal, e *Entry) {
 	}
 	if !more {
 		if s, charset, ok := ReadText(data, e.RequestHeader); ok {
-			v.Body, v.BodyEncoding, v.bodyBytes = string(s), charset, data
+			v.Body, v.BodyEncoding = string(s), charset
 			return
 		}
 	}
@@ -47,7 +47,7 @@ func (v *event) setBody(j *Journal, e *Entry) {
 	case b.Path != "":
 		v.BodyFile = b.Path
 	case b.Data != nil:
-		v.BodyFile, _ = j.show(e, false, b.Data)
+		v.BodyFile, _ = j.bodyPath(e, false, false)
 	}
 }
 
@@ -63,7 +63,7 @@ func (v *event) setRefused(e *Entry) {
 	v.Status, v.SentStatus = 0, e.Status
 	b := e.RequestBody
 	v.BodySize, v.BodyTruncated = b.Size, b.Truncated
-	v.bodyBytes, v.BodyBinary = b.Data, IsBinary(b.Data)
+	v.BodyBinary = IsBinary(b.Data)
 	v.Body, v.BodyEncoding = streamText(b.Data)
 }
 
@@ -97,7 +97,7 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 			return
 		default:
 			v.ResponseSize = int64(len(data))
-			v.setFile(j.show(e, true, data))
+			v.setFile(j.bodyPath(e, true, true))
 			v.ResponseTruncated = v.ResponseTruncated || err != nil
 			return
 		}
@@ -112,7 +112,7 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 		}
 		v.ResponseFile, v.ResponseOffset = &b.Path, b.Off
 	case b.Data != nil:
-		v.setFile(j.show(e, true, b.Data))
+		v.setFile(j.bodyPath(e, true, false))
 	default:
 		v.ResponseTruncated = true
 	}
@@ -121,7 +121,7 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 func (v *event) setText(data []byte, contentType string) {
 	b, charset := exchange.DecodeText(data, contentType)
 	s := string(b)
-	v.Response, v.ResponseEncoding, v.respBytes = &s, charset, data
+	v.Response, v.ResponseEncoding = &s, charset
 	v.ResponseSize = int64(len(data))
 }
 
@@ -131,94 +131,64 @@ func (v *event) setFile(path string, ok bool) {
 	}
 }
 
-// show gives a file with the body's data, made when there is none yet. It goes
-// when the entry goes; an entry that is gone gets none.
-func (j *Journal) show(e *Entry, resp bool, data []byte) (string, bool) {
-	if f := j.shown(e.Seq, resp); f != nil {
-		return f.path, true
-	}
-	f, err := j.spool.store(e.URL(), data)
-	if err != nil {
-		return "", false
-	}
-	return j.attach(e.Seq, resp, f)
-}
-
-// unfold names a file with a large response whose encoding is undone.
+// unfold names a large response whose content encoding is undone, and its size. It
+// reports whether that can be undone within bounds.
 func (v *event) unfold(j *Journal, e *Entry) bool {
-	f := j.shown(e.Seq, true)
-	if f == nil {
-		r, err := OpenDecoded(e.ResponseHeader, e.ResponseBody)
-		if err != nil {
-			return false
-		}
-		defer r.Close()
-		rec := j.NewRecorder(nil, e.URL())
-		rec.held = false
-		n, err := io.Copy(rec, io.LimitReader(r, j.unfold+1))
-		if n > j.unfold || err != nil {
-			rec.Discard()
-			return false
-		}
-		b := rec.Blob()
-		if f = j.spool.lookup(b.Path); f == nil {
-			return false
-		}
-		if b.Truncated {
-			j.spool.release(f)
-			return false
-		}
-		if _, ok := j.attach(e.Seq, true, f); !ok {
-			return false
-		}
-		if f = j.shown(e.Seq, true); f == nil {
-			return false
-		}
+	n := j.decodedSize(e)
+	if n < 0 {
+		return false
 	}
-	v.ResponseFile, v.ResponseSize = &f.path, j.spool.length(f)
+	path, ok := j.bodyPath(e, true, true)
+	if !ok {
+		return false
+	}
+	v.ResponseFile, v.ResponseSize = &path, n
 	return true
 }
 
-// shown gives the file that events name for a body, nil when there is none.
-func (j *Journal) shown(seq uint64, resp bool) *spoolFile {
+// decodedSize returns how many bytes the response body has without its content
+// encoding, -1 when it can't be decoded or has too many. For a body outside the
+// packed entry it decodes once.
+func (j *Journal) decodedSize(e *Entry) int64 {
+	if n := j.known(e.Seq); n != 0 {
+		return n
+	}
+	n := int64(-1)
+	if r, err := OpenDecoded(e.ResponseHeader, e.ResponseBody); err == nil {
+		defer r.Close()
+		if read, err := io.Copy(io.Discard, io.LimitReader(r, j.unfold+1)); err == nil && read <= j.unfold {
+			n = read
+		}
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if k := j.keptOf(e.Seq); k != nil {
+		k.decoded = n
+	}
+	return n
+}
+
+// known returns an earlier result of decodedSize, 0 for none.
+func (j *Journal) known(seq uint64) int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if k := j.keptOf(seq); k != nil {
+		return k.decoded
+	}
+	return 0
+}
+
+// keptOf returns what the entry seq holds outside its packed bytes, nil for
+// nothing. The lock is held.
+func (j *Journal) keptOf(seq uint64) *kept {
 	s, i, ok := j.find(seq)
 	if !ok {
 		return nil
 	}
-	k := s.find(i)
-	if k == nil {
-		return nil
-	}
-	if f := k.body(resp).shown; f != nil && !f.gone.Load() {
-		return f
-	}
-	return nil
+	return s.find(i)
 }
 
-// attach makes f the file that events name for a body. If there is one
-// already, or the entry is gone, f is let go.
-func (j *Journal) attach(seq uint64, resp bool, f *spoolFile) (path string, ok bool) {
-	unused := f
-	defer func() { j.spool.release(unused) }()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	s, i, ok := j.find(seq)
-	if !ok {
-		return "", false
-	}
-	n := len(s.kept)
-	h := s.hold(i).body(resp)
-	j.live += keptSize * int64(len(s.kept)-n)
-	if h.shown != nil && !h.shown.gone.Load() {
-		return h.shown.path, true
-	}
-	h.shown, unused = f, nil
-	return f.path, true
-}
-
-// leaveOutResponse puts the text of the response into a file instead.
+// leaveOutResponse replaces the text of the response by the path of a file.
 func (v *event) leaveOutResponse(j *Journal, e *Entry) {
 	if v.Response == nil || *v.Response == "" {
 		return
@@ -226,19 +196,19 @@ func (v *event) leaveOutResponse(j *Journal, e *Entry) {
 	if b := e.ResponseBody; b.Path != "" && len(exchange.Encodings(e.ResponseHeader)) == 0 {
 		v.ResponseFile, v.ResponseOffset = &b.Path, b.Off
 	} else {
-		v.setFile(j.show(e, true, v.respBytes))
+		v.setFile(j.bodyPath(e, true, true))
 	}
-	v.Response, v.respBytes = nil, nil
+	v.Response = nil
 	v.ResponseOmitted = true
 }
 
-// leaveOutBody puts the text of the request into a file instead.
+// leaveOutBody replaces the text of the request by the path of a file.
 func (v *event) leaveOutBody(j *Journal, e *Entry) {
 	if v.Body == "" {
 		return
 	}
-	v.BodyFile, _ = j.show(e, false, v.bodyBytes)
-	v.Body, v.bodyBytes = "", nil
+	v.BodyFile, _ = j.bodyPath(e, false, true)
+	v.Body = ""
 	v.BodyOmitted = true
 }
 

@@ -205,7 +205,7 @@ func (j *Journal) dropOldest() {
 // letGo gives up what k holds and returns how many bytes that frees.
 func (j *Journal) letGo(k *kept) int64 {
 	n := j.unshare(k.req.data) + j.unshare(k.resp.data)
-	for _, f := range [...]*spoolFile{k.req.file, k.req.shown, k.resp.file, k.resp.shown} {
+	for _, f := range [...]*spoolFile{k.req.file, k.resp.file} {
 		if f != nil {
 			j.doomed = append(j.doomed, f)
 		}
@@ -276,7 +276,7 @@ func (j *Journal) Sweep() (n int, err error) { return j.spool.home.sweep() }
 // CleanSpool removes all spooled bodies from disk, those too that an earlier
 // process left behind, and nothing that is not the journal's own. It returns
 // how many files it removed and whether there is a spool directory at all.
-// The entries stay; bodies in memory are spooled anew when they are asked for.
+// The entries and the bodies in memory stay.
 func (j *Journal) CleanSpool() (n int, existed bool, err error) { return j.spool.clean() }
 
 // CleanResponses is [Journal.CleanSpool] for the response bodies of entries, by
@@ -286,18 +286,8 @@ func (j *Journal) CleanResponses(seqs iter.Seq[uint64]) int {
 	holds := map[*spoolFile]int{}
 	j.mu.Lock()
 	for seq := range seqs {
-		s, i, ok := j.find(seq)
-		if !ok {
-			continue
-		}
-		k := s.find(i)
-		if k == nil {
-			continue
-		}
-		for _, f := range []*spoolFile{k.resp.file, k.resp.shown} {
-			if f != nil {
-				holds[f]++
-			}
+		if k := j.keptOf(seq); k != nil && k.resp.file != nil {
+			holds[k.resp.file]++
 		}
 	}
 	j.mu.Unlock()

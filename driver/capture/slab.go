@@ -19,23 +19,13 @@ type slab struct {
 type kept struct {
 	index     uint32
 	req, resp held
+	decoded   int64 // result of decodedSize for the response, 0 while not known
 }
 
 // held is the body of an entry: bytes too large to pack, or a spool file.
 type held struct {
 	data []byte
 	file *spoolFile
-	// shown is a file made for events, when the body itself is not one that
-	// another program could read: from memory, or with its encoding undone.
-	shown *spoolFile
-}
-
-// body is one of the two.
-func (k *kept) body(resp bool) *held {
-	if resp {
-		return &k.resp
-	}
-	return &k.req
 }
 
 // keptSize is what one kept costs beside the bodies.

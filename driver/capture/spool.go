@@ -26,12 +26,11 @@ type spool struct {
 	mu      sync.Mutex
 	number  int // of the last file name
 	size    int64
-	files   []*spoolFile            // oldest first
-	byPath  map[string]*spoolFile   // those same files
-	bySum   map[[32]byte]*spoolFile // files made from memory, by what is in them
-	trash   []string                // files to be removed from disk
-	spent   []spent                 // dropped files to be written over
-	settled chan struct{}           // closed when trash has been emptied; nil while idle
+	files   []*spoolFile          // oldest first
+	byPath  map[string]*spoolFile // those same files
+	trash   []string              // files to be removed from disk
+	spent   []spent               // dropped files to be written over
+	settled chan struct{}         // closed when trash has been emptied; nil while idle
 	dropped uint64
 	errors  uint64
 	reason  string
@@ -43,24 +42,22 @@ type spool struct {
 // spoolFile is one body on disk.
 type spoolFile struct {
 	path string
-	sum  [32]byte // zero for those that are not in bySum
 	// gone is set when the file leaves the spool, after why.
 	gone atomic.Bool
 	why  string
 
 	// These are guarded by spool.mu.
-	refs    int   // entries and writers that hold it
-	size    int64 // bytes reserved on disk
-	open    bool  // still being written
-	held    bool  // a recording needs it: the budget does not end it
-	written int64 // bytes it has, once it is no longer open
+	refs int   // entries and writers that hold it
+	size int64 // bytes reserved on disk
+	open bool  // still being written
+	held bool  // a recording needs it: the budget does not end it
 }
 
 // spoolName is what the journal's own files look like.
 var spoolName = regexp.MustCompile(`^\d{6,}_[0-9a-f]{12}\.bin$`)
 
 func newSpool(dir string, max int64) *spool {
-	return &spool{home: home{root: dir}, max: max, byPath: map[string]*spoolFile{}, bySum: map[[32]byte]*spoolFile{}}
+	return &spool{home: home{root: dir}, max: max, byPath: map[string]*spoolFile{}}
 }
 
 // create makes an empty file for the body of url, for the caller to write. A
@@ -168,7 +165,7 @@ func (s *spool) finish(file *spoolFile, n int64) {
 		s.size += onDisk(n) - file.size
 		file.size = onDisk(n)
 	}
-	file.written, file.open = n, false
+	file.open = false
 }
 
 // fail notes that a body could not be written.
@@ -179,62 +176,11 @@ func (s *spool) fail(err error) {
 	s.reason = err.Error()
 }
 
-// store makes a file of a body in memory. The same bytes of the same URL are
-// stored once. The caller holds the file.
-func (s *spool) store(url string, data []byte) (*spoolFile, error) {
-	h := sha256.New()
-	h.Write([]byte(url))
-	h.Write([]byte{0})
-	h.Write(data)
-	sum := [32]byte(h.Sum(nil))
-	s.mu.Lock()
-	if file := s.bySum[sum]; file != nil {
-		file.refs++
-		s.mu.Unlock()
-		return file, nil
-	}
-	s.mu.Unlock()
-
-	file, f, err := s.create(url, false)
-	if err != nil {
-		s.fail(err)
-		return nil, err
-	}
-	n := onDisk(int64(len(data)))
-	if _, err = s.reserve(file, n, n); err == nil {
-		if _, err = f.Write(data); err != nil {
-			s.fail(err)
-		}
-	}
-	if cerr := trim(f, int64(len(data))); err == nil {
-		err = cerr
-	}
-	s.finish(file, int64(len(data)))
-	if err != nil {
-		s.release(file)
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.bySum[sum] == nil && !file.gone.Load() {
-		file.sum = sum
-		s.bySum[sum] = file
-	}
-	return file, nil
-}
-
 // lookup gives the file of a path, nil when it is not in the spool.
 func (s *spool) lookup(path string) *spoolFile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.byPath[path]
-}
-
-// length is how many bytes a finished file has.
-func (s *spool) length(f *spoolFile) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return f.written
 }
 
 // release ends a hold on files (nil ones are ignored); who is last removes them.
@@ -260,9 +206,6 @@ func (s *spool) remove(f *spoolFile) {
 	}
 	s.size -= f.size
 	delete(s.byPath, f.path)
-	if s.bySum[f.sum] == f {
-		delete(s.bySum, f.sum)
-	}
 	if at := slices.Index(s.files, f); at >= 0 {
 		s.files = slices.Delete(s.files, at, at+1)
 	}

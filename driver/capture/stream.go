@@ -118,10 +118,10 @@ func (v *event) setStream(j *Journal, e *Entry) {
 		up.Size, down.Size = end.RequestBody.Size, end.ResponseBody.Size
 		v.Timestamp = seconds(end.Start.Add(end.Duration))
 	}
-	v.BodySize, v.BodyTruncated, v.bodyBytes = up.Size, up.Truncated, up.Data
+	v.BodySize, v.BodyTruncated = up.Size, up.Truncated
 	v.Body, v.BodyEncoding = streamText(up.Data)
 	v.BodyBinary = IsBinary(up.Data)
-	v.ResponseSize, v.ResponseTruncated, v.respBytes = down.Size, down.Truncated, down.Data
+	v.ResponseSize, v.ResponseTruncated = down.Size, down.Truncated
 	*v.Response, v.ResponseEncoding = streamText(down.Data)
 	v.IsBinary = IsBinary(down.Data)
 }
