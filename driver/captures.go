@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"starproxy/driver/capture"
-	"starproxy/driver/filter"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 )
@@ -22,7 +21,7 @@ func (d *Driver) getCapturedRequests(context.Context) (string, error) {
 }
 
 func (d *Driver) listCapturedRequests(ctx context.Context, expr string) (string, error) {
-	f, err := d.filter(ctx, "list_captured_requests", expr)
+	f, err := d.view.Filter(ctx, "list_captured_requests", expr)
 	if err != nil {
 		return "", err
 	}
@@ -30,56 +29,8 @@ func (d *Driver) listCapturedRequests(ctx context.Context, expr string) (string,
 	return string(events), ctx.Err()
 }
 
-// filter returns the filter of the expression that a caller of method passed. It
-// matches nothing once ctx is done, because a search in many bodies takes a while.
-func (d *Driver) filter(ctx context.Context, method, expr string) (capture.Filter, error) {
-	x, err := filter.Parse(expr)
-	if err != nil {
-		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument filter_expr: %s", method, err)
-	}
-	m := messages{all: d.sockets.Journal, until: d.journal.Last()}
-	f := x.Filter(m.of, d.notes)
-	if f == nil {
-		return nil, nil
-	}
-	return func(e *capture.Entry) bool { return ctx.Err() == nil && f(e) }, nil
-}
-
-// messages finds the messages of a WebSocket, for one reader.
-type messages struct {
-	all *capture.Journal
-	// Those of handshakes up to this one are sorted once, at the first
-	// question; a reader that has gone beyond no longer needs that.
-	until  uint64
-	sorted map[uint64][]*capture.Entry
-}
-
-// of gives the messages of the socket whose handshake has the number seq.
-func (m *messages) of(seq uint64, yield func(*capture.Entry) bool) {
-	if seq > m.until {
-		m.sorted = nil
-		for e := range m.all.All(func(e *capture.Entry) bool { return e.Kind == capture.Message && e.Socket == seq }) {
-			if !yield(e) {
-				return
-			}
-		}
-		return
-	}
-	if m.sorted == nil {
-		m.sorted = map[uint64][]*capture.Entry{}
-		for e := range m.all.All(func(e *capture.Entry) bool { return e.Kind == capture.Message }) {
-			m.sorted[e.Socket] = append(m.sorted[e.Socket], e)
-		}
-	}
-	for _, e := range m.sorted[seq] {
-		if !yield(e) {
-			return
-		}
-	}
-}
-
 func (d *Driver) watchCapturedRequests(ctx context.Context, expr string) (iter.Seq2[any, error], error) {
-	f, err := d.filter(ctx, "watch_captured_requests", expr)
+	f, err := d.view.Filter(ctx, "watch_captured_requests", expr)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"starproxy/driver/capture"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
+	"starproxy/driver/view"
 )
 
 // Driver controls one proxy. Its methods are called by the names in its table.
@@ -37,7 +38,7 @@ type Driver struct {
 	sockets     *capture.Sockets // messages of WebSockets
 	saved       savedBodies
 	authority   *authority
-	notes       *annotations
+	view        *view.Service
 	shared      *Shared
 	place       *proxy.Member // among the proxies that share an address
 	access      *access.Policy
@@ -98,7 +99,6 @@ func New(cfg Config, o Options) (*Driver, error) {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	d.Table = rpc.NewTable(d.log, d.methods())
 	if o.Shared == nil {
 		o.Shared = NewShared()
 	}
@@ -122,10 +122,15 @@ func New(cfg Config, o Options) (*Driver, error) {
 	} else if n > 0 {
 		d.log.Info("captured bodies of an earlier process are removed", "files", n)
 	}
-	d.notes = newAnnotations()
+	d.view = view.New(view.Options{
+		Journal: d.journal, Sockets: d.sockets, Table: d.mocks.table,
+		Mocks:   d.mocking,
+		Address: d.ownAddress,
+	})
 	d.uploads = newUploads(d.cfg.Directories.Files, d.access, 0o644)
 	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access, 0o600)
 	d.authority = o.Shared.authorities.open(d.cfg.Directories.Conf, d.log)
+	d.Table = rpc.NewTable(d.log, d.methods(), d.view.Rows())
 	return d, nil
 }
 

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"starproxy/driver/filter"
 	"starproxy/driver/mock"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
@@ -82,15 +81,12 @@ func fault(err error) map[string]any {
 	var (
 		endpoint *scenario.Error
 		value    *rpc.JSONError
-		expr     *filter.Error
 	)
 	switch {
 	case errors.As(err, &endpoint):
 		answer["error"], answer["line"], answer["column"] = endpoint.Message, endpoint.Line, endpoint.Column
 	case errors.As(err, &value):
 		answer["error"], answer["line"], answer["column"] = value.Message, value.Line, value.Column
-	case errors.As(err, &expr):
-		answer["column"] = expr.Column
 	}
 	return answer
 }
@@ -128,7 +124,7 @@ func (m *mocks) put(key, text, replaces string) error {
 }
 
 func (d *Driver) captureAsMock(_ context.Context, seq int) (string, error) {
-	e, err := d.entry("capture_as_mock", seq)
+	e, err := d.view.Entry("capture_as_mock", seq)
 	if err != nil {
 		return "", err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/state"
@@ -156,6 +158,25 @@ func exists(path string) bool {
 }
 
 func (d *Driver) isRunning(context.Context) (bool, error) { return d.run.Load() != nil, nil }
+
+// mocking reports whether mocks answer requests, or would if the proxy ran.
+func (d *Driver) mocking() bool {
+	r := d.run.Load()
+	return r == nil || r.mode == modeMock
+}
+
+// ownAddress returns where the proxy is reached from this machine.
+func (d *Driver) ownAddress() (address string, running bool) {
+	r := d.run.Load()
+	if r == nil {
+		return "", false
+	}
+	host := d.cfg.Listen.Host
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(r.port)), true
+}
 
 // statusReport is the JSON of status; the stock driver's keys come first.
 type statusReport struct {

@@ -192,8 +192,7 @@ func (d *Driver) captured(f capture.Filter) iter.Seq2[*flow.Flow, error] {
 				continue
 			}
 			fl := flow.FromEntry(e, messages[e.Seq], ends[e.Seq], space)
-			mark, comment := d.notes.Mark(e.Seq)
-			fl.Marked, fl.Comment = markEmoji[mark], comment
+			fl.Marked, fl.Comment = d.view.Mark(e.Seq)
 			if !yield(fl, nil) {
 				return
 			}
@@ -231,7 +230,7 @@ func (d *Driver) exported(ctx context.Context, method string, args exportArgs) (
 		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument format: expected har or flow, found %q", method, args.format)
 	}
 	picks := filter.Glob(args.filter)
-	shows, err := d.filter(ctx, method, args.expr)
+	shows, err := d.view.Filter(ctx, method, args.expr)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"starproxy/driver/view"
 )
 
 // garble sends the proxy bytes, closes its side and returns the answer.
@@ -40,7 +42,7 @@ func TestRefused(t *testing.T) {
 	}
 	b.get(proxy, "http://127.0.0.1:1/other")
 
-	var list struct{ Rows []captureRow }
+	var list struct{ Rows []view.Row }
 	if err := json.Unmarshal([]byte(b.call("list_captures", "~refused")), &list); err != nil || len(list.Rows) != 3 {
 		t.Fatalf("%v, %+v", err, list)
 	}

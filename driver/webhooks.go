@@ -13,6 +13,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 )
@@ -108,7 +109,7 @@ func (h *webhooks) deliver(ctx context.Context, w *builtins.Webhook) {
 		return // what it belongs to has ended
 	}
 	r.Duration = float64(time.Since(begin).Microseconds()) / 1000
-	r.Time = seconds64(time.Now().UnixMicro())
+	r.Time = capture.Seconds(time.Now())
 	attrs := []any{"method", r.Method, "url", r.URL, "endpoint", r.Endpoint, "exchange", r.Exchange}
 	if err != nil {
 		r.Error = err.Error()

@@ -22,6 +22,7 @@ import (
 	"github.com/coder/websocket"
 
 	"starproxy/driver/flow"
+	"starproxy/driver/view"
 )
 
 // browser is somebody at the web UI of a bench.
@@ -166,7 +167,7 @@ func (b *browser) events(ctx context.Context, path string, h http.Header) <-chan
 	return ch
 }
 
-func (b *browser) next(ch <-chan [2]string) (id string, r captureRow) {
+func (b *browser) next(ch <-chan [2]string) (id string, r view.Row) {
 	b.Helper()
 	select {
 	case e, ok := <-ch:
@@ -328,7 +329,7 @@ func TestWebCaptures(t *testing.T) {
 	}
 
 	var list struct {
-		Rows  []captureRow
+		Rows  []view.Row
 		Last  uint64
 		Since string
 	}
@@ -462,7 +463,7 @@ func TestWebForms(t *testing.T) {
 	var multi bytes.Buffer
 	w := multipart.NewWriter(&multi)
 	w.WriteField("user", "Ada <b>")
-	w.WriteField("long", strings.Repeat("x", maxField+1))
+	w.WriteField("long", strings.Repeat("x", 10_000+1))
 	f, _ := w.CreateFormFile("log", "car.bin")
 	f.Write([]byte{0, 1, 0xff})
 	w.Close()
@@ -471,7 +472,7 @@ func TestWebForms(t *testing.T) {
 		want       [][2]string
 	}{
 		{"application/x-www-form-urlencoded", "a=1&b=%C3%A4+2&a=3&bad=%zz", [][2]string{{"a", "1"}, {"b", "ä 2"}, {"a", "3"}, {"bad", "%zz"}}},
-		{w.FormDataContentType(), multi.String(), [][2]string{{"user", "Ada <b>"}, {"long", strings.Repeat("x", maxField) + "…"}, {"log", "car.bin (application/octet-stream, 3 bytes)"}}},
+		{w.FormDataContentType(), multi.String(), [][2]string{{"user", "Ada <b>"}, {"long", strings.Repeat("x", 10_000) + "…"}, {"log", "car.bin (application/octet-stream, 3 bytes)"}}},
 		{w.FormDataContentType(), multi.String()[:200], nil},
 		{"multipart/form-data", "no boundary", nil},
 		{"application/json", "{}", nil},
@@ -483,7 +484,7 @@ func TestWebForms(t *testing.T) {
 		res.Body.Close()
 		var e struct {
 			Form [][2]string
-			Row  captureRow
+			Row  view.Row
 		}
 		if failure := b.post(&e, "get_capture", seq+1); failure != "" {
 			t.Fatal(failure)
@@ -601,7 +602,7 @@ func TestWebSocketsInThePage(t *testing.T) {
 	ws.Close(websocket.StatusNormalClosure, "bye")
 	var got []string
 	for e := range messages {
-		var m shownMessage
+		var m view.Message
 		json.Unmarshal([]byte(e[1]), &m)
 		if m.Kind == "" {
 			break
@@ -614,7 +615,7 @@ func TestWebSocketsInThePage(t *testing.T) {
 	if _, r := b.next(rows); !r.Update || r.Open {
 		t.Errorf("%+v", r)
 	}
-	var list []shownMessage
+	var list []view.Message
 	if b.post(&list, "list_messages", 1, 0); len(list) != 3 {
 		t.Errorf("%+v", list)
 	}

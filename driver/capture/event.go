@@ -128,7 +128,7 @@ func (v *event) json() []byte {
 func (j *Journal) event(e *Entry) *event {
 	sent := e.RequestLines()
 	v := &event{
-		Timestamp:    seconds(e.Start.Add(e.Duration)),
+		Timestamp:    Seconds(e.Start.Add(e.Duration)),
 		Method:       e.Method,
 		URL:          e.URL(),
 		Path:         e.Target,
@@ -189,8 +189,8 @@ func (j *Journal) event(e *Entry) *event {
 	return v
 }
 
-// seconds is a time in seconds since 1970, to the microsecond.
-func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond()/1000)/1e6 }
+// Seconds returns a time in seconds since 1970, to the microsecond.
+func Seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
 // setLength adds the Content-Length that the proxy gave to an answer of known
 // size.

@@ -116,7 +116,7 @@ func (v *event) setStream(j *Journal, e *Entry) {
 		up.Truncated = up.Truncated || up.Size < end.RequestBody.Size
 		down.Truncated = down.Truncated || down.Size < end.ResponseBody.Size
 		up.Size, down.Size = end.RequestBody.Size, end.ResponseBody.Size
-		v.Timestamp = seconds(end.Start.Add(end.Duration))
+		v.Timestamp = Seconds(end.Start.Add(end.Duration))
 	}
 	v.BodySize, v.BodyTruncated = up.Size, up.Truncated
 	v.Body, v.BodyEncoding = streamText(up.Data)

@@ -1,4 +1,4 @@
-package driver
+package view
 
 import (
 	"context"
@@ -8,11 +8,10 @@ import (
 	"strings"
 
 	"starproxy/driver/capture"
-	"starproxy/driver/rpc"
 )
 
-// shownMessage is a message of a WebSocket as the web UI shows it.
-type shownMessage struct {
+// Message is a message of a socket as the page shows it, or the socket's end.
+type Message struct {
 	Seq       uint64  `json:"seq"`
 	Kind      string  `json:"kind"` // message or end
 	Time      float64 `json:"time"`
@@ -28,14 +27,14 @@ type shownMessage struct {
 // maxShown bounds how much of a message is shown, in bytes.
 const maxShown = 64 << 10
 
-func showMessage(e *capture.Entry) shownMessage {
-	m := shownMessage{Seq: e.Seq, Kind: "message", Time: seconds64(e.Start.UnixMicro()), From: "server", Binary: e.Binary}
+func newMessage(e *capture.Entry) Message {
+	m := Message{Seq: e.Seq, Kind: "message", Time: capture.Seconds(e.Start), From: "server", Binary: e.Binary}
 	b := e.ResponseBody
 	if e.FromClient {
 		m.From, b = "client", e.RequestBody
 	}
 	if e.Kind == capture.SocketEnd {
-		m.Kind, m.Time = "end", seconds64(e.Start.Add(e.Duration).UnixMicro())
+		m.Kind, m.Time = "end", capture.Seconds(e.Start.Add(e.Duration))
 		m.Code, m.Reason = e.CloseCode, strings.ToValidUTF8(e.CloseReason, "\ufffd")
 		return m
 	}
@@ -52,26 +51,26 @@ func showMessage(e *capture.Entry) shownMessage {
 	return m
 }
 
-func (d *Driver) listMessages(_ context.Context, seq, after int) (string, error) {
-	list := []shownMessage{}
-	for e := range d.sockets.All(ofSocket(uint64(max(seq, 0)))) {
+func (s *Service) listMessages(_ context.Context, seq, after int) ([]Message, error) {
+	list := []Message{}
+	for e := range s.Sockets.All(ofSocket(uint64(max(seq, 0)))) {
 		if e.Seq > uint64(max(after, 0)) {
-			list = append(list, showMessage(e))
+			list = append(list, newMessage(e))
 		}
 	}
-	return rpc.JSON(list)
+	return list, nil
 }
 
 func ofSocket(seq uint64) capture.Filter {
 	return func(e *capture.Entry) bool { return e.Socket == seq }
 }
 
-func (d *Driver) watchMessages(ctx context.Context, seq, after int) (iter.Seq2[any, error], error) {
-	if _, err := d.entry("watch_messages", seq); err != nil {
+func (s *Service) watchMessages(ctx context.Context, seq, after int) (iter.Seq2[any, error], error) {
+	if _, err := s.Entry("watch_messages", seq); err != nil {
 		return nil, err
 	}
 	return func(yield func(any, error) bool) {
-		for e, err := range d.sockets.Follow(ctx, ofSocket(uint64(seq)), uint64(max(after, 0))) {
+		for e, err := range s.Sockets.Follow(ctx, ofSocket(uint64(seq)), uint64(max(after, 0))) {
 			var missed *capture.MissedError
 			if errors.As(err, &missed) {
 				continue // some of them were of other sockets
@@ -80,8 +79,7 @@ func (d *Driver) watchMessages(ctx context.Context, seq, after int) (iter.Seq2[a
 				yield(nil, err)
 				return
 			}
-			text, err := rpc.JSON(showMessage(e))
-			if !yield(text, err) || err != nil || e.Kind == capture.SocketEnd {
+			if !yield(newMessage(e), nil) || e.Kind == capture.SocketEnd {
 				return
 			}
 		}

@@ -1,0 +1,142 @@
+package view
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
+)
+
+// getCapture tells all there is to know of a captured exchange but its bodies'
+// bytes: the event that captures show, and more.
+func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage, error) {
+	e, err := s.Entry("get_capture", seq)
+	if err != nil {
+		return nil, err
+	}
+	all := rawJSON(s.Journal.Event(e))
+	delete(all, "body") // their own method gives them
+	delete(all, "response_body")
+	more := map[string]any{
+		"timing": map[string]float64{
+			"uploaded_ms": e.Uploaded.Seconds() * 1000, "answered_ms": e.Answered.Seconds() * 1000, "duration_ms": e.Duration.Seconds() * 1000,
+		},
+		"start":            capture.Seconds(e.Start),
+		"tls":              map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},
+		"request_cookies":  pairs(exchange.Cookies(e.RequestHeader)),
+		"response_cookies": responseCookies(e.ResponseHeader),
+		"query_list":       pairs(exchange.Pairs(exchange.QueryOf(e.Target))),
+		"form":             formPairs(e),
+		"curl":             curl(e),
+		"why":              s.why(e),
+		"socket":           s.socketState(e),
+		"row":              (&viewer{Service: s}).row(e),
+	}
+	if e.Kind == capture.Refused {
+		more["came"] = visible(e.RequestBody.Data)
+	}
+	if e.Server.Addr.IsValid() {
+		more["server"] = e.Server.Addr.String()
+	}
+	more["mark"], more["comment"] = s.marks.Mark(e.Seq)
+	for k, v := range more {
+		b, err := exchange.EncodeJSON(v)
+		if err != nil {
+			return nil, err
+		}
+		all[k] = b
+	}
+	return all, nil
+}
+
+// visible writes bytes as text in which every byte can be told: what is no printable
+// character is escaped as in a Go string, and so is a backslash. A line feed ends the
+// line behind its escape.
+func visible(b []byte) string {
+	var s strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&s, `\x%02x`, b[0])
+		case r == '\n':
+			s.WriteString("\\n\n")
+		case r == '\\' || !strconv.IsPrint(r):
+			s.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			s.WriteRune(r)
+		}
+		b = b[n:]
+	}
+	return s.String()
+}
+
+// shownTLS is a handshake as people read it, nil for none.
+func shownTLS(t exchange.TLS) any {
+	if t.Version == 0 {
+		return nil
+	}
+	return map[string]string{"version": tls.VersionName(t.Version), "cipher": tls.CipherSuiteName(t.Cipher), "alpn": t.ALPN}
+}
+
+func responseCookies(h exchange.Header) [][2]string {
+	list := [][2]string{}
+	for _, v := range h.Values("Set-Cookie") {
+		name, rest, _ := strings.Cut(v, "=")
+		list = append(list, [2]string{name, rest})
+	}
+	return list
+}
+
+// pairs makes a list of names and values, as JSON can have them.
+func pairs(all iter.Seq2[string, string]) [][2]string {
+	list := [][2]string{}
+	for name, value := range all {
+		list = append(list, [2]string{strings.ToValidUTF8(name, "\ufffd"), strings.ToValidUTF8(value, "\ufffd")})
+	}
+	return list
+}
+
+// rawJSON lets a JSON text stand in a larger one.
+func rawJSON(b []byte) map[string]json.RawMessage {
+	m := map[string]json.RawMessage{}
+	json.Unmarshal(b, &m)
+	return m
+}
+
+// socketState tells how a WebSocket or a stream stands, nil for what is neither.
+func (s *Service) socketState(e *capture.Entry) any {
+	if e.Status != http.StatusSwitchingProtocols && e.Kind != capture.TCP {
+		return nil
+	}
+	_, over := s.Sockets.Over(e.Seq)
+	n, state := 0, map[string]any{"closed": over}
+	for m := range s.Sockets.All(ofSocket(e.Seq)) {
+		if m.Kind == capture.Message {
+			n++
+			continue
+		}
+		state["reason"], state["by"] = m.CloseReason, "server"
+		if m.CloseCode != 0 { // a stream has none
+			state["code"] = m.CloseCode
+		}
+		if m.FromClient {
+			state["by"] = "client"
+		}
+		notes := []map[string]string{}
+		for _, note := range m.Notes {
+			notes = append(notes, map[string]string{"level": note.Level, "text": note.Text})
+		}
+		state["notes"] = notes
+	}
+	state["messages"] = n
+	return state
+}

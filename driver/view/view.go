@@ -1,0 +1,69 @@
+// Package view is what people look at: captured exchanges in rows and in detail,
+// the messages of sockets, marks and comments, and a request that is sent again.
+//
+// A Service is for any number of goroutines.
+//
+// driver makes one and puts its rows into the table of methods. It also asks it
+// for filters and marks when it lists and exports captures.
+package view
+
+import (
+	"starproxy/driver/capture"
+	"starproxy/driver/mock"
+	"starproxy/driver/rpc"
+)
+
+// Options are what a Service needs. All of them are required.
+type Options struct {
+	// Journal has the captured exchanges, Sockets what their sockets carry.
+	Journal *capture.Journal
+	Sockets *capture.Sockets
+	// Table has the endpoints in force.
+	Table *mock.Table
+	// Mocks reports whether the endpoints answer requests. While the proxy is
+	// stopped it reports whether they would.
+	Mocks func() bool
+	// Address returns where the proxy listens, as "host:port" that can be
+	// connected to from this machine. It reports false while the proxy is stopped.
+	Address func() (address string, ok bool)
+}
+
+// Service shows the captures of one proxy.
+type Service struct {
+	Options
+	marks *marks
+}
+
+// New makes a Service without marks.
+func New(o Options) *Service { return &Service{Options: o, marks: newMarks()} }
+
+// Rows are the methods that callers of the driver get.
+func (s *Service) Rows() []rpc.Row {
+	return []rpc.Row{
+		rpc.New("list_captures", "List captured exchanges in rows, as JSON, the newest or those before a number.", s.list,
+			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("before", 0), rpc.With("limit", 500)),
+		rpc.New("watch_captures", "Stream captured exchanges in rows: those kept after a number, then new ones and news of old ones.", s.watch,
+			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("after", 0), rpc.With("since", "")),
+		rpc.New("get_capture", "Tell all of a captured exchange but its bodies, as JSON.", s.detail, rpc.With("seq", 0)),
+		rpc.New("get_capture_body", "Give a piece of a captured body with its content encoding undone, as JSON.", s.body,
+			rpc.With("seq", 0), rpc.With("side", "response"), rpc.With("offset", 0), rpc.With("limit", 65536)),
+		rpc.New("list_messages", "List the messages of a captured WebSocket, as JSON.", s.listMessages, rpc.With("seq", 0), rpc.With("after", 0)),
+		rpc.New("watch_messages", "Stream the messages of a captured WebSocket until its end.", s.watchMessages, rpc.With("seq", 0), rpc.With("after", 0)),
+		rpc.New("annotate_capture", "Give a captured exchange a mark (a colour) and a comment.", s.annotate,
+			rpc.With("seq", 0), rpc.With("mark", ""), rpc.With("comment", "")),
+		rpc.New("check_filter", "Tell as JSON whether a filter expression is right, and where it is not.", s.checkFilter, rpc.Need("filter_expr")),
+		rpc.New("list_filter_operators", "List the operators of filter expressions, as JSON.", s.listFilterOperators),
+		rpc.New("resend_request", "Send a request, given as JSON, through the proxy.", s.resend, rpc.Need("request_json")),
+	}
+}
+
+// Entry returns the captured exchange with the number seq. Its refusal names the
+// method that was called.
+func (s *Service) Entry(method string, seq int) (*capture.Entry, error) {
+	if seq > 0 {
+		if e, ok := s.Journal.Get(uint64(seq)); ok {
+			return e, nil
+		}
+	}
+	return nil, rpc.Refuse(rpc.NotFound, "%s: no captured request %d: it was cleared, or has left the budget", method, seq)
+}
