@@ -38,15 +38,6 @@ type fetcher struct {
 	defaultPort bool
 }
 
-// devicePrograms skips a test of real clients in plain "go test": they take
-// long, and belong to "make test".
-func devicePrograms(t testing.TB) {
-	t.Helper()
-	if os.Getenv("STARPROXY_INTEROP") != "1" {
-		t.Skip(`clients of devices are tried by "make test"`)
-	}
-}
-
 // debian finds a program that .ci/run installs from a Debian package.
 func debian(name string) func(testing.TB) string {
 	return func(t testing.TB) string { return program(t, name) }
@@ -214,7 +205,7 @@ func fileServer(t testing.TB, file []byte) (plain, secure *httptest.Server) {
 // Real clients download a mocked file of a host that does not exist.
 func TestClientsGetMocks(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	file := noise(5 << 20)
 	b := ours(t, "      mocks:\n        GET /*: {file: file.bin}\n", "--start", "mock")
 	write(t, filepath.Join(b.dir, "mock-files", "file.bin"), string(file))
@@ -234,7 +225,7 @@ func TestClientsGetMocks(t *testing.T) {
 // again from the recording when the server is gone.
 func TestClientsRecordAndReplay(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	file := noise(5<<20 + 77)
 	plain, secure := fileServer(t, file)
 	b := ours(t, "")

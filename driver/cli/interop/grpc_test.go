@@ -242,7 +242,7 @@ func rpcClients(t *testing.T, b *bench, phase, ca, target string, want string) {
 // while it is recorded and from the recording.
 func TestGRPC(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	secure, plain := rpcServers(t)
 	b := ours(t, "")
 	b.mustJ(t, b.dir, "proxy", "start", "-m", "record")

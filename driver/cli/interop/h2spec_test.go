@@ -85,7 +85,7 @@ func specOf(t testing.TB, program string, port int) (r specReport) {
 // A mocked host fails no case of h2spec that net/http's own server does not fail.
 func TestH2Spec(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	program := h2spec(t)
 	body := strings.Repeat("x", 2000)
 	bare := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

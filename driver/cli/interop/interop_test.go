@@ -4,8 +4,10 @@
 //
 // Every test starts its own processes on its own ports, so all run in parallel.
 // The Python side lives in .venv, .venv-exporter and .venv-mitmproxy at the top
-// of the checkout ("make venv venv-exporter venv-mitmproxy"); tests that need it are skipped without it,
-// unless STARPROXY_INTEROP=1 says that it must be there, as "make test" does.
+// of the checkout ("make venv venv-exporter venv-mitmproxy"). Tests that need it,
+// a browser or the programs of devices take long: they run in "make test", which
+// sets STARPROXY_INTEROP=1, and fail there if something is missing. Plain "go
+// test" skips them.
 package interop
 
 import (
@@ -96,6 +98,7 @@ func root(t testing.TB) string {
 // venv gives the directory of the programs of a Python environment, or skips.
 func venv(t testing.TB, name, program string) string {
 	t.Helper()
+	forMakeTest(t)
 	dir := filepath.Join(root(t), name, "bin")
 	if _, err := os.Stat(filepath.Join(dir, program)); err != nil {
 		missing(t, fmt.Sprintf("no %s in %s: run \"make venv venv-exporter venv-mitmproxy\"", program, name))
@@ -116,6 +119,18 @@ func program(t testing.TB, name string) string {
 		missing(t, name+" is not installed")
 	}
 	return path
+}
+
+// forMakeTest skips a test that takes long, except in the runs of the Makefile:
+// tests, benchmarks, soaks and screenshots.
+func forMakeTest(t testing.TB) {
+	t.Helper()
+	for _, name := range []string{"INTEROP", "BENCH", "SOAK", "SCREENSHOTS"} {
+		if os.Getenv("STARPROXY_"+name) != "" {
+			return
+		}
+	}
+	t.Skip(`it takes long: "make test" runs it, or go test with STARPROXY_INTEROP=1`)
 }
 
 // missing skips the test, or fails it when everything ought to be there.

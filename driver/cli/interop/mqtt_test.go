@@ -13,7 +13,7 @@ import (
 // without ALPN, and over WebSocket. The exchange is in the captures.
 func TestMQTTOverEveryTransport(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	broker, openssl, client := program(t, "mosquitto"), program(t, "openssl"), clientPython(t)
 	dir := tempDir(t)
 	command(t, dir, openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=broker")

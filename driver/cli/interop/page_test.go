@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -69,9 +68,7 @@ func (p *page) quiet() {
 // chromium starts a browser with an empty profile, or skips where there is none.
 func chromium(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
-	if os.Getenv("STARPROXY_INTEROP") != "1" && os.Getenv("STARPROXY_SCREENSHOTS") == "" && os.Getenv("STARPROXY_BENCH") == "" {
-		t.Skip("browsers wait for \"make test\", or STARPROXY_INTEROP=1")
-	}
+	forMakeTest(t)
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {

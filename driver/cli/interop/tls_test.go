@@ -141,7 +141,7 @@ func TestGnuTLS(t *testing.T) {
 // Mosquitto's clients reach a broker with TLS, recorded, and mitmproxy reads it.
 func TestMQTT(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	broker, pub, sub := program(t, "mosquitto"), program(t, "mosquitto_pub"), program(t, "mosquitto_sub")
 	dir := tempDir(t)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

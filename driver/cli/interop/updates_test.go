@@ -44,7 +44,7 @@ func (b *bench) recordThenReplay(t *testing.T, servers []*httptest.Server, visit
 // git clones a repository over its own protocol and over plain files.
 func TestGit(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	git := program(t, "git")
 	dir := tempDir(t)
 	work, bare := filepath.Join(dir, "work"), filepath.Join(dir, "repo.git")
@@ -86,7 +86,7 @@ func TestGit(t *testing.T) {
 // apt updates its lists and fetches a package.
 func TestApt(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	apt := program(t, "apt-get")
 	debTool := program(t, "dpkg-deb")
 	dir := tempDir(t)
@@ -128,7 +128,7 @@ func TestApt(t *testing.T) {
 // zsync fetches only the parts of a file that it lacks, in answers with many ranges.
 func TestZsync(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	zsync, make, timeout := program(t, "zsync"), program(t, "zsyncmake"), program(t, "timeout")
 	file := noise(2 << 20)
 	old := bytes.Clone(file)
@@ -197,7 +197,7 @@ func serveRanges(w http.ResponseWriter, header string, file []byte) {
 // swupdate installs an image whose download breaks off twice.
 func TestSwupdate(t *testing.T) {
 	t.Parallel()
-	devicePrograms(t)
+	forMakeTest(t)
 	swupdate, openssl := program(t, "swupdate"), program(t, "openssl")
 	b := ours(t, "", "--start", "mock")
 	dir := tempDir(t)
