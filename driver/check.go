@@ -5,16 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"starproxy/builtins/disk"
 	"starproxy/builtins/state"
 	"starproxy/driver/ca"
-	"starproxy/driver/mock"
+	"starproxy/driver/endpoints"
 	"starproxy/driver/scenario"
 )
 
@@ -99,39 +97,28 @@ func (c *checking) authority() {
 func (c *checking) endpoints() {
 	shared := NewShared()
 	shared.Protect(ca.KeyPaths(c.cfg.Directories.Conf)...)
-	var key string // that is being looked at
-	log := slog.New(checkLog{slog.DiscardHandler, func(err error) { c.warn(key, err) }})
-	m := newMocks(c.cfg, c.cfg.access(shared), state.New(), log, nil)
-	defer m.close()
-	env := m.env()
-	env.Mistake = func(err error) { c.fail(key, err) }
-	if key = "mock_scenario"; c.cfg.MockScenario != "" {
-		owned := env
-		owned.Owned = true
-		path := c.cfg.scenarioPath()
-		_, err := scenario.Load(path, owned)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			c.warn(key, fmt.Errorf("mock_scenario %s: no such scenario", path))
-		case err != nil:
-			c.fail(key, err)
-		}
-	}
-	key = "mocks"
-	if _, err := scenario.Endpoints(c.cfg.File, &c.cfg.Mocks, env, mock.Source{Name: configSource}); err != nil {
-		c.fail(key, err)
-	}
-	key = "directories.addons"
-	names, err := addonNames(c.cfg.Directories.Addons)
-	if err != nil {
-		c.warn(key, err)
-	}
-	for _, name := range names {
-		if err := m.addons.Check(c.cfg.Directories.Addons, name); err != nil {
-			c.warn(key, fmt.Errorf("addon %s: %w", filepath.Join(c.cfg.Directories.Addons, name+".star"), err))
-		}
-	}
+	found := &endpointFindings{checking: c}
+	log := slog.New(checkLog{slog.DiscardHandler, found.Warn})
+	policy, store := c.cfg.access(shared), state.New()
+	s := c.cfg.endpoints(endpoints.Options{Access: policy, State: store, Script: c.cfg.script(policy, store, log, nil), Log: log})
+	defer s.Close()
+	s.Check(found)
 }
+
+// endpointFindings are the problems of endpoints.
+type endpointFindings struct {
+	*checking
+	key string
+}
+
+// Begin notes what the next problems are about.
+func (f *endpointFindings) Begin(key string) { f.key = key }
+
+// Fail notes a problem with which the proxy does not start.
+func (f *endpointFindings) Fail(err error) { f.fail(f.key, err) }
+
+// Warn notes another problem.
+func (f *endpointFindings) Warn(err error) { f.warn(f.key, err) }
 
 // checkLog makes problems of the warnings that a document is given when it is
 // compiled.
@@ -165,4 +152,7 @@ func (l checkLog) WithAttrs([]slog.Attr) slog.Handler { return l }
 func (l checkLog) WithGroup(string) slog.Handler { return l }
 
 // Interface guards.
-var _ slog.Handler = checkLog{}
+var (
+	_ slog.Handler       = checkLog{}
+	_ endpoints.Findings = (*endpointFindings)(nil)
+)

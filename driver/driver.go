@@ -18,6 +18,7 @@ import (
 	"starproxy/driver/access"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
+	"starproxy/driver/endpoints"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/view"
@@ -33,7 +34,7 @@ type Driver struct {
 	crashes *Crashes // nil in the exporter's own process
 
 	state       *state.Store
-	mocks       *mocks
+	endpoints   *endpoints.Service
 	journal     *capture.Journal
 	sockets     *capture.Sockets // messages of WebSockets
 	saved       savedBodies
@@ -109,7 +110,6 @@ func New(cfg Config, o Options) (*Driver, error) {
 	o.Shared.Protect(ca.KeyPaths(d.cfg.Directories.Conf)...)
 	d.shared, d.access = o.Shared, d.cfg.access(o.Shared)
 	d.webhooks = d.newWebhooks()
-	d.mocks = newMocks(&d.cfg, d.access, d.state, d.log, d.webhooks.deliver)
 	d.journal = capture.New(capture.Options{
 		MaxBytes: cfg.Capture.MaxBytes,
 		MaxSpool: cfg.Capture.MaxSpoolBytes,
@@ -122,15 +122,18 @@ func New(cfg Config, o Options) (*Driver, error) {
 	} else if n > 0 {
 		d.log.Info("captured bodies of an earlier process are removed", "files", n)
 	}
+	d.endpoints = d.cfg.endpoints(endpoints.Options{
+		Access: d.access, State: d.state, Script: d.cfg.script(d.access, d.state, d.log, d.webhooks.deliver), Journal: d.journal, Log: d.log,
+	})
 	d.view = view.New(view.Options{
-		Journal: d.journal, Sockets: d.sockets, Table: d.mocks.table,
+		Journal: d.journal, Sockets: d.sockets, Table: d.endpoints.Table(),
 		Mocks:   d.mocking,
 		Address: d.ownAddress,
 	})
 	d.uploads = newUploads(d.cfg.Directories.Files, d.access, 0o644)
 	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access, 0o600)
 	d.authority = o.Shared.authorities.open(d.cfg.Directories.Conf, d.log)
-	d.Table = rpc.NewTable(d.log, d.methods(), d.view.Rows())
+	d.Table = rpc.NewTable(d.log, d.methods(), d.endpoints.Rows(), d.view.Rows())
 	return d, nil
 }
 
@@ -150,7 +153,7 @@ func (d *Driver) Close() error {
 	}
 	d.place.Leave()
 	d.closeWeb()
-	d.mocks.close()
+	d.endpoints.Close()
 	d.journal.Close()
 	d.sockets.Close()
 	d.uploads.close()

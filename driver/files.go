@@ -9,7 +9,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"starproxy/driver/rpc"
 )
@@ -113,27 +112,4 @@ func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any,
 		}
 		return f, err
 	}), nil
-}
-
-func (d *Driver) listAddons(context.Context) (string, error) {
-	names, err := addonNames(d.cfg.Directories.Addons)
-	if err != nil {
-		return "", err
-	}
-	return rpc.JSON(names)
-}
-
-// addonNames are the names of the scripts in an addons directory.
-func addonNames(dir string) ([]string, error) {
-	names := []string{}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for _, e := range entries {
-		if stem, ok := strings.CutSuffix(e.Name(), ".star"); ok && !e.IsDir() && !strings.HasPrefix(stem, "_") {
-			names = append(names, stem)
-		}
-	}
-	return names, nil
 }

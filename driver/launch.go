@@ -102,7 +102,7 @@ func (d *Driver) readyMode(l *launch, replayFile string) error {
 	r, err := l.run, error(nil)
 	switch r.mode {
 	case modeMock:
-		undo, err := d.mocks.renew()
+		undo, err := d.endpoints.Renew()
 		if err != nil {
 			return stock(rpc.FailedPrecondition, "", "Failed to initialize mock mode: %v", err)
 		}

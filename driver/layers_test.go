@@ -12,7 +12,7 @@ import (
 func (b *bench) keys() string {
 	b.Helper()
 	var keys []string
-	for _, ep := range b.d.mocks.table.List() {
+	for _, ep := range b.d.endpoints.Table().List() {
 		keys = append(keys, ep.Name)
 	}
 	return strings.Join(keys, ", ")
@@ -99,7 +99,7 @@ func TestRemoveAndReset(t *testing.T) {
 	get("/c", "200 every c")
 	b.want("Removed mock: GET /c", "remove_mock", "GET", "/c")
 	get("/c", "200 c")
-	if r := b.d.mocks.table.Report(); r[0].Enabled {
+	if r := b.d.endpoints.Table().Report(); r[0].Enabled {
 		t.Error("a disabled endpoint was enabled by the removal of another")
 	}
 	b.call("put_mock", "GET /new", "{body: new}", "GET /c")

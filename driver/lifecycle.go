@@ -103,12 +103,12 @@ func (d *Driver) handler(r *running) exchange.Handler {
 	case modeReplay:
 		end = r.replay
 	case modeMock:
-		end = mock.ForwardUnanswered(d.mocks.table)
+		end = mock.ForwardUnanswered(d.endpoints.Table())
 		if d.cfg.Unmatched == Reject {
-			end = mock.Reject(d.mocks.table)
+			end = mock.Reject(d.endpoints.Table())
 		}
 		end = newUnmatched(d.log, end)
-		end = &hooked{mocks: d.mocks, next: d.mocks.table.Handler(end)}
+		end = d.endpoints.Handler(end)
 	}
 	return &unconditional{d.state, end}
 }
@@ -140,7 +140,7 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 func (d *Driver) shut(ctx context.Context, r *running) error {
 	d.run.Store(nil)
 	err := r.proxy.Close(ctx)
-	d.mocks.script.Cancel()
+	d.endpoints.Script.Cancel()
 	if r.recorder != nil {
 		r.release()
 		err = errors.Join(err, r.recorder.Close())
@@ -225,7 +225,7 @@ type replayReport struct {
 }
 
 func (d *Driver) status(context.Context) (string, error) {
-	s := statusReport{Mode: modeStopped, MockCount: d.mocks.table.Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Crashes: d.crashes, Captures: d.journal.Stats()}
+	s := statusReport{Mode: modeStopped, MockCount: d.endpoints.Table().Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Crashes: d.crashes, Captures: d.journal.Stats()}
 	if r := d.run.Load(); r != nil {
 		pid := os.Getpid()
 		s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address
@@ -241,13 +241,17 @@ func (d *Driver) status(context.Context) (string, error) {
 		address := page.url()
 		s.WebUIEnabled, s.WebUIAddress = true, &address
 	}
-	s.Scenario, s.ScenarioError = d.mocks.origin()
+	if o, ok := d.endpoints.Origin(); ok {
+		if s.Scenario = &o.Path; o.Fault != "" {
+			s.ScenarioError = &o.Fault
+		}
+	}
 	s.ScenarioStates = map[string]string{}
 	for name, now := range d.scenarioStates() {
 		s.ScenarioStates[name] = now.State
 	}
 	s.Webhooks = d.webhookStatus()
-	s.AddonErrors = d.mocks.addons.Faults()
+	s.AddonErrors = d.endpoints.AddonFaults()
 	if text := d.authority.Problem(); text != "" {
 		s.CAProblem = &text
 	}

@@ -207,11 +207,9 @@ func TestReload(t *testing.T) {
 
 	// No longer followed once cleared.
 	b.call("clear_mocks")
-	b.d.mocks.mu.Lock()
-	if b.d.mocks.loaded != nil {
-		t.Error("still followed")
+	if o, ok := b.d.endpoints.Origin(); ok {
+		t.Errorf("%s is still followed", o.Path)
 	}
-	b.d.mocks.mu.Unlock()
 }
 
 func TestReloadThroughLink(t *testing.T) {

@@ -109,10 +109,10 @@ func TestSurface(t *testing.T) {
 		}
 	}
 	want := strings.Split(strings.TrimSpace(surface), "\n")
-	slices.Sort(want)
 	slices.Sort(got)
+	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("got these methods:\n%s", strings.Join(got, "\n"))
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -24,7 +24,6 @@ func (d *Driver) methods() []rpc.Row {
 		rpc.New("remove_mock", "Remove an endpoint; one of the scenario that it was laid over is in force again.", d.removeMock, key...),
 		rpc.New("clear_mocks", "Remove all endpoints.", d.clearMocks),
 		rpc.New("reset_mocks", "Return to the endpoints of the scenario as it was loaded, or of the configuration.", d.resetMocks),
-		rpc.New("list_mocks", "List the endpoints as a JSON object from key to definition.", d.listMocks),
 		rpc.New("set_mock_file", "Answer an endpoint with a file from the files directory.", d.setMockFile,
 			endpoint(rpc.Need("file_path"), rpc.With("content_type", ""), rpc.With("status", 200), rpc.With("headers", "{}"))...),
 		rpc.New("set_mock_patch", "Merge a JSON object into the real server's JSON answers.", d.setMockPatch,
@@ -50,7 +49,6 @@ func (d *Driver) methods() []rpc.Row {
 		rpc.New("list_scenario_states", "Tell as JSON in which states the named scenarios of the endpoints are, and which ones they have.", d.listScenarioStates),
 		rpc.New("set_scenario_state", "Bring a named scenario into a state.", d.setScenarioState, rpc.Need("scenario"), rpc.Need("state")),
 		rpc.New("reset_scenario_states", "Bring a named scenario, or all of them, back into the state Started.", d.resetScenarioStates, rpc.With("scenario", "")),
-		rpc.New("list_addons", "List the addon scripts as a JSON array.", d.listAddons),
 
 		rpc.New("load_mock_scenario", "Replace all endpoints by a scenario file or directory on the exporter.", d.loadMockScenario, rpc.Need("path")),
 		rpc.New("load_mock_scenario_content", "Replace all endpoints by the text of a scenario file.", d.loadMockScenarioContent,
@@ -84,18 +82,13 @@ func (d *Driver) methods() []rpc.Row {
 			endpoint(rpc.With("timeout", 10.0))...),
 
 		// What the web UI calls besides.
-		rpc.New("list_endpoints", "List the endpoints as JSON, with their source and how often they were asked.", d.listEndpoints),
 		rpc.New("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON.", d.captureAsMock, rpc.With("seq", 0)),
-		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is not.", d.checkMock,
-			rpc.Need("key"), rpc.Need("text")),
 		rpc.New("check_state", "Tell as JSON whether a value of the shared state is right, and where it is not.", d.checkState,
 			rpc.Need("key"), rpc.Need("value_json")),
 		rpc.New("put_mock", "Put an endpoint in force that is given in YAML or JSON, in place of another key if there is one.", d.putMock,
 			rpc.Need("key"), rpc.Need("text"), rpc.With("replaces", "")),
 		rpc.New("enable_mock", "Let an endpoint answer, or not.", d.enableMock, rpc.Need("key"), rpc.With("enabled", true)),
-		rpc.New("list_scenarios", "List the scenarios in the mocks directory, as JSON.", d.listScenarios),
 		rpc.New("delete_state", "Remove a key of the shared state.", d.deleteState, rpc.Need("key")),
-		rpc.New("list_addon_status", "List the addon scripts as JSON, with why one is not in force.", d.listAddonStatus),
 		rpc.New("get_metrics", "Give the counters of the proxy as JSON.", d.getMetrics),
 		rpc.New("watch_status", "Stream the status when it changes.", d.watchStatus),
 	}

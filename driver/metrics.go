@@ -42,11 +42,11 @@ func (d *Driver) getMetrics(context.Context) (string, error) {
 	tally := d.journal.Tally()
 	devices, servers := d.counters.TLSFailures()
 	m := Metrics{
-		Source: d.journal.ID(), Mode: modeStopped, Mocks: d.mocks.table.Len(),
+		Source: d.journal.ID(), Mode: modeStopped, Mocks: d.endpoints.Table().Len(),
 		Requests: tally.Requests(), Unmatched: tally.Unmatched, Refused: d.counters.RefusedRequests(), Streams: tally.Streams,
 		Dials:        d.counters.Dials(),
 		TLSFailures:  map[string]map[string]uint64{"device": devices, "server": servers},
-		ScriptErrors: d.mocks.script.Failures(),
+		ScriptErrors: d.endpoints.Script.Failures(),
 		Journal:      d.journal.Stats(),
 	}
 	if r := d.run.Load(); r != nil {

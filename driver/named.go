@@ -22,7 +22,7 @@ type scenarioState struct {
 // scenarioStates collects the named scenarios of the endpoints in force.
 func (d *Driver) scenarioStates() map[string]scenarioState {
 	all := map[string]scenarioState{}
-	for _, ep := range d.mocks.table.List() {
+	for _, ep := range d.endpoints.Table().List() {
 		for name, states := range ep.States {
 			s, known := all[name]
 			if !known {

@@ -17,7 +17,7 @@ import (
 // JSON that a caller gave stays as it was written: devices may care for the
 // order of keys.
 func (d *Driver) put(method, key string, def map[string]any) error {
-	if err := d.mocks.set(key, def); err != nil {
+	if err := d.endpoints.Set(key, def); err != nil {
 		return rpc.Refuse(rpc.InvalidArgument, "%s: %v", method, err)
 	}
 	return nil
@@ -192,7 +192,7 @@ func (d *Driver) setMockAddon(_ context.Context, method, path, addon, config str
 	if addon == "" {
 		return "", rpc.Refuse(rpc.InvalidArgument, "set_mock_addon: argument addon_name is empty")
 	}
-	switch err := d.mocks.addons.Check(d.cfg.Directories.Addons, addon); {
+	switch err := d.endpoints.CheckAddon(addon); {
 	case errors.Is(err, scenario.ErrNoAddon):
 		return "", stock(rpc.NotFound, "addon_name", "Addon not found: %s", addon)
 	case err != nil:
@@ -219,3 +219,6 @@ func (d *Driver) setMockConditional(_ context.Context, method, path, rulesJSON s
 	}
 	return fmt.Sprintf("Conditional mock set: %s → %d rule(s)", key, len(rules)), nil
 }
+
+// mockKey is the key of an endpoint given as method and path.
+func mockKey(method, path string) string { return strings.ToUpper(method) + " " + path }

@@ -7,6 +7,7 @@ import (
 
 	"starproxy/driver/access"
 	"starproxy/driver/proxy"
+	"starproxy/driver/scenario"
 )
 
 // Shared is what the drivers of one process know of each other. It is for any
@@ -99,7 +100,7 @@ func (c *Config) access(s *Shared) *access.Policy {
 	p := access.New([]string{d.Data, d.Flows, d.Addons, d.Mocks, d.Files}, &s.secrets)
 	if c.MockScenario != "" {
 		path := c.scenarioPath()
-		p.Own(append(scenarioFiles(path), path)...)
+		p.Own(append(scenario.Documents(path), path)...)
 	}
 	return p
 }

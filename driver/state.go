@@ -21,16 +21,29 @@ func (d *Driver) setState(_ context.Context, key, valueJSON string) (string, err
 }
 
 // checkState tells what setState would make of a key and a value.
-func (d *Driver) checkState(_ context.Context, key, valueJSON string) (string, error) {
-	answer := map[string]any{"ok": true}
+func (d *Driver) checkState(_ context.Context, key, valueJSON string) (any, error) {
 	if key == "" {
-		answer = fault(errors.New("the key is missing"))
-	} else if v, err := rpc.ParseJSON(valueJSON); err != nil {
-		answer = fault(err)
-	} else if _, err := state.Value(v); err != nil {
-		answer = fault(err)
+		return rpc.Mistake{Error: "the key is missing"}, nil
 	}
-	return rpc.JSON(answer)
+	v, err := rpc.ParseJSON(valueJSON)
+	if err == nil {
+		_, err = state.Value(v)
+	}
+	var placed *rpc.JSONError
+	switch {
+	case errors.As(err, &placed):
+		return rpc.Mistake{Error: placed.Message, Line: placed.Line, Column: placed.Column}, nil
+	case err != nil:
+		return rpc.Mistake{Error: err.Error()}, nil
+	}
+	return map[string]any{"ok": true}, nil
+}
+
+func (d *Driver) deleteState(_ context.Context, key string) (string, error) {
+	if !d.state.Delete(key) {
+		return "", stock(rpc.NotFound, "key", "State key not found: %s", key)
+	}
+	return "State deleted: " + key, nil
 }
 
 func (d *Driver) getState(_ context.Context, key string) (string, error) {

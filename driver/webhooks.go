@@ -183,7 +183,7 @@ func (d *Driver) webhookStatus() webhookStatus {
 	h := d.webhooks
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := webhookStatus{Pending: d.mocks.script.Pending(), Sent: h.sent, Failed: h.failed}
+	s := webhookStatus{Pending: d.endpoints.Script.Pending(), Sent: h.sent, Failed: h.failed}
 	for _, r := range h.recent {
 		if r.Error != "" {
 			s.LastError = r.Method + " " + r.URL + ": " + r.Error

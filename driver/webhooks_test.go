@@ -279,7 +279,7 @@ endpoints = {"GET /many": many, "GET /all": all, "GET /chain": lambda req: [late
 			t.Errorf("%s: %d are pending, want 90", name, n)
 		}
 		end()
-		if n := b.d.mocks.script.Pending(); n != 0 {
+		if n := b.d.endpoints.Script.Pending(); n != 0 {
 			t.Errorf("%s: %d are pending, want none", name, n)
 		}
 	}
@@ -306,7 +306,7 @@ endpoints = {"GET /many": many, "GET /all": all, "GET /chain": lambda req: [late
 	if err := b.d.Close(); err != nil { // as at the end of a lease
 		t.Error(err)
 	}
-	if n := b.d.mocks.script.Pending(); n != 0 {
+	if n := b.d.endpoints.Script.Pending(); n != 0 {
 		t.Errorf("%d are pending after the end, want none", n)
 	}
 	if n := len(to.got); n != 0 {
@@ -319,10 +319,10 @@ func (b *bench) pending(want int) int {
 	b.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(5 * time.Second); b.d.mocks.script.Pending() != want && time.Now().Before(end); {
+	for end := time.Now().Add(5 * time.Second); b.d.endpoints.Script.Pending() != want && time.Now().Before(end); {
 		<-tick.C
 	}
-	return b.d.mocks.script.Pending()
+	return b.d.endpoints.Script.Pending()
 }
 
 // TestMaySend checks in which modes webhooks may be sent.

@@ -535,7 +535,12 @@ func TestWebMocks(t *testing.T) {
 	}
 	b.get(proxy, "http://car.test/y")
 	b.get(proxy, "http://car.test/y")
-	var list []shownEndpoint
+	var list []struct {
+		Key, Source, Text string
+		Line              int
+		Hits              uint64
+		Enabled           bool
+	}
 	if b.post(&list, "list_endpoints"); len(list) != 2 || list[0].Key != "GET /a" || list[0].Line != 1 || list[1].Hits != 2 || !list[1].Enabled || list[1].Source != "" || list[1].Text != "body: y\n" {
 		t.Errorf("%+v", list)
 	}

@@ -98,12 +98,7 @@ func scenarioPath(path string) string {
 	if st, err := os.Stat(path); err != nil || !st.IsDir() {
 		return path
 	}
-	for _, name := range []string{"scenario.yaml", "scenario.yml", "scenario.json", "scenario.star"} {
-		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
-			return filepath.Join(path, name)
-		}
-	}
-	return filepath.Join(path, "scenario.yaml")
+	return scenario.DocumentIn(path)
 }
 
 // within says whether path, symbolic links followed, is dir or below it.

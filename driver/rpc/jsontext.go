@@ -81,3 +81,15 @@ func JSON(v any) (string, error) {
 	b, err := exchange.EncodeJSON(v)
 	return string(b), err
 }
+
+// Mistake is the answer of a method that checks a text in which something is
+// wrong.
+type Mistake struct {
+	// Column and Line count from 1. They are 0 where the place is not known.
+	Column int `json:"column,omitempty"`
+	// Error says what is wrong.
+	Error string `json:"error"`
+	Line  int    `json:"line,omitempty"`
+	// OK is false.
+	OK bool `json:"ok"`
+}

@@ -66,6 +66,28 @@ type Scenario struct {
 	Files []string
 }
 
+// Documents are the paths of the files that may be the scenario of a directory,
+// in the order in which they are tried.
+func Documents(dir string) []string {
+	paths := documentNames()
+	for i, name := range paths {
+		paths[i] = filepath.Join(dir, name)
+	}
+	return paths
+}
+
+// DocumentIn is the path of the scenario of a directory, or of the first that is
+// tried when there is none.
+func DocumentIn(dir string) string {
+	paths := Documents(dir)
+	for _, path := range paths {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return paths[0]
+}
+
 // documentNames are what a scenario directory may hold, in the order they are tried.
 func documentNames() []string {
 	return []string{"scenario.yaml", "scenario.yml", "scenario.json", "scenario.star"}
@@ -116,11 +138,9 @@ func find(path string) (string, error) {
 	if !info.IsDir() {
 		return path, nil
 	}
-	for _, name := range documentNames() {
-		p := filepath.Join(path, name)
-		if _, err := os.Stat(p); err == nil {
-			return p, nil
-		}
+	doc := DocumentIn(path)
+	if _, err := os.Stat(doc); err == nil {
+		return doc, nil
 	}
 	return "", fmt.Errorf("scenario directory %s has no %s: %w", path, strings.Join(documentNames(), ", "), fs.ErrNotExist)
 }

@@ -1,0 +1,177 @@
+package endpoints
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"starproxy/builtins/disk"
+	"starproxy/driver/mock"
+	"starproxy/driver/rpc"
+	"starproxy/driver/scenario"
+)
+
+// loaded is the scenario in force: a file that is followed, or a text.
+type loaded struct {
+	source string // the Source.Name of its endpoints
+	path   string // the file; empty for a text
+	owned  bool   // the configuration names the file, or whoever runs the process
+	name   string // of the text
+	text   []byte
+
+	files []string    // what the scenario was read from, or may come to be
+	print string      // fingerprint of files, as they were read
+	watch *disk.Watch // nil when nothing is watched
+	fault error       // why the files as they are now are not in force
+	hooks *scenario.Hooks
+}
+
+// read makes the scenario from its file or text.
+func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
+	if l.path == "" {
+		return scenario.Parse(l.name, l.text, env)
+	}
+	env.Owned = l.owned
+	return scenario.Load(l.path, env)
+}
+
+// open reads the scenario and notes what it was read from. The fingerprint is
+// taken before, so that an edit meanwhile shows as a change; where it turns out
+// to be of other files, they are read once more. When it fails, files and
+// fingerprint are those of the failure, so that a repair shows.
+func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
+	for again := true; ; again = false {
+		l.print = scenario.Fingerprint(l.files)
+		s, err := l.read(env)
+		if s == nil {
+			return nil, err
+		}
+		if err != nil && len(s.Files) == 0 {
+			return nil, err
+		}
+		same := slices.Equal(l.files, s.Files)
+		l.files = s.Files
+		if !same && again {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		l.source, l.hooks = s.Path, s.Hooks
+		return s.Endpoints, nil
+	}
+}
+
+// stop ends the watching.
+func (l *loaded) stop() {
+	if l != nil && l.watch != nil {
+		l.watch.Close()
+		l.watch = nil
+	}
+}
+
+// replace replaces all endpoints by those of a scenario; when it cannot be read
+// nothing changes. It returns the number of endpoints.
+func (s *Service) replace(l *loaded) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
+	}
+	eps, err := l.open(s.env())
+	if err != nil {
+		return 0, err
+	}
+	s.install(layers{scenario: eps}, l)
+	s.State.ResetMachines()
+	s.Script.Cancel()
+	s.retain()
+	return len(eps), nil
+}
+
+// Load replaces all endpoints by those of a scenario on the exporter: a file or a
+// directory, absolute or relative to the directory of scenarios. It returns the
+// file and the number of endpoints. A [*PathError] says that there is no such
+// file.
+func (s *Service) Load(name string) (path string, n int, err error) {
+	if path, err = s.locate(name); err != nil {
+		return "", 0, err
+	}
+	n, err = s.replace(&loaded{path: path, files: []string{path}})
+	return path, n, err
+}
+
+// LoadText replaces all endpoints by those of a scenario that a client sent. It
+// returns the number of endpoints.
+func (s *Service) LoadText(name, text string) (int, error) {
+	return s.replace(&loaded{name: name, text: []byte(text)})
+}
+
+// unload forgets the scenario; its endpoints stay.
+func (s *Service) unload() {
+	s.loaded.stop()
+	s.loaded = nil
+	s.hook(nil)
+	s.note()
+}
+
+// Origin is the scenario that endpoints were loaded from.
+type Origin struct {
+	// Path is the file, or the name of a text that was sent.
+	Path string
+	// Fault is why the file as it is now is not in force; empty when it is.
+	Fault string
+}
+
+// Origin returns what is loaded; ok is false when nothing is. It does not wait
+// for a script that is being loaded.
+func (s *Service) Origin() (o Origin, ok bool) {
+	if o := s.origin.Load(); o != nil {
+		return *o, true
+	}
+	return Origin{}, false
+}
+
+// note notes what is loaded, after a change; s.mu is held.
+func (s *Service) note() {
+	l := s.loaded
+	if l == nil {
+		s.origin.Store(nil)
+		return
+	}
+	o := &Origin{Path: cmp.Or(l.path, l.name)}
+	if l.fault != nil {
+		o.Fault = l.fault.Error()
+	}
+	s.origin.Store(o)
+}
+
+// configured loads the scenario of the configuration. One that is not there
+// yet is waited for: the stock driver starts without it too.
+func (s *Service) configured() ([]*mock.Endpoint, *loaded, error) {
+	path := s.Scenario
+	l := &loaded{path: path, owned: true, source: path, files: expected(path)}
+	eps, err := l.open(s.env())
+	if errors.Is(err, fs.ErrNotExist) {
+		l.fault = fmt.Errorf("mock_scenario %s: no such file", path)
+		s.Log.Warn("scenario not loaded", "error", l.fault)
+		return nil, l, nil
+	}
+	return eps, l, err
+}
+
+// expected lists the files that a scenario at path is read from first: the one
+// that is there, else all that may come to be. With the right one [loaded.open]
+// reads it once.
+func expected(path string) []string {
+	files := append(scenario.Documents(path), path)
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil && !info.IsDir() {
+			return []string{f}
+		}
+	}
+	return files
+}

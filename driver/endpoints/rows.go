@@ -1,0 +1,92 @@
+package endpoints
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/rpc"
+	"starproxy/driver/scenario"
+)
+
+// Rows are the methods that read the endpoints, and what they come from.
+func (s *Service) Rows() []rpc.Row {
+	return []rpc.Row{
+		rpc.New("list_mocks", "List the endpoints as a JSON object from key to definition.", s.listMocks),
+		rpc.New("list_endpoints", "List the endpoints as JSON, with their source and how often they were asked.", s.listEndpoints),
+		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is not.", s.checkMock,
+			rpc.Need("key"), rpc.Need("text")),
+		rpc.New("list_scenarios", "List the scenarios in the mocks directory, as JSON.", s.listScenarios),
+		rpc.New("list_addons", "List the addon scripts as a JSON array.", s.listAddons),
+		rpc.New("list_addon_status", "List the addon scripts as JSON, with why one is not in force.", s.listAddonStatus),
+	}
+}
+
+// listMocks lists the endpoints as clients of the stock driver expect them: each
+// definition is an object.
+func (s *Service) listMocks(context.Context) (jsonvalue.Object, error) {
+	list := jsonvalue.Object{}
+	for _, ep := range s.table.List() {
+		def := ep.Definition
+		if many, ok := def.([]any); ok {
+			def = jsonvalue.Object{{Key: "rules", Value: many}}
+		}
+		list = append(list, jsonvalue.Member{Key: ep.Name, Value: def})
+	}
+	return list, nil
+}
+
+// endpointRow is an endpoint as the page lists it.
+type endpointRow struct {
+	Key        string `json:"key"`
+	Summary    string `json:"summary"`
+	Source     string `json:"source"`
+	File       string `json:"file"`
+	Line       int    `json:"line"`
+	Hits       uint64 `json:"hits"`
+	Enabled    bool   `json:"enabled"`
+	Scripted   bool   `json:"scripted"`
+	Definition any    `json:"definition"`
+	Text       string `json:"text"` // the definition as YAML
+}
+
+func (s *Service) listEndpoints(context.Context) ([]endpointRow, error) {
+	list := []endpointRow{}
+	for _, r := range s.table.Report() {
+		ep := r.Endpoint
+		text, err := scenario.Text(ep.Definition)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, endpointRow{
+			Key: ep.Name, Summary: ep.Summary, Source: ep.Source.String(), File: ep.Source.File, Line: ep.Source.Line,
+			Hits: r.Hits, Enabled: r.Enabled, Scripted: strings.HasPrefix(ep.Summary, "script:"), Definition: ep.Definition, Text: text,
+		})
+	}
+	return list, nil
+}
+
+// mockText names the text of an endpoint in messages.
+const mockText = "mock"
+
+// checkMock answers with an [rpc.Mistake], or with the warnings about a text
+// that is right.
+func (s *Service) checkMock(_ context.Context, key, text string) (any, error) {
+	warnings := scenario.Warnings{}
+	env := s.env()
+	env.Log = slog.New(&warnings)
+	_, err := scenario.CompileText(mockText, key, []byte(text), env)
+	var placed *scenario.Error
+	switch {
+	case errors.As(err, &placed):
+		return rpc.Mistake{Error: placed.Message, Line: placed.Line, Column: placed.Column}, nil
+	case err != nil:
+		return rpc.Mistake{Error: err.Error()}, nil
+	}
+	for i, w := range warnings {
+		warnings[i] = strings.TrimPrefix(w, mockText+":")
+	}
+	return map[string]any{"ok": true, "warnings": warnings}, nil
+}
