@@ -195,7 +195,7 @@ func (p *parts) header(res *exchange.Response) error {
 		return nil
 	}
 	return eachHeader(p.headers, func(name string, values ...string) {
-		if exchange.EqualName(name, "Content-Length") || exchange.EqualName(name, "Transfer-Encoding") {
+		if exchange.IsFraming(name) {
 			return
 		}
 		for _, v := range values {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -60,13 +59,11 @@ func setURL(q *exchange.Request, s string) error {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return fmt.Errorf("%q: want http://, https:// or /path", s)
 	}
-	port := exchange.DefaultPort(u.Scheme)
-	if p := u.Port(); p != "" {
-		if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
-			return fmt.Errorf("%q has no valid port", s)
-		}
+	host, port, err := exchange.ParseAuthority(u.Host, exchange.DefaultPort(u.Scheme))
+	if err != nil {
+		return fmt.Errorf("%q: %w", s, err)
 	}
-	q.Scheme, q.Host, q.Port = u.Scheme, strings.ToLower(u.Hostname()), port
+	q.Scheme, q.Host, q.Port = u.Scheme, host, port
 	q.Authority, q.DialAddr = u.Host, ""
 	if q.Header.Has("Host") {
 		q.Header = q.Header.Clone() // others may hold it
@@ -93,8 +90,7 @@ func (c *Call) replaceBody(q *exchange.Request, data []byte, kind string) []byte
 	if q.Body != nil {
 		q.Body.Drain() // the record has it
 	}
-	q.Header.Del("Content-Length")
-	q.Header.Del("Content-Encoding")
+	q.Header.DropBody()
 	if kind != "" && (kind == jsonType || !q.Header.Has("Content-Type")) {
 		q.Header.Set("Content-Type", kind)
 	}

@@ -151,12 +151,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 	}
 	h := r.editable()
 	// What was said of the old body is not true of the new one.
-	for _, name := range [...]string{
-		"Content-Length", "Content-Encoding", "Transfer-Encoding", "Etag", "Last-Modified",
-		"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Accept-Ranges", "Trailer",
-	} {
-		h.Del(name)
-	}
+	h.DropBody()
 	if kind == jsonType && !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") || kind != "" && !h.Has("Content-Type") {
 		h.Set("Content-Type", kind)
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -262,13 +261,11 @@ func newExchange(key string, headers, query, params, body starlark.Value) (*exch
 		Method: strings.ToUpper(verb), Scheme: "http", Host: "localhost", Target: u.RequestURI(),
 		Proto: "HTTP/1.1",
 	}
-	if u.Host != "" {
-		q.Scheme, q.Host = u.Scheme, u.Hostname()
-	}
 	q.Port = exchange.DefaultPort(q.Scheme)
-	if p := u.Port(); p != "" {
-		if q.Port, err = strconv.Atoi(p); err != nil {
-			return nil, fmt.Errorf("%q has no valid port", key)
+	if u.Host != "" {
+		q.Scheme = u.Scheme
+		if q.Host, q.Port, err = exchange.ParseAuthority(u.Host, exchange.DefaultPort(q.Scheme)); err != nil {
+			return nil, fmt.Errorf("%q: %w", key, err)
 		}
 	}
 	q.Authority = q.Host

@@ -6,6 +6,13 @@ import (
 	"strings"
 )
 
+// PathOf is the path of a request target, escapes untouched: the text before the
+// first '?'.
+func PathOf(target string) string {
+	path, _, _ := strings.Cut(target, "?")
+	return path
+}
+
 // QueryOf is the query of a request target or of a URL: the text between the
 // first '?' and the fragment.
 func QueryOf(target string) string {

@@ -1,10 +1,7 @@
 package exchange
 
 import (
-	"net"
 	"net/url"
-	"strconv"
-	"strings"
 )
 
 // Request is what a device asked for.
@@ -44,12 +41,7 @@ type Request struct {
 }
 
 // Path is the target without its query, escapes untouched.
-func (r *Request) Path() string {
-	if i := strings.IndexByte(r.Target, '?'); i >= 0 {
-		return r.Target[:i]
-	}
-	return r.Target
-}
+func (r *Request) Path() string { return PathOf(r.Target) }
 
 // RawQuery is the query of the target, escapes untouched.
 func (r *Request) RawQuery() string { return QueryOf(r.Target) }
@@ -67,30 +59,15 @@ func (r *Request) Query() url.Values {
 func (r *Request) SetTarget(target string) { r.Target, r.query = target, nil }
 
 // Addr is "host:port", with brackets around an IPv6 address.
-func (r *Request) Addr() string { return net.JoinHostPort(r.Host, strconv.Itoa(r.Port)) }
+func (r *Request) Addr() string { return JoinAuthority(r.Host, r.Port) }
 
 // URL is the full URL; the port is left out when it is the scheme's own.
 func (r *Request) URL() string {
-	host := r.Host
-	if strings.IndexByte(host, ':') >= 0 {
-		host = "[" + host + "]"
-	}
-	if r.Port == DefaultPort(r.Scheme) {
-		return r.Scheme + "://" + host + r.Target
-	}
-	return r.Scheme + "://" + host + ":" + strconv.Itoa(r.Port) + r.Target
+	return r.Scheme + "://" + URLAuthority(r.Scheme, r.Host, r.Port) + r.Target
 }
 
 // IsWebSocket tells whether the request asks for an upgrade to WebSocket
 // (RFC 6455 section 4.1).
 func (r *Request) IsWebSocket() bool {
 	return r.Header.HasToken("Upgrade", "websocket")
-}
-
-// DefaultPort is 443 for https, else 80.
-func DefaultPort(scheme string) int {
-	if scheme == "https" {
-		return 443
-	}
-	return 80
 }

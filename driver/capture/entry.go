@@ -8,12 +8,9 @@
 package capture
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -139,13 +136,10 @@ func (e *Entry) URL() string {
 }
 
 // Path is the target without its query, escapes untouched.
-func (e *Entry) Path() string {
-	path, _, _ := strings.Cut(e.Target, "?")
-	return path
-}
+func (e *Entry) Path() string { return exchange.PathOf(e.Target) }
 
 // Addr returns the address of the server that was meant, host:port.
-func (e *Entry) Addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
+func (e *Entry) Addr() string { return exchange.JoinAuthority(e.Host, e.Port) }
 
 // Blob is a body as the journal keeps it: in memory, in a spool file, or as a
 // section of a file that belongs to the user.

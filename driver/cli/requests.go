@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // requestRow is a captured exchange as watch_captures streams it.
@@ -39,10 +40,10 @@ type requestRow struct {
 
 // host is the server that was meant, with the port unless it is the scheme's own.
 func (r requestRow) host() string {
-	if r.Port == 0 || r.Scheme == "http" && r.Port == 80 || r.Scheme == "https" && r.Port == 443 {
+	if r.Port == 0 {
 		return r.Host
 	}
-	return net.JoinHostPort(r.Host, strconv.Itoa(r.Port))
+	return exchange.URLAuthority(r.Scheme, r.Host, r.Port)
 }
 
 // requestSink is where the requests of proxies are told of; several goroutines

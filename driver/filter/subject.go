@@ -1,9 +1,7 @@
 package filter
 
 import (
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"starproxy/builtins/exchange"
@@ -85,15 +83,7 @@ func (s *subject) method(re *pattern) bool {
 // named returns the host and port of the Host header. ok is false when they are
 // those of the entry, or when there is no such header.
 func (s *subject) named() (host string, port int, ok bool) {
-	port = exchange.DefaultPort(s.e.Scheme)
-	if h, p, err := net.SplitHostPort(s.e.Authority); err == nil {
-		host = h
-		if n, err := strconv.Atoi(p); err == nil {
-			port = n
-		}
-	} else {
-		host = strings.Trim(s.e.Authority, "[]")
-	}
+	host, port = exchange.SplitAuthority(s.e.Authority, exchange.DefaultPort(s.e.Scheme))
 	return host, port, host != "" && (host != s.e.Host || port != s.e.Port)
 }
 

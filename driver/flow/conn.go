@@ -1,6 +1,10 @@
 package flow
 
-import "errors"
+import (
+	"errors"
+
+	"starproxy/builtins/exchange"
+)
 
 // conn reads a connection. Where a format has a thing under its old name, the
 // new one isn't there.
@@ -85,7 +89,7 @@ func (c *cursor) address() string {
 	case 1:
 		c.fail(errors.New("expected a host and a port"))
 	}
-	return joinAddress(host, port)
+	return exchange.JoinAuthority(host, port)
 }
 
 // list reads a list of bytes.

@@ -196,7 +196,7 @@ func clientOf(e *capture.Entry, space uuid.UUID) Conn {
 func serverOf(e *capture.Entry, space uuid.UUID) Conn {
 	c := Conn{
 		ID:      connID(space, "server", e.Conn, e.Server.Addr),
-		Address: joinAddress(e.Host, e.Port), TLS: e.Scheme == "https" || e.Scheme == "tls",
+		Address: exchange.JoinAuthority(e.Host, e.Port), TLS: e.Scheme == "https" || e.Scheme == "tls",
 	}
 	if !e.Server.Addr.IsValid() {
 		return c

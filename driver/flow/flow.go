@@ -8,7 +8,6 @@
 package flow
 
 import (
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -132,11 +131,8 @@ type Conn struct {
 	Error                           string
 }
 
-// joinAddress is net.JoinHostPort. It has an inverse, for what it makes of
-// hosts that make no sense as well.
-func joinAddress(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
-
-// splitAddress undoes joinAddress.
+// splitAddress undoes [exchange.JoinAuthority], also for a host that is none: flow
+// files keep the two apart.
 func splitAddress(addr string) (host string, port int, ok bool) {
 	i := strings.LastIndexByte(addr, ':')
 	if i < 0 {

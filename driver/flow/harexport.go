@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -283,10 +282,7 @@ func prettyURL(r *Request) string {
 	if host == "" {
 		host = r.Header.Get("Host")
 	}
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if host = strings.Trim(host, "[]"); host == "" {
+	if host, _ = exchange.SplitAuthority(host, r.Port); host == "" {
 		host = r.Host
 	}
 	path := r.Path

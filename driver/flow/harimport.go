@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -59,11 +58,11 @@ func (e *harEntry) flow() (*Flow, error) {
 		end = start.Add(time.Duration(float64(e.Time) * float64(time.Millisecond)))
 	}
 	f.Request.Start, f.Request.End = start, start
-	address := joinAddress(f.Request.Host, f.Request.Port)
+	address := exchange.JoinAuthority(f.Request.Host, f.Request.Port)
 	f.Client = Conn{ID: newID(), Start: start}
 	f.Server = Conn{ID: newID(), Address: address}
 	if ip := strings.Trim(string(e.ServerIP), "[] "); ip != "" {
-		f.Server.Peer = joinAddress(ip, f.Request.Port)
+		f.Server.Peer = exchange.JoinAuthority(ip, f.Request.Port)
 	}
 	if f.Request.Scheme == "https" {
 		f.Client.TLS, f.Client.SNI, f.Client.TLSSetup = true, f.Request.Host, start
@@ -152,19 +151,8 @@ func (r *Request) target(url string) error {
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
 		host = host[i+1:]
 	}
-	r.Host, r.Port = host, exchange.DefaultPort(r.Scheme)
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		r.Host = host[:i]
-		if text := host[i+1:]; text != "" { // an empty one is the usual one (RFC 3986 section 3.2.3)
-			port, err := strconv.ParseUint(text, 10, 16)
-			ok = ok && err == nil
-			r.Port = int(port)
-		}
-	}
-	if strings.HasPrefix(r.Host, "[") != strings.HasSuffix(r.Host, "]") {
-		ok = false
-	}
-	if r.Host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]"); r.Host == "" || !ok {
+	var err error
+	if r.Host, r.Port, err = exchange.ParseAuthority(host, exchange.DefaultPort(r.Scheme)); err != nil || !ok {
 		return fmt.Errorf("url %q: expected http or https, a host and a path", url)
 	}
 	if path, _, _ = strings.Cut(path, "#"); !strings.HasPrefix(path, "/") {
@@ -176,8 +164,7 @@ func (r *Request) target(url string) error {
 
 // hostOf is the host as an authority names it, without the usual port.
 func hostOf(r *Request) string {
-	x := exchange.Request{Scheme: r.Scheme, Host: r.Host, Port: r.Port}
-	return strings.TrimPrefix(x.URL(), r.Scheme+"://")
+	return exchange.URLAuthority(r.Scheme, r.Host, r.Port)
 }
 
 // flow sets the response and the error of f.

@@ -255,7 +255,7 @@ func (m *Matching) query(raw string) string {
 func splitTarget(target string) (path, query string) {
 	query = exchange.QueryOf(target)
 	target, _, _ = strings.Cut(target, "#")
-	path, _, _ = strings.Cut(target, "?")
+	path = exchange.PathOf(target)
 	slash := strings.LastIndexByte(path, '/')
 	if i := strings.IndexByte(path[slash+1:], ';'); i >= 0 {
 		path = path[:slash+1+i]

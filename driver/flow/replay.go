@@ -265,9 +265,7 @@ func (r *Replay) pick(k key) int {
 func (r *Replay) answer(x *exchange.Exchange, f *Flow) (*exchange.Response, error) {
 	rec := f.Response
 	res := &exchange.Response{Status: rec.Status, Header: rec.Header.Clone(), Origin: exchange.FromReplay}
-	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding"} {
-		res.Header.Del(name)
-	}
+	res.Header.DropHops()
 	if at, known := answered(rec, res.Header); r.o.Refresh && known {
 		refresh(res.Header, r.o.Now().Sub(at))
 	}

@@ -3,7 +3,6 @@ package mock
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -71,18 +70,16 @@ func parseKey(key string) (Match, error) {
 			return Match{}, err
 		}
 	}
-	path, query, hasQuery := strings.Cut(target, "?")
+	path := exchange.PathOf(target)
 	if path != "*" && !strings.HasPrefix(path, "/") {
 		return Match{}, fmt.Errorf("path %q does not begin with /; %s", path, keyForms)
 	}
 	m.Path = path
-	if hasQuery {
-		for name, values := range exchange.Values(query) {
-			if len(values) > 1 {
-				m.SetQueryAll(name, values)
-			} else {
-				m.SetQuery(name, values[0])
-			}
+	for name, values := range exchange.Values(exchange.QueryOf(target)) {
+		if len(values) > 1 {
+			m.SetQueryAll(name, values)
+		} else {
+			m.SetQuery(name, values[0])
 		}
 	}
 	if _, err := parsePath(path); err != nil {
@@ -112,35 +109,10 @@ func (m *Match) parseServer(scheme, rest string) (string, error) {
 			target = "/" + target
 		}
 	}
-	host, port := authority, ""
-	if strings.HasPrefix(authority, "[") {
-		i := strings.IndexByte(authority, ']')
-		if i < 0 {
-			return "", fmt.Errorf("host %q: no closing bracket", authority)
-		}
-		host, port = authority[1:i], authority[i+1:]
-		if port != "" && port[0] != ':' {
-			return "", fmt.Errorf("host %q: expected [address]:port", authority)
-		}
-		port = strings.TrimPrefix(port, ":")
-	} else if i := strings.IndexByte(authority, ':'); i >= 0 {
-		host, port = authority[:i], authority[i+1:]
-	}
-	if host == "" || strings.ContainsAny(host, "*@[]{}\"<>\\^`|") {
-		return "", fmt.Errorf("host %q: expected a name or an address", authority)
-	}
-	name, err := exchange.HostName(host)
+	var err error
+	m.Host, m.Port, err = exchange.ParseAuthority(authority, exchange.DefaultPort(m.Scheme))
 	if err != nil {
 		return "", err
-	}
-	m.Host = name
-	m.Port = exchange.DefaultPort(m.Scheme)
-	if port != "" {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return "", fmt.Errorf("port %q: expected 1 to 65535", port)
-		}
-		m.Port = int(n)
 	}
 	return target, nil
 }

@@ -106,7 +106,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		// There is nothing to patch, but what the header says of the body
 		// would not be true of the patched one.
 		if isJSON {
-			dropEntityHeader(&res.Header)
+			res.Header.DropBody()
 		}
 		return isJSON
 	}
@@ -148,25 +148,11 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	if err != nil {
 		return skip("%v", err)
 	}
-	dropEntityHeader(&res.Header)
+	res.Header.DropBody()
 	out, res.Header, _ = exchange.EncodeBody(res.Header, out)
-	// A trailer speaks of the body that was replaced (a checksum), and the new
-	// one is sent with its length.
-	res.Header.Del("Trailer")
 	res.Trailer = nil
 	res.Body = exchange.Bytes(out)
 	return true
-}
-
-// dropEntityHeader removes what was said of the body before it changed. The
-// proxy sets Content-Length anew.
-func dropEntityHeader(h *exchange.Header) {
-	for _, name := range []string{
-		"Content-Length", "Content-Encoding", "Transfer-Encoding", "Etag", "Last-Modified",
-		"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Accept-Ranges",
-	} {
-		h.Del(name)
-	}
 }
 
 // failing is a reader that only fails.

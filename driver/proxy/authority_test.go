@@ -254,7 +254,7 @@ func FuzzAuthority(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		lenient, port := splitHostPort(s, 80)
+		lenient, port := exchange.SplitAuthority(s, 80)
 		target, err := connectTarget(s)
 		if err != nil {
 			return
@@ -262,7 +262,7 @@ func FuzzAuthority(f *testing.F) {
 		if again, err := connectTarget(target); err != nil || again != target {
 			t.Errorf("%q becomes %q, that %q, %v", s, target, again, err)
 		}
-		if host, p := splitHostPort(target, 80); host != lenient || p != port {
+		if host, p := exchange.SplitAuthority(target, 80); host != lenient || p != port {
 			t.Errorf("%q: %s %d and %s %d", s, lenient, port, host, p)
 		}
 		if _, err := exchange.HostName(lenient); err != nil {

@@ -55,7 +55,7 @@ func newClient(nc net.Conn) *client {
 		if cl.tls {
 			scheme = "https"
 		}
-		cl.host, cl.port = splitHostPort(c.target, exchange.DefaultPort(scheme))
+		cl.host, cl.port = exchange.SplitAuthority(c.target, exchange.DefaultPort(scheme))
 	}
 	return cl
 }

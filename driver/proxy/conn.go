@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy/splice"
 )
 
@@ -66,7 +67,7 @@ func (c *conn) bare() bool { return c.Conn == net.Conn(c.tcp) }
 // CONNECT, or, without one, the address at which it reached the proxy.
 func (c *conn) meant() (string, int) {
 	if c.target != "" {
-		return splitHostPort(c.target, 443)
+		return exchange.SplitAuthority(c.target, 443)
 	}
 	own := plainAddr(c.tcp.LocalAddr().(*net.TCPAddr).AddrPort())
 	return own.Addr().String(), int(own.Port())

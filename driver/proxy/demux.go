@@ -7,10 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // Demux lets several proxies listen at one address: each connection is given to
@@ -120,7 +121,7 @@ func (m *Member) Listen(port int) (net.Listener, error) {
 	}
 	t := d.trunk(a)
 	if t == nil && m.selection.empty() && !slices.ContainsFunc(others, func(o *Member) bool { return !o.selection.empty() }) {
-		l, err := Listen(net.JoinHostPort(m.host, strconv.Itoa(port)))
+		l, err := Listen(exchange.JoinAuthority(m.host, port))
 		if len(others) > 0 && errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("%w; another export is configured for it, and neither has listen.clients or listen.users", err)
 		}
@@ -128,7 +129,7 @@ func (m *Member) Listen(port int) (net.Listener, error) {
 	}
 	for _, o := range others {
 		if key, text := m.selection.Conflict(&o.selection); key != "" {
-			at := net.JoinHostPort(m.host, strconv.Itoa(a.port))
+			at := exchange.JoinAuthority(m.host, a.port)
 			return nil, fmt.Errorf("listen at %s: %s: "+text+": %w", at, key, "another export", syscall.EADDRINUSE)
 		}
 	}
@@ -162,7 +163,7 @@ func (d *Demux) trunk(a address) *trunk {
 // bind opens the socket at an address; d.mu is held. For port 0 it is the port
 // that was free before, if it still is.
 func (d *Demux) bind(host string, port int, a address) (*trunk, error) {
-	l, err := Listen(net.JoinHostPort(host, strconv.Itoa(a.port)))
+	l, err := Listen(exchange.JoinAuthority(host, a.port))
 	if err != nil && port == 0 && a.port != 0 {
 		l, err = Listen(net.JoinHostPort(host, "0"))
 	}

@@ -144,7 +144,7 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 			length = ""
 		case exchange.EqualName(f.Name, "Trailer") && p.chunked():
 			h1.WriteField(w, f.Name, f.Value)
-		case isHop(f.Name):
+		case isOurs(f.Name):
 		case q.Proto == "HTTP/2.0":
 			h1.WriteField(w, http.CanonicalHeaderKey(f.Name), f.Value)
 		default:
@@ -175,8 +175,7 @@ func authorityOf(q *exchange.Request) string {
 	if q.Authority != "" {
 		return q.Authority
 	}
-	url := q.URL()
-	return url[len(q.Scheme)+len("://") : len(url)-len(q.Target)]
+	return exchange.URLAuthority(q.Scheme, q.Host, q.Port)
 }
 
 // response makes what was read into a Response whose body comes from c.
@@ -188,7 +187,7 @@ func (s *serving) response(ctx context.Context, c *h1Conn, res *h1.Response) *ex
 	}
 	s.claim(c, res.Header)
 	b := &h1Body{size: res.Body.N, ctx: ctx, s: s, c: c, keep: h1.Persists(res.Proto, res.Header, res.Body)}
-	endToEnd(&r.Header)
+	r.Header.DropHops()
 	if f := res.Body; f.Kind == h1.None || f.Kind == h1.Length && f.N == 0 {
 		b.release(true)
 		return r

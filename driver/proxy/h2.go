@@ -178,7 +178,7 @@ func (s *serving) h2Request(ctx context.Context, key h1Key) (*http.Request, erro
 	}
 	header := make(http.Header, len(q.Header)+1)
 	for _, f := range q.Header {
-		if !isHop(f.Name) {
+		if !isOurs(f.Name) {
 			header.Add(f.Name, f.Value)
 		}
 	}
@@ -200,7 +200,7 @@ func (s *serving) h2Request(ctx context.Context, key h1Key) (*http.Request, erro
 // h2Response makes an exchange's response of the Transport's.
 func (s *serving) h2Response(res *http.Response, peer exchange.Peer) (*exchange.Response, error) {
 	header := h2Header(res.Header)
-	endToEnd(&header)
+	header.DropHops()
 	sized := header.Has("Content-Length")
 	if sized && res.ContentLength < 0 {
 		header.Del("Content-Length") // no number, or several

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"starproxy/builtins/exchange"
@@ -27,6 +28,9 @@ func (w *h2Reply) interim(status int, h exchange.Header) {
 func (w *h2Reply) begin(h head) {
 	w.header = h.header
 	to := w.Header()
+	if slices.ContainsFunc(h.header, isForbidden) {
+		h.header = slices.DeleteFunc(h.header.Clone(), isForbidden)
+	}
 	h.header.AddTo(to)
 	length := to["Content-Length"]
 	switch {
@@ -44,6 +48,13 @@ func (w *h2Reply) begin(h head) {
 	}
 	w.s.answers(h.status)
 	w.WriteHeader(h.status)
+}
+
+// isForbidden reports whether a line can't be in an answer over HTTP/2 (RFC 9113
+// section 8.2.2). net/http leaves out Connection itself, of which it reads that the
+// connection is to be closed.
+func isForbidden(f exchange.Field) bool {
+	return exchange.IsHop(f.Name) && !exchange.EqualName(f.Name, "Connection")
 }
 
 func (w *h2Reply) FlushError() error { return http.NewResponseController(w.ResponseWriter).Flush() }

@@ -68,7 +68,7 @@ func (h *Hidden) target(s string) string {
 		return s
 	}
 	if plain := exchange.Unescape(s); replaced(plain, list) != plain {
-		path, _, _ := strings.Cut(s, "?")
+		path := exchange.PathOf(s)
 		if plain := exchange.Unescape(path); replaced(plain, list) != plain {
 			path = "/"
 		}

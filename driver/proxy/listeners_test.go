@@ -127,7 +127,7 @@ func TestOwnListenersAreRefused(t *testing.T) {
 	var own Listeners
 	b := start(t, nil, func(c *Config) { c.Listeners = &own })
 	scripted := start(t, exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-		host, port := splitHostPort(x.Request.Header.Get("X-To"), 80) // as forward(url=) does
+		host, port := exchange.SplitAuthority(x.Request.Header.Get("X-To"), 80) // as forward(url=) does
 		x.Request.Host, x.Request.Port, x.Request.Authority, x.Request.DialAddr = host, port, x.Request.Header.Get("X-To"), ""
 		return x.Forward(ctx)
 	}), func(c *Config) { c.Listeners = &own })

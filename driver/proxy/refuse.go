@@ -79,7 +79,7 @@ func (p *Proxy) journalRefused(cl *client, e *capture.Entry, came string) {
 	}
 	e.Host, e.Port = cl.host, cl.port
 	if e.Host == "" && e.Authority != "" {
-		e.Host, e.Port = splitHostPort(e.Authority, exchange.DefaultPort("http"))
+		e.Host, e.Port = exchange.SplitAuthority(e.Authority, exchange.DefaultPort("http"))
 	}
 	if e.Scheme = "http"; cl.tls {
 		e.Scheme = "https"

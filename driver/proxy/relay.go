@@ -73,7 +73,7 @@ func (t *tunnel) entry() *capture.Entry {
 	if t.tls != nil {
 		e.Scheme, e.ClientTLS, e.SNI, port = "tls", agreed(t.tls), t.tls.ConnectionState().ServerName, 443
 	}
-	e.Host, e.Port = splitHostPort(t.c.target, port)
+	e.Host, e.Port = exchange.SplitAuthority(t.c.target, port)
 	if t.server != nil {
 		e.Server = peerOf(t.server)
 	}

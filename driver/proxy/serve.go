@@ -127,11 +127,11 @@ func (s *serving) destination() string {
 	var err error
 	switch {
 	case tunneled && !whole:
-		q.Host, _ = splitHostPort(r.authority, s.cl.port)
+		q.Host, _ = exchange.SplitAuthority(r.authority, s.cl.port)
 	case r.authority == "":
 		return "request has no host header, destination unknown"
 	default:
-		if q.Host, q.Port, err = parseAuthority(r.authority, exchange.DefaultPort(q.Scheme)); err != nil {
+		if q.Host, q.Port, err = exchange.ParseAuthority(r.authority, exchange.DefaultPort(q.Scheme)); err != nil {
 			return err.Error()
 		}
 	}

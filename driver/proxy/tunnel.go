@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"starproxy/builtins/exchange"
 )
 
 // speakFirst is how long a client may stay silent in a tunnel before we let
@@ -181,7 +183,7 @@ func (t *tunnel) connect(ctx context.Context) (net.Conn, error) {
 // that handshake is sni, or without one that of the CONNECT.
 func (c *conn) serverKey(sni string) h1Key {
 	if sni == "" {
-		sni, _ = splitHostPort(c.target, 443)
+		sni, _ = exchange.SplitAuthority(c.target, 443)
 	}
 	return h1Key{addr: c.target, sni: sni, tls: true}
 }

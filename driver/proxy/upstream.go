@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -132,33 +130,21 @@ func (s *serving) informational(status int, header exchange.Header) {
 	}
 }
 
-// endToEnd takes the headers that belong to one connection out of a response
-// (RFC 9110 section 7.6.1).
-func endToEnd(h *exchange.Header) {
-	for _, v := range h.Values("Connection") {
-		for name := range strings.SplitSeq(v, ",") {
-			h.Del(strings.TrimSpace(name))
-		}
+// isOurs reports whether lines with that name are not passed on to a server: those
+// about the device's own connection, and those that are written anew for the
+// server's. All others go on as they came, also those that a Connection line names.
+func isOurs(name string) bool {
+	switch len(name) { // most names have another length
+	case 4:
+		return exchange.EqualName(name, "Host")
+	case 6:
+		return exchange.EqualName(name, "Expect")
+	case 7:
+		return exchange.EqualName(name, "Upgrade") || exchange.EqualName(name, "Trailer")
+	case 14:
+		return exchange.EqualName(name, "Content-Length") || exchange.IsHop(name)
 	}
-	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE"} {
-		h.Del(name)
-	}
-}
-
-// isHop tells the request headers that are not forwarded: those of the
-// device's own connection, and those that frame the message, which the writer
-// sets itself. All else goes as it came.
-func isHop(name string) bool {
-	switch len(name) { // most names are of another length
-	case 2, 4, 6, 7, 10, 14, 16, 17, 19:
-		return slices.ContainsFunc(hops[:], func(hop string) bool { return exchange.EqualName(hop, name) })
-	}
-	return false
-}
-
-var hops = [...]string{
-	"Host", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "TE", "Trailer",
-	"Transfer-Encoding", "Upgrade", "Expect", "Content-Length", "HTTP2-Settings",
+	return exchange.IsHop(name)
 }
 
 // dialTLS connects to a real server and does the TLS handshake, in which it

@@ -49,12 +49,12 @@ func (s *serving) malformed() string {
 // sameAuthority reports whether two authorities name one server: the case of
 // letters does not matter, nor whether the scheme's own port is written.
 func sameAuthority(a, b string, secure bool) bool {
-	port := 80
+	port := exchange.DefaultPort("http")
 	if secure {
-		port = 443
+		port = exchange.DefaultPort("https")
 	}
-	hostA, portA := splitHostPort(strings.TrimSpace(a), port)
-	hostB, portB := splitHostPort(b, port)
+	hostA, portA := exchange.SplitAuthority(strings.TrimSpace(a), port)
+	hostB, portB := exchange.SplitAuthority(b, port)
 	return hostA == hostB && portA == portB
 }
 

@@ -242,11 +242,10 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 // is made anew when a mock answers.
 func framing(name string) bool {
 	switch name {
-	case "Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Date", "Server",
-		"Keep-Alive", "Proxy-Connection", "Trailer", "Upgrade", "Te":
+	case "Content-Type", "Content-Encoding", "Date", "Server", "Trailer":
 		return true
 	}
-	return false
+	return exchange.IsFraming(name) || exchange.IsHop(name)
 }
 
 // unwritable says why a header can't stand in a scenario.

@@ -47,7 +47,7 @@ func (d *definition) headers() (exchange.Header, []headerTemplate, error) {
 			return nil, nil, faultf(k, "%s: %q is no name of a header", d.at("headers"), k.Value)
 		}
 		name := http.CanonicalHeaderKey(k.Value)
-		if name == "Transfer-Encoding" || name == "Content-Length" && d.method != http.MethodHead {
+		if exchange.IsFraming(name) && !(name == "Content-Length" && d.method == http.MethodHead) {
 			continue
 		}
 		values, computed, err := d.headerValues("headers."+k.Value, v)

@@ -3,10 +3,10 @@ package view
 import (
 	"bytes"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -29,11 +29,11 @@ func curl(e *capture.Entry) string {
 	// Brackets and braces in a URL are not patterns.
 	b.WriteString(" " + quoteShell(e.URL()) + " --globoff")
 	for _, f := range e.RequestHeader {
-		switch strings.ToLower(f.Name) {
-		case "content-length", "proxy-connection":
+		switch {
+		case exchange.EqualName(f.Name, "Content-Length"), exchange.IsForProxy(f.Name):
 			continue
-		case "host":
-			if f.Value = e.Authority; f.Value == hostOf(e) {
+		case exchange.EqualName(f.Name, "Host"):
+			if f.Value = e.Authority; f.Value == exchange.URLAuthority(e.Scheme, e.Host, e.Port) {
 				continue
 			}
 		}
@@ -54,15 +54,6 @@ func curl(e *capture.Entry) string {
 		}
 	}
 	return b.String()
-}
-
-// hostOf is the Host header that curl sends by itself.
-func hostOf(e *capture.Entry) string {
-	u, err := url.Parse(e.URL())
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }
 
 // quoteShell makes one word of s for a POSIX shell.

@@ -74,10 +74,10 @@ func (r *resent) request(ctx context.Context) (*http.Request, error) {
 	}
 	req.Header["User-Agent"] = nil // none, instead of Go's own
 	for _, h := range r.Headers {
-		switch http.CanonicalHeaderKey(h[0]) {
-		case "Host":
+		switch name := h[0]; {
+		case exchange.EqualName(name, "Host"):
 			req.Host = h[1]
-		case "Content-Length", "Transfer-Encoding", "Connection", "Proxy-Connection", "Keep-Alive", "Upgrade":
+		case exchange.IsFraming(name), exchange.IsHop(name) && !exchange.EqualName(name, "TE"): // the proxy passes TE on
 		default:
 			req.Header[h[0]] = append(req.Header[h[0]], h[1])
 		}
