@@ -27,7 +27,7 @@ stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driv
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
+.PHONY: all build run test check vet fmt staticcheck systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
 
 all: build
 
@@ -40,7 +40,7 @@ run: build
 test: check venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients
 	STARPROXY_INTEROP=1 $(GO) test -race -timeout 25m ./...
 
-check: vet fmt staticcheck
+check: vet fmt staticcheck systems
 
 vet:
 	$(GO) vet ./...
@@ -56,6 +56,13 @@ staticcheck:
 	else \
 		echo "staticcheck: cannot be installed here, skipped"; \
 	fi
+
+# The files of the other systems build and pass vet.
+systems:
+	@for os in darwin windows; do \
+		echo "GOOS=$$os go build, go vet"; \
+		CGO_ENABLED=0 GOOS=$$os $(GO) build -o /dev/null . && CGO_ENABLED=0 GOOS=$$os $(GO) vet ./... || exit 1; \
+	done
 
 venv:
 	@$(interop)/venv.sh .venv $(interop)/requirements.txt $(interop)/requirements-driver.txt
