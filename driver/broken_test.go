@@ -192,7 +192,7 @@ func TestUnstoredAnswersAreNotReplayed(t *testing.T) {
 	}
 	for _, ext := range []string{"flow", "har"} {
 		var out bytes.Buffer
-		if err := b.d.writeCaptures(&out, ext, nil); err != nil {
+		if err := b.d.captures.write(&out, ext, nil); err != nil {
 			t.Fatal(err)
 		}
 		name := filepath.Join(t.TempDir(), "x."+ext)

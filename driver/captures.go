@@ -5,44 +5,79 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"iter"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"starproxy/driver/access"
 	"starproxy/driver/capture"
 	"starproxy/driver/rpc"
-	"starproxy/driver/scenario"
+	"starproxy/driver/view"
 )
 
-func (d *Driver) getCapturedRequests(context.Context) (string, error) {
-	return string(d.journal.Events(nil, 0)), nil
+// captures are the captured exchanges as clients of the stock driver have them:
+// events, exports and files.
+type captures struct {
+	journal *capture.Journal
+	sockets *capture.Sockets
+	view    *view.Service // compiles filters and knows the marks
+	access  *access.Policy
+	files   string // directory for exported bodies
+	spool   string // directory of captured bodies
+	saved   savedBodies
 }
 
-func (d *Driver) listCapturedRequests(ctx context.Context, expr string) (string, error) {
-	f, err := d.view.Filter(ctx, "list_captured_requests", expr)
+func (c *captures) rows() []rpc.Row {
+	chosen := []rpc.Param{rpc.Need("format"), rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false), rpc.With("filter_expr", ""), rpc.With("seqs", "")}
+	return []rpc.Row{
+		rpc.New("get_captured_requests", "Give all captured requests as a JSON array.", c.all),
+		rpc.New("list_captured_requests", "Give the captured requests that a filter expression picks as a JSON array.", c.list, rpc.With("filter_expr", "")),
+		rpc.New("watch_captured_requests", "Stream captured requests, or those that a filter expression picks: those kept, then new ones as they happen.", c.watch,
+			rpc.With("filter_expr", "")),
+		rpc.New("clear_captured_requests", "Forget all captured requests.", c.clear),
+		rpc.New("wait_for_request", "Wait for a captured request, at most timeout seconds; a path may end in *.", c.wait,
+			rpc.Need("method"), rpc.Need("path"), rpc.With("timeout", 10.0)),
+		rpc.New("export_captured_scenario", "Make a scenario of the captured traffic; the filter is a glob on the path.", c.exportScenario,
+			rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false), rpc.With("timed", false)),
+		rpc.New("export_captures", "Stream the captured traffic in base64, as a HAR document (har) or a flow file (flow); the filter is a glob on the path.", c.export, chosen...),
+		rpc.New("missing_from_export", "Tell what export_captures of the same arguments leaves out, and why, as a JSON array of lines.", c.missing, chosen...),
+		rpc.New("clean_capture_spool", "Delete the captured bodies kept on disk that were exported as a scenario since the last call; all of them when nothing was.", c.clean),
+		rpc.New("get_captured_file", "Stream an exported or captured file in base64.", c.file, rpc.Need("relative_path")),
+	}
+}
+
+func (c *captures) all(context.Context) (string, error) {
+	return string(c.journal.Events(nil, 0)), nil
+}
+
+func (c *captures) list(ctx context.Context, expr string) (string, error) {
+	f, err := c.view.Filter(ctx, "list_captured_requests", expr)
 	if err != nil {
 		return "", err
 	}
-	events := d.journal.Events(f, 0)
+	events := c.journal.Events(f, 0)
 	return string(events), ctx.Err()
 }
 
-func (d *Driver) watchCapturedRequests(ctx context.Context, expr string) (iter.Seq2[any, error], error) {
-	f, err := d.view.Filter(ctx, "watch_captured_requests", expr)
+func (c *captures) watch(ctx context.Context, expr string) (iter.Seq2[any, error], error) {
+	f, err := c.view.Filter(ctx, "watch_captured_requests", expr)
 	if err != nil {
 		return nil, err
 	}
 	return func(yield func(any, error) bool) {
-		for e, err := range d.journal.Follow(ctx, f, 0) {
+		for e, err := range c.journal.Follow(ctx, f, 0) {
 			var event []byte
 			var missed *capture.MissedError
 			switch {
 			case errors.As(err, &missed): // a gap is an event too: the stream goes on
 				event, err = json.Marshal(map[string]any{"kind": "missed", "missed": missed.Entries, "method": "", "path": ""})
 			case err == nil:
-				event = d.journal.Event(e)
+				event = c.journal.Event(e)
 			}
 			if !yield(string(event), err) || err != nil {
 				return
@@ -54,37 +89,23 @@ func (d *Driver) watchCapturedRequests(ctx context.Context, expr string) (iter.S
 	}, nil
 }
 
-func (d *Driver) clearCapturedRequests(context.Context) (string, error) {
-	d.sockets.Clear()
-	d.saved.take()
-	return fmt.Sprintf("Cleared %d captured request(s)", d.journal.Clear()), nil
+func (c *captures) clear(context.Context) (string, error) {
+	c.sockets.Clear()
+	c.saved.take()
+	return fmt.Sprintf("Cleared %d captured request(s)", c.journal.Clear()), nil
 }
 
-func (d *Driver) exportCapturedScenario(_ context.Context, filter string, excludeMocked, timed bool) (string, error) {
-	x, err := scenario.Export(d.journal.Entries(nil), scenario.ExportOptions{
-		FilesDir:      d.cfg.Directories.Files,
-		Filter:        filter,
-		ExcludeMocked: excludeMocked,
-		Timed:         timed,
-	})
-	if err != nil {
-		return "", err
-	}
-	d.saved.add(x)
-	return rpc.JSON(x)
-}
-
-func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeout float64) (string, error) {
+func (c *captures) wait(ctx context.Context, method, path string, timeout float64) (string, error) {
 	limit := time.Duration(math.MaxInt64)
 	if ns := timeout * 1e9; ns < math.MaxInt64 {
 		limit = max(time.Duration(ns), 0)
 	}
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	e, err := d.journal.Wait(wait, capture.Request(method, path))
+	e, err := c.journal.Wait(wait, capture.Request(method, path))
 	switch {
 	case err == nil:
-		return string(d.journal.Event(e)), nil
+		return string(c.journal.Event(e)), nil
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case wait.Err() != nil:
@@ -93,6 +114,30 @@ func (d *Driver) waitForRequest(ctx context.Context, method, path string, timeou
 		return "", rpc.Refuse(rpc.Unavailable, "wait_for_request: the driver was closed")
 	}
 	return "", err
+}
+
+// file streams an exported file by its path in the files directory,
+// or a captured body by the path that its event gives.
+func (c *captures) file(_ context.Context, path string) (iter.Seq2[any, error], error) {
+	return inBase64(func() (io.ReadCloser, error) {
+		if body, err := c.journal.OpenPath(path); !errors.Is(err, fs.ErrNotExist) {
+			return body, err
+		}
+		dir, name := c.files, path
+		if filepath.IsAbs(path) {
+			for _, own := range []string{c.spool, c.files} {
+				if rel, err := filepath.Rel(own, path); err == nil && filepath.IsLocal(rel) {
+					dir, name = own, rel
+					break
+				}
+			}
+		}
+		f, err := openIn(c.access, dir, name, rpc.Refuse(rpc.InvalidArgument, "Invalid file path: %s", path))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, rpc.Refuse(rpc.NotFound, "Captured file not found: %s", path)
+		}
+		return f, err
+	}), nil
 }
 
 // seconds writes a number of seconds as the stock driver does: always with a point.

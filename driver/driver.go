@@ -33,26 +33,26 @@ type Driver struct {
 	lease   *Lease   // nil for none
 	crashes *Crashes // nil in the exporter's own process
 
-	state       *state.Store
-	endpoints   *endpoints.Service
-	journal     *capture.Journal
-	sockets     *capture.Sockets // messages of WebSockets
-	saved       savedBodies
-	authority   *authority
-	view        *view.Service
-	shared      *Shared
-	place       *proxy.Member // among the proxies that share an address
-	access      *access.Policy
-	uploads     *uploads // into the files directory
-	flowUploads *uploads // and into that of recordings
-	counters    proxy.Counters
-	webhooks    *webhooks
+	state      *state.Store
+	endpoints  *endpoints.Service
+	journal    *capture.Journal
+	sockets    *capture.Sockets // messages of WebSockets
+	authority  *authority
+	view       *view.Service
+	captures   *captures
+	recordings *recordings
+	files      mockFiles
+	web        *webUI
+	shared     *Shared
+	place      *proxy.Member // among the proxies that share an address
+	access     *access.Policy
+	counters   proxy.Counters
+	webhooks   *webhooks
 
-	page   atomic.Pointer[webServer] // the web UI; nil when it is not served
-	life   sync.Mutex                // held while starting, stopping and closing
-	port   int                       // what to listen on, under life
-	closed bool                      // under life
-	run    atomic.Pointer[running]   // nil when stopped
+	life   sync.Mutex              // held while starting, stopping and closing
+	port   int                     // what to listen on, under life
+	closed bool                    // under life
+	run    atomic.Pointer[running] // nil when stopped
 }
 
 // Options are what a Driver gets from its surroundings.
@@ -130,10 +130,12 @@ func New(cfg Config, o Options) (*Driver, error) {
 		Mocks:   d.mocking,
 		Address: d.ownAddress,
 	})
-	d.uploads = newUploads(d.cfg.Directories.Files, d.access, 0o644)
-	d.flowUploads = newUploads(d.cfg.Directories.Flows, d.access, 0o600)
+	d.captures = &captures{journal: d.journal, sockets: d.sockets, view: d.view, access: d.access, files: cfg.Directories.Files, spool: cfg.Directories.spool()}
+	d.recordings = newRecordings(&d.cfg, d.access, d.log)
+	d.files = mockFiles{newUploads(cfg.Directories.Files, d.access, 0o644)}
+	d.web = &webUI{host: cfg.Web.Host, port: cfg.Web.Port, table: func() *rpc.Table { return d.Table }, shared: d.shared, log: d.log}
 	d.authority = o.Shared.authorities.open(d.cfg.Directories.Conf, d.log)
-	d.Table = rpc.NewTable(d.log, d.methods(), d.endpoints.Rows(), d.view.Rows())
+	d.Table = rpc.NewTable(d.log, d.methods(), d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), d.web.rows(), d.view.Rows())
 	return d, nil
 }
 
@@ -152,12 +154,12 @@ func (d *Driver) Close() error {
 		err = d.shut(context.Background(), r)
 	}
 	d.place.Leave()
-	d.closeWeb()
+	d.web.close()
 	d.endpoints.Close()
 	d.journal.Close()
 	d.sockets.Close()
-	d.uploads.close()
-	d.flowUploads.close()
+	d.files.close()
+	d.recordings.uploads.close()
 	d.authority.wait()
 	d.shared.authorities.close(d.authority)
 	return err

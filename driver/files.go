@@ -1,24 +1,22 @@
 package driver
 
 import (
-	"context"
 	"encoding/base64"
 	"errors"
 	"io"
 	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
 
-	"starproxy/driver/rpc"
+	"starproxy/driver/access"
 )
 
 // chunkSize is how much of a file goes into one message: in base64 it stays
 // well below gRPC's 4 MiB.
 const chunkSize = 2 << 20
 
-// chunks streams a file in base64.
-func chunks(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
+// inBase64 streams in base64 what open opens. An error of reading that is
+// [io.ErrUnexpectedEOF] itself, unwrapped, counts as the end.
+func inBase64(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
 	return func(yield func(any, error) bool) {
 		f, err := open()
 		if err != nil {
@@ -45,71 +43,14 @@ func chunks(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
 }
 
 // openIn opens a regular file below dir, which the configuration names; invalid
-// is the error for what clients can't have, whether or not it is there.
-func (d *Driver) openIn(dir, name string, invalid error) (*os.File, error) {
-	f, _, err := d.access.Owned(dir).Open(name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// is the error for a file that clients can't have, whether or not it is there.
+func openIn(p *access.Policy, dir, name string, invalid error) (io.ReadCloser, error) {
+	f, _, err := p.Owned(dir).Open(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case err != nil:
 		return nil, invalid
 	}
-	return f, err
-}
-
-func (d *Driver) listFlowFiles(context.Context) (string, error) {
-	type file struct {
-		Name     string `json:"name"`
-		Path     string `json:"path"`
-		Size     int64  `json:"size_bytes"`
-		Modified string `json:"modified"`
-	}
-	files := []file{}
-	entries, err := os.ReadDir(d.cfg.Directories.Flows)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	for _, e := range entries {
-		path := filepath.Join(d.cfg.Directories.Flows, e.Name())
-		if !isRecording(e.Name()) {
-			continue
-		}
-		info, err := d.access.Owned(d.cfg.Directories.Flows).Stat(e.Name())
-		if err != nil {
-			continue // gone meanwhile, or not a recording
-		}
-		files = append(files, file{e.Name(), path, info.Size(), info.ModTime().Local().Format("2006-01-02T15:04:05")})
-	}
-	return rpc.JSON(files)
-}
-
-func (d *Driver) getFlowFile(_ context.Context, name string) (iter.Seq2[any, error], error) {
-	return chunks(func() (io.ReadCloser, error) {
-		f, err := d.openIn(d.cfg.Directories.Flows, name, rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s'", name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, rpc.Refuse(rpc.Internal, "Flow file not found: %s", name)
-		}
-		return f, err
-	}), nil
-}
-
-// getCapturedFile streams an exported file by its path in the files directory,
-// or a captured body by the path that its event gives.
-func (d *Driver) getCapturedFile(_ context.Context, path string) (iter.Seq2[any, error], error) {
-	return chunks(func() (io.ReadCloser, error) {
-		if body, err := d.journal.OpenPath(path); !errors.Is(err, fs.ErrNotExist) {
-			return body, err
-		}
-		dir, name := d.cfg.Directories.Files, path
-		if filepath.IsAbs(path) {
-			for _, own := range []string{d.cfg.Directories.spool(), d.cfg.Directories.Files} {
-				if rel, err := filepath.Rel(own, path); err == nil && filepath.IsLocal(rel) {
-					dir, name = own, rel
-					break
-				}
-			}
-		}
-		f, err := d.openIn(dir, name, rpc.Refuse(rpc.InvalidArgument, "Invalid file path: %s", path))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, rpc.Refuse(rpc.NotFound, "Captured file not found: %s", path)
-		}
-		return f, err
-	}), nil
+	return f, nil
 }

@@ -70,7 +70,7 @@ func (d *Driver) ready(ctx context.Context, l *launch, webUI bool, replayFile st
 	}
 	for _, step := range []func() error{
 		func() error { return d.readyListener(l) },
-		func() error { return d.readyWeb(ctx, l, webUI) },
+		func() error { return d.readyPage(ctx, l, webUI) },
 		func() error { return d.readyMode(l, replayFile) },
 	} {
 		if err := step(); err != nil {
@@ -97,6 +97,17 @@ func (d *Driver) readyListener(l *launch) error {
 	return nil
 }
 
+// readyPage prepares the page.
+func (d *Driver) readyPage(ctx context.Context, l *launch, on bool) error {
+	serve, undo, err := d.web.ready(ctx, on)
+	if err != nil {
+		return err
+	}
+	l.page = serve
+	l.undo = append(l.undo, undo)
+	return nil
+}
+
 // readyMode opens what the mode answers from or records to.
 func (d *Driver) readyMode(l *launch, replayFile string) error {
 	r, err := l.run, error(nil)
@@ -109,7 +120,7 @@ func (d *Driver) readyMode(l *launch, replayFile string) error {
 		l.undo = append(l.undo, undo)
 		l.config.Isolated = d.cfg.Unmatched == Reject
 	case modeReplay:
-		r.replayFile, _ = d.replayFile(replayFile)
+		r.replayFile, _ = d.recordings.file(replayFile)
 		if r.replay, err = d.cfg.Replay.open(r.replayFile); err != nil {
 			return notStarted(err)
 		}
@@ -161,8 +172,8 @@ func (d *Driver) begin(ctx context.Context, l *launch) (string, error) {
 		d.log.Warn("devices may refuse our certificates", "why", text, "directory", d.authority.dir)
 	}
 	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", r.mode, r.address, os.Getpid())
-	if page := d.page.Load(); page != nil {
-		text += " | Web UI: " + page.url()
+	if link := d.web.url(); link != "" {
+		text += " | Web UI: " + link
 	}
 	if r.recorder != nil {
 		text += " | Recording to: " + r.recorder.Path()

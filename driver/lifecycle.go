@@ -89,7 +89,7 @@ func (d *Driver) refuse(mode, replayFile string, port int) error {
 		if replayFile == "" {
 			return marked(stock(rpc.InvalidArgument, "replay_file", "replay_file is required for replay mode"))
 		}
-		if path, ok := d.replayFile(replayFile); !ok {
+		if path, ok := d.recordings.file(replayFile); !ok {
 			return stock(rpc.NotFound, "replay_file", "Replay file not found: %s", path)
 		}
 	}
@@ -124,7 +124,7 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 		d.log.Warn("the proxy stopped with an error", "error", err)
 	}
 	if !fromWeb(ctx) {
-		d.closeWeb()
+		d.web.close()
 	}
 	text := fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid())
 	if r.recorder != nil {
@@ -237,9 +237,8 @@ func (d *Driver) status(context.Context) (string, error) {
 			s.Replay = &replayReport{r.replayFile, r.replay.Len(), append([]string{}, r.replay.Warnings()...)}
 		}
 	}
-	if page := d.page.Load(); page != nil {
-		address := page.url()
-		s.WebUIEnabled, s.WebUIAddress = true, &address
+	if link := d.web.url(); link != "" {
+		s.WebUIEnabled, s.WebUIAddress = true, &link
 	}
 	if o, ok := d.endpoints.Origin(); ok {
 		if s.Scenario = &o.Path; o.Fault != "" {

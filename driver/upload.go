@@ -103,12 +103,25 @@ func escape(err error) error {
 	return err
 }
 
-func (d *Driver) uploadMockFile(_ context.Context, path, content string) (string, error) {
+// mockFiles are the files that mocks serve, as clients put them into the files
+// directory.
+type mockFiles struct{ *uploads }
+
+func (f mockFiles) rows() []rpc.Row {
+	return []rpc.Row{
+		rpc.New("upload_mock_file", "Put a file, given in base64, into the files directory.", f.upload,
+			rpc.Need("relative_path"), rpc.Need("content_base64")),
+		rpc.New("upload_mock_file_part", "Put a file of any size into the files directory, part by part in order; the caller chooses the id.", f.uploadPart,
+			rpc.Need("relative_path"), rpc.Need("upload_id"), rpc.Need("offset"), rpc.Need("content_base64"), rpc.With("last", false)),
+	}
+}
+
+func (f mockFiles) upload(_ context.Context, path, content string) (string, error) {
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {
 		return "", rpc.Refuse(rpc.InvalidArgument, "upload_mock_file: argument content_base64: %v", err)
 	}
-	in, err := d.uploads.receive(path)
+	in, err := f.receive(path)
 	if err == nil {
 		if err = in.write(data); err == nil {
 			err = in.commit()
@@ -229,8 +242,8 @@ func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (in
 	return up.size, nil
 }
 
-func (d *Driver) uploadMockFilePart(_ context.Context, path, id string, offset int, content string, last bool) (string, error) {
-	return d.uploads.part("upload_mock_file_part", path, id, offset, content, last)
+func (f mockFiles) uploadPart(_ context.Context, path, id string, offset int, content string, last bool) (string, error) {
+	return f.part("upload_mock_file_part", path, id, offset, content, last)
 }
 
 // part takes a part of a file for a method.

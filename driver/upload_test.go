@@ -61,11 +61,11 @@ func TestUploadInParts(t *testing.T) {
 	// What nobody goes on with goes away: after a while, at the end, and, after
 	// a crash, with the next upload to the same directory.
 	part("Received: fw/a.bin (1 bytes so far)", "fw/a.bin", "4", 0, "x", false)
-	up := b.d.uploads.files["4"]
-	b.d.uploads.expire("4", up)
+	up := b.d.files.files["4"]
+	b.d.files.expire("4", up)
 	temps(1)
 	up.last = time.Now().Add(-uploadIdle)
-	b.d.uploads.expire("4", up)
+	b.d.files.expire("4", up)
 	temps(0)
 	// Dates don't matter: the clock may have been set.
 	for _, age := range []time.Duration{0, 1000 * time.Hour, -1000 * time.Hour} {
@@ -76,7 +76,7 @@ func TestUploadInParts(t *testing.T) {
 	}
 	part("Received: fw/a.bin (1 bytes so far)", "fw/a.bin", "5", 0, "x", false)
 	temps(1)
-	under := b.d.uploads.files["5"].part.File().Name()
+	under := b.d.files.files["5"].part.File().Name()
 	if err := os.Chtimes(under, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,30 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/web"
 )
+
+// webUI serves the page when a start asks for it.
+type webUI struct {
+	host   string
+	port   int
+	table  func() *rpc.Table // what the page calls
+	shared *Shared
+	log    *slog.Logger
+	page   atomic.Pointer[webServer] // nil while it is not served
+}
+
+func (u *webUI) rows() []rpc.Row {
+	return []rpc.Row{rpc.New("connect_web", "Connect to the web UI.", u.connect)}
+}
 
 // webServer is the web UI while it is served.
 type webServer struct {
@@ -21,24 +37,30 @@ type webServer struct {
 	address  string // as the configuration names the host, with the real port
 }
 
-// url is the link that opens it.
-func (w *webServer) url() string { return fmt.Sprintf("http://%s/?token=%s", w.address, w.Token()) }
+// url returns the link that opens the page, empty while it is not served.
+func (u *webUI) url() string {
+	page := u.page.Load()
+	if page == nil {
+		return ""
+	}
+	return fmt.Sprintf("http://%s/?token=%s", page.address, page.Token())
+}
 
-// webKey marks the context of a call that the web UI makes.
+// webKey marks the context of a call that the page makes.
 type webKey struct{}
 
-// fromWeb tells whether the web UI calls: it must not end itself.
+// fromWeb reports whether the page calls. A call must not end the page that makes it.
 func fromWeb(ctx context.Context) bool { return ctx.Value(webKey{}) != nil }
 
-// webMethods is the table of methods as the web UI calls them.
-type webMethods struct{ *Driver }
+// webMethods is the table of methods as the page calls them.
+type webMethods struct{ *rpc.Table }
 
 func (m webMethods) Call(ctx context.Context, name string, args []any) (any, error) {
-	return m.Driver.Call(context.WithValue(ctx, webKey{}, true), name, args)
+	return m.Table.Call(context.WithValue(ctx, webKey{}, true), name, args)
 }
 
 func (m webMethods) Stream(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error) {
-	return m.Driver.Stream(context.WithValue(ctx, webKey{}, true), name, args)
+	return m.Table.Stream(context.WithValue(ctx, webKey{}, true), name, args)
 }
 
 // Resume sets the parameter "after" of a method that has one.
@@ -59,58 +81,59 @@ func (m webMethods) Resume(name string, args []any, after uint64) []any {
 	return args
 }
 
-// readyWeb readies the web UI as a start asks for it; the error says why it can't be.
-// A page that asks itself stays as it is; any other gives way to a new one, with
-// another token, on the same socket. The caller holds life.
-func (d *Driver) readyWeb(ctx context.Context, l *launch, on bool) error {
-	old := d.page.Load()
+// ready prepares the page as a start asks for it. A page that asks for it itself
+// stays as it is. Any other page gives way to a new one with another token, on the
+// same socket. One of serve, which puts the new state in force, and undo has to be
+// called. Calls of ready must not overlap, nor be followed by another before that.
+func (u *webUI) ready(ctx context.Context, on bool) (serve, undo func(), err error) {
+	old := u.page.Load()
+	none := func() {}
 	switch {
 	case old != nil && fromWeb(ctx):
-		l.page = func() {}
-		return nil
+		return none, none, nil
 	case !on:
-		l.page = d.closeWeb
-		return nil
+		return u.close, none, nil
 	}
 	var ln net.Listener
-	var err error
 	if old != nil {
 		ln, err = proxy.Share(old.listener)
 	} else {
-		ln, err = net.Listen("tcp", net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(d.cfg.Web.Port)))
+		ln, err = net.Listen("tcp", net.JoinHostPort(u.host, strconv.Itoa(u.port)))
 	}
 	if err != nil {
-		return notListening("web.port", "web UI port", d.cfg.Web.Port, err)
+		return nil, nil, notListening("web.port", "web UI port", u.port, err)
 	}
-	l.undo = append(l.undo, func() { ln.Close() })
-	s, err := web.New(webMethods{d}, d.cfg.Web.Host, d.log)
+	s, err := web.New(webMethods{u.table()}, u.host, u.log)
 	if err != nil {
-		return notStarted(err)
+		ln.Close()
+		return nil, nil, notStarted(err)
 	}
-	l.page = func() {
-		d.closeWeb()
-		leave, reveal := d.shared.Listening(ln.Addr()), d.shared.hidden.Add(s.Secrets()...)
-		forget := func() {
-			leave()
-			reveal()
-		}
-		go s.Serve(ln)
-		port := ln.Addr().(*net.TCPAddr).Port
-		d.page.Store(&webServer{s, ln, forget, net.JoinHostPort(d.cfg.Web.Host, strconv.Itoa(port))})
-	}
-	return nil
+	return func() { u.serve(s, ln) }, func() { ln.Close() }, nil
 }
 
-// closeWeb ends the web UI.
-func (d *Driver) closeWeb() {
-	if page := d.page.Swap(nil); page != nil {
+// serve puts a page in the place of the one that is served.
+func (u *webUI) serve(s *web.Server, ln net.Listener) {
+	u.close()
+	leave, reveal := u.shared.Listening(ln.Addr()), u.shared.hidden.Add(s.Secrets()...)
+	forget := func() {
+		leave()
+		reveal()
+	}
+	go s.Serve(ln)
+	port := ln.Addr().(*net.TCPAddr).Port
+	u.page.Store(&webServer{s, ln, forget, net.JoinHostPort(u.host, strconv.Itoa(port))})
+}
+
+// close ends the page.
+func (u *webUI) close() {
+	if page := u.page.Swap(nil); page != nil {
 		page.Close()
 		page.forget()
 	}
 }
 
-func (d *Driver) connectWeb(context.Context) (net.Conn, error) {
-	page := d.page.Load()
+func (u *webUI) connect(context.Context) (net.Conn, error) {
+	page := u.page.Load()
 	if page == nil {
 		return nil, rpc.Refuse(rpc.FailedPrecondition, "connect_web: the web UI is not running: start the proxy with web_ui")
 	}

@@ -1,0 +1,72 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	"starproxy/driver/scenario"
+)
+
+// savedBodies are the captured bodies that clients have in scenarios by now, so
+// that they need not stay on disk.
+type savedBodies struct {
+	mu   sync.Mutex
+	seqs map[uint64]bool // nil when nothing was exported since the last take
+}
+
+// add notes what an export has.
+func (s *savedBodies) add(x *scenario.Exported) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seqs == nil {
+		s.seqs = map[uint64]bool{}
+	}
+	for _, seq := range x.Saved {
+		s.seqs[seq] = true
+	}
+}
+
+// take returns what was added since the last take. It reports whether there
+// was an export, which may have had nothing.
+func (s *savedBodies) take() (seqs map[uint64]bool, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seqs, s.seqs = s.seqs, nil
+	return seqs, seqs != nil
+}
+
+// clean removes the bodies that were exported since the last call.
+// After no export it is a wish of its own, and removes all.
+func (c *captures) clean(context.Context) (string, error) {
+	if seqs, ok := c.saved.take(); ok {
+		removed := c.journal.CleanResponses(maps.Keys(seqs))
+		if !exists(c.spool) {
+			return "No spool directory found", nil
+		}
+		return fmt.Sprintf("Removed %d spool file(s)", removed), nil
+	}
+	n, existed, err := c.journal.CleanSpool()
+	if err != nil {
+		return "", err
+	}
+	if !existed {
+		return "No spool directory found", nil
+	}
+	return fmt.Sprintf("Removed %d spool file(s)", n), nil
+}
+
+func (c *captures) exportScenario(_ context.Context, filter string, excludeMocked, timed bool) (*scenario.Exported, error) {
+	x, err := scenario.Export(c.journal.Entries(nil), scenario.ExportOptions{
+		FilesDir:      c.files,
+		Filter:        filter,
+		ExcludeMocked: excludeMocked,
+		Timed:         timed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.saved.add(x)
+	return x, nil
+}
