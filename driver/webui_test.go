@@ -382,8 +382,17 @@ func TestWebCaptures(t *testing.T) {
 	if res.Header.Get("Content-Type") != "application/octet-stream" || res.Header.Get("Content-Disposition") != "attachment; filename=a.har" {
 		t.Error(res.Header)
 	}
+	har, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := flow.Open(b.write("a.har", string(har)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	n := 0
-	for _, err := range flow.NewReader(res.Body, flow.Options{}).Flows() {
+	for _, err := range file.Flows() {
 		if err != nil {
 			t.Error(err)
 		}

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -59,7 +58,6 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 	run("file", func() int { return len(all(b, file.Flows())) })
-	run("stream", func() int { return len(all(b, NewReader(bytes.NewReader(data), Options{}).Flows())) })
 	large := typical(100)
 	for _, f := range large {
 		f.Response.Body = memory(strings.Repeat("0123456789abcdef", 1<<14))

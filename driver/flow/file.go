@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -52,10 +53,7 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
-	f := &File{path: path, f: in, max: o.MaxRecord, tally: &tally{path: path}, streams: o.Streams}
-	if f.max <= 0 {
-		f.max = maxFileRecord
-	}
+	f := &File{path: path, f: in, max: cmp.Or(o.maxRecord, maxRecord), tally: &tally{path: path}, streams: o.Streams}
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -82,8 +80,10 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 	return f, nil
 }
 
-// Flows gives the flows in the order of the file, as [Reader.Flows] does. Each
-// use begins at the beginning.
+// Flows yields the flows in the order of the file. A record that can't be used is a
+// *[RecordError] in its place, and the next records follow, unless the end of the
+// record can't be found. Other errors, those of reading, end the sequence. Each use
+// begins at the beginning.
 func (f *File) Flows() iter.Seq2[*Flow, error] {
 	return func(yield func(*Flow, error) bool) {
 		r := f.reader(window)
@@ -95,7 +95,7 @@ func (f *File) Flows() iter.Seq2[*Flow, error] {
 				}
 				bad = bad[1:]
 			}
-			flow, err := r.Next()
+			flow, err := r.next()
 			if err == io.EOF {
 				return
 			}
@@ -125,7 +125,7 @@ func (f *File) FlowAt(off int64) (*Flow, error) {
 
 // recordAt returns the flow of a record, which may be a part of one.
 func (f *File) recordAt(off int64) (*Flow, error) {
-	r, ok := f.pool.Get().(*Reader)
+	r, ok := f.pool.Get().(*reader)
 	if !ok {
 		r = f.reader(glance)
 	}
@@ -153,10 +153,10 @@ func (f *File) Close() error {
 	return err
 }
 
-func (f *File) reader(ahead int) *Reader {
+func (f *File) reader(ahead int) *reader {
 	s := newSource(f.f, f.at)
 	s.ahead = ahead
-	return &Reader{s: s, max: f.max, ahead: ahead, tally: f.tally, streams: f.streams}
+	return &reader{s: s, max: f.max, ahead: ahead, tally: f.tally, streams: f.streams}
 }
 
 // named names the recording as the user did.

@@ -137,6 +137,17 @@ func saved(t testing.TB, name string, data []byte) string {
 	return path
 }
 
+// opened opens data as a recording.
+func opened(t testing.TB, data []byte, o Options) *File {
+	t.Helper()
+	file, err := OpenWith(saved(t, "recording", data), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
 // plain puts what readers add or leave elsewhere the way it was written.
 func plain(t testing.TB, f *Flow) *Flow {
 	t.Helper()

@@ -69,7 +69,7 @@ func (f *File) findParts() {
 	r := f.reader(window)
 	r.tally = &tally{path: f.path}
 	for {
-		flow, err := r.Next()
+		flow, err := r.next()
 		switch bad := (*RecordError)(nil); {
 		case err == io.EOF:
 			return

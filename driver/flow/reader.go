@@ -5,39 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"sync"
 )
 
 const (
-	// maxFileRecord is how long a record of a file may be; its bodies stay there.
-	maxFileRecord = 2 << 30
-	// maxStreamRecord is the same for a stream, where all is held in memory.
-	maxStreamRecord = 256 << 20
-	// maxWarned bounds how many warnings of one kind there are.
+	// maxRecord is how long a record may be, in bytes. Its bodies stay in the file.
+	maxRecord = 2 << 30
+	// maxWarned is how many warnings of one kind there are at most.
 	maxWarned = 8
 )
 
-// Options are for readers. Zero is a good choice.
+// Options say how a recording is read.
 type Options struct {
-	// Path names what is read, for messages.
-	Path string
-	// MaxRecord is how many bytes a record may have: by default 2 GiB in a file,
-	// whose bodies stay there, and 256 MiB in a stream.
-	MaxRecord int64
-	// Piped says that a file may be a pipe of the shell, see [disk.OpenInput]. It
-	// counts for a path that the person at the command line names. Default false.
+	// Piped allows the file to be a pipe of the shell, see [disk.OpenInput]. It is
+	// meant for paths that the user gave on the command line. Default false.
 	Piped bool
-	// Streams gives TCP streams, too, which are passed over otherwise.
+	// Streams includes TCP streams, which are skipped otherwise. Default false.
 	Streams bool
+
+	maxRecord int64 // instead of the constant maxRecord, unless 0
 }
 
-// RecordError says that a record can't be used. Others may follow it, unless
-// nobody can tell where they begin.
+// RecordError says that a record can't be used. Other records may follow, unless
+// the end of this one can't be found.
 type RecordError struct {
-	// Path is empty for a stream without a name.
-	Path string
+	Path string // of the recording
 	// Offset is where the record begins, Index its number in a HAR document, from 0.
 	Offset int64
 	Index  int
@@ -65,64 +58,21 @@ func (e *RecordError) Unwrap() error { return e.Err }
 // errFraming says that the end of a record can't be found.
 var errFraming = errors.New("what comes next is no record")
 
-// Reader reads a recording from its beginning to its end.
-type Reader struct {
+// reader reads the records of a flow file in their order.
+type reader struct {
 	s     *source
-	max   int64
-	ahead int
-	off   int64
+	max   int64 // size of a record
+	ahead int   // see source.ahead
+	off   int64 // of the next record
 	done  bool
 	tally *tally
 
-	streams bool // are given, too
+	streams bool // see Options
 }
 
-// NewReader reads a recording from a stream, a HAR document too. It keeps no
-// more than a record in memory, whose bodies are there as well.
-func NewReader(r io.Reader, o Options) *Reader {
-	s := newSource(nil, o.Path)
-	s.r = r
-	max := o.MaxRecord
-	if max <= 0 {
-		max = maxStreamRecord
-	}
-	return &Reader{s: s, max: max, ahead: window, tally: &tally{path: o.Path}, streams: o.Streams}
-}
-
-// Flows gives the flows that are still to be read, in their order. A record
-// that can't be used is a *[RecordError] in its place, and what follows comes
-// nevertheless, unless the end of the record couldn't be found. Other errors,
-// those of reading, end it.
-func (r *Reader) Flows() iter.Seq2[*Flow, error] {
-	return func(yield func(*Flow, error) bool) {
-		if r.off == 0 && !r.done {
-			if har, err := r.isHAR(); err != nil {
-				r.done = true
-				yield(nil, err)
-				return
-			} else if har {
-				r.done = true
-				rest := io.MultiReader(bytes.NewReader(r.s.buf), r.s.r)
-				for f, err := range readHAR(rest, r.s.path) {
-					if !yield(f, err) {
-						return
-					}
-				}
-				return
-			}
-		}
-		for {
-			f, err := r.Next()
-			if err == io.EOF || !yield(f, err) {
-				return
-			}
-		}
-	}
-}
-
-// Next gives the next flow of a flow file, or an error as Flows does; the end
-// is [io.EOF].
-func (r *Reader) Next() (*Flow, error) {
+// next returns the next flow, or an error as [File.Flows] does. At the end the
+// error is [io.EOF].
+func (r *reader) next() (*Flow, error) {
 	for !r.done {
 		f, next, err := r.record(r.off)
 		off := r.off
@@ -136,18 +86,6 @@ func (r *Reader) Next() (*Flow, error) {
 		}
 	}
 	return nil, io.EOF
-}
-
-// Skipped counts the flows that were passed over because they are not HTTP, by
-// their type.
-func (r *Reader) Skipped() map[string]int { return r.tally.skips() }
-
-// Warnings are what was read although it may not be what it seems.
-func (r *Reader) Warnings() []string { return r.tally.warned() }
-
-func (r *Reader) isHAR() (bool, error) {
-	head, err := r.s.peek(0, headHAR)
-	return startsHAR(head), err
 }
 
 // headHAR is how much of a file [startsHAR] looks at, in bytes.
@@ -164,13 +102,13 @@ func startsHAR(head []byte) bool {
 // record reads the record at off. next is where the one after it begins, off
 // when there is none. No flow and no error is a record of another type, or the
 // end.
-func (r *Reader) record(off int64) (f *Flow, next int64, err error) {
+func (r *reader) record(off int64) (f *Flow, next int64, err error) {
 	s := r.s
 	bad := func(err error) (*Flow, int64, error) {
 		return nil, next, &RecordError{Path: s.path, Offset: off, Err: err}
 	}
 	next = off
-	s.pin, s.held, s.lend = off, 0, false
+	s.held = 0
 	head, err := s.peek(off, maxTop)
 	if err != nil {
 		return nil, off, fmt.Errorf("recording %s: read at byte %d: %w", s.path, off, err)
@@ -197,7 +135,7 @@ func (r *Reader) record(off int64) (f *Flow, next int64, err error) {
 	if !whole {
 		return bad(fmt.Errorf("it is cut short, expected %d bytes: %w", n, io.ErrUnexpectedEOF))
 	}
-	s.lend, s.ahead = n > window, r.ahead
+	s.ahead = r.ahead
 	if n > int64(r.ahead) { // then most of it is bodies, as a rule
 		s.ahead = min(glance, r.ahead)
 	} else if _, err := s.peek(off, int(end-off)); err != nil {
@@ -225,7 +163,7 @@ func (r *Reader) record(off int64) (f *Flow, next int64, err error) {
 
 // decode reads the record with the payload v. Without a flow it is one of
 // another kind.
-func (r *Reader) decode(off int64, v value) (f *Flow, kind string, err error) {
+func (r *reader) decode(off int64, v value) (f *Flow, kind string, err error) {
 	v.tag = tagDict
 	rec, err := r.s.open(v)
 	if err != nil {

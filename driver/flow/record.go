@@ -284,7 +284,7 @@ func (c *cursor) body() Body {
 	if v.tag == tagNull {
 		return Body{Missing: true}
 	}
-	if c.s.file != nil && v.n >= onDisk && (v.tag == tagBytes || v.tag == tagText) {
+	if v.n >= onDisk && (v.tag == tagBytes || v.tag == tagText) {
 		return Body{Blob: capture.Blob{Size: v.n, Path: c.s.path, Off: v.off}}
 	}
 	data := c.bytes()

@@ -236,7 +236,7 @@ func TestOpenSocketsAreRecorded(t *testing.T) {
 		t.Errorf("%v, parts are left in a file of %d bytes", err, len(raw))
 	}
 	n := 0
-	for f, err := range NewReader(strings.NewReader(string(raw)), Options{}).Flows() {
+	for f, err := range opened(t, raw, Options{}).Flows() {
 		if err != nil && err != io.EOF {
 			t.Error(err)
 		}

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -24,22 +23,16 @@ const (
 // errTooMuch says that a record has more in it than can be held.
 var errTooMuch = fmt.Errorf("more than %d MiB besides bodies", maxHeld>>20)
 
-// source is where records are read from: a window that slides over a file, in
-// which it can go back and skip, or over a stream, of which the record at hand
-// is there whole.
+// source is the file that records are read from, through a window that slides over
+// it.
 type source struct {
 	file *os.File
 	size int64 // of the file, as far as known
 	path string
-	r    io.Reader // without a file
 
-	buf   []byte // what is read
-	start int64  // where buf begins
-	pin   int64  // where the record at hand begins: a stream keeps all from there
-	lend  bool   // whether bodies of the record at hand may stay in buf
-	lent  bool   // whether any did, so that buf must not be written over
+	buf   []byte // the window
+	start int64  // where the window begins in the file
 	ahead int    // how much to read at once
-	err   error  // of reading, which came after buf
 
 	held  int64
 	seed  maphash.Seed
@@ -50,20 +43,12 @@ func newSource(f *os.File, path string) *source {
 	return &source{file: f, path: path, ahead: window, seed: maphash.MakeSeed()}
 }
 
-// peek gives up to n bytes at off, fewer only where the end is, or an error.
-// They are valid until the next call.
+// peek returns n bytes at off, fewer only at the end of the file. They are valid
+// until the next call.
 func (s *source) peek(off int64, n int) ([]byte, error) {
 	if i := off - s.start; i >= 0 && i+int64(n) <= int64(len(s.buf)) {
 		return s.buf[i : i+int64(n)], nil
 	}
-	if s.file != nil {
-		return s.slide(off, n)
-	}
-	return s.pull(off, n)
-}
-
-// slide moves the window of a file to off.
-func (s *source) slide(off int64, n int) ([]byte, error) {
 	size := max(n, s.ahead)
 	if cap(s.buf) < size {
 		s.buf = make([]byte, size)
@@ -74,46 +59,6 @@ func (s *source) slide(off int64, n int) ([]byte, error) {
 		return nil, err
 	}
 	return s.buf[:min(n, m)], nil
-}
-
-// pull reads a stream on until it has n bytes at off. The buffer grows with
-// what really comes, not with what is announced.
-func (s *source) pull(off int64, n int) ([]byte, error) {
-	i := int(off - s.start)
-	if i < 0 {
-		return nil, errors.New("cannot go back in a stream")
-	}
-	for idle := 0; s.err == nil && len(s.buf) < i+n; {
-		if len(s.buf) == cap(s.buf) {
-			s.grow(i + n)
-			i = int(off - s.start)
-		}
-		m, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
-		s.buf, s.err = s.buf[:len(s.buf)+m], err
-		if idle++; m > 0 {
-			idle = 0
-		} else if idle == 100 && err == nil {
-			s.err = io.ErrNoProgress
-		}
-	}
-	if s.err != nil && s.err != io.EOF && len(s.buf) < i+n {
-		return nil, s.err
-	}
-	return s.buf[min(i, len(s.buf)):min(i+n, len(s.buf))], nil
-}
-
-// grow makes room in the buffer of a stream, of which want bytes are wanted,
-// and lets go of what is before the record at hand.
-func (s *source) grow(want int) {
-	gone := int(min(s.pin-s.start, int64(len(s.buf))))
-	kept := s.buf[gone:]
-	if size := max(glance, min(2*cap(s.buf), window), min(want-gone, 2*len(kept))); s.lent || size > cap(s.buf) || cap(s.buf) > 4*size {
-		s.buf = append(make([]byte, 0, size+64), kept...)
-		s.lent = false
-	} else {
-		s.buf = s.buf[:copy(s.buf, kept)]
-	}
-	s.start += int64(gone)
 }
 
 // exact is peek of all n bytes.
@@ -140,25 +85,17 @@ func (s *source) hold(n int64) error {
 	return nil
 }
 
-// bytes gives a section for good.
+// bytes returns a copy of a section.
 func (s *source) bytes(off, n int64) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
 	i := off - s.start
-	there := i >= 0 && i+n <= int64(len(s.buf))
-	if there && s.lend && n >= onDisk {
-		s.lent = true
-		return s.buf[i : i+n : i+n], nil
-	}
 	if err := s.hold(n); err != nil {
 		return nil, err
 	}
-	if there {
+	if i >= 0 && i+n <= int64(len(s.buf)) {
 		return append(make([]byte, 0, n), s.buf[i:i+n]...), nil
-	}
-	if s.file == nil { // then the record is in the buffer, whole
-		return nil, io.ErrUnexpectedEOF
 	}
 	data := make([]byte, n)
 	if _, err := s.file.ReadAt(data, off); err != nil {
@@ -195,13 +132,8 @@ func (s *source) string(off, n int64) (string, error) {
 	return *slot, nil
 }
 
-// reaches tells whether the source has a byte before end, for a file without
-// reading up to there.
+// reaches reports whether the file has all bytes before end.
 func (s *source) reaches(end int64) (bool, error) {
-	if s.file == nil {
-		b, err := s.peek(s.pin, int(end-s.pin))
-		return int64(len(b)) == end-s.pin, err
-	}
 	if end > s.size { // it may have grown
 		info, err := s.file.Stat()
 		if err != nil {

@@ -2,10 +2,8 @@ package flow
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -212,18 +210,13 @@ with open(sys.argv[2], "wb") as out:
 // The streams that mitmproxy 8 recorded are read.
 func TestRecordedStream(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open("testdata/mixed-mitmproxy-8.1.1-v17.bin")
+	f, err := OpenWith("testdata/mixed-mitmproxy-8.1.1-v17.bin", Options{Streams: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	n := 0
-	r := NewReader(f, Options{Streams: true})
-	for {
-		flow, err := r.Next()
-		if err == io.EOF {
-			break
-		}
+	for flow, err := range f.Flows() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +227,7 @@ func TestRecordedStream(t *testing.T) {
 			}
 		}
 	}
-	if n != 1 || len(r.Skipped()) > 0 {
-		t.Errorf("%d streams, skipped %v", n, r.Skipped())
+	if n != 1 || len(f.Skipped()) > 0 {
+		t.Errorf("%d streams, skipped %v", n, f.Skipped())
 	}
 }

@@ -21,31 +21,20 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	flows := every(t)
 	data := encoded(t, flows...)
-	path := saved(t, "all.flow", data)
-	file, err := Open(path)
-	if err != nil {
-		t.Fatal(err)
+	got := all(t, opened(t, data, Options{}).Flows())
+	if len(got) != len(flows) {
+		t.Fatalf("%d flows, expected %d", len(got), len(flows))
 	}
-	defer file.Close()
-	for name, got := range map[string][]*Flow{
-		"file":   all(t, file.Flows()),
-		"stream": all(t, NewReader(bytes.NewReader(data), Options{}).Flows()),
-		"drops":  all(t, NewReader(&drops{data}, Options{}).Flows()),
-	} {
-		if len(got) != len(flows) {
-			t.Fatalf("%s: %d flows, expected %d", name, len(got), len(flows))
+	for i := range flows {
+		if got[i].Version != 17 {
+			t.Errorf("version %d", got[i].Version)
 		}
-		for i := range flows {
-			if got[i].Version != 17 {
-				t.Errorf("%s: version %d", name, got[i].Version)
-			}
-			if a, b := plain(t, got[i]), flows[i]; !reflect.DeepEqual(a, b) {
-				t.Errorf("%s: flow %d\ngot      %s\nexpected %s", name, i, text(a), text(b))
-			}
+		if a, b := plain(t, got[i]), flows[i]; !reflect.DeepEqual(a, b) {
+			t.Errorf("flow %d\ngot      %s\nexpected %s", i, text(a), text(b))
 		}
-		if again := encoded(t, got...); !bytes.Equal(again, data) {
-			t.Errorf("%s: what was read is not written as it was", name)
-		}
+	}
+	if again := encoded(t, got...); !bytes.Equal(again, data) {
+		t.Error("what was read is not written as it was")
 	}
 }
 
@@ -56,18 +45,6 @@ func text(f *Flow) string {
 		return err.Error()
 	}
 	return string(b)
-}
-
-// drops gives a byte at a time.
-type drops struct{ rest []byte }
-
-func (d *drops) Read(p []byte) (int, error) {
-	if len(d.rest) == 0 {
-		return 0, io.EOF
-	}
-	p[0] = d.rest[0]
-	d.rest = d.rest[1:]
-	return 1, nil
 }
 
 // writes remembers what each Write got.
@@ -133,7 +110,7 @@ func TestWriteUnkept(t *testing.T) {
 	f := every(t)[0]
 	f.Request.Body = Body{Blob: capture.Blob{Size: 5, Data: []byte("abc"), Truncated: true}}
 	f.Response.Body = Body{Blob: capture.Blob{Size: 5, Path: filepath.Join(t.TempDir(), "gone"), Spooled: true}}
-	got := all(t, NewReader(bytes.NewReader(encoded(t, f)), Options{}).Flows())[0]
+	got := all(t, opened(t, encoded(t, f), Options{}).Flows())[0]
 	if !got.Request.Body.Missing || !got.Response.Body.Missing {
 		t.Errorf("got %+v and %+v, expected both to be missing", got.Request.Body, got.Response.Body)
 	}
@@ -171,7 +148,7 @@ func TestWriteShort(t *testing.T) {
 		if err := w.Write(every(t)[2]); err != nil {
 			t.Fatal(err)
 		}
-		if got := all(t, NewReader(&out, Options{}).Flows()); len(got) != 2 {
+		if got := all(t, opened(t, out.Bytes(), Options{}).Flows()); len(got) != 2 {
 			t.Errorf("%d flows, expected the two whole ones", len(got))
 		}
 	}
@@ -181,7 +158,7 @@ func TestWriteShort(t *testing.T) {
 func TestWriteDefaults(t *testing.T) {
 	t.Parallel()
 	data := encoded(t, &Flow{Client: Conn{TLSVersion: "TLS 1.3", Certificates: [][]byte{[]byte("no PEM")}}, Comment: "\xff"})
-	got := all(t, NewReader(bytes.NewReader(data), Options{}).Flows())[0]
+	got := all(t, opened(t, data, Options{}).Flows())[0]
 	for _, id := range []string{got.ID, got.Client.ID, got.Server.ID} {
 		if len(id) != 36 || id[14] != '4' {
 			t.Errorf("id %q is no random UUID", id)

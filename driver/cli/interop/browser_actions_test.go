@@ -1,10 +1,10 @@
 package interop
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -180,7 +180,7 @@ func TestBrowserActions(t *testing.T) {
 		t.Errorf("4.har: %v, %+v", err, har)
 	}
 	choose("This exchange as flow")
-	for f, err := range flow.NewReader(bytes.NewReader(downloaded("4.flow")), flow.Options{}).Flows() {
+	for f, err := range flowsIn(t, downloaded("4.flow")) {
 		if err != nil || f.Marked != ":red_circle:" || f.Comment != "look <b>here</b>" {
 			t.Errorf("4.flow: %v, marked %q, %q", err, f.Marked, f.Comment)
 		}
@@ -189,7 +189,7 @@ func TestBrowserActions(t *testing.T) {
 	p.until(shown + ` === "1,2"`)
 	choose("All shown as flow")
 	var targets []string
-	for f, err := range flow.NewReader(bytes.NewReader(downloaded("captures.flow")), flow.Options{}).Flows() {
+	for f, err := range flowsIn(t, downloaded("captures.flow")) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -386,4 +386,19 @@ func TestBrowserCopiesAnywhere(t *testing.T) {
 	if got := awaited[string](p, `navigator.clipboard.readText()`); !strings.HasPrefix(got, "curl 'http://car.test/api/status?copy'") {
 		t.Errorf("copied %q", got)
 	}
+}
+
+// flowsIn yields the flows of a flow file.
+func flowsIn(t *testing.T, data []byte) iter.Seq2[*flow.Flow, error] {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.flow")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := flow.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return file.Flows()
 }
