@@ -34,14 +34,12 @@ type harBody struct {
 // measure reads a body, with its content encodings undone where that works.
 func measure(header exchange.Header, b Body) (harBody, error) {
 	m, err := unfold(header, b)
-	// An import takes text for characters in the charset of its type.
+	// An import writes text in the charset of its type, see harBytes.
 	if typ := header.Get("Content-Type"); err == nil && !m.base64 && m.size > 0 {
-		charset := charsetOf(typ, string(m.data))
-		switch {
-		case m.open != nil:
-			m.base64 = charset != nil || namesItself(typ)
-		case charset != nil:
-			m.base64 = !bytes.Equal(inCharset(string(m.data), charset), m.data)
+		if m.open != nil {
+			m.base64 = exchange.HasCharset(typ) || namesItself(typ)
+		} else {
+			m.base64 = !bytes.Equal(harBytes(string(m.data), typ), m.data)
 		}
 	}
 	return m, err

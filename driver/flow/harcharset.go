@@ -7,77 +7,57 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/html/charset"
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
+
+	"starproxy/builtins/exchange"
 )
 
-// charsetOf is the charset of a text: the one that its content type names, or
-// else the one that it names itself, as HTML and XML can. It is nil for UTF-8,
-// for none, and for one that is not known. Of a text its beginning is enough.
-func charsetOf(contentType, text string) encoding.Encoding {
-	kind, params, err := mime.ParseMediaType(contentType)
-	if err != nil && params == nil {
-		kind, _, _ = strings.Cut(strings.ToLower(contentType), ";")
-	}
-	name, given := params["charset"]
-	if !given {
-		name = named(strings.TrimSpace(kind), text)
-	}
-	switch name := strings.ToLower(strings.TrimSpace(name)); name {
-	case "", "utf-8", "utf8", "us-ascii", "ascii":
-		return nil
-	default:
-		found, err := htmlindex.Get(name)
-		if err != nil {
-			return nil
-		}
-		return found
-	}
-}
-
-// xmlDeclaration is the beginning of an XML document that names its encoding.
+// xmlDeclaration matches the beginning of an XML document that names its encoding.
 var xmlDeclaration = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']`)
 
-// maxNamed is how far into a text its charset is looked for, in bytes, as
-// browsers do (https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding).
+// maxNamed is how far into a text its charset is looked for, in bytes, as browsers
+// do (https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding).
 const maxNamed = 1000
 
-// named is the charset that a text of a content type names itself, empty for none.
-// A UTF-16 that is named so is none: a text in it could not have been read.
-func named(kind, text string) string {
-	begin := text[:min(len(text), maxNamed)]
-	for !utf8.ValidString(begin) && len(begin) > maxNamed-utf8.UTFMax {
-		begin = begin[:len(begin)-1]
+// harBytes returns the bytes that a text of a HAR document had on the wire. Its
+// charset is the one that its content type names. Without one, HTML and XML name
+// it themselves. A text that the charset can't express is returned in UTF-8.
+func harBytes(text, contentType string) []byte {
+	if namesItself(contentType) {
+		contentType += "; charset=" + named(contentType, text)
 	}
-	name := ""
-	switch {
-	case kind == "text/html":
-		// With a character that is not ASCII the answer is UTF-8 if nothing is named.
-		_, name, _ = charset.DetermineEncoding([]byte(begin+"\u00fc"), "")
-	case kind == "text/xml", kind == "application/xml", strings.HasSuffix(kind, "+xml"):
-		if m := xmlDeclaration.FindStringSubmatch(begin); m != nil {
-			name = m[1]
-		}
-	}
-	if strings.HasPrefix(strings.ToLower(name), "utf-16") {
-		return ""
-	}
-	return name
+	data, _ := exchange.EncodeText([]byte(text), contentType)
+	return data
 }
 
 // namesItself reports whether a text of that content type can name its charset.
 func namesItself(contentType string) bool {
 	kind, params, _ := mime.ParseMediaType(contentType)
 	_, given := params["charset"]
-	return !given && (kind == "text/html" || strings.HasSuffix(kind, "xml"))
+	return !given && (kind == "text/html" || isXML(kind))
 }
 
-// inCharset is text in a charset, as it is where that can't be.
-func inCharset(text string, charset encoding.Encoding) []byte {
-	if charset != nil {
-		if data, err := charset.NewEncoder().Bytes([]byte(text)); err == nil {
-			return data
-		}
+func isXML(kind string) bool {
+	return kind == "text/xml" || kind == "application/xml" || strings.HasSuffix(kind, "+xml")
+}
+
+// named returns the charset that a text names itself, "" for none. UTF-16 does not
+// count: a text in UTF-16 is read without knowing its name, or not at all.
+func named(contentType, text string) string {
+	begin := text[:min(len(text), maxNamed)]
+	for !utf8.ValidString(begin) && len(begin) > maxNamed-utf8.UTFMax {
+		begin = begin[:len(begin)-1]
 	}
-	return []byte(text)
+	name := ""
+	if kind, _, _ := mime.ParseMediaType(contentType); isXML(kind) {
+		if m := xmlDeclaration.FindStringSubmatch(begin); m != nil {
+			name = m[1]
+		}
+	} else {
+		// A character that is not ASCII makes the answer UTF-8 if nothing is named.
+		_, name, _ = charset.DetermineEncoding([]byte(begin+"\u00fc"), "")
+	}
+	if strings.HasPrefix(strings.ToLower(name), "utf-16") {
+		return ""
+	}
+	return name
 }

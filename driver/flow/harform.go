@@ -57,10 +57,9 @@ func (t *harTextIn) form(contentType string) (data []byte, typ string) {
 		data, _ := t.multipart(madeUp)
 		return data, formData + "; boundary=" + madeUp
 	}
-	in := charsetOf(typ, "")
 	var pairs []string
 	for _, p := range t.Params {
-		name, value := inCharset(string(p.Name), in), inCharset(string(p.Value), in)
+		name, value := harBytes(string(p.Name), typ), harBytes(string(p.Value), typ)
 		pairs = append(pairs, url.QueryEscape(string(name))+"="+url.QueryEscape(string(value)))
 	}
 	return []byte(strings.Join(pairs, "&")), typ

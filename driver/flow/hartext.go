@@ -58,7 +58,7 @@ func (t *harTextIn) body(contentType string) (Body, error) {
 		}
 		return bodyOfBytes(data), nil
 	case "", "utf8", "utf-8", "text", "plain", "none", "identity":
-		return bodyOfBytes(t.encoded(contentType)), nil
+		return bodyOfBytes(harBytes(string(*t.Text), t.typ(contentType))), nil
 	}
 	return Body{Missing: true}, fmt.Errorf("encoding %q: expected base64", string(t.Encoding))
 }
@@ -68,13 +68,6 @@ func bodyOfBytes(data []byte) Body {
 		return Body{}
 	}
 	return Body{Blob: capture.Blob{Size: int64(len(data)), Data: data}}
-}
-
-// encoded is the text in the charset of its type. What that can't say stays in
-// UTF-8.
-func (t *harTextIn) encoded(contentType string) []byte {
-	text := string(*t.Text)
-	return inCharset(text, charsetOf(t.typ(contentType), text))
 }
 
 // typ is the content type of a body; contentType is the header's.
