@@ -41,6 +41,8 @@ type figures struct {
 }
 
 // TestBench prints the table. It compares, it does not assert: machines differ.
+// STARPROXY_BENCH_BASE names another build of starproxy, which is measured in the
+// same rounds; its figures are in a last column.
 func TestBench(t *testing.T) {
 	if os.Getenv("STARPROXY_BENCH") == "" {
 		t.Skip("set STARPROXY_BENCH=1 (make bench) to measure")
@@ -58,7 +60,7 @@ func TestBench(t *testing.T) {
 		if only != "" && !strings.Contains(r.name, only) {
 			continue
 		}
-		ours, bare, mitm := measure(t, lab, r, rounds)
+		ours, bare, mitm, other := measure(t, lab, r, rounds)
 		text := func(f figures) string {
 			if f.cpu == 0 {
 				return "–"
@@ -76,8 +78,12 @@ func TestBench(t *testing.T) {
 		if mitm.cpu > 0 {
 			times = fmt.Sprintf("%.0f (%s)", float64(mitm.cpu)/float64(ours.cpu), goal)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %.2f (%.2f) | %s | %s |\n", r.name, text(ours), text(bare),
+		fmt.Fprintf(&b, "| %s | %s | %s | %.2f (%.2f) | %s | %s |", r.name, text(ours), text(bare),
 			float64(bare.cpu)/float64(ours.cpu), r.wantBare, text(mitm), times)
+		if other.cpu > 0 {
+			fmt.Fprintf(&b, " %s, ours takes %.3f of it |", text(other), float64(ours.cpu)/float64(other.cpu))
+		}
+		b.WriteByte('\n')
 	}
 	if only == "" || strings.Contains("start to first answer", only) {
 		ours, mitm := lab.startUp(t, rounds)
@@ -94,8 +100,8 @@ func TestBench(t *testing.T) {
 }
 
 // measure runs one row on each target in turn, round by round.
-func measure(t *testing.T, lab *lab, r row, rounds int) (ours, bare, mitm figures) {
-	targets := []target{lab.ours(r.pass), lab.bare(r.pass), lab.mitmdump(r.pass)}
+func measure(t *testing.T, lab *lab, r row, rounds int) (ours, bare, mitm, other figures) {
+	targets := []target{lab.ours(r.pass), lab.bare(r.pass), lab.mitmdump(r.pass), lab.other(r.pass)}
 	all := make([][]figures, len(targets))
 	for round := range rounds + 1 {
 		for i, tg := range targets {
@@ -120,7 +126,7 @@ func measure(t *testing.T, lab *lab, r row, rounds int) (ours, bare, mitm figure
 			}
 		}
 	}
-	return median(all[0]), median(all[1]), median(all[2])
+	return median(all[0]), median(all[1]), median(all[2]), median(all[3])
 }
 
 // median takes the middle of each figure.

@@ -21,6 +21,7 @@ import (
 
 const (
 	oursKind     = "starproxy"
+	baseKind     = "base" // another build of starproxy
 	bareKind     = "bare net/http"
 	mitmdumpKind = "mitmdump"
 )
@@ -53,6 +54,7 @@ type lab struct {
 	bareP  *process
 	procs  map[string]*process
 	bin    string
+	base   string // the program to compare bin with, or empty
 	mitm   string
 	loose  bool // servers may use all cores
 }
@@ -68,6 +70,7 @@ func newLab(t *testing.T) *lab {
 	if out, err := exec.Command("go", "build", "-o", l.bin, "starproxy").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	l.base = os.Getenv("STARPROXY_BENCH_BASE")
 	l.mitm = findMitmdump()
 	if l.mitm == "" {
 		t.Log("no mitmdump: its columns stay empty (make venv-mitmproxy)")
@@ -178,26 +181,36 @@ export:
 	return f
 }
 
-func (l *lab) ours(pass bool) target {
-	key := oursKind + mode(pass)
-	if l.procs[key] == nil {
-		l.procs[key] = l.startOurs(freePort(), mode(pass), filepath.Join(l.dir, key+".sock"))
+func (l *lab) ours(pass bool) target { return l.starproxy(oursKind, l.bin, pass) }
+
+// other returns the build to compare ours with, if there is one.
+func (l *lab) other(pass bool) target {
+	if l.base == "" {
+		return target{}
 	}
-	return l.proxied(oursKind, l.procs[key], pass)
+	return l.starproxy(baseKind, l.base, pass)
 }
 
-func (l *lab) startOurs(port int, mode, socket string) *process {
-	return l.start(l.command(port, mode, socket, ""), fmt.Sprintf("127.0.0.1:%d", port))
+func (l *lab) starproxy(kind, bin string, pass bool) target {
+	key := kind + mode(pass)
+	if l.procs[key] == nil {
+		l.procs[key] = l.startStarproxy(bin, freePort(), mode(pass), filepath.Join(l.dir, key+".sock"))
+	}
+	return l.proxied(kind, l.procs[key], pass)
 }
 
-func (l *lab) command(port int, mode, socket, scenario string) *exec.Cmd {
+func (l *lab) startStarproxy(bin string, port int, mode, socket string) *process {
+	return l.start(l.command(bin, port, mode, socket, ""), fmt.Sprintf("127.0.0.1:%d", port))
+}
+
+func (l *lab) command(bin string, port int, mode, socket, scenario string) *exec.Cmd {
 	if scenario == "" {
 		scenario = filepath.Join(l.dir, "status.star")
 		if err := os.WriteFile(scenario, []byte(statusScript), 0o600); err != nil {
 			l.t.Fatal(err)
 		}
 	}
-	return exec.Command(l.bin, "run", "--exporter-config", l.exporterYAML(port, scenario), "--socket", socket, "--start", mode)
+	return exec.Command(bin, "run", "--exporter-config", l.exporterYAML(port, scenario), "--socket", socket, "--start", mode)
 }
 
 // statusScript answers as the static mock does.
@@ -275,7 +288,7 @@ func (l *lab) startUp(t *testing.T, rounds int) (ours, mitm time.Duration) {
 		port := freePort()
 		f := figures{}
 		t0 := time.Now()
-		p := l.startOurs(port, "mock", filepath.Join(l.dir, fmt.Sprintf("s%d.sock", i)))
+		p := l.startStarproxy(l.bin, port, "mock", filepath.Join(l.dir, fmt.Sprintf("s%d.sock", i)))
 		l.first(p)
 		f.cpu = time.Since(t0)
 		a = append(a, f)

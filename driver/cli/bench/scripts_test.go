@@ -75,7 +75,7 @@ func TestBenchScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := freePort()
-	p := lab.start(lab.command(port, "mock", filepath.Join(lab.dir, "scripts.sock"), file), fmt.Sprintf("127.0.0.1:%d", port))
+	p := lab.start(lab.command(lab.bin, port, "mock", filepath.Join(lab.dir, "scripts.sock"), file), fmt.Sprintf("127.0.0.1:%d", port))
 	defer p.kill()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n| mock | its CPU | static mock's CPU | ratio (goal %.2f) |\n|---|--:|--:|--:|\n", wantStatic)
