@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,7 +18,6 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
 	"starproxy/driver/proxy"
-	"starproxy/driver/rpc"
 )
 
 // authority is the CA of one driver or several. To make one takes the better part of a
@@ -218,44 +216,6 @@ func (a *authority) Respond(ctx context.Context, x *exchange.Exchange) (*exchang
 		return nil, err
 	}
 	return c.Respond(ctx, x)
-}
-
-// missing is what callers read as long as there is no certificate.
-func (a *authority) missing() string {
-	return fmt.Sprintf("CA cert not found at %s. Start proxy once to generate.", ca.CertPath(a.dir))
-}
-
-func (d *Driver) getCACertPath(ctx context.Context) (string, error) {
-	path := ca.CertPath(d.authority.dir)
-	if _, err := d.certificate(ctx, path); errors.Is(err, fs.ErrNotExist) {
-		return "", stock(rpc.NotFound, "", "%s", d.authority.missing())
-	} else if ctx.Err() != nil {
-		return "", err
-	}
-	return path, nil
-}
-
-func (d *Driver) getCACert(ctx context.Context) (string, error) {
-	pem, err := d.certificate(ctx, ca.CertPath(d.authority.dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", marked(stock(rpc.NotFound, "", "%s", d.authority.missing()))
-	}
-	return string(pem), err
-}
-
-// certificate reads the CA's certificate; it waits for one that a start needs.
-func (d *Driver) certificate(ctx context.Context, path string) ([]byte, error) {
-	if !d.authority.shown.Load() {
-		return nil, fs.ErrNotExist
-	}
-	if _, err := d.authority.get(ctx); ctx.Err() != nil {
-		return nil, err
-	}
-	pem, err := disk.Read(path, disk.MaxDocument)
-	if bytes.Contains(pem, []byte("PRIVATE KEY")) {
-		return nil, rpc.Refuse(rpc.FailedPrecondition, "CA certificate %s: got a private key, want certificates only", path)
-	}
-	return pem, err
 }
 
 // Interface guards.

@@ -10,8 +10,6 @@ import (
 	"iter"
 	"math"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"starproxy/driver/access"
@@ -138,13 +136,4 @@ func (c *captures) file(_ context.Context, path string) (iter.Seq2[any, error], 
 		}
 		return f, err
 	}), nil
-}
-
-// seconds writes a number of seconds as the stock driver does: always with a point.
-func seconds(f float64) string {
-	s := strconv.FormatFloat(f, 'f', -1, 64)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return s
 }

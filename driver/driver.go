@@ -34,6 +34,7 @@ type Driver struct {
 	crashes *Crashes // nil in the exporter's own process
 
 	state      *state.Store
+	states     *stateMethods
 	endpoints  *endpoints.Service
 	journal    *capture.Journal
 	sockets    *capture.Sockets // messages of WebSockets
@@ -135,7 +136,10 @@ func New(cfg Config, o Options) (*Driver, error) {
 	d.files = mockFiles{newUploads(cfg.Directories.Files, d.access, 0o644)}
 	d.web = &webUI{host: cfg.Web.Host, port: cfg.Web.Port, table: func() *rpc.Table { return d.Table }, shared: d.shared, log: d.log}
 	d.authority = o.Shared.authorities.open(d.cfg.Directories.Conf, d.log)
-	d.Table = rpc.NewTable(d.log, d.methods(), d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), d.web.rows(), d.view.Rows())
+	d.states = &stateMethods{d.state, d.endpoints.Table()}
+	mocks := &mockMethods{d.endpoints}
+	d.Table = rpc.NewTable(d.log, d.methods(), mocks.rows(), d.states.rows(), d.webhooks.rows(), d.authority.rows(), d.endpoints.Rows(),
+		d.captures.rows(), d.recordings.rows(), d.files.rows(), d.web.rows(), d.view.Rows())
 	return d, nil
 }
 

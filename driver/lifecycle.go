@@ -246,10 +246,11 @@ func (d *Driver) status(context.Context) (string, error) {
 		}
 	}
 	s.ScenarioStates = map[string]string{}
-	for name, now := range d.scenarioStates() {
+	for name, now := range d.states.scenarios() {
 		s.ScenarioStates[name] = now.State
 	}
-	s.Webhooks = d.webhookStatus()
+	s.Webhooks = d.webhooks.status()
+	s.Webhooks.Pending = d.endpoints.Script.Pending()
 	s.AddonErrors = d.endpoints.AddonFaults()
 	if text := d.authority.Problem(); text != "" {
 		s.CAProblem = &text

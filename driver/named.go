@@ -19,14 +19,14 @@ type scenarioState struct {
 	States []string `json:"states"`
 }
 
-// scenarioStates collects the named scenarios of the endpoints in force.
-func (d *Driver) scenarioStates() map[string]scenarioState {
+// scenarios collects the named scenarios of the endpoints in force.
+func (m *stateMethods) scenarios() map[string]scenarioState {
 	all := map[string]scenarioState{}
-	for _, ep := range d.endpoints.Table().List() {
+	for _, ep := range m.table.List() {
 		for name, states := range ep.States {
 			s, known := all[name]
 			if !known {
-				s = scenarioState{State: d.state.Machine(name).Now(), States: []string{state.Started}}
+				s = scenarioState{State: m.state.Machine(name).Now(), States: []string{state.Started}}
 			}
 			for _, other := range states {
 				if !slices.Contains(s.States, other) {
@@ -39,12 +39,12 @@ func (d *Driver) scenarioStates() map[string]scenarioState {
 	return all
 }
 
-func (d *Driver) listScenarioStates(context.Context) (string, error) {
-	return rpc.JSON(d.scenarioStates())
+func (m *stateMethods) listScenarioStates(context.Context) (map[string]scenarioState, error) {
+	return m.scenarios(), nil
 }
 
-func (d *Driver) setScenarioState(_ context.Context, name, to string) (string, error) {
-	all := d.scenarioStates()
+func (m *stateMethods) setScenarioState(_ context.Context, name, to string) (string, error) {
+	all := m.scenarios()
 	s, ok := all[name]
 	if !ok {
 		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
@@ -52,24 +52,24 @@ func (d *Driver) setScenarioState(_ context.Context, name, to string) (string, e
 	if !slices.Contains(s.States, to) {
 		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name, orNone(s.States))
 	}
-	if _, _, err := d.state.Machine(name).Move(nil, to); err != nil {
+	if _, _, err := m.state.Machine(name).Move(nil, to); err != nil {
 		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: %v", err)
 	}
-	return fmt.Sprintf("Scenario %s: %s → %s", name, s.State, to), nil
+	return fmt.Sprintf(sayScenarioMoved, name, s.State, to), nil
 }
 
-func (d *Driver) resetScenarioStates(_ context.Context, name string) (string, error) {
+func (m *stateMethods) resetScenarioStates(_ context.Context, name string) (string, error) {
 	if name == "" {
-		return fmt.Sprintf("Reset %d scenario(s)", d.state.ResetMachines()), nil
+		return fmt.Sprintf(sayScenariosReset, m.state.ResetMachines()), nil
 	}
-	if all := d.scenarioStates(); all[name].States == nil {
+	if all := m.scenarios(); all[name].States == nil {
 		return "", rpc.Refuse(rpc.InvalidArgument, "reset_scenario_states: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	n := 0
-	if d.state.Machine(name).Reset() {
+	if m.state.Machine(name).Reset() {
 		n = 1
 	}
-	return fmt.Sprintf("Reset %d scenario(s)", n), nil
+	return fmt.Sprintf(sayScenariosReset, n), nil
 }
 
 // orNone lists names in a message.

@@ -3,9 +3,41 @@ package driver
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"syscall"
 
+	"starproxy/driver/access"
+	"starproxy/driver/endpoints"
 	"starproxy/driver/rpc"
+	"starproxy/driver/scenario"
+)
+
+// The sentences of the stock driver, which its clients print and tests compare,
+// and those of our own methods in its manner. The arrow is U+2192.
+const (
+	sayMockSet        = "Mock set: %s → %d"
+	sayMockSetLate    = "Mock set: %s → %d (+%dms)"
+	sayFileMockSet    = "File mock set: %s → %s (%s)"
+	sayPatchMockSet   = "Patch mock set: %s"
+	sayFaultMockSet   = "Fault mock set: %s → %s"
+	saySequenceSet    = "Sequence mock set: %s → %d step(s)"
+	sayTemplateSet    = "Template mock set: %s → %d"
+	sayAddonSet       = "Addon mock set: %s → %s"
+	sayConditionalSet = "Conditional mock set: %s → %d rule(s)"
+	sayMockPut        = "Mock set: %s"
+	sayMockRemoved    = "Removed mock: %s"
+	sayMockEnabled    = "Mock enabled: %s"
+	sayMockDisabled   = "Mock disabled: %s"
+	sayMocksCleared   = "Cleared %d mock(s)"
+	sayMocksReset     = "Reset to %d mock(s)"
+	sayLoaded         = "Loaded %d endpoint(s) from %s"
+
+	sayStateSet       = "State set: %s"
+	sayStateDeleted   = "State deleted: %s"
+	sayStateCleared   = "Cleared %d state key(s)"
+	sayScenarioMoved  = "Scenario %s: %s → %s"
+	sayScenariosReset = "Reset %d scenario(s)"
 )
 
 // stock makes a refusal for which the stock driver has a sentence: its clients
@@ -35,4 +67,78 @@ func notListening(key, name string, port int, err error) *rpc.Refusal {
 		return stock(rpc.AlreadyExists, key, "Failed to start (%s %d is already in use by another program): %v", name, port, err)
 	}
 	return stock(rpc.FailedPrecondition, key, "Failed to start: %v", err)
+}
+
+// noMock is the refusal of a call for an endpoint that does not exist. about is
+// the argument that names it.
+func noMock(about, key string) *rpc.Refusal {
+	return stock(rpc.NotFound, about, "Mock not found: %s", key)
+}
+
+// notJSON is the refusal of an argument that is no JSON. what names it in the
+// sentence, empty for "Invalid JSON".
+func notJSON(about, what string, err error) *rpc.Refusal {
+	if what != "" {
+		what += " "
+	}
+	return stock(rpc.InvalidArgument, about, "Invalid %sJSON: %v", what, err)
+}
+
+// notPatches is the refusal of patches that are no JSON object.
+func notPatches(err error) *rpc.Refusal {
+	if err != nil {
+		return stock(rpc.InvalidArgument, "patches_json", "Invalid JSON for patches")
+	}
+	return stock(rpc.InvalidArgument, "patches_json", "Patches must be a JSON object")
+}
+
+// emptyList is the refusal of an argument that is no list, or an empty one.
+func emptyList(about, name string) *rpc.Refusal {
+	return stock(rpc.InvalidArgument, about, "%s must be a non-empty JSON array", name)
+}
+
+// noAddon is the refusal of an addon that is not there or has a mistake.
+func noAddon(name string, err error) *rpc.Refusal {
+	if errors.Is(err, scenario.ErrNoAddon) {
+		return stock(rpc.NotFound, "addon_name", "Addon not found: %s", name)
+	}
+	return stock(rpc.InvalidArgument, "addon_name", "Addon %s: %v", name, err)
+}
+
+// notLoaded is the refusal of a scenario. attempt is what failed, "load" or "parse".
+func notLoaded(attempt string, err error) *rpc.Refusal {
+	var own *rpc.Refusal
+	var path *endpoints.PathError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &path) && errors.Is(err, access.ErrOutside):
+		return stock(rpc.InvalidArgument, "path", "Invalid scenario path: must be within %s", path.Dir)
+	case errors.As(err, &path):
+		return stock(rpc.NotFound, "path", "Scenario file not found: %s", path.Path)
+	case errors.Is(err, scenario.ErrNotObject):
+		return stock(rpc.InvalidArgument, "", "Invalid scenario: expected a JSON/YAML object")
+	case errors.Is(err, scenario.ErrNoEndpoints):
+		return stock(rpc.InvalidArgument, "", "Invalid scenario: expected an object of endpoints")
+	}
+	return stock(rpc.InvalidArgument, "", "Failed to %s scenario: %v", attempt, err)
+}
+
+// noStateKey is the refusal of a call for a key of the state that is not set.
+func noStateKey(key string) *rpc.Refusal {
+	return stock(rpc.NotFound, "key", "State key not found: %s", key)
+}
+
+// noCertificate is the refusal of a call for a CA certificate that is not there.
+func noCertificate(path string) *rpc.Refusal {
+	return stock(rpc.NotFound, "", "CA cert not found at %s. Start proxy once to generate.", path)
+}
+
+// seconds writes a number of seconds as the stock driver does: always with a point.
+func seconds(f float64) string {
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }

@@ -179,11 +179,11 @@ type webhookStatus struct {
 	LastError string `json:"last_error"` // "METHOD URL: why"
 }
 
-func (d *Driver) webhookStatus() webhookStatus {
-	h := d.webhooks
+// status counts the webhooks that were sent or failed.
+func (h *webhooks) status() webhookStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := webhookStatus{Pending: d.endpoints.Script.Pending(), Sent: h.sent, Failed: h.failed}
+	s := webhookStatus{Sent: h.sent, Failed: h.failed}
 	for _, r := range h.recent {
 		if r.Error != "" {
 			s.LastError = r.Method + " " + r.URL + ": " + r.Error
@@ -192,11 +192,15 @@ func (d *Driver) webhookStatus() webhookStatus {
 	return s
 }
 
-func (d *Driver) listWebhooks(context.Context) (string, error) {
-	d.webhooks.mu.Lock()
-	list := append([]webhookReport{}, d.webhooks.recent...)
-	d.webhooks.mu.Unlock()
-	return rpc.JSON(list)
+// rows are for the table of methods.
+func (h *webhooks) rows() []rpc.Row {
+	return []rpc.Row{rpc.New("list_webhooks", "List the latest webhooks that were sent or failed, as JSON.", h.list)}
+}
+
+func (h *webhooks) list(context.Context) ([]webhookReport, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]webhookReport{}, h.recent...), nil
 }
 
 // newWebhooks makes the service of a driver.

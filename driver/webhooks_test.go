@@ -167,7 +167,7 @@ endpoints = {
 	if r := list[5]; r.Status != 204 || r.Error != "" || r.Endpoint != "GET /dict" || r.Exchange == 0 || r.URL != to.URL+"/dict" || r.Method != "POST" {
 		t.Errorf("%+v", r)
 	}
-	if s := b.d.webhookStatus(); s.Sent != 15 || s.Failed != 0 || s.LastError != "" {
+	if s := b.d.webhooks.status(); s.Sent != 15 || s.Failed != 0 || s.LastError != "" {
 		t.Errorf("%+v", s)
 	}
 	// Through the methods that take JSON.
