@@ -32,7 +32,6 @@ const (
 	certFile    = "mitmproxy-ca-cert.pem" // 0644
 	certCERFile = "mitmproxy-ca-cert.cer" // 0644: the same bytes, for Android
 	certP12File = "mitmproxy-ca-cert.p12" // 0644: certificate only, empty password
-	dhFile      = "mitmproxy-dhparam.pem" // 0644: not used by our TLS
 )
 
 // CertPath is where the certificate of a CA kept in dir is: the file to give
@@ -58,7 +57,7 @@ type Authority struct {
 }
 
 // Open loads the CA in dir, or makes one when there is no mitmproxy-ca.pem. An
-// existing CA is never changed; of the other five files those that are missing
+// existing CA is never changed; of the other four files those that are missing
 // are written. Two programs that open the same empty directory at once end up
 // with the same CA.
 func Open(dir string) (*Authority, error) { return openAt(dir, wall) }

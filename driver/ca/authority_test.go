@@ -9,11 +9,9 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -42,7 +40,7 @@ func TestOpenMakesSixFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "conf")
 	a := open(t, dir)
 	for name, mode := range map[string]os.FileMode{caFile: 0o600, caP12File: 0o600, certFile: 0o644,
-		certCERFile: 0o644, certP12File: 0o644, dhFile: 0o644, ".gitignore": 0o644} {
+		certCERFile: 0o644, certP12File: 0o644, ".gitignore": 0o644} {
 		fi, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || fi.Mode() != mode {
 			t.Errorf("%s: %v %v, want mode %v", name, fi, err, mode)
@@ -230,26 +228,6 @@ func TestOnboarding(t *testing.T) {
 		if err != nil || r.Header.Get("Content-Type") != want || (r.Status == 404) != (target == "/nope") {
 			t.Error(target, r, err)
 		}
-	}
-}
-
-// The parameters must be those of RFC 7919: the known beginning, and a prime.
-func TestDHParams(t *testing.T) {
-	t.Parallel()
-	b, err := dhParams()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(b, []byte("MIICCAKCAgEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz")) {
-		t.Errorf("not ffdhe4096:\n%s", b)
-	}
-	blk, _ := pem.Decode(b)
-	var dh struct {
-		P *big.Int
-		G int
-	}
-	if _, err := asn1.Unmarshal(blk.Bytes, &dh); err != nil || dh.G != 2 || dh.P.BitLen() != 4096 || !dh.P.ProbablyPrime(1) {
-		t.Error("not a 4096-bit prime:", err)
 	}
 }
 

@@ -75,7 +75,6 @@ func (a *Authority) writeFiles() error {
 		{certFile, 0o644, func() ([]byte, error) { return a.CertPEM(), nil }},
 		{certCERFile, 0o644, func() ([]byte, error) { return a.CertPEM(), nil }},
 		{certP12File, 0o644, a.certP12},
-		{dhFile, 0o644, dhParams},
 	} {
 		path := filepath.Join(a.dir, f.name)
 		if _, err := os.Stat(path); err == nil {
@@ -136,31 +135,4 @@ func keyID(pub crypto.PublicKey) []byte {
 	}
 	h := sha1.Sum(spki.Key.RightAlign())
 	return h[:]
-}
-
-// dhParams encodes the 4096-bit group ffdhe4096 of RFC 7919 appendix A.3, whose
-// prime is given there as a formula over the digits of e. mitmproxy's OpenSSL
-// reads such a file; our TLS has no finite-field key exchange.
-func dhParams() ([]byte, error) {
-	one := big.NewInt(1)
-	const guard = 64 // bits against rounding in the series of e
-	term := new(big.Int).Lsh(one, 3966+guard)
-	e := new(big.Int)
-	for k := int64(1); term.Sign() > 0; k++ {
-		e.Add(e, term)
-		term.Quo(term, big.NewInt(k))
-	}
-	e.Rsh(e, guard)
-	p := new(big.Int).Lsh(one, 4096)
-	p.Sub(p, new(big.Int).Lsh(one, 4032))
-	p.Add(p, e.Add(e, big.NewInt(5736041)).Lsh(e, 64))
-	p.Sub(p, one)
-	der, err := asn1.Marshal(struct {
-		P *big.Int
-		G int
-	}{p, 2})
-	if err != nil {
-		return nil, err
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "DH PARAMETERS", Bytes: der}), nil
 }

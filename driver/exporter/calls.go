@@ -231,13 +231,6 @@ func (c *caller) dropLocked(conn *frameConn) {
 	conn.Close()
 }
 
-// running is the number of calls that wait for their answers.
-func (c *caller) running() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.open) - len(c.idle)
-}
-
 // close ends all calls.
 func (c *caller) close() {
 	c.mu.Lock()

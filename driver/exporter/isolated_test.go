@@ -434,3 +434,10 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+// running is the number of calls that wait for their answers.
+func (c *caller) running() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open) - len(c.idle)
+}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"starproxy/builtins/exchange"
 )
 
@@ -25,15 +27,15 @@ func typical(n int) []*Flow {
 	for i := range flows {
 		start := at(int64(i) * 7)
 		flows[i] = &Flow{
-			ID: newID(), Created: start,
+			ID: uuid.NewString(), Created: start,
 			Request: Request{Method: "GET", Scheme: "https", Host: "api.example.test", Port: 443, Path: fmt.Sprintf("/v1/items/%d?page=%d", i%500, i), Proto: "HTTP/1.1",
 				Header: exchange.HeaderOf("Host", "api.example.test", "User-Agent", "device/1.0", "Accept", "application/json", "Accept-Encoding", "gzip", "X-Request-Id", word(24), "Connection", "keep-alive"),
 				Start:  start, End: start.Add(time.Millisecond)},
 			Response: &Response{Status: 200, Reason: "OK", Proto: "HTTP/1.1",
 				Header: exchange.HeaderOf("Content-Type", "application/json", "Content-Length", "2048", "Date", "Mon, 23 Nov 2026 06:44:02 GMT", "ETag", word(16), "Cache-Control", "no-store", "Server", "test"),
 				Body:   memory(word(2048)), Start: start.Add(2 * time.Millisecond), End: start.Add(3 * time.Millisecond)},
-			Client: Conn{ID: newID(), Peer: "127.0.0.1:50000", Sock: "127.0.0.1:8080", TLS: true, TLSVersion: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", SNI: "api.example.test", ALPN: "http/1.1", Start: start, TLSSetup: start},
-			Server: Conn{ID: newID(), Peer: "127.0.0.1:443", Sock: "127.0.0.1:40000", Address: "api.example.test:443", TLS: true, TLSVersion: "TLSv1.3", SNI: "api.example.test", Start: start, Connected: start, TLSSetup: start},
+			Client: Conn{ID: uuid.NewString(), Peer: "127.0.0.1:50000", Sock: "127.0.0.1:8080", TLS: true, TLSVersion: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", SNI: "api.example.test", ALPN: "http/1.1", Start: start, TLSSetup: start},
+			Server: Conn{ID: uuid.NewString(), Peer: "127.0.0.1:443", Sock: "127.0.0.1:40000", Address: "api.example.test:443", TLS: true, TLSVersion: "TLSv1.3", SNI: "api.example.test", Start: start, Connected: start, TLSSetup: start},
 		}
 	}
 	return flows

@@ -1,8 +1,6 @@
 package flow
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
 // encoder writes a tnetstring from its end to its beginning: what a length
@@ -223,24 +223,9 @@ func (e *encoder) address(addr string) {
 // id writes a UUID, a new one for an empty one.
 func (e *encoder) id(id string) {
 	if id == "" {
-		id = newID()
+		id = uuid.NewString()
 	}
 	e.text(id)
-}
-
-// newID makes a random UUID.
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	var text [36]byte
-	hex.Encode(text[:8], b[:4])
-	hex.Encode(text[9:13], b[4:6])
-	hex.Encode(text[14:18], b[6:8])
-	hex.Encode(text[19:23], b[8:10])
-	hex.Encode(text[24:], b[10:])
-	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	return string(text[:])
 }
 
 // any writes a value of metadata.

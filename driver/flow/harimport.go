@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"starproxy/builtins/exchange"
 )
 
@@ -49,7 +51,7 @@ func (e *harEntry) flow() (*Flow, error) {
 		return nil, errors.New("it has no request")
 	}
 	start := parseHARTime(string(e.Started))
-	f := &Flow{ID: newID(), Created: start, Comment: string(e.Comment)}
+	f := &Flow{ID: uuid.NewString(), Created: start, Comment: string(e.Comment)}
 	if err := request.flow(f); err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}
@@ -59,8 +61,8 @@ func (e *harEntry) flow() (*Flow, error) {
 	}
 	f.Request.Start, f.Request.End = start, start
 	address := exchange.JoinAuthority(f.Request.Host, f.Request.Port)
-	f.Client = Conn{ID: newID(), Start: start}
-	f.Server = Conn{ID: newID(), Address: address}
+	f.Client = Conn{ID: uuid.NewString(), Start: start}
+	f.Server = Conn{ID: uuid.NewString(), Address: address}
 	if ip := strings.Trim(string(e.ServerIP), "[] "); ip != "" {
 		f.Server.Peer = exchange.JoinAuthority(ip, f.Request.Port)
 	}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"starproxy/builtins/disk"
 	"starproxy/driver/capture"
 )
@@ -58,7 +60,7 @@ func (r *Recorder) Message(handshake, message *capture.Entry) {
 	s := r.sockets.open[message.Socket]
 	if s == nil {
 		s = &openSocket{part: FromEntry(handshake, []Message{}, nil, r.space)}
-		s.part.ID = newID()
+		s.part.ID = uuid.NewString()
 		if s.part.Metadata == nil {
 			s.part.Metadata = map[string]any{}
 		}

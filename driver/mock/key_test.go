@@ -113,7 +113,7 @@ func FuzzParseKey(f *testing.F) {
 		r := request(t, "GET /")
 		r.Target = path
 		_, direct := m.Matches(r)
-		if ep, _ := table.Lookup(r); (ep != nil) != direct {
+		if ep, _ := table.lookup(r); (ep != nil) != direct {
 			t.Errorf("%q on %q: table found %v, match says %v", key, path, ep != nil, direct)
 		}
 	})

@@ -267,7 +267,7 @@ func TestTableMatchesEscapes(t *testing.T) {
 		r := request(t, "GET /")
 		r.Target = target
 		got := ""
-		ep, params := table.Lookup(r)
+		ep, params := table.lookup(r)
 		if ep != nil {
 			got = ep.Name
 		}

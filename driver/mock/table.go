@@ -9,7 +9,11 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Table holds the endpoints in force. A change is seen by the very next lookup.
+// Table holds the endpoints in force. The next request sees a change.
+//
+// Among the endpoints that fit a request, the first answers in the order of: higher
+// priority; exact path, {name} segments, longer prefix; a method before any; a
+// server before any; more conditions; inserted earlier.
 type Table struct {
 	mu sync.Mutex // held by those who change
 	ix atomic.Pointer[index]
@@ -20,18 +24,6 @@ func NewTable() *Table {
 	t := &Table{}
 	t.ix.Store(newIndex(nil))
 	return t
-}
-
-// Lookup gives the endpoint that answers r and what the {name} segments of its
-// path hold; nil when none does. Among those that fit, the first answers in the
-// order of: higher priority; exact path, {name} segments, longer prefix; a
-// method before any; a server before any; more conditions; inserted earlier.
-func (t *Table) Lookup(r *exchange.Request) (*Endpoint, map[string]string) {
-	w := t.ix.Load().find(r)
-	if w == nil {
-		return nil, nil
-	}
-	return w.ep, w.match.params(requestPath(r))
 }
 
 // Set adds ep. An endpoint of the same name is replaced and keeps its place.

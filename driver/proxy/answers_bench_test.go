@@ -63,7 +63,7 @@ func BenchmarkQuiet(b *testing.B) {
 	for _, secure := range []bool{false, true} {
 		b.Run(fmt.Sprint("tls=", secure), func(b *testing.B) {
 			o := origin(b, false, secure, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-			u := newUpstream(true, new(Listeners), new(Counters))
+			u := newUpstream(Config{Insecure: true}.complete())
 			defer u.close()
 			c, err := u.conn(b.Context(), h1Key{addr: o.Listener.Addr().String(), tls: secure})
 			if err != nil {

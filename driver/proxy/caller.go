@@ -22,14 +22,7 @@ type Caller struct {
 // NewCaller makes a Caller of the parts of cfg about real servers: Insecure,
 // MinTLS, Listeners and Counters.
 func NewCaller(cfg Config) *Caller {
-	if cfg.Listeners == nil {
-		cfg.Listeners = new(Listeners)
-	}
-	if cfg.Counters == nil {
-		cfg.Counters = new(Counters)
-	}
-	c := &Caller{upstream: newUpstream(cfg.Insecure, cfg.Listeners, cfg.Counters)}
-	cfg.bounded(c.upstream.tls)
+	c := &Caller{upstream: newUpstream(cfg.complete())}
 	c.client = http.Client{
 		Transport: &http.Transport{
 			DialContext:            func(ctx context.Context, _, addr string) (net.Conn, error) { return c.upstream.dial(ctx, addr) },

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -61,6 +62,24 @@ type Config struct {
 	TunnelIdle time.Duration
 	// Log gets what goes wrong; nil drops it.
 	Log *slog.Logger
+}
+
+// complete returns the configuration with the defaults in the place of what is not
+// set.
+func (c Config) complete() Config {
+	if c.Listeners == nil {
+		c.Listeners = new(Listeners)
+	}
+	if c.Counters == nil {
+		c.Counters = new(Counters)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.MinTLS = cmp.Or(c.MinTLS, tls.VersionTLS12)
+	c.Idle = cmp.Or(c.Idle, DefaultIdle)
+	c.TunnelIdle = cmp.Or(c.TunnelIdle, DefaultTunnelIdle)
+	return c
 }
 
 // Recorder writes what passes by to a recording. Its methods return when that

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"starproxy/builtins/exchange"
+
 	glog "github.com/AdguardTeam/golibs/log"
 	"github.com/AdguardTeam/gomitmproxy"
 )
@@ -51,7 +53,7 @@ func (p *Proxy) serveFront(l net.Listener) {
 				n.Header = nil // with an Upgrade it would get no answer
 				return &n, nil
 			}
-			n.Header = http.Header{"Upgrade": {"websocket"}}
+			n.Header = exchange.HeaderOf("Upgrade", "websocket").Map()
 			n.Body, n.ContentLength, n.TransferEncoding = http.NoBody, 0, nil
 			n.RequestURI = "" // no tunnel, for OnConnect
 			return &n, nil

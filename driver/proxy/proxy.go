@@ -13,7 +13,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -69,20 +68,9 @@ type Proxy struct {
 
 // New makes a Proxy; it does nothing before Start.
 func New(cfg Config) *Proxy {
-	if cfg.Listeners == nil {
-		cfg.Listeners = new(Listeners)
-	}
-	if cfg.Counters == nil {
-		cfg.Counters = new(Counters)
-	}
+	cfg = cfg.complete()
 	p := &Proxy{cfg: cfg, log: cfg.Log, conns: map[io.Closer]struct{}{}, h2: map[*h2Session]struct{}{}, began: time.Now().Add(-time.Second)}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
-	}
-	p.cfg.Idle = cmp.Or(cfg.Idle, DefaultIdle)
-	p.cfg.TunnelIdle = cmp.Or(cfg.TunnelIdle, DefaultTunnelIdle)
-	p.upstream = newUpstream(cfg.Insecure, cfg.Listeners, cfg.Counters)
-	cfg.bounded(p.upstream.tls)
+	p.upstream = newUpstream(cfg)
 	p.tls = p.deviceTLS()
 	return p
 }

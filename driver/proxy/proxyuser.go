@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"net/http"
+	"encoding/base64"
 	"strings"
 
 	"starproxy/builtins/exchange"
@@ -10,12 +10,18 @@ import (
 // challenge is the header that asks for a proxy user (RFC 7617 section 2).
 const challenge = `Basic realm="starproxy", charset="UTF-8"`
 
-// userOf is the user that credentials of the scheme Basic name, empty for none.
+// userOf is the user that credentials of the scheme Basic name (RFC 7617), empty
+// for none.
 func userOf(credentials string) string {
-	if credentials == "" {
+	scheme, code, _ := strings.Cut(credentials, " ")
+	if !strings.EqualFold(scheme, "Basic") {
 		return ""
 	}
-	user, _, _ := (&http.Request{Header: http.Header{"Authorization": {credentials}}}).BasicAuth()
+	pair, err := base64.StdEncoding.DecodeString(code)
+	user, _, ok := strings.Cut(string(pair), ":")
+	if err != nil || !ok {
+		return ""
+	}
 	return user
 }
 

@@ -44,11 +44,11 @@ func TestRefusalsAreCaptured(t *testing.T) {
 		understood string // method, target, version and authority
 	}{
 		{"one word", "GARBAGE\r\n\r\n", 400, "request line", "GARBAGE   "},
-		{"a bad method", "G(T / HTTP/1.1\r\n" + host + "\r\n", 400, "method: got", "G(T   "},
-		{"a bad version", "GET / HTTP/1.x\r\n" + host + "\r\n", 400, "version: got", "GET /  "},
-		{"another version", "GET / HTTP/2.0\r\n" + host + "\r\n", 505, "version: got", "GET /  "},
-		{"a blank in the target", "GET /a b HTTP/1.1\r\n" + host + "\r\n", 400, "target: got", "GET /a b HTTP/1.1 "},
-		{"a NUL in the target", "GET /a\x00b HTTP/1.1\r\n" + host + "\r\n", 400, "target: got", "GET /a\x00b HTTP/1.1 "},
+		{"a bad method", "G(T / HTTP/1.1\r\n" + host + "\r\n", 400, "method: got", "G(T   a.test"},
+		{"a bad version", "GET / HTTP/1.x\r\n" + host + "\r\n", 400, "version: got", "GET /  a.test"},
+		{"another version", "GET / HTTP/2.0\r\n" + host + "\r\n", 505, "version: got", "GET /  a.test"},
+		{"a blank in the target", "GET /a b HTTP/1.1\r\n" + host + "\r\n", 400, "target: got", "GET /a b HTTP/1.1 a.test"},
+		{"a NUL in the target", "GET /a\x00b HTTP/1.1\r\n" + host + "\r\n", 400, "target: got", "GET /a\x00b HTTP/1.1 a.test"},
 		{"a relative target", "GET a HTTP/1.1\r\n" + host + "\r\n", 400, "target: got", "GET a HTTP/1.1 a.test"},
 		{"another scheme", "GET ftp://a.test/ HTTP/1.1\r\n" + host + "\r\n", 400, "scheme: got", "GET ftp://a.test/ HTTP/1.1 a.test"},
 		{"a star", "GET * HTTP/1.1\r\n" + host + "\r\n", 400, "OPTIONS", "GET * HTTP/1.1 a.test"},

@@ -7,11 +7,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"net/textproto"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"starproxy/driver/proxy/h1"
 )
 
 // trunk is a listening socket that several proxies share.
@@ -94,10 +95,9 @@ func headCredentials(head []byte) string {
 	if len(head) == 0 {
 		return ""
 	}
-	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(head)))
-	r.ReadLine()
-	h, _ := r.ReadMIMEHeader() // of a broken one there is what comes before
-	return h.Get("Proxy-Authorization")
+	var q h1.Request
+	_ = h1.NewReader(bufio.NewReader(bytes.NewReader(head))).Request(&q) // the proxy refuses a malformed one
+	return q.Header.Get("Proxy-Authorization")
 }
 
 // read returns the first bytes of a connection, at least the whole header block

@@ -36,9 +36,10 @@ type upstream struct {
 	pipes  splice.Pipes
 }
 
-func newUpstream(insecure bool, own *Listeners, counts *Counters) *upstream {
-	u := &upstream{own: own, counts: counts, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
-	u.tls = &tls.Config{InsecureSkipVerify: insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
+// newUpstream needs a complete configuration.
+func newUpstream(cfg Config) *upstream {
+	u := &upstream{own: cfg.Listeners, counts: cfg.Counters, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
+	u.tls = cfg.bounded(&tls.Config{InsecureSkipVerify: cfg.Insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)})
 	u.h2 = newH2Client(u)
 	return u
 }

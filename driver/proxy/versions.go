@@ -14,9 +14,7 @@ import (
 // What else old peers need is set in go.mod: SHA-1 signatures in TLS 1.2,
 // negative serial numbers, and RSA keys below 1024 and above 8192 bits.
 func (c *Config) bounded(t *tls.Config) *tls.Config {
-	if t.MinVersion = c.MinTLS; t.MinVersion == 0 {
-		t.MinVersion = tls.VersionTLS12
-	}
+	t.MinVersion = c.MinTLS
 	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
 		if !strings.Contains(s.Name, "_RC4_") {
 			t.CipherSuites = append(t.CipherSuites, s.ID)

@@ -69,7 +69,7 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 			clock.Store(e.Start.UnixNano())
 		}
 		req := &exchange.Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target}
-		ep, _ := table.Lookup(req)
+		ep := lookup(t, table, req)
 		if ep == nil {
 			t.Fatalf("request %d, %s: no endpoint in\n%s", i, e.URL(), x.YAML)
 		}
@@ -501,7 +501,7 @@ func TestExportOddHeaders(t *testing.T) {
 		}
 		table := mock.NewTable()
 		table.ReplaceAll(s.Endpoints)
-		ep, _ := table.Lookup(&exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/a"})
+		ep := lookup(t, table, &exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/a"})
 		res, body := respond(t, ep, &exchange.Request{Method: "GET"})
 		if body != "body" || res.Header.Get("X-Good") != "1" || c.told == "" && strings.TrimSpace(strings.Join(res.Header.Values(c.name), "|")) != strings.TrimSpace(c.value) {
 			t.Errorf("%q: %.200v %q", c.name, res.Header, body)

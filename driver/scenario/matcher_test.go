@@ -195,7 +195,7 @@ func TestMatchers(t *testing.T) {
 		ep := s.Endpoints[0]
 		table := mock.NewTable()
 		table.ReplaceAll(s.Endpoints)
-		found, _ := table.Lookup(incoming(t, c.request))
+		found := lookup(t, table, incoming(t, c.request))
 		why := strings.Join(ep.Match.Explain(incoming(t, c.request)), "; ")
 		if (found != nil) != (c.why == "") || (why == "") != (c.why == "") || !strings.Contains(why, c.why) {
 			t.Errorf("%s: found %v, because %q, expected %q\nfor %s", c.match, found != nil, why, c.why, c.request)

@@ -383,7 +383,7 @@ endpoints:
 	ask := func(method, host, target string, h exchange.Header) (*exchange.Response, string) {
 		t.Helper()
 		req := &exchange.Request{Method: method, Scheme: "https", Host: host, Port: 443, Target: target, Header: h}
-		ep, _ := table.Lookup(req)
+		ep := lookup(t, table, req)
 		if ep == nil {
 			return nil, ""
 		}

@@ -87,7 +87,7 @@ from file
 		{"/fn", "", "script:none", "scenario.star:19"},
 	} {
 		req := &exchange.Request{Method: "GET", Scheme: "http", Host: "h.test", Port: 80, Target: tt.target}
-		ep, _ := table.Lookup(req)
+		ep := lookup(t, table, req)
 		if ep == nil {
 			t.Errorf("%s: no endpoint", tt.target)
 			continue

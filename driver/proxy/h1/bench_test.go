@@ -133,6 +133,6 @@ func BenchmarkWrite(b *testing.B) {
 	w := bufio.NewWriter(io.Discard)
 	b.ReportAllocs()
 	for b.Loop() {
-		WriteResponse(w, &r)
+		writeResponse(w, &r)
 	}
 }

@@ -101,7 +101,7 @@ func write(p *parsed) string {
 		WriteRequest(w, q)
 	} else {
 		f = p.response.Body
-		WriteResponse(w, p.response)
+		writeResponse(w, p.response)
 	}
 	if f.Kind == Chunked {
 		c := ChunkWriter{w}

@@ -53,10 +53,11 @@ func (r *Reader) Came() (text string, size int) { return r.came, r.size }
 func (q *Request) parse(head string) error {
 	line, lines := cutLine(head)
 	err := q.requestLine(line)
-	if err != nil {
-		return err
+	h, malformed := fields(lines, false)
+	if q.Header = h; err == nil {
+		err = malformed
 	}
-	if q.Header, err = fields(lines, false); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := checkHost(q); err != nil {

@@ -51,12 +51,6 @@ func WriteRequest(w *bufio.Writer, q *Request) {
 	WriteHeader(w, q.Header)
 }
 
-// WriteResponse writes the head of a response.
-func WriteResponse(w *bufio.Writer, r *Response) {
-	WriteStatusLine(w, r.Proto, r.Status, r.Reason)
-	WriteHeader(w, r.Header)
-}
-
 // ChunkWriter writes a chunked body: each Write is a chunk.
 type ChunkWriter struct{ W *bufio.Writer }
 

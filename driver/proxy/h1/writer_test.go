@@ -78,7 +78,7 @@ func TestStatusLine(t *testing.T) {
 	} {
 		var b strings.Builder
 		w := bufio.NewWriter(&b)
-		WriteResponse(w, &r)
+		writeResponse(w, &r)
 		w.Flush()
 		if b.String() != want {
 			t.Errorf("got %q, want %q", b.String(), want)
@@ -91,3 +91,9 @@ func TestStatusLine(t *testing.T) {
 }
 
 var _ io.Writer = writerFunc(nil)
+
+// writeResponse writes the head of a response.
+func writeResponse(w *bufio.Writer, r *Response) {
+	WriteStatusLine(w, r.Proto, r.Status, r.Reason)
+	WriteHeader(w, r.Header)
+}
