@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 func answerModule() Module {
@@ -31,18 +31,6 @@ func answerModule() Module {
 	}
 }
 
-// Defaults are what a document or a driver sets for answers that do not say it.
-type Defaults struct {
-	// ContentType of a plain dict's body; "" means application/json.
-	ContentType string
-	// Latency before an answer without latency_ms.
-	Latency Latency
-	// File makes what answers with a file; nil when files can't be had.
-	File func(name string, status int, header exchange.Header, contentType string, delay time.Duration) exchange.Handler
-	// FilesDir is where it looks, for errors.
-	FilesDir string
-}
-
 // parts are the keys that response() and a plain dict share.
 type parts struct {
 	status                     int
@@ -54,9 +42,9 @@ type parts struct {
 func (p *parts) set(key string, v starlark.Value) (known bool, err error) {
 	switch key {
 	case "status":
-		n, ok := integer(v)
+		n, ok := call.Integer(v)
 		if !ok || n < 200 || n > 599 {
-			return true, fmt.Errorf("status: got %s, want 200 to 599", describe(v))
+			return true, fmt.Errorf("status: got %s, want 200 to 599", call.Describe(v))
 		}
 		p.status = int(n)
 	case "body":
@@ -77,9 +65,9 @@ func (p *parts) set(key string, v starlark.Value) (known bool, err error) {
 	return true, nil
 }
 
-func callResponse(c *Call, a Args) (starlark.Value, error) {
+func callResponse(c *call.Call, a call.Args) (starlark.Value, error) {
 	p := parts{status: http.StatusOK}
-	if a.probe != nil || len(a.args) > 0 || !p.keywords(a.kwargs) {
+	if a.Probing() || len(a.Positional) > 0 || !p.keywords(a.Keywords) {
 		var status starlark.Value = starlark.MakeInt(http.StatusOK)
 		var body, typ, file, stream starlark.Value = starlark.None, starlark.None, starlark.None, starlark.None
 		var headers starlark.Value = new(starlark.Dict)
@@ -95,13 +83,13 @@ func callResponse(c *Call, a Args) (starlark.Value, error) {
 	r := &Response{own: true, maxBody: c.Env.MaxBody, ctx: context.Background(), call: c}
 	r.res = &r.made
 	var err error
-	if r.handler, err = p.build(c, r.res, c.defaults(), ""); err != nil {
+	if r.handler, err = p.build(c, r.res, c.Settings(), ""); err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
 	if p.stream != nil && p.stream != starlark.None {
 		fn, ok := p.stream.(starlark.Callable)
 		if !ok {
-			return nil, fmt.Errorf("response: argument \"stream\": got %s, want function", describe(p.stream))
+			return nil, fmt.Errorf("response: argument \"stream\": got %s, want function", call.Describe(p.stream))
 		}
 		if r.res.Body != nil || r.handler != nil {
 			return nil, errors.New("response: body, file and stream exclude each other")
@@ -124,13 +112,13 @@ func (p *parts) keywords(kwargs []starlark.Tuple) bool {
 
 // build fills res, or gives the handler that answers instead. The type is that
 // of a body which does not say it.
-func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) (exchange.Handler, error) {
+func (p *parts) build(c *call.Call, res *exchange.Response, d *call.Defaults, typ string) (exchange.Handler, error) {
 	res.Status, res.Origin, res.Delay, res.Draw = p.status, exchange.FromMock, d.Latency.Fixed, d.Latency.Draw
 	given := ""
 	if p.contentType != nil && p.contentType != starlark.None {
 		s, ok := starlark.AsString(p.contentType)
 		if !ok {
-			return nil, fmt.Errorf("content_type: got %s, want string", describe(p.contentType))
+			return nil, fmt.Errorf("content_type: got %s, want string", call.Describe(p.contentType))
 		}
 		if _, err := headerText("Content-Type", p.contentType); err != nil {
 			return nil, err
@@ -138,7 +126,7 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 		given, typ = s, s
 	}
 	if p.latency != nil && p.latency != starlark.None {
-		l, err := c.latency(p.latency)
+		l, err := latencyOf(c, p.latency)
 		if err != nil {
 			return nil, fmt.Errorf("latency_ms: %w", err)
 		}
@@ -151,7 +139,7 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 		s, ok := starlark.AsString(p.file)
 		switch {
 		case !ok || s == "":
-			return nil, fmt.Errorf("file: got %s, want the path of a file", describe(p.file))
+			return nil, fmt.Errorf("file: got %s, want the path of a file", call.Describe(p.file))
 		case p.body != nil && p.body != starlark.None:
 			return nil, errors.New("body and file exclude each other")
 		case d.File == nil:
@@ -159,7 +147,7 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 		}
 		return exchange.Drawn(d.File(s, res.Status, res.Header, given, res.Delay), res.Draw), nil
 	}
-	data, kind, err := c.bodyBytes(p.body)
+	data, kind, err := bodyBytes(c, p.body)
 	if err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
@@ -174,10 +162,28 @@ func (p *parts) build(c *Call, res *exchange.Response, d *Defaults, typ string) 
 		res.Header.Add("Content-Type", typ)
 	}
 	if len(data) > 0 {
-		data, res.Header = c.encodeBody(res.Header, data, kind)
+		data, res.Header = encodeBody(c, res.Header, data, kind)
 		res.Body = exchange.Bytes(data)
 	}
 	return nil, nil
+}
+
+// latencyOf reads a latency that a script gives: milliseconds, or a dict.
+func latencyOf(c *call.Call, v starlark.Value) (call.Latency, error) {
+	if d, ok := v.(starlark.IterableMapping); ok {
+		spec, err := ToGo(c, d)
+		if err != nil {
+			return call.Latency{}, err
+		}
+		m, _ := spec.(jsonvalue.Object)
+		return call.NewLatency(m, c.Env.Random)
+	}
+	ms, ok := starlark.AsFloat(v)
+	fixed, within := call.Milliseconds(ms)
+	if !ok || !within {
+		return call.Latency{}, fmt.Errorf("got %s, want milliseconds, 0 to 86400000 (a day), or a dict such as {\"min\": 50, \"max\": 200}", call.Describe(v))
+	}
+	return call.Latency{Fixed: fixed}, nil
 }
 
 // jsonHeader is the header of most answers; nobody changes it.
@@ -206,7 +212,7 @@ func (p *parts) header(res *exchange.Response) error {
 
 // Plain makes the answer of a dict that says no more than status, body, headers,
 // content_type, file and latency_ms; ok is false for any other.
-func (c *Call) Plain(d *starlark.Dict, defaults *Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
+func Plain(c *call.Call, d *starlark.Dict, defaults *call.Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
 	r := &plain{parts: parts{status: http.StatusOK}}
 	d.Entries()(r.take)
 	if r.err != nil || r.other || templated(r.headers) || expression(r.file) {
@@ -278,7 +284,7 @@ type Fault struct {
 	Answer *Response
 }
 
-func callFault(c *Call, a Args) (starlark.Value, error) {
+func callFault(c *call.Call, a call.Args) (starlark.Value, error) {
 	f := &Fault{}
 	var answer starlark.Value = starlark.None
 	if err := a.Unpack("kind", &f.kind, "after?", &f.after, "answer?", &answer); err != nil {
@@ -287,7 +293,7 @@ func callFault(c *Call, a Args) (starlark.Value, error) {
 	if answer != starlark.None {
 		r, ok := answer.(*Response)
 		if !ok || r.handler != nil || r.stream != nil {
-			return nil, fmt.Errorf("fault: argument \"answer\": got %s, want a response with a body", describe(answer))
+			return nil, fmt.Errorf("fault: argument \"answer\": got %s, want a response with a body", call.Describe(answer))
 		}
 		f.Answer = r
 	}
@@ -330,51 +336,6 @@ func (f *Fault) Attr(name string) (starlark.Value, error) {
 		return starlark.String(f.kind), nil
 	}
 	return nil, nil
-}
-
-// forward asks the real server, within the run's time. What it gives is
-// remembered, so that an answer that nobody sends is closed.
-func (c *Call) forward(x *exchange.Exchange) (*Response, error) {
-	ctx, cancel := context.WithCancelCause(c.Context)
-	f := forwarded{cancel: cancel}
-	if !c.Deadline.IsZero() {
-		// Not a deadline of the context: the body is read after the run.
-		timer := time.AfterFunc(time.Until(c.Deadline), func() { cancel(ErrTime) })
-		defer timer.Stop()
-	}
-	c.waits()
-	res, err := x.Forward(ctx)
-	c.waited()
-	if err != nil {
-		defer cancel(nil)
-		if errors.Is(context.Cause(ctx), ErrTime) {
-			return nil, ErrTime
-		}
-		return nil, err
-	}
-	f.body = res.Body
-	c.forwarded = append(c.forwarded, f)
-	return NewResponse(ctx, c, res, cancel), nil
-}
-
-// forwarded is a real server's answer: its body, and what ends the wait for it.
-type forwarded struct {
-	body   exchange.Body
-	cancel context.CancelCauseFunc
-}
-
-// Release closes the real server's answers that are not sent; sent is, or nil.
-func (c *Call) Release(sent exchange.Body) {
-	if w, ok := sent.(interface{ Unwrap() exchange.Body }); ok {
-		sent = w.Unwrap()
-	}
-	for _, f := range c.forwarded {
-		if closer, ok := f.body.(io.Closer); ok && f.body != sent {
-			closer.Close()
-			f.cancel(nil)
-		}
-	}
-	c.forwarded = nil
 }
 
 // Interface guard.

@@ -6,73 +6,12 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"starproxy/builtins/call"
+	"starproxy/builtins/nearest"
+
 	"go.starlark.net/starlark"
-	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
-
-// MaxResult is how much one operation of a script may make, in bytes, unless
-// an environment says less. What grows step by step is bounded elsewhere: by
-// who runs the scripts, after each garbage collection.
-const MaxResult = 256 << 20
-
-// ErrMemory ends a run when scripts hold too much memory.
-var ErrMemory = errors.New("memory limit exceeded")
-
-// maxBits bounds products of whole numbers, whose cost grows with the square.
-const maxBits = 1 << 20
-
-// maxDigits bounds the text that int() reads.
-const maxDigits = 100_000
-
-// room is how many bytes one operation may make.
-func (c *Call) room() int {
-	if c != nil && c.Env != nil && c.Env.MaxResult > 0 {
-		return c.Env.MaxResult
-	}
-	return MaxResult
-}
-
-// enough refuses an operation that would make more than size bytes, and
-// charges for it.
-func (c *Call) enough(what string, size int) error {
-	if room := c.room(); size > room {
-		return fmt.Errorf("%w: %s would make more than %d bytes at once (scripts.max_memory)", ErrMemory, what, room)
-	}
-	if err := c.work(size); err != nil {
-		return err
-	}
-	return c.reserve(size)
-}
-
-// reserve claims memory, if it is more than a little.
-func (c *Call) reserve(size int) error {
-	if size <= worthwhile || c == nil || c.Bounds == nil {
-		return nil
-	}
-	return c.Bounds.Reserve(size)
-}
-
-// printable refuses an int whose text would take too long to make: the work
-// grows with the square.
-func printable(v starlark.Int) error {
-	if bits := v.BigInt().BitLen(); bits > maxBits {
-		return fmt.Errorf("the number has more than %d bits", maxBits)
-	}
-	return nil
-}
-
-// perElement is what an element of a list, a dict or a set takes, in bytes, as
-// far as it is made along with it.
-const perElement = 64
-
-// times is a * b, as large as an int can be.
-func times(a, b int) int {
-	if a > 0 && b > (1<<62)/a {
-		return 1 << 62
-	}
-	return a * b
-}
 
 // Operators are what the host puts in the place of operators and methods that
 // can make something enormous of little, under names that no script can
@@ -98,26 +37,18 @@ func Operators() starlark.StringDict {
 	return names
 }
 
-func operator(name string, fn func(*Call, starlark.Value, starlark.Value) (starlark.Value, error)) *starlark.Builtin {
+func operator(name string, fn func(*call.Call, starlark.Value, starlark.Value) (starlark.Value, error)) *starlark.Builtin {
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (v starlark.Value, err error) {
-		defer rescue(name, &err)
-		return fn(CallOf(thread), args[0], args[1])
+		defer call.Rescue(name, &err)
+		return fn(call.Of(thread), args[0], args[1])
 	})
 }
-
-// noticed is the size from which a sum is charged for, and worthwhile the one
-// from which memory is reserved: most are small, and should cost next to nothing
-// more.
-const (
-	noticed    = 4 << 10
-	worthwhile = 1 << 20
-)
 
 // sum is x + y.
 func sum(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	x, y := args[0], args[1]
-	if size := weight(x) + weight(y); size > noticed {
-		if err := CallOf(thread).enough("+", size); err != nil {
+	if size := weight(x) + weight(y); size > call.Noticed {
+		if err := call.Of(thread).Enough("+", size); err != nil {
 			return nil, err
 		}
 	}
@@ -142,8 +73,8 @@ func weight(v starlark.Value) int {
 // operand stands in for the right operand of an operator.
 type operand struct {
 	starlark.Value
-	call *Call
-	fn   func(*Call, starlark.Value, starlark.Value) (starlark.Value, error)
+	call *call.Call
+	fn   func(*call.Call, starlark.Value, starlark.Value) (starlark.Value, error)
 }
 
 // Binary does what the operator does with the operand itself.
@@ -156,9 +87,9 @@ func (o operand) Binary(_ syntax.Token, x starlark.Value, side starlark.Side) (s
 
 // stand gives what stands in for the right operand of x *= y, which has to be
 // computed where x may be an element or a field.
-func stand(name string, fn func(*Call, starlark.Value, starlark.Value) (starlark.Value, error)) *starlark.Builtin {
+func stand(name string, fn func(*call.Call, starlark.Value, starlark.Value) (starlark.Value, error)) *starlark.Builtin {
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-		return operand{args[0], CallOf(thread), fn}, nil
+		return operand{args[0], call.Of(thread), fn}, nil
 	})
 }
 
@@ -166,17 +97,17 @@ func stand(name string, fn func(*Call, starlark.Value, starlark.Value) (starlark
 // takes any operand of %= for the value, so none can stand in for it, except a
 // dict for a dict.)
 func filling(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (v starlark.Value, err error) {
-	defer rescue("%=", &err)
-	c := CallOf(thread)
-	size, err := c.measured("%=", args[:1])
+	defer call.Rescue("%=", &err)
+	c := call.Of(thread)
+	size, err := c.Measured("%=", args[:1])
 	if err == nil {
-		err = c.enough("%=", size)
+		err = c.Enough("%=", size)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if m, ok := args[0].(starlark.Mapping); ok {
-		return &lookups{m, c, c.room()}, nil
+		return &lookups{m, c, c.Room()}, nil
 	}
 	return args[0], nil
 }
@@ -185,7 +116,7 @@ func filling(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, 
 // times. When the text would become too long, lookups finds no value any more.
 type lookups struct {
 	starlark.Mapping
-	call *Call
+	call *call.Call
 	room int // for the values that are still to come, in bytes
 }
 
@@ -195,7 +126,7 @@ func (l *lookups) Get(key starlark.Value) (starlark.Value, bool, error) {
 	v, found, err := l.Mapping.Get(key)
 	if err == nil && found {
 		var size int
-		size, err = l.call.measured("%=", []starlark.Value{v})
+		size, err = l.call.Measured("%=", []starlark.Value{v})
 		l.room -= size
 	}
 	if err != nil || l.room < 0 {
@@ -210,8 +141,8 @@ func spread(name string) *starlark.Builtin {
 		if err := elements(name, args[0]); err != nil {
 			return nil, err
 		}
-		if size := weight(args[0]); size > noticed {
-			if err := CallOf(thread).enough(name, size); err != nil {
+		if size := weight(args[0]); size > call.Noticed {
+			if err := call.Of(thread).Enough(name, size); err != nil {
 				return nil, err
 			}
 		}
@@ -225,14 +156,14 @@ func elements(name string, v starlark.Value) error {
 	case starlark.Int, starlark.String, starlark.Bytes, starlark.Float:
 		return nil
 	}
-	if n := starlark.Len(v); n > maxElements {
-		return fmt.Errorf("%s: %d elements are more than %d", name, n, maxElements)
+	if n := starlark.Len(v); n > call.MaxElements {
+		return fmt.Errorf("%s: %d elements are more than %d", name, n, call.MaxElements)
 	}
 	return nil
 }
 
 // multiply is x * y.
-func multiply(c *Call, x, y starlark.Value) (starlark.Value, error) {
+func multiply(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	n, isInt := y.(starlark.Int)
 	other := x
 	if !isInt {
@@ -245,8 +176,8 @@ func multiply(c *Call, x, y starlark.Value) (starlark.Value, error) {
 		case starlark.Int:
 			_, small := v.Int64()
 			_, alsoSmall := n.Int64()
-			if (!small || !alsoSmall) && v.BigInt().BitLen()+n.BigInt().BitLen() > maxBits {
-				return nil, fmt.Errorf("the product has more than %d bits", maxBits)
+			if (!small || !alsoSmall) && v.BigInt().BitLen()+n.BigInt().BitLen() > call.MaxBits {
+				return nil, fmt.Errorf("the product has more than %d bits", call.MaxBits)
 			}
 		case starlark.String:
 			unit = len(v)
@@ -262,7 +193,7 @@ func multiply(c *Call, x, y starlark.Value) (starlark.Value, error) {
 			if !ok {
 				count = 1 << 62
 			}
-			if err := c.enough("*", times(unit, int(count))); err != nil {
+			if err := c.Enough("*", call.Times(unit, int(count))); err != nil {
 				return nil, err
 			}
 		}
@@ -271,11 +202,11 @@ func multiply(c *Call, x, y starlark.Value) (starlark.Value, error) {
 }
 
 // remainder is x % y, which formats when x is text.
-func remainder(c *Call, x, y starlark.Value) (starlark.Value, error) {
+func remainder(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	if s, ok := x.(starlark.String); ok {
-		size, err := c.filledIn(string(s), y)
+		size, err := filledIn(c, string(s), y)
 		if err == nil {
-			err = c.enough("%", len(s)+size)
+			err = c.Enough("%", len(s)+size)
 		}
 		if err != nil {
 			return nil, err
@@ -286,13 +217,13 @@ func remainder(c *Call, x, y starlark.Value) (starlark.Value, error) {
 
 // filledIn is how long the text of what format takes from y would be. A value
 // of a dict can stand in many places, those of a tuple stand in one each.
-func (c *Call) filledIn(format string, y starlark.Value) (int, error) {
+func filledIn(c *call.Call, format string, y starlark.Value) (int, error) {
 	m, ok := y.(starlark.Mapping)
 	if !ok || !strings.Contains(format, "%(") {
-		return c.measured("%", []starlark.Value{y})
+		return c.Measured("%", []starlark.Value{y})
 	}
 	total, sizes := 0, map[string]int{}
-	for total <= c.room() {
+	for total <= c.Room() {
 		_, rest, found := strings.Cut(format, "%(")
 		if !found {
 			break
@@ -303,7 +234,7 @@ func (c *Call) filledIn(format string, y starlark.Value) (int, error) {
 		if !known {
 			v, there, err := m.Get(starlark.String(name))
 			if err == nil && there {
-				size, err = c.measured("%", []starlark.Value{v})
+				size, err = c.Measured("%", []starlark.Value{v})
 			}
 			if err != nil {
 				return 0, err
@@ -315,150 +246,10 @@ func (c *Call) filledIn(format string, y starlark.Value) (int, error) {
 	return total, nil
 }
 
-// fits refuses to write the text of values that is too long, or too deep.
-func (c *Call) fits(what string, before int, values ...starlark.Value) error {
-	size, err := c.measured(what, values)
-	if err != nil {
-		return err
-	}
-	return c.enough(what, before+size)
-}
-
-// measured is how long the text of values would be, or what is wrong with it.
-func (c *Call) measured(what string, values []starlark.Value) (int, error) {
-	m := measure{room: c.room()}
-	for _, v := range values {
-		m.add(v)
-	}
-	switch {
-	case m.deep:
-		return 0, fmt.Errorf("%s: %w", what, errDepth)
-	case m.bad != nil:
-		return 0, fmt.Errorf("%s: %w", what, m.bad)
-	}
-	size := c.room() - m.room
-	if m.room < 0 {
-		return size, c.enough(what, size)
-	}
-	return size, nil
-}
-
-// perContainer is what each list, dict and so on counts for: more than its
-// text, because to go through it takes time as well.
-const perContainer = 64
-
-// measure counts how long the text of values would be.
-type measure struct {
-	room int // that is left
-	deep bool
-	bad  error // there is a number that is too long
-	path []starlark.Value
-}
-
-func (m *measure) add(v starlark.Value) {
-	switch v := v.(type) {
-	case starlark.String:
-		m.room -= len(v) + 2
-	case starlark.Bytes:
-		m.room -= len(v) + 3
-	case starlark.Int:
-		m.room -= 8
-		if _, ok := v.Int64(); !ok {
-			m.room -= v.BigInt().BitLen() / 3
-			if err := printable(v); err != nil {
-				m.bad = err
-			}
-		}
-	case *starlark.List:
-		if m.enter(v) {
-			for i := 0; i < v.Len() && m.room >= 0 && !m.deep; i++ {
-				m.add(v.Index(i))
-			}
-			m.leave()
-		}
-	case starlark.Tuple:
-		m.room -= perContainer
-		if len(m.path) >= maxDepth {
-			m.deep = true
-			return
-		}
-		m.path = append(m.path, nil)
-		for i := 0; i < len(v) && m.room >= 0 && !m.deep; i++ {
-			m.add(v[i])
-		}
-		m.leave()
-	case *starlark.Dict:
-		if m.enter(v) {
-			for k, v := range v.Entries() {
-				m.add(k)
-				m.add(v)
-				if m.room < 0 || m.deep {
-					break
-				}
-			}
-			m.leave()
-		}
-	case *starlark.Set:
-		m.room -= perContainer
-		for e := range v.Elements() {
-			if m.add(e); m.room < 0 || m.deep {
-				break
-			}
-		}
-	case *starlarkstruct.Struct:
-		if !m.enter(v) {
-			return
-		}
-		for _, name := range v.AttrNames() {
-			if field, err := v.Attr(name); err == nil {
-				m.room -= len(name) + 2
-				m.add(field)
-			}
-			if m.room < 0 || m.deep {
-				break
-			}
-		}
-		m.leave()
-	case *match:
-		m.room -= v.loc[1] - v.loc[0]
-	case *message:
-		m.room -= len(v.data)
-	case *cell:
-		m.room -= 16
-		if len(m.path) < maxDepth {
-			m.path = append(m.path, v)
-			m.add(v.initial)
-			m.leave()
-		} else {
-			m.deep = true
-		}
-	default:
-		m.room -= 16
-	}
-}
-
-// enter notes a container that is gone into, unless it is inside of itself.
-func (m *measure) enter(v starlark.Value) bool {
-	m.room -= perContainer
-	if len(m.path) >= maxDepth {
-		m.deep = true
-		return false
-	}
-	for _, outer := range m.path {
-		if outer == v {
-			return false
-		}
-	}
-	m.path = append(m.path, v)
-	return true
-}
-
-func (m *measure) leave() { m.path = m.path[:len(m.path)-1] }
-
 // boundMethods are the methods of text, lists, sets and dicts that can make
 // much of little, or go through an iterable in one step; each looks at the
 // receiver and the arguments first.
-var boundMethods = map[string]func(c *Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error{
+var boundMethods = map[string]func(c *call.Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error{
 	"join":                 boundJoin,
 	"replace":              boundReplace,
 	"format":               boundFormat,
@@ -504,7 +295,7 @@ func attribute(x starlark.Value, name string) (starlark.Value, error) {
 		if err != nil {
 			message = err.Error()
 		}
-		if near := Nearest(name, has.AttrNames()); near != "" {
+		if near := nearest.Name(name, has.AttrNames()); near != "" {
 			message += fmt.Sprintf(" (did you mean .%s?)", near)
 		}
 		return nil, errors.New(message)
@@ -525,24 +316,24 @@ func boundMethod(x starlark.Value, name string, v starlark.Value) starlark.Value
 		return v
 	}
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
-		defer rescue(name, &err)
-		if err := check(CallOf(thread), x, args, kwargs); err != nil {
+		defer call.Rescue(name, &err)
+		if err := check(call.Of(thread), x, args, kwargs); err != nil {
 			return nil, err
 		}
 		return fn.CallInternal(thread, args, kwargs)
 	}).BindReceiver(x)
 }
 
-func boundArgs(c *Call, _ starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+func boundArgs(c *call.Call, _ starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	for _, a := range args {
 		if err := elements("argument", a); err != nil {
 			return err
 		}
 		n := max(starlark.Len(a), 0)
-		if err := c.charge(n / 4); err != nil {
+		if err := c.Charge(n / 4); err != nil {
 			return err
 		}
-		if err := c.enough("argument", times(n, perElement)); err != nil {
+		if err := c.Enough("argument", call.Times(n, call.PerElement)); err != nil {
 			return err
 		}
 	}
@@ -550,13 +341,13 @@ func boundArgs(c *Call, _ starlark.Value, args starlark.Tuple, _ []starlark.Tupl
 }
 
 // boundKeys is boundArgs of a method that hashes the elements of its arguments.
-func boundKeys(name string) func(*Call, starlark.Value, starlark.Tuple, []starlark.Tuple) error {
-	return func(c *Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
+func boundKeys(name string) func(*call.Call, starlark.Value, starlark.Tuple, []starlark.Tuple) error {
+	return func(c *call.Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
 		if err := boundArgs(c, recv, args, kwargs); err != nil {
 			return err
 		}
 		for _, a := range args {
-			if err := c.hashable(name, a); err != nil {
+			if err := c.Hashable(name, a); err != nil {
 				return err
 			}
 		}
@@ -564,30 +355,30 @@ func boundKeys(name string) func(*Call, starlark.Value, starlark.Tuple, []starla
 	}
 }
 
-func boundElems(c *Call, recv starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) error {
+func boundElems(c *call.Call, recv starlark.Value, _ starlark.Tuple, _ []starlark.Tuple) error {
 	n := starlark.Len(recv)
-	if n > maxElements {
-		return fmt.Errorf("%d elements are more than %d", n, maxElements)
+	if n > call.MaxElements {
+		return fmt.Errorf("%d elements are more than %d", n, call.MaxElements)
 	}
-	return c.charge(n / bytesPerStep) // they are made when they are asked for
+	return c.Charge(n / call.BytesPerStep) // they are made when they are asked for
 }
 
 // boundStrip looks at characters to take off: each may be compared with all.
-func boundStrip(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+func boundStrip(c *call.Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	s, ok := recv.(starlark.String)
 	cutset, also := first(args).(starlark.String)
 	if !ok || !also {
 		return nil
 	}
-	return c.charge(trimmed(string(s), string(cutset)))
+	return c.Charge(trimmed(string(s), string(cutset)))
 }
 
-func boundJoin(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+func boundJoin(c *call.Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	sep, ok := recv.(starlark.String)
 	if !ok || len(args) != 1 {
 		return nil
 	}
-	size := times(len(sep), max(starlark.Len(args[0])-1, 0))
+	size := call.Times(len(sep), max(starlark.Len(args[0])-1, 0))
 	add := func(v starlark.Value) {
 		if s, ok := v.(starlark.String); ok {
 			size += len(s)
@@ -615,10 +406,10 @@ func boundJoin(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.T
 			return err
 		}
 	}
-	return c.enough("join", size)
+	return c.Enough("join", size)
 }
 
-func boundReplace(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+func boundReplace(c *call.Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	s, ok := recv.(starlark.String)
 	if !ok || len(args) < 2 {
 		return nil
@@ -628,7 +419,7 @@ func boundReplace(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlar
 	if !ok || !also {
 		return nil
 	}
-	return c.enough("replace", replaced(string(s), string(old), string(repl)))
+	return c.Enough("replace", replaced(string(s), string(old), string(repl)))
 }
 
 // replaced is at least as long as s with every old replaced by repl.
@@ -636,13 +427,13 @@ func replaced(s, old, repl string) int {
 	if len(repl) <= len(old) {
 		return len(s)
 	}
-	if most := times(len(s)+1, len(repl)); most < 1<<20 {
+	if most := call.Times(len(s)+1, len(repl)); most < 1<<20 {
 		return most // no matter how often
 	}
-	return len(s) + times(strings.Count(s, old), len(repl)-len(old))
+	return len(s) + call.Times(strings.Count(s, old), len(repl)-len(old))
 }
 
-func boundFormat(c *Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
+func boundFormat(c *call.Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error {
 	s, ok := recv.(starlark.String)
 	if !ok {
 		return nil
@@ -651,18 +442,18 @@ func boundFormat(c *Call, recv starlark.Value, args starlark.Tuple, kwargs []sta
 	for _, kv := range kwargs {
 		values = append(values, kv[1])
 	}
-	size, err := c.measured("format", values)
+	size, err := c.Measured("format", values)
 	if err != nil {
 		return err
 	}
 	// A value can stand in many places.
-	size = times(size, max(strings.Count(string(s), "{"), 1))
-	return c.enough("format", len(s)+size)
+	size = call.Times(size, max(strings.Count(string(s), "{"), 1))
+	return c.Enough("format", len(s)+size)
 }
 
-func boundSplit(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
+func boundSplit(c *call.Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	s, ok := recv.(starlark.String)
-	if !ok || len(s) <= worthwhile/perElement {
+	if !ok || len(s) <= call.Worthwhile/call.PerElement {
 		return nil
 	}
 	n := 0
@@ -675,10 +466,10 @@ func boundSplit(c *Call, recv starlark.Value, args starlark.Tuple, _ []starlark.
 			}
 		}
 	}
-	if n >= maxElements {
-		return fmt.Errorf("%d parts are more than %d", n+1, maxElements)
+	if n >= call.MaxElements {
+		return fmt.Errorf("%d parts are more than %d", n+1, call.MaxElements)
 	}
-	return c.enough("split", times(n+1, perElement/2))
+	return c.Enough("split", call.Times(n+1, call.PerElement/2))
 }
 
 func first(args starlark.Tuple) starlark.Value {

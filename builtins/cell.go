@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
@@ -20,7 +22,7 @@ func cellModule() Module {
 	}
 }
 
-func callCell(c *Call, a Args) (starlark.Value, error) {
+func callCell(c *call.Call, a call.Args) (starlark.Value, error) {
 	var initial starlark.Value = starlark.None
 	if err := a.Unpack("initial?", &initial); err != nil {
 		return nil, err
@@ -34,7 +36,7 @@ func callCell(c *Call, a Args) (starlark.Value, error) {
 // cell is a value that any number of threads may read and replace. What it
 // holds is frozen.
 type cell struct {
-	env     *Env
+	env     *call.Env
 	initial starlark.Value
 	now     atomic.Pointer[held]
 
@@ -48,20 +50,20 @@ type held struct {
 }
 
 // newCell makes a cell; initial is frozen.
-func newCell(env *Env, initial starlark.Value) *cell {
+func newCell(env *call.Env, initial starlark.Value) *cell {
 	c := &cell{env: env, initial: initial}
 	// Made once: a handler asks for them at every request.
-	c.getFn = method(c, "cell.get", (*cell).get)
-	c.setFn = method(c, "cell.set", (*cell).set)
-	c.incrFn = method(c, "cell.incr", (*cell).incr)
-	c.updateFn = method(c, "cell.update", (*cell).update)
+	c.getFn = call.Method(c, "cell.get", (*cell).get)
+	c.setFn = call.Method(c, "cell.set", (*cell).set)
+	c.incrFn = call.Method(c, "cell.incr", (*cell).incr)
+	c.updateFn = call.Method(c, "cell.update", (*cell).update)
 	return c
 }
 
 // load gives the value and what to compare with when it is replaced.
 func (c *cell) load() (starlark.Value, *held) {
 	h := c.now.Load()
-	if h == nil || h.era != c.env.era.Load() {
+	if h == nil || h.era != c.env.Era() {
 		return c.initial, h
 	}
 	return h.value, h
@@ -70,7 +72,7 @@ func (c *cell) load() (starlark.Value, *held) {
 // swap replaces the value by a frozen one, unless it was replaced since load
 // gave seen.
 func (c *cell) swap(seen *held, v starlark.Value) bool {
-	return c.now.CompareAndSwap(seen, &held{v, c.env.era.Load()})
+	return c.now.CompareAndSwap(seen, &held{v, c.env.Era()})
 }
 
 func (c *cell) String() string        { return "cell(" + c.initial.String() + ")" }
@@ -78,6 +80,9 @@ func (c *cell) Type() string          { return "cell" }
 func (c *cell) Freeze()               {}
 func (c *cell) Truth() starlark.Bool  { return true }
 func (c *cell) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: cell") }
+
+// Written is the first value and what is around it.
+func (c *cell) Written() (int, starlark.Value) { return 16, c.initial }
 
 // AttrNames lists the methods.
 func (c *cell) AttrNames() []string { return []string{"get", "incr", "set", "update"} }
@@ -97,7 +102,7 @@ func (c *cell) Attr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-func (c *cell) get(_ *Call, a Args) (starlark.Value, error) {
+func (c *cell) get(_ *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
@@ -105,7 +110,7 @@ func (c *cell) get(_ *Call, a Args) (starlark.Value, error) {
 	return v, nil
 }
 
-func (c *cell) set(_ *Call, a Args) (starlark.Value, error) {
+func (c *cell) set(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("value", &v); err != nil {
 		return nil, err
@@ -113,11 +118,11 @@ func (c *cell) set(_ *Call, a Args) (starlark.Value, error) {
 	if err := Freeze(v); err != nil {
 		return nil, fmt.Errorf("cell.set: %w", err)
 	}
-	c.now.Store(&held{v, c.env.era.Load()})
+	c.now.Store(&held{v, c.env.Era()})
 	return starlark.None, nil
 }
 
-func (c *cell) incr(_ *Call, a Args) (starlark.Value, error) {
+func (c *cell) incr(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var by starlark.Value = starlark.MakeInt(1)
 	if err := a.Unpack("by?", &by); err != nil {
 		return nil, err
@@ -134,17 +139,17 @@ func (c *cell) incr(_ *Call, a Args) (starlark.Value, error) {
 	}
 }
 
-func (c *cell) update(call *Call, a Args) (starlark.Value, error) {
+func (c *cell) update(run *call.Call, a call.Args) (starlark.Value, error) {
 	var fn starlark.Callable
 	if err := a.Unpack("fn", &fn); err != nil {
 		return nil, err
 	}
 	for {
-		if err := call.alive(); err != nil {
+		if err := run.Alive(); err != nil {
 			return nil, err
 		}
 		v, seen := c.load()
-		v, err := change("cell.update", call, fn, v)
+		v, err := change("cell.update", run, fn, v)
 		if err != nil {
 			return nil, err
 		}
@@ -159,12 +164,12 @@ func (c *cell) update(call *Call, a Args) (starlark.Value, error) {
 
 // change calls fn with a value that it may change and gives what it returned.
 // A list or dict that becomes None was changed in place and not returned.
-func change(name string, call *Call, fn starlark.Callable, old starlark.Value) (starlark.Value, error) {
-	given, err := call.mutable(old)
+func change(name string, c *call.Call, fn starlark.Callable, old starlark.Value) (starlark.Value, error) {
+	given, err := mutable(c, old)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	v, err := starlark.Call(call.Thread, fn, starlark.Tuple{given}, nil)
+	v, err := starlark.Call(c.Thread, fn, starlark.Tuple{given}, nil)
 	if err == nil && v == starlark.None && isContainer(old) {
 		err = fmt.Errorf("%s: %s returned None for a %s, want the new value", name, fn.Name(), old.Type())
 	}
@@ -181,27 +186,27 @@ func isContainer(v starlark.Value) bool {
 
 // mutable is a copy of v whose lists, dicts and sets can be changed, at every
 // level. What stands in it twice is one in the copy, too.
-func (c *Call) mutable(v starlark.Value) (starlark.Value, error) {
+func mutable(c *call.Call, v starlark.Value) (starlark.Value, error) {
 	switch v.(type) {
 	case *starlark.List, *starlark.Dict, *starlark.Set, starlark.Tuple:
 		t := copier{done: map[starlark.Value]starlark.Value{}, call: c}
-		return t.value(v, maxDepth)
+		return t.value(v, call.MaxDepth)
 	}
 	return v, nil
 }
 
 type copier struct {
 	done   map[starlark.Value]starlark.Value
-	call   *Call
+	call   *call.Call
 	copied int
 }
 
 func (t *copier) value(v starlark.Value, depth int) (_ starlark.Value, err error) {
 	if depth == 0 {
-		return nil, errDepth
+		return nil, call.ErrDepth
 	}
-	if t.copied++; t.copied%lookEvery == 0 {
-		if err := t.call.look(); err != nil {
+	if t.copied++; t.copied%call.LookEvery == 0 {
+		if err := t.call.Look(); err != nil {
 			return nil, err
 		}
 	}
@@ -223,7 +228,7 @@ func (t *copier) value(v starlark.Value, depth int) (_ starlark.Value, err error
 		}
 		return list, nil
 	case *starlark.Dict:
-		if err := t.call.hashable("set", v); err != nil {
+		if err := t.call.Hashable("set", v); err != nil {
 			return nil, err
 		}
 		d := starlark.NewDict(v.Len())
@@ -236,7 +241,7 @@ func (t *copier) value(v starlark.Value, depth int) (_ starlark.Value, err error
 		}
 		return d, nil
 	case *starlark.Set:
-		if err := t.call.hashable("set", v); err != nil {
+		if err := t.call.Hashable("set", v); err != nil {
 			return nil, err
 		}
 		s := starlark.NewSet(v.Len())
@@ -255,14 +260,6 @@ func (t *copier) value(v starlark.Value, depth int) (_ starlark.Value, err error
 		return tuple, nil
 	}
 	return v, nil
-}
-
-// method binds fn to its receiver under a name for errors.
-func method[T any](recv T, name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
-		defer rescue(name, &err)
-		return fn(recv, CallOf(thread), Args{fn: name, args: args, kwargs: kwargs})
-	})
 }
 
 // Interface guard.

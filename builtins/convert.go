@@ -14,13 +14,9 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
 )
-
-// maxDepth bounds how deep JSON values may be nested.
-const maxDepth = 1000
-
-var errDepth = fmt.Errorf("value is nested deeper than %d levels", maxDepth)
 
 // FromGo makes a Starlark value of a JSON value. Containers are new and may be
 // changed by the script that gets them.
@@ -82,27 +78,20 @@ func FromGo(v any) starlark.Value {
 	if err != nil {
 		return starlark.String(fmt.Sprint(v))
 	}
-	x, err := DecodeJSON(data)
+	x, err := DecodeJSON(nil, data)
 	if err != nil {
 		return starlark.String(fmt.Sprint(v))
 	}
 	return x
 }
 
-// ToGo makes a JSON value of a Starlark value, as package jsonvalue has them: an
-// int beyond int64 becomes a json.Number, a dict an object in its own order.
-// Functions and the like have no JSON form and are an error.
-func ToGo(v starlark.Value) (any, error) { return toGo(v, maxDepth) }
-
-func toGo(v starlark.Value, depth int) (any, error) {
-	c := converter{}
-	return c.value(v, depth)
-}
-
-// ToGo is [ToGo] within the bounds of the run.
-func (c *Call) ToGo(v starlark.Value) (any, error) {
+// ToGo makes a JSON value of a Starlark value, as package jsonvalue has them, within
+// the bounds of the run c; nil has none. An int beyond int64 becomes a json.Number,
+// a dict an object in its own order. Functions and the like have no JSON form and
+// are an error.
+func ToGo(c *call.Call, v starlark.Value) (any, error) {
 	t := converter{call: c}
-	g, err := t.value(v, maxDepth)
+	g, err := t.value(v, call.MaxDepth)
 	if err == nil {
 		err = t.pay(c)
 	}
@@ -110,7 +99,7 @@ func (c *Call) ToGo(v starlark.Value) (any, error) {
 }
 
 // fromGo is FromGo within the bounds of the run.
-func (c *Call) fromGo(v any) (starlark.Value, error) {
+func fromGo(c *call.Call, v any) (starlark.Value, error) {
 	var t tally
 	t.count(v)
 	if t.parts > maxConverted {
@@ -123,7 +112,7 @@ func (c *Call) fromGo(v any) (starlark.Value, error) {
 		return nil, err
 	}
 	var made starlark.Value
-	if err := c.aside(t.parts > longConversion, "conversion", func() { made = FromGo(v) }); err != nil {
+	if err := c.Aside(t.parts > longConversion, "conversion", func() { made = FromGo(v) }); err != nil {
 		return nil, err // made is still being set
 	}
 	return made, nil
@@ -157,7 +146,7 @@ type tally struct {
 const payEvery = 1 << 15
 
 // add counts parts.
-func (t *tally) add(c *Call, parts int) error {
+func (t *tally) add(c *call.Call, parts int) error {
 	if t.parts += parts; t.parts > maxConverted {
 		return errParts
 	}
@@ -168,19 +157,19 @@ func (t *tally) add(c *Call, parts int) error {
 }
 
 // pay charges for parts that were not paid for.
-func (t *tally) pay(c *Call) error {
+func (t *tally) pay(c *call.Call) error {
 	n := t.parts - t.paid
 	t.paid = t.parts
 	if n < payEvery/16 {
 		return nil
 	}
-	if err := c.look(); err != nil {
+	if err := c.Look(); err != nil {
 		return err
 	}
-	if err := c.charge(n / partsPerStep); err != nil {
+	if err := c.Charge(n / partsPerStep); err != nil {
 		return err
 	}
-	return c.reserve(n * partBytes)
+	return c.Reserve(n * partBytes)
 }
 
 // count counts the parts of a JSON value.
@@ -220,10 +209,10 @@ func (t *tally) count(v any) {
 
 // keys looks at the keys of a map that becomes a dict.
 func (t *tally) keys(n int, keys iter.Seq[string]) {
-	if n <= crowdFrom || t.err != nil {
+	if n <= call.CrowdFrom || t.err != nil {
 		return
 	}
-	t.err = crowded(n, func(yield func(starlark.Value) bool) {
+	t.err = call.Crowded(n, func(yield func(starlark.Value) bool) {
 		for k := range keys {
 			if !yield(starlark.String(k)) {
 				return
@@ -234,12 +223,12 @@ func (t *tally) keys(n int, keys iter.Seq[string]) {
 
 type converter struct {
 	tally
-	call *Call
+	call *call.Call
 }
 
 func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	if depth == 0 {
-		return nil, errDepth
+		return nil, call.ErrDepth
 	}
 	parts := 1
 	if _, ok := v.(starlark.IterableMapping); ok {
@@ -261,7 +250,7 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 		if n, ok := v.Int64(); ok {
 			return n, nil
 		}
-		if err := printable(v); err != nil {
+		if err := call.Printable(v); err != nil {
 			return nil, err
 		}
 		return json.Number(v.String()), nil
@@ -328,7 +317,7 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 func jsonKey(k starlark.Value) (string, error) {
 	s, ok := starlark.AsString(k)
 	if !ok {
-		return "", fmt.Errorf("key is %s, want string", describe(k))
+		return "", fmt.Errorf("key is %s, want string", call.Describe(k))
 	}
 	return s, nil
 }

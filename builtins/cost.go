@@ -6,47 +6,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
-
-// bytesPerStep is how much text a function of Go goes through in the time that
-// the interpreter takes for a step.
-const bytesPerStep = 512
-
-// maxWork is how many steps one operation may be charged for, whatever the limit
-// of the run is: nothing can interrupt it.
-const maxWork = 20_000_000
-
-// charge counts steps of work that the interpreter does not see; see [Bounds].
-func (c *Call) charge(steps int) error {
-	if steps > maxWork {
-		return fmt.Errorf("this would take as long as %d steps at once, want at most %d", steps, maxWork)
-	}
-	if c == nil || c.Bounds == nil || steps <= 0 {
-		return nil
-	}
-	return c.Bounds.Charge(steps)
-}
-
-// work charges for going through size bytes; little costs nothing more.
-func (c *Call) work(size int) error { return c.charge(size / bytesPerStep) }
-
-// aside runs fn beside the run when it may take long; see [Bounds].
-func (c *Call) aside(long bool, name string, fn func()) (err error) {
-	if !long || c == nil || c.Bounds == nil {
-		fn()
-		return nil
-	}
-	var failed error
-	err = c.Bounds.Aside(func() {
-		defer rescue(name, &failed)
-		fn()
-	})
-	if err == nil {
-		err = failed
-	}
-	return err
-}
 
 // cost is what a function of sprig may take beyond the size of its arguments.
 // The functions of cost get the arguments that were given.
@@ -86,7 +49,7 @@ func fixed(steps int) func([]starlark.Value) int {
 // in proportion to their arguments. A function whose name begins with "must"
 // costs what the one without does.
 var costs = map[string]cost{
-	"repeat":       {counts: true, size: func(a []starlark.Value) int { return times(number(a[0]), length(a[1])) }},
+	"repeat":       {counts: true, size: func(a []starlark.Value) int { return call.Times(number(a[0]), length(a[1])) }},
 	"indent":       {counts: true, size: sprigIndented},
 	"nindent":      {counts: true, size: sprigIndented},
 	"until":        {counts: true, size: fixed(partSize), steps: func(a []starlark.Value) int { return abs(number(a[0])) }},
@@ -96,29 +59,29 @@ var costs = map[string]cost{
 	"randNumeric": {counts: true}, "randBytes": {counts: true},
 
 	"replace":  {size: func(a []starlark.Value) int { return replaced(words(a[2]), words(a[0]), words(a[1])) }},
-	"join":     {size: func(a []starlark.Value) int { return times(length(a[0]), starlark.Len(a[1])) }},
-	"wrapWith": {size: func(a []starlark.Value) int { return times(length(a[1]), length(a[2])/max(number(a[0]), 1)) }},
-	"split":    {size: func(a []starlark.Value) int { return times(mapSize/4, pieces(words(a[1]), words(a[0]))) }},
+	"join":     {size: func(a []starlark.Value) int { return call.Times(length(a[0]), starlark.Len(a[1])) }},
+	"wrapWith": {size: func(a []starlark.Value) int { return call.Times(length(a[1]), length(a[2])/max(number(a[0]), 1)) }},
+	"split":    {size: func(a []starlark.Value) int { return call.Times(mapSize/4, pieces(words(a[1]), words(a[0]))) }},
 	"splitList": {size: func(a []starlark.Value) int {
-		return times(partSize, pieces(words(a[1]), words(a[0])))
+		return call.Times(partSize, pieces(words(a[1]), words(a[0])))
 	}},
-	"splitn":  {size: func(a []starlark.Value) int { return times(mapSize/4, pieces(words(a[2]), words(a[0]))) }},
+	"splitn":  {size: func(a []starlark.Value) int { return call.Times(mapSize/4, pieces(words(a[2]), words(a[0]))) }},
 	"trimAll": {steps: func(a []starlark.Value) int { return trimmed(words(a[1]), words(a[0])) }},
-	"chunk":   {size: func(a []starlark.Value) int { return times(partSize, starlark.Len(a[1])) }},
+	"chunk":   {size: func(a []starlark.Value) int { return call.Times(partSize, starlark.Len(a[1])) }},
 
-	"uniq":    {steps: func(a []starlark.Value) int { return times(starlark.Len(a[0]), starlark.Len(a[0])) / 4 }},
-	"without": {steps: func(a []starlark.Value) int { return times(starlark.Len(a[0]), len(a)) / 4 }},
+	"uniq":    {steps: func(a []starlark.Value) int { return call.Times(starlark.Len(a[0]), starlark.Len(a[0])) / 4 }},
+	"without": {steps: func(a []starlark.Value) int { return call.Times(starlark.Len(a[0]), len(a)) / 4 }},
 	"sortAlpha": {steps: func(a []starlark.Value) int {
 		n := starlark.Len(a[0])
-		return times(n, bits.Len(uint(max(n, 0)))) / 8
+		return call.Times(n, bits.Len(uint(max(n, 0)))) / 8
 	}},
 
 	"regexMatch":             {pattern: true},
 	"regexFind":              {pattern: true},
-	"regexFindAll":           {pattern: true, size: func(a []starlark.Value) int { return times(partSize, length(a[1])) }},
-	"regexSplit":             {pattern: true, size: func(a []starlark.Value) int { return times(partSize, length(a[1])) }},
+	"regexFindAll":           {pattern: true, size: func(a []starlark.Value) int { return call.Times(partSize, length(a[1])) }},
+	"regexSplit":             {pattern: true, size: func(a []starlark.Value) int { return call.Times(partSize, length(a[1])) }},
 	"regexReplaceAll":        {pattern: true, size: sprigExpanded},
-	"regexReplaceAllLiteral": {pattern: true, size: func(a []starlark.Value) int { return times(length(a[1])+1, length(a[2])+1) }},
+	"regexReplaceAllLiteral": {pattern: true, size: func(a []starlark.Value) int { return call.Times(length(a[1])+1, length(a[2])+1) }},
 
 	"fromJson":     {size: func(a []starlark.Value) int { return jsonWeight(words(a[0])) }},
 	"toPrettyJson": {size: func(a []starlark.Value) int { return prettySize(a[0]) }},
@@ -161,7 +124,7 @@ func sprigBase(name string) string {
 // afford refuses a call of the sprig function name that would take too much,
 // and charges for it. long says that the function should run aside; size is
 // what the arguments hold, in bytes.
-func (c *Call) afford(name string, given []starlark.Value, size int) (long bool, err error) {
+func afford(c *call.Call, name string, given []starlark.Value, size int) (long bool, err error) {
 	base := sprigBase(name)
 	row := costs[base]
 	if shortText[base] && size > maxShortText {
@@ -169,25 +132,25 @@ func (c *Call) afford(name string, given []starlark.Value, size int) (long bool,
 	}
 	if row.counts {
 		for _, v := range given {
-			if n, ok := integer(v); ok && (n > maxSprigCount || n < -maxSprigCount) {
+			if n, ok := call.Integer(v); ok && (n > maxSprigCount || n < -maxSprigCount) {
 				return false, fmt.Errorf("sprig.%s: %d is more than %d", name, n, maxSprigCount)
 			}
 		}
 	}
 	if row.size != nil {
-		if err := c.enough("sprig."+name, row.size(given)); err != nil {
+		if err := c.Enough("sprig."+name, row.size(given)); err != nil {
 			return false, err
 		}
 	}
 	if row.pattern {
-		re, err := c.Env.pattern("sprig."+name, words(given[0]))
+		re, err := compiled(c, "sprig."+name, words(given[0]))
 		if err != nil {
 			return false, err
 		}
-		return c.matching("sprig."+name, re, length(given[1]))
+		return matching(c, "sprig."+name, re, length(given[1]))
 	}
 	if row.steps != nil {
-		err = c.charge(row.steps(given))
+		err = c.Charge(row.steps(given))
 	}
 	return row.slow, err
 }
@@ -206,7 +169,7 @@ func pieces(s, sep string) int {
 func trimmed(s, cutset string) int {
 	for i := range len(cutset) {
 		if cutset[i] >= utf8.RuneSelf {
-			return times(len(s), len(cutset)) / 64
+			return call.Times(len(s), len(cutset)) / 64
 		}
 	}
 	return 0
@@ -216,7 +179,7 @@ func trimmed(s, cutset string) int {
 // them may be as long as the match.
 func sprigExpanded(a []starlark.Value) int {
 	repl := words(a[2])
-	return times(length(a[1])+1, len(repl)+1) + times(length(a[1]), strings.Count(repl, "$"))
+	return call.Times(length(a[1])+1, len(repl)+1) + call.Times(length(a[1]), strings.Count(repl, "$"))
 }
 
 // jsonWeight is about what the value of a JSON text takes, as Go's and as
@@ -227,7 +190,7 @@ func jsonWeight(s string) int {
 
 // prettySize is at least how long a value is as JSON over several lines.
 func prettySize(v starlark.Value) int {
-	b, err := AppendJSON(nil, v)
+	b, err := AppendJSON(nil, nil, v)
 	if err != nil {
 		return 0 // the function will say so
 	}

@@ -14,6 +14,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 )
@@ -66,11 +67,11 @@ func TestCollidingKeysCollide(t *testing.T) {
 func evaluate(t *testing.T, r *exchange.Request, extra starlark.StringDict, expr string) error {
 	t.Helper()
 	thread := &starlark.Thread{Name: "test"}
-	c := &Call{Env: NewEnv(), Thread: thread, Context: t.Context(), Exchange: &exchange.Exchange{Request: r}}
+	c := &call.Call{Env: call.NewEnv(), Thread: thread, Context: t.Context(), Exchange: &exchange.Exchange{Request: r}}
 	c.Env.MaxBody = 16 << 20
 	c.Attach()
 	names := Names(Everywhere)
-	env := starlark.StringDict{"req": c.Request()}
+	env := starlark.StringDict{"req": RequestOf(c)}
 	for k, v := range names {
 		env[k] = v
 	}
@@ -122,7 +123,7 @@ func TestCrowdedMethods(t *testing.T) {
 		pairs = append(pairs, starlark.Tuple{list[i], starlark.None})
 	}
 	thread := &starlark.Thread{Name: "test"}
-	(&Call{Env: NewEnv(), Thread: thread, Context: t.Context()}).Attach()
+	(&call.Call{Env: call.NewEnv(), Thread: thread, Context: t.Context()}).Attach()
 	for _, c := range []struct {
 		recv starlark.Value
 		name string
@@ -157,22 +158,22 @@ func TestCrowdedJSON(t *testing.T) {
 	for _, k := range keys {
 		m[k] = true
 	}
-	c := &Call{Context: t.Context()}
+	c := &call.Call{Context: t.Context()}
 	var o jsonvalue.Object
 	for _, k := range keys {
 		o = append(o, jsonvalue.Member{Key: k})
 	}
-	if _, err := c.fromGo([]any{o}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
+	if _, err := fromGo(c, []any{o}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 		t.Errorf("fromGo of an object: %v", err)
 	}
-	if _, err := c.fromGo([]any{m}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
+	if _, err := fromGo(c, []any{m}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 		t.Errorf("fromGo: %v", err)
 	}
 	d := starlark.NewDict(len(keys))
 	for _, k := range keys {
 		d.SetKey(starlark.String(k), starlark.None)
 	}
-	if _, err := c.mutable(d); err == nil || !strings.Contains(err.Error(), "have the same hash") {
+	if _, err := mutable(c, d); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 		t.Errorf("mutable: %v", err)
 	}
 }
@@ -184,11 +185,11 @@ func TestNoCrowd(t *testing.T) {
 	for i := range 30_000 {
 		keys = append(keys, fmt.Sprint(i*1000))
 	}
-	if _, err := DecodeJSON([]byte(object(keys))); err != nil {
+	if _, err := DecodeJSON(nil, []byte(object(keys))); err != nil {
 		t.Errorf("numbers: %v", err)
 	}
 	same := strings.Repeat(`"a":1,`, 30_000)
-	if v, err := DecodeJSON([]byte(`{` + same + `"b":2}`)); err != nil || v.String() != `{"a": 1, "b": 2}` {
+	if v, err := DecodeJSON(nil, []byte(`{`+same+`"b":2}`)); err != nil || v.String() != `{"a": 1, "b": 2}` {
 		t.Errorf("the same key: %v, %v", v, err)
 	}
 	for _, expr := range []string{
@@ -220,35 +221,38 @@ func TestBuildingEnds(t *testing.T) {
 	for range 200_000 {
 		list = append(list, int64(1))
 	}
-	thawed, err := DecodeJSON(array)
+	thawed, err := DecodeJSON(nil, array)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, build := range map[string]func(c *Call) error{
-		"object":  func(c *Call) error { _, err := c.DecodeJSON([]byte(object(keys))); return err },
-		"array":   func(c *Call) error { _, err := c.DecodeJSON(array); return err },
-		"scan":    func(c *Call) error { _, err := scanJSON(c, array, "20001.x"); return err },
-		"state":   func(c *Call) error { _, err := c.fromGo(list); return err },
-		"to JSON": func(c *Call) error { _, err := c.ToGo(starlark.NewList(make([]starlark.Value, 200_000))); return err },
-		"dict": func(c *Call) error {
-			m := c.maker(0)
+	for name, build := range map[string]func(c *call.Call) error{
+		"object": func(c *call.Call) error { _, err := DecodeJSON(c, []byte(object(keys))); return err },
+		"array":  func(c *call.Call) error { _, err := DecodeJSON(c, array); return err },
+		"scan":   func(c *call.Call) error { _, err := scanJSON(c, array, "20001.x"); return err },
+		"state":  func(c *call.Call) error { _, err := fromGo(c, list); return err },
+		"to JSON": func(c *call.Call) error {
+			_, err := ToGo(c, starlark.NewList(make([]starlark.Value, 200_000)))
+			return err
+		},
+		"dict": func(c *call.Call) error {
+			m := c.Maker(0)
 			for _, k := range keys {
-				if err := m.set(starlark.String(k), starlark.None); err != nil {
+				if err := m.Set(starlark.String(k), starlark.None); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		"copy":    func(c *Call) error { _, err := c.mutable(thawed); return err },
-		"thawing": func(c *Call) error { t := thawer{call: c}; _, err := t.value(thawed); return err },
+		"copy":    func(c *call.Call) error { _, err := mutable(c, thawed); return err },
+		"thawing": func(c *call.Call) error { t := thawer{call: c}; _, err := t.value(thawed); return err },
 	} {
-		if err := build(&Call{Context: left}); !errors.Is(err, context.Canceled) {
+		if err := build(&call.Call{Context: left}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: the client has left: %v", name, err)
 		}
-		if err := build(&Call{Context: t.Context(), Deadline: time.Now().Add(-time.Second)}); !errors.Is(err, ErrTime) {
+		if err := build(&call.Call{Context: t.Context(), Deadline: time.Now().Add(-time.Second)}); !errors.Is(err, call.ErrTime) {
 			t.Errorf("%s: the time is over: %v", name, err)
 		}
-		if err := build(&Call{Context: t.Context()}); err != nil {
+		if err := build(&call.Call{Context: t.Context()}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -10,19 +10,16 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
-// DecodeJSON makes a Starlark value of one JSON text. Integral numbers become
-// ints; of equal keys the last one counts.
-func DecodeJSON(data []byte) (starlark.Value, error) {
-	return (*Call)(nil).DecodeJSON(data)
-}
-
-// DecodeJSON is [DecodeJSON] within the bounds of the run.
-func (c *Call) DecodeJSON(data []byte) (starlark.Value, error) {
-	d := jsonDecoder{data: data, call: c, next: worthwhile}
-	v, err := d.value(maxDepth)
+// DecodeJSON makes a Starlark value of one JSON text, within the bounds of the run
+// c; nil has none. Integral numbers become ints; of equal keys the last one counts.
+func DecodeJSON(c *call.Call, data []byte) (starlark.Value, error) {
+	d := jsonDecoder{data: data, call: c, next: call.Worthwhile}
+	v, err := d.value(call.MaxDepth)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +35,7 @@ type jsonDecoder struct {
 	count int // of values
 	size  int // of what was made, in bytes
 	next  int // the size from which more memory is needed
-	call  *Call
+	call  *call.Call
 
 	passed int // members and elements
 }
@@ -56,15 +53,15 @@ func (d *jsonDecoder) made(size int) error {
 		return nil
 	}
 	d.next = 2 * d.size
-	return d.call.enough("the JSON value", d.size)
+	return d.call.Enough("the JSON value", d.size)
 }
 
-// look is [Call.look], now and then.
+// look is [call.Call.Look], now and then.
 func (d *jsonDecoder) look() error {
-	if d.passed++; d.passed%lookEvery != 0 {
+	if d.passed++; d.passed%call.LookEvery != 0 {
 		return nil
 	}
-	return d.call.look()
+	return d.call.Look()
 }
 
 // jsonError is the error of a text that is not JSON.
@@ -112,10 +109,10 @@ func (d *jsonDecoder) peek() byte {
 
 func (d *jsonDecoder) value(depth int) (starlark.Value, error) {
 	if depth == 0 {
-		return nil, errDepth
+		return nil, call.ErrDepth
 	}
-	if d.count++; d.count > maxElements {
-		return nil, d.tooLarge(fmt.Sprintf("more than %d values", maxElements))
+	if d.count++; d.count > call.MaxElements {
+		return nil, d.tooLarge(fmt.Sprintf("more than %d values", call.MaxElements))
 	}
 	if err := d.made(sizeOfValue); err != nil {
 		return nil, err
@@ -157,14 +154,14 @@ func (d *jsonDecoder) object(depth int) (starlark.Value, error) {
 	if err := d.made(sizeOfDict); err != nil {
 		return nil, err
 	}
-	dict := d.call.maker(0)
+	dict := d.call.Maker(0)
 	return dict.Dict, d.members(func(key []byte) error {
 		k := starlark.String(key)
 		v, err := d.value(depth - 1)
 		if err != nil {
 			return err
 		}
-		return dict.set(k, v)
+		return dict.Set(k, v)
 	})
 }
 

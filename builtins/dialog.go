@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -19,7 +20,7 @@ import (
 type dialog struct {
 	receiver // counts what comes, and lets the client leave
 
-	env  *Env
+	env  *call.Env
 	ctx  context.Context // of the socket
 	said []utterance
 	end  time.Time // of the silence after the last word
@@ -40,7 +41,7 @@ type utterance struct {
 
 // newDialog reads the messages of call(): text, bytes, values that are sent as
 // JSON, and numbers, which are pauses in seconds.
-func newDialog(env *Env, messages starlark.Value) (*dialog, error) {
+func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
 	d := &dialog{env: env, end: env.Clock()}
 	if messages == nil || messages == starlark.None {
 		d.mute = true
@@ -48,7 +49,7 @@ func newDialog(env *Env, messages starlark.Value) (*dialog, error) {
 	}
 	list, ok := messages.(starlark.Iterable)
 	if !ok {
-		return nil, fmt.Errorf("argument \"messages\": got %s, want list", describe(messages))
+		return nil, fmt.Errorf("argument \"messages\": got %s, want list", call.Describe(messages))
 	}
 	it := list.Iterate()
 	defer it.Done()
@@ -57,7 +58,7 @@ func newDialog(env *Env, messages starlark.Value) (*dialog, error) {
 		m := &message{text: true}
 		switch v := v.(type) {
 		case starlark.Int, starlark.Float:
-			pause, ok := duration(v)
+			pause, ok := call.Duration(v)
 			if !ok {
 				return nil, fmt.Errorf("argument \"messages\": %s is no pause in seconds", v)
 			}
@@ -69,7 +70,7 @@ func newDialog(env *Env, messages starlark.Value) (*dialog, error) {
 			m.data, m.text = []byte(v), false
 		default:
 			var err error
-			if m.data, err = AppendJSON(nil, v); err != nil {
+			if m.data, err = AppendJSON(nil, nil, v); err != nil {
 				return nil, fmt.Errorf("argument \"messages\": %w", err)
 			}
 		}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"unicode"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 )
@@ -32,7 +34,7 @@ type Func struct {
 	// result, which a test checks.
 	Example string
 
-	call func(c *Call, a Args) (starlark.Value, error)
+	call call.Function
 }
 
 // Const is a named value of a module.
@@ -113,28 +115,16 @@ func Visible(names starlark.StringDict) []string {
 	})
 }
 
-// builtin makes the Starlark value of f. A panic in f becomes an error.
+// builtin makes the Starlark value of f.
 func (f Func) builtin(module string) *starlark.Builtin {
-	name := f.Name
 	if module != "" {
-		name = module + "." + f.Name
+		return f.call.Builtin(module + "." + f.Name)
 	}
-	call := f.call
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
-		defer rescue(name, &err)
-		return call(CallOf(thread), Args{fn: name, args: args, kwargs: kwargs})
-	})
+	return f.call.Builtin(f.Name)
 }
 
 // Signature is what the function really unpacks, written as Params is.
-func (f Func) Signature() string {
-	p := &probe{}
-	func() {
-		defer func() { recover() }() // functions may assume a call
-		f.call(nil, Args{fn: f.Name, probe: p})
-	}()
-	return strings.Join(p.params, ", ")
-}
+func (f Func) Signature() string { return f.call.Signature(f.Name) }
 
 // callableModule is a module that is a function, too.
 type callableModule struct {

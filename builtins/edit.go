@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 	"golang.org/x/net/http/httpguts"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -25,7 +26,7 @@ func (r *Request) SetField(name string, v starlark.Value) error {
 	case name != "method" && name != "url" && name != "path":
 		return starlark.NoSuchAttrError(fmt.Sprintf("request has no .%s to set: want method, url, path, body or headers[name]", name))
 	case !ok:
-		return fmt.Errorf("req.%s: got %s, want string", name, describe(v))
+		return fmt.Errorf("req.%s: got %s, want string", name, call.Describe(v))
 	case name == "method":
 		return setMethod(q, s)
 	case name == "path" && !strings.HasPrefix(s, "/"):
@@ -74,19 +75,19 @@ func setURL(q *exchange.Request, s string) error {
 }
 
 func (r *Request) setBody(v starlark.Value) error {
-	data, kind, err := r.call.bodyBytes(v)
+	data, kind, err := bodyBytes(r.call, v)
 	if err != nil {
 		return fmt.Errorf("req.body: %w", err)
 	}
 	r.ownHeader()
-	data = r.call.replaceBody(r.x.Request, data, kind)
+	data = replaceBody(r.call, r.x.Request, data, kind)
 	r.body, r.read, r.plain, r.parsed, r.failed, r.form = data, true, nil, nil, nil, nil
 	return nil
 }
 
 // replaceBody gives a request another body, which it returns as it is sent, and
 // changes its header.
-func (c *Call) replaceBody(q *exchange.Request, data []byte, kind string) []byte {
+func replaceBody(c *call.Call, q *exchange.Request, data []byte, kind string) []byte {
 	if q.Body != nil {
 		q.Body.Drain() // the record has it
 	}
@@ -94,7 +95,7 @@ func (c *Call) replaceBody(q *exchange.Request, data []byte, kind string) []byte
 	if kind != "" && (kind == jsonType || !q.Header.Has("Content-Type")) {
 		q.Header.Set("Content-Type", kind)
 	}
-	data, q.Header = c.encodeBody(q.Header, data, kind)
+	data, q.Header = encodeBody(c, q.Header, data, kind)
 	q.Trailer, q.ContentLength = nil, int64(len(data))
 	if q.Body = nil; len(data) > 0 {
 		q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
@@ -126,14 +127,14 @@ func changeHeader(q *exchange.Request, change func(*exchange.Header)) {
 	}
 }
 
-func forwardTo(c *Call, a Args) (starlark.Value, error) {
+func forwardTo(c *call.Call, a call.Args) (starlark.Value, error) {
 	var req, method, to, headers, body starlark.Value = nil, starlark.None, starlark.None, starlark.None, starlark.None
 	if err := a.Unpack("req", &req, "method?", &method, "url?", &to, "headers?", &headers, "body?", &body); err != nil {
 		return nil, err
 	}
 	r, ok := req.(*Request)
 	if !ok {
-		return nil, fmt.Errorf("forward: argument \"req\": got %s, want request", describe(req))
+		return nil, fmt.Errorf("forward: argument \"req\": got %s, want request", call.Describe(req))
 	}
 	x := r.x
 	if x.Forward == nil {
@@ -157,14 +158,14 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 			return nil, fmt.Errorf("forward: %w", err)
 		}
 	} else if method != starlark.None {
-		return nil, fmt.Errorf("forward: argument \"method\": got %s, want string", describe(method))
+		return nil, fmt.Errorf("forward: argument \"method\": got %s, want string", call.Describe(method))
 	}
 	if s, ok := starlark.AsString(to); ok {
 		if err := setURL(q, s); err != nil {
 			return nil, fmt.Errorf("forward: %w", err)
 		}
 	} else if to != starlark.None {
-		return nil, fmt.Errorf("forward: argument \"url\": got %s, want string", describe(to))
+		return nil, fmt.Errorf("forward: argument \"url\": got %s, want string", call.Describe(to))
 	}
 	if headers != starlark.None || body != starlark.None {
 		q.Header = q.Header.Clone()
@@ -177,19 +178,20 @@ func forwardTo(c *Call, a Args) (starlark.Value, error) {
 		}
 	}
 	if body != starlark.None {
-		data, kind, err := c.bodyBytes(body)
+		data, kind, err := bodyBytes(c, body)
 		if err != nil {
 			return nil, fmt.Errorf("forward: body: %w", err)
 		}
 		if _, err := r.Body(); err != nil { // the script may ask for it later
 			return nil, err
 		}
-		c.replaceBody(q, data, kind)
+		replaceBody(c, q, data, kind)
 	}
-	v, err := c.forward(x)
+	f, err := c.Forward(x)
 	if err != nil {
 		return nil, err
 	}
+	v := NewResponse(f.Context, c, f.Response, f.Cancel)
 	v.own = true
 	return v, nil
 }

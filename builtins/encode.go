@@ -7,22 +7,19 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
 )
 
 // maxText bounds JSON texts: a value can stand in many places of another.
-const maxText = MaxResult
+const maxText = call.MaxResult
 
-var errText = fmt.Errorf("%w: the JSON text has more than %d bytes", ErrMemory, maxText)
+var errText = fmt.Errorf("%w: the JSON text has more than %d bytes", call.ErrMemory, maxText)
 
-// AppendJSON writes v as compact JSON, mappings in their own order.
-func AppendJSON(dst []byte, v starlark.Value) ([]byte, error) {
-	return (*Call)(nil).AppendJSON(dst, v)
-}
-
-// AppendJSON is [AppendJSON] within the bounds of the run.
-func (c *Call) AppendJSON(dst []byte, v starlark.Value) ([]byte, error) {
-	e := jsonEncoder{out: dst, depth: maxDepth, call: c, next: worthwhile}
+// AppendJSON writes v as compact JSON, mappings in their own order, within the
+// bounds of the run c; nil has none.
+func AppendJSON(c *call.Call, dst []byte, v starlark.Value) ([]byte, error) {
+	e := jsonEncoder{out: dst, depth: call.MaxDepth, call: c, next: call.Worthwhile}
 	if !e.leaf(v) {
 		e.container(v)
 	}
@@ -36,13 +33,13 @@ type jsonEncoder struct {
 	depth int // how much deeper it may go
 	err   error
 	entry func(k, v starlark.Value) bool
-	call  *Call
+	call  *call.Call
 	next  int // the length from which more memory is needed
 }
 
 // grow reports whether the text, which has reached next, may go on.
 func (e *jsonEncoder) grow() bool {
-	if err := e.call.enough("the JSON text", len(e.out)); err != nil {
+	if err := e.call.Enough("the JSON text", len(e.out)); err != nil {
 		return e.fail(err)
 	}
 	e.next = 2 * len(e.out)
@@ -68,7 +65,7 @@ func (e *jsonEncoder) leaf(v starlark.Value) bool {
 	case starlark.Int:
 		if n, ok := v.Int64(); ok {
 			e.out = strconv.AppendInt(e.out, n, 10)
-		} else if err := printable(v); err != nil {
+		} else if err := call.Printable(v); err != nil {
 			e.fail(err)
 		} else {
 			e.out = append(e.out, v.String()...)
@@ -82,7 +79,7 @@ func (e *jsonEncoder) leaf(v starlark.Value) bool {
 // container writes all other values.
 func (e *jsonEncoder) container(v starlark.Value) bool {
 	if e.depth == 0 {
-		return e.fail(errDepth)
+		return e.fail(call.ErrDepth)
 	}
 	e.depth--
 	defer func() { e.depth++ }()
@@ -115,7 +112,7 @@ func (e *jsonEncoder) container(v starlark.Value) bool {
 		}
 		e.out = append(e.out, ']')
 	default:
-		g, err := toGo(v, e.depth+1)
+		g, err := (&converter{}).value(v, e.depth+1)
 		if err != nil {
 			return e.fail(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -19,7 +20,7 @@ func fileModule() Module {
 	}
 }
 
-func callReadFile(c *Call, a Args) (starlark.Value, error) {
+func callReadFile(c *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	var def starlark.Value
 	if err := a.Unpack("path", &name, "default?", &def); err != nil {
@@ -30,13 +31,13 @@ func callReadFile(c *Call, a Args) (starlark.Value, error) {
 			return def, nil
 		}
 		where := "there are no files here"
-		if dir := c.defaults().FilesDir; dir != "" {
+		if dir := c.Settings().FilesDir; dir != "" {
 			where = "no such file in " + dir
 		}
 		err := fmt.Errorf("read_file: %q: %s (read_file(path, default=None) gives None)", name, where)
-		return nil, exchange.Naming(err, c.defaults().FilesDir)
+		return nil, exchange.Naming(err, c.Settings().FilesDir)
 	}
-	open := c.defaults().File
+	open := c.Settings().File
 	if open == nil {
 		return missing()
 	}
@@ -56,8 +57,8 @@ func callReadFile(c *Call, a Args) (starlark.Value, error) {
 	if res.Body == nil {
 		return starlark.Bytes(""), nil
 	}
-	c.waits()
-	defer c.waited()
+	c.Waits()
+	defer c.Waited()
 	data, rest, err := exchange.ReadBody(context.WithoutCancel(c.Context), res.Body, int64(c.Env.MaxBody))
 	if rest != nil {
 		if closer, ok := rest.(interface{ Close() error }); ok {

@@ -1,12 +1,10 @@
 package builtins
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"strings"
-	"time"
+
+	"starproxy/builtins/call"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -23,7 +21,7 @@ func flowModule() Module {
 	}
 }
 
-func callStruct(c *Call, a Args) (starlark.Value, error) {
+func callStruct(c *call.Call, a call.Args) (starlark.Value, error) {
 	var kwargs []starlark.Tuple
 	if err := a.Unpack("**kwargs", &kwargs); err != nil {
 		return nil, err
@@ -31,7 +29,7 @@ func callStruct(c *Call, a Args) (starlark.Value, error) {
 	return starlarkstruct.FromKeywords(starlarkstruct.Default, kwargs), nil
 }
 
-func callTry(c *Call, a Args) (starlark.Value, error) {
+func callTry(c *call.Call, a call.Args) (starlark.Value, error) {
 	var fn starlark.Callable
 	var args starlark.Tuple
 	if err := a.Unpack("fn", &fn, "*args", &args); err != nil {
@@ -39,7 +37,7 @@ func callTry(c *Call, a Args) (starlark.Value, error) {
 	}
 	v, err := starlark.Call(c.Thread, fn, args, nil)
 	if err != nil {
-		if errors.Is(err, ErrTime) || c.alive() != nil {
+		if errors.Is(err, call.ErrTime) || c.Alive() != nil {
 			return nil, err
 		}
 		return result(false, starlark.None, starlark.String(err.Error())), nil
@@ -54,12 +52,12 @@ func result(ok bool, value, err starlark.Value) starlark.Value {
 	})
 }
 
-func callLog(c *Call, a Args) (starlark.Value, error) {
+func callLog(c *call.Call, a call.Args) (starlark.Value, error) {
 	var args starlark.Tuple
 	if err := a.Unpack("*args", &args); err != nil {
 		return nil, err
 	}
-	if err := c.fits("log", 0, args...); err != nil {
+	if err := c.Fits("log", 0, args...); err != nil {
 		return nil, err
 	}
 	words := make([]string, len(args))
@@ -72,37 +70,4 @@ func callLog(c *Call, a Args) (starlark.Value, error) {
 	}
 	c.Print(strings.Join(words, " "))
 	return starlark.None, nil
-}
-
-// maxLine bounds a line that a script logs, in bytes.
-const maxLine = 4096
-
-// Print writes a script's line to the log and to the notes of the exchange.
-func (c *Call) Print(text string) {
-	if len(text) > maxLine {
-		text = strings.ToValidUTF8(text[:maxLine], "") + fmt.Sprintf("… (%d bytes)", len(text))
-	}
-	if c.Exchange == nil {
-		c.Env.Log.Info(text)
-		return
-	}
-	c.Exchange.Notes.Add("info", text)
-	c.Env.Log.LogAttrs(context.Background(), slog.LevelInfo, text,
-		slog.Uint64("exchange", c.Exchange.ID), slog.String("endpoint", c.Exchange.Endpoint))
-}
-
-// alive is the reason why the run must end, if there is one.
-func (c *Call) alive() error {
-	if c.Bounds != nil {
-		if err := c.Bounds.Ended(); err != nil {
-			return err
-		}
-	}
-	if err := c.Context.Err(); err != nil {
-		return err
-	}
-	if !c.Deadline.IsZero() && time.Now().After(c.Deadline) {
-		return ErrTime
-	}
-	return nil
 }

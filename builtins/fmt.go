@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -78,16 +80,16 @@ func directiveAt(s string) (d directive, n int, err error) {
 	return d, n + 1, nil
 }
 
-func callFmt(c *Call, a Args) (starlark.Value, error) {
+func callFmt(c *call.Call, a call.Args) (starlark.Value, error) {
 	var format string
 	var args starlark.Tuple
 	if err := a.Unpack("format", &format, "*args", &args); err != nil {
 		return nil, err
 	}
-	if err := c.fits("fmt", len(format), args...); err != nil {
+	if err := c.Fits("fmt", len(format), args...); err != nil {
 		return nil, err
 	}
-	if err := c.work(len(format)); err != nil {
+	if err := c.Work(len(format)); err != nil {
 		return nil, err
 	}
 	var b strings.Builder
@@ -115,8 +117,8 @@ func callFmt(c *Call, a Args) (starlark.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if used++; b.Len()+len(text) > c.room() {
-			return nil, c.enough("fmt", b.Len()+len(text))
+		if used++; b.Len()+len(text) > c.Room() {
+			return nil, c.Enough("fmt", b.Len()+len(text))
 		}
 		b.WriteString(text)
 	}
@@ -214,7 +216,7 @@ func wholeNumber(v starlark.Value) (*big.Int, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("got %s, want a whole number", describe(v))
+	return nil, fmt.Errorf("got %s, want a whole number", call.Describe(v))
 }
 
 // decimalNumber is v, or the text in it, as a number that fmt can write: exact
@@ -233,11 +235,11 @@ func decimalNumber(v starlark.Value) (any, error) {
 		}
 		f, err := strconv.ParseFloat(s, 64)
 		if errors.Is(err, strconv.ErrRange) {
-			return nil, fmt.Errorf("got %s, want a number that is not so large", describe(v))
+			return nil, fmt.Errorf("got %s, want a number that is not so large", call.Describe(v))
 		}
 		if err == nil {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("got %s, want a number", describe(v))
+	return nil, fmt.Errorf("got %s, want a number", call.Describe(v))
 }

@@ -7,10 +7,11 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
-func (r *Request) formDict(c *Call, a Args) (starlark.Value, error) {
+func (r *Request) formDict(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func (r *Request) fields() (url.Values, error) {
 		}
 		kind := r.x.Request.Header.Get("Content-Type")
 		var form url.Values
-		if err := r.call.aside(len(b) > quickText, "req.form", func() { form = ParseForm(kind, b) }); err != nil {
+		if err := r.call.Aside(len(b) > call.QuickText, "req.form", func() { form = ParseForm(kind, b) }); err != nil {
 			return nil, err
 		}
 		r.form = form
@@ -39,10 +40,10 @@ func (r *Request) fields() (url.Values, error) {
 }
 
 // firstValues is a dict of the first value of each name; where names it in errors.
-func firstValues(c *Call, where string, values map[string][]string) (starlark.Value, error) {
-	d := c.maker(len(values))
+func firstValues(c *call.Call, where string, values map[string][]string) (starlark.Value, error) {
+	d := c.Maker(len(values))
 	for _, k := range sortedKeys(values) {
-		if err := d.set(starlark.String(k), starlark.String(values[k][0])); err != nil {
+		if err := d.Set(starlark.String(k), starlark.String(values[k][0])); err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
 	}
@@ -51,7 +52,7 @@ func firstValues(c *Call, where string, values map[string][]string) (starlark.Va
 
 // allValues makes a method that lists all values of a name in what look finds.
 func allValues(r *Request, name string, look func(*Request) (map[string][]string, error)) starlark.Value {
-	return method(r, name, func(r *Request, _ *Call, a Args) (starlark.Value, error) {
+	return call.Method(r, name, func(r *Request, _ *call.Call, a call.Args) (starlark.Value, error) {
 		var key string
 		if err := a.Unpack("name", &key); err != nil {
 			return nil, err

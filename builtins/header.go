@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"golang.org/x/net/http/httpguts"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -45,7 +46,7 @@ func (h Header) Len() int { return len(h.names()) }
 func (h Header) Get(k starlark.Value) (starlark.Value, bool, error) {
 	name, ok := starlark.AsString(k)
 	if !ok {
-		return nil, false, fmt.Errorf("header name is %s, want string", describe(k))
+		return nil, false, fmt.Errorf("header name is %s, want string", call.Describe(k))
 	}
 	if lines := h.owner.lines(); lines.Has(name) {
 		return starlark.String(lines.Get(name)), true, nil
@@ -74,19 +75,19 @@ func (h Header) AttrNames() []string { return []string{"add", "all", "get", "ite
 func (h Header) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "all":
-		return method(h, "headers.all", Header.all), nil
+		return call.Method(h, "headers.all", Header.all), nil
 	case "get":
-		return method(h, "headers.get", Header.get), nil
+		return call.Method(h, "headers.get", Header.get), nil
 	case "add":
-		return method(h, "headers.add", Header.add), nil
+		return call.Method(h, "headers.add", Header.add), nil
 	case "pop":
-		return method(h, "headers.pop", Header.pop), nil
+		return call.Method(h, "headers.pop", Header.pop), nil
 	case "keys":
-		return method(h, "headers.keys", func(h Header, _ *Call, a Args) (starlark.Value, error) {
+		return call.Method(h, "headers.keys", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
 			return FromGo(h.names()), a.Unpack()
 		}), nil
 	case "items":
-		return method(h, "headers.items", func(h Header, _ *Call, a Args) (starlark.Value, error) {
+		return call.Method(h, "headers.items", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
 			list := []starlark.Value{}
 			for _, kv := range h.Items() {
 				list = append(list, kv)
@@ -97,7 +98,7 @@ func (h Header) Attr(name string) (starlark.Value, error) {
 	return nil, nil
 }
 
-func (h Header) all(_ *Call, a Args) (starlark.Value, error) {
+func (h Header) all(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	if err := a.Unpack("name", &name); err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ func (h Header) all(_ *Call, a Args) (starlark.Value, error) {
 	return FromGo(h.owner.lines().Values(name)), nil
 }
 
-func (h Header) get(_ *Call, a Args) (starlark.Value, error) {
+func (h Header) get(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("name", &name, "default?", &def); err != nil {
@@ -121,7 +122,7 @@ func (h Header) get(_ *Call, a Args) (starlark.Value, error) {
 func (h Header) SetKey(k, v starlark.Value) error {
 	name, ok := starlark.AsString(k)
 	if !ok {
-		return fmt.Errorf("header name is %s, want string", describe(k))
+		return fmt.Errorf("header name is %s, want string", call.Describe(k))
 	}
 	values, err := headerValues(name, v)
 	if err != nil {
@@ -130,7 +131,7 @@ func (h Header) SetKey(k, v starlark.Value) error {
 	return h.owner.editHeader(func(lines *exchange.Header) { lines.Set(name, values...) })
 }
 
-func (h Header) add(_ *Call, a Args) (starlark.Value, error) {
+func (h Header) add(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	var value starlark.Value
 	if err := a.Unpack("name", &name, "value", &value); err != nil {
@@ -145,7 +146,7 @@ func (h Header) add(_ *Call, a Args) (starlark.Value, error) {
 	})
 }
 
-func (h Header) pop(_ *Call, a Args) (starlark.Value, error) {
+func (h Header) pop(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("name", &name, "default?", &def); err != nil {
@@ -163,12 +164,12 @@ func (h Header) pop(_ *Call, a Args) (starlark.Value, error) {
 func eachHeader(v starlark.Value, take func(name string, values ...string)) error {
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
-		return fmt.Errorf("headers: got %s, want dict", describe(v))
+		return fmt.Errorf("headers: got %s, want dict", call.Describe(v))
 	}
 	for _, kv := range d.Items() {
 		name, ok := starlark.AsString(kv[0])
 		if !ok {
-			return fmt.Errorf("headers: name is %s, want string", describe(kv[0]))
+			return fmt.Errorf("headers: name is %s, want string", call.Describe(kv[0]))
 		}
 		values, err := headerValues(name, kv[1])
 		if err != nil {
@@ -218,7 +219,7 @@ func headerText(name string, v starlark.Value) (string, error) {
 			s = "true"
 		}
 	default:
-		return "", fmt.Errorf("header %s: got %s, want text or a list of texts", name, describe(v))
+		return "", fmt.Errorf("header %s: got %s, want text or a list of texts", name, call.Describe(v))
 	}
 	if !httpguts.ValidHeaderFieldValue(s) {
 		return "", fmt.Errorf("header %s: %q can't stand in a header", name, s)

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -24,38 +26,38 @@ func jsonModule() Module {
 	}
 }
 
-func jsonEncode(c *Call, a Args) (starlark.Value, error) {
+func jsonEncode(c *call.Call, a call.Args) (starlark.Value, error) {
 	var x starlark.Value
 	if err := a.Unpack("x", &x); err != nil {
 		return nil, err
 	}
-	if err := c.fits("json.encode", 0, x); err != nil {
+	if err := c.Fits("json.encode", 0, x); err != nil {
 		return nil, err
 	}
-	b, err := c.AppendJSON(nil, x)
+	b, err := AppendJSON(c, nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode: %w", err)
 	}
 	return starlark.String(b), nil
 }
 
-func jsonEncodeIndent(c *Call, a Args) (starlark.Value, error) {
+func jsonEncodeIndent(c *call.Call, a call.Args) (starlark.Value, error) {
 	var x starlark.Value
 	prefix, indent := "", "  "
 	if err := a.Unpack("x", &x, "prefix?", &prefix, "indent?", &indent); err != nil {
 		return nil, err
 	}
-	if err := c.fits("json.encode_indent", 0, x); err != nil {
+	if err := c.Fits("json.encode_indent", 0, x); err != nil {
 		return nil, err
 	}
-	b, err := c.AppendJSON(nil, x)
+	b, err := AppendJSON(c, nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode_indent: %w", err)
 	}
 	return indented(c, "json.encode_indent", b, prefix, indent)
 }
 
-func jsonIndent(c *Call, a Args) (starlark.Value, error) {
+func jsonIndent(c *call.Call, a call.Args) (starlark.Value, error) {
 	var s, prefix string
 	indent := "  "
 	if err := a.Unpack("s", &s, "prefix?", &prefix, "indent?", &indent); err != nil {
@@ -64,11 +66,11 @@ func jsonIndent(c *Call, a Args) (starlark.Value, error) {
 	return indented(c, "json.indent", []byte(s), prefix, indent)
 }
 
-func indented(c *Call, fn string, b []byte, prefix, indent string) (starlark.Value, error) {
+func indented(c *call.Call, fn string, b []byte, prefix, indent string) (starlark.Value, error) {
 	if len(prefix)+len(indent) > 64 {
 		return nil, fmt.Errorf("%s: prefix and indent are longer than 64 bytes", fn)
 	}
-	if err := c.enough(fn, laidOut(b, len(prefix), len(indent))); err != nil {
+	if err := c.Enough(fn, laidOut(b, len(prefix), len(indent))); err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
@@ -104,7 +106,7 @@ func laidOut(b []byte, prefix, indent int) int {
 	return size
 }
 
-func jsonDecode(c *Call, a Args) (starlark.Value, error) {
+func jsonDecode(c *call.Call, a call.Args) (starlark.Value, error) {
 	var from, def starlark.Value
 	if err := a.Unpack("x", &from, "default?", &def); err != nil {
 		return nil, err
@@ -121,9 +123,9 @@ func jsonDecode(c *Call, a Args) (starlark.Value, error) {
 	case starlark.Bytes:
 		x = []byte(from)
 	default:
-		return nil, fmt.Errorf("json.decode: argument \"x\": got %s, want string or bytes", describe(from))
+		return nil, fmt.Errorf("json.decode: argument \"x\": got %s, want string or bytes", call.Describe(from))
 	}
-	v, err := c.DecodeJSON(x)
+	v, err := DecodeJSON(c, x)
 	if err == nil {
 		return v, nil
 	}

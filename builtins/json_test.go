@@ -18,7 +18,7 @@ func TestDecodeJSON(t *testing.T) {
 		`"\u00fc\n\ud83d\ude00\/"`: "\"ü\\n😀/\"", `"\ud83d"`: `"�"`, `"\ud83dx"`: `"�x"`,
 		`123456789012345678901234567890`: "123456789012345678901234567890", `0`: "0", `-0`: "0",
 	} {
-		v, err := DecodeJSON([]byte(in))
+		v, err := DecodeJSON(nil, []byte(in))
 		if err != nil || v.String() != want {
 			t.Errorf("%s: got %v, %v; want %s", in, v, err, want)
 		}
@@ -30,7 +30,7 @@ func TestDecodeJSON(t *testing.T) {
 		`1e`: "want a digit in the exponent", `1e999`: "number out of range", `'a'`: "unexpected character",
 		strings.Repeat("[", 2000): "nested deeper than 1000 levels",
 	} {
-		if v, err := DecodeJSON([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+		if v, err := DecodeJSON(nil, []byte(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20s: got %v, %v; want an error with %s", in, v, err, want)
 		}
 	}
@@ -43,7 +43,7 @@ func FuzzJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := DecodeJSON(data)
+		v, err := DecodeJSON(nil, data)
 		var want any
 		wantErr := json.Unmarshal(data, &want)
 		if err != nil {
@@ -59,7 +59,7 @@ func FuzzJSON(f *testing.F) {
 			}
 			t.Fatalf("%q: accepted, encoding/json says %v", data, wantErr)
 		}
-		out, err := AppendJSON(nil, v)
+		out, err := AppendJSON(nil, nil, v)
 		if err != nil {
 			t.Fatalf("%q: %v", data, err)
 		}
@@ -70,7 +70,7 @@ func FuzzJSON(f *testing.F) {
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("%q became %q", data, out)
 		}
-		g, err := ToGo(v)
+		g, err := ToGo(nil, v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func FuzzJSON(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sorted, _ := AppendJSON(nil, FromGo(g)); !bytes.Equal(again, sorted) {
+		if sorted, _ := AppendJSON(nil, nil, FromGo(g)); !bytes.Equal(again, sorted) {
 			t.Fatalf("%q is %q as Starlark and %q as Go", data, sorted, again)
 		}
 	})
@@ -103,7 +103,7 @@ func FuzzScan(f *testing.F) {
 			return
 		}
 		got, err := scanJSON(nil, []byte(text), path)
-		whole, bad := DecodeJSON([]byte(text))
+		whole, bad := DecodeJSON(nil, []byte(text))
 		if (err == nil) != (bad == nil) {
 			t.Fatalf("%q: %v, but decoding it: %v", text, err, bad)
 		}
@@ -134,10 +134,10 @@ func TestToGoRefuses(t *testing.T) {
 			return d
 		}(), "+Inf has": starlark.Float(inf()),
 	} {
-		if _, err := ToGo(v); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ToGo(nil, v); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ToGo: error is %v, want %s", err, want)
 		}
-		if _, err := AppendJSON(nil, v); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := AppendJSON(nil, nil, v); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("AppendJSON: error is %v, want %s", err, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -31,29 +32,29 @@ func (m Matcher) Hash() (uint32, error) { return 0, errors.New("unhashable: matc
 
 // CallInternal tells whether the request matches.
 func (m Matcher) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
-	defer rescue("matcher", &err)
+	defer call.Rescue("matcher", &err)
 	if len(args) != 1 || len(kwargs) > 0 {
 		return nil, errors.New("matcher: want one argument, a request")
 	}
 	r, ok := args[0].(*Request)
 	if !ok {
-		return nil, fmt.Errorf("matcher: got %s, want request", describe(args[0]))
+		return nil, fmt.Errorf("matcher: got %s, want request", call.Describe(args[0]))
 	}
 	return starlark.Bool(m(r.x)), nil
 }
 
-func callMatcher(c *Call, a Args) (starlark.Value, error) {
+func callMatcher(c *call.Call, a call.Args) (starlark.Value, error) {
 	var conditions starlark.Value
 	if err := a.Unpack("conditions", &conditions); err != nil {
 		return nil, err
 	}
 	if _, ok := conditions.(starlark.IterableMapping); !ok {
-		return nil, fmt.Errorf("matcher: argument \"conditions\": got %s, want dict", describe(conditions))
+		return nil, fmt.Errorf("matcher: argument \"conditions\": got %s, want dict", call.Describe(conditions))
 	}
 	if c.Env.Match == nil {
 		return nil, errors.New("matcher: this host has no matchers")
 	}
-	text, err := c.AppendJSON(nil, conditions)
+	text, err := AppendJSON(c, nil, conditions)
 	if err != nil {
 		return nil, fmt.Errorf("matcher: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/big"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -52,8 +54,8 @@ func mathModule() Module {
 	return m
 }
 
-func mathUnary(fn func(float64) float64) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func mathUnary(fn func(float64) float64) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var x float64
 		if err := a.Unpack("x", &x); err != nil {
 			return nil, err
@@ -64,11 +66,11 @@ func mathUnary(fn func(float64) float64) func(*Call, Args) (starlark.Value, erro
 
 // exactly is a function that refuses ints which no float holds: its result would
 // be about another number than the one that was given.
-func exactly(fn func(*Call, Args) (starlark.Value, error)) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
-		for i, v := range a.given() {
+func exactly(fn func(*call.Call, call.Args) (starlark.Value, error)) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
+		for i, v := range a.Given() {
 			if !fitsFloat(v) {
-				return nil, fmt.Errorf("%s: argument %d: got %s, which a float cannot hold exactly", a.fn, i+1, describe(v))
+				return nil, fmt.Errorf("%s: argument %d: got %s, which a float cannot hold exactly", a.Func, i+1, call.Describe(v))
 			}
 		}
 		return fn(c, a)
@@ -85,8 +87,8 @@ func fitsFloat(v starlark.Value) bool {
 	return accuracy == big.Exact
 }
 
-func mathBinary(fn func(x, y float64) float64) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func mathBinary(fn func(x, y float64) float64) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var x, y float64
 		if err := a.Unpack("x", &x, "y", &y); err != nil {
 			return nil, err
@@ -95,8 +97,8 @@ func mathBinary(fn func(x, y float64) float64) func(*Call, Args) (starlark.Value
 	}
 }
 
-func mathRounding(name string, fn func(float64) float64) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func mathRounding(name string, fn func(float64) float64) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
 		if err := a.Unpack("x", &v); err != nil {
 			return nil, err
@@ -106,7 +108,7 @@ func mathRounding(name string, fn func(float64) float64) func(*Call, Args) (star
 		}
 		x, ok := starlark.AsFloat(v)
 		if !ok {
-			return nil, fmt.Errorf("math.%s: argument \"x\": got %s, want float", name, describe(v))
+			return nil, fmt.Errorf("math.%s: argument \"x\": got %s, want float", name, call.Describe(v))
 		}
 		n, err := starlark.NumberToInt(starlark.Float(fn(x)))
 		if err != nil {
@@ -116,7 +118,7 @@ func mathRounding(name string, fn func(float64) float64) func(*Call, Args) (star
 	}
 }
 
-func mathRound(_ *Call, a Args) (starlark.Value, error) {
+func mathRound(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var x float64
 	digits := 0
 	if err := a.Unpack("x", &x, "digits?", &digits); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -19,7 +20,7 @@ func mergeModule() Module {
 	}
 }
 
-func callMerge(c *Call, a Args) (starlark.Value, error) {
+func callMerge(c *call.Call, a call.Args) (starlark.Value, error) {
 	var target, patch starlark.Value
 	if err := a.Unpack("target", &target, "patch", &patch); err != nil {
 		return nil, err
@@ -27,17 +28,17 @@ func callMerge(c *Call, a Args) (starlark.Value, error) {
 	if c.Env.Merge == nil {
 		return nil, errors.New("merge: this host has no merge function")
 	}
-	t, err := c.ToGo(target)
+	t, err := ToGo(c, target)
 	if err != nil {
 		return nil, fmt.Errorf("merge: target: %w", err)
 	}
-	p, err := c.ToGo(patch)
+	p, err := ToGo(c, patch)
 	if err != nil {
 		return nil, fmt.Errorf("merge: patch: %w", err)
 	}
 	m, ok := p.(jsonvalue.Object)
 	if !ok {
-		return nil, fmt.Errorf("merge: argument \"patch\": got %s, want dict", describe(patch))
+		return nil, fmt.Errorf("merge: argument \"patch\": got %s, want dict", call.Describe(patch))
 	}
-	return c.fromGo(c.Env.Merge(t, m))
+	return fromGo(c, c.Env.Merge(t, m))
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"starproxy/builtins/call"
+
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -33,10 +35,10 @@ func TestNoPanic(t *testing.T) {
 			}
 			fn := f.builtin(m.Name)
 			thread := &starlark.Thread{Name: "test", Print: func(*starlark.Thread, string) {}}
-			(&Call{Env: NewEnv(), Thread: thread, Context: t.Context()}).Attach()
+			(&call.Call{Env: call.NewEnv(), Thread: thread, Context: t.Context()}).Attach()
 			check := func(args ...starlark.Value) {
 				_, err := starlark.Call(thread, fn, args, nil)
-				var p *PanicError
+				var p *call.PanicError
 				if errors.As(err, &p) {
 					t.Errorf("%s%v: panics: %v", fn.Name(), starlark.Tuple(args), p.Value)
 				}
@@ -116,7 +118,7 @@ func TestMistakes(t *testing.T) {
 		`sprig.mustRegexReplaceAllLiteral("a", "a", "$1b")`: "",
 	} {
 		thread := &starlark.Thread{Name: "test"}
-		(&Call{Env: NewEnv(), Thread: thread, Context: t.Context()}).Attach()
+		(&call.Call{Env: call.NewEnv(), Thread: thread, Context: t.Context()}).Attach()
 		_, err := starlark.EvalOptions(new(syntax.FileOptions), thread, "t.star", expr, Names(Everywhere))
 		got := ""
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -15,7 +16,7 @@ import (
 type Out struct {
 	ctx   context.Context
 	conn  exchange.Conn
-	call  *Call
+	call  *call.Call
 	typ   string // the content type, whose charset texts are sent in
 	sent  int64
 	write *starlark.Builtin
@@ -23,9 +24,9 @@ type Out struct {
 
 // NewOut makes the Out of a run, which ctx ends when the client leaves. Texts are
 // sent in the charset of the content type.
-func NewOut(ctx context.Context, conn exchange.Conn, c *Call, contentType string) *Out {
+func NewOut(ctx context.Context, conn exchange.Conn, c *call.Call, contentType string) *Out {
 	o := &Out{ctx: ctx, conn: conn, call: c, typ: contentType}
-	o.write = method(o, "out.write", (*Out).writeData)
+	o.write = call.Method(o, "out.write", (*Out).writeData)
 	return o
 }
 
@@ -48,12 +49,12 @@ func (o *Out) Attr(name string) (starlark.Value, error) {
 	case "sent":
 		return starlark.MakeInt64(o.sent), nil
 	case "request":
-		return o.call.Request(), nil
+		return RequestOf(o.call), nil
 	}
 	return nil, nil
 }
 
-func (o *Out) writeData(_ *Call, a Args) (starlark.Value, error) {
+func (o *Out) writeData(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var data starlark.Value
 	if err := a.Unpack("data", &data); err != nil {
 		return nil, err
@@ -72,16 +73,16 @@ func (o *Out) writeData(_ *Call, a Args) (starlark.Value, error) {
 	case starlark.Bytes:
 		b = []byte(v)
 	default:
-		return nil, fmt.Errorf("out.write: got %s, want string or bytes", describe(data))
+		return nil, fmt.Errorf("out.write: got %s, want string or bytes", call.Describe(data))
 	}
 	if err := o.ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := o.call.alive(); err != nil {
+	if err := o.call.Alive(); err != nil {
 		return nil, err
 	}
-	o.call.waits()
-	defer o.call.waited()
+	o.call.Waits()
+	defer o.call.Waited()
 	if len(b) > 0 {
 		n, err := o.conn.Write(b)
 		o.sent += int64(n)

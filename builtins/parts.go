@@ -12,6 +12,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -73,10 +74,10 @@ func (r *Request) parts() (starlark.Value, error) {
 		return nil, err
 	}
 	if r.found == nil {
-		if err := r.call.work(len(b)); err != nil {
+		if err := r.call.Work(len(b)); err != nil {
 			return nil, err
 		}
-		if err := r.call.reserve(len(b)); err != nil {
+		if err := r.call.Reserve(len(b)); err != nil {
 			return nil, err
 		}
 		r.found = Parts(r.x.Request.Header.Get("Content-Type"), b)
@@ -122,12 +123,12 @@ func (p *part) Attr(name string) (starlark.Value, error) {
 	case "text":
 		return starlark.String(p.Text()), nil
 	case "json":
-		return method(p, "part.json", (*part).json), nil
+		return call.Method(p, "part.json", (*part).json), nil
 	}
 	return nil, nil
 }
 
-func (p *part) json(c *Call, a Args) (starlark.Value, error) {
+func (p *part) json(c *call.Call, a call.Args) (starlark.Value, error) {
 	return jsonAt(c, a, func() ([]byte, error) { return p.Text(), nil })
 }
 

@@ -11,7 +11,7 @@ func TestPaths(t *testing.T) {
 	t.Parallel()
 	const text = `{"user": {"tags": ["x", {"y": 2}], "a.b": {"c": [3]}}, "@odata.type": "T", "x.y": 1, "x": {"y": 2, "z": 5},
 		"l": [[1, 2], [3, 4]], "k[0]": 6, "m": {"-1": 7, "0": 8}, "back\\slash": 9, "n": null, "": {"": 10}}`
-	v, err := DecodeJSON([]byte(text))
+	v, err := DecodeJSON(nil, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestPaths(t *testing.T) {
 	} {
 		got := ""
 		if found := Dig(v, path); found != nil {
-			b, _ := AppendJSON(nil, found)
+			b, _ := AppendJSON(nil, nil, found)
 			got = string(b)
 		}
 		if got != want {
@@ -50,7 +50,7 @@ func TestPaths(t *testing.T) {
 		}
 		found, err := scanJSON(nil, []byte(text), path)
 		if got = ""; found != nil {
-			b, _ := AppendJSON(nil, found)
+			b, _ := AppendJSON(nil, nil, found)
 			got = string(b)
 		}
 		if err != nil || got != want {

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"regexp/syntax"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"starproxy/builtins/call"
+	"starproxy/builtins/pattern"
 
 	"go.starlark.net/starlark"
 )
@@ -28,105 +30,41 @@ func reModule() Module {
 	}
 }
 
-// The bounds of expressions. Matching one takes at most about 10 ns for each
-// byte of the text and each instruction of the expression.
+// The bounds of matching, in bytes of the text times instructions of the pattern.
 const (
-	maxPattern      = 16 << 10      // bytes of one expression
-	maxInstructions = 20_000        // of one expression
-	maxPatterns     = 500           // that are remembered
-	maxRemembered   = 500_000       // instructions of those
-	quickMatch      = 10_000_000    // bytes times instructions
-	longestMatch    = 4_000_000_000 // the same
+	quickMatch   = 10_000_000    // from here on it is done aside
+	longestMatch = 4_000_000_000 // more is refused
 )
-
-// pattern is a compiled expression.
-type pattern struct {
-	*regexp.Regexp
-	size int // instructions
-}
-
-// pattern compiles an expression once; a script that makes patterns of what
-// clients send can't fill the memory with them.
-func (e *Env) pattern(fn, expr string) (*pattern, error) {
-	e.mu.Lock()
-	re := e.patterns[expr]
-	e.mu.Unlock()
-	if re != nil {
-		return re, nil
-	}
-	re, err := compile(expr)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", fn, err)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.patterns == nil || len(e.patterns) >= maxPatterns || e.remembered+re.size > maxRemembered {
-		e.patterns, e.remembered = map[string]*pattern{}, 0
-	}
-	if e.patterns[expr] == nil {
-		e.remembered += re.size
-	}
-	e.patterns[expr] = re
-	return re, nil
-}
-
-// Pattern compiles an expression of a document, in the syntax and within the
-// bounds of those of scripts, and tells how many instructions it has: matching
-// takes at most about 10 ns for each of them and each byte of the text.
-func Pattern(expr string) (re *regexp.Regexp, size int, err error) {
-	p, err := compile(expr)
-	if err != nil {
-		return nil, 0, err
-	}
-	return p.Regexp, p.size, nil
-}
-
-func compile(expr string) (*pattern, error) {
-	if len(expr) > maxPattern {
-		return nil, fmt.Errorf("pattern of %d bytes is longer than %d", len(expr), maxPattern)
-	}
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil {
-		var wrong *syntax.Error
-		if errors.As(err, &wrong) && (wrong.Code == syntax.ErrInvalidPerlOp || wrong.Code == syntax.ErrInvalidEscape) {
-			return nil, fmt.Errorf("%w (RE2 has no (?=, (?!, (?<= and (?<!, and no references such as \\1)", err)
-		}
-		return nil, err
-	}
-	prog, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		return nil, err
-	}
-	if len(prog.Inst) > maxInstructions {
-		return nil, fmt.Errorf("pattern stands for %d instructions, which is more than %d: repeat less in it", len(prog.Inst), maxInstructions)
-	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return nil, err
-	}
-	return &pattern{re, len(prog.Inst)}, nil
-}
 
 // matching charges for matching re against size bytes. long says that it should
 // be done aside: nothing can interrupt it.
-func (c *Call) matching(fn string, re *pattern, size int) (long bool, err error) {
-	work := times(size, re.size)
+func matching(c *call.Call, fn string, re *pattern.Pattern, size int) (long bool, err error) {
+	work := call.Times(size, re.Size)
 	if work > longestMatch {
-		return false, fmt.Errorf("%s: %d bytes are too many for this pattern, want at most %d", fn, size, longestMatch/re.size)
+		return false, fmt.Errorf("%s: %d bytes are too many for this pattern, want at most %d", fn, size, longestMatch/re.Size)
 	}
-	return work > quickMatch, c.charge(work / 256)
+	return work > quickMatch, c.Charge(work / 256)
+}
+
+// compiled returns the pattern of an expression; fn names the function in errors.
+func compiled(c *call.Call, fn, expr string) (*pattern.Pattern, error) {
+	p, err := c.Env.Patterns.Compile(expr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fn, err)
+	}
+	return p, nil
 }
 
 // search is one use of an expression: aside runs what matches it.
 type search struct {
-	re *pattern
+	re *pattern.Pattern
 	s  string
-	c  *Call
+	c  *call.Call
 	fn string
 	on bool // it takes long
 }
 
-func reArgs(c *Call, a Args, wrap func(string) string) (m search, err error) {
+func reArgs(c *call.Call, a call.Args, wrap func(string) string) (m search, err error) {
 	var expr, s string
 	if err := a.Unpack("pattern", &expr, "s", &s); err != nil {
 		return m, err
@@ -134,20 +72,20 @@ func reArgs(c *Call, a Args, wrap func(string) string) (m search, err error) {
 	if wrap != nil {
 		expr = wrap(expr)
 	}
-	return newSearch(c, a.fn, expr, s)
+	return newSearch(c, a.Func, expr, s)
 }
 
-func newSearch(c *Call, fn, expr, s string) (m search, err error) {
+func newSearch(c *call.Call, fn, expr, s string) (m search, err error) {
 	m = search{c: c, fn: fn, s: s}
-	if m.re, err = c.Env.pattern(fn, expr); err == nil {
-		m.on, err = c.matching(fn, m.re, len(s))
+	if m.re, err = compiled(c, fn, expr); err == nil {
+		m.on, err = matching(c, fn, m.re, len(s))
 	}
 	return m, err
 }
 
-func (m search) run(fn func()) error { return m.c.aside(m.on, m.fn, fn) }
+func (m search) run(fn func()) error { return m.c.Aside(m.on, m.fn, fn) }
 
-func reFind(c *Call, a Args, wrap func(string) string) (starlark.Value, error) {
+func reFind(c *call.Call, a call.Args, wrap func(string) string) (starlark.Value, error) {
 	m, err := reArgs(c, a, wrap)
 	if err != nil {
 		return nil, err
@@ -162,33 +100,33 @@ func reFind(c *Call, a Args, wrap func(string) string) (starlark.Value, error) {
 	return &match{m.re.Regexp, m.s, loc}, nil
 }
 
-func reSearch(c *Call, a Args) (starlark.Value, error) { return reFind(c, a, nil) }
+func reSearch(c *call.Call, a call.Args) (starlark.Value, error) { return reFind(c, a, nil) }
 
-func reMatch(c *Call, a Args) (starlark.Value, error) {
+func reMatch(c *call.Call, a call.Args) (starlark.Value, error) {
 	return reFind(c, a, func(p string) string { return `\A(?:` + p + `)` })
 }
 
-func reFullMatch(c *Call, a Args) (starlark.Value, error) {
+func reFullMatch(c *call.Call, a call.Args) (starlark.Value, error) {
 	return reFind(c, a, func(p string) string { return `\A(?:` + p + `)\z` })
 }
 
 // findAll returns the places of all matches, at most most of them, within the
 // memory that their list may take.
 func (m search) findAll() (found [][]int, err error) {
-	most := min(maxElements, m.c.room()/(partSize+16*(m.re.NumSubexp()+1)))
+	most := min(call.MaxElements, m.c.Room()/(partSize+16*(m.re.NumSubexp()+1)))
 	if err := m.run(func() { found = m.re.FindAllStringSubmatchIndex(m.s, most+1) }); err != nil {
 		return nil, err
 	}
 	if len(found) > most {
 		return nil, fmt.Errorf("%s: more than %d matches", m.fn, most)
 	}
-	if err := m.c.charge(len(found)); err != nil {
+	if err := m.c.Charge(len(found)); err != nil {
 		return nil, err
 	}
-	return found, m.c.reserve(times(len(found), partSize+16*(m.re.NumSubexp()+1)))
+	return found, m.c.Reserve(call.Times(len(found), partSize+16*(m.re.NumSubexp()+1)))
 }
 
-func reFindAll(c *Call, a Args) (starlark.Value, error) {
+func reFindAll(c *call.Call, a call.Args) (starlark.Value, error) {
 	m, err := reArgs(c, a, nil)
 	if err != nil {
 		return nil, err
@@ -212,19 +150,19 @@ func reFindAll(c *Call, a Args) (starlark.Value, error) {
 	return starlark.NewList(list), nil
 }
 
-func reSub(c *Call, a Args) (starlark.Value, error) {
+func reSub(c *call.Call, a call.Args) (starlark.Value, error) {
 	var expr, repl, s string
 	if err := a.Unpack("pattern", &expr, "repl", &repl, "s", &s); err != nil {
 		return nil, err
 	}
-	m, err := newSearch(c, a.fn, expr, s)
+	m, err := newSearch(c, a.Func, expr, s)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkGroups(m.re.Regexp, repl); err != nil {
-		return nil, fmt.Errorf("%s: argument \"repl\": %w", a.fn, err)
+		return nil, fmt.Errorf("%s: argument \"repl\": %w", a.Func, err)
 	}
-	if !m.on && times(len(s)+1, len(repl)+1) < 1<<20 {
+	if !m.on && call.Times(len(s)+1, len(repl)+1) < 1<<20 {
 		return starlark.String(m.re.ReplaceAllString(s, repl)), nil // no matter how often
 	}
 	found, err := m.findAll()
@@ -237,8 +175,8 @@ func reSub(c *Call, a Args) (starlark.Value, error) {
 		out = append(out, s[last:loc[0]]...)
 		out = m.re.ExpandString(out, repl, s, loc)
 		last = loc[1]
-		if len(out) > paid+worthwhile {
-			if err := c.enough("re.sub", len(out)); err != nil {
+		if len(out) > paid+call.Worthwhile {
+			if err := c.Enough("re.sub", len(out)); err != nil {
 				return nil, err
 			}
 			paid = 2 * len(out)
@@ -281,12 +219,12 @@ func checkGroups(re *regexp.Regexp, repl string) error {
 // inGroupName reports whether r can be part of the name of a group.
 func inGroupName(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-func reSplit(c *Call, a Args) (starlark.Value, error) {
+func reSplit(c *call.Call, a call.Args) (starlark.Value, error) {
 	m, err := reArgs(c, a, nil)
 	if err != nil {
 		return nil, err
 	}
-	most := min(maxElements, c.room()/partSize)
+	most := min(call.MaxElements, c.Room()/partSize)
 	var parts []string
 	if err := m.run(func() { parts = m.re.Split(m.s, most+1) }); err != nil {
 		return nil, err
@@ -294,13 +232,13 @@ func reSplit(c *Call, a Args) (starlark.Value, error) {
 	if len(parts) > most {
 		return nil, fmt.Errorf("re.split: more than %d parts", most)
 	}
-	if err := c.enough("re.split", times(len(parts), partSize)); err != nil {
+	if err := c.Enough("re.split", call.Times(len(parts), partSize)); err != nil {
 		return nil, err
 	}
 	return FromGo(parts), nil
 }
 
-func reEscape(c *Call, a Args) (starlark.Value, error) {
+func reEscape(c *call.Call, a call.Args) (starlark.Value, error) {
 	var s string
 	if err := a.Unpack("s", &s); err != nil {
 		return nil, err
@@ -320,6 +258,9 @@ func (m *match) Type() string          { return "match" }
 func (m *match) Freeze()               {}
 func (m *match) Truth() starlark.Bool  { return true }
 func (m *match) Hash() (uint32, error) { return 0, errors.New("unhashable: match") }
+
+// Written is the size of the text that was matched.
+func (m *match) Written() (int, starlark.Value) { return m.loc[1] - m.loc[0], nil }
 
 // group is what group i matched, None if it took no part.
 func (m *match) group(i int) starlark.Value {

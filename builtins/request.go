@@ -9,6 +9,7 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -17,7 +18,7 @@ import (
 type Request struct {
 	x       *exchange.Exchange
 	maxBody int
-	call    *Call // of the run that answers it, nil after that
+	call    *call.Call // of the run that answers it, nil after that
 
 	body   []byte // as sent
 	read   bool
@@ -32,6 +33,28 @@ type Request struct {
 
 // Exchange is what the request belongs to.
 func (r *Request) Exchange() *exchange.Exchange { return r.x }
+
+// End forgets the run, which is over.
+func (r *Request) End() { r.call = nil }
+
+// RequestOf is the request of the exchange that a run answers, as scripts see it;
+// the same value for the whole run.
+func RequestOf(c *call.Call) *Request {
+	if r, ok := c.Request.(*Request); ok {
+		return r
+	}
+	r := &Request{x: c.Exchange, maxBody: c.Env.MaxBody, call: c}
+	c.Request = r
+	return r
+}
+
+// currentRequest returns the request being answered or an error that names fn.
+func currentRequest(c *call.Call, fn string) (*Request, error) {
+	if c.Exchange == nil {
+		return nil, fmt.Errorf("%s: there is no request here", fn)
+	}
+	return RequestOf(c), nil
+}
 
 func (r *Request) String() string {
 	return "<request " + r.x.Request.Method + " " + r.x.Request.URL() + ">"
@@ -79,12 +102,12 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "headers":
 		return Header{r}, nil
 	case "cookies":
-		d := r.call.maker(0)
+		d := r.call.Maker(0)
 		for name, value := range exchange.Cookies(q.Header) {
 			if _, ok, _ := d.Get(starlark.String(name)); ok {
 				continue
 			}
-			if err := d.set(starlark.String(name), starlark.String(value)); err != nil {
+			if err := d.Set(starlark.String(name), starlark.String(value)); err != nil {
 				return nil, fmt.Errorf("req.cookies: %w", err)
 			}
 		}
@@ -114,7 +137,7 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "parts":
 		return r.parts()
 	case "form":
-		return method(r, "req.form", (*Request).formDict), nil
+		return call.Method(r, "req.form", (*Request).formDict), nil
 	case "form_all":
 		return allValues(r, "req.form_all", (*Request).allForm), nil
 	}
@@ -126,9 +149,9 @@ func (r *Request) Body() ([]byte, error) {
 	if r.read || r.x.Request.Body == nil {
 		return r.body, nil
 	}
-	r.call.waits()
+	r.call.Waits()
 	b, err := r.x.Request.Body.Bytes(r.maxBody)
-	r.call.waited()
+	r.call.Waited()
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
 		return nil, fmt.Errorf("request body is larger than %d bytes (scripts.max_body)", r.maxBody)
 	}
@@ -189,7 +212,7 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 			}
 			return nil, r.unread()
 		}
-		if r.parsed, r.failed = r.call.DecodeJSON(b); r.failed == nil {
+		if r.parsed, r.failed = DecodeJSON(r.call, b); r.failed == nil {
 			r.parsed.Freeze()
 		}
 	}
@@ -218,27 +241,19 @@ func (r *Request) unread() error {
 
 // The methods that most handlers call are made once; the rest when asked for.
 var (
-	requestHeader = receiving("req.header", (*Request).header)
-	requestJSON   = receiving("req.json", (*Request).json)
+	requestHeader = call.Receiving("req.header", (*Request).header)
+	requestJSON   = call.Receiving("req.json", (*Request).json)
 )
 
-// receiving makes a method to be bound to its receiver.
-func receiving[T starlark.Value](name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
-		defer rescue(name, &err)
-		return fn(b.Receiver().(T), CallOf(thread), Args{fn: name, args: args, kwargs: kwargs})
-	})
-}
-
-func (r *Request) header(_ *Call, a Args) (starlark.Value, error) {
-	if name, ok := a.text(); ok {
+func (r *Request) header(_ *call.Call, a call.Args) (starlark.Value, error) {
+	if name, ok := a.Text(); ok {
 		v, _ := headerValue(r.x.Request, name)
 		return starlark.String(v), nil
 	}
 	return r.headerOr(a)
 }
 
-func (r *Request) headerOr(a Args) (starlark.Value, error) {
+func (r *Request) headerOr(a call.Args) (starlark.Value, error) {
 	var name string
 	var def starlark.Value = starlark.String("")
 	if err := a.Unpack("name", &name, "default?", &def); err != nil {
@@ -262,8 +277,8 @@ func headerValue(q *exchange.Request, name string) (string, bool) {
 	return "", false
 }
 
-func (r *Request) json(_ *Call, a Args) (starlark.Value, error) {
-	if path, ok := a.text(); ok {
+func (r *Request) json(_ *call.Call, a call.Args) (starlark.Value, error) {
+	if path, ok := a.Text(); ok {
 		v, err := r.JSON(path)
 		if err != nil || v == nil {
 			return starlark.None, err
@@ -273,7 +288,7 @@ func (r *Request) json(_ *Call, a Args) (starlark.Value, error) {
 	return r.jsonOr(a)
 }
 
-func (r *Request) jsonOr(a Args) (starlark.Value, error) {
+func (r *Request) jsonOr(a call.Args) (starlark.Value, error) {
 	var path, def starlark.Value = starlark.None, starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
@@ -282,7 +297,7 @@ func (r *Request) jsonOr(a Args) (starlark.Value, error) {
 	if s, ok := starlark.AsString(path); ok {
 		p = s
 	} else if path != starlark.None {
-		return nil, fmt.Errorf("req.json: argument \"path\": got %s, want string", describe(path))
+		return nil, fmt.Errorf("req.json: argument \"path\": got %s, want string", call.Describe(path))
 	}
 	v, err := r.JSON(p)
 	if err != nil {
@@ -295,15 +310,15 @@ func (r *Request) jsonOr(a Args) (starlark.Value, error) {
 }
 
 // thawer copies containers, so that the script may change what it got. The
-// dicts in them were made by a [dictMaker].
+// dicts in them were made by a [call.DictMaker].
 type thawer struct {
-	call   *Call
+	call   *call.Call
 	copied int
 }
 
 func (t *thawer) value(v starlark.Value) (starlark.Value, error) {
-	if t.copied++; t.copied%lookEvery == 0 {
-		if err := t.call.look(); err != nil {
+	if t.copied++; t.copied%call.LookEvery == 0 {
+		if err := t.call.Look(); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -206,7 +207,7 @@ func TestRequestJSONOutOfRange(t *testing.T) {
 			}
 		}
 	}
-	if v, err := sprigFromJSON(false)(nil, Args{fn: "sprig.fromJson", args: starlark.Tuple{starlark.String("1e400")}}); err == nil {
+	if v, err := sprigFromJSON(false)(nil, call.Args{Func: "sprig.fromJson", Positional: starlark.Tuple{starlark.String("1e400")}}); err == nil {
 		t.Errorf("sprig.fromJson of 1e400 = %v, want an error", v)
 	}
 }

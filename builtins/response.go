@@ -9,6 +9,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -28,7 +29,7 @@ type Response struct {
 	cancel   context.CancelCauseFunc
 	deadline time.Time // for reading it
 	maxBody  int
-	call     *Call // the run that it belongs to until it is frozen
+	call     *call.Call // the run that it belongs to until it is frozen
 	// plain is the body with its encoding undone, once it was looked at.
 	plain []byte
 
@@ -39,12 +40,12 @@ type Response struct {
 // NewResponse shows a response to the run c. A change to it is made to a copy.
 // Its body comes under ctx, which cancel ends: a script that waits for it too
 // long does that.
-func NewResponse(ctx context.Context, c *Call, res *exchange.Response, cancel context.CancelCauseFunc) *Response {
+func NewResponse(ctx context.Context, c *call.Call, res *exchange.Response, cancel context.CancelCauseFunc) *Response {
 	return &Response{res: res, ctx: ctx, cancel: cancel, deadline: c.Deadline, maxBody: c.Env.MaxBody, call: c}
 }
 
 // run is the run that the response belongs to, nil when it is frozen.
-func (r *Response) run() *Call {
+func (r *Response) run() *call.Call {
 	if r.frozen {
 		return nil
 	}
@@ -92,7 +93,7 @@ func (r *Response) Attr(name string) (starlark.Value, error) {
 		b, err := r.content()
 		return starlark.String(b), err
 	case "json":
-		return method(r, "response.json", (*Response).json), nil
+		return call.Method(r, "response.json", (*Response).json), nil
 	}
 	return nil, nil
 }
@@ -101,9 +102,9 @@ func (r *Response) Attr(name string) (starlark.Value, error) {
 func (r *Response) SetField(name string, v starlark.Value) error {
 	switch name {
 	case "status":
-		n, ok := integer(v)
+		n, ok := call.Integer(v)
 		if !ok || n < 200 || n > 599 {
-			return fmt.Errorf("response.status: got %s, want 200 to 599", describe(v))
+			return fmt.Errorf("response.status: got %s, want 200 to 599", call.Describe(v))
 		}
 		if err := r.edit(); err != nil {
 			return err
@@ -111,7 +112,7 @@ func (r *Response) SetField(name string, v starlark.Value) error {
 		r.res.Status = int(n)
 		return nil
 	case "body", "text":
-		data, kind, err := r.run().bodyBytes(v)
+		data, kind, err := bodyBytes(r.run(), v)
 		if err != nil {
 			return fmt.Errorf("response.%s: %w", name, err)
 		}
@@ -155,7 +156,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 	if kind == jsonType && !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") || kind != "" && !h.Has("Content-Type") {
 		h.Set("Content-Type", kind)
 	}
-	data, *h = r.call.encodeBody(*h, data, kind)
+	data, *h = encodeBody(r.call, *h, data, kind)
 	r.res.Trailer, r.res.Body = nil, exchange.Bytes(data)
 	r.handler, r.stream, r.plain = nil, nil, data
 	return nil
@@ -196,15 +197,15 @@ func (r *Response) decoded() ([]byte, error) {
 			return nil, errNoBody
 		}
 		if r.cancel != nil && !r.deadline.IsZero() {
-			timer := time.AfterFunc(time.Until(r.deadline), func() { r.cancel(ErrTime) })
+			timer := time.AfterFunc(time.Until(r.deadline), func() { r.cancel(call.ErrTime) })
 			defer timer.Stop()
 		}
 		c := r.run()
-		c.waits()
-		defer c.waited()
+		c.Waits()
+		defer c.Waited()
 		data, rest, err := exchange.ReadBody(r.ctx, r.res.Body, int64(r.maxBody))
-		if err != nil && errors.Is(context.Cause(r.ctx), ErrTime) {
-			err = ErrTime
+		if err != nil && errors.Is(context.Cause(r.ctx), call.ErrTime) {
+			err = call.ErrTime
 		}
 		if !r.own {
 			r.res, r.own = r.res.Clone(), true
@@ -239,27 +240,27 @@ func (r *Response) content() ([]byte, error) {
 	return text, err
 }
 
-func (r *Response) json(c *Call, a Args) (starlark.Value, error) {
+func (r *Response) json(c *call.Call, a call.Args) (starlark.Value, error) {
 	return jsonAt(c, a, r.content)
 }
 
 // jsonAt is the method json(path, default) of what has a JSON body.
-func jsonAt(c *Call, a Args, body func() ([]byte, error)) (starlark.Value, error) {
+func jsonAt(c *call.Call, a call.Args, body func() ([]byte, error)) (starlark.Value, error) {
 	var path, def starlark.Value = starlark.None, starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
 	}
 	at, ok := starlark.AsString(path)
 	if !ok && path != starlark.None {
-		return nil, fmt.Errorf("%s: argument \"path\": got %s, want string", a.fn, describe(path))
+		return nil, fmt.Errorf("%s: argument \"path\": got %s, want string", a.Func, call.Describe(path))
 	}
 	b, err := body()
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.DecodeJSON(b)
-	if errors.Is(err, ErrMemory) {
-		return nil, fmt.Errorf("%s: %w", a.fn, err)
+	v, err := DecodeJSON(c, b)
+	if errors.Is(err, call.ErrMemory) {
+		return nil, fmt.Errorf("%s: %w", a.Func, err)
 	}
 	if err != nil {
 		return def, nil
@@ -274,10 +275,10 @@ const jsonType = "application/json"
 
 const binaryType = "application/octet-stream"
 
-// encodeBody puts a body that [Call.bodyBytes] made into the charset of h. Bytes
+// encodeBody puts a body that bodyBytes made into the charset of h. Bytes
 // stay as they are. The header that it returns is h, or a copy when the charset
 // can't say the text: then it goes out in UTF-8, and a note says so.
-func (c *Call) encodeBody(h exchange.Header, data []byte, kind string) ([]byte, exchange.Header) {
+func encodeBody(c *call.Call, h exchange.Header, data []byte, kind string) ([]byte, exchange.Header) {
 	if kind == binaryType || len(data) == 0 {
 		return data, h
 	}
@@ -289,7 +290,7 @@ func (c *Call) encodeBody(h exchange.Header, data []byte, kind string) ([]byte, 
 }
 
 // bodyBytes is a body in UTF-8, and its content type when none is given.
-func (c *Call) bodyBytes(v starlark.Value) ([]byte, string, error) {
+func bodyBytes(c *call.Call, v starlark.Value) ([]byte, string, error) {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
 		return nil, "", nil
@@ -298,7 +299,7 @@ func (c *Call) bodyBytes(v starlark.Value) ([]byte, string, error) {
 	case starlark.Bytes:
 		return []byte(v), binaryType, nil
 	}
-	b, err := c.AppendJSON(make([]byte, 0, 240), v)
+	b, err := AppendJSON(c, make([]byte, 0, 240), v)
 	return b, jsonType, err
 }
 

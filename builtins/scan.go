@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -22,9 +24,9 @@ const maxDots = 4
 
 // scanJSON gives what Dig finds at path in the value of a JSON text, nil when
 // there is nothing. The whole text must be valid, and the path be scannable.
-func scanJSON(c *Call, data []byte, path string) (starlark.Value, error) {
+func scanJSON(c *call.Call, data []byte, path string) (starlark.Value, error) {
 	d := jsonDecoder{data: data, call: c}
-	found, err := d.find(path, maxDepth)
+	found, err := d.find(path, call.MaxDepth)
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +36,8 @@ func scanJSON(c *Call, data []byte, path string) (starlark.Value, error) {
 	if found.to == 0 {
 		return nil, nil
 	}
-	part := jsonDecoder{data: data[:found.to], pos: found.from, call: c, next: worthwhile}
-	return part.value(maxDepth)
+	part := jsonDecoder{data: data[:found.to], pos: found.from, call: c, next: call.Worthwhile}
+	return part.value(call.MaxDepth)
 }
 
 // jsonSpan is a part of the text; to is 0 when there is none.
@@ -44,7 +46,7 @@ type jsonSpan struct{ from, to int }
 // find passes over a value and tells where in it the value at path is.
 func (d *jsonDecoder) find(path string, depth int) (found jsonSpan, err error) {
 	if depth == 0 {
-		return found, errDepth
+		return found, call.ErrDepth
 	}
 	switch b := d.peek(); {
 	case path == "":
@@ -115,7 +117,7 @@ func (d *jsonDecoder) findIndex(path string, depth int) (found jsonSpan, err err
 // skip passes over a value.
 func (d *jsonDecoder) skip(depth int) error {
 	if depth == 0 {
-		return errDepth
+		return call.ErrDepth
 	}
 	switch b := d.peek(); b {
 	case '{':

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -38,7 +39,7 @@ type Socket struct {
 	wire     wire
 	protocol string
 	talk     *dialog // in a test; else nil
-	call     *Call
+	call     *call.Call
 	ctx      context.Context // ends when nothing more can be sent
 	end      context.CancelCauseFunc
 
@@ -85,9 +86,9 @@ func (s *Socket) bind(ctx context.Context) {
 	s.ctx, s.end = context.WithCancelCause(ctx)
 	s.last = time.AfterFunc(lastRun, func() { s.end(errLeft) })
 	s.last.Stop() // until the client leaves
-	s.sendFn = method(s, "ws.send", (*Socket).send)
-	s.recvFn = method(s, "ws.recv", (*Socket).recv)
-	s.closeFn = method(s, "ws.close", (*Socket).closeCall)
+	s.sendFn = call.Method(s, "ws.send", (*Socket).send)
+	s.recvFn = call.Method(s, "ws.recv", (*Socket).recv)
+	s.closeFn = call.Method(s, "ws.close", (*Socket).closeCall)
 }
 
 // read takes what comes until the client leaves.
@@ -128,7 +129,7 @@ var errLeft = errors.New("the client has left")
 func (s *Socket) Context() context.Context { return s.ctx }
 
 // Bind makes c the run that uses the socket.
-func (s *Socket) Bind(c *Call) { s.call = c }
+func (s *Socket) Bind(c *call.Call) { s.call = c }
 
 // Finish closes the socket after the run: normally, or with what failed. It
 // does not wait for a client that takes its time.
@@ -193,12 +194,12 @@ func (s *Socket) Attr(name string) (starlark.Value, error) {
 	case "protocol":
 		return starlark.String(s.protocol), nil
 	case "request":
-		return s.call.Request(), nil
+		return RequestOf(s.call), nil
 	}
 	return nil, nil
 }
 
-func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
+func (s *Socket) send(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var x starlark.Value
 	if err := a.Unpack("x", &x); err != nil {
 		return nil, err
@@ -212,13 +213,13 @@ func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
 		kind, data = websocket.MessageBinary, []byte(v)
 	default:
 		var err error
-		if data, err = s.call.AppendJSON(nil, x); err != nil {
+		if data, err = AppendJSON(s.call, nil, x); err != nil {
 			return nil, fmt.Errorf("ws.send: %w", err)
 		}
 	}
-	s.call.waits()
+	s.call.Waits()
 	err := s.wire.Write(s.ctx, kind, data)
-	s.call.waited()
+	s.call.Waited()
 	switch {
 	case err == nil:
 	case s.closed.Load():
@@ -232,16 +233,16 @@ func (s *Socket) send(_ *Call, a Args) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-func (s *Socket) recv(_ *Call, a Args) (starlark.Value, error) {
+func (s *Socket) recv(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var limit starlark.Value = starlark.None
 	if err := a.Unpack("timeout?", &limit); err != nil {
 		return nil, err
 	}
 	wait := time.Duration(-1)
 	if limit != starlark.None {
-		d, ok := duration(limit)
+		d, ok := call.Duration(limit)
 		if !ok {
-			return nil, fmt.Errorf("ws.recv: argument \"timeout\": got %s, want a duration (\"250ms\", \"1.5s\", or seconds)", describe(limit))
+			return nil, fmt.Errorf("ws.recv: argument \"timeout\": got %s, want a duration (\"250ms\", \"1.5s\", or seconds)", call.Describe(limit))
 		}
 		wait = d
 	}
@@ -255,8 +256,8 @@ func (s *Socket) recv(_ *Call, a Args) (starlark.Value, error) {
 // next waits for a message, at most as long as limit if that is not negative;
 // nil when there will be none, or it is too late.
 func (s *Socket) next(limit time.Duration) *message {
-	s.call.waits()
-	defer s.call.waited()
+	s.call.Waits()
+	defer s.call.Waited()
 	s.reads.Store(true)
 	var m *message
 	if s.talk != nil {
@@ -300,7 +301,7 @@ func (s *Socket) take(limit time.Duration) *message {
 	return nil
 }
 
-func (s *Socket) closeCall(_ *Call, a Args) (starlark.Value, error) {
+func (s *Socket) closeCall(_ *call.Call, a call.Args) (starlark.Value, error) {
 	code, reason := 1000, ""
 	if err := a.Unpack("code?", &code, "reason?", &reason); err != nil {
 		return nil, err
@@ -314,9 +315,9 @@ func (s *Socket) closeCall(_ *Call, a Args) (starlark.Value, error) {
 	s.closed.Store(true)
 	timer := time.AfterFunc(lastWords, func() { s.wire.CloseNow() })
 	defer timer.Stop()
-	s.call.waits()
+	s.call.Waits()
 	s.wire.Close(websocket.StatusCode(code), reason)
-	s.call.waited()
+	s.call.Waited()
 	return starlark.None, nil
 }
 
@@ -355,6 +356,9 @@ func (m *message) Freeze()               {}
 func (m *message) Truth() starlark.Bool  { return true }
 func (m *message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
 
+// Written is the size of the message.
+func (m *message) Written() (int, starlark.Value) { return len(m.data), nil }
+
 // AttrNames lists the fields and methods.
 func (m *message) AttrNames() []string { return []string{"binary", "bytes", "json", "text"} }
 
@@ -368,12 +372,12 @@ func (m *message) Attr(name string) (starlark.Value, error) {
 	case "binary":
 		return starlark.Bool(!m.text), nil
 	case "json":
-		return method(m, "message.json", (*message).json), nil
+		return call.Method(m, "message.json", (*message).json), nil
 	}
 	return nil, nil
 }
 
-func (m *message) json(c *Call, a Args) (starlark.Value, error) {
+func (m *message) json(c *call.Call, a call.Args) (starlark.Value, error) {
 	return jsonAt(c, a, func() ([]byte, error) { return m.data, nil })
 }
 

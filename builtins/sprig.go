@@ -12,6 +12,7 @@ import (
 	"github.com/Masterminds/sprig/v3"
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -23,12 +24,12 @@ var sprigLeftOut = []string{"env", "expandenv", "getHostByName"}
 const maxSprigCount = 1 << 20
 
 func sprigIndented(a []starlark.Value) int {
-	return length(a[1]) + times(number(a[0]), strings.Count(words(a[1]), "\n")+1)
+	return length(a[1]) + call.Times(number(a[0]), strings.Count(words(a[1]), "\n")+1)
 }
 
 // number, words and length are an argument's if it is of the right kind.
 func number(v starlark.Value) int {
-	n, _ := integer(v)
+	n, _ := call.Integer(v)
 	return int(n)
 }
 
@@ -74,13 +75,13 @@ func sprigParams(t reflect.Type) string {
 }
 
 // sprigCall calls a Go function with converted arguments.
-func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value, error) {
+func sprigCall(name string, fn reflect.Value) func(*call.Call, call.Args) (starlark.Value, error) {
 	t := fn.Type()
 	n := t.NumIn()
 	if t.IsVariadic() {
 		n--
 	}
-	return func(c *Call, a Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		fixed := make([]starlark.Value, n)
 		var rest starlark.Tuple
 		pairs := make([]any, 0, 2*n+2)
@@ -94,14 +95,14 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 			return nil, err
 		}
 		given := append(fixed, rest...)
-		if err := c.checkSprig(name, given); err != nil {
+		if err := checkSprig(c, name, given); err != nil {
 			return nil, err
 		}
-		size, err := c.measured("sprig."+name, given)
+		size, err := c.Measured("sprig."+name, given)
 		if err != nil {
 			return nil, err
 		}
-		long, err := c.afford(name, given, size)
+		long, err := afford(c, name, given, size)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +115,7 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 			if t.IsVariadic() && i >= n {
 				want = want.Elem()
 			}
-			g, err := c.sprigArg(v, want)
+			g, err := sprigArg(c, v, want)
 			if err != nil {
 				return nil, fmt.Errorf("sprig.%s: argument %d: %w", name, i+1, err)
 			}
@@ -122,14 +123,14 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 		}
 		var out []reflect.Value
 		var failed error
-		if err := c.aside(long, "sprig."+name, func() { out, failed = callSprig(name, fn, in) }); err != nil {
+		if err := c.Aside(long, "sprig."+name, func() { out, failed = callSprig(name, fn, in) }); err != nil {
 			return nil, err
 		}
 		if failed != nil {
 			return nil, failed
 		}
 		m := made{call: c}
-		v := m.value(out[0], maxDepth)
+		v := m.value(out[0], call.MaxDepth)
 		if m.err != nil {
 			return nil, fmt.Errorf("sprig.%s: %w", name, m.err)
 		}
@@ -138,13 +139,13 @@ func sprigCall(name string, fn reflect.Value) func(*Call, Args) (starlark.Value,
 }
 
 // sprigArg converts v to what a Go parameter wants.
-func (c *Call) sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, error) {
+func sprigArg(c *call.Call, v starlark.Value, want reflect.Type) (reflect.Value, error) {
 	var g any
 	if t, ok := goTime(v); ok {
 		g = t
 	} else {
 		var err error
-		if g, err = c.ToGo(v); err != nil {
+		if g, err = ToGo(c, v); err != nil {
 			return reflect.Value{}, err
 		}
 		g = jsonvalue.Plain(g)
@@ -161,11 +162,11 @@ func (c *Call) sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, err
 			return reflect.ValueOf(s).Convert(want), nil
 		}
 	case reflect.Int, reflect.Int64:
-		if n, ok := integer(v); ok {
+		if n, ok := call.Integer(v); ok {
 			return reflect.ValueOf(n).Convert(want), nil
 		}
 	case reflect.Uint32:
-		if n, ok := integer(v); ok && n >= 0 && n <= math.MaxUint32 {
+		if n, ok := call.Integer(v); ok && n >= 0 && n <= math.MaxUint32 {
 			return reflect.ValueOf(n).Convert(want), nil
 		}
 	case reflect.Float64:
@@ -184,7 +185,7 @@ func (c *Call) sprigArg(v starlark.Value, want reflect.Type) (reflect.Value, err
 	if g != nil && reflect.TypeOf(g).AssignableTo(want) {
 		return reflect.ValueOf(g), nil
 	}
-	return reflect.Value{}, fmt.Errorf("got %s, want %s", describe(v), sprigWants(v, want))
+	return reflect.Value{}, fmt.Errorf("got %s, want %s", call.Describe(v), sprigWants(v, want))
 }
 
 // sprigWants names a Go type, wanted instead of v, as scripts know it.
@@ -195,7 +196,7 @@ func sprigWants(v starlark.Value, t reflect.Type) string {
 	case reflect.Map:
 		return "dict"
 	case reflect.Int, reflect.Int64, reflect.Uint32:
-		return wantInt(v)
+		return call.WantInt(v)
 	case reflect.Float64:
 		return "float"
 	}
@@ -205,7 +206,7 @@ func sprigWants(v starlark.Value, t reflect.Type) string {
 // made converts what a Go function returned, and counts it.
 type made struct {
 	tally
-	call *Call
+	call *call.Call
 	err  error
 }
 
@@ -217,7 +218,7 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 		v = v.Elem()
 	}
 	if depth == 0 && m.err == nil {
-		m.err = errDepth
+		m.err = call.ErrDepth
 	}
 	if m.err == nil {
 		m.err = m.add(m.call, partsOf(v))

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -19,7 +21,7 @@ var sprigChecks = map[string]func(a []starlark.Value) error{
 	"reverse": listAt(0), "uniq": listAt(0), "compact": listAt(0), "without": listAt(0),
 	"slice": checkSlice,
 	"chunk": func(a []starlark.Value) error {
-		if n, ok := integer(a[0]); ok && n < 1 {
+		if n, ok := call.Integer(a[0]); ok && n < 1 {
 			return fmt.Errorf("argument 1: got %d, want 1 or more", n)
 		}
 		return listAt(1)(a)
@@ -59,10 +61,10 @@ var sprigFailures = map[string][]string{
 }
 
 // checkSprig refuses arguments of the function name that are mistakes.
-func (c *Call) checkSprig(name string, a []starlark.Value) error {
+func checkSprig(c *call.Call, name string, a []starlark.Value) error {
 	base := sprigBase(name)
 	if base == "regexReplaceAll" {
-		re, err := c.Env.pattern("sprig."+name, words(a[0]))
+		re, err := compiled(c, "sprig."+name, words(a[0]))
 		if err != nil {
 			return err
 		}
@@ -89,14 +91,14 @@ func listAt(i int) func([]starlark.Value) error {
 		case starlark.Iterable:
 			return nil
 		}
-		return fmt.Errorf("argument %d: got %s, want list", i+1, describe(a[i]))
+		return fmt.Errorf("argument %d: got %s, want list", i+1, call.Describe(a[i]))
 	}
 }
 
 // notNegative expects a count as argument i.
 func notNegative(i int) func([]starlark.Value) error {
 	return func(a []starlark.Value) error {
-		if n, ok := integer(a[i]); ok && n < 0 {
+		if n, ok := call.Integer(a[i]); ok && n < 0 {
 			return fmt.Errorf("argument %d: got %d, want 0 or more", i+1, n)
 		}
 		return nil
@@ -111,9 +113,9 @@ func checkSlice(a []starlark.Value) error {
 	size := starlark.Len(a[0])
 	bounds := []int64{0, int64(size)}
 	for i, v := range a[1:] {
-		n, ok := integer(v)
+		n, ok := call.Integer(v)
 		if !ok {
-			return fmt.Errorf("argument %d: got %s, want int", i+2, describe(v))
+			return fmt.Errorf("argument %d: got %s, want int", i+2, call.Describe(v))
 		}
 		if i < len(bounds) {
 			bounds[i] = n
@@ -128,8 +130,8 @@ func checkSlice(a []starlark.Value) error {
 // checkSubstr expects a range in the bytes of a text. A negative start is the
 // start of the text, a negative end and one beyond the text are its end.
 func checkSubstr(a []starlark.Value) error {
-	start, ok := integer(a[0])
-	end, both := integer(a[1])
+	start, ok := call.Integer(a[0])
+	end, both := call.Integer(a[1])
 	if !ok || !both {
 		return nil // refused where it is converted
 	}
@@ -151,7 +153,7 @@ func checkDig(a []starlark.Value) error {
 	keys := a[:len(a)-2]
 	for i, k := range keys {
 		if _, ok := starlark.AsString(k); !ok {
-			return fmt.Errorf("argument %d: got %s, want string", i+1, describe(k))
+			return fmt.Errorf("argument %d: got %s, want string", i+1, call.Describe(k))
 		}
 	}
 	at := a[len(a)-1]
@@ -159,9 +161,9 @@ func checkDig(a []starlark.Value) error {
 		m, ok := at.(starlark.Mapping)
 		if !ok {
 			if i == 0 {
-				return fmt.Errorf("argument %d: got %s, want dict", len(a), describe(at))
+				return fmt.Errorf("argument %d: got %s, want dict", len(a), call.Describe(at))
 			}
-			return fmt.Errorf("the value at %s: got %s, want dict", dotted(keys[:i]), describe(at))
+			return fmt.Errorf("the value at %s: got %s, want dict", dotted(keys[:i]), call.Describe(at))
 		}
 		if i == len(keys) {
 			return nil

@@ -3,6 +3,8 @@ package builtins
 import (
 	"fmt"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -30,7 +32,7 @@ func sprigDicts() map[string]sprigFunc {
 func sprigDictArg(fn string, i int, v starlark.Value) (*starlark.Dict, error) {
 	d, ok := v.(*starlark.Dict)
 	if !ok {
-		return nil, fmt.Errorf("%s: argument %d: got %s, want dict", fn, i, describe(v))
+		return nil, fmt.Errorf("%s: argument %d: got %s, want dict", fn, i, call.Describe(v))
 	}
 	for _, k := range d.Keys() {
 		if _, err := jsonKey(k); err != nil {
@@ -41,8 +43,8 @@ func sprigDictArg(fn string, i int, v starlark.Value) (*starlark.Dict, error) {
 }
 
 // copyDict is d in a dict that can be changed; its values are copied, too.
-func (c *Call) copyDict(d *starlark.Dict) (*starlark.Dict, error) {
-	v, err := c.copyValue(d)
+func copyDict(c *call.Call, d *starlark.Dict) (*starlark.Dict, error) {
+	v, err := copyValue(c, d)
 	if err != nil {
 		return nil, err
 	}
@@ -50,23 +52,23 @@ func (c *Call) copyDict(d *starlark.Dict) (*starlark.Dict, error) {
 }
 
 // copyValue is a copy of a value, within the bounds of the run.
-func (c *Call) copyValue(v starlark.Value) (starlark.Value, error) {
-	size, err := c.measured("the copy", []starlark.Value{v})
+func copyValue(c *call.Call, v starlark.Value) (starlark.Value, error) {
+	size, err := c.Measured("the copy", []starlark.Value{v})
 	if err != nil {
 		return nil, err
 	}
-	if err := c.enough("the copy", size); err != nil {
+	if err := c.Enough("the copy", size); err != nil {
 		return nil, err
 	}
-	return c.mutable(v)
+	return mutable(c, v)
 }
 
-func sprigDict(c *Call, a Args) (starlark.Value, error) {
+func sprigDict(c *call.Call, a call.Args) (starlark.Value, error) {
 	var all starlark.Tuple
 	if err := a.Unpack("*a", &all); err != nil {
 		return nil, err
 	}
-	d := c.maker(0)
+	d := c.Maker(0)
 	for i := 0; i < len(all); i += 2 {
 		key, ok := all[i].(starlark.String)
 		if !ok {
@@ -76,21 +78,21 @@ func sprigDict(c *Call, a Args) (starlark.Value, error) {
 		if i+1 < len(all) {
 			value = all[i+1]
 		}
-		if err := d.set(key, value); err != nil {
+		if err := d.Set(key, value); err != nil {
 			return nil, err
 		}
 	}
 	return d.Dict, nil
 }
 
-func sprigKeys(_ *Call, a Args) (starlark.Value, error) {
+func sprigKeys(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var all starlark.Tuple
 	if err := a.Unpack("*a", &all); err != nil {
 		return nil, err
 	}
 	list := new(starlark.List)
 	for i, v := range all {
-		d, err := sprigDictArg(a.fn, i+1, v)
+		d, err := sprigDictArg(a.Func, i+1, v)
 		if err != nil {
 			return nil, err
 		}
@@ -101,12 +103,12 @@ func sprigKeys(_ *Call, a Args) (starlark.Value, error) {
 	return list, nil
 }
 
-func sprigValues(_ *Call, a Args) (starlark.Value, error) {
+func sprigValues(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {
 		return nil, err
 	}
-	d, err := sprigDictArg(a.fn, 1, v)
+	d, err := sprigDictArg(a.Func, 1, v)
 	if err != nil {
 		return nil, err
 	}
@@ -117,33 +119,33 @@ func sprigValues(_ *Call, a Args) (starlark.Value, error) {
 	return list, nil
 }
 
-func sprigSet(c *Call, a Args) (starlark.Value, error) {
+func sprigSet(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v, value starlark.Value
 	var key string
 	if err := a.Unpack("a", &v, "b", &key, "c", &value); err != nil {
 		return nil, err
 	}
-	d, err := sprigDictArg(a.fn, 1, v)
+	d, err := sprigDictArg(a.Func, 1, v)
 	if err != nil {
 		return nil, err
 	}
-	if d, err = c.copyDict(d); err != nil {
+	if d, err = copyDict(c, d); err != nil {
 		return nil, err
 	}
 	return d, d.SetKey(starlark.String(key), value)
 }
 
-func sprigUnset(c *Call, a Args) (starlark.Value, error) {
+func sprigUnset(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	var key string
 	if err := a.Unpack("a", &v, "b", &key); err != nil {
 		return nil, err
 	}
-	d, err := sprigDictArg(a.fn, 1, v)
+	d, err := sprigDictArg(a.Func, 1, v)
 	if err != nil {
 		return nil, err
 	}
-	if d, err = c.copyDict(d); err != nil {
+	if d, err = copyDict(c, d); err != nil {
 		return nil, err
 	}
 	_, _, err = d.Delete(starlark.String(key))
@@ -151,14 +153,14 @@ func sprigUnset(c *Call, a Args) (starlark.Value, error) {
 }
 
 // sprigChoose keeps of a dict the keys that are named, or all others.
-func sprigChoose(named bool) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func sprigChoose(named bool) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
 		var keys starlark.Tuple
 		if err := a.Unpack("a", &v, "*b", &keys); err != nil {
 			return nil, err
 		}
-		d, err := sprigDictArg(a.fn, 1, v)
+		d, err := sprigDictArg(a.Func, 1, v)
 		if err != nil {
 			return nil, err
 		}
@@ -166,11 +168,11 @@ func sprigChoose(named bool) func(*Call, Args) (starlark.Value, error) {
 		for i, k := range keys {
 			s, ok := starlark.AsString(k)
 			if !ok {
-				return nil, fmt.Errorf("%s: argument %d: got %s, want string", a.fn, i+2, describe(k))
+				return nil, fmt.Errorf("%s: argument %d: got %s, want string", a.Func, i+2, call.Describe(k))
 			}
 			chosen[s] = true
 		}
-		if d, err = c.copyDict(d); err != nil {
+		if d, err = copyDict(c, d); err != nil {
 			return nil, err
 		}
 		for _, k := range d.Keys() {
@@ -186,8 +188,8 @@ func sprigChoose(named bool) func(*Call, Args) (starlark.Value, error) {
 
 // sprigMerge lays dicts over the first, deeply; of two values the first counts,
 // or, to overwrite, the last that is not empty.
-func sprigMerge(overwrite bool) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func sprigMerge(overwrite bool) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
 		var rest starlark.Tuple
 		if err := a.Unpack("a", &v, "*b", &rest); err != nil {
@@ -195,9 +197,9 @@ func sprigMerge(overwrite bool) func(*Call, Args) (starlark.Value, error) {
 		}
 		var merged *starlark.Dict
 		for i, v := range append(starlark.Tuple{v}, rest...) {
-			d, err := sprigDictArg(a.fn, i+1, v)
+			d, err := sprigDictArg(a.Func, i+1, v)
 			if err == nil {
-				d, err = c.copyDict(d)
+				d, err = copyDict(c, d)
 			}
 			if err != nil {
 				return nil, err
@@ -237,10 +239,10 @@ func mergeDicts(into, from *starlark.Dict, overwrite bool) error {
 	return nil
 }
 
-func sprigDeepCopy(c *Call, a Args) (starlark.Value, error) {
+func sprigDeepCopy(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {
 		return nil, err
 	}
-	return c.copyValue(v)
+	return copyValue(c, v)
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -24,36 +26,36 @@ func sprigJSON() map[string]sprigFunc {
 }
 
 // sprigFromJSON reads a JSON text; what is none gives None unless it must be one.
-func sprigFromJSON(must bool) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func sprigFromJSON(must bool) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var s string
 		if err := a.Unpack("a", &s); err != nil {
 			return nil, err
 		}
-		v, err := c.DecodeJSON([]byte(s))
+		v, err := DecodeJSON(c, []byte(s))
 		switch {
 		case err == nil:
 			return v, nil
 		case must || isJSON(err):
-			return nil, fmt.Errorf("%s: %w", a.fn, err)
+			return nil, fmt.Errorf("%s: %w", a.Func, err)
 		}
 		return starlark.None, nil
 	}
 }
 
 // sprigToJSON writes a value as JSON, in a layout.
-func sprigToJSON(layout func(compact []byte) ([]byte, error)) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func sprigToJSON(layout func(compact []byte) ([]byte, error)) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
 		if err := a.Unpack("a", &v); err != nil {
 			return nil, err
 		}
-		b, err := c.AppendJSON(nil, v)
+		b, err := AppendJSON(c, nil, v)
 		if err == nil {
 			b, err = layout(b)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", a.fn, err)
+			return nil, fmt.Errorf("%s: %w", a.Func, err)
 		}
 		return starlark.String(b), nil
 	}

@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"strings"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -40,8 +42,8 @@ func sprigNumbers() map[string]sprigFunc {
 
 // sprigFold takes numbers together, the first with the second and so on.
 // exactly is how many there must be: 1 is one or more, 0 any number.
-func sprigFold(exactly int, fn func(a, b *big.Int) (*big.Int, error)) func(*Call, Args) (starlark.Value, error) {
-	return func(_ *Call, a Args) (starlark.Value, error) {
+func sprigFold(exactly int, fn func(a, b *big.Int) (*big.Int, error)) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		var values starlark.Tuple
 		var x, y starlark.Value
 		var err error
@@ -67,30 +69,30 @@ func sprigFold(exactly int, fn func(a, b *big.Int) (*big.Int, error)) func(*Call
 				result, err = fn(result, n)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: argument %d: %w", a.fn, i+1, err)
+				return nil, fmt.Errorf("%s: argument %d: %w", a.Func, i+1, err)
 			}
 		}
 		return starlark.MakeBigInt(result), nil
 	}
 }
 
-func sprigWhole(fn func(*big.Int) *big.Int) func(*Call, Args) (starlark.Value, error) {
-	return func(_ *Call, a Args) (starlark.Value, error) {
+func sprigWhole(fn func(*big.Int) *big.Int) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
 		if err := a.Unpack("a", &v); err != nil {
 			return nil, err
 		}
 		n, err := sprigWholeArg(v)
 		if err != nil {
-			return nil, fmt.Errorf("%s: argument 1: %w", a.fn, err)
+			return nil, fmt.Errorf("%s: argument 1: %w", a.Func, err)
 		}
 		return starlark.MakeBigInt(fn(n)), nil
 	}
 }
 
 func sprigProduct(a, b *big.Int) (*big.Int, error) {
-	if a.BitLen()+b.BitLen() > maxBits {
-		return nil, fmt.Errorf("the product has more than %d bits", maxBits)
+	if a.BitLen()+b.BitLen() > call.MaxBits {
+		return nil, fmt.Errorf("the product has more than %d bits", call.MaxBits)
 	}
 	return a.Mul(a, b), nil
 }
@@ -107,8 +109,8 @@ func sprigQuotient(fn func(z, a, b *big.Int) *big.Int) func(a, b *big.Int) (*big
 
 // sprigInt converts to a whole number; text is read in a base (0: as Go writes
 // numbers), and what is no number counts as 0.
-func sprigInt(base int) func(*Call, Args) (starlark.Value, error) {
-	return func(_ *Call, a Args) (starlark.Value, error) {
+func sprigInt(base int) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
 		if err := a.Unpack("a", &v); err != nil {
 			return nil, err
@@ -117,8 +119,8 @@ func sprigInt(base int) func(*Call, Args) (starlark.Value, error) {
 			v = starlark.String(n.String())
 		}
 		if s, ok := v.(starlark.String); ok {
-			if len(s) > maxDigits {
-				return nil, fmt.Errorf("%s: text of %d bytes, want at most %d", a.fn, len(s), maxDigits)
+			if len(s) > call.MaxDigits {
+				return nil, fmt.Errorf("%s: text of %d bytes, want at most %d", a.Func, len(s), call.MaxDigits)
 			}
 			n, ok := wholeText(string(s), base)
 			if !ok {
@@ -128,7 +130,7 @@ func sprigInt(base int) func(*Call, Args) (starlark.Value, error) {
 		}
 		n, err := sprigWholeArg(v)
 		if err != nil {
-			return nil, fmt.Errorf("%s: argument 1: %w", a.fn, err)
+			return nil, fmt.Errorf("%s: argument 1: %w", a.Func, err)
 		}
 		return starlark.MakeBigInt(n), nil
 	}
@@ -160,13 +162,13 @@ func sprigWholeArg(v starlark.Value) (*big.Int, error) {
 			return n.BigInt(), nil
 		}
 	case starlark.String:
-		if len(v) <= maxDigits {
+		if len(v) <= call.MaxDigits {
 			if n, ok := wholeText(string(v), 0); ok {
 				return n, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("got %s, want int", describe(v))
+	return nil, fmt.Errorf("got %s, want int", call.Describe(v))
 }
 
 // sprigFloats are the functions of sprig that compute with floats of 64 bits.
@@ -185,13 +187,13 @@ func sprigFloatArgs(name string, given []starlark.Value) error {
 	}
 	for i, v := range given {
 		number := v
-		if s, ok := v.(starlark.String); ok && len(s) <= maxDigits {
+		if s, ok := v.(starlark.String); ok && len(s) <= call.MaxDigits {
 			if n, ok := wholeText(string(s), 0); ok {
 				number = starlark.MakeBigInt(n)
 			}
 		}
 		if !fitsFloat(number) {
-			return fmt.Errorf("sprig.%s: argument %d: got %s, which a float cannot hold exactly", name, i+1, describe(v))
+			return fmt.Errorf("sprig.%s: argument %d: got %s, which a float cannot hold exactly", name, i+1, call.Describe(v))
 		}
 	}
 	return nil

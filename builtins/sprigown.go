@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/call"
+
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 )
@@ -21,7 +23,7 @@ func goTime(v starlark.Value) (time.Time, bool) {
 // own takes chance or time from elsewhere, or loses something of its arguments.
 type sprigFunc struct {
 	params string
-	call   func(*Call, Args) (starlark.Value, error)
+	call   func(*call.Call, call.Args) (starlark.Value, error)
 }
 
 const (
@@ -48,17 +50,17 @@ func sprigOwn() map[string]sprigFunc {
 }
 
 // bounded is the function within the bounds of sprig's functions.
-func (f sprigFunc) bounded(name string) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
-		given := a.given()
-		if a.probe != nil || len(given) == 0 || len(given) < strings.Count(f.params, ",") {
+func (f sprigFunc) bounded(name string) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
+		given := a.Given()
+		if a.Probing() || len(given) == 0 || len(given) < strings.Count(f.params, ",") {
 			return f.call(c, a)
 		}
-		size, err := c.measured("sprig."+name, given)
+		size, err := c.Measured("sprig."+name, given)
 		if err != nil {
 			return nil, err
 		}
-		long, err := c.afford(name, given, size)
+		long, err := afford(c, name, given, size)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +68,7 @@ func (f sprigFunc) bounded(name string) func(*Call, Args) (starlark.Value, error
 		// sets them.
 		var made starlark.Value
 		var failed error
-		if err := c.aside(long, "sprig."+name, func() { made, failed = f.call(c, a) }); err != nil {
+		if err := c.Aside(long, "sprig."+name, func() { made, failed = f.call(c, a) }); err != nil {
 			return nil, err
 		}
 		return made, failed
@@ -82,35 +84,35 @@ func ascii() string {
 	return string(b)
 }
 
-func sprigRandInt(c *Call, a Args) (starlark.Value, error) {
+func sprigRandInt(c *call.Call, a call.Args) (starlark.Value, error) {
 	var x, y starlark.Value
 	if err := a.Unpack("a", &x, "b", &y); err != nil {
 		return nil, err
 	}
-	lo, hi, err := a.span(x, y)
+	lo, hi, err := span(a.Func, x, y)
 	if err != nil {
 		return nil, err
 	}
 	if hi.Cmp(lo) <= 0 {
 		return nil, fmt.Errorf("sprig.randInt: no numbers from %d up to %d", lo, hi)
 	}
-	return c.Env.Random.between(lo, hi), nil
+	return c.Env.Random.Between(lo, hi), nil
 }
 
 // sprigCount unpacks a count within bounds.
-func sprigCount(a Args) (int, error) {
+func sprigCount(a call.Args) (int, error) {
 	var n int
 	if err := a.Unpack("a", &n); err != nil {
 		return 0, err
 	}
 	if n < 0 || n > maxSprigCount {
-		return 0, fmt.Errorf("%s: count is %d, want 0 to %d", a.fn, n, maxSprigCount)
+		return 0, fmt.Errorf("%s: count is %d, want 0 to %d", a.Func, n, maxSprigCount)
 	}
 	return n, nil
 }
 
-func sprigRandText(alphabet string) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func sprigRandText(alphabet string) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		n, err := sprigCount(a)
 		if err != nil {
 			return nil, err
@@ -123,7 +125,7 @@ func sprigRandText(alphabet string) func(*Call, Args) (starlark.Value, error) {
 	}
 }
 
-func sprigRandBytes(c *Call, a Args) (starlark.Value, error) {
+func sprigRandBytes(c *call.Call, a call.Args) (starlark.Value, error) {
 	n, err := sprigCount(a)
 	if err != nil {
 		return nil, err
@@ -133,7 +135,7 @@ func sprigRandBytes(c *Call, a Args) (starlark.Value, error) {
 	return starlark.String(base64.StdEncoding.EncodeToString(b)), nil
 }
 
-func sprigShuffle(c *Call, a Args) (starlark.Value, error) {
+func sprigShuffle(c *call.Call, a call.Args) (starlark.Value, error) {
 	var s string
 	if err := a.Unpack("a", &s); err != nil {
 		return nil, err

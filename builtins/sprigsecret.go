@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 	//lint:ignore SA1019 bcrypt is made of it
 	"golang.org/x/crypto/blowfish"
@@ -25,7 +27,7 @@ func sprigSecrets() map[string]sprigFunc {
 
 // sprigEncryptAES encrypts as decryptAES reads it: AES-256 in CBC mode with the
 // password as the key, the initialization vector before the text, in Base64.
-func sprigEncryptAES(c *Call, a Args) (starlark.Value, error) {
+func sprigEncryptAES(c *call.Call, a call.Args) (starlark.Value, error) {
 	var password, text string
 	if err := a.Unpack("a", &password, "b", &text); err != nil {
 		return nil, err
@@ -37,7 +39,7 @@ func sprigEncryptAES(c *Call, a Args) (starlark.Value, error) {
 	copy(key[:], password)
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.fn, err)
+		return nil, fmt.Errorf("%s: %w", a.Func, err)
 	}
 	fill := aes.BlockSize - len(text)%aes.BlockSize
 	out := make([]byte, aes.BlockSize, aes.BlockSize+len(text)+fill)
@@ -48,29 +50,29 @@ func sprigEncryptAES(c *Call, a Args) (starlark.Value, error) {
 	return starlark.String(base64.StdEncoding.EncodeToString(out)), nil
 }
 
-func sprigBcrypt(c *Call, a Args) (starlark.Value, error) {
+func sprigBcrypt(c *call.Call, a call.Args) (starlark.Value, error) {
 	var password string
 	if err := a.Unpack("a", &password); err != nil {
 		return nil, err
 	}
 	hash, err := bcrypt(c.Env.Random, password)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.fn, err)
+		return nil, fmt.Errorf("%s: %w", a.Func, err)
 	}
 	return starlark.String(hash), nil
 }
 
-func sprigHtpasswd(c *Call, a Args) (starlark.Value, error) {
+func sprigHtpasswd(c *call.Call, a call.Args) (starlark.Value, error) {
 	var user, password string
 	if err := a.Unpack("a", &user, "b", &password); err != nil {
 		return nil, err
 	}
 	if strings.ContainsAny(user, ":\r\n") {
-		return nil, fmt.Errorf("%s: argument \"a\": got %q, want a name without a colon and line ends", a.fn, user)
+		return nil, fmt.Errorf("%s: argument \"a\": got %q, want a name without a colon and line ends", a.Func, user)
 	}
 	hash, err := bcrypt(c.Env.Random, password)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.fn, err)
+		return nil, fmt.Errorf("%s: %w", a.Func, err)
 	}
 	return starlark.String(user + ":" + hash), nil
 }
@@ -78,7 +80,7 @@ func sprigHtpasswd(c *Call, a Args) (starlark.Value, error) {
 // bcrypt hashes a password (Provos and Mazières, "A Future-Adaptable Password
 // Scheme") at the usual cost. golang.org/x/crypto/bcrypt takes no salt from
 // outside, and so could not be repeated.
-func bcrypt(random *Random, password string) (string, error) {
+func bcrypt(random *call.Random, password string) (string, error) {
 	const cost, longest = 10, 72
 	if len(password) > longest {
 		return "", fmt.Errorf("the password has %d bytes, want at most %d", len(password), longest)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"starproxy/builtins/call"
+
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 )
@@ -40,18 +42,18 @@ func sprigTime(fn, arg string, v starlark.Value) (time.Time, error) {
 	if t, ok := goTime(v); ok {
 		return t, nil
 	}
-	if n, ok := integer(v); ok {
+	if n, ok := call.Integer(v); ok {
 		return time.Unix(n, 0).UTC(), nil
 	}
-	return time.Time{}, fmt.Errorf("%s: argument %q: got %s, want a time or seconds since 1970", fn, arg, describe(v))
+	return time.Time{}, fmt.Errorf("%s: argument %q: got %s, want a time or seconds since 1970", fn, arg, call.Describe(v))
 }
 
-func sprigAgo(c *Call, a Args) (starlark.Value, error) {
+func sprigAgo(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {
 		return nil, err
 	}
-	t, err := sprigTime(a.fn, "a", v)
+	t, err := sprigTime(a.Func, "a", v)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +62,8 @@ func sprigAgo(c *Call, a Args) (starlark.Value, error) {
 
 // sprigDate formats a time in UTC; layout is the first
 // argument unless it is given here.
-func sprigDate(layout string) func(*Call, Args) (starlark.Value, error) {
-	return func(_ *Call, a Args) (starlark.Value, error) {
+func sprigDate(layout string) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		layout, arg := layout, "a"
 		var v starlark.Value
 		var err error
@@ -74,7 +76,7 @@ func sprigDate(layout string) func(*Call, Args) (starlark.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		t, err := sprigTime(a.fn, arg, v)
+		t, err := sprigTime(a.Func, arg, v)
 		if err != nil {
 			return nil, err
 		}
@@ -82,8 +84,8 @@ func sprigDate(layout string) func(*Call, Args) (starlark.Value, error) {
 	}
 }
 
-func sprigDateInZone(layout string) func(*Call, Args) (starlark.Value, error) {
-	return func(_ *Call, a Args) (starlark.Value, error) {
+func sprigDateInZone(layout string) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		layout, arg := layout, "a"
 		var v starlark.Value
 		var name string
@@ -97,11 +99,11 @@ func sprigDateInZone(layout string) func(*Call, Args) (starlark.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		t, err := sprigTime(a.fn, arg, v)
+		t, err := sprigTime(a.Func, arg, v)
 		if err != nil {
 			return nil, err
 		}
-		loc, err := zone(a.fn, name)
+		loc, err := zone(a.Func, name)
 		if err != nil {
 			return nil, err
 		}
@@ -109,41 +111,41 @@ func sprigDateInZone(layout string) func(*Call, Args) (starlark.Value, error) {
 	}
 }
 
-func sprigDateModify(_ *Call, a Args) (starlark.Value, error) {
+func sprigDateModify(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var text string
 	var v starlark.Value
 	if err := a.Unpack("a", &text, "b", &v); err != nil {
 		return nil, err
 	}
-	t, err := sprigTime(a.fn, "b", v)
+	t, err := sprigTime(a.Func, "b", v)
 	if err != nil {
 		return nil, err
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %q is no duration, want something like \"-1h30m\"", a.fn, text)
+		return nil, fmt.Errorf("%s: %q is no duration, want something like \"-1h30m\"", a.Func, text)
 	}
 	return startime.Time(t.Add(d)), nil
 }
 
-func sprigToDate(_ *Call, a Args) (starlark.Value, error) {
+func sprigToDate(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var layout, text string
 	if err := a.Unpack("a", &layout, "b", &text); err != nil {
 		return nil, err
 	}
 	t, err := time.ParseInLocation(layout, text, time.UTC)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %q does not fit the layout %q", a.fn, text, layout)
+		return nil, fmt.Errorf("%s: %q does not fit the layout %q", a.Func, text, layout)
 	}
 	return startime.Time(t), nil
 }
 
-func sprigUnixEpoch(_ *Call, a Args) (starlark.Value, error) {
+func sprigUnixEpoch(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {
 		return nil, err
 	}
-	t, err := sprigTime(a.fn, "a", v)
+	t, err := sprigTime(a.Func, "a", v)
 	if err != nil {
 		return nil, err
 	}
@@ -151,33 +153,33 @@ func sprigUnixEpoch(_ *Call, a Args) (starlark.Value, error) {
 }
 
 // sprigDuration writes whole seconds, a number or text, as a duration.
-func sprigDuration(_ *Call, a Args) (starlark.Value, error) {
+func sprigDuration(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {
 		return nil, err
 	}
-	n, ok := integer(v)
+	n, ok := call.Integer(v)
 	if s, isText := v.(starlark.String); isText {
 		i, err := strconv.ParseInt(string(s), 10, 64)
 		n, ok = i, err == nil
 	}
 	const most = math.MaxInt64 / int64(time.Second)
 	if !ok || n > most || n < -most {
-		return nil, fmt.Errorf("%s: argument \"a\": got %s, want whole seconds up to %d", a.fn, describe(v), most)
+		return nil, fmt.Errorf("%s: argument \"a\": got %s, want whole seconds up to %d", a.Func, call.Describe(v), most)
 	}
 	return starlark.String((time.Duration(n) * time.Second).String()), nil
 }
 
 // sprigDurationRound writes a duration in its largest unit: text, nanoseconds,
 // a duration, or the time since a time.
-func sprigDurationRound(c *Call, a Args) (starlark.Value, error) {
+func sprigDurationRound(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {
 		return nil, err
 	}
 	d, err := roundable(c, v)
 	if err != nil {
-		return nil, fmt.Errorf("%s: argument \"a\": got %s, want a duration (\"2h10m\"), nanoseconds or a time", a.fn, describe(v))
+		return nil, fmt.Errorf("%s: argument \"a\": got %s, want a duration (\"2h10m\"), nanoseconds or a time", a.Func, call.Describe(v))
 	}
 	if d < 0 {
 		d = -max(d, -math.MaxInt64)
@@ -194,11 +196,11 @@ func sprigDurationRound(c *Call, a Args) (starlark.Value, error) {
 	return starlark.String("0s"), nil
 }
 
-func roundable(c *Call, v starlark.Value) (time.Duration, error) {
+func roundable(c *call.Call, v starlark.Value) (time.Duration, error) {
 	if t, ok := goTime(v); ok {
 		return c.Env.Clock().Sub(t), nil
 	}
-	if n, ok := integer(v); ok {
+	if n, ok := call.Integer(v); ok {
 		return time.Duration(n), nil
 	}
 	switch v := v.(type) {

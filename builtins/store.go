@@ -3,6 +3,8 @@ package builtins
 import (
 	"fmt"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -22,37 +24,37 @@ func stateModule() Module {
 	}
 }
 
-func stateGet(c *Call, a Args) (starlark.Value, error) {
-	if len(a.args) == 2 && len(a.kwargs) == 0 && a.probe == nil {
-		if key, ok := a.args[0].(starlark.String); ok {
+func stateGet(c *call.Call, a call.Args) (starlark.Value, error) {
+	if len(a.Positional) == 2 && len(a.Keywords) == 0 && !a.Probing() {
+		if key, ok := a.Positional[0].(starlark.String); ok {
 			if v, ok := c.Env.State.Get(string(key)); ok {
-				return c.fromGo(v)
+				return fromGo(c, v)
 			}
-			return a.args[1], nil
+			return a.Positional[1], nil
 		}
 	}
 	return stateGetOr(c, a)
 }
 
-func stateGetOr(c *Call, a Args) (starlark.Value, error) {
+func stateGetOr(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("key", &key, "default?", &def); err != nil {
 		return nil, err
 	}
 	if v, ok := c.Env.State.Get(key); ok {
-		return c.fromGo(v)
+		return fromGo(c, v)
 	}
 	return def, nil
 }
 
-func stateSet(c *Call, a Args) (starlark.Value, error) {
+func stateSet(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var value starlark.Value
 	if err := a.Unpack("key", &key, "value", &value); err != nil {
 		return nil, err
 	}
-	v, err := c.ToGo(value)
+	v, err := ToGo(c, value)
 	if err != nil {
 		return nil, fmt.Errorf("state.set: %q: %w", key, err)
 	}
@@ -62,7 +64,7 @@ func stateSet(c *Call, a Args) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-func stateIncr(c *Call, a Args) (starlark.Value, error) {
+func stateIncr(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var by starlark.Value = starlark.MakeInt(1)
 	if err := a.Unpack("key", &key, "by?", &by); err != nil {
@@ -78,12 +80,12 @@ func stateIncr(c *Call, a Args) (starlark.Value, error) {
 		if sum, err = add(was, by); err != nil {
 			return nil, fmt.Errorf("state.incr: %q: %w", key, err)
 		}
-		return ToGo(sum)
+		return ToGo(nil, sum)
 	})
 	return sum, err
 }
 
-func stateUpdate(c *Call, a Args) (starlark.Value, error) {
+func stateUpdate(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var fn starlark.Callable
 	var def starlark.Value = starlark.None
@@ -91,13 +93,13 @@ func stateUpdate(c *Call, a Args) (starlark.Value, error) {
 		return nil, err
 	}
 	v, err := c.Env.State.Update(key, func(old any, ok bool) (any, error) {
-		if err := c.alive(); err != nil {
+		if err := c.Alive(); err != nil {
 			return nil, err
 		}
 		v := def
 		if ok {
 			var err error
-			if v, err = c.fromGo(old); err != nil {
+			if v, err = fromGo(c, old); err != nil {
 				return nil, err
 			}
 		}
@@ -105,7 +107,7 @@ func stateUpdate(c *Call, a Args) (starlark.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		g, err := c.ToGo(v)
+		g, err := ToGo(c, v)
 		if err != nil {
 			return nil, fmt.Errorf("state.update: %q: %w", key, err)
 		}
@@ -114,22 +116,22 @@ func stateUpdate(c *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.fromGo(v)
+	return fromGo(c, v)
 }
 
-func statePop(c *Call, a Args) (starlark.Value, error) {
+func statePop(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("key", &key, "default?", &def); err != nil {
 		return nil, err
 	}
 	if v, ok := c.Env.State.Pop(key); ok {
-		return c.fromGo(v)
+		return fromGo(c, v)
 	}
 	return def, nil
 }
 
-func stateKeys(c *Call, a Args) (starlark.Value, error) {
+func stateKeys(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
@@ -141,7 +143,7 @@ func stateKeys(c *Call, a Args) (starlark.Value, error) {
 	return starlark.NewList(list), nil
 }
 
-func stateClear(c *Call, a Args) (starlark.Value, error) {
+func stateClear(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
@@ -156,7 +158,7 @@ func add(a, b starlark.Value) (starlark.Value, error) {
 		case starlark.Int, starlark.Float:
 			return starlark.Binary(plus, a, b)
 		}
-		return nil, fmt.Errorf("cannot add %s", describe(b))
+		return nil, fmt.Errorf("cannot add %s", call.Describe(b))
 	}
-	return nil, fmt.Errorf("cannot add to %s", describe(a))
+	return nil, fmt.Errorf("cannot add to %s", call.Describe(a))
 }

@@ -2,6 +2,8 @@ package builtins
 
 import (
 	"go.starlark.net/starlark"
+
+	"starproxy/builtins/call"
 )
 
 func templateModule() Module {
@@ -21,22 +23,22 @@ func templateModule() Module {
 	}
 }
 
-func requestPath(c *Call, a Args) (starlark.Value, error) {
+func requestPath(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	r, err := c.current(a.fn)
+	r, err := currentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
 	return starlark.String(r.x.Request.Target), nil
 }
 
-func requestBody(c *Call, a Args) (starlark.Value, error) {
+func requestBody(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	r, err := c.current(a.fn)
+	r, err := currentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
@@ -44,13 +46,13 @@ func requestBody(c *Call, a Args) (starlark.Value, error) {
 	return starlark.String(s), err
 }
 
-func requestBodyJSON(c *Call, a Args) (starlark.Value, error) {
+func requestBodyJSON(c *call.Call, a call.Args) (starlark.Value, error) {
 	path := ""
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
 	}
-	r, err := c.current(a.fn)
+	r, err := currentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +66,12 @@ func requestBodyJSON(c *Call, a Args) (starlark.Value, error) {
 	return v, nil
 }
 
-func requestPathSegment(c *Call, a Args) (starlark.Value, error) {
+func requestPathSegment(c *call.Call, a call.Args) (starlark.Value, error) {
 	var index int
 	if err := a.Unpack("index", &index); err != nil {
 		return nil, err
 	}
-	r, err := c.current(a.fn)
+	r, err := currentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
@@ -84,14 +86,14 @@ func requestPathSegment(c *Call, a Args) (starlark.Value, error) {
 }
 
 // named makes a function that looks a name up in the request, with a default.
-func named(look func(r *Request, name string) (string, bool)) func(*Call, Args) (starlark.Value, error) {
-	return func(c *Call, a Args) (starlark.Value, error) {
+func named(look func(r *Request, name string) (string, bool)) func(*call.Call, call.Args) (starlark.Value, error) {
+	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var name string
 		var def starlark.Value = starlark.String("")
 		if err := a.Unpack("name", &name, "default?", &def); err != nil {
 			return nil, err
 		}
-		r, err := c.current(a.fn)
+		r, err := currentRequest(c, a.Func)
 		if err != nil {
 			return nil, err
 		}
@@ -112,12 +114,12 @@ func queryOf(r *Request, name string) (string, bool) {
 	return values[0], true
 }
 
-func requestQueryAll(c *Call, a Args) (starlark.Value, error) {
+func requestQueryAll(c *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	if err := a.Unpack("name", &name); err != nil {
 		return nil, err
 	}
-	r, err := c.current(a.fn)
+	r, err := currentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}

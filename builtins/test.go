@@ -7,12 +7,12 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -54,7 +54,7 @@ func testModule() Module {
 	}
 }
 
-func assertEq(c *Call, a Args) (starlark.Value, error) {
+func assertEq(c *call.Call, a call.Args) (starlark.Value, error) {
 	var got, want starlark.Value
 	if err := a.Unpack("got", &got, "want", &want); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func assertEq(c *Call, a Args) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-func assertNe(c *Call, a Args) (starlark.Value, error) {
+func assertNe(c *call.Call, a call.Args) (starlark.Value, error) {
 	var got, other starlark.Value
 	if err := a.Unpack("got", &got, "other", &other); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func assertNe(c *Call, a Args) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-func assertTrue(c *Call, a Args) (starlark.Value, error) {
+func assertTrue(c *call.Call, a call.Args) (starlark.Value, error) {
 	var cond starlark.Value
 	message := ""
 	if err := a.Unpack("cond", &cond, "message?", &message); err != nil {
@@ -93,7 +93,7 @@ func assertTrue(c *Call, a Args) (starlark.Value, error) {
 	return nil, errors.New(message)
 }
 
-func assertContains(c *Call, a Args) (starlark.Value, error) {
+func assertContains(c *call.Call, a call.Args) (starlark.Value, error) {
 	var container, item starlark.Value
 	if err := a.Unpack("container", &container, "item", &item); err != nil {
 		return nil, err
@@ -105,13 +105,13 @@ func assertContains(c *Call, a Args) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-func assertFails(c *Call, a Args) (starlark.Value, error) {
+func assertFails(c *call.Call, a call.Args) (starlark.Value, error) {
 	var fn starlark.Callable
 	pattern := ""
 	if err := a.Unpack("fn", &fn, "pattern?", &pattern); err != nil {
 		return nil, err
 	}
-	re, err := c.Env.pattern(a.fn, pattern)
+	re, err := compiled(c, a.Func, pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -125,84 +125,7 @@ func assertFails(c *Call, a Args) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// Clock is a clock that moves only when it is told to.
-type Clock struct {
-	mu     sync.Mutex
-	now    time.Time
-	timers map[*timer]bool
-	seq    int
-}
-
-// timer is what happens at a time.
-type timer struct {
-	at  time.Time
-	seq int
-	do  func()
-}
-
-// NewClock makes a clock that stands at t.
-func NewClock(t time.Time) *Clock { return &Clock{now: t} }
-
-// Now is the time it shows.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance moves it on; what happens at a time on the way happens then, before
-// Advance returns.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for until := c.now.Add(d); ; {
-		next := c.next(until)
-		if next == nil {
-			if c.now.Before(until) {
-				c.now = until
-			}
-			return
-		}
-		delete(c.timers, next)
-		if c.now.Before(next.at) {
-			c.now = next.at
-		}
-		c.mu.Unlock()
-		next.do()
-		c.mu.Lock()
-	}
-}
-
-// next is the first timer that is due at a time, nil when none is; c.mu is held.
-func (c *Clock) next(until time.Time) *timer {
-	var next *timer
-	for t := range c.timers {
-		if !until.Before(t.at) && (next == nil || t.at.Before(next.at) || t.at.Equal(next.at) && t.seq < next.seq) {
-			next = t
-		}
-	}
-	return next
-}
-
-// after calls do when the clock has moved on by d, unless
-// stop is called before.
-func (c *Clock) after(d time.Duration, do func()) (stop func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seq++
-	t := &timer{c.now.Add(d), c.seq, do}
-	if c.timers == nil {
-		c.timers = map[*timer]bool{}
-	}
-	c.timers[t] = true
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.timers, t)
-	}
-}
-
-func clockAdvance(c *Call, a Args) (starlark.Value, error) {
+func clockAdvance(c *call.Call, a call.Args) (starlark.Value, error) {
 	var d time.Duration
 	if err := a.Unpack("duration", &d); err != nil {
 		return nil, err
@@ -210,30 +133,30 @@ func clockAdvance(c *Call, a Args) (starlark.Value, error) {
 	if c.Env.Manual == nil {
 		return nil, errors.New("clock.advance: the clock here is not a test's")
 	}
-	c.waits()
+	c.Waits()
 	c.Env.Manual.Advance(d)
-	c.waited()
+	c.Waited()
 	return starlark.None, c.Env.Tasks.Failure()
 }
 
-func callSeed(c *Call, a Args) (starlark.Value, error) {
+func callSeed(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("n", &v); err != nil {
 		return nil, err
 	}
-	n, ok := integer(v)
+	n, ok := call.Integer(v)
 	seed := uint64(n)
 	if i, isInt := v.(starlark.Int); isInt && !ok {
 		seed, ok = i.Uint64()
 	}
 	if !ok {
-		return nil, fmt.Errorf("seed: argument \"n\": got %s, want %s", describe(v), wantInt(v))
+		return nil, fmt.Errorf("seed: argument \"n\": got %s, want %s", call.Describe(v), call.WantInt(v))
 	}
 	c.Env.Random.Seed(seed)
 	return starlark.None, nil
 }
 
-func callRequest(c *Call, a Args) (starlark.Value, error) {
+func callRequest(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var headers, query, params, body starlark.Value
 	if err := a.Unpack("key", &key, "headers?", &headers, "query?", &query, "params?", &params, "body?", &body); err != nil {
@@ -307,7 +230,7 @@ func setBody(q *exchange.Request, body starlark.Value) error {
 		data = []byte(v)
 	default:
 		var err error
-		if data, err = AppendJSON(nil, v); err != nil {
+		if data, err = AppendJSON(nil, nil, v); err != nil {
 			return fmt.Errorf("body: %w", err)
 		}
 		if q.Header.Get("Content-Type") == "" {
@@ -363,7 +286,7 @@ func eachText(v starlark.Value, want string, take func(key string, v starlark.Va
 	}
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
-		return fmt.Errorf("got %s, want dict", describe(v))
+		return fmt.Errorf("got %s, want dict", call.Describe(v))
 	}
 	for _, kv := range d.Items() {
 		k, err := jsonKey(kv[0])
@@ -371,7 +294,7 @@ func eachText(v starlark.Value, want string, take func(key string, v starlark.Va
 			return err
 		}
 		if !take(k, kv[1]) {
-			return fmt.Errorf("%q: got %s, want %s", k, describe(kv[1]), want)
+			return fmt.Errorf("%q: got %s, want %s", k, call.Describe(kv[1]), want)
 		}
 	}
 	return nil

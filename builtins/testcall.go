@@ -17,25 +17,18 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
-// Tester answers the calls of a test.
-type Tester interface {
-	// Serve makes what Respond asks: a dict of endpoints or the path of a
-	// scenario. upstream stands in for the real server; nil leaves it as it is.
-	Serve(scenario starlark.Value, upstream starlark.Callable) error
-	exchange.Handler
-}
-
-func callServe(c *Call, a Args) (starlark.Value, error) {
+func callServe(c *call.Call, a call.Args) (starlark.Value, error) {
 	var scenario, upstream starlark.Value
 	if err := a.Unpack("scenario", &scenario, "upstream?", &upstream); err != nil {
 		return nil, err
 	}
 	fn, ok := upstream.(starlark.Callable)
 	if !ok && upstream != nil && upstream != starlark.None {
-		return nil, fmt.Errorf("serve: argument \"upstream\": got %s, want function", describe(upstream))
+		return nil, fmt.Errorf("serve: argument \"upstream\": got %s, want function", call.Describe(upstream))
 	}
 	if c.Env.Test == nil {
 		return nil, errors.New("serve: this is no test")
@@ -43,7 +36,7 @@ func callServe(c *Call, a Args) (starlark.Value, error) {
 	return starlark.None, c.Env.Test.Serve(scenario, fn)
 }
 
-func callCall(c *Call, a Args) (starlark.Value, error) {
+func callCall(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var body, headers, query, messages starlark.Value
 	limit := 1 << 20
@@ -69,16 +62,16 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 	} else if messages != nil && messages != starlark.None {
 		return nil, fmt.Errorf("call: %s: messages are for WEBSOCKET /path", key)
 	}
-	x.ID, x.Start = c.Env.calls.Add(1), c.Env.Clock()
+	x.ID, x.Start = c.Env.NextCall(), c.Env.Clock()
 	// The client leaves when its patience is at an end, by the test's clock.
 	ctx, leave := context.WithCancel(c.Context)
 	defer leave()
 	if c.Env.Manual != nil {
-		defer c.Env.Manual.after(timeout, leave)()
+		defer c.Env.Manual.After(timeout, leave)()
 	}
 	began := c.Env.Clock()
-	c.waits()
-	defer c.waited()
+	c.Waits()
+	defer c.Waited()
 	res, err := c.Env.Test.Respond(ctx, x)
 	if err == nil && res == nil {
 		res, err = x.Forward(ctx)
@@ -106,7 +99,7 @@ func callCall(c *Call, a Args) (starlark.Value, error) {
 	if err := c.Env.Tasks.Failure(); err != nil {
 		return nil, fmt.Errorf("call: %s: after the answer: %w", key, err)
 	}
-	return ans, c.alive()
+	return ans, c.Alive()
 }
 
 // answer is what call() got.
@@ -122,7 +115,7 @@ type answer struct {
 }
 
 // receive reads the body as a client would.
-func (r *answer) receive(ctx context.Context, c *Call, leave func(), x *exchange.Exchange, res *exchange.Response, limit int, talk *dialog) error {
+func (r *answer) receive(ctx context.Context, c *call.Call, leave func(), x *exchange.Exchange, res *exchange.Response, limit int, talk *dialog) error {
 	if r.fault = faultOf(res.Err); r.fault != "" {
 		r.status, r.ended = 0, false
 		return nil
@@ -152,7 +145,7 @@ func (r *answer) receive(ctx context.Context, c *Call, leave func(), x *exchange
 	go func() {
 		var err error
 		defer func() { sent <- err }()
-		defer rescue("call", &err)
+		defer call.Rescue("call", &err)
 		err = res.Body.SendTo(ctx, to)
 	}()
 	err := conn.wait(sent, c.Env)
@@ -198,7 +191,7 @@ const idle = 300 * time.Millisecond
 
 // wait gives what ends the sending. When nothing is written and the clock
 // stands still, the client leaves.
-func (r *receiver) wait(sent <-chan error, env *Env) error {
+func (r *receiver) wait(sent <-chan error, env *call.Env) error {
 	tick := time.NewTicker(idle)
 	defer tick.Stop()
 	seen, then := r.progress.Load(), env.Clock()
@@ -309,7 +302,7 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "complete":
 		return starlark.Bool(r.ended), nil
 	case "json":
-		return method(r, "answer.json", (*answer).json), nil
+		return call.Method(r, "answer.json", (*answer).json), nil
 	}
 	return nil, nil
 }
@@ -326,7 +319,7 @@ func (r *answer) content() ([]byte, error) {
 	return text, err
 }
 
-func (r *answer) json(_ *Call, a Args) (starlark.Value, error) {
+func (r *answer) json(_ *call.Call, a call.Args) (starlark.Value, error) {
 	path := ""
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
@@ -336,7 +329,7 @@ func (r *answer) json(_ *Call, a Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := DecodeJSON(b)
+	v, err := DecodeJSON(nil, b)
 	if err != nil {
 		return nil, fmt.Errorf("answer.json: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 	_ "time/tzdata" // zones by name on machines that have none
 
+	"starproxy/builtins/call"
+
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 )
@@ -32,14 +34,14 @@ func timeModule() Module {
 	}
 }
 
-func timeNow(c *Call, a Args) (starlark.Value, error) {
+func timeNow(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
 	return startime.Time(c.Env.Clock().UTC()), nil
 }
 
-func timeParseDuration(c *Call, a Args) (starlark.Value, error) {
+func timeParseDuration(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("d", &v); err != nil {
 		return nil, err
@@ -49,7 +51,7 @@ func timeParseDuration(c *Call, a Args) (starlark.Value, error) {
 	}
 	s, ok := starlark.AsString(v)
 	if !ok {
-		return nil, fmt.Errorf("time.parse_duration: got %s, want string", describe(v))
+		return nil, fmt.Errorf("time.parse_duration: got %s, want string", call.Describe(v))
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
@@ -70,7 +72,7 @@ func zone(fn, name string) (*time.Location, error) {
 	return loc, nil
 }
 
-func timeParse(c *Call, a Args) (starlark.Value, error) {
+func timeParse(c *call.Call, a call.Args) (starlark.Value, error) {
 	var x string
 	format, location := time.RFC3339, "UTC"
 	if err := a.Unpack("x", &x, "format?", &format, "location?", &location); err != nil {
@@ -87,7 +89,7 @@ func timeParse(c *Call, a Args) (starlark.Value, error) {
 	return startime.Time(t), nil
 }
 
-func timeFromTimestamp(c *Call, a Args) (starlark.Value, error) {
+func timeFromTimestamp(c *call.Call, a call.Args) (starlark.Value, error) {
 	var sec, nsec int64
 	if err := a.Unpack("sec", &sec, "nsec?", &nsec); err != nil {
 		return nil, err
@@ -95,7 +97,7 @@ func timeFromTimestamp(c *Call, a Args) (starlark.Value, error) {
 	return startime.Time(time.Unix(sec, nsec).UTC()), nil
 }
 
-func timeOf(c *Call, a Args) (starlark.Value, error) {
+func timeOf(c *call.Call, a call.Args) (starlark.Value, error) {
 	var year, month, day, hour, minute, second, nanosecond int
 	location := "UTC"
 	if err := a.Unpack("year?", &year, "month?", &month, "day?", &day, "hour?", &hour, "minute?", &minute,
@@ -109,11 +111,11 @@ func timeOf(c *Call, a Args) (starlark.Value, error) {
 	return startime.Time(time.Date(year, time.Month(month), day, hour, minute, second, nanosecond, loc)), nil
 }
 
-func timeZone(c *Call, a Args) (starlark.Value, error) {
+func timeZone(c *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	if err := a.Unpack("loc", &name); err != nil {
 		return nil, err
 	}
-	_, err := zone(a.fn, name)
+	_, err := zone(a.Func, name)
 	return starlark.Bool(err == nil), nil
 }

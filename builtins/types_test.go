@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -11,7 +13,7 @@ import (
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	values := map[string]starlark.HasAttrs{
-		"req": &Request{}, "part": &part{}, "match": &match{}, "cell": newCell(NewEnv(), starlark.None), "answer": &answer{},
+		"req": &Request{}, "part": &part{}, "match": &match{}, "cell": newCell(call.NewEnv(), starlark.None), "answer": &answer{},
 		"res": &Response{}, "out": &Out{}, "ws": &Socket{}, "msg": &message{},
 	}
 	for _, doc := range Types() {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/call"
+
 	"go.starlark.net/starlark"
 )
 
@@ -35,49 +37,49 @@ func valuesModule() Module {
 	}
 }
 
-func callUUID(c *Call, a Args) (starlark.Value, error) {
+func callUUID(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
 	return starlark.String(c.Env.Random.UUID()), nil
 }
 
-func callNowISO(c *Call, a Args) (starlark.Value, error) {
+func callNowISO(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
 	return starlark.String(c.Env.Clock().UTC().Format("2006-01-02T15:04:05.000000+00:00")), nil
 }
 
-func callNowEpoch(c *Call, a Args) (starlark.Value, error) {
+func callNowEpoch(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
 	return starlark.MakeInt64(c.Env.Clock().Unix()), nil
 }
 
-func callRandomInt(c *Call, a Args) (starlark.Value, error) {
+func callRandomInt(c *call.Call, a call.Args) (starlark.Value, error) {
 	var x, y starlark.Value
 	if err := a.Unpack("a", &x, "b", &y); err != nil {
 		return nil, err
 	}
-	from, ok := integer(x)
-	to, also := integer(y)
+	from, ok := call.Integer(x)
+	to, also := call.Integer(y)
 	if span := uint64(to) - uint64(from); ok && also && from <= to && span < math.MaxInt64 { // nearly always
 		return starlark.MakeInt64(from + c.Env.Random.Int64N(int64(span)+1)), nil
 	}
-	lo, hi, err := a.span(x, y)
+	lo, hi, err := span(a.Func, x, y)
 	if err != nil {
 		return nil, err
 	}
 	if hi.Cmp(lo) < 0 {
 		return nil, fmt.Errorf("random_int: %d is more than %d", lo, hi)
 	}
-	return c.Env.Random.between(lo, hi.Add(hi, big.NewInt(1))), nil
+	return c.Env.Random.Between(lo, hi.Add(hi, big.NewInt(1))), nil
 }
 
-// span is the bounds a and b, ints of any size.
-func (a Args) span(x, y starlark.Value) (lo, hi *big.Int, err error) {
+// span is the bounds a and b of fn, ints of any size.
+func span(fn string, x, y starlark.Value) (lo, hi *big.Int, err error) {
 	bounds := [2]*big.Int{}
 	for i, v := range []starlark.Value{x, y} {
 		n, ok := v.(starlark.Int)
@@ -85,18 +87,18 @@ func (a Args) span(x, y starlark.Value) (lo, hi *big.Int, err error) {
 			n, err = starlark.NumberToInt(f)
 			ok = err == nil
 		}
-		if ok && printable(n) != nil {
-			return nil, nil, fmt.Errorf("%s: argument %q: %w", a.fn, "ab"[i:i+1], printable(n))
+		if ok && call.Printable(n) != nil {
+			return nil, nil, fmt.Errorf("%s: argument %q: %w", fn, "ab"[i:i+1], call.Printable(n))
 		}
 		if !ok {
-			return nil, nil, fmt.Errorf("%s: argument %q: got %s, want int", a.fn, "ab"[i:i+1], describe(v))
+			return nil, nil, fmt.Errorf("%s: argument %q: got %s, want int", fn, "ab"[i:i+1], call.Describe(v))
 		}
 		bounds[i] = n.BigInt()
 	}
 	return bounds[0], bounds[1], nil
 }
 
-func callRandomFloat(c *Call, a Args) (starlark.Value, error) {
+func callRandomFloat(c *call.Call, a call.Args) (starlark.Value, error) {
 	var lo, hi float64
 	digits := 2
 	if err := a.Unpack("a", &lo, "b", &hi, "digits?", &digits); err != nil {
@@ -116,7 +118,7 @@ func callRandomFloat(c *Call, a Args) (starlark.Value, error) {
 	return starlark.Float(min(max(f, lo), hi)), nil
 }
 
-func callRandomChoice(c *Call, a Args) (starlark.Value, error) {
+func callRandomChoice(c *call.Call, a call.Args) (starlark.Value, error) {
 	var items starlark.Tuple
 	if err := a.Unpack("*items", &items); err != nil {
 		return nil, err
@@ -127,16 +129,16 @@ func callRandomChoice(c *Call, a Args) (starlark.Value, error) {
 	return items[c.Env.Random.Int64N(int64(len(items)))], nil
 }
 
-func callCounter(c *Call, a Args) (starlark.Value, error) {
+func callCounter(c *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	if err := a.Unpack("name", &name); err != nil {
 		return nil, err
 	}
-	n, err := c.Env.count(name)
+	n, err := c.Env.Count(name)
 	return starlark.MakeInt64(n), err
 }
 
-func callEnv(c *Call, a Args) (starlark.Value, error) {
+func callEnv(c *call.Call, a call.Args) (starlark.Value, error) {
 	var name string
 	if err := a.Unpack("name", &name); err != nil {
 		return nil, err
@@ -148,7 +150,7 @@ func callEnv(c *Call, a Args) (starlark.Value, error) {
 	return starlark.String(c.Env.Getenv(name)), nil
 }
 
-func callSleep(c *Call, a Args) (starlark.Value, error) {
+func callSleep(c *call.Call, a call.Args) (starlark.Value, error) {
 	var d time.Duration
 	if err := a.Unpack("duration", &d); err != nil {
 		return nil, err

@@ -5,114 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
-	"golang.org/x/net/http/httpguts"
 
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
-
-// MaxWebhookBody bounds the body of a webhook, in bytes.
-const MaxWebhookBody = 1 << 20
-
-// Webhook is a request that a mock sends on its own account, after its answer.
-type Webhook struct {
-	Method, URL string
-	Header      exchange.Header
-	Body        []byte
-	// Endpoint and Exchange tell whose answer it follows; "" and 0 for none.
-	Endpoint string
-	Exchange uint64
-	// Err is why it can't be sent; nil when it can.
-	Err error
-}
-
-// Check reports what keeps the webhook from being sent.
-func (w *Webhook) Check() error {
-	if err := CheckWebhookURL(w.URL); err != nil {
-		return fmt.Errorf("url: %w", err)
-	}
-	if !httpguts.ValidHeaderFieldName(w.Method) || w.Method == http.MethodConnect {
-		return fmt.Errorf("method: got %q, want one such as POST", w.Method)
-	}
-	if len(w.Body) > MaxWebhookBody {
-		return fmt.Errorf("body: got %d bytes, want at most %d", len(w.Body), MaxWebhookBody)
-	}
-	return nil
-}
-
-// CheckWebhookURL reports what is wrong with a URL.
-func CheckWebhookURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return fmt.Errorf("got %s, want http://host/path or https://host/path", exchange.Clip(s))
-	}
-	return nil
-}
-
-// maxChain bounds how many tasks may come one from the other.
-const maxChain = 1000
-
-// chainKey is the key under which the context of a task has its place in a chain.
-type chainKey struct{}
-
-// Schedule calls run some time after the answer to x; a nil x means from now on.
-// ctx is that of who asks for it.
-func (e *Env) Schedule(ctx context.Context, x *exchange.Exchange, delay time.Duration, run func(context.Context), refused func(error)) error {
-	link, _ := ctx.Value(chainKey{}).(int)
-	if link >= maxChain {
-		return fmt.Errorf("more than %d follow one from the other", maxChain)
-	}
-	do := func(ctx context.Context) { run(context.WithValue(ctx, chainKey{}, link+1)) }
-	if x == nil {
-		return e.Tasks.Do(delay, do)
-	}
-	return x.After(func() {
-		if err := e.Tasks.Do(delay, do); err != nil {
-			refused(err)
-		}
-	})
-}
-
-// Send sends a webhook some time after the answer to x, see Schedule. One that
-// can't be sent is delivered all the same, with the reason.
-func (e *Env) Send(ctx context.Context, x *exchange.Exchange, delay time.Duration, w *Webhook) {
-	if x != nil {
-		w.Endpoint, w.Exchange = x.Endpoint, x.ID
-	}
-	refuse := func(err error) {
-		refused := *w
-		refused.Err = err
-		e.deliver(ctx, &refused)
-	}
-	err := w.Err
-	if err == nil {
-		err = w.Check()
-	}
-	if err == nil {
-		err = e.Schedule(ctx, x, delay, func(ctx context.Context) { e.deliver(ctx, w) }, refuse)
-	}
-	if err != nil {
-		refuse(err)
-	}
-}
-
-func (e *Env) deliver(ctx context.Context, w *Webhook) {
-	switch {
-	case e.Manual != nil && w.Err != nil:
-		e.Tasks.Fail(fmt.Errorf("webhook to %s: %w", exchange.Clip(w.URL), w.Err))
-	case e.Manual != nil:
-		e.mu.Lock()
-		e.outbox = append(e.outbox, w)
-		e.mu.Unlock()
-	case e.Deliver != nil:
-		e.Deliver(ctx, w)
-	}
-}
 
 func laterModule() Module {
 	return Module{
@@ -126,7 +26,7 @@ func laterModule() Module {
 	}
 }
 
-func callLater(c *Call, a Args) (starlark.Value, error) {
+func callLater(c *call.Call, a call.Args) (starlark.Value, error) {
 	var fn starlark.Callable
 	var delay time.Duration
 	if err := a.Unpack("fn", &fn, "delay?", &delay); err != nil {
@@ -138,10 +38,10 @@ func callLater(c *Call, a Args) (starlark.Value, error) {
 	if err := Freeze(fn); err != nil {
 		return nil, fmt.Errorf("later: %w", err)
 	}
-	env, defaults, x := c.Env, c.defaults(), c.Exchange
+	env, defaults, x := c.Env, c.Settings(), c.Exchange
 	run := func(ctx context.Context) { env.Background(ctx, fn, defaults) }
 	if x != nil {
-		c.keepBody()
+		keepBody(c)
 	}
 	if x != nil && env.Manual == nil { // in a test one may run within another that sleeps
 		run = func(ctx context.Context) {
@@ -160,9 +60,9 @@ const maxKept = 1 << 20
 
 // keepBody reads the body of the request, so that a function which is called when
 // the device has left can ask for it.
-func (c *Call) keepBody() {
+func keepBody(c *call.Call) {
 	if n := c.Exchange.Request.ContentLength; n > 0 && n <= maxKept {
-		c.Request().Body() // an error comes again when the body is asked for
+		RequestOf(c).Body() // an error comes again when the body is asked for
 	}
 }
 
@@ -170,18 +70,18 @@ func (c *Call) keepBody() {
 var errNoTasks = errors.New("a handler calls it, not a file that is loaded")
 
 // checkDelay reports what keeps something from being done after a delay.
-func checkDelay(c *Call, delay time.Duration) error {
+func checkDelay(c *call.Call, delay time.Duration) error {
 	switch {
-	case delay < 0 || delay > MaxLatency:
+	case delay < 0 || delay > call.MaxLatency:
 		return fmt.Errorf("delay: got %s, want 0 s to 24 h", delay)
-	case c.Exchange == nil && c.Context.Value(chainKey{}) == nil:
+	case c.Exchange == nil && !call.IsTask(c.Context):
 		return errNoTasks
 	}
 	return nil
 }
 
-func callWebhook(c *Call, a Args) (starlark.Value, error) {
-	w := &Webhook{Method: http.MethodPost}
+func callWebhook(c *call.Call, a call.Args) (starlark.Value, error) {
+	w := &call.Webhook{Method: http.MethodPost}
 	var body starlark.Value = starlark.None
 	var headers starlark.Value = new(starlark.Dict)
 	var delay time.Duration
@@ -193,7 +93,7 @@ func callWebhook(c *Call, a Args) (starlark.Value, error) {
 	if err := p.header(&res); err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	data, kind, err := c.bodyBytes(body)
+	data, kind, err := bodyBytes(c, body)
 	if err != nil {
 		return nil, fmt.Errorf("webhook: body: %w", err)
 	}
@@ -210,28 +110,12 @@ func callWebhook(c *Call, a Args) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// Typed sets the content type, unless the header has one or there is no body. A
-// body that is text is sent in the charset of the type.
-func (w *Webhook) Typed(kind string, text bool) {
-	if len(w.Body) == 0 {
-		return
-	}
-	if kind != "" && !w.Header.Has("Content-Type") {
-		w.Header.Add("Content-Type", kind)
-	}
-	if text {
-		w.Body, w.Header, _ = exchange.EncodeBody(w.Header, w.Body)
-	}
-}
-
 // callWebhooks lists what a test has sent.
-func callWebhooks(c *Call, a Args) (starlark.Value, error) {
+func callWebhooks(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	c.Env.mu.Lock()
-	sent := slices.Clone(c.Env.outbox)
-	c.Env.mu.Unlock()
+	sent := c.Env.Outbox()
 	list := make([]starlark.Value, len(sent))
 	for i, w := range sent {
 		d := starlark.NewDict(6)
@@ -240,7 +124,7 @@ func callWebhooks(c *Call, a Args) (starlark.Value, error) {
 			headers.SetKey(starlark.String(name), starlark.String(w.Header.Joined(name)))
 		}
 		var json starlark.Value = starlark.None
-		if v, err := DecodeJSON(w.Body); err == nil {
+		if v, err := DecodeJSON(nil, w.Body); err == nil {
 			json = v
 		}
 		for key, v := range map[string]starlark.Value{

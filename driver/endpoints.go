@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/endpoints"
@@ -32,7 +32,7 @@ func (c *Config) endpoints(o endpoints.Options) *endpoints.Service {
 }
 
 // script makes the host of scripts. deliver sends their webhooks.
-func (c *Config) script(p *access.Policy, s *state.Store, log *slog.Logger, deliver func(context.Context, *builtins.Webhook)) *script.Host {
+func (c *Config) script(p *access.Policy, s *state.Store, log *slog.Logger, deliver func(context.Context, *call.Webhook)) *script.Host {
 	return script.New(script.Options{
 		State: s, Seed: c.Seed, Log: log, Merge: mock.Merge, Match: scenario.Matching,
 		MaxSteps: uint64(c.Scripts.MaxSteps), MaxTime: c.Scripts.maxTime(), MaxBody: c.Scripts.MaxBody,

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/proxy"
@@ -95,7 +95,7 @@ type webhooks struct {
 }
 
 // deliver sends a webhook and notes how that went.
-func (h *webhooks) deliver(ctx context.Context, w *builtins.Webhook) {
+func (h *webhooks) deliver(ctx context.Context, w *call.Webhook) {
 	begin := time.Now()
 	r := webhookReport{Method: w.Method, URL: redacted(w.URL), Endpoint: w.Endpoint, Exchange: w.Exchange}
 	err := w.Err
@@ -123,7 +123,7 @@ func (h *webhooks) deliver(ctx context.Context, w *builtins.Webhook) {
 }
 
 // call sends a webhook.
-func (h *webhooks) call(ctx context.Context, w *builtins.Webhook) (status int, err error) {
+func (h *webhooks) call(ctx context.Context, w *call.Webhook) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, w.Method, w.URL, bytes.NewReader(w.Body))
 	if err != nil {
 		return 0, err

@@ -6,19 +6,19 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
 // Send sends a webhook some time after the answer to x. One that can't be sent
 // is delivered with the reason.
-func (h *Host) Send(ctx context.Context, x *exchange.Exchange, delay time.Duration, w *builtins.Webhook) {
+func (h *Host) Send(ctx context.Context, x *exchange.Exchange, delay time.Duration, w *call.Webhook) {
 	h.env.Send(ctx, x, delay, w)
 }
 
 // background calls a function of a script after an answer, outside of any
 // request. Its failure goes to the log, and fails a test.
-func (h *Host) background(ctx context.Context, fn starlark.Callable, d *builtins.Defaults) {
+func (h *Host) background(ctx context.Context, fn starlark.Callable, d *call.Defaults) {
 	r := h.get(ctx, nil)
 	r.call.Defaults = d
 	_, err := r.run(fn, nil)

@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins"
+	"starproxy/builtins/nearest"
 	"starproxy/stdlib"
 )
 
@@ -278,7 +279,7 @@ func Find(sections []Section, name string) ([]Section, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	if near := builtins.Nearest(name, known); near != "" {
+	if near := nearest.Name(name, known); near != "" {
 		return nil, fmt.Errorf("no builtin or module %q (did you mean %s?)", name, near)
 	}
 	return nil, fmt.Errorf("no builtin or module %q", name)

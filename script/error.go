@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/builtins/nearest"
+
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
-
-	"starproxy/builtins"
 )
 
 // Position is a place in a document or script. Line and Column count from 1
@@ -142,7 +142,7 @@ func newErrorAmong(err error, names []string) *Error {
 	e := newError(err)
 	name, ok := strings.CutPrefix(e.Message, "undefined: ")
 	if ok && e.Hint == "" && !strings.Contains(name, " ") {
-		if near := builtins.Nearest(name, append(names, starlark.Universe.Keys()...)); near != "" {
+		if near := nearest.Name(name, append(names, starlark.Universe.Keys()...)); near != "" {
 			e.Hint = "did you mean " + near + "?"
 		}
 	}

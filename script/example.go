@@ -37,7 +37,7 @@ func Example(ctx context.Context, o TestOptions, src string, x *exchange.Exchang
 	r := e.get(ctx, x)
 	defer e.put(r)
 	if x != nil {
-		names["req"] = r.call.Request()
+		names["req"] = builtins.RequestOf(&r.call)
 	}
 	_, err = starlark.ExecFileOptions(dialect(), &r.thread, "example", b.String(), names)
 	if err != nil {

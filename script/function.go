@@ -10,12 +10,13 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
 // Answering is how the answers of a script are made.
 type Answering struct {
-	builtins.Defaults
+	call.Defaults
 	// Compile makes a handler of a dict with the keys of a scenario; the values
 	// are JSON values, or json.RawMessage. where is the place of the function
 	// that returned it. Without it only plain dicts (status, body, headers,
@@ -84,7 +85,7 @@ func (f *function) Respond(ctx context.Context, x *exchange.Exchange) (*exchange
 func (f *function) ask(r *runner, x *exchange.Exchange) (*exchange.Response, exchange.Handler, error) {
 	fn := f.fn
 	for range maxHops {
-		v, err := r.run(fn, starlark.Tuple{r.call.Request()})
+		v, err := r.run(fn, starlark.Tuple{builtins.RequestOf(&r.call)})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -142,7 +143,7 @@ func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exc
 			return nil, h, nil
 		}
 	}
-	res, h, plain, err := r.call.Plain(d, &f.how.Defaults)
+	res, h, plain, err := builtins.Plain(&r.call, d, &f.how.Defaults)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -178,7 +179,7 @@ func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (e
 		if !ok {
 			return nil, fmt.Errorf("%s returned a dict with the key %s, want the keys of a scenario", fn.Name(), k)
 		}
-		text, err := r.call.AppendJSON(nil, v)
+		text, err := builtins.AppendJSON(&r.call, nil, v)
 		if err != nil {
 			return nil, fmt.Errorf("%s returned a dict: %s: %w", fn.Name(), key, err)
 		}

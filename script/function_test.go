@@ -12,7 +12,7 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -140,7 +140,7 @@ func TestAnswerDicts(t *testing.T) {
 	var mu sync.Mutex
 	var seen []string
 	how := script.Answering{
-		Defaults: builtins.Defaults{ContentType: "text/x", Latency: builtins.Latency{Fixed: time.Second}},
+		Defaults: call.Defaults{ContentType: "text/x", Latency: call.Latency{Fixed: time.Second}},
 		Compile: func(def map[string]any, where script.Position) (exchange.Handler, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -421,7 +421,7 @@ def body(req):
 			}
 			return &exchange.Response{Status: 200, Body: &exchange.Reader{R: slow{ctx}, N: -1}}, nil
 		}
-		if _, err := h.Respond(t.Context(), x); !errors.Is(err, builtins.ErrTime) || !strings.Contains(err.Error(), "more than 30ms (scripts.max_time)") {
+		if _, err := h.Respond(t.Context(), x); !errors.Is(err, call.ErrTime) || !strings.Contains(err.Error(), "more than 30ms (scripts.max_time)") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -123,7 +123,7 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 
 // replace gives what goes out instead of shown, which may be shown itself.
 func (k *responseHook) replace(r *runner, x *exchange.Exchange, shown *builtins.Response) (*exchange.Response, exchange.Handler, error) {
-	args := starlark.Tuple{r.call.Request(), shown}
+	args := starlark.Tuple{builtins.RequestOf(&r.call), shown}
 	fn := k.fn
 	for range maxHops {
 		v, err := r.run(fn, args)

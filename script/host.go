@@ -21,6 +21,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
@@ -48,7 +49,7 @@ type Options struct {
 	// Answering is how answers are made; a handler may have its own.
 	Answering Answering
 	// Deliver sends a webhook, or tells why it can't be sent; nil drops it.
-	Deliver func(context.Context, *builtins.Webhook)
+	Deliver func(context.Context, *call.Webhook)
 	// Secret reports whether a file is one that scripts can't load, such as a
 	// private key; nil means that none is.
 	Secret func(fs.FileInfo) bool
@@ -62,7 +63,7 @@ type Options struct {
 	MaxBody int
 	// MaxMemory bounds what all scripts together hold, in bytes; 0 means
 	// DefaultMaxMemory. A single operation may make a quarter of it, and no
-	// more than [builtins.MaxResult].
+	// more than [call.MaxResult].
 	MaxMemory uint64
 }
 
@@ -76,7 +77,7 @@ const (
 
 // Host runs scripts with one state store, one random source and one clock.
 type Host struct {
-	env     *builtins.Env
+	env     *call.Env
 	maxTime time.Duration
 	sandbox *sandbox.Sandbox
 	secret  func(fs.FileInfo) bool
@@ -99,12 +100,12 @@ func (h *Host) Failures() uint64 { return h.failures.Load() }
 
 // New makes a host.
 func New(o Options) *Host {
-	env := builtins.NewEnv()
+	env := call.NewEnv()
 	if o.State != nil {
 		env.State = o.State
 	}
 	if o.Seed != nil {
-		env.Random = builtins.NewRandom(o.Seed)
+		env.Random = call.NewRandom(o.Seed)
 	}
 	if o.Log != nil {
 		env.Log = o.Log
@@ -125,7 +126,7 @@ func New(o Options) *Host {
 	if limits.Memory == 0 {
 		limits.Memory = DefaultMaxMemory
 	}
-	env.MaxResult = int(max(min(limits.Memory/4, builtins.MaxResult), 1))
+	env.MaxResult = int(max(min(limits.Memory/4, call.MaxResult), 1))
 	env.Merge, env.Match = o.Merge, o.Match
 	env.Defaults = o.Answering.Defaults
 	env.Deliver = o.Deliver
@@ -155,7 +156,7 @@ func (h *Host) State() *state.Store { return h.env.State }
 func (h *Host) Reset() { h.env.Reset() }
 
 // Random is the source of chance of the host's scripts.
-func (h *Host) Random() *builtins.Random { return h.env.Random }
+func (h *Host) Random() *call.Random { return h.env.Random }
 
 // Seed makes what chance gives from here on repeatable.
 func (h *Host) Seed(seed uint64) { h.env.Random.Seed(seed) }
@@ -174,7 +175,7 @@ func (h *Host) Pending() int { return h.env.Tasks.Pending() }
 type runner struct {
 	host   *Host
 	thread starlark.Thread
-	call   builtins.Call
+	call   call.Call
 	bounds *sandbox.Run
 	failed error // a panic of the interpreter
 }
@@ -185,7 +186,7 @@ func (h *Host) newRunner() *runner {
 	r.thread.Print = func(_ *starlark.Thread, text string) { r.call.Print(text) }
 	r.thread.Load = r.loading(h.load)
 	r.bounds = h.sandbox.Join(&r.thread)
-	r.call = builtins.Call{Env: h.env, Thread: &r.thread, Bounds: r.bounds}
+	r.call = call.Call{Env: h.env, Thread: &r.thread, Bounds: r.bounds}
 	r.call.Attach()
 	return r
 }
@@ -238,7 +239,7 @@ func (h *Host) put(r *runner) {
 func (r *runner) run(fn starlark.Value, args starlark.Tuple) (v starlark.Value, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.failed = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			r.failed = &call.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
 			err = r.host.explain(r, r.failed)
 		}
 	}()
@@ -270,10 +271,10 @@ func (h *Host) explain(r *runner, err error) error {
 		// The interpreter only knows the text of the reason.
 		err = &ended{cause: reason, err: err}
 	}
-	if errors.Is(err, builtins.ErrTime) {
-		err = &ended{cause: fmt.Errorf("%w: more than %s (scripts.max_time)", builtins.ErrTime, h.maxTime), err: err}
+	if errors.Is(err, call.ErrTime) {
+		err = &ended{cause: fmt.Errorf("%w: more than %s (scripts.max_time)", call.ErrTime, h.maxTime), err: err}
 	}
-	var p *builtins.PanicError
+	var p *call.PanicError
 	if errors.As(err, &p) {
 		h.env.Log.Error("internal error in a builtin", "func", p.Func, "panic", p.Value, "stack", string(p.Stack))
 	}

@@ -6,7 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -100,5 +100,5 @@ def test_error():
 // handlerTable answers every request by the one function of a dict.
 func handlerTable(h *Host, _ string, endpoints starlark.Value) (exchange.Handler, error) {
 	fn := endpoints.(starlark.IterableMapping).Items()[0][1]
-	return h.HandlerWith(fn, &Answering{Defaults: builtins.Defaults{}})
+	return h.HandlerWith(fn, &Answering{Defaults: call.Defaults{}})
 }

@@ -17,7 +17,9 @@ import (
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/disk"
+	"starproxy/builtins/nearest"
 )
 
 // Script is a file that has been loaded with all that it loads.
@@ -39,7 +41,7 @@ type Script struct {
 // Lookalike is the global that was probably meant to have a name, or "". It
 // begins with the same letter.
 func (s *Script) Lookalike(name string) string {
-	return builtins.Nearest(name, slices.DeleteFunc(s.Globals.Keys(), func(global string) bool {
+	return nearest.Name(name, slices.DeleteFunc(s.Globals.Keys(), func(global string) bool {
 		return !strings.EqualFold(global[:1], name[:1])
 	}))
 }
@@ -215,7 +217,7 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 	defer r.bounds.Finish()
 	defer func() {
 		if p := recover(); p != nil {
-			r.failed = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			r.failed = &call.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
 			err = h.explain(r, r.failed)
 		}
 	}()

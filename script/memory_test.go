@@ -10,7 +10,7 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/script"
 )
 
@@ -97,7 +97,7 @@ func TestMemory(t *testing.T) {
 			if !errors.As(err, &e) || !strings.Contains(e.Message, c.want) {
 				t.Fatalf("error is %v, want %s", err, c.want)
 			}
-			if strings.Contains(c.want, "memory limit") != errors.Is(err, builtins.ErrMemory) {
+			if strings.Contains(c.want, "memory limit") != errors.Is(err, call.ErrMemory) {
 				t.Errorf("%v is not what it should be", err)
 			}
 			if at := e.Pos.String(); !strings.HasPrefix(at, "greedy.star:") || !strings.HasPrefix(at, "greedy.star:"+c.place) && c.want != held {

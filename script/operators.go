@@ -57,7 +57,7 @@ func (b bounded) stmt(s syntax.Stmt) {
 			}
 		case syntax.PERCENT_EQ:
 			if x, ok := s.LHS.(*syntax.Ident); ok { // x = x % y is the same, and has both operands
-				s.RHS = call("%", s.OpPos, &syntax.Ident{NamePos: x.NamePos, Name: x.Name}, s.RHS)
+				s.RHS = callTo("%", s.OpPos, &syntax.Ident{NamePos: x.NamePos, Name: x.Name}, s.RHS)
 				s.Op = syntax.EQ
 				break
 			}
@@ -68,7 +68,7 @@ func (b bounded) stmt(s syntax.Stmt) {
 			}
 		}
 		if op != "" {
-			s.RHS = call(op, s.OpPos, s.RHS)
+			s.RHS = callTo(op, s.OpPos, s.RHS)
 		}
 	case *syntax.DefStmt:
 		b.params(s.Params)
@@ -143,11 +143,11 @@ func (b bounded) expr(e syntax.Expr) syntax.Expr {
 		e.X, e.Y = b.expr(e.X), b.expr(e.Y)
 		switch {
 		case e.Op == syntax.PLUS && !literal(e.X) && !literal(e.Y):
-			return call("+", e.OpPos, e.X, e.Y)
+			return callTo("+", e.OpPos, e.X, e.Y)
 		case e.Op == syntax.STAR && !harmless(e.X, e.Y):
-			return call("*", e.OpPos, e.X, e.Y)
+			return callTo("*", e.OpPos, e.X, e.Y)
 		case e.Op == syntax.PERCENT && !isNumber(e.X):
-			return call("%", e.OpPos, e.X, e.Y)
+			return callTo("%", e.OpPos, e.X, e.Y)
 		}
 	case *syntax.UnaryExpr:
 		if e.X != nil {
@@ -158,14 +158,14 @@ func (b bounded) expr(e syntax.Expr) syntax.Expr {
 	case *syntax.DotExpr:
 		e.X = b.expr(e.X)
 		if builtins.Bounded(e.Name.Name) {
-			return call("."+e.Name.Name, e.Dot, e.X)
+			return callTo("."+e.Name.Name, e.Dot, e.X)
 		}
 	case *syntax.CallExpr:
 		e.Fn = b.expr(e.Fn)
 		b.list(e.Args)
 		for _, a := range e.Args {
 			if star, ok := a.(*syntax.UnaryExpr); ok && star.Op == syntax.STAR {
-				star.X = call("*args", star.OpPos, star.X)
+				star.X = callTo("*args", star.OpPos, star.X)
 			}
 		}
 	case *syntax.CondExpr:
@@ -205,9 +205,9 @@ func (b bounded) expr(e syntax.Expr) syntax.Expr {
 	return e
 }
 
-// call is name(args...) with the place of an operator. As an expression it
+// callTo is name(args...) with the place of an operator. As an expression it
 // begins where its first operand does.
-func call(name string, at syntax.Position, args ...syntax.Expr) syntax.Expr {
+func callTo(name string, at syntax.Position, args ...syntax.Expr) syntax.Expr {
 	fn := &syntax.Ident{NamePos: syntax.Start(args[0]), Name: name}
 	_, end := args[len(args)-1].Span()
 	end.Col-- // a call ends behind its bracket

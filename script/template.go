@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 )
@@ -27,7 +28,7 @@ type Template struct {
 // node is a part of the value.
 type node interface {
 	// value builds the part with the results of the expressions.
-	value(c *builtins.Call, results rendered) (any, error)
+	value(c *call.Call, results rendered) (any, error)
 }
 
 // rendered are the results of the expressions, with their places.
@@ -141,7 +142,7 @@ func (t *Template) JSON(ctx context.Context, x *exchange.Exchange) ([]byte, erro
 		case p.inside:
 			out, err = appendInside(&r.call, out, results[p.expr])
 		default:
-			out, err = r.call.AppendJSON(out, results[p.expr])
+			out, err = builtins.AppendJSON(&r.call, out, results[p.expr])
 		}
 		if err != nil {
 			return nil, t.host.report(x, t.at[p.expr].failed(err))
@@ -176,12 +177,12 @@ func (t *Template) results(r *runner) (starlark.Tuple, error) {
 }
 
 // appendInside writes a result as it stands inside a JSON string.
-func appendInside(c *builtins.Call, dst []byte, v starlark.Value) ([]byte, error) {
+func appendInside(c *call.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	switch v := v.(type) {
 	case starlark.String:
 		return jsonvalue.AppendEscaped(dst, string(v)), nil
 	case starlark.Int:
-		return c.AppendJSON(dst, v)
+		return builtins.AppendJSON(c, dst, v)
 	}
 	s, err := text(c, v)
 	if err != nil {
@@ -192,31 +193,31 @@ func appendInside(c *builtins.Call, dst []byte, v starlark.Value) ([]byte, error
 
 // text is a result as it stands between other text: strings as they are, all
 // else as JSON.
-func text(c *builtins.Call, v starlark.Value) (string, error) {
+func text(c *call.Call, v starlark.Value) (string, error) {
 	switch v := v.(type) {
 	case starlark.String:
 		return string(v), nil
 	case starlark.Bytes:
 		return string(v), nil
 	}
-	b, err := c.AppendJSON(nil, v)
+	b, err := builtins.AppendJSON(c, nil, v)
 	if err == nil && len(b) > 1 && b[0] == '"' {
 		return v.String(), nil // a time, say
 	}
 	return string(b), err
 }
 
-func (n fixedNode) value(*builtins.Call, rendered) (any, error) { return n.v, nil }
+func (n fixedNode) value(*call.Call, rendered) (any, error) { return n.v, nil }
 
-func (n exprNode) value(c *builtins.Call, r rendered) (any, error) {
-	v, err := c.ToGo(r.results[n])
+func (n exprNode) value(c *call.Call, r rendered) (any, error) {
+	v, err := builtins.ToGo(c, r.results[n])
 	if err != nil {
 		return nil, r.at[n].failed(err)
 	}
 	return v, nil
 }
 
-func (n textNode) value(c *builtins.Call, r rendered) (any, error) {
+func (n textNode) value(c *call.Call, r rendered) (any, error) {
 	var b strings.Builder
 	for _, p := range n {
 		b.WriteString(p.text)
@@ -231,7 +232,7 @@ func (n textNode) value(c *builtins.Call, r rendered) (any, error) {
 	return b.String(), nil
 }
 
-func (n listNode) value(c *builtins.Call, r rendered) (any, error) {
+func (n listNode) value(c *call.Call, r rendered) (any, error) {
 	list := make([]any, len(n))
 	for i, e := range n {
 		var err error
@@ -242,7 +243,7 @@ func (n listNode) value(c *builtins.Call, r rendered) (any, error) {
 	return list, nil
 }
 
-func (n mapNode) value(c *builtins.Call, r rendered) (any, error) {
+func (n mapNode) value(c *call.Call, r rendered) (any, error) {
 	o := make(jsonvalue.Object, len(n.keys))
 	for i, k := range n.keys {
 		v, err := n.nodes[i].value(c, r)

@@ -19,6 +19,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 )
 
@@ -145,9 +146,9 @@ func testHost(o Options, out io.Writer) *Host {
 	}
 	h := New(o)
 	h.tests = builtins.Names(builtins.Tests)
-	h.env.Manual = builtins.NewClock(testStart)
+	h.env.Manual = call.NewClock(testStart)
 	h.env.Clock = h.env.Manual.Now
-	h.env.Tasks = builtins.NewTasks(h.env.Manual)
+	h.env.Tasks = call.NewTasks(h.env.Manual)
 	return h
 }
 
@@ -169,7 +170,7 @@ func (t *test) run(ctx context.Context, name string, load func(*Host) (starlark.
 func (h *Host) within(r *runner, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.failed = &builtins.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
+			r.failed = &call.PanicError{Func: "starlark", Value: p, Stack: debug.Stack()}
 			err = h.explain(r, r.failed)
 		}
 	}()
@@ -264,4 +265,4 @@ func (t *test) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Res
 }
 
 // Interface guard.
-var _ builtins.Tester = (*test)(nil)
+var _ call.Tester = (*test)(nil)

@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins"
+	"starproxy/builtins/nearest"
 )
 
 // words replaces undefined names by their text.
@@ -121,7 +122,7 @@ func (w *words) expr(e syntax.Expr) syntax.Expr {
 		if hint := slips[s]; hint != "" {
 			w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: write %s", s, hint))
 		} else if len(s) > 3 {
-			if near := builtins.Nearest(s, builtins.Visible(w.names)); near != "" {
+			if near := nearest.Name(s, builtins.Visible(w.names)); near != "" {
 				w.warnings = append(w.warnings, fmt.Sprintf("%s is text here: did you mean %s?", s, near))
 			}
 		}
@@ -264,7 +265,7 @@ func (w *words) undefined(name string) {
 	w.err = fmt.Errorf("undefined function %s", name)
 	if strings.HasPrefix(name, "req.") {
 		w.err = fmt.Errorf("%w (%s)", w.err, ofScripts)
-	} else if near := builtins.Nearest(name, w.callable()); near != "" {
+	} else if near := nearest.Name(name, w.callable()); near != "" {
 		w.err = fmt.Errorf("%w (did you mean %s?)", w.err, near)
 	}
 }
@@ -367,7 +368,7 @@ func (w *words) member(e *syntax.DotExpr) {
 		return
 	}
 	warning := fmt.Sprintf("%s has no %s", id.Name, e.Name.Name)
-	if near := builtins.Nearest(e.Name.Name, m.AttrNames()); near != "" {
+	if near := nearest.Name(e.Name.Name, m.AttrNames()); near != "" {
 		warning += fmt.Sprintf(": did you mean %s.%s?", id.Name, near)
 	}
 	w.warnings = append(w.warnings, warning)

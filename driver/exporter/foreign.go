@@ -7,7 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
+	"starproxy/builtins/nearest"
 	"starproxy/driver/exporter/part"
 )
 
@@ -35,9 +35,9 @@ func ownTypeNear(kind string) string {
 		module, class = kind[:i], kind[i+1:]
 	}
 	for _, own := range ownTypes {
-		whole := builtins.EditDistance(strings.ToLower(kind), strings.ToLower(own))
+		whole := nearest.Distance(strings.ToLower(kind), strings.ToLower(own))
 		i := strings.LastIndexByte(own, '.')
-		part := builtins.EditDistance(strings.ToLower(class), strings.ToLower(own[i+1:]))
+		part := nearest.Distance(strings.ToLower(class), strings.ToLower(own[i+1:]))
 		if whole <= slips || part <= slips && (module == "" || module == own[:i]) {
 			return own
 		}

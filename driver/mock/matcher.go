@@ -4,13 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"starproxy/builtins"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/builtins/pattern"
 )
 
 // Matcher is a condition on the values that a request has in one place: the
@@ -32,8 +31,7 @@ type Matcher struct {
 type test struct {
 	word string
 	want any
-	re   *regexp.Regexp
-	size int // instructions of re
+	re   *pattern.Pattern
 }
 
 // Words are the words of matchers.
@@ -77,7 +75,7 @@ func (m *Matcher) Add(word string, operand any) error {
 			return Expected("a regular expression")
 		}
 		var err error
-		if t.re, t.size, err = builtins.Pattern(text); err != nil {
+		if t.re, err = pattern.Compile(text); err != nil {
 			return err
 		}
 	case "one_of":
@@ -160,7 +158,7 @@ func (t *test) holds(v any) bool {
 }
 
 // longest is the length of the texts in which the expression is looked for.
-func (t *test) longest() int { return maxMatching / max(1, t.size) }
+func (t *test) longest() int { return maxMatching / max(1, t.re.Size) }
 
 // text is a value of a place that has only text, such as a header. In a
 // comparison with a number it counts as the number that is written in it.

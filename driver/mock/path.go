@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"starproxy/builtins"
+	"starproxy/builtins/nearest"
 )
 
 // A pathKind orders path patterns: the smaller answers first.
@@ -217,7 +217,7 @@ func (p *pathPattern) distance(path string) int {
 	if p.kind == prefixPath {
 		path = path[:min(len(path), len(want))]
 	}
-	return builtins.EditDistance(path, want)
+	return nearest.Distance(path, want)
 }
 
 // shared is how many segments path and the pattern have in common from the left.

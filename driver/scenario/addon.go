@@ -275,7 +275,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 		config = mapping(config, slices.Clone(config.Content))
 		put(config, "files_dir", quoted(d.c.env.FilesDir))
 	}
-	values, err := builtins.DecodeJSON(appendJSON(nil, config))
+	values, err := builtins.DecodeJSON(nil, appendJSON(nil, config))
 	if err != nil {
 		return nil, faultf(config, "%s: %v", d.at("addon_config"), err)
 	}

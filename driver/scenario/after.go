@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/script"
 )
@@ -109,7 +109,7 @@ func (d *definition) webhookURL(w *webhook) (err error) {
 		w.urlText, err = d.template("url", n)
 		return err
 	}
-	if err := builtins.CheckWebhookURL(w.url); err != nil {
+	if err := call.CheckWebhookURL(w.url); err != nil {
 		return d.wrong("url", n, "http://host/path or https://host/path")
 	}
 	return nil
@@ -130,21 +130,21 @@ func (d *definition) webhookBody(w *webhook) (err error) {
 		w.bodyText, err = d.template("body", n)
 		return err
 	}
-	if w.body = staticBody(n); len(w.body) > builtins.MaxWebhookBody {
-		return faultf(n, "%s: expected at most %d bytes, found %d", d.at("body"), builtins.MaxWebhookBody, len(w.body))
+	if w.body = staticBody(n); len(w.body) > call.MaxWebhookBody {
+		return faultf(n, "%s: expected at most %d bytes, found %d", d.at("body"), call.MaxWebhookBody, len(w.body))
 	}
 	return nil
 }
 
 // make makes the request for an exchange. What fails is noted in it.
-func (w *webhook) make(ctx context.Context, x *exchange.Exchange) *builtins.Webhook {
-	out := &builtins.Webhook{Method: w.method, URL: w.url, Header: w.header.Clone(), Body: w.body}
+func (w *webhook) make(ctx context.Context, x *exchange.Exchange) *call.Webhook {
+	out := &call.Webhook{Method: w.method, URL: w.url, Header: w.header.Clone(), Body: w.body}
 	out.Err = w.render(ctx, x, out)
 	out.Typed(w.typ, true)
 	return out
 }
 
-func (w *webhook) render(ctx context.Context, x *exchange.Exchange, out *builtins.Webhook) error {
+func (w *webhook) render(ctx context.Context, x *exchange.Exchange, out *call.Webhook) error {
 	if w.urlText != nil {
 		v, err := w.urlText.Render(ctx, x)
 		if err != nil {

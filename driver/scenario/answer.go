@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/mock"
@@ -20,7 +20,7 @@ type answer struct {
 	header    exchange.Header
 	typ       string
 	typeGiven bool // by content_type
-	latency   builtins.Latency
+	latency   call.Latency
 	templates []headerTemplate
 }
 

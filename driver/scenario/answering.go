@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -17,7 +17,7 @@ func Answering(env Env) *script.Answering { return newCompiler(env, mock.Source{
 func (c *compiler) answering() *script.Answering {
 	dir := c.files
 	how := &script.Answering{
-		Defaults: builtins.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency, FilesDir: c.env.FilesDir},
+		Defaults: call.Defaults{ContentType: c.env.DefaultContentType, Latency: c.env.DefaultLatency, FilesDir: c.env.FilesDir},
 		Compile:  c.answer,
 	}
 	how.File = func(name string, status int, header exchange.Header, contentType string, delay time.Duration) exchange.Handler {

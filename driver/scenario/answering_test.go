@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -21,7 +21,7 @@ func TestAnswering(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "fw.bin"), []byte("0123456789"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := Env{FilesDir: dir, DefaultLatency: builtins.Latency{Fixed: time.Millisecond}, DefaultContentType: "text/x", Script: script.New(script.Options{Merge: mock.Merge})}
+	env := Env{FilesDir: dir, DefaultLatency: call.Latency{Fixed: time.Millisecond}, DefaultContentType: "text/x", Script: script.New(script.Options{Merge: mock.Merge})}
 	s, err := Parse("a.star", []byte(`
 STEPS = {"sequence": [{"status": 201, "repeat": 1}, {"status": 202}]}
 endpoints = {

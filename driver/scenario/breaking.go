@@ -9,8 +9,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/nearest"
 )
 
 // breaking is the fault that a definition asks for: the network fails instead
@@ -55,7 +56,7 @@ func (d *definition) breaking() (b breaking, err error) {
 	}
 	if kind.Kind != yaml.ScalarNode || !slices.Contains(exchange.Faults(), kind.Value) {
 		hint := ""
-		if near := builtins.Nearest(kind.Value, exchange.Faults()); near != "" {
+		if near := nearest.Name(kind.Value, exchange.Faults()); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return b, faultf(kind, "%s: expected one of %s, or a map such as {kind: truncate, after: 100}, found %s%s", path, list, describe(kind), hint)
@@ -105,7 +106,7 @@ func (d *definition) faulty(next exchange.Handler, k kind) (exchange.Handler, er
 type faultHandler struct {
 	breaking
 	next   exchange.Handler
-	random *builtins.Random   // nil when it fails each time
+	random *call.Random       // nil when it fails each time
 	whole  *exchange.Response // the fault, when next need not be asked
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/builtins/nearest"
 )
 
 // Decode reads a YAML or JSON document into dst, a pointer, usually to a struct
@@ -255,7 +255,7 @@ func unknownKey(k *yaml.Node, path string, known []string) error {
 	if path != "" {
 		in = " in " + path
 	}
-	if near := builtins.Nearest(k.Value, known); near != "" {
+	if near := nearest.Name(k.Value, known); near != "" {
 		return faultf(k, "unknown key %q%s; did you mean %q?", k.Value, in, near)
 	}
 	slices.Sort(known)

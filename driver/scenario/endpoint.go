@@ -7,8 +7,8 @@ import (
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/nearest"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
 )
@@ -103,7 +103,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 			continue
 		}
 		if bare && !isKey(k.Value) {
-			if near := builtins.Nearest(k.Value, []string{"endpoints", "mocks", "config"}); near != "" {
+			if near := nearest.Name(k.Value, []string{"endpoints", "mocks", "config"}); near != "" {
 				return nil, faultf(k, "unknown key %q; did you mean %q?", k.Value, near)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -34,11 +34,11 @@ func milliseconds(n *yaml.Node) (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
-	return builtins.Milliseconds(ms)
+	return call.Milliseconds(ms)
 }
 
 // latency reads latency_ms; without it, it is that of the document.
-func (d *definition) latency() (builtins.Latency, error) {
+func (d *definition) latency() (call.Latency, error) {
 	n := d.get("latency_ms")
 	if n == nil {
 		return d.c.env.DefaultLatency, nil
@@ -47,25 +47,25 @@ func (d *definition) latency() (builtins.Latency, error) {
 }
 
 // latency reads a latency: milliseconds, or a map of how they are drawn.
-func (c *compiler) latency(n *yaml.Node, path string) (builtins.Latency, error) {
+func (c *compiler) latency(n *yaml.Node, path string) (call.Latency, error) {
 	if n.Kind != yaml.MappingNode {
 		w, ok := milliseconds(n)
 		if !ok {
-			return builtins.Latency{}, wrong(n, path, latencyRange)
+			return call.Latency{}, wrong(n, path, latencyRange)
 		}
-		return builtins.Latency{Fixed: w}, nil
+		return call.Latency{Fixed: w}, nil
 	}
 	random, err := c.random(n, path)
 	if err != nil {
-		return builtins.Latency{}, err
+		return call.Latency{}, err
 	}
 	spec, _ := value(without(n, remark)).(jsonvalue.Object)
-	l, err := builtins.NewLatency(spec, random)
+	l, err := call.NewLatency(spec, random)
 	return l, atKey(n, path, err)
 }
 
 // random gives the source of chance.
-func (c *compiler) random(n *yaml.Node, path string) (*builtins.Random, error) {
+func (c *compiler) random(n *yaml.Node, path string) (*call.Random, error) {
 	if c.env.Script == nil {
 		return nil, faultf(n, "%s: nothing here draws by chance", path)
 	}
@@ -74,7 +74,7 @@ func (c *compiler) random(n *yaml.Node, path string) (*builtins.Random, error) {
 
 // atKey places an error about a key of the map n at that key's value.
 func atKey(n *yaml.Node, path string, err error) error {
-	var at *builtins.KeyError
+	var at *call.KeyError
 	if !errors.As(err, &at) {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
+	"starproxy/builtins/nearest"
 	"starproxy/driver/mock"
 )
 
@@ -33,7 +33,7 @@ func (c *compiler) checkMethod(k *yaml.Node, m mock.Match) {
 		return
 	}
 	near := ""
-	if name := builtins.Nearest(m.Method, methods); name != "" {
+	if name := nearest.Name(m.Method, methods); name != "" {
 		near = fmt.Sprintf("; did you mean %s?", name)
 	}
 	c.warn(k, "endpoint %q: %s is no usual method%s", k.Value, m.Method, near)

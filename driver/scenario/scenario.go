@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 	"starproxy/builtins/disk"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
@@ -37,7 +37,7 @@ type Env struct {
 	// loaded: it, and the directories of its config block, may lie anywhere.
 	Owned bool
 	// DefaultLatency is the delay of a response without latency_ms; default none.
-	DefaultLatency builtins.Latency
+	DefaultLatency call.Latency
 	// DefaultContentType is the type of a response without content_type;
 	// default application/json.
 	DefaultContentType string

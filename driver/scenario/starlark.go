@@ -10,7 +10,7 @@ import (
 
 	"go.starlark.net/syntax"
 
-	"starproxy/builtins"
+	"starproxy/builtins/nearest"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -96,7 +96,7 @@ func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
 	}
 	if !ok {
 		message := "no global named endpoints: expected a dict from keys such as \"GET /path\" to functions or data"
-		if near := builtins.Nearest("endpoints", names); near != "" {
+		if near := nearest.Name("endpoints", names); near != "" {
 			message = fmt.Sprintf("no global named endpoints; is %s meant?", near)
 		}
 		return &Error{Line: 1, Column: 1, Message: message}

@@ -91,7 +91,7 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 			n.Tag, n.Value = binaryTag, base64.StdEncoding.EncodeToString([]byte(v))
 		}
 	case starlark.Int, starlark.Float:
-		b, err := builtins.AppendJSON(nil, v)
+		b, err := builtins.AppendJSON(nil, nil, v)
 		if err != nil {
 			return nil, faultf(n, "%s: %v", path, err)
 		}
@@ -129,7 +129,7 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 	case starlark.Callable:
 		return nil, faultf(n, "%s: a function stands where data is expected; an endpoint itself may be one", path)
 	default:
-		data, err := builtins.ToGo(v)
+		data, err := builtins.ToGo(nil, v)
 		if err != nil {
 			return nil, faultf(n, "%s: %v", path, err)
 		}

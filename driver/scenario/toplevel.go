@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
+	"starproxy/builtins/nearest"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
 )
@@ -103,7 +103,7 @@ func (c *compiler) unused(k, v *yaml.Node) {
 		return
 	}
 	hint := "expected one of config, description, endpoints, mocks, name, version, or a name that begins with x-"
-	if near := builtins.Nearest(k.Value, []string{"config", "endpoints", "mocks", "name", "description", "version"}); near != "" {
+	if near := nearest.Name(k.Value, []string{"config", "endpoints", "mocks", "name", "description", "version"}); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	c.env.Log.Warn(fmt.Sprintf("scenario: key %q is not used; %s", k.Value, hint), "scenario", c.src.Name, "line", k.Line)

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"weak"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 )
 
 // memory ends runs when scripts hold more than a limit. The interpreter counts
@@ -100,7 +100,7 @@ func (m *memory) reserve(bytes uint64) error {
 	if m.claim(bytes) {
 		return nil
 	}
-	return fmt.Errorf("%w: %d bytes more would be too much: scripts may hold %d (scripts.max_memory)", builtins.ErrMemory, bytes, m.limit)
+	return fmt.Errorf("%w: %d bytes more would be too much: scripts may hold %d (scripts.max_memory)", call.ErrMemory, bytes, m.limit)
 }
 
 func (m *memory) claim(bytes uint64) bool {
@@ -159,7 +159,7 @@ func (m *memory) look() {
 	if live-m.base <= m.limit {
 		return
 	}
-	reason := fmt.Errorf("%w: scripts hold more than %d bytes (scripts.max_memory)", builtins.ErrMemory, m.limit)
+	reason := fmt.Errorf("%w: scripts hold more than %d bytes (scripts.max_memory)", call.ErrMemory, m.limit)
 	// What was just ended may still have been there when this collection began:
 	// it takes another one to tell whether that was enough.
 	if len(long) == 0 && !m.ended {

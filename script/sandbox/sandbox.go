@@ -17,9 +17,9 @@ import (
 	"time"
 	"weak"
 
-	"go.starlark.net/starlark"
+	"starproxy/builtins/call"
 
-	"starproxy/builtins"
+	"go.starlark.net/starlark"
 )
 
 // Limits are the bounds of a Sandbox.
@@ -263,7 +263,7 @@ func (r *Run) watchHeap() {
 	}
 	m.collect()
 	if _, objects = heapNow(); objects > r.least+maxObjects {
-		r.end(r.state.Load(), fmt.Errorf("%w: the script made more than %d values that are still in use", builtins.ErrMemory, maxObjects))
+		r.end(r.state.Load(), fmt.Errorf("%w: the script made more than %d values that are still in use", call.ErrMemory, maxObjects))
 	}
 	r.least = min(r.least, objects)
 }
@@ -276,7 +276,7 @@ func (b *Sandbox) outOfSteps() error {
 // overdue is why a call should have ended by now, or nil.
 func overdue(ctx context.Context, until time.Time) error {
 	if !until.IsZero() && time.Now().After(until) {
-		return builtins.ErrTime
+		return call.ErrTime
 	}
 	return ctx.Err()
 }
@@ -296,7 +296,7 @@ func (r *Run) Aside(fn func()) error {
 	select {
 	case r.box.aside <- struct{}{}:
 	case <-late:
-		return builtins.ErrTime
+		return call.ErrTime
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	}
@@ -310,11 +310,11 @@ func (r *Run) Aside(fn func()) error {
 	case <-done:
 		return nil
 	case <-late:
-		return builtins.ErrTime
+		return call.ErrTime
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	}
 }
 
 // Interface guard.
-var _ builtins.Bounds = (*Run)(nil)
+var _ call.Bounds = (*Run)(nil)

@@ -11,9 +11,9 @@ import (
 	"time"
 	"weak"
 
-	"go.starlark.net/starlark"
+	"starproxy/builtins/call"
 
-	"starproxy/builtins"
+	"go.starlark.net/starlark"
 )
 
 func newRun(b *Sandbox) *Run { return b.Join(new(starlark.Thread)) }
@@ -68,7 +68,7 @@ func TestSlotsAllTaken(t *testing.T) {
 	}
 	late := newRun(b)
 	late.Begin(t.Context(), time.Now().Add(time.Millisecond), "")
-	if err := late.Ended(); !errors.Is(err, builtins.ErrTime) || late.Finish() {
+	if err := late.Ended(); !errors.Is(err, call.ErrTime) || late.Finish() {
 		t.Errorf("a run without a slot ended with %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -106,7 +106,7 @@ func TestWatcher(t *testing.T) {
 		until time.Time
 		want  error
 	}{
-		"overdue":   {t.Context(), time.Now().Add(20 * time.Millisecond), builtins.ErrTime},
+		"overdue":   {t.Context(), time.Now().Add(20 * time.Millisecond), call.ErrTime},
 		"abandoned": {ctx, time.Time{}, context.Canceled},
 	} {
 		r := newRun(b)
@@ -133,7 +133,7 @@ func TestAside(t *testing.T) {
 	for range maxAside + 2 {
 		r := newRun(b)
 		r.Begin(t.Context(), time.Now().Add(20*time.Millisecond), "")
-		if err := r.Aside(func() { <-release }); !errors.Is(err, builtins.ErrTime) {
+		if err := r.Aside(func() { <-release }); !errors.Is(err, call.ErrTime) {
 			t.Errorf("Aside: %v, want a time limit", err)
 		}
 		r.Finish()
@@ -159,7 +159,7 @@ func TestReserve(t *testing.T) {
 			t.Fatalf("claim %d: %v", i, err)
 		}
 	}
-	if err := m.reserve(65 << 20); !errors.Is(err, builtins.ErrMemory) {
+	if err := m.reserve(65 << 20); !errors.Is(err, call.ErrMemory) {
 		t.Errorf("more than there is: %v", err)
 	}
 	// A run computes while it is made: whenever the runtime collects the
@@ -169,7 +169,7 @@ func TestReserve(t *testing.T) {
 	m.join(weak.Make(r))
 	held := make([]byte, 50<<20)
 	m.collect()
-	if err := m.reserve(30 << 20); !errors.Is(err, builtins.ErrMemory) {
+	if err := m.reserve(30 << 20); !errors.Is(err, call.ErrMemory) {
 		t.Errorf("beside %d bytes: %v", len(held), err)
 	}
 	runtime.KeepAlive(held)

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"starproxy/builtins"
+	"starproxy/builtins/call"
 )
 
 // slots are the places for threads that compute. Taking a free one and giving
@@ -73,7 +73,7 @@ func (s *slots) wait(ctx context.Context, until time.Time) error {
 		defer timer.Stop()
 		late = timer.C
 	}
-	err := builtins.ErrTime
+	err := call.ErrTime
 	select {
 	case <-turn:
 		return nil

@@ -1,11 +1,12 @@
-package builtins
+// Package nearest finds the name that was probably meant by a misspelt one.
+package nearest
 
 import "strings"
 
-// Nearest is the candidate that name was probably meant to be, whatever the
+// Name is the candidate that name was probably meant to be, whatever the
 // case of its letters: the one that is the fewest edits away, the first in the
 // alphabet of several. It is "" when none is near enough for a slip of the pen.
-func Nearest(name string, candidates []string) string {
+func Name(name string, candidates []string) string {
 	if len(name) > 64 {
 		return ""
 	}
@@ -16,7 +17,7 @@ func Nearest(name string, candidates []string) string {
 		if max(len(name), len(lower))-min(len(name), len(lower)) > most {
 			continue // that many are inserted or dropped at least
 		}
-		d := EditDistance(name, lower)
+		d := Distance(name, lower)
 		if d > most {
 			continue
 		}
@@ -27,13 +28,13 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
-// maxEdit bounds the texts that EditDistance compares in detail.
+// maxEdit bounds the texts that Distance compares in detail.
 const maxEdit = 256
 
-// EditDistance counts the bytes inserted, dropped, changed or swapped with their
+// Distance counts the bytes inserted, dropped, changed or swapped with their
 // neighbour between a and b. Of long texts that differ early, what is beyond
 // 256 bytes counts as all different. It makes no garbage.
-func EditDistance(a, b string) int {
+func Distance(a, b string) int {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]
 	}

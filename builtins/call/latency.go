@@ -1,4 +1,4 @@
-package builtins
+package call
 
 import (
 	"encoding/json"
@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"go.starlark.net/starlark"
 
 	"starproxy/builtins/jsonvalue"
 )
@@ -42,24 +40,6 @@ func Milliseconds(ms float64) (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Duration(math.Round(ms * float64(time.Millisecond))), true
-}
-
-// latency reads a latency that a script gives: milliseconds, or a dict.
-func (c *Call) latency(v starlark.Value) (Latency, error) {
-	if d, ok := v.(starlark.IterableMapping); ok {
-		spec, err := c.ToGo(d)
-		if err != nil {
-			return Latency{}, err
-		}
-		m, _ := spec.(jsonvalue.Object)
-		return NewLatency(m, c.Env.Random)
-	}
-	ms, ok := starlark.AsFloat(v)
-	fixed, within := Milliseconds(ms)
-	if !ok || !within {
-		return Latency{}, fmt.Errorf("got %s, want milliseconds, 0 to 86400000 (a day), or a dict such as {\"min\": 50, \"max\": 200}", describe(v))
-	}
-	return Latency{Fixed: fixed}, nil
 }
 
 // distribution is a way to draw a latency: the keys of its map besides

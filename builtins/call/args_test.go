@@ -1,4 +1,4 @@
-package builtins
+package call
 
 import (
 	"strings"
@@ -41,7 +41,7 @@ func TestUnpack(t *testing.T) {
 	} {
 		var key string
 		n := 7
-		err := Args{fn: "f", args: c.args, kwargs: c.kwargs}.Unpack("key", &key, "n?", &n)
+		err := Args{Func: "f", Positional: c.args, Keywords: c.kwargs}.Unpack("key", &key, "n?", &n)
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -59,8 +59,8 @@ func TestUnpackRest(t *testing.T) {
 	var rest starlark.Tuple
 	var kwargs []starlark.Tuple
 	err := Args{
-		fn: "f", args: starlark.Tuple{starlark.None, starlark.True, starlark.False},
-		kwargs: []starlark.Tuple{{starlark.String("a"), starlark.None}},
+		Func: "f", Positional: starlark.Tuple{starlark.None, starlark.True, starlark.False},
+		Keywords: []starlark.Tuple{{starlark.String("a"), starlark.None}},
 	}.Unpack("fn", &fn, "*args", &rest, "**kwargs", &kwargs)
 	if err != nil || len(rest) != 2 || len(kwargs) != 1 {
 		t.Errorf("got %v, %v, %v", rest, kwargs, err)
@@ -83,7 +83,7 @@ func TestDuration(t *testing.T) {
 		{starlark.Float(1e300), 0, false},
 		{starlark.None, 0, false},
 	} {
-		if d, ok := duration(c.in); d != c.want && ok || ok != c.ok {
+		if d, ok := Duration(c.in); d != c.want && ok || ok != c.ok {
 			t.Errorf("duration(%s) = %s, %v; want %s, %v", c.in, d, ok, c.want, c.ok)
 		}
 	}

@@ -1,4 +1,4 @@
-package builtins
+package call
 
 import (
 	"fmt"
@@ -13,22 +13,22 @@ import (
 // operation that nothing can interrupt. What is built of a client's data is
 // therefore watched.
 const (
-	crowdFrom = 64            // keys from which a table is watched
+	CrowdFrom = 64            // keys from which a table is watched
 	crowdFair = 32            // keys of one bucket that are no crowd
 	crowdMost = 32 << 20      // comparisons for one dict of a client's data, about 0.1 s
 	crowdOwn  = 8 * crowdMost // comparisons for what a script makes of it in one step
 	crowdStep = 64            // comparisons that take the time of a step
-	lookEvery = 1 << 12       // values between two looks at the end of the run
-	quickText = 1 << 20       // bytes that a library may read without a look
+	LookEvery = 1 << 12       // values between two looks at the end of the run
+	QuickText = 1 << 20       // bytes that a library may read without a look
 )
 
-// look returns the reason why the run must end, if there is one. It is for
+// Look returns the reason why the run must end, if there is one. It is for
 // long work between two steps of the interpreter.
-func (c *Call) look() error {
+func (c *Call) Look() error {
 	if c == nil || c.Context == nil {
 		return nil
 	}
-	return c.alive()
+	return c.Alive()
 }
 
 // crowd counts the comparisons between the keys of a hash table that stand in
@@ -48,7 +48,7 @@ func (w *crowd) add(key starlark.Value) {
 	}
 	w.hashes = append(w.hashes, h)
 	if len(w.hashes) > 8*len(w.buckets) {
-		w.buckets = make([]uint32, max(2*len(w.buckets), crowdFrom/8))
+		w.buckets = make([]uint32, max(2*len(w.buckets), CrowdFrom/8))
 		for _, h := range w.hashes[:len(w.hashes)-1] {
 			w.buckets[h&uint32(len(w.buckets)-1)]++
 		}
@@ -63,10 +63,10 @@ func errCrowd(n int) error {
 	return fmt.Errorf("too many of %d keys have the same hash: they were made to take long", n)
 }
 
-// crowded refuses keys of one table, none of them twice, of which too many have
+// Crowded refuses keys of one table, none of them twice, of which too many have
 // the same hash. n is their number.
-func crowded(n int, keys iter.Seq[starlark.Value]) error {
-	if n <= crowdFrom {
+func Crowded(n int, keys iter.Seq[starlark.Value]) error {
+	if n <= CrowdFrom {
 		return nil
 	}
 	var w crowd
@@ -78,26 +78,26 @@ func crowded(n int, keys iter.Seq[starlark.Value]) error {
 	return nil
 }
 
-// dictMaker makes a dict of what a client sent. It looks at the end of the run,
+// DictMaker makes a dict of what a client sent. It looks at the end of the run,
 // charges for comparisons, and refuses what has too many of them.
-type dictMaker struct {
+type DictMaker struct {
 	*starlark.Dict
 	call  *Call
 	crowd *crowd // nil while the dict is small
 }
 
-// maker begins a dict of about size keys.
-func (c *Call) maker(size int) dictMaker {
-	return dictMaker{Dict: starlark.NewDict(size), call: c}
+// Maker begins a dict of about size keys.
+func (c *Call) Maker(size int) DictMaker {
+	return DictMaker{Dict: starlark.NewDict(size), call: c}
 }
 
-// set sets the value of a key.
-func (m *dictMaker) set(k, v starlark.Value) error {
+// Set sets the value of a key.
+func (m *DictMaker) Set(k, v starlark.Value) error {
 	before := m.Len()
 	if err := m.SetKey(k, v); err != nil {
 		return err
 	}
-	if n := m.Len(); n <= crowdFrom || n == before {
+	if n := m.Len(); n <= CrowdFrom || n == before {
 		return nil
 	}
 	return m.watch(k)
@@ -113,7 +113,7 @@ func crowdOf(d *starlark.Dict) *crowd {
 }
 
 // watch counts a key that is new.
-func (m *dictMaker) watch(k starlark.Value) error {
+func (m *DictMaker) watch(k starlark.Value) error {
 	if m.crowd == nil {
 		m.crowd = crowdOf(m.Dict)
 	} else {
@@ -123,7 +123,7 @@ func (m *dictMaker) watch(k starlark.Value) error {
 	if w.extra > crowdMost {
 		return errCrowd(n)
 	}
-	if w.extra-w.paid < crowdMost/64 && n%lookEvery != 0 {
+	if w.extra-w.paid < crowdMost/64 && n%LookEvery != 0 {
 		return nil
 	}
 	return w.pay(m.call)
@@ -133,10 +133,10 @@ func (m *dictMaker) watch(k starlark.Value) error {
 func (w *crowd) pay(c *Call) error {
 	steps := (w.extra - w.paid) / crowdStep
 	w.paid = w.extra
-	if err := c.charge(steps); err != nil {
+	if err := c.Charge(steps); err != nil {
 		return err
 	}
-	return c.look()
+	return c.Look()
 }
 
 // hashing are the functions and methods of the language that make a hash table
@@ -146,11 +146,11 @@ var hashing = map[string]bool{
 	"symmetric_difference": true, "issubset": true, "issuperset": true,
 }
 
-// hashable refuses an argument of one of those when too many of its elements
+// Hashable refuses an argument of one of those when too many of its elements
 // have the same hash; a few elements cost nothing more.
-func (c *Call) hashable(name string, v starlark.Value) error {
+func (c *Call) Hashable(name string, v starlark.Value) error {
 	n := starlark.Len(v)
-	if !hashing[name] || n <= lookEvery {
+	if !hashing[name] || n <= LookEvery {
 		return nil
 	}
 	elements, ok := v.(starlark.Iterable)

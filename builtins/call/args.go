@@ -1,4 +1,4 @@
-package builtins
+package call
 
 import (
 	"errors"
@@ -9,16 +9,20 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/nearest"
+
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 )
 
 // Args are the arguments of one call of a builtin.
 type Args struct {
-	fn     string
-	args   starlark.Tuple
-	kwargs []starlark.Tuple
-	probe  *probe
+	// Func is the name of the builtin, for errors.
+	Func       string
+	Positional starlark.Tuple
+	Keywords   []starlark.Tuple
+
+	probe *probe
 }
 
 // probe collects what a builtin unpacks, instead of calling it.
@@ -55,8 +59,8 @@ func (a Args) Unpack(pairs ...any) error {
 			rest = pairs[i+1].(*[]starlark.Tuple)
 			continue
 		case name[0] == '*':
-			*pairs[i+1].(*starlark.Tuple) = a.args[next:]
-			next, variadic = len(a.args), true
+			*pairs[i+1].(*starlark.Tuple) = a.Positional[next:]
+			next, variadic = len(a.Positional), true
 			continue
 		}
 		optional := name[len(name)-1] == '?'
@@ -64,55 +68,55 @@ func (a Args) Unpack(pairs ...any) error {
 			name = name[:len(name)-1]
 		}
 		var v starlark.Value
-		if next < len(a.args) && !variadic {
-			v = a.args[next]
+		if next < len(a.Positional) && !variadic {
+			v = a.Positional[next]
 			next++
-			if len(a.kwargs) > 0 && a.keyword(name) != nil {
-				return fmt.Errorf("%s: two values for argument %q", a.fn, name)
+			if len(a.Keywords) > 0 && a.keyword(name) != nil {
+				return fmt.Errorf("%s: two values for argument %q", a.Func, name)
 			}
-		} else if len(a.kwargs) > 0 {
+		} else if len(a.Keywords) > 0 {
 			if v = a.keyword(name); v != nil {
 				used++
 			}
 		}
 		if v == nil {
 			if !optional {
-				if used < len(a.kwargs) {
+				if used < len(a.Keywords) {
 					if err := a.surplus(pairs, rest); err != nil {
 						return err // a misspelt keyword is why it is missing
 					}
 				}
-				return fmt.Errorf("%s: missing argument %q", a.fn, name)
+				return fmt.Errorf("%s: missing argument %q", a.Func, name)
 			}
 			continue
 		}
 		if want := assign(pairs[i+1], v); want != "" {
-			return fmt.Errorf("%s: argument %q: got %s, want %s", a.fn, name, describe(v), want)
+			return fmt.Errorf("%s: argument %q: got %s, want %s", a.Func, name, Describe(v), want)
 		}
 	}
-	if next < len(a.args) {
-		return fmt.Errorf("%s: got %d arguments, want at most %d", a.fn, len(a.args), next)
+	if next < len(a.Positional) {
+		return fmt.Errorf("%s: got %d arguments, want at most %d", a.Func, len(a.Positional), next)
 	}
-	if used < len(a.kwargs) || rest != nil {
+	if used < len(a.Keywords) || rest != nil {
 		return a.surplus(pairs, rest)
 	}
 	return nil
 }
 
-// text gives the argument of a call with just one, a string: the usual call of
+// Text gives the argument of a call with just one, a string: the usual call of
 // what looks something up. Unpack deals with all others.
-func (a Args) text() (string, bool) {
-	if a.probe != nil || len(a.args) != 1 || len(a.kwargs) > 0 {
+func (a Args) Text() (string, bool) {
+	if a.probe != nil || len(a.Positional) != 1 || len(a.Keywords) > 0 {
 		return "", false
 	}
-	s, ok := a.args[0].(starlark.String)
+	s, ok := a.Positional[0].(starlark.String)
 	return string(s), ok
 }
 
-// given are the arguments, positional and keyword ones.
-func (a Args) given() []starlark.Value {
-	given := slices.Clone(a.args)
-	for _, kv := range a.kwargs {
+// Given are the arguments, positional and keyword ones.
+func (a Args) Given() []starlark.Value {
+	given := slices.Clone(a.Positional)
+	for _, kv := range a.Keywords {
 		given = append(given, kv[1])
 	}
 	return given
@@ -120,7 +124,7 @@ func (a Args) given() []starlark.Value {
 
 // keyword finds the value of a keyword argument.
 func (a Args) keyword(name string) starlark.Value {
-	for _, kv := range a.kwargs {
+	for _, kv := range a.Keywords {
 		if string(kv[0].(starlark.String)) == name {
 			return kv[1]
 		}
@@ -137,7 +141,7 @@ func (a Args) surplus(pairs []any, rest *[]starlark.Tuple) error {
 		}
 	}
 next:
-	for _, kv := range a.kwargs {
+	for _, kv := range a.Keywords {
 		key := string(kv[0].(starlark.String))
 		for _, name := range names {
 			if name == key {
@@ -145,10 +149,10 @@ next:
 			}
 		}
 		if rest == nil {
-			if near := Nearest(key, names); near != "" {
-				return fmt.Errorf("%s: no argument %q (did you mean %q?)", a.fn, key, near)
+			if near := nearest.Name(key, names); near != "" {
+				return fmt.Errorf("%s: no argument %q (did you mean %q?)", a.Func, key, near)
 			}
-			return fmt.Errorf("%s: no argument %q", a.fn, key)
+			return fmt.Errorf("%s: no argument %q", a.Func, key)
 		}
 		*rest = append(*rest, kv)
 	}
@@ -167,15 +171,15 @@ func assign(p any, v starlark.Value) (want string) {
 		}
 		*p = string(s)
 	case *int:
-		n, ok := integer(v)
+		n, ok := Integer(v)
 		if !ok || n > math.MaxInt || n < math.MinInt {
-			return wantInt(v)
+			return WantInt(v)
 		}
 		*p = int(n)
 	case *int64:
-		n, ok := integer(v)
+		n, ok := Integer(v)
 		if !ok {
-			return wantInt(v)
+			return WantInt(v)
 		}
 		*p = n
 	case *float64:
@@ -191,7 +195,7 @@ func assign(p any, v starlark.Value) (want string) {
 		}
 		*p = bool(b)
 	case *time.Duration:
-		d, ok := duration(v)
+		d, ok := Duration(v)
 		if !ok {
 			return `a duration ("250ms", "1.5s", or seconds)`
 		}
@@ -217,16 +221,16 @@ func assign(p any, v starlark.Value) (want string) {
 	return ""
 }
 
-// wantInt says what is wanted instead of v.
-func wantInt(v starlark.Value) string {
+// WantInt says what is wanted instead of v.
+func WantInt(v starlark.Value) string {
 	if _, ok := v.(starlark.Int); ok {
 		return "an int that fits 64 bits"
 	}
 	return "int"
 }
 
-// integer accepts ints and floats without a fraction that fit an int64.
-func integer(v starlark.Value) (int64, bool) {
+// Integer accepts ints and floats without a fraction that fit an int64.
+func Integer(v starlark.Value) (int64, bool) {
 	switch v := v.(type) {
 	case starlark.Int:
 		return v.Int64()
@@ -238,8 +242,8 @@ func integer(v starlark.Value) (int64, bool) {
 	return 0, false
 }
 
-// duration accepts "250ms", seconds, and time.duration values; no negative ones.
-func duration(v starlark.Value) (time.Duration, bool) {
+// Duration accepts "250ms", seconds, and time.duration values; no negative ones.
+func Duration(v starlark.Value) (time.Duration, bool) {
 	switch v := v.(type) {
 	case starlark.String:
 		d, err := time.ParseDuration(string(v))
@@ -255,8 +259,8 @@ func duration(v starlark.Value) (time.Duration, bool) {
 	return 0, false
 }
 
-// describe names a value in an error: its type, and the value when it is short.
-func describe(v starlark.Value) string {
+// Describe names a value in an error: its type, and the value when it is short.
+func Describe(v starlark.Value) string {
 	switch v := v.(type) {
 	case starlark.String:
 		if len(v) <= 40 {
@@ -267,6 +271,9 @@ func describe(v starlark.Value) string {
 	}
 	return v.Type()
 }
+
+// Probing reports whether the builtin is only asked for its parameters.
+func (a Args) Probing() bool { return a.probe != nil }
 
 // record notes the parameters with their defaults.
 func (p *probe) record(pairs []any) error {

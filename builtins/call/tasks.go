@@ -1,4 +1,4 @@
-package builtins
+package call
 
 import (
 	"context"
@@ -64,7 +64,7 @@ func (t *Tasks) Do(delay time.Duration, run func(context.Context)) error {
 		t.begin(k)
 		return nil
 	}
-	stop := t.clock.after(delay, func() { t.begin(k) })
+	stop := t.clock.After(delay, func() { t.begin(k) })
 	t.mu.Lock()
 	k.stop = stop
 	t.mu.Unlock()

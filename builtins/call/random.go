@@ -1,4 +1,4 @@
-package builtins
+package call
 
 import (
 	crand "crypto/rand"
@@ -55,8 +55,8 @@ func (r *Random) Int64N(n int64) int64 {
 	return r.rng.Int64N(n)
 }
 
-// between is a number from lo to end, end excluded, which must be more.
-func (r *Random) between(lo, end *big.Int) starlark.Value {
+// Between is a number from lo to end, end excluded, which must be more.
+func (r *Random) Between(lo, end *big.Int) starlark.Value {
 	span := new(big.Int).Sub(end, lo)
 	if span.IsInt64() {
 		n := big.NewInt(r.Int64N(span.Int64()))

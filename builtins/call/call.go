@@ -1,0 +1,187 @@
+// Package call is what a builtin gets: the environment that all scripts of a host
+// share ([Env]), the run that calls it ([Call]) and its arguments ([Args]), with
+// the charges and bounds of what one operation may take.
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/exchange"
+)
+
+// Bounds are what limits a run, as its host has it.
+type Bounds interface {
+	// Waits is called before a builtin waits for something outside, Waited
+	// after it.
+	Waits()
+	Waited()
+	// Aside runs fn, which nothing can interrupt, beside the run, and waits for
+	// it. It fails with the reason when the run ends first; nobody may use what
+	// fn makes then.
+	Aside(fn func()) error
+	// Charge counts steps of work that the interpreter does not see. It fails
+	// when the run has not so many left, and ends the run.
+	Charge(steps int) error
+	// Reserve claims bytes that are about to be allocated; it fails when there
+	// are not so many left.
+	Reserve(bytes int) error
+	// Ended tells why the run was ended from outside, if it was.
+	Ended() error
+}
+
+// Call is one run of a script: the thread that runs it and what it is about.
+// Its fields are set before the run and cleared after it.
+type Call struct {
+	Env    *Env
+	Thread *starlark.Thread
+	// Context ends the run.
+	Context context.Context
+	// Exchange is the request being answered, nil outside of requests.
+	Exchange *exchange.Exchange
+	// Deadline ends the run by the clock on the wall; zero means none.
+	Deadline time.Time
+	// Defaults are those of the answers that the run makes; nil means the
+	// environment's.
+	Defaults *Defaults
+	// Bounds are those of the run; nil means that there are none.
+	Bounds Bounds
+
+	// Request is the request as scripts see it, once one has asked for it. It is
+	// the same value for the whole run.
+	Request Ender
+
+	forwarded []*Forwarded
+}
+
+// Ender is a value that belongs to one run.
+type Ender interface {
+	// End is called after the run.
+	End()
+}
+
+// callKey is the thread-local name of the Call.
+const callKey = "starproxy"
+
+// Attach makes c the Call of its thread.
+func (c *Call) Attach() { c.Thread.SetLocal(callKey, c) }
+
+// Of finds the Call of a running thread.
+func Of(thread *starlark.Thread) *Call {
+	c, _ := thread.Local(callKey).(*Call)
+	return c
+}
+
+// Clear forgets the exchange, so that a pooled thread keeps nothing alive.
+func (c *Call) Clear() {
+	if c.Request != nil {
+		c.Request.End()
+	}
+	c.Context, c.Exchange, c.Request, c.Defaults = nil, nil, nil, nil
+}
+
+// Settings are the defaults of answers made here.
+func (c *Call) Settings() *Defaults {
+	if c.Defaults != nil {
+		return c.Defaults
+	}
+	return &c.Env.Defaults
+}
+
+// Sleep waits, at most until the run's deadline. In a test it moves the clock
+// on instead.
+func (c *Call) Sleep(d time.Duration) error {
+	if c.Env.Manual != nil {
+		c.Waits()
+		c.Env.Manual.Advance(d)
+		c.Waited()
+		return c.Alive()
+	}
+	if err := c.Alive(); err != nil {
+		return err
+	}
+	late := false
+	if !c.Deadline.IsZero() {
+		if left := time.Until(c.Deadline); left < d {
+			d, late = left, true
+		}
+	}
+	c.Waits()
+	err := exchange.Sleep(c.Context, d)
+	c.Waited()
+	if err == nil && late {
+		return ErrTime
+	}
+	return err
+}
+
+func (c *Call) Waits() {
+	if c != nil && c.Bounds != nil {
+		c.Bounds.Waits()
+	}
+}
+
+func (c *Call) Waited() {
+	if c != nil && c.Bounds != nil {
+		c.Bounds.Waited()
+	}
+}
+
+// ErrTime ends a run that took too long by the clock on the wall.
+var ErrTime = errors.New("time limit exceeded")
+
+// PanicError is a panic inside a builtin.
+type PanicError struct {
+	Func  string
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("%s: internal error: %v", e.Func, e.Value) }
+
+// Rescue turns a panic into an error of fn. It is deferred.
+func Rescue(fn string, err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Func: fn, Value: v, Stack: debug.Stack()}
+	}
+}
+
+// maxLine bounds a line that a script logs, in bytes.
+const maxLine = 4096
+
+// Print writes a script's line to the log and to the notes of the exchange.
+func (c *Call) Print(text string) {
+	if len(text) > maxLine {
+		text = strings.ToValidUTF8(text[:maxLine], "") + fmt.Sprintf("… (%d bytes)", len(text))
+	}
+	if c.Exchange == nil {
+		c.Env.Log.Info(text)
+		return
+	}
+	c.Exchange.Notes.Add("info", text)
+	c.Env.Log.LogAttrs(context.Background(), slog.LevelInfo, text,
+		slog.Uint64("exchange", c.Exchange.ID), slog.String("endpoint", c.Exchange.Endpoint))
+}
+
+// Alive is the reason why the run must end, if there is one.
+func (c *Call) Alive() error {
+	if c.Bounds != nil {
+		if err := c.Bounds.Ended(); err != nil {
+			return err
+		}
+	}
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	if !c.Deadline.IsZero() && time.Now().After(c.Deadline) {
+		return ErrTime
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"starproxy/builtins/exchange"
+)
+
+// MaxWebhookBody bounds the body of a webhook, in bytes.
+const MaxWebhookBody = 1 << 20
+
+// Webhook is a request that a mock sends on its own account, after its answer.
+type Webhook struct {
+	Method, URL string
+	Header      exchange.Header
+	Body        []byte
+	// Endpoint and Exchange tell whose answer it follows; "" and 0 for none.
+	Endpoint string
+	Exchange uint64
+	// Err is why it can't be sent; nil when it can.
+	Err error
+}
+
+// Check reports what keeps the webhook from being sent.
+func (w *Webhook) Check() error {
+	if err := CheckWebhookURL(w.URL); err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	if !httpguts.ValidHeaderFieldName(w.Method) || w.Method == http.MethodConnect {
+		return fmt.Errorf("method: got %q, want one such as POST", w.Method)
+	}
+	if len(w.Body) > MaxWebhookBody {
+		return fmt.Errorf("body: got %d bytes, want at most %d", len(w.Body), MaxWebhookBody)
+	}
+	return nil
+}
+
+// CheckWebhookURL reports what is wrong with a URL.
+func CheckWebhookURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return fmt.Errorf("got %s, want http://host/path or https://host/path", exchange.Clip(s))
+	}
+	return nil
+}
+
+// maxChain bounds how many tasks may come one from the other.
+const maxChain = 1000
+
+// chainKey is the key under which the context of a task has its place in a chain.
+type chainKey struct{}
+
+// IsTask reports whether ctx is that of a task.
+func IsTask(ctx context.Context) bool { return ctx.Value(chainKey{}) != nil }
+
+// Schedule calls run some time after the answer to x; a nil x means from now on.
+// ctx is that of who asks for it.
+func (e *Env) Schedule(ctx context.Context, x *exchange.Exchange, delay time.Duration, run func(context.Context), refused func(error)) error {
+	link, _ := ctx.Value(chainKey{}).(int)
+	if link >= maxChain {
+		return fmt.Errorf("more than %d follow one from the other", maxChain)
+	}
+	do := func(ctx context.Context) { run(context.WithValue(ctx, chainKey{}, link+1)) }
+	if x == nil {
+		return e.Tasks.Do(delay, do)
+	}
+	return x.After(func() {
+		if err := e.Tasks.Do(delay, do); err != nil {
+			refused(err)
+		}
+	})
+}
+
+// Send sends a webhook some time after the answer to x, see Schedule. One that
+// can't be sent is delivered all the same, with the reason.
+func (e *Env) Send(ctx context.Context, x *exchange.Exchange, delay time.Duration, w *Webhook) {
+	if x != nil {
+		w.Endpoint, w.Exchange = x.Endpoint, x.ID
+	}
+	refuse := func(err error) {
+		refused := *w
+		refused.Err = err
+		e.deliver(ctx, &refused)
+	}
+	err := w.Err
+	if err == nil {
+		err = w.Check()
+	}
+	if err == nil {
+		err = e.Schedule(ctx, x, delay, func(ctx context.Context) { e.deliver(ctx, w) }, refuse)
+	}
+	if err != nil {
+		refuse(err)
+	}
+}
+
+func (e *Env) deliver(ctx context.Context, w *Webhook) {
+	switch {
+	case e.Manual != nil && w.Err != nil:
+		e.Tasks.Fail(fmt.Errorf("webhook to %s: %w", exchange.Clip(w.URL), w.Err))
+	case e.Manual != nil:
+		e.mu.Lock()
+		e.outbox = append(e.outbox, w)
+		e.mu.Unlock()
+	case e.Deliver != nil:
+		e.Deliver(ctx, w)
+	}
+}
+
+// Typed sets the content type, unless the header has one or there is no body. A
+// body that is text is sent in the charset of the type.
+func (w *Webhook) Typed(kind string, text bool) {
+	if len(w.Body) == 0 {
+		return
+	}
+	if kind != "" && !w.Header.Has("Content-Type") {
+		w.Header.Add("Content-Type", kind)
+	}
+	if text {
+		w.Body, w.Header, _ = exchange.EncodeBody(w.Header, w.Body)
+	}
+}
