@@ -1,154 +1,14 @@
 package builtins
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"starproxy/builtins/call"
-	"starproxy/builtins/nearest"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/syntax"
 )
-
-// Operators are what the host puts in the place of operators and methods that
-// can make something enormous of little, under names that no script can
-// write. "+", "*" and "%" take both operands; "*=", "%=" and "+=" the right one, and
-// give it, or what stands in for it; "*args" takes what is spread over a call; a
-// method's name after a dot takes the receiver and gives the method.
-func Operators() starlark.StringDict {
-	names := starlark.StringDict{
-		"+":     starlark.NewBuiltin("+", sum),
-		"*":     operator("*", multiply),
-		"%":     operator("%", remainder),
-		"*=":    stand("*=", multiply),
-		"%=":    starlark.NewBuiltin("%=", filling),
-		"+=":    spread("+="),
-		"*args": spread("*args"),
-	}
-	for name := range boundMethods {
-		names["."+name] = starlark.NewBuiltin(name, func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-			return attribute(args[0], name)
-		})
-	}
-	names.Freeze()
-	return names
-}
-
-func operator(name string, fn func(*call.Call, starlark.Value, starlark.Value) (starlark.Value, error)) *starlark.Builtin {
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (v starlark.Value, err error) {
-		defer call.Rescue(name, &err)
-		return fn(call.Of(thread), args[0], args[1])
-	})
-}
-
-// sum is x + y.
-func sum(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-	x, y := args[0], args[1]
-	if size := weight(x) + weight(y); size > call.Noticed {
-		if err := call.Of(thread).Enough("+", size); err != nil {
-			return nil, err
-		}
-	}
-	return starlark.Binary(plus, x, y)
-}
-
-// weight is what a value adds to a sum, in bytes.
-func weight(v starlark.Value) int {
-	switch v := v.(type) {
-	case starlark.String:
-		return len(v)
-	case starlark.Bytes:
-		return len(v)
-	case *starlark.List:
-		return 16 * v.Len()
-	case starlark.Tuple:
-		return 16 * len(v)
-	}
-	return 0
-}
-
-// operand stands in for the right operand of an operator.
-type operand struct {
-	starlark.Value
-	call *call.Call
-	fn   func(*call.Call, starlark.Value, starlark.Value) (starlark.Value, error)
-}
-
-// Binary does what the operator does with the operand itself.
-func (o operand) Binary(_ syntax.Token, x starlark.Value, side starlark.Side) (starlark.Value, error) {
-	if side == starlark.Left {
-		return o.fn(o.call, o.Value, x)
-	}
-	return o.fn(o.call, x, o.Value)
-}
-
-// stand gives what stands in for the right operand of x *= y, which has to be
-// computed where x may be an element or a field.
-func stand(name string, fn func(*call.Call, starlark.Value, starlark.Value) (starlark.Value, error)) *starlark.Builtin {
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-		return operand{args[0], call.Of(thread), fn}, nil
-	})
-}
-
-// filling refuses values that are too long for a text to be filled with. (Text
-// takes any operand of %= for the value, so none can stand in for it, except a
-// dict for a dict.)
-func filling(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (v starlark.Value, err error) {
-	defer call.Rescue("%=", &err)
-	c := call.Of(thread)
-	size, err := c.Measured("%=", args[:1])
-	if err == nil {
-		err = c.Enough("%=", size)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if m, ok := args[0].(starlark.Mapping); ok {
-		return &lookups{m, c, c.Room()}, nil
-	}
-	return args[0], nil
-}
-
-// lookups wraps a dict that fills a text, in which each value may occur many
-// times. When the text would become too long, lookups finds no value any more.
-type lookups struct {
-	starlark.Mapping
-	call *call.Call
-	room int // for the values that are still to come, in bytes
-}
-
-// Get returns a value of the dict. The interpreter hears of no error, only that
-// there is no value.
-func (l *lookups) Get(key starlark.Value) (starlark.Value, bool, error) {
-	v, found, err := l.Mapping.Get(key)
-	if err == nil && found {
-		var size int
-		size, err = l.call.Measured("%=", []starlark.Value{v})
-		l.room -= size
-	}
-	if err != nil || l.room < 0 {
-		return nil, false, err
-	}
-	return v, found, nil
-}
-
-// spread refuses what has too many elements to be gone through in one step.
-func spread(name string) *starlark.Builtin {
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-		if err := elements(name, args[0]); err != nil {
-			return nil, err
-		}
-		if size := weight(args[0]); size > call.Noticed {
-			if err := call.Of(thread).Enough(name, size); err != nil {
-				return nil, err
-			}
-		}
-		return args[0], nil
-	})
-}
 
 // elements refuses iterables that are too long.
 func elements(name string, v starlark.Value) error {
@@ -160,90 +20,6 @@ func elements(name string, v starlark.Value) error {
 		return fmt.Errorf("%s: %d elements are more than %d", name, n, call.MaxElements)
 	}
 	return nil
-}
-
-// multiply is x * y.
-func multiply(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
-	n, isInt := y.(starlark.Int)
-	other := x
-	if !isInt {
-		n, isInt = x.(starlark.Int)
-		other = y
-	}
-	if isInt {
-		unit := 0
-		switch v := other.(type) {
-		case starlark.Int:
-			_, small := v.Int64()
-			_, alsoSmall := n.Int64()
-			if (!small || !alsoSmall) && v.BigInt().BitLen()+n.BigInt().BitLen() > call.MaxBits {
-				return nil, fmt.Errorf("the product has more than %d bits", call.MaxBits)
-			}
-		case starlark.String:
-			unit = len(v)
-		case starlark.Bytes:
-			unit = len(v)
-		case *starlark.List:
-			unit = 16 * v.Len()
-		case starlark.Tuple:
-			unit = 16 * len(v)
-		}
-		if unit > 0 && n.Sign() > 0 {
-			count, ok := n.Int64()
-			if !ok {
-				count = 1 << 62
-			}
-			if err := c.Enough("*", call.Times(unit, int(count))); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return starlark.Binary(syntax.STAR, x, y)
-}
-
-// remainder is x % y, which formats when x is text.
-func remainder(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
-	if s, ok := x.(starlark.String); ok {
-		size, err := filledIn(c, string(s), y)
-		if err == nil {
-			err = c.Enough("%", len(s)+size)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return starlark.Binary(syntax.PERCENT, x, y)
-}
-
-// filledIn is how long the text of what format takes from y would be. A value
-// of a dict can stand in many places, those of a tuple stand in one each.
-func filledIn(c *call.Call, format string, y starlark.Value) (int, error) {
-	m, ok := y.(starlark.Mapping)
-	if !ok || !strings.Contains(format, "%(") {
-		return c.Measured("%", []starlark.Value{y})
-	}
-	total, sizes := 0, map[string]int{}
-	for total <= c.Room() {
-		_, rest, found := strings.Cut(format, "%(")
-		if !found {
-			break
-		}
-		var name string
-		name, format, _ = strings.Cut(rest, ")")
-		size, known := sizes[name]
-		if !known {
-			v, there, err := m.Get(starlark.String(name))
-			if err == nil && there {
-				size, err = c.Measured("%", []starlark.Value{v})
-			}
-			if err != nil {
-				return 0, err
-			}
-			sizes[name] = size
-		}
-		total += size
-	}
-	return total, nil
 }
 
 // boundMethods are the methods of text, lists, sets and dicts that can make
@@ -273,35 +49,8 @@ var boundMethods = map[string]func(c *call.Call, recv starlark.Value, args starl
 	"rstrip":               boundStrip,
 }
 
-// Bounded tells whether a method of this name is one that Operators has.
+// Bounded reports whether methods of this name have a bound.
 func Bounded(name string) bool { return boundMethods[name] != nil }
-
-// attribute is x.name, for the names of boundMethods.
-func attribute(x starlark.Value, name string) (starlark.Value, error) {
-	has, ok := x.(starlark.HasAttrs)
-	if !ok {
-		return nil, fmt.Errorf("%s has no .%s field or method", x.Type(), name)
-	}
-	v, err := has.Attr(name)
-	if err != nil {
-		var missing starlark.NoSuchAttrError
-		if !errors.As(err, &missing) {
-			return nil, err
-		}
-		v = nil
-	}
-	if v == nil {
-		message := fmt.Sprintf("%s has no .%s field or method", x.Type(), name)
-		if err != nil {
-			message = err.Error()
-		}
-		if near := nearest.Name(name, has.AttrNames()); near != "" {
-			message += fmt.Sprintf(" (did you mean .%s?)", near)
-		}
-		return nil, errors.New(message)
-	}
-	return boundMethod(x, name, v), nil
-}
 
 // boundMethod is the method v of x with its bound, or v itself.
 func boundMethod(x starlark.Value, name string, v starlark.Value) starlark.Value {
@@ -478,6 +227,3 @@ func first(args starlark.Tuple) starlark.Value {
 	}
 	return args[0]
 }
-
-// Interface guard.
-var _ starlark.HasBinary = operand{}

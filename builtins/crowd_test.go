@@ -132,7 +132,7 @@ func TestCrowdedMethods(t *testing.T) {
 		{new(starlark.Dict), "update", pairs}, {new(starlark.Set), "update", list}, {new(starlark.Set), "union", list},
 		{new(starlark.Set), "symmetric_difference", list}, {new(starlark.Set), "issubset", list},
 	} {
-		fn, err := attribute(c.recv, c.name)
+		fn, err := operand{Value: c.recv}.Attr(c.name)
 		if err == nil {
 			_, err = starlark.Call(thread, fn, starlark.Tuple{starlark.NewList(c.arg)}, nil)
 		}

@@ -10,7 +10,6 @@
 package builtins
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -103,7 +102,6 @@ func Names(scope Scope) starlark.StringDict {
 			names[m.Name] = &starlarkstruct.Module{Name: m.Name, Members: members}
 		}
 	}
-	maps.Copy(names, Operators())
 	names.Freeze()
 	return names
 }

@@ -131,7 +131,7 @@ func (h *Host) stdlibSection(file string) (Section, error) {
 
 // fileDoc is the docstring at the top of a file, or "".
 func fileDoc(name string, src []byte) string {
-	f, err := dialect().Parse(name, widened(src), 0)
+	f, err := dialect().Parse(name, src, 0)
 	if err != nil || len(f.Stmts) == 0 {
 		return ""
 	}

@@ -213,7 +213,7 @@ func advised(text string, err error) error {
 // parse reads one expression; its positions are those of where.
 func parse(text string, where Position) (syntax.Expr, error) {
 	line, col := int32(max(where.Line, 1)), int32(max(where.Column, 1))
-	e, err := dialect().ParseExpr(where.File, syntax.FilePortion{Content: widened([]byte(text)), FirstLine: line, FirstCol: col}, 0)
+	e, err := dialect().ParseExpr(where.File, syntax.FilePortion{Content: []byte(text), FirstLine: line, FirstCol: col}, 0)
 	var fault syntax.Error
 	if errors.As(err, &fault) {
 		return nil, errors.New(fault.Msg)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -135,16 +136,22 @@ func New(o Options) *Host {
 		maxTime:   DefaultMaxTime,
 		sandbox:   sandbox.New(limits, env.Log),
 		secret:    o.Secret,
-		scripts:   builtins.Names(builtins.Everywhere),
-		templates: builtins.Names(builtins.Templates),
 		stdlib:    map[string]*module{},
 		answering: o.Answering,
 	}
 	if o.MaxTime > 0 {
 		h.maxTime = o.MaxTime
 	}
-	env.Background = h.background
+	env.Background, env.Reserve = h.background, h.sandbox.Reserve
+	h.scripts, h.templates = h.names(builtins.Everywhere), h.names(builtins.Templates)
 	return h
+}
+
+// names are those that code in a scope starts with, and the guards.
+func (h *Host) names(scope builtins.Scope) starlark.StringDict {
+	names := builtins.Names(scope)
+	maps.Copy(names, builtins.OperandGuards(h.env))
+	return names
 }
 
 // State is the store that scripts share with the test.
@@ -170,9 +177,6 @@ func (h *Host) Cancel() { h.env.Tasks.Cancel() }
 
 // Pending is how much waits to be done after answers.
 func (h *Host) Pending() int { return h.env.Tasks.Pending() }
-
-// PendingChanged returns a channel that is closed when Pending changes next.
-func (h *Host) PendingChanged() <-chan struct{} { return h.env.Tasks.Changed() }
 
 // runner is a thread with what it is about; it serves one call after another.
 type runner struct {

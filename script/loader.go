@@ -224,7 +224,7 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 	if err := nesting(src); err != nil {
 		return nil, nil, &Error{Pos: Position{File: name}, Message: err.Error()}
 	}
-	file, err = dialect().Parse(name, widened(src), 0)
+	file, err = dialect().Parse(name, src, 0)
 	if err != nil {
 		return nil, nil, newError(err)
 	}

@@ -94,7 +94,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 			}
 			return nil, err
 		}
-		return widened([]byte(line + "\n")), nil
+		return []byte(line + "\n"), nil
 	})
 	switch {
 	case stopped != nil && (len(src) == 0 || !errors.Is(stopped, io.EOF)):
@@ -104,7 +104,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	case err != nil:
 		return "", newError(err)
 	}
-	file.Stmts = bounded{}.stmts(file.Stmts)
+	guardOperands(file)
 	now := time.Now()
 	s.t.host.env.Manual.Advance(now.Sub(s.last))
 	s.last = now

@@ -145,7 +145,7 @@ func testHost(o Options, out io.Writer) *Host {
 		o.Log = slog.New(&lineLog{out: out})
 	}
 	h := New(o)
-	h.tests = builtins.Names(builtins.Tests)
+	h.tests = h.names(builtins.Tests)
 	h.env.Manual = call.NewClock(testStart)
 	h.env.Clock = h.env.Manual.Now
 	h.env.Tasks = call.NewTasks(h.env.Manual)

@@ -30,9 +30,6 @@ type Bounds interface {
 	// Charge counts steps of work that the interpreter does not see. It fails
 	// when the run has not so many left, and ends the run.
 	Charge(steps int) error
-	// Reserve claims bytes that are about to be allocated; it fails when there
-	// are not so many left.
-	Reserve(bytes int) error
 	// Ended tells why the run was ended from outside, if it was.
 	Ended() error
 }

@@ -43,10 +43,10 @@ func (c *Call) Enough(what string, size int) error {
 
 // Reserve claims memory, if it is more than a little.
 func (c *Call) Reserve(size int) error {
-	if size <= Worthwhile || c == nil || c.Bounds == nil {
+	if size <= Worthwhile || c == nil || c.Env == nil || c.Env.Reserve == nil {
 		return nil
 	}
-	return c.Bounds.Reserve(size)
+	return c.Env.Reserve(size)
 }
 
 // Printable refuses an int whose text would take too long to make: the work
@@ -70,9 +70,9 @@ func Times(a, b int) int {
 	return a * b
 }
 
-// Noticed is the size from which a sum is charged for, and Worthwhile the one
-// from which memory is reserved: most are small, and should cost next to nothing
-// more.
+// Noticed is the size from which going through a value is charged for, and
+// Worthwhile the one from which memory is reserved: most values are small, and
+// should cost next to nothing more.
 const (
 	Noticed    = 4 << 10
 	Worthwhile = 1 << 20

@@ -50,6 +50,9 @@ type Env struct {
 	// MaxResult bounds, in bytes, what one operation may make; 0 means
 	// [MaxResult].
 	MaxResult int
+	// Reserve claims bytes that a script is about to allocate. It fails when all
+	// scripts together would hold too much then; nil means that there is no bound.
+	Reserve func(bytes int) error
 	// Defaults are those of answers that scripts make.
 	Defaults Defaults
 

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"math/bits"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -32,6 +33,8 @@ type memory struct {
 	freeing    atomic.Bool
 	collecting sync.Mutex
 	brink      atomic.Uint64 // the size of the heap at which a collection is due
+	floor      atomic.Uint64 // base, for those that do not hold mu
+	window     atomic.Uint64 // steps that a thread may run without a look at the clock
 }
 
 func newMemory(limit uint64) *memory {
@@ -39,6 +42,7 @@ func newMemory(limit uint64) *memory {
 	m.live, m.cycle = liveHeap()
 	m.base = m.live
 	m.setBrink()
+	m.setWindow(m.live)
 	m.arm()
 	return m
 }
@@ -73,7 +77,27 @@ func heapNow() (bytes, objects uint64) {
 
 // setBrink says from which size on the heap is collected; m.mu is held. One
 // whose live part is near the limit is not collected all the time.
-func (m *memory) setBrink() { m.brink.Store(max(m.base+m.limit, m.live/4*5)) }
+func (m *memory) setBrink() {
+	m.brink.Store(max(m.base+m.limit, m.live/4*5))
+	m.floor.Store(m.base)
+}
+
+// The length of a window, in steps, is that of one to three doublings.
+const (
+	stepsPerDoubling = 4
+	maxDoublings     = 3
+)
+
+// setWindow sets how many steps threads run until they look at the clock again,
+// for a heap of so many bytes. The only operation without a bound of its own is
+// the sum. It at most doubles what a script holds, and takes four steps with its
+// operands; any other makes a quarter of the limit at most. So what a script makes
+// in a window passes the limit no further than by one doubling.
+func (m *memory) setWindow(bytes uint64) {
+	held := max(bytes, m.floor.Load()) - m.floor.Load()
+	doublings := min(max(bits.Len64(m.limit/max(held, 1)), 1), maxDoublings)
+	m.window.Store(uint64(stepsPerDoubling * doublings))
+}
 
 // collect collects the garbage and looks what is left. Of several that ask for
 // it at the same time, one does.

@@ -67,9 +67,13 @@ const (
 	oneTurn = 4
 )
 
-// stride is how many steps a thread runs before it looks at its bounds by
-// itself; it takes well under a millisecond.
-const stride = 20_000
+// A thread looks at its bounds after stride steps or after a glimpse of time,
+// whichever comes first. It reads the clock after each window of steps; see
+// [memory.setWindow].
+const (
+	stride  = 20_000
+	glimpse = 500 * time.Microsecond
+)
 
 // maxObjects bounds by how many values, and parts of values, the heap may grow
 // while a run computes more than deepSteps. A tuple in a tuple is two of them:
@@ -84,10 +88,13 @@ const (
 type Run struct {
 	box    *Sandbox
 	thread *starlark.Thread
-	limit  uint64 // of thread.Steps, for this call
-	turn   uint64 // counts the times that it began to compute
-	begun  uint64 // thread.Steps at the begin of the call
-	least  uint64 // objects that the heap had since the call passed deepSteps; 0 before
+	limit  uint64    // of thread.Steps, for this call
+	window uint64    // steps from one look at the clock to the next
+	due    uint64    // thread.Steps at which it looks at its bounds at the latest
+	turn   uint64    // counts the times that it began to compute
+	begun  uint64    // thread.Steps at the begin of the call
+	least  uint64    // objects that the heap had since the call passed deepSteps; 0 before
+	seen   time.Time // when it looked at its bounds last
 
 	state atomic.Uint64 // what it does, and turn
 	slot  atomic.Bool   // it has a slot
@@ -121,7 +128,8 @@ func (r *Run) Begin(ctx context.Context, until time.Time, about string) {
 	r.state.Store(r.turn | computing)
 	r.begun, r.least = r.thread.Steps, 0
 	r.renew()
-	r.thread.SetMaxExecutionSteps(r.thread.Steps + min(stride, r.box.steps))
+	r.seen = time.Now()
+	r.proceed()
 	r.take()
 	r.box.wake()
 }
@@ -223,24 +231,43 @@ func (r *Run) Charge(steps int) error {
 
 // Reserve claims bytes that are about to be allocated. It fails when scripts
 // would hold too much then.
-func (r *Run) Reserve(bytes int) error { return r.box.memory.reserve(uint64(bytes)) }
+func (b *Sandbox) Reserve(bytes int) error { return b.memory.reserve(uint64(bytes)) }
 
-// check ends the call when it has used up its steps, its time or the memory,
-// or when nobody waits for it any more; and it lets others compute.
+// check looks at the bounds when it is time.
 func (r *Run) check() {
-	t := r.thread
-	if t.Steps >= r.limit {
-		r.end(r.state.Load(), r.box.outOfSteps())
-	} else if err := overdue(r.ctx, r.until); err != nil {
-		r.end(r.state.Load(), err)
-	} else {
-		r.watchHeap()
-		if r.box.slots.wanted() {
-			r.drop()
-			r.take()
-		}
+	if t := r.thread; t.Steps < r.due && time.Since(r.seen) < glimpse {
+		t.SetMaxExecutionSteps(min(t.Steps+r.window, r.due))
+		return
 	}
-	t.SetMaxExecutionSteps(min(t.Steps+stride, max(r.limit, t.Steps+1)))
+	r.inspect()
+	r.seen = time.Now()
+	r.proceed()
+}
+
+// proceed lets the thread run for a window of steps.
+func (r *Run) proceed() {
+	t := r.thread
+	r.window = r.box.memory.window.Load()
+	r.due = min(t.Steps+stride, max(r.limit, t.Steps+1))
+	t.SetMaxExecutionSteps(min(t.Steps+r.window, r.due))
+}
+
+// inspect ends the call when it has used up its steps, its time or the memory,
+// or when nobody waits for it any more; and it lets others compute.
+func (r *Run) inspect() {
+	if r.thread.Steps >= r.limit {
+		r.end(r.state.Load(), r.box.outOfSteps())
+		return
+	}
+	if err := overdue(r.ctx, r.until); err != nil {
+		r.end(r.state.Load(), err)
+		return
+	}
+	r.watchHeap()
+	if r.box.slots.wanted() {
+		r.drop()
+		r.take()
+	}
 }
 
 // watchHeap collects the garbage when the heap has grown past the limit, which
@@ -251,7 +278,9 @@ func (r *Run) watchHeap() {
 	bytes, objects := heapNow()
 	if bytes > m.brink.Load() {
 		m.collect()
+		bytes, _ = heapNow()
 	}
+	m.setWindow(bytes)
 	if r.thread.Steps-r.begun < deepSteps {
 		return
 	}
