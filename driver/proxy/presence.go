@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"io"
 	"sync"
 	"time"
 )
@@ -9,6 +10,11 @@ import (
 // lookAfter is how long a request is served before its device is looked for: most
 // are answered sooner, and looking costs a goroutine and two deadlines.
 const lookAfter = 20 * time.Millisecond
+
+// leaveTime is how long a device that sends no more has to get its answer. It may
+// have closed its half of the connection only (RFC 9112 section 9.6); one that has
+// left looks the same until something is written to it.
+const leaveTime = 3 * time.Second
 
 // presence finds out whether the device is still there while its request is
 // served. It is the context of the request, which costs next to nothing until
@@ -27,6 +33,7 @@ type presence struct {
 	whole  bool          // the body has come
 	over   bool          // the request is served
 	looks  chan struct{} // closed when nobody looks any more; nil when nobody does
+	enough chan struct{} // closed to end the looking; made with looks
 }
 
 // end is called behind the request. Nothing reads from the connection after it, and the
@@ -124,11 +131,21 @@ func (d *presence) look() {
 	if !d.due || !d.whole || d.over || d.looks != nil {
 		return
 	}
-	done, cancel, br := make(chan struct{}), d.cancel, d.s.br
-	d.looks = done
+	done, enough, cancel, br := make(chan struct{}), make(chan struct{}), d.cancel, d.s.br
+	d.looks, d.enough = done, enough
 	go func() {
 		defer close(done)
-		if _, err := br.Peek(1); err != nil && !isTimeout(err) {
+		_, err := br.Peek(1)
+		if err == io.EOF {
+			late := time.NewTimer(leaveTime)
+			defer late.Stop()
+			select {
+			case <-late.C:
+			case <-enough:
+				return
+			}
+		}
+		if err != nil && !isTimeout(err) {
 			cancel()
 		}
 	}()
@@ -145,6 +162,7 @@ func (d *presence) stop() {
 	}
 	d.mu.Unlock()
 	if looks != nil {
+		close(d.enough)
 		d.s.nc.SetReadDeadline(time.Unix(1, 0))
 		<-looks
 		d.s.nc.SetReadDeadline(time.Time{})

@@ -49,7 +49,6 @@ type Proxy struct {
 	tls      *tls.Config
 	upstream *upstream
 	ids      atomic.Uint64 // of exchanges
-	date     date
 	conned   atomic.Uint64 // and of connections
 
 	began time.Time // shortly before New

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -220,7 +219,7 @@ func (w *reply) writeHead(whole bool) {
 		h1.WriteField(w.bw, "Content-Length", strconv.FormatInt(w.length, 10))
 	}
 	if !dated {
-		h1.WriteField(w.bw, "Date", w.s.p.date.now())
+		h1.WriteField(w.bw, "Date", time.Now().UTC().Format(http.TimeFormat))
 	}
 	w.connection()
 	w.bw.WriteString("\r\n")
@@ -297,25 +296,6 @@ func (w *reply) end() error {
 
 // finish ends the answer, when its request is served.
 func (w *reply) finish() { _ = w.end() }
-
-// date is the text of a Date field, which is the same for a second.
-type date struct{ last atomic.Pointer[dated] }
-
-type dated struct {
-	second int64
-	text   string
-}
-
-// now returns the text for this second.
-func (d *date) now() string {
-	t := time.Now()
-	last := d.last.Load()
-	if last == nil || last.second != t.Unix() {
-		last = &dated{t.Unix(), t.UTC().Format(http.TimeFormat)}
-		d.last.Store(last)
-	}
-	return last.text
-}
 
 // Interface guards.
 var (

@@ -165,6 +165,9 @@ func (s *serving) answer() *exchange.Response {
 	if err == nil {
 		return res
 	}
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), context.Canceled) {
+		err = s.fault(ctx, "", "", err) // the device left while a mock took its time
+	}
 	s.logFailure(err)
 	return exchange.Failure(err)
 }

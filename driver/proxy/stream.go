@@ -213,14 +213,12 @@ func (s *stream) copy(dst, src net.Conn, fromClient bool) error {
 	return nil
 }
 
-var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
-
 // transfer copies one way: piece by piece while they are kept, then by the
 // fastest way that there is.
 func (s *stream) transfer(dst, src net.Conn, fromClient bool) error {
-	buf := pieces.Get().(*[pieceSize]byte)
+	buf := make([]byte, pieceSize)
 	for !s.full(fromClient) {
-		n, err := src.Read(buf[:])
+		n, err := src.Read(buf)
 		s.note(buf[:n], fromClient)
 		if n > 0 {
 			if _, werr := dst.Write(buf[:n]); err == nil {
@@ -228,14 +226,12 @@ func (s *stream) transfer(dst, src net.Conn, fromClient bool) error {
 			}
 		}
 		if err != nil {
-			pieces.Put(buf)
 			if err == io.EOF {
 				return nil
 			}
 			return err
 		}
 	}
-	pieces.Put(buf)
 	n, err := io.Copy(dst, src)
 	s.count(n, fromClient)
 	return err
