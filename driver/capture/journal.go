@@ -42,13 +42,10 @@ type Journal struct {
 	unfold   int64 // bytes that an encoded body may become in an event
 	slabSize int
 	spool    *spool
-	scratch  sync.Pool // *[]byte, to pack into
-	buffers  buffers
 	sockets  *Sockets // what WebSockets and streams of the entries say, nil for none
 
 	mu      sync.Mutex
 	slabs   []*slab // oldest first; the last one is being filled
-	spare   *slab   // one that was emptied, to be used next
 	last    uint64  // number of the newest entry ever
 	cleared uint64  // entries up to this number went because of Clear
 	live    int64   // bytes of all entries
@@ -82,7 +79,6 @@ func New(o Options) *Journal {
 		spool:    newSpool(o.SpoolDir, o.MaxSpool),
 		shares:   map[*byte]*share{},
 	}
-	j.scratch.New = func() any { b := make([]byte, 0, 2<<10); return &b }
 	return j
 }
 
@@ -93,8 +89,7 @@ func New(o Options) *Journal {
 // Add wakes those who follow or wait; when there is nobody, it costs one short
 // lock. A closed journal takes nothing and answers 0.
 func (j *Journal) Add(e *Entry) uint64 {
-	scratch := j.scratch.Get().(*[]byte)
-	packed := pack((*scratch)[:0], e)
+	packed := pack(make([]byte, 0, 1<<10), e)
 	req, resp := j.hold(&e.RequestBody), j.hold(&e.ResponseBody)
 
 	j.mu.Lock()
@@ -127,10 +122,6 @@ func (j *Journal) Add(e *Entry) uint64 {
 	j.mu.Unlock()
 
 	e.Seq = seq
-	if cap(packed) <= 64<<10 {
-		*scratch = packed
-		j.scratch.Put(scratch)
-	}
 	if doomed != nil {
 		j.spool.release(doomed...)
 	}
@@ -159,12 +150,7 @@ func (j *Journal) room(n int) *slab {
 	if k := len(j.slabs); k > 0 && j.slabs[k-1].fits(n) {
 		return j.slabs[k-1]
 	}
-	s := j.spare
-	if s != nil && s.fits(n) {
-		j.spare = nil
-	} else {
-		s = newSlab(max(n, j.slabSize))
-	}
+	s := newSlab(max(n, j.slabSize))
 	s.first = j.last
 	j.slabs = append(j.slabs, s)
 	return s
@@ -195,10 +181,6 @@ func (j *Journal) dropOldest() {
 		copy(j.slabs, j.slabs[1:])
 		j.slabs[len(j.slabs)-1] = nil
 		j.slabs = j.slabs[:len(j.slabs)-1]
-		if cap(s.buf) == j.slabSize {
-			s.reset()
-			j.spare = s
-		}
 	}
 }
 
@@ -265,7 +247,7 @@ func (j *Journal) clear() int {
 			j.letGo(&s.kept[i])
 		}
 	}
-	j.slabs, j.spare, j.live, j.cleared = nil, nil, 0, j.last
+	j.slabs, j.live, j.cleared = nil, 0, j.last
 	return n
 }
 

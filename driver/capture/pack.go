@@ -20,14 +20,15 @@ const (
 	keptBytes          // they are in the slab's list of kept bodies
 )
 
-// A packed entry is one run of bytes without a single pointer. A journal of a
-// hundred thousand exchanges kept as Go values would have millions of small
-// objects for the collector to visit, again and again, and its headers would
-// hold on to the connection buffers they were read into; packed, it is a few
-// dozen slabs that the collector never looks into, and what it costs is known
-// to the byte.
+// A packed entry is one run of bytes without pointers. As Go values, a hundred
+// thousand exchanges would be millions of small objects for the garbage collector,
+// and their header values would keep alive the buffers that they were read into.
+// Packed, they are a few dozen slabs, and their size is known to the byte.
 //
-// The format lives in memory only and has no version.
+// Gain: 14 % of a request's CPU time, half of the process's memory. It should go when
+// entries move out of memory: see docs/decisions/packed-journal.md.
+//
+// The format is in memory only and has no version.
 
 // packedUnmatched is the bit of Entry.Unmatched in the byte of Entry.Origin.
 const packedUnmatched = 0x80

@@ -16,22 +16,9 @@ const (
 	inlineBinary = 64 << 10
 	// spoolStep is how much of the spool's budget a growing body takes at once.
 	spoolStep = 1 << 20
-	// bufferSize is the size of the buffers that recorders share.
+	// bufferSize is how much is gathered before it is written to a file.
 	bufferSize = 32 << 10
 )
-
-// buffers are what bodies of unknown length are gathered in.
-type buffers struct{ pool sync.Pool }
-
-func (b *buffers) get() *[]byte {
-	if p, ok := b.pool.Get().(*[]byte); ok {
-		return p
-	}
-	p := make([]byte, 0, bufferSize)
-	return &p
-}
-
-func (b *buffers) put(p *[]byte) { b.pool.Put(p) }
 
 // Recorder keeps a body while it passes by: in memory while that is small, in
 // a spool file otherwise. One may write while another asks for the Blob.
@@ -44,8 +31,8 @@ type Recorder struct {
 	ended    bool
 	size     int64 // bytes written, kept or not
 	cut      bool  // no more is kept
+	expected int   // bytes that the header announces, 0 if more than may stay in memory
 	buf      []byte
-	borrowed *[]byte // where buf comes from, when it must go back
 	file     *spoolFile
 	out      *os.File
 	written  int64 // to out
@@ -60,9 +47,8 @@ func (j *Journal) NewRecorder(header exchange.Header, url string) *Recorder {
 	if IsText(ContentType(header)) {
 		r.limit = j.inline
 	}
-	// A body that will fit is put where it stays.
-	if n, err := strconv.Atoi(header.Get("Content-Length")); err == nil && n > bufferSize && n <= r.limit {
-		r.buf = make([]byte, 0, n)
+	if n, err := strconv.Atoi(header.Get("Content-Length")); err == nil && n > 0 && n <= r.limit {
+		r.expected = n
 	}
 	return r
 }
@@ -101,25 +87,9 @@ func (r *Recorder) Write(p []byte) (int, error) {
 // gather appends to the bytes in memory.
 func (r *Recorder) gather(p []byte) {
 	if r.buf == nil {
-		r.borrowed = r.j.buffers.get()
-		r.buf = (*r.borrowed)[:0]
-	}
-	if r.borrowed != nil && len(r.buf)+len(p) > cap(r.buf) {
-		grown := make([]byte, len(r.buf), min(max(2*cap(r.buf), len(r.buf)+len(p)), max(r.limit, bufferSize)))
-		copy(grown, r.buf)
-		r.giveBack()
-		r.buf = grown
+		r.buf = make([]byte, 0, max(r.expected, len(p)))
 	}
 	r.buf = append(r.buf, p...)
-}
-
-// giveBack returns a borrowed buffer.
-func (r *Recorder) giveBack() {
-	if r.borrowed != nil {
-		r.j.buffers.put(r.borrowed)
-		r.borrowed = nil
-	}
-	r.buf = nil
 }
 
 // spill goes over from memory to a file. On failure the body ends here.
@@ -133,9 +103,8 @@ func (r *Recorder) spill() bool {
 		return false
 	}
 	r.file, r.out = file, out
-	if r.buf == nil {
-		r.borrowed = r.j.buffers.get()
-		r.buf = (*r.borrowed)[:0]
+	if cap(r.buf) < bufferSize {
+		r.buf = append(make([]byte, 0, bufferSize), r.buf...)
 	}
 	return true
 }
@@ -206,11 +175,11 @@ func (r *Recorder) Blob() Blob {
 	b.Truncated = r.cut
 	if len(r.buf) > 0 {
 		b.Data = r.buf
-		if r.borrowed != nil || cap(r.buf)-len(r.buf) > len(r.buf)/3 {
+		if cap(r.buf)-len(r.buf) > len(r.buf)/3 {
 			b.Data = append(make([]byte, 0, len(r.buf)), r.buf...)
 		}
 	}
-	r.giveBack()
+	r.buf = nil
 	return b
 }
 
@@ -223,7 +192,7 @@ func (r *Recorder) Discard() {
 	}
 	r.ended = true
 	r.drop()
-	r.giveBack()
+	r.buf = nil
 }
 
 // StoredBlob refers to a body that stays available by itself: nothing is copied.

@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// A full spool drops a body for every new one. Making and removing files costs
-// four times what writing into one that is there already costs: blocks must be
-// found, zeroed, and freed again. So a few of the dropped files are kept and
-// written over, the way a database recycles its log.
+// A full spool drops a body for each new one. A few of the dropped files are kept and
+// written over, because removing a large file and making another one costs more
+// than writing it.
+//
+// Gain: 30 % of the CPU time of a request with a body of 10 MiB. It should go when that
+// is less than 5 %: see docs/decisions/recycled-spool-files.md.
 
 // maxSpent is how many dropped files wait to be used again.
 const maxSpent = 4

@@ -2,8 +2,12 @@ package capture
 
 import "unsafe"
 
-// share counts the entries that hold the same bytes: a static mock's body is
-// paid for once, however often it was served.
+// share counts the entries that hold the same bytes. The body of a static mock counts
+// once against the journal's budget, however often it was served.
+//
+// Gain: none in CPU time. Of a static body of 20 KiB the default budget holds some
+// 150,000 entries, and would hold 3,200 without it. It should go when entries refer to
+// the endpoint for its body.
 type share struct {
 	n    int
 	size int64

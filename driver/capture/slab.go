@@ -62,10 +62,3 @@ func (s *slab) hold(i int) *kept {
 	}
 	return &s.kept[at]
 }
-
-// reset makes an empty slab of it.
-func (s *slab) reset() {
-	clear(s.kept)
-	s.first, s.head = 0, 0
-	s.buf, s.ends, s.kept = s.buf[:0], s.ends[:0], s.kept[:0]
-}

@@ -14,7 +14,9 @@ import (
 // pattern is a regular expression that ignores the case of letters.
 type pattern struct {
 	re *regexp.Regexp
-	// must is an ASCII text in lower case that each match contains, nil for none.
+	// must is an ASCII text in lower case that each match contains, nil for none. To
+	// look for it first makes a search in bodies 20 to 1,000 times faster: see
+	// docs/decisions/body-search.md for when it should go.
 	must []byte
 	// whole says that the expression is must and nothing else.
 	whole bool
