@@ -25,11 +25,11 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/exporter/metrics", "driver driver/pb"},
 	{"driver/client", "driver/rpc driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
-	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
+	{"driver/flow", "driver/capture builtins/disk builtins/exchange builtins/follow"},
 	{"driver", "driver/access driver/web driver/view driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc driver/endpoints builtins/call"},
 	{"driver/web", ""},
 	{"driver/view", "driver/filter driver/rpc driver/capture driver/mock builtins/exchange builtins/follow"},
-	{"driver/endpoints", "driver/rpc driver/access driver/scenario driver/capture driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state"},
+	{"driver/endpoints", "driver/rpc driver/access driver/scenario driver/capture driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/follow"},
 	{"driver/filter", "driver/capture builtins/exchange"},
 	{"driver/rpc", "builtins/exchange builtins/jsonvalue builtins/state"},
 	{"driver/proxy", "driver/proxy/h1 driver/proxy/splice driver/capture driver/ca builtins/exchange"},
@@ -37,7 +37,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/proxy/splice", ""},
 	{"driver/scenario", "driver/access driver/filter driver/capture driver/mock script builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/call builtins/nearest"},
 	{"driver/capture", "builtins/disk builtins/exchange builtins/follow"},
-	{"driver/flow", "driver/capture builtins/disk builtins/exchange"},
+	{"driver/flow", "driver/capture builtins/disk builtins/exchange builtins/follow"},
 	{"driver/mock", "driver/access builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/nearest builtins/pattern"},
 	{"driver/ca", "builtins/disk builtins/exchange"},
 	{"driver/access", "builtins/disk"},
@@ -48,7 +48,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"script/sandbox", "builtins/call"},
 	{"stdlib", ""},
 	{"builtins", "builtins/call builtins/nearest builtins/pattern builtins/exchange builtins/state builtins/jsonvalue"},
-	{"builtins/call", "builtins/nearest builtins/pattern builtins/exchange builtins/state builtins/jsonvalue"},
+	{"builtins/call", "builtins/nearest builtins/pattern builtins/exchange builtins/state builtins/jsonvalue builtins/follow"},
 	// The ground floor.
 	{"builtins/disk", ""},
 	{"builtins/exchange", ""},
@@ -56,7 +56,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"builtins/jsonvalue", ""},
 	{"builtins/nearest", ""},
 	{"builtins/pattern", ""},
-	{"builtins/state", "builtins/jsonvalue"},
+	{"builtins/state", "builtins/jsonvalue builtins/follow"},
 }
 
 // keepers are the only packages that may know a module of others.

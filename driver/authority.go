@@ -174,6 +174,18 @@ func (a *authority) Problem() string {
 	return text + ": " + ca.Remedy
 }
 
+// opened returns a channel that is closed when the CA that is being opened can be
+// used, or has failed; nil when nothing is under way.
+func (a *authority) opened() <-chan struct{} {
+	done := a.current().done
+	select {
+	case <-done:
+		return nil
+	default:
+		return done
+	}
+}
+
 // get waits for the CA.
 func (a *authority) get(ctx context.Context) (*ca.Authority, error) {
 	o := a.current()

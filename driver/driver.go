@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"starproxy/builtins/follow"
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/ca"
@@ -50,10 +51,11 @@ type Driver struct {
 	counters   proxy.Counters
 	webhooks   *webhooks
 
-	life   sync.Mutex              // held while starting, stopping and closing
-	port   int                     // what to listen on, under life
-	closed bool                    // under life
-	run    atomic.Pointer[running] // nil when stopped
+	life    sync.Mutex              // held while starting, stopping and closing
+	port    int                     // what to listen on, under life
+	closed  bool                    // under life
+	run     atomic.Pointer[running] // nil when stopped
+	changed follow.Notice           // of run
 }
 
 // Options are what a Driver gets from its surroundings.

@@ -158,6 +158,7 @@ func (d *Driver) begin(ctx context.Context, l *launch) (string, error) {
 	r.port = r.proxy.Addr().(*net.TCPAddr).Port
 	r.address = net.JoinHostPort(d.cfg.Listen.Host, strconv.Itoa(r.port))
 	d.run.Store(r)
+	d.changed.Notify()
 	d.makeDirectories()
 	d.log.Info("proxy started", "mode", r.mode, "address", r.address)
 	if r.replay != nil {

@@ -139,6 +139,7 @@ func (d *Driver) stop(ctx context.Context) (string, error) {
 // shut ends a running proxy; the caller holds life.
 func (d *Driver) shut(ctx context.Context, r *running) error {
 	d.run.Store(nil)
+	d.changed.Notify()
 	err := r.proxy.Close(ctx)
 	d.endpoints.Script.Cancel()
 	if r.recorder != nil {
@@ -224,8 +225,10 @@ type replayReport struct {
 	Warnings []string `json:"warnings"`
 }
 
-func (d *Driver) status(context.Context) (string, error) {
-	s := statusReport{Mode: modeStopped, MockCount: d.endpoints.Table().Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Crashes: d.crashes, Captures: d.journal.Stats()}
+func (d *Driver) status(context.Context) (*statusReport, error) { return d.report(), nil }
+
+func (d *Driver) report() *statusReport {
+	s := &statusReport{Mode: modeStopped, MockCount: d.endpoints.Table().Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Crashes: d.crashes, Captures: d.journal.Stats()}
 	if r := d.run.Load(); r != nil {
 		pid := os.Getpid()
 		s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address
@@ -255,7 +258,7 @@ func (d *Driver) status(context.Context) (string, error) {
 	if text := d.authority.Problem(); text != "" {
 		s.CAProblem = &text
 	}
-	return rpc.JSON(s)
+	return s
 }
 
 // unconditional drops the headers that ask for an answer only if something

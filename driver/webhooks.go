@@ -13,6 +13,7 @@ import (
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/follow"
 	"starproxy/driver/capture"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
@@ -92,6 +93,7 @@ type webhooks struct {
 	mu           sync.Mutex
 	sent, failed uint64
 	recent       []webhookReport
+	changed      follow.Signal
 }
 
 // deliver sends a webhook and notes how that went.
@@ -169,6 +171,14 @@ func (h *webhooks) note(r webhookReport) {
 		h.recent = append(h.recent[:0], h.recent[1:]...)
 	}
 	h.recent = append(h.recent, r)
+	h.changed.Notify()
+}
+
+// next returns a channel that is closed when another webhook is noted.
+func (h *webhooks) next() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.changed.Changed()
 }
 
 // webhookStatus is the part of status about webhooks.

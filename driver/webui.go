@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"starproxy/builtins/follow"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/web"
@@ -17,12 +18,13 @@ import (
 
 // webUI serves the page when a start asks for it.
 type webUI struct {
-	host   string
-	port   int
-	table  func() *rpc.Table // what the page calls
-	shared *Shared
-	log    *slog.Logger
-	page   atomic.Pointer[webServer] // nil while it is not served
+	host    string
+	port    int
+	table   func() *rpc.Table // what the page calls
+	shared  *Shared
+	log     *slog.Logger
+	page    atomic.Pointer[webServer] // nil while it is not served
+	changed follow.Notice             // of page
 }
 
 func (u *webUI) rows() []rpc.Row {
@@ -122,6 +124,7 @@ func (u *webUI) serve(s *web.Server, ln net.Listener) {
 	go s.Serve(ln)
 	port := ln.Addr().(*net.TCPAddr).Port
 	u.page.Store(&webServer{s, ln, forget, net.JoinHostPort(u.host, strconv.Itoa(port))})
+	u.changed.Notify()
 }
 
 // close ends the page.
@@ -129,6 +132,7 @@ func (u *webUI) close() {
 	if page := u.page.Swap(nil); page != nil {
 		page.Close()
 		page.forget()
+		u.changed.Notify()
 	}
 }
 

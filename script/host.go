@@ -178,6 +178,9 @@ func (h *Host) Cancel() { h.env.Tasks.Cancel() }
 // Pending is how much waits to be done after answers.
 func (h *Host) Pending() int { return h.env.Tasks.Pending() }
 
+// PendingChanged returns a channel that is closed when Pending changes next.
+func (h *Host) PendingChanged() <-chan struct{} { return h.env.Tasks.Changed() }
+
 // runner is a thread with what it is about; it serves one call after another.
 type runner struct {
 	host   *Host

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"starproxy/builtins/follow"
 )
 
 // MaxTasks is how many tasks may wait or run at once.
@@ -20,6 +22,7 @@ type Tasks struct {
 	mu      sync.Mutex
 	closed  bool
 	pending map[*task]struct{} // that wait or run
+	changed follow.Signal      // of pending
 	running sync.WaitGroup
 	failure error
 }
@@ -52,6 +55,7 @@ func (t *Tasks) Do(delay time.Duration, run func(context.Context)) error {
 		return fmt.Errorf("%d wait already, which is the most", MaxTasks)
 	}
 	t.pending[k] = struct{}{}
+	t.changed.Notify()
 	if t.clock == nil {
 		timer := time.AfterFunc(delay, func() { t.begin(k) })
 		k.stop = func() { timer.Stop() }
@@ -86,6 +90,7 @@ func (t *Tasks) begin(k *task) {
 	defer func() {
 		t.mu.Lock()
 		delete(t.pending, k)
+		t.changed.Notify()
 		t.mu.Unlock()
 		k.cancel()
 	}()
@@ -100,6 +105,7 @@ func (t *Tasks) Cancel() {
 		k.stop()
 	}
 	clear(t.pending)
+	t.changed.Notify()
 	t.mu.Unlock()
 	t.running.Wait()
 }
@@ -117,6 +123,13 @@ func (t *Tasks) Pending() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.pending)
+}
+
+// Changed returns a channel that is closed when Pending changes next.
+func (t *Tasks) Changed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.changed.Changed()
 }
 
 // Fail notes that a task has failed, for who asks with Failure.

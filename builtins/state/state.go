@@ -12,14 +12,17 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"starproxy/builtins/follow"
 )
 
 // Store maps keys to JSON values: nil, bool, string, int64, json.Number (all
 // numbers that int64 does not say), []any and jsonvalue.Object. The zero value is not ready for use: see [New].
 type Store struct {
-	mu   sync.RWMutex
-	keys map[string]*slot
-	held int // bytes that keys and values take
+	mu      sync.RWMutex
+	keys    map[string]*slot
+	held    int // bytes that keys and values take
+	changed follow.Signal
 }
 
 // slot holds one stored value. A new value gets a new slot, so that the
@@ -61,6 +64,7 @@ func (s *Store) Set(key string, v any) error {
 		return err
 	}
 	s.keys[key] = e
+	s.changed.Notify()
 	return nil
 }
 
@@ -77,6 +81,7 @@ func (s *Store) Pop(key string) (any, bool) {
 	delete(s.keys, key)
 	if e != nil {
 		s.held -= e.size + len(key)
+		s.changed.Notify()
 	}
 	s.mu.Unlock()
 	if e == nil {
@@ -99,7 +104,15 @@ func (s *Store) Clear() int {
 	n := len(s.keys)
 	clear(s.keys)
 	s.held = 0
+	s.changed.Notify()
 	return n
+}
+
+// Changed returns a channel that is closed when a key changes next.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed.Changed()
 }
 
 // All copies the whole store.
@@ -140,6 +153,7 @@ func (s *Store) Update(key string, fn func(old any, ok bool) (any, error)) (any,
 			err := s.admit(key, seen, next)
 			if err == nil {
 				s.keys[key] = next
+				s.changed.Notify()
 			}
 			s.mu.Unlock()
 			return next.value, err

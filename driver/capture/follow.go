@@ -79,7 +79,7 @@ func (j *Journal) read(from uint64, b *batch) (missed uint64, wake <-chan struct
 		}
 	}
 	if len(b.ends) == 0 {
-		return missed, j.added.Changed(), j.closed
+		return missed, j.changed.Changed(), j.closed
 	}
 	return missed, nil, false
 }

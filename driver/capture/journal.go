@@ -51,7 +51,7 @@ type Journal struct {
 	live    int64   // bytes of all entries
 	shares  map[*byte]*share
 	doomed  []*spoolFile // to be let go once the lock is free
-	added   follow.Signal
+	changed follow.Signal
 	closed  bool
 
 	dropped      uint64
@@ -118,7 +118,7 @@ func (j *Journal) Add(e *Entry) uint64 {
 	}
 	doomed := j.doomed
 	j.doomed = nil
-	j.added.Notify()
+	j.changed.Notify()
 	j.mu.Unlock()
 
 	e.Seq = seq
@@ -222,6 +222,20 @@ func (j *Journal) Last() uint64 {
 	return j.last
 }
 
+// Changed returns a channel that is closed when [Journal.Stats] change next. A body
+// that is still being received changes them without that.
+func (j *Journal) Changed() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.changed.Changed()
+}
+
+func (j *Journal) notify() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.changed.Notify()
+}
+
 // ID tells this journal from that of any other process: numbers of entries are
 // to be compared within one journal only.
 func (j *Journal) ID() string { return j.id }
@@ -237,6 +251,7 @@ func (j *Journal) Clear() int {
 	j.spool.release(doomed...)
 	j.spool.purge()
 	j.spool.settle()
+	j.notify()
 	return n
 }
 
@@ -259,7 +274,10 @@ func (j *Journal) Sweep() (n int, err error) { return j.spool.home.sweep() }
 // process left behind, and nothing that is not the journal's own. It returns
 // how many files it removed and whether there is a spool directory at all.
 // The entries and the bodies in memory stay.
-func (j *Journal) CleanSpool() (n int, existed bool, err error) { return j.spool.clean() }
+func (j *Journal) CleanSpool() (n int, existed bool, err error) {
+	defer j.notify()
+	return j.spool.clean()
+}
 
 // CleanResponses is [Journal.CleanSpool] for the response bodies of entries, by
 // their numbers. A body that another entry has, too, stays. It returns how many
@@ -273,6 +291,7 @@ func (j *Journal) CleanResponses(seqs iter.Seq[uint64]) int {
 		}
 	}
 	j.mu.Unlock()
+	defer j.notify()
 	return j.spool.cleanHeld(holds)
 }
 
@@ -284,7 +303,7 @@ func (j *Journal) Close() {
 	j.clear()
 	doomed := j.doomed
 	j.doomed = nil
-	j.added.Notify()
+	j.changed.Notify()
 	j.mu.Unlock()
 	j.spool.release(doomed...)
 	j.spool.purge()

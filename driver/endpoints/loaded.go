@@ -77,7 +77,7 @@ func (l *loaded) stop() {
 // nothing changes. It returns the number of endpoints.
 func (s *Service) replace(l *loaded) (int, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.closed {
 		return 0, rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
 	}

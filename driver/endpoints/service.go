@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/disk"
+	"starproxy/builtins/follow"
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/capture"
@@ -53,9 +54,10 @@ type Service struct {
 	Options
 	table *mock.Table
 
-	addons *scenario.Addons
-	hooks  atomic.Pointer[scenario.Hooks] // of the loaded scenario
-	origin atomic.Pointer[Origin]         // of the endpoints; nil when no scenario is loaded
+	addons  *scenario.Addons
+	changed follow.Notice
+	hooks   atomic.Pointer[scenario.Hooks] // of the loaded scenario
+	origin  atomic.Pointer[Origin]         // of the endpoints; nil when no scenario is loaded
 
 	mu      sync.Mutex  // held while endpoints change
 	watch   *disk.Watch // of the addons' files
@@ -91,7 +93,7 @@ func (s *Service) env() scenario.Env {
 // for one server: a test that names no server means every server.
 func (s *Service) Set(key string, def map[string]any) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	eps, err := scenario.Compile(key, def, s.env(), mock.Source{})
 	if err != nil {
 		return err
@@ -104,7 +106,7 @@ func (s *Service) Set(key string, def map[string]any) error {
 // JSON, in place of the endpoint of another key unless replaces is empty.
 func (s *Service) Put(key, text, replaces string) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	eps, err := scenario.CompileText(mockText, key, []byte(text), s.env())
 	if err != nil {
 		return err
@@ -116,6 +118,16 @@ func (s *Service) Put(key, text, replaces string) error {
 	s.force(eps)
 	return nil
 }
+
+// unlock ends a change of the endpoints.
+func (s *Service) unlock() {
+	s.mu.Unlock()
+	s.changed.Notify()
+}
+
+// Changed returns a channel that is closed when the endpoints, the loaded scenario
+// or the faults of files change next.
+func (s *Service) Changed() <-chan struct{} { return s.changed.Changed() }
 
 // Enable lets the endpoint of that key answer, or not. It reports whether there
 // is one.
@@ -154,7 +166,7 @@ func shadowed(over []*mock.Endpoint) func(*mock.Endpoint) bool {
 // scenario or the configuration, the latter is in force again.
 func (s *Service) Remove(key string) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.takeOut(key) {
 		return true
 	}
@@ -195,7 +207,7 @@ func (s *Service) retain() {
 // scenario is no longer followed.
 func (s *Service) Clear() int {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.unload()
 	s.layers = layers{}
 	n := s.table.Clear()
@@ -211,7 +223,7 @@ func (s *Service) Clear() int {
 // number of endpoints.
 func (s *Service) Reset() int {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.layers = s.layers.loaded()
 	s.table.ReplaceAll(s.layers.list())
 	s.retain()
@@ -223,7 +235,7 @@ func (s *Service) Reset() int {
 // Close ends all watching and all scripts.
 func (s *Service) Close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.closed = true
 	s.unload()
 	if s.watch != nil {

@@ -14,7 +14,7 @@ import (
 // scenarios begin again. When it fails nothing has changed; undo takes it back.
 func (s *Service) Renew() (undo func(), err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	old, before := s.layers, s.loaded
 	fresh, next, err := s.startup(old)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Service) Renew() (undo func(), err error) {
 	s.anew()
 	return func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
+		defer s.unlock()
 		s.install(old, before)
 	}, nil
 }

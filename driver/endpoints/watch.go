@@ -21,7 +21,7 @@ func (s *Service) follow(l *loaded) {
 // keeps the old one and says so.
 func (s *Service) reload(l *loaded) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.loaded != l || s.closed {
 		return
 	}
@@ -71,7 +71,7 @@ func (s *Service) followAddons() {
 
 func (s *Service) reloadAddons() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.closed {
 		return
 	}

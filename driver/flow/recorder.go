@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"starproxy/builtins/disk"
+	"starproxy/builtins/follow"
 	"starproxy/driver/capture"
 )
 
@@ -33,11 +34,12 @@ type Recorder struct {
 	closed  bool
 	sockets sockets
 
-	tally sync.Mutex // of what follows; never held while something is written
-	flows int
-	lost  uint64
-	fault error // of the last one; nil once another was written
-	last  error // the last fault ever
+	tally   sync.Mutex // of what follows; never held while something is written
+	flows   int
+	lost    uint64
+	fault   error // of the last one; nil once another was written
+	last    error // the last fault ever
+	changed follow.Signal
 }
 
 // RecorderStats tell how a recording goes.
@@ -81,6 +83,13 @@ func (r *Recorder) Stats() RecorderStats {
 	return s
 }
 
+// Changed returns a channel that is closed when [Recorder.Stats] change next.
+func (r *Recorder) Changed() <-chan struct{} {
+	r.tally.Lock()
+	defer r.tally.Unlock()
+	return r.changed.Changed()
+}
+
 // Exchange writes an exchange. Entries that are no flows are passed over.
 func (r *Recorder) Exchange(e *capture.Entry) {
 	f := FromEntry(e, nil, nil, r.space)
@@ -98,6 +107,7 @@ func (r *Recorder) done(err error) {
 	defer r.tally.Unlock()
 	if unstored := (*unstoredError)(nil); err == nil || errors.As(err, &unstored) {
 		r.flows++
+		r.changed.Notify()
 	}
 	if err != nil {
 		r.lose(err)
@@ -105,6 +115,7 @@ func (r *Recorder) done(err error) {
 	}
 	if r.fault != nil {
 		r.fault = nil
+		r.changed.Notify()
 		r.log.Info("the recording goes on", "file", r.path, "lost", r.lost)
 	}
 }
@@ -115,6 +126,7 @@ func (r *Recorder) lose(err error) {
 		r.log.Error("flows are not recorded, or not whole", "file", r.path, "error", err)
 	}
 	r.lost++
+	r.changed.Notify()
 	r.fault, r.last = err, err
 }
 
