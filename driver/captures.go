@@ -15,6 +15,7 @@ import (
 	"starproxy/driver/access"
 	"starproxy/driver/capture"
 	"starproxy/driver/rpc"
+	"starproxy/driver/scenario"
 	"starproxy/driver/view"
 )
 
@@ -33,6 +34,7 @@ type captures struct {
 func (c *captures) rows() []rpc.Row {
 	chosen := []rpc.Param{rpc.Need("format"), rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false), rpc.With("filter_expr", ""), rpc.With("seqs", "")}
 	return []rpc.Row{
+		rpc.New("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON.", c.asMock, rpc.With("seq", 0)),
 		rpc.New("get_captured_requests", "Give all captured requests as a JSON array.", c.all),
 		rpc.New("list_captured_requests", "Give the captured requests that a filter expression picks as a JSON array.", c.list, rpc.With("filter_expr", "")),
 		rpc.New("watch_captured_requests", "Stream captured requests, or those that a filter expression picks: those kept, then new ones as they happen.", c.watch,
@@ -85,6 +87,24 @@ func (c *captures) watch(ctx context.Context, expr string) (iter.Seq2[any, error
 			yield(nil, err)
 		}
 	}, nil
+}
+
+// capturedMock is an endpoint made from a captured exchange.
+type capturedMock struct {
+	Key        string `json:"key"`
+	Definition string `json:"definition"` // as YAML
+}
+
+func (c *captures) asMock(_ context.Context, seq int) (*capturedMock, error) {
+	e, err := c.view.Entry("capture_as_mock", seq)
+	if err != nil {
+		return nil, err
+	}
+	key, text, err := scenario.AsMock(e, c.files)
+	if err != nil {
+		return nil, rpc.Refuse(rpc.FailedPrecondition, "capture_as_mock: %v", err)
+	}
+	return &capturedMock{key, text}, nil
 }
 
 func (c *captures) clear(context.Context) (string, error) {

@@ -109,3 +109,9 @@ func UserData(getenv func(string) string) (string, error) {
 
 // spool is where captured bodies go.
 func (d *Directories) spool() string { return filepath.Join(d.Data, "capture-spool") }
+
+// exists reports whether there is a file.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -9,14 +9,9 @@
 package driver
 
 import (
-	"context"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 
-	"starproxy/builtins/follow"
 	"starproxy/builtins/state"
-	"starproxy/driver/access"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
 	"starproxy/driver/endpoints"
@@ -25,37 +20,23 @@ import (
 	"starproxy/driver/view"
 )
 
-// Driver controls one proxy. Its methods are called by the names in its table.
+// Driver controls one proxy. It composes services, whose methods are called by the
+// names in its table.
 type Driver struct {
 	*rpc.Table
 
-	cfg     Config
-	log     *slog.Logger
-	lease   *Lease   // nil for none
-	crashes *Crashes // nil in the exporter's own process
-
-	state      *state.Store
-	states     *stateMethods
-	endpoints  *endpoints.Service
+	cfg        Config
+	life       *lifecycle
+	shared     *Shared
+	authority  *authority
 	journal    *capture.Journal
 	sockets    *capture.Sockets // messages of WebSockets
-	authority  *authority
-	view       *view.Service
+	endpoints  *endpoints.Service
+	webhooks   *webhooks
 	captures   *captures
+	reporter   *reporter
 	recordings *recordings
 	files      mockFiles
-	web        *webUI
-	shared     *Shared
-	place      *proxy.Member // among the proxies that share an address
-	access     *access.Policy
-	counters   proxy.Counters
-	webhooks   *webhooks
-
-	life    sync.Mutex              // held while starting, stopping and closing
-	port    int                     // what to listen on, under life
-	closed  bool                    // under life
-	run     atomic.Pointer[running] // nil when stopped
-	changed follow.Notice           // of run
 }
 
 // Options are what a Driver gets from its surroundings.
@@ -99,68 +80,90 @@ func New(cfg Config, o Options) (*Driver, error) {
 	if err := cfg.resolve(); err != nil {
 		return nil, err
 	}
-	d := &Driver{cfg: cfg, log: o.Log, lease: o.Lease, crashes: o.Crashes, state: state.New(), port: cfg.Listen.Port}
-	if d.log == nil {
-		d.log = slog.New(slog.DiscardHandler)
+	o = o.resolve()
+	d := &Driver{cfg: cfg, shared: o.Shared}
+	o.Shared.Protect(ca.KeyPaths(cfg.Directories.Conf)...)
+	d.openJournal(o.Log)
+	d.authority = o.Shared.authorities.open(cfg.Directories.Conf, o.Log)
+	d.compose(o)
+	return d, nil
+}
+
+// resolve fills in the options that are left out.
+func (o Options) resolve() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Shared == nil {
 		o.Shared = NewShared()
 	}
 	if o.Devices == nil {
-		o.Devices = NewDevices(d.log)
+		o.Devices = NewDevices(o.Log)
 	}
-	d.place = o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout))
-	o.Shared.Protect(ca.KeyPaths(d.cfg.Directories.Conf)...)
-	d.shared, d.access = o.Shared, d.cfg.access(o.Shared)
-	d.webhooks = d.newWebhooks()
+	return o
+}
+
+// openJournal makes the journal and removes the bodies that an earlier process has
+// left.
+func (d *Driver) openJournal(log *slog.Logger) {
+	bounds := d.cfg.Capture
 	d.journal = capture.New(capture.Options{
-		MaxBytes: cfg.Capture.MaxBytes,
-		MaxSpool: cfg.Capture.MaxSpoolBytes,
-		Inline:   cfg.Capture.InlineBytes,
-		SpoolDir: cfg.Directories.spool(),
+		MaxBytes: bounds.MaxBytes,
+		MaxSpool: bounds.MaxSpoolBytes,
+		Inline:   bounds.InlineBytes,
+		SpoolDir: d.cfg.Directories.spool(),
 	})
-	d.sockets = capture.NewSockets(d.journal, capture.Options{MaxBytes: max(cfg.Capture.MaxBytes, capture.DefaultMaxBytes) / 4})
+	d.sockets = capture.NewSockets(d.journal, capture.Options{MaxBytes: max(bounds.MaxBytes, capture.DefaultMaxBytes) / 4})
 	if n, err := d.journal.Sweep(); err != nil {
-		d.log.Warn("captured bodies of an earlier process are left", "error", err)
+		log.Warn("captured bodies of an earlier process are left", "error", err)
 	} else if n > 0 {
-		d.log.Info("captured bodies of an earlier process are removed", "files", n)
+		log.Info("captured bodies of an earlier process are removed", "files", n)
 	}
-	d.endpoints = d.cfg.endpoints(endpoints.Options{
-		Access: d.access, State: d.state, Script: d.cfg.script(d.access, d.state, d.log, d.webhooks.deliver), Journal: d.journal, Log: d.log,
+}
+
+// compose makes the services and the table of their methods.
+func (d *Driver) compose(o Options) {
+	cfg, dirs, log := &d.cfg, &d.cfg.Directories, o.Log
+	policy, store, counters := cfg.access(o.Shared), state.New(), &proxy.Counters{}
+	d.recordings = newRecordings(cfg, policy, log)
+	d.files = mockFiles{newUploads(dirs.Files, policy, 0o644)}
+	ui := &webUI{host: cfg.Web.Host, port: cfg.Web.Port, table: func() *rpc.Table { return d.Table }, shared: o.Shared, log: log}
+	d.life = &lifecycle{
+		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
+		state: store, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
+		place: o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
+	}
+	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
+		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.number(), Listeners: &o.Shared.listeners, Counters: counters,
+	}), log, d.life.maySend)
+	scripts := cfg.script(policy, store, log, d.webhooks.deliver)
+	d.endpoints = cfg.endpoints(endpoints.Options{
+		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log,
 	})
-	d.view = view.New(view.Options{
-		Journal: d.journal, Sockets: d.sockets, Table: d.endpoints.Table(),
-		Mocks:   d.mocking,
-		Address: d.ownAddress,
+	d.life.endpoints = d.endpoints
+	looks := view.New(view.Options{
+		Journal: d.journal, Sockets: d.sockets, Table: d.endpoints.Table(), Mocks: d.life.mocking, Address: d.life.ownAddress,
 	})
-	d.captures = &captures{journal: d.journal, sockets: d.sockets, view: d.view, access: d.access, files: cfg.Directories.Files, spool: cfg.Directories.spool()}
-	d.recordings = newRecordings(&d.cfg, d.access, d.log)
-	d.files = mockFiles{newUploads(cfg.Directories.Files, d.access, 0o644)}
-	d.web = &webUI{host: cfg.Web.Host, port: cfg.Web.Port, table: func() *rpc.Table { return d.Table }, shared: d.shared, log: d.log}
-	d.authority = o.Shared.authorities.open(d.cfg.Directories.Conf, d.log)
-	d.states = &stateMethods{d.state, d.endpoints.Table()}
+	d.captures = &captures{
+		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
+	}
 	mocks := &mockMethods{d.endpoints}
-	d.Table = rpc.NewTable(d.log, d.methods(), mocks.rows(), d.states.rows(), d.webhooks.rows(), d.authority.rows(), d.endpoints.Rows(),
-		d.captures.rows(), d.recordings.rows(), d.files.rows(), d.web.rows(), d.view.Rows())
-	return d, nil
+	states := &stateMethods{store, d.endpoints.Table()}
+	d.reporter = &reporter{
+		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints, states: states,
+		webhooks: d.webhooks, authority: d.authority, journal: d.journal, counters: counters,
+	}
+	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
+		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows())
 }
 
 // Close stops the proxy if it runs and releases everything. It may be called
 // more than once.
 func (d *Driver) Close() error {
-	d.life.Lock()
-	defer d.life.Unlock()
-	if d.closed {
+	first, err := d.life.close()
+	if !first {
 		return nil
 	}
-	d.closed = true
-	var err error
-	if r := d.run.Load(); r != nil {
-		d.log.Info("stopping the proxy at the end of the session", "mode", r.mode, "address", r.address)
-		err = d.shut(context.Background(), r)
-	}
-	d.place.Leave()
-	d.web.close()
 	d.endpoints.Close()
 	d.journal.Close()
 	d.sockets.Close()

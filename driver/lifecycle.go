@@ -1,23 +1,28 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"net"
-	"os"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/follow"
 	"starproxy/builtins/state"
+	"starproxy/driver/capture"
+	"starproxy/driver/endpoints"
 	"starproxy/driver/flow"
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 )
 
-// The modes of a running proxy: which table answers, and what stands at its end.
+// The modes of a proxy. They differ in what answers requests, see [lifecycle.handler].
 const (
 	modeMock        = "mock"
 	modePassthrough = "passthrough"
@@ -25,6 +30,41 @@ const (
 	modeReplay      = "replay"
 	modeStopped     = "stopped"
 )
+
+// lifecycle starts and stops the proxy.
+type lifecycle struct {
+	cfg        *Config
+	log        *slog.Logger
+	shared     *Shared
+	place      *proxy.Member // among the proxies that share an address
+	authority  *authority
+	journal    *capture.Journal
+	sockets    *capture.Sockets
+	counters   *proxy.Counters
+	endpoints  *endpoints.Service
+	state      *state.Store
+	recordings *recordings
+	web        *webUI
+
+	run     atomic.Pointer[running] // nil when stopped
+	changed follow.Notice           // of run
+	mu      sync.Mutex              // held while starting, stopping and closing
+	port    int                     // to listen on, under mu
+	closed  bool                    // under mu
+}
+
+// rows are for the table of methods.
+func (l *lifecycle) rows() []rpc.Row {
+	how := func(mode string) []rpc.Param {
+		return []rpc.Param{rpc.With("mode", mode), rpc.With("web_ui", false), rpc.With("replay_file", ""), rpc.With("port", 0)}
+	}
+	return []rpc.Row{
+		rpc.New("start", "Start the proxy in mode mock, passthrough, record or replay; port 0 takes the configured one.", l.start, how(modeMock)...),
+		rpc.New("stop", "Stop the proxy; mocks, state and captures stay.", l.stop),
+		rpc.New("restart", "Stop and start again; an empty mode keeps the present one.", l.restart, how("")...),
+		rpc.New("is_running", "Tell whether the proxy runs.", l.isRunning),
+	}
+}
 
 // running is a started proxy.
 type running struct {
@@ -39,109 +79,141 @@ type running struct {
 	replayFile string
 }
 
-func (d *Driver) start(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
-	d.life.Lock()
-	defer d.life.Unlock()
-	if r := d.run.Load(); r != nil {
-		return "", stock(rpc.FailedPrecondition, "", "Already running in '%s' mode (PID %d). Stop first.", r.mode, os.Getpid())
-	}
-	if err := d.refuse(mode, replayFile, port); err != nil {
-		return "", err
-	}
-	return d.launch(ctx, mode, webUI, replayFile, port)
+// startArgs say how the proxy is to run.
+type startArgs struct {
+	mode       string
+	webUI      bool
+	replayFile string
+	port       int // 0 for the configured one
 }
 
-func (d *Driver) restart(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
-	d.life.Lock()
-	defer d.life.Unlock()
-	r := d.run.Load()
-	if mode == "" {
-		mode = modeMock
-		if r != nil {
-			mode = r.mode
-		}
+func (l *lifecycle) start(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.run.Load(); r != nil {
+		return "", alreadyRunning(r.mode)
 	}
-	if r != nil && replayFile == "" && mode == modeReplay {
-		replayFile = r.replayFile
-	}
-	// A restart that cannot be leaves the proxy as it is.
-	if err := d.refuse(mode, replayFile, port); err != nil {
-		return "", err
-	}
-	if r != nil && port == 0 {
-		port = r.port // the device goes on where it was, whichever port was free
-	}
-	return d.launch(ctx, mode, webUI, replayFile, port)
+	return l.launch(ctx, startArgs{mode, webUI, replayFile, port})
 }
 
-// refuse answers a start that cannot be.
-func (d *Driver) refuse(mode, replayFile string, port int) error {
-	if d.closed {
-		return rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
-	}
-	if !slices.Contains([]string{modeMock, modePassthrough, modeRecord, modeReplay}, mode) {
-		return stock(rpc.InvalidArgument, "mode", "Unknown mode '%s'. Use: mock, passthrough, record, replay", mode)
-	}
-	if port < 0 || port > 65535 {
-		return rpc.Refuse(rpc.InvalidArgument, "start: argument port: expected 0 to 65535, found %d", port)
-	}
-	if mode == modeReplay {
-		if replayFile == "" {
-			return marked(stock(rpc.InvalidArgument, "replay_file", "replay_file is required for replay mode"))
+func (l *lifecycle) restart(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	args := startArgs{mode, webUI, replayFile, port}
+	if r := l.run.Load(); r != nil {
+		args.mode = cmp.Or(mode, r.mode)
+		if args.mode == modeReplay {
+			args.replayFile = cmp.Or(replayFile, r.replayFile)
 		}
-		if path, ok := d.recordings.file(replayFile); !ok {
-			return stock(rpc.NotFound, "replay_file", "Replay file not found: %s", path)
-		}
+		args.port = cmp.Or(port, r.port) // devices find it where it was, although any free port was configured
+	}
+	args.mode = cmp.Or(args.mode, modeMock)
+	return l.launch(ctx, args)
+}
+
+// check refuses a start that can't be, before anything changes.
+func (l *lifecycle) check(args startArgs) error {
+	if l.closed {
+		return errDriverClosed
+	}
+	if !slices.Contains([]string{modeMock, modePassthrough, modeRecord, modeReplay}, args.mode) {
+		return unknownMode(args.mode)
+	}
+	if args.port < 0 || args.port > 65535 {
+		return rpc.Refuse(rpc.InvalidArgument, "start: argument port: expected 0 to 65535, found %d", args.port)
+	}
+	if args.mode != modeReplay {
+		return nil
+	}
+	if args.replayFile == "" {
+		return needsReplayFile()
+	}
+	if path, ok := l.recordings.file(args.replayFile); !ok {
+		return noReplayFile(path)
 	}
 	return nil
 }
 
-// handler is a mode: the table that is asked, and what stands at its end.
-func (d *Driver) handler(r *running) exchange.Handler {
+// launch starts the proxy, in the place of one that runs. When that fails,
+// everything is as it was. The caller holds mu.
+func (l *lifecycle) launch(ctx context.Context, args startArgs) (string, error) {
+	if err := l.check(args); err != nil {
+		return "", err
+	}
+	args.port = cmp.Or(args.port, l.port)
+	next := &launch{lifecycle: l, args: args, next: &running{mode: args.mode}}
+	if err := next.ready(ctx); err != nil {
+		next.back()
+		return "", err
+	}
+	if old := l.run.Load(); old != nil {
+		if err := l.shut(ctx, old); err != nil {
+			l.log.Warn("the proxy stopped with an error", "error", err)
+		}
+	}
+	if err := next.begin(ctx); err != nil {
+		return "", err
+	}
+	return startedText(next.next, l.web.url()), nil
+}
+
+// handler returns what answers requests in the mode of r.
+func (l *lifecycle) handler(r *running) exchange.Handler {
 	end := exchange.Handler(mock.Forward)
 	switch r.mode {
 	case modeReplay:
 		end = r.replay
 	case modeMock:
-		end = mock.ForwardUnanswered(d.endpoints.Table())
-		if d.cfg.Unmatched == Reject {
-			end = mock.Reject(d.endpoints.Table())
+		end = mock.ForwardUnanswered(l.endpoints.Table())
+		if l.cfg.Unmatched == Reject {
+			end = mock.Reject(l.endpoints.Table())
 		}
-		end = newUnmatched(d.log, end)
-		end = d.endpoints.Handler(end)
+		end = newUnmatched(l.log, end)
+		end = l.endpoints.Handler(end)
 	}
-	return &unconditional{d.state, end}
+	return &unconditionalHandler{l.state, end}
 }
 
-func (d *Driver) stop(ctx context.Context) (string, error) {
-	d.life.Lock()
-	defer d.life.Unlock()
-	r := d.run.Load()
+func (l *lifecycle) stop(ctx context.Context) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.run.Load()
 	if r == nil {
-		return "", stock(rpc.FailedPrecondition, "", "Not running")
+		return "", notRunning()
 	}
-	if err := d.shut(ctx, r); err != nil {
-		d.log.Warn("the proxy stopped with an error", "error", err)
+	if err := l.shut(ctx, r); err != nil {
+		l.log.Warn("the proxy stopped with an error", "error", err)
 	}
 	if !fromWeb(ctx) {
-		d.web.close()
+		l.web.close()
 	}
-	text := fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid())
-	if r.recorder != nil {
-		if lost := r.recorder.Stats().Lost; lost > 0 {
-			text += fmt.Sprintf(" | Not recorded, or not whole: %d", lost)
-		}
-		text += " | Flow saved to: " + r.recorder.Path()
-	}
-	return text, nil
+	return stoppedText(r), nil
 }
 
-// shut ends a running proxy; the caller holds life.
-func (d *Driver) shut(ctx context.Context, r *running) error {
-	d.run.Store(nil)
-	d.changed.Notify()
+// close stops the proxy for good, if it runs. It reports whether that is the
+// first time that it is called.
+func (l *lifecycle) close() (first bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false, nil
+	}
+	l.closed = true
+	if r := l.run.Load(); r != nil {
+		l.log.Info("stopping the proxy at the end of the session", "mode", r.mode, "address", r.address)
+		err = l.shut(context.Background(), r)
+	}
+	l.place.Leave()
+	l.web.close()
+	return true, err
+}
+
+// shut ends a proxy that runs; the caller holds mu.
+func (l *lifecycle) shut(ctx context.Context, r *running) error {
+	l.run.Store(nil)
+	l.changed.Notify()
 	err := r.proxy.Close(ctx)
-	d.endpoints.Script.Cancel()
+	l.endpoints.Script.Cancel()
 	if r.recorder != nil {
 		r.release()
 		err = errors.Join(err, r.recorder.Close())
@@ -152,154 +224,49 @@ func (d *Driver) shut(ctx context.Context, r *running) error {
 	return err
 }
 
-// exists tells whether there is a file.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-func (d *Driver) isRunning(context.Context) (bool, error) { return d.run.Load() != nil, nil }
+func (l *lifecycle) isRunning(context.Context) (bool, error) { return l.run.Load() != nil, nil }
 
 // mocking reports whether mocks answer requests, or would if the proxy ran.
-func (d *Driver) mocking() bool {
-	r := d.run.Load()
+func (l *lifecycle) mocking() bool {
+	r := l.run.Load()
 	return r == nil || r.mode == modeMock
 }
 
 // ownAddress returns where the proxy is reached from this machine.
-func (d *Driver) ownAddress() (address string, running bool) {
-	r := d.run.Load()
+func (l *lifecycle) ownAddress() (address string, running bool) {
+	r := l.run.Load()
 	if r == nil {
 		return "", false
 	}
-	host := d.cfg.Listen.Host
+	host := l.cfg.Listen.Host
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, strconv.Itoa(r.port)), true
 }
 
-// statusReport is the JSON of status; the stock driver's keys come first.
-type statusReport struct {
-	Running      bool    `json:"running"`
-	Mode         string  `json:"mode"`
-	PID          *int    `json:"pid"`
-	ProxyAddress *string `json:"proxy_address"`
-	WebUIEnabled bool    `json:"web_ui_enabled"`
-	WebUIAddress *string `json:"web_ui_address"`
-	MockCount    int     `json:"mock_count"`
-	FlowFile     *string `json:"flow_file"`
-
-	// Unmatched is the configured behaviour: passthrough or reject.
-	Unmatched string `json:"unmatched"`
-	// Scenario is the file that the endpoints were loaded from.
-	Scenario *string `json:"scenario"`
-	// ScenarioError says why the file on disk is not in force.
-	ScenarioError *string `json:"scenario_error"`
-	// ScenarioStates are the states of the named scenarios, by name.
-	ScenarioStates map[string]string `json:"scenario_states"`
-	// Webhooks tells how the requests that follow answers go.
-	Webhooks webhookStatus `json:"webhooks"`
-	// AddonErrors says, by name, why addons as they are on disk are not in force.
-	AddonErrors map[string]string `json:"addon_errors"`
-	// Recording tells how record mode goes.
-	Recording *flow.RecorderStats `json:"recording"`
-	// Replay tells what replay mode answers from.
-	Replay *replayReport `json:"replay"`
-	// CAProblem says why devices may refuse our certificates: the CA has
-	// expired, is not valid yet, or can't be read.
-	CAProblem *string `json:"ca_problem"`
-	// Lease tells for whom the exporter serves; null without a controller.
-	Lease *Lease `json:"lease"`
-	// Crashes tells how often the process of the proxies has died during the
-	// session; null where they have none of their own.
-	Crashes *Crashes `json:"crashes"`
-	// Captures tells how much the journal holds and has dropped.
-	Captures any `json:"captures"`
+// mode is the mode of the proxy, modeStopped when it does not run.
+func (l *lifecycle) mode() string {
+	if r := l.run.Load(); r != nil {
+		return r.mode
+	}
+	return modeStopped
 }
 
-// replayReport is the part of status about a recording that answers.
-type replayReport struct {
-	File     string   `json:"file"`
-	Answers  int      `json:"answers"`
-	Warnings []string `json:"warnings"`
+// maySend reports why no webhook may be sent now.
+func (l *lifecycle) maySend() error {
+	mode, send := l.mode(), l.cfg.Webhooks.Send
+	switch {
+	case mode == modeStopped:
+		return errors.New("not sent: the proxy does not run")
+	case send == SendNever:
+		return errors.New("not sent: webhooks.send is never")
+	case send == SendAlways:
+		return nil
+	case mode == modeReplay:
+		return errors.New("not sent in replay mode: webhooks.send is not always")
+	case mode == modeMock && l.cfg.Unmatched == Reject:
+		return errors.New("not sent with unmatched: reject: webhooks.send is not always")
+	}
+	return nil
 }
-
-func (d *Driver) status(context.Context) (*statusReport, error) { return d.report(), nil }
-
-func (d *Driver) report() *statusReport {
-	s := &statusReport{Mode: modeStopped, MockCount: d.endpoints.Table().Len(), Unmatched: string(d.cfg.Unmatched), Lease: d.lease, Crashes: d.crashes, Captures: d.journal.Stats()}
-	if r := d.run.Load(); r != nil {
-		pid := os.Getpid()
-		s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address
-		if r.recorder != nil {
-			stats, path := r.recorder.Stats(), r.recorder.Path()
-			s.FlowFile, s.Recording = &path, &stats
-		}
-		if r.replay != nil {
-			s.Replay = &replayReport{r.replayFile, r.replay.Len(), append([]string{}, r.replay.Warnings()...)}
-		}
-	}
-	if link := d.web.url(); link != "" {
-		s.WebUIEnabled, s.WebUIAddress = true, &link
-	}
-	if o, ok := d.endpoints.Origin(); ok {
-		if s.Scenario = &o.Path; o.Fault != "" {
-			s.ScenarioError = &o.Fault
-		}
-	}
-	s.ScenarioStates = map[string]string{}
-	for name, now := range d.states.scenarios() {
-		s.ScenarioStates[name] = now.State
-	}
-	s.Webhooks = d.webhooks.status()
-	s.Webhooks.Pending = d.endpoints.Script.Pending()
-	s.AddonErrors = d.endpoints.AddonFaults()
-	if text := d.authority.Problem(); text != "" {
-		s.CAProblem = &text
-	}
-	return s
-}
-
-// unconditional drops the headers that ask for an answer only if something
-// changed, as long as the state's strip_conditional_headers is true: a test
-// then sees whole answers.
-type unconditional struct {
-	state *state.Store
-	next  exchange.Handler
-}
-
-func (u *unconditional) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-	if on, ok := u.state.Get("strip_conditional_headers"); ok && truthy(on) {
-		q := x.Request
-		q.Header = q.Header.Clone() // others may hold it
-		for _, name := range []string{"If-Modified-Since", "If-None-Match", "If-Range"} {
-			q.Header.Del(name)
-		}
-	}
-	return u.next.Respond(ctx, x)
-}
-
-// truthy is Python's notion of true, which tests that set the key go by.
-func truthy(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case string:
-		return v != ""
-	case int64:
-		return v != 0
-	case float64:
-		return v != 0
-	case []any:
-		return len(v) > 0
-	case map[string]any:
-		return len(v) > 0
-	}
-	return true
-}
-
-// Interface guards.
-var _ exchange.Handler = (*unconditional)(nil)

@@ -247,7 +247,7 @@ func TestStartBeforeCA(t *testing.T) {
 	b.call("set_mock", "GET", "/a", 200.0, `"plain"`)
 	started := make(chan string, 1)
 	go func() { started <- b.call("start") }()
-	for b.d.run.Load() == nil {
+	for b.d.life.run.Load() == nil {
 		runtime.Gosched()
 	}
 	p := &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)}

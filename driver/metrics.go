@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"starproxy/driver/capture"
-	"starproxy/driver/rpc"
 )
 
 // Metrics are the counters of a proxy, as get_metrics gives them in JSON. They
@@ -37,20 +36,15 @@ type Metrics struct {
 	Journal capture.Stats `json:"journal"`
 }
 
-// getMetrics gives Metrics in JSON.
-func (d *Driver) getMetrics(context.Context) (string, error) {
-	tally := d.journal.Tally()
-	devices, servers := d.counters.TLSFailures()
-	m := Metrics{
-		Source: d.journal.ID(), Mode: modeStopped, Mocks: d.endpoints.Table().Len(),
-		Requests: tally.Requests(), Unmatched: tally.Unmatched, Refused: d.counters.RefusedRequests(), Streams: tally.Streams,
-		Dials:        d.counters.Dials(),
+func (r *reporter) getMetrics(context.Context) (*Metrics, error) {
+	tally := r.journal.Tally()
+	devices, servers := r.counters.TLSFailures()
+	return &Metrics{
+		Source: r.journal.ID(), Mode: r.life.mode(), Mocks: r.endpoints.Table().Len(),
+		Requests: tally.Requests(), Unmatched: tally.Unmatched, Refused: r.counters.RefusedRequests(), Streams: tally.Streams,
+		Dials:        r.counters.Dials(),
 		TLSFailures:  map[string]map[string]uint64{"device": devices, "server": servers},
-		ScriptErrors: d.endpoints.Script.Failures(),
-		Journal:      d.journal.Stats(),
-	}
-	if r := d.run.Load(); r != nil {
-		m.Mode = r.mode
-	}
-	return rpc.JSON(m)
+		ScriptErrors: r.endpoints.Script.Failures(),
+		Journal:      r.journal.Stats(),
+	}, nil
 }

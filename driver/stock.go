@@ -3,6 +3,7 @@ package driver
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,6 +41,31 @@ const (
 	sayScenariosReset = "Reset %d scenario(s)"
 )
 
+// startedText is the sentence about a proxy that has started; link opens the page,
+// empty when there is none.
+func startedText(r *running, link string) string {
+	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", r.mode, r.address, os.Getpid())
+	if link != "" {
+		text += " | Web UI: " + link
+	}
+	if r.recorder != nil {
+		text += " | Recording to: " + r.recorder.Path()
+	}
+	return text
+}
+
+// stoppedText is the sentence about a proxy that has stopped.
+func stoppedText(r *running) string {
+	text := fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid())
+	if r.recorder == nil {
+		return text
+	}
+	if lost := r.recorder.Stats().Lost; lost > 0 {
+		text += fmt.Sprintf(" | Not recorded, or not whole: %d", lost)
+	}
+	return text + " | Flow saved to: " + r.recorder.Path()
+}
+
 // stock makes a refusal for which the stock driver has a sentence: its clients
 // get the text as an ordinary result. about is the argument or the key of the
 // configuration that is the reason, empty for none.
@@ -53,6 +79,29 @@ func stock(code rpc.Code, about, format string, args ...any) *rpc.Refusal {
 func marked(r *rpc.Refusal) *rpc.Refusal {
 	r.Stock = "Error: " + r.Text
 	return r
+}
+
+func notRunning() *rpc.Refusal { return stock(rpc.FailedPrecondition, "", "Not running") }
+
+func alreadyRunning(mode string) *rpc.Refusal {
+	return stock(rpc.FailedPrecondition, "", "Already running in '%s' mode (PID %d). Stop first.", mode, os.Getpid())
+}
+
+func unknownMode(mode string) *rpc.Refusal {
+	return stock(rpc.InvalidArgument, "mode", "Unknown mode '%s'. Use: mock, passthrough, record, replay", mode)
+}
+
+func needsReplayFile() *rpc.Refusal {
+	return marked(stock(rpc.InvalidArgument, "replay_file", "replay_file is required for replay mode"))
+}
+
+func noReplayFile(path string) *rpc.Refusal {
+	return stock(rpc.NotFound, "replay_file", "Replay file not found: %s", path)
+}
+
+// noMockMode is the refusal of a start whose endpoints can't be loaded.
+func noMockMode(err error) *rpc.Refusal {
+	return stock(rpc.FailedPrecondition, "", "Failed to initialize mock mode: %v", err)
 }
 
 // notStarted is the refusal of a start that failed with err.

@@ -13,9 +13,9 @@ import (
 const statusPace = 500 * time.Millisecond
 
 // watchStatus streams the status when it changes.
-func (d *Driver) watchStatus(ctx context.Context) (iter.Seq2[any, error], error) {
+func (r *reporter) watchStatus(ctx context.Context) (iter.Seq2[any, error], error) {
 	return func(yield func(any, error) bool) {
-		for s := range d.reports(ctx, statusPace) {
+		for s := range r.reports(ctx, statusPace) {
 			if !yield(s, nil) {
 				return
 			}
@@ -25,12 +25,12 @@ func (d *Driver) watchStatus(ctx context.Context) (iter.Seq2[any, error], error)
 
 // reports yields the status, and then each other one until ctx ends. A change after
 // a quiet time is told at once. Changes within pace of a report are told together.
-func (d *Driver) reports(ctx context.Context, pace time.Duration) iter.Seq[*statusReport] {
+func (r *reporter) reports(ctx context.Context, pace time.Duration) iter.Seq[*statusReport] {
 	return func(yield func(*statusReport) bool) {
 		var last *statusReport
 		for {
-			changes := d.changes()
-			now := d.report()
+			changes := r.changes()
+			now := r.report()
 			if !reflect.DeepEqual(now, last) && !yield(now) {
 				return
 			}
@@ -50,13 +50,13 @@ func (d *Driver) reports(ctx context.Context, pace time.Duration) iter.Seq[*stat
 
 // changes returns channels of which one is closed when the status changes next. They
 // have to be taken before the status is read.
-func (d *Driver) changes() []<-chan struct{} {
+func (r *reporter) changes() []<-chan struct{} {
 	list := []<-chan struct{}{
-		d.changed.Changed(), d.web.changed.Changed(), d.endpoints.Changed(), d.endpoints.Script.PendingChanged(),
-		d.state.Changed(), d.webhooks.next(), d.journal.Changed(), d.authority.opened(),
+		r.life.changed.Changed(), r.web.changed.Changed(), r.endpoints.Changed(), r.endpoints.Script.PendingChanged(),
+		r.states.state.Changed(), r.webhooks.next(), r.journal.Changed(), r.authority.opened(),
 	}
-	if r := d.run.Load(); r != nil && r.recorder != nil {
-		list = append(list, r.recorder.Changed())
+	if now := r.life.run.Load(); now != nil && now.recorder != nil {
+		list = append(list, now.recorder.Changed())
 	}
 	return list
 }

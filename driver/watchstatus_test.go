@@ -20,7 +20,7 @@ func TestWatchStatusFollows(t *testing.T) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		for s := range b.d.reports(ctx, time.Millisecond) {
+		for s := range b.d.reporter.reports(ctx, time.Millisecond) {
 			select {
 			case told <- s:
 			case <-ctx.Done():

@@ -213,30 +213,8 @@ func (h *webhooks) list(context.Context) ([]webhookReport, error) {
 	return append([]webhookReport{}, h.recent...), nil
 }
 
-// newWebhooks makes the service of a driver.
-func (d *Driver) newWebhooks() *webhooks {
-	h := &webhooks{log: d.log, allowed: d.maySend, timeout: inSeconds(d.cfg.Webhooks.Timeout)}
-	h.caller = proxy.NewCaller(proxy.Config{
-		Insecure: d.cfg.SSLInsecure, MinTLS: d.cfg.TLS.MinVersion.number(),
-		Listeners: &d.shared.listeners, Counters: &d.counters,
-	})
-	return h
-}
-
-// maySend reports why no webhook may be sent now.
-func (d *Driver) maySend() error {
-	r := d.run.Load()
-	switch {
-	case r == nil:
-		return errors.New("not sent: the proxy does not run")
-	case d.cfg.Webhooks.Send == SendNever:
-		return errors.New("not sent: webhooks.send is never")
-	case d.cfg.Webhooks.Send == SendAlways:
-		return nil
-	case r.mode == modeReplay:
-		return errors.New("not sent in replay mode: webhooks.send is not always")
-	case r.mode == modeMock && d.cfg.Unmatched == Reject:
-		return errors.New("not sent with unmatched: reject: webhooks.send is not always")
-	}
-	return nil
+// newWebhooks makes the service of a proxy. allowed reports why no webhook may be
+// sent.
+func newWebhooks(cfg *Config, caller *proxy.Caller, log *slog.Logger, allowed func() error) *webhooks {
+	return &webhooks{log: log, allowed: allowed, caller: caller, timeout: inSeconds(cfg.Webhooks.Timeout)}
 }

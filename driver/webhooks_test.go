@@ -342,12 +342,12 @@ func TestMaySend(t *testing.T) {
 		{modeReplay, Passthrough, SendNever, "not sent: webhooks.send is never"},
 		{modeReplay, Reject, SendAlways, ""},
 	} {
-		d := &Driver{cfg: Config{Unmatched: c.unmatched, Webhooks: Webhooks{Send: c.send}}}
+		life := &lifecycle{cfg: &Config{Unmatched: c.unmatched, Webhooks: Webhooks{Send: c.send}}}
 		if c.mode != "" {
-			d.run.Store(&running{mode: c.mode})
+			life.run.Store(&running{mode: c.mode})
 		}
 		got := ""
-		if err := d.maySend(); err != nil {
+		if err := life.maySend(); err != nil {
 			got = err.Error()
 		}
 		if got != c.want {

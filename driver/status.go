@@ -1,0 +1,125 @@
+package driver
+
+import (
+	"context"
+	"os"
+
+	"starproxy/driver/capture"
+	"starproxy/driver/endpoints"
+	"starproxy/driver/flow"
+	"starproxy/driver/proxy"
+	"starproxy/driver/rpc"
+)
+
+// statusReport is the JSON of status; the stock driver's keys come first.
+type statusReport struct {
+	Running      bool    `json:"running"`
+	Mode         string  `json:"mode"`
+	PID          *int    `json:"pid"`
+	ProxyAddress *string `json:"proxy_address"`
+	WebUIEnabled bool    `json:"web_ui_enabled"`
+	WebUIAddress *string `json:"web_ui_address"`
+	MockCount    int     `json:"mock_count"`
+	FlowFile     *string `json:"flow_file"`
+
+	// Unmatched is the configured behaviour: passthrough or reject.
+	Unmatched string `json:"unmatched"`
+	// Scenario is the file that the endpoints were loaded from.
+	Scenario *string `json:"scenario"`
+	// ScenarioError says why the file on disk is not in force.
+	ScenarioError *string `json:"scenario_error"`
+	// ScenarioStates are the states of the named scenarios, by name.
+	ScenarioStates map[string]string `json:"scenario_states"`
+	// Webhooks tells how the requests that follow answers go.
+	Webhooks webhookStatus `json:"webhooks"`
+	// AddonErrors says, by name, why addons as they are on disk are not in force.
+	AddonErrors map[string]string `json:"addon_errors"`
+	// Recording tells how record mode goes.
+	Recording *flow.RecorderStats `json:"recording"`
+	// Replay tells what replay mode answers from.
+	Replay *replayReport `json:"replay"`
+	// CAProblem says why devices may refuse our certificates: the CA has
+	// expired, is not valid yet, or can't be read.
+	CAProblem *string `json:"ca_problem"`
+	// Lease tells for whom the exporter serves; null without a controller.
+	Lease *Lease `json:"lease"`
+	// Crashes tells how often the process of the proxies has died during the
+	// session; null where they have none of their own.
+	Crashes *Crashes `json:"crashes"`
+	// Captures tells how much the journal holds and has dropped.
+	Captures any `json:"captures"`
+}
+
+// replayReport is the part of status about a recording that answers.
+type replayReport struct {
+	File     string   `json:"file"`
+	Answers  int      `json:"answers"`
+	Warnings []string `json:"warnings"`
+}
+
+// reporter tells how a proxy is.
+type reporter struct {
+	unmatched Unmatched
+	lease     *Lease
+	crashes   *Crashes
+	life      *lifecycle
+	web       *webUI
+	endpoints *endpoints.Service
+	states    *stateMethods
+	webhooks  *webhooks
+	authority *authority
+	journal   *capture.Journal
+	counters  *proxy.Counters
+}
+
+// rows are for the table of methods.
+func (r *reporter) rows() []rpc.Row {
+	return []rpc.Row{
+		rpc.New("status", "Tell as JSON what runs where.", r.status),
+		rpc.New("watch_status", "Stream the status when it changes.", r.watchStatus),
+		rpc.New("get_metrics", "Give the counters of the proxy as JSON.", r.getMetrics),
+	}
+}
+
+func (r *reporter) status(context.Context) (*statusReport, error) { return r.report(), nil }
+
+// report is the status as it is.
+func (r *reporter) report() *statusReport {
+	s := &statusReport{
+		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
+		ScenarioStates: map[string]string{}, Webhooks: r.webhooks.status(), AddonErrors: r.endpoints.AddonFaults(),
+		Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
+	}
+	if now := r.life.run.Load(); now != nil {
+		s.run(now)
+	}
+	if address := r.web.url(); address != "" {
+		s.WebUIEnabled, s.WebUIAddress = true, &address
+	}
+	if o, ok := r.endpoints.Origin(); ok {
+		if s.Scenario = &o.Path; o.Fault != "" {
+			s.ScenarioError = &o.Fault
+		}
+	}
+	for name, now := range r.states.scenarios() {
+		s.ScenarioStates[name] = now.State
+	}
+	s.Webhooks.Pending = r.endpoints.Script.Pending()
+	if text := r.authority.Problem(); text != "" {
+		s.CAProblem = &text
+	}
+	return s
+}
+
+// run fills in what is known of a proxy that runs.
+func (s *statusReport) run(r *running) {
+	pid := os.Getpid()
+	s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address
+	if r.recorder != nil {
+		stats, path := r.recorder.Stats(), r.recorder.Path()
+		s.FlowFile, s.Recording = &path, &stats
+	}
+	if r.replay != nil {
+		s.Replay = &replayReport{r.replayFile, r.replay.Len(), append([]string{}, r.replay.Warnings()...)}
+	}
+}
