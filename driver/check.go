@@ -12,8 +12,8 @@ import (
 	"starproxy/builtins/disk"
 	"starproxy/builtins/state"
 	"starproxy/driver/ca"
+	"starproxy/driver/document"
 	"starproxy/driver/endpoints"
-	"starproxy/driver/scenario"
 )
 
 // Problem is what would be wrong with a proxy.
@@ -135,7 +135,7 @@ func (l checkLog) Handle(_ context.Context, r slog.Record) error {
 	var placed error
 	parts := []string{r.Message}
 	r.Attrs(func(a slog.Attr) bool {
-		if err, ok := a.Value.Any().(*scenario.Error); ok {
+		if err, ok := a.Value.Any().(*document.Error); ok {
 			placed = err
 		}
 		parts = append(parts, a.Value.String())

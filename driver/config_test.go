@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"starproxy/driver/scenario"
+	"starproxy/driver/document"
 )
 
 // readConfig reads a `config:` block as an exporter file has it.
 func readConfig(filename string, data []byte) (Config, error) {
 	c := DefaultConfig()
 	c.File = filename
-	if err := scenario.Decode(filename, data, &c); err != nil {
+	if err := document.Decode(filename, data, &c); err != nil {
 		return Config{}, err
 	}
 	return c, nil

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"starproxy/driver/scenario"
+	"starproxy/driver/document"
 )
 
 // keys are those of list_mocks, in their order.
@@ -66,7 +66,7 @@ func TestRemoveAndReset(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *Config) {
 		text := "mock_scenario: base.yaml\nmocks:\n  GET /b: {body: config b}\n"
-		if err := scenario.Decode("exporter.yaml", []byte(text), c); err != nil {
+		if err := document.Decode("exporter.yaml", []byte(text), c); err != nil {
 			t.Fatal(err)
 		}
 		c.File = "exporter.yaml"

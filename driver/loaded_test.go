@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"starproxy/driver/scenario"
+	"starproxy/driver/document"
 )
 
 func TestLoadScenario(t *testing.T) {
@@ -72,7 +72,7 @@ func TestStartupMocks(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *Config) {
 		text := "mock_scenario: base.yaml\nmocks:\n  GET /b: {body: inline}\n  GET /c: {body: c}\n"
-		if err := scenario.Decode("exporter.yaml", []byte(text), c); err != nil {
+		if err := document.Decode("exporter.yaml", []byte(text), c); err != nil {
 			t.Fatal(err)
 		}
 		c.File = "exporter.yaml"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/document"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 )
@@ -78,7 +79,7 @@ func (s *Service) checkMock(_ context.Context, key, text string) (any, error) {
 	env := s.env()
 	env.Log = slog.New(&warnings)
 	_, err := scenario.CompileText(mockText, key, []byte(text), env)
-	var placed *scenario.Error
+	var placed *document.Error
 	switch {
 	case errors.As(err, &placed):
 		return rpc.Mistake{Error: placed.Message, Line: placed.Line, Column: placed.Column}, nil

@@ -13,9 +13,9 @@ import (
 
 	"starproxy/builtins/disk"
 	"starproxy/driver"
+	"starproxy/driver/document"
 	"starproxy/driver/exporter/hook"
 	"starproxy/driver/exporter/part"
-	"starproxy/driver/scenario"
 	"starproxy/script"
 )
 
@@ -99,14 +99,14 @@ func (c *checker) found(s Severity, n *yaml.Node, err error) {
 	if n != nil {
 		f.Line, f.Column = n.Line, n.Column
 	}
-	var document *scenario.Error
+	var placed *document.Error
 	var code *script.Error
 	at := ""
 	switch {
 	case errors.As(err, &code) && code.Pos.File != "":
 		f.File, f.Line, f.Column, at = code.Pos.File, code.Pos.Line, code.Pos.Column, code.Pos.String()
-	case errors.As(err, &document) && document.File != "":
-		f.File, f.Line, f.Column = document.File, document.Line, document.Column
+	case errors.As(err, &placed) && placed.File != "":
+		f.File, f.Line, f.Column = placed.File, placed.Line, placed.Column
 		at = script.Position{File: f.File, Line: f.Line, Column: f.Column}.String()
 	}
 	if at != "" { // what stands before the place, such as a key, stays

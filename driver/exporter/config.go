@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/disk"
+	"starproxy/driver/document"
 	"starproxy/driver/exporter/hook"
-	"starproxy/driver/scenario"
 )
 
 // What an exporter file has to call itself, when it says anything.
@@ -144,7 +144,7 @@ func newReader(filename string) *reader {
 // head reads the document but for the drivers, whose node it returns.
 func (r *reader) head(data []byte) (export *yaml.Node, err error) {
 	c, root := r.config, &r.root
-	if err := scenario.Decode(r.file, data, root); err != nil {
+	if err := document.Decode(r.file, data, root); err != nil {
 		return nil, err
 	}
 	if root.Kind == 0 {
@@ -154,13 +154,13 @@ func (r *reader) head(data []byte) (export *yaml.Node, err error) {
 		return nil, r.errorf(root, "expected a map with the key export")
 	}
 	export = take(root, "export")
-	if kind, hint := scenario.KindOf(root); export == nil && kind == "scenario" {
+	if kind, hint := document.KindOf(root); export == nil && kind == "scenario" {
 		return nil, r.errorf(root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers (\"starproxy script check FILE\" looks at scenarios)")
 	} else if export == nil && kind != "" && !strings.HasSuffix(kind, "exporter file") {
 		return nil, r.errorf(root, "this is %s, not an exporter file: %s", kind, hint)
 	}
 	r.prune(root, reflect.TypeFor[Config](), "")
-	if err := scenario.DecodeNode(r.file, root, c); err != nil {
+	if err := document.DecodeNode(r.file, root, c); err != nil {
 		return nil, err
 	}
 	switch {
@@ -219,7 +219,7 @@ type position struct {
 // errorf is an error at the place.
 func (p position) errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
-	return &scenario.Error{File: p.file, Line: p.line, Column: p.column, Message: err.Error(), Err: errors.Unwrap(err)}
+	return &document.Error{File: p.file, Line: p.line, Column: p.column, Message: err.Error(), Err: errors.Unwrap(err)}
 }
 
 // prune drops from n the keys that t, a struct, has no field for, with a

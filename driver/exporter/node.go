@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver"
-	"starproxy/driver/scenario"
+	"starproxy/driver/document"
 )
 
 // The driver types that are ours. Everything else is hosted by Python.
@@ -106,7 +106,7 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 	}
 	r.prune(n, reflect.TypeFor[nodeDocument](), path+".")
 	var doc nodeDocument
-	if err := scenario.DecodeNode(r.file, n, &doc); err != nil {
+	if err := document.DecodeNode(r.file, n, &doc); err != nil {
 		return nil, err
 	}
 	node := &Node{Name: key.Value, Description: doc.Description, MethodsDescription: doc.MethodsDescription, place: r.place(key)}
@@ -115,7 +115,7 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 	case doc.Type == typeProxy || doc.Type == typeProxyOurs:
 		config := driver.DefaultConfig()
 		config.File = r.file
-		if err := scenario.DecodeNode(r.file, &doc.Config, &config); err == nil {
+		if err := document.DecodeNode(r.file, &doc.Config, &config); err == nil {
 			node.Driver = &config
 			remarks, err := config.Directories.Anchor(r.file)
 			if err != nil {

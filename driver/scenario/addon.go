@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"starproxy/driver/document"
+
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
@@ -264,20 +266,20 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := mapping(d.get("addon"), nil)
+	config := document.Map(d.get("addon"), nil)
 	if n := d.get("addon_config"); n != nil {
 		if n.Kind != yaml.MappingNode {
 			return nil, d.wrong("addon_config", n, "a map")
 		}
 		config = n
 	}
-	if !has(config, "files_dir") {
-		config = mapping(config, slices.Clone(config.Content))
-		put(config, "files_dir", quoted(d.c.env.FilesDir))
+	if !document.Has(config, "files_dir") {
+		config = document.Map(config, slices.Clone(config.Content))
+		document.Put(config, "files_dir", document.Quoted(d.c.env.FilesDir))
 	}
-	values, err := builtins.DecodeJSON(nil, appendJSON(nil, config))
+	values, err := builtins.DecodeJSON(nil, document.AppendJSON(nil, config))
 	if err != nil {
-		return nil, faultf(config, "%s: %v", d.at("addon_config"), err)
+		return nil, document.Errorf(config, "%s: %v", d.at("addon_config"), err)
 	}
 	values.Freeze()
 	host, err := d.script("addon", d.get("addon"))
@@ -290,7 +292,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 	}
 	ad, err := addons.get(d.c.env.AddonsDir, name, true)
 	if err != nil && !errors.Is(err, ErrNoAddon) {
-		e := faultf(d.get("addon"), "%s: %v", d.at("addon "+name), err)
+		e := document.Errorf(d.get("addon"), "%s: %v", d.at("addon "+name), err)
 		e.Err = err
 		return nil, e
 	}
@@ -303,7 +305,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 		return h, nil
 	}
 	if _, err := h.version(h.socket); err != nil {
-		return nil, faultf(d.get("addon"), "%s: %v", d.at("addon "+name), err)
+		return nil, document.Errorf(d.get("addon"), "%s: %v", d.at("addon "+name), err)
 	}
 	return h, nil
 }

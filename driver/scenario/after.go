@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
@@ -42,7 +44,7 @@ func (d *definition) after() ([]*webhook, error) {
 		return []*webhook{w}, err
 	}
 	if len(n.Content) == 0 || len(n.Content) > maxWebhooks {
-		return nil, faultf(n, "%s: expected 1 to %d webhooks, found %d", d.at("after"), maxWebhooks, len(n.Content))
+		return nil, document.Errorf(n, "%s: expected 1 to %d webhooks, found %d", d.at("after"), maxWebhooks, len(n.Content))
 	}
 	list := make([]*webhook, len(n.Content))
 	for i, e := range n.Content {
@@ -58,23 +60,23 @@ func (d *definition) after() ([]*webhook, error) {
 func (d *definition) webhook(n *yaml.Node, path string) (*webhook, error) {
 	const want = "a map such as {url: http://host/path, method: POST, body: {...}, delay_ms: 500}"
 	if n.Kind != yaml.MappingNode {
-		return nil, wrong(n, path, want)
+		return nil, document.Wrong(n, path, want)
 	}
 	known := []string{"url", "method", "headers", "body", "delay_ms"}
 	part := &definition{c: d.c, node: n, path: path, params: d.params, values: map[string]*yaml.Node{}}
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		if k.Value == remark {
 			continue
 		}
 		if !slices.Contains(known, k.Value) {
-			return nil, unknownKey(k, path, known)
+			return nil, document.UnknownKey(k, path, known)
 		}
 		if v.Tag != "!!null" {
 			part.values[k.Value] = v
 		}
 	}
 	if part.get("url") == nil {
-		return nil, faultf(n, "%s: expected url, where it is sent", path)
+		return nil, document.Errorf(n, "%s: expected url, where it is sent", path)
 	}
 	w := &webhook{method: http.MethodPost}
 	var err error
@@ -131,7 +133,7 @@ func (d *definition) webhookBody(w *webhook) (err error) {
 		return err
 	}
 	if w.body = staticBody(n); len(w.body) > call.MaxWebhookBody {
-		return faultf(n, "%s: expected at most %d bytes, found %d", d.at("body"), call.MaxWebhookBody, len(w.body))
+		return document.Errorf(n, "%s: expected at most %d bytes, found %d", d.at("body"), call.MaxWebhookBody, len(w.body))
 	}
 	return nil
 }

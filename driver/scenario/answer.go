@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/call"
@@ -88,7 +90,7 @@ func staticBody(n *yaml.Node) []byte {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
 		return []byte(n.Value)
 	}
-	return appendJSON(nil, n)
+	return document.AppendJSON(nil, n)
 }
 
 func templateHandler(d *definition) (exchange.Handler, error) {
@@ -102,7 +104,7 @@ func templateHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	if t.Static() {
-		return d.static(a, appendJSON(nil, n)), nil
+		return d.static(a, document.AppendJSON(nil, n)), nil
 	}
 	return a.finish(&templated{t.JSON, a.head(a.typ)}), nil
 }
@@ -112,7 +114,7 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, d.wrong("patch", n, "a map")
 	}
-	patch, _ := value(n).(jsonvalue.Object)
+	patch, _ := document.Value(n).(jsonvalue.Object)
 	latency, err := d.latency()
 	if err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"starproxy/driver/document"
+
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
@@ -28,7 +30,7 @@ func (c *compiler) answering() *script.Answering {
 
 // Matching compiles conditions, JSON as below match:, for scripts.
 func Matching(conditions []byte) (func(*exchange.Exchange) bool, error) {
-	n, err := read("match.json", conditions)
+	n, err := document.Read("match.json", conditions)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func (c *compiler) answer(def map[string]any, where script.Position) (exchange.H
 	if err != nil {
 		return nil, err
 	}
-	n, err := read("answer.json", b)
+	n, err := document.Read("answer.json", b)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func (c *compiler) answer(def map[string]any, where script.Position) (exchange.H
 
 // answerFault is a fault in a dict as an error of the script that made it.
 func answerFault(where script.Position, err error) error {
-	var e *Error
+	var e *document.Error
 	if errors.As(err, &e) {
 		return &script.Error{Pos: where, Message: e.Message, Err: err}
 	}

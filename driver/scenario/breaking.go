@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/call"
@@ -29,37 +31,37 @@ func (d *definition) breaking() (b breaking, err error) {
 	kind := n
 	if n.Kind == yaml.MappingNode {
 		known := []string{"kind", "after", "rate"}
-		kind = child(n, "kind")
-		for k, v := range pairs(n) {
+		kind = document.Child(n, "kind")
+		for k, v := range document.Pairs(n) {
 			switch {
 			case k.Value == remark || v.Tag == "!!null" || k.Value == "kind":
 			case k.Value == "after":
-				i, ok := whole(v)
+				i, ok := document.Whole(v)
 				if !ok || i < 0 {
-					return b, wrong(v, path+".after", "a number of bytes, 0 or more")
+					return b, document.Wrong(v, path+".after", "a number of bytes, 0 or more")
 				}
 				b.after = i
 			case k.Value == "rate":
-				r, ok := float(v)
+				r, ok := document.Float(v)
 				if !ok || !(r >= 0 && r <= 1) {
-					return b, wrong(v, path+".rate", "how often it fails, a number from 0 to 1")
+					return b, document.Wrong(v, path+".rate", "how often it fails, a number from 0 to 1")
 				}
 				b.rate = r
 			default:
-				return b, unknownKey(k, path, known)
+				return b, document.UnknownKey(k, path, known)
 			}
 		}
 	}
 	list := strings.Join(exchange.Faults(), ", ")
 	if kind == nil {
-		return b, faultf(n, "%s: expected a kind, one of %s", path, list)
+		return b, document.Errorf(n, "%s: expected a kind, one of %s", path, list)
 	}
 	if kind.Kind != yaml.ScalarNode || !slices.Contains(exchange.Faults(), kind.Value) {
 		hint := ""
 		if near := nearest.Name(kind.Value, exchange.Faults()); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
-		return b, faultf(kind, "%s: expected one of %s, or a map such as {kind: truncate, after: 100}, found %s%s", path, list, describe(kind), hint)
+		return b, document.Errorf(kind, "%s: expected one of %s, or a map such as {kind: truncate, after: 100}, found %s%s", path, list, document.Describe(kind), hint)
 	}
 	b.kind = kind.Value
 	return b, nil

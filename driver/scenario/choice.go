@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
@@ -28,7 +30,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 		}
 		if r.get("match") != nil || m.State != nil {
 			if err := m.Compile(); err != nil {
-				return nil, faultf(n, "%s: %v", r.path, err)
+				return nil, document.Errorf(n, "%s: %v", r.path, err)
 			}
 			rules[i].Match = m.Holds
 			d.rules[i] = m
@@ -44,7 +46,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 	}
 	h, err := host.Conditional(rules)
 	if err != nil {
-		return nil, faultf(d.get("rules"), "%s: %s", d.at("rules"), scriptMessage(err))
+		return nil, document.Errorf(d.get("rules"), "%s: %s", d.at("rules"), scriptMessage(err))
 	}
 	return h, nil
 }
@@ -64,7 +66,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 		}
 		parts[i] = s
 		if r := s.get("repeat"); r != nil {
-			n, ok := whole(r)
+			n, ok := document.Whole(r)
 			if !ok || n < 1 || n > 1_000_000_000 {
 				return nil, s.wrong("repeat", r, "a whole number, 1 or more")
 			}
@@ -88,7 +90,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 	}
 	h, err := host.Sequence(steps)
 	if err != nil {
-		return nil, faultf(d.get("sequence"), "%s: %s", d.at("sequence"), scriptMessage(err))
+		return nil, document.Errorf(d.get("sequence"), "%s: %s", d.at("sequence"), scriptMessage(err))
 	}
 	return h, nil
 }

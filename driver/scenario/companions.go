@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"go.starlark.net/syntax"
 	"go.yaml.in/yaml/v3"
 
@@ -25,18 +27,18 @@ func Companions(filename string, data []byte, host *script.Host) []string {
 		c.script(filename, data, host)
 		return c.below()
 	}
-	root, err := read(filename, data)
+	root, err := document.Read(filename, data)
 	if err != nil || root.Kind != yaml.MappingNode {
 		return nil
 	}
 	endpoints := root
 	for _, wrapper := range []string{"endpoints", "mocks"} {
-		if n := child(root, wrapper); n != nil {
+		if n := document.Child(root, wrapper); n != nil {
 			endpoints = n
 			break
 		}
 	}
-	c.configure(child(root, "config"))
+	c.configure(document.Child(root, "config"))
 	c.endpoints(endpoints)
 	return c.below()
 }
@@ -48,7 +50,7 @@ type companions struct {
 }
 
 func (c *companions) configure(config *yaml.Node) {
-	if dir := child(config, "files_dir"); dir != nil && dir.Tag == "!!str" {
+	if dir := document.Child(config, "files_dir"); dir != nil && dir.Tag == "!!str" {
 		c.dir = dir.Value
 	}
 }
@@ -57,7 +59,7 @@ func (c *companions) endpoints(n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
 		return
 	}
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		if k.Value != "config" && k.Value != remark {
 			c.definition(v, 0)
 		}
@@ -66,7 +68,7 @@ func (c *companions) endpoints(n *yaml.Node) {
 
 // definition takes up a definition, or a list of them, with those within.
 func (c *companions) definition(n *yaml.Node, depth int) {
-	if depth > maxDepth || n == nil {
+	if depth > document.MaxDepth || n == nil {
 		return
 	}
 	if n.Kind == yaml.SequenceNode {
@@ -78,7 +80,7 @@ func (c *companions) definition(n *yaml.Node, depth int) {
 	if n.Kind != yaml.MappingNode {
 		return
 	}
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		switch k.Value {
 		case "file", "file_template":
 			if v.Kind == yaml.ScalarNode && v.Tag == "!!str" {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/mock"
@@ -77,35 +79,35 @@ func newTables() tables {
 // not there, unless it is the one that says what kind of mock this is.
 func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, error) {
 	if n.Kind != yaml.MappingNode {
-		return nil, wrong(n, path, "a map")
+		return nil, document.Wrong(n, path, "a map")
 	}
 	d := &definition{c: c, node: n, path: path, where: where, values: map[string]*yaml.Node{}}
 	known := c.tables.keys[where]
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		if isRemark(k.Value) {
 			continue
 		}
 		if !slices.Contains(known, k.Value) {
 			for other := range roleNames() {
 				if slices.Contains(c.tables.keys[other], k.Value) {
-					return nil, faultf(k, "%s: %s does not go with %s", path, k.Value, roleNames()[where])
+					return nil, document.Errorf(k, "%s: %s does not go with %s", path, k.Value, roleNames()[where])
 				}
 			}
 			if where == inEntry {
 				known = append(known, "method", "response")
 			}
-			return nil, unknownKey(k, path, known)
+			return nil, document.UnknownKey(k, path, known)
 		}
 		if v.Tag == "!!null" && !slices.Contains([]string{"rules", "sequence", "patch", "addon", "file", "file_template"}, k.Value) {
 			continue
 		}
 		switch {
-		case k.Value == "body" && v.Tag == binaryTag:
+		case k.Value == "body" && v.Tag == document.BinaryTag:
 			d.values["body_base64"] = v
 			continue
 		case k.Value == "rules" || k.Value == "sequence": // they look themselves
 		default:
-			if err := refuseBinary(v); err != nil {
+			if err := document.RefuseBinary(v); err != nil {
 				return nil, err
 			}
 		}
@@ -126,7 +128,7 @@ func (d *definition) at(key string) string {
 }
 
 func (d *definition) wrong(key string, n *yaml.Node, expected string) error {
-	return wrong(n, d.at(key), expected)
+	return document.Wrong(n, d.at(key), expected)
 }
 
 // text reads a key whose value must be text that is not empty.
@@ -148,7 +150,7 @@ func (d *definition) list(key string) ([]*yaml.Node, error) {
 		return nil, d.wrong(key, n, "a list")
 	}
 	if len(n.Content) == 0 {
-		return nil, faultf(n, "%s: expected at least one entry, found an empty list", d.at(key))
+		return nil, document.Errorf(n, "%s: expected at least one entry, found an empty list", d.at(key))
 	}
 	return n.Content, nil
 }
@@ -158,7 +160,7 @@ func (d *definition) status() (int, error) {
 	if n == nil {
 		return http.StatusOK, nil
 	}
-	i, ok := whole(n)
+	i, ok := document.Whole(n)
 	if !ok && n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
 		// The stock driver takes "200" too.
 		var err error

@@ -4,6 +4,6 @@
 // Its functions may be called by any number of goroutines; what they return
 // belongs to the caller.
 //
-// driver loads scenarios and inline mocks with it, the CLI validates with it,
-// and exporter configuration is read by its strict decoder, [Decode].
+// The rooms above load scenarios and inline mocks with it, and the command line
+// checks them with it.
 package scenario

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"starproxy/driver/document"
+
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
@@ -22,7 +24,7 @@ func Compile(key string, def map[string]any, env Env, src mock.Source) ([]*mock.
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", key, err)
 	}
-	n, err := read("definition.json", b)
+	n, err := document.Read("definition.json", b)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", key, err)
 	}
@@ -31,7 +33,7 @@ func Compile(key string, def map[string]any, env Env, src mock.Source) ([]*mock.
 	c := newCompiler(env, src, "")
 	eps, err := c.endpoint(k, n)
 	if err != nil {
-		return nil, inFile(src.File, err)
+		return nil, document.InFile(src.File, err)
 	}
 	return eps, nil
 }
@@ -51,12 +53,12 @@ func Endpoints(filename string, n *yaml.Node, env Env, src mock.Source) ([]*mock
 		return nil, nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return nil, inFile(filename, sentinel(n, ErrNoEndpoints))
+		return nil, document.InFile(filename, sentinel(n, ErrNoEndpoints))
 	}
 	src.File = filename
 	eps, err := newCompiler(env, src, "").endpoints(n, false)
 	if err != nil {
-		return nil, inFile(filename, err)
+		return nil, document.InFile(filename, err)
 	}
 	return eps, nil
 }
@@ -98,13 +100,13 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) {
 	var all []*mock.Endpoint
 	first := map[string]int{}
-	for k, v := range pairs(n) {
-		if isRemark(k.Value) || bare && slices.Contains(settings(), k.Value) || !isKey(k.Value) && anchored(v) {
+	for k, v := range document.Pairs(n) {
+		if isRemark(k.Value) || bare && slices.Contains(settings(), k.Value) || !document.IsEndpoint(k.Value) && anchored(v) {
 			continue
 		}
-		if bare && !isKey(k.Value) {
+		if bare && !document.IsEndpoint(k.Value) {
 			if near := nearest.Name(k.Value, []string{"endpoints", "mocks", "config"}); near != "" {
-				return nil, faultf(k, "unknown key %q; did you mean %q?", k.Value, near)
+				return nil, document.Errorf(k, "unknown key %q; did you mean %q?", k.Value, near)
 			}
 		}
 		eps, err := c.endpoint(k, v)
@@ -112,12 +114,12 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 			if c.env.Mistake == nil {
 				return nil, err
 			}
-			c.env.Mistake(inFile(c.src.File, err))
+			c.env.Mistake(document.InFile(c.src.File, err))
 			continue
 		}
 		for _, ep := range eps {
 			if line, ok := first[ep.Name]; ok {
-				return nil, faultf(k, "endpoint %q is there twice (first at line %d); add #name to the key to tell two apart", ep.Name, line)
+				return nil, document.Errorf(k, "endpoint %q is there twice (first at line %d); add #name to the key to tell two apart", ep.Name, line)
 			}
 			first[ep.Name] = k.Line
 		}
@@ -131,7 +133,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 func (c *compiler) endpoint(k, v *yaml.Node) ([]*mock.Endpoint, error) {
 	m, err := mock.ParseKey(k.Value)
 	if err != nil {
-		return nil, faultf(k, "%v", err)
+		return nil, document.Errorf(k, "%v", err)
 	}
 	c.checkMethod(k, m)
 	c.checkPath(k, m)
@@ -164,14 +166,14 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 		return nil, err
 	}
 	if p := d.get("priority"); p != nil {
-		i, ok := whole(p)
+		i, ok := document.Whole(p)
 		if !ok || i != int64(int32(i)) {
 			return nil, d.wrong("priority", p, "a whole number")
 		}
 		m.Priority = int(i)
 	}
 	if err := m.Compile(); err != nil {
-		return nil, faultf(k, "endpoint %q: %v", name, err)
+		return nil, document.Errorf(k, "endpoint %q: %v", name, err)
 	}
 	d.method = m.Method
 	d.checkSocket(k)
@@ -183,5 +185,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if src.File != "" {
 		src.Line, src.Column = k.Line, k.Column
 	}
-	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: value(v), States: c.states, Summary: d.summarize(kind)}, nil
+	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: document.Value(v), States: c.states, Summary: d.summarize(kind)}, nil
 }

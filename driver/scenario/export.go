@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
@@ -84,14 +86,14 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 			return nil, fmt.Errorf("export captures: %w", err)
 		}
 		if len(list) > 0 {
-			put(endpoints, key, &yaml.Node{Kind: yaml.SequenceNode, Content: list})
+			document.Put(endpoints, key, &yaml.Node{Kind: yaml.SequenceNode, Content: list})
 		}
 	}
 	if len(endpoints.Content) == 0 {
 		endpoints.Style = yaml.FlowStyle
 	}
 	doc := &yaml.Node{Kind: yaml.MappingNode}
-	put(doc, "endpoints", endpoints)
+	document.Put(doc, "endpoints", endpoints)
 	var b strings.Builder
 	b.WriteString(x.comment())
 	enc := yaml.NewEncoder(&b)
@@ -184,7 +186,7 @@ func exportKey(e *capture.Entry) string {
 // response makes the response of an entry, nil if its body can't be had.
 func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.MappingNode}
-	put(n, "status", integer(int64(e.Status)))
+	document.Put(n, "status", document.Integer(int64(e.Status)))
 	file, encoded, err := x.files.body(e)
 	if err != nil {
 		if reason, ok := err.(unreadable); ok {
@@ -202,10 +204,10 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 		ct = ""
 	}
 	if ct != "" && ct != "application/json" {
-		put(n, "content_type", quoted(ct))
+		document.Put(n, "content_type", document.Quoted(ct))
 	}
 	if file != "" {
-		put(n, "file", quoted(file))
+		document.Put(n, "file", document.Quoted(file))
 	}
 	headers := &yaml.Node{Kind: yaml.MappingNode}
 	for _, name := range e.ResponseHeader.Names() {
@@ -222,17 +224,17 @@ func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
 			continue
 		}
 		if len(values) == 1 {
-			put(headers, name, quoted(values[0]))
+			document.Put(headers, name, document.Quoted(values[0]))
 			continue
 		}
 		list := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, v := range values {
-			list.Content = append(list.Content, quoted(v))
+			list.Content = append(list.Content, document.Quoted(v))
 		}
-		put(headers, name, list)
+		document.Put(headers, name, list)
 	}
 	if len(headers.Content) > 0 {
-		put(n, "headers", headers)
+		document.Put(n, "headers", headers)
 	}
 	x.saved = append(x.saved, e.Seq)
 	return n, nil

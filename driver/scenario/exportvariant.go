@@ -8,6 +8,8 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
@@ -81,20 +83,20 @@ func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 			continue
 		}
 		n := &yaml.Node{Kind: yaml.MappingNode}
-		put(n, "method", quoted(e.Method))
+		document.Put(n, "method", document.Quoted(e.Method))
 		if match := v.match(); len(match.Content) > 0 {
-			put(n, "match", match)
+			document.Put(n, "match", match)
 		}
 		if x.timed {
-			put(n, "delay_ms", when.delay(e))
+			document.Put(n, "delay_ms", when.delay(e))
 		}
-		put(n, "response", response)
+		document.Put(n, "response", response)
 		nodes = append(nodes, n)
 	}
 	for i, times := range steps.times {
 		if i < len(nodes)-1 { // the last one stays
 			repeat := &yaml.Node{Kind: yaml.MappingNode}
-			put(repeat, "repeat", integer(int64(times)))
+			document.Put(repeat, "repeat", document.Integer(int64(times)))
 			n := nodes[i]
 			at := len(n.Content) - 2 // before the response
 			n.Content = slices.Insert(n.Content, at, repeat.Content...)
@@ -107,12 +109,12 @@ func (x *export) variant(v *variant) ([]*yaml.Node, error) {
 func (v *variant) match() *yaml.Node {
 	match := &yaml.Node{Kind: yaml.MappingNode}
 	if len(v.query) > 0 {
-		put(match, "query", queryNode(v.query))
+		document.Put(match, "query", queryNode(v.query))
 	}
 	if v.ranges != "" {
 		headers := &yaml.Node{Kind: yaml.MappingNode}
-		put(headers, "Range", quoted(v.ranges))
-		put(match, "headers", headers)
+		document.Put(headers, "Range", document.Quoted(v.ranges))
+		document.Put(match, "headers", headers)
 	}
 	return match
 }
@@ -167,14 +169,14 @@ func exportQuery(e *capture.Entry) map[string][]string {
 func queryNode(q map[string][]string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for _, name := range slices.Sorted(maps.Keys(q)) {
-		value := quoted(q[name][0])
+		value := document.Quoted(q[name][0])
 		if len(q[name]) > 1 {
 			value = &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 			for _, v := range q[name] {
-				value.Content = append(value.Content, quoted(v))
+				value.Content = append(value.Content, document.Quoted(v))
 			}
 		}
-		put(n, name, value)
+		document.Put(n, name, value)
 	}
 	return n
 }

@@ -2,55 +2,9 @@ package scenario
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
-
-	"go.yaml.in/yaml/v3"
 
 	"starproxy/script"
 )
-
-// Error is a fault in a document, with its place.
-type Error struct {
-	// File is the document's name as it was given, possibly empty.
-	File string
-	// Line and Column count from 1; they are 0 when the place is unknown.
-	Line, Column int
-	// Message says what is wrong and what was expected.
-	Message string
-	// Err is what code may ask for with errors.Is, or nil.
-	Err error
-}
-
-// Paths is the document that the error names.
-func (e *Error) Paths() []string { return []string{e.File} }
-
-// Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Error gives "file:line:column: message"; without a file, the message alone.
-func (e *Error) Error() string {
-	s := e.File
-	if s == "" {
-		return e.Message
-	}
-	if e.Line > 0 {
-		s += ":" + strconv.Itoa(e.Line)
-		if e.Column > 0 {
-			s += ":" + strconv.Itoa(e.Column)
-		}
-	}
-	return s + ": " + e.Message
-}
-
-// faultf makes an Error at n. The file is filled in where it is known.
-func faultf(n *yaml.Node, format string, args ...any) *Error {
-	e := &Error{Message: fmt.Sprintf(format, args...)}
-	if n != nil {
-		e.Line, e.Column = n.Line, n.Column
-	}
-	return e
-}
 
 // Describe gives the attributes with which the log tells an error: for one of a
 // script, the way to it through the files that it loads, too.
@@ -61,13 +15,4 @@ func Describe(err error) []any {
 		attrs = append(attrs, "backtrace", e.Backtrace())
 	}
 	return attrs
-}
-
-// inFile names the file in err, where err is an Error without one.
-func inFile(filename string, err error) error {
-	var e *Error
-	if errors.As(err, &e) && e.File == "" {
-		e.File = filename
-	}
-	return err
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"starproxy/driver/document"
+
 	"starproxy/builtins/exchange"
 	"starproxy/driver/access"
 	"starproxy/driver/mock"
@@ -90,7 +92,7 @@ func fileTemplateHandler(d *definition) (exchange.Handler, error) {
 		var e *script.Error
 		switch {
 		case errors.As(err, &e):
-			return nil, &Error{File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Column, Message: scriptMessage(err), Err: err}
+			return nil, &document.Error{File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Column, Message: scriptMessage(err), Err: err}
 		case err == nil:
 			d.warnTemplate(t)
 		}

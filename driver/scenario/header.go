@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
@@ -42,9 +44,9 @@ func (d *definition) headers() (exchange.Header, []headerTemplate, error) {
 	var h exchange.Header
 	var templates []headerTemplate
 	seen := map[string]bool{}
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		if !httpguts.ValidHeaderFieldName(k.Value) {
-			return nil, nil, faultf(k, "%s: %q is no name of a header", d.at("headers"), k.Value)
+			return nil, nil, document.Errorf(k, "%s: %q is no name of a header", d.at("headers"), k.Value)
 		}
 		name := http.CanonicalHeaderKey(k.Value)
 		if exchange.IsFraming(name) && !(name == "Content-Length" && d.method == http.MethodHead) {
@@ -77,7 +79,7 @@ func (d *definition) headerValues(key string, n *yaml.Node) (values []headerValu
 		list = n.Content
 	}
 	for _, v := range list {
-		s, ok := scalarText(v)
+		s, ok := document.ScalarText(v)
 		if !ok {
 			return nil, false, d.wrong(key, v, "text or a list of texts")
 		}

@@ -3,6 +3,8 @@ package scenario
 import (
 	"strconv"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
@@ -71,7 +73,7 @@ func staticSummary(d *definition) string {
 		if n.Kind == yaml.MappingNode {
 			return s + " (+random ms)"
 		}
-		if ms, _ := float(n); ms != 0 {
+		if ms, _ := document.Float(n); ms != 0 {
 			s += " (+" + strconv.FormatFloat(ms, 'f', -1, 64) + "ms)"
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/call"
@@ -30,7 +32,7 @@ func (d *definition) delay() (time.Duration, error) {
 
 // milliseconds is a scalar as a duration within a day.
 func milliseconds(n *yaml.Node) (time.Duration, bool) {
-	ms, ok := float(n)
+	ms, ok := document.Float(n)
 	if !ok {
 		return 0, false
 	}
@@ -51,7 +53,7 @@ func (c *compiler) latency(n *yaml.Node, path string) (call.Latency, error) {
 	if n.Kind != yaml.MappingNode {
 		w, ok := milliseconds(n)
 		if !ok {
-			return call.Latency{}, wrong(n, path, latencyRange)
+			return call.Latency{}, document.Wrong(n, path, latencyRange)
 		}
 		return call.Latency{Fixed: w}, nil
 	}
@@ -59,7 +61,7 @@ func (c *compiler) latency(n *yaml.Node, path string) (call.Latency, error) {
 	if err != nil {
 		return call.Latency{}, err
 	}
-	spec, _ := value(without(n, remark)).(jsonvalue.Object)
+	spec, _ := document.Value(document.Without(n, remark)).(jsonvalue.Object)
 	l, err := call.NewLatency(spec, random)
 	return l, atKey(n, path, err)
 }
@@ -67,7 +69,7 @@ func (c *compiler) latency(n *yaml.Node, path string) (call.Latency, error) {
 // random gives the source of chance.
 func (c *compiler) random(n *yaml.Node, path string) (*call.Random, error) {
 	if c.env.Script == nil {
-		return nil, faultf(n, "%s: nothing here draws by chance", path)
+		return nil, document.Errorf(n, "%s: nothing here draws by chance", path)
 	}
 	return c.env.Script.Random(), nil
 }
@@ -78,5 +80,5 @@ func atKey(n *yaml.Node, path string, err error) error {
 	if !errors.As(err, &at) {
 		return err
 	}
-	return faultf(field(n, at.Key), "%s: %v", path, err)
+	return document.Errorf(document.Field(n, at.Key), "%s: %v", path, err)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
@@ -122,7 +124,7 @@ func (d *definition) checkCharset() {
 		check("content_type", n)
 	}
 	if n := d.get("headers"); n != nil {
-		for k, v := range pairs(n) {
+		for k, v := range document.Pairs(n) {
 			if !strings.EqualFold(k.Value, "Content-Type") {
 				continue
 			}
@@ -189,7 +191,7 @@ func (d *definition) checkStars(match *yaml.Node) {
 	if match == nil {
 		return
 	}
-	for k, values := range pairs(match) {
+	for k, values := range document.Pairs(match) {
 		if k.Value != "headers" && k.Value != "query" || values.Kind != yaml.MappingNode {
 			continue
 		}

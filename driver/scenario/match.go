@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
@@ -63,7 +65,7 @@ func (d *definition) conditions(path string, n *yaml.Node, m *mock.Match) error 
 	}
 	r := &matchReader{d, m}
 	rows := d.c.tables.matches
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		if v.Tag == "!!null" || isRemark(k.Value) {
 			continue
 		}
@@ -73,9 +75,9 @@ func (d *definition) conditions(path string, n *yaml.Node, m *mock.Match) error 
 			for i, row := range rows {
 				known[i] = row.key
 			}
-			return unknownKey(k, d.at(path), known)
+			return document.UnknownKey(k, d.at(path), known)
 		}
-		if err := rows[j].read(r, join(path, k.Value), v); err != nil {
+		if err := rows[j].read(r, document.Join(path, k.Value), v); err != nil {
 			return err
 		}
 	}
@@ -98,7 +100,7 @@ func named(in mock.Place) func(*matchReader, string, *yaml.Node) error {
 		if v.Kind != yaml.MappingNode {
 			return r.d.wrong(at, v, "a map of names to text or matchers")
 		}
-		for k, want := range pairs(v) {
+		for k, want := range document.Pairs(v) {
 			if k.Value == remark {
 				continue
 			}
@@ -116,16 +118,16 @@ func (r *matchReader) one(in mock.Place, at string, k, v *yaml.Node) error {
 	switch in {
 	case mock.InHeader:
 		if !httpguts.ValidHeaderFieldName(name) {
-			return faultf(k, "%s: %q is no name of a header", r.d.at(at), name)
+			return document.Errorf(k, "%s: %q is no name of a header", r.d.at(at), name)
 		}
 	case mock.InParam:
-		r.d.checkParam(k, name, join(at, name))
+		r.d.checkParam(k, name, document.Join(at, name))
 	case mock.InXML:
 		if err := mock.CheckXPath(name); err != nil {
-			return faultf(k, "%s: %v", r.d.at(at), err)
+			return document.Errorf(k, "%s: %v", r.d.at(at), err)
 		}
 	}
-	if text, ok := scalarText(v); ok {
+	if text, ok := document.ScalarText(v); ok {
 		switch in {
 		case mock.InHeader:
 			if r.m.Headers == nil {
@@ -139,9 +141,9 @@ func (r *matchReader) one(in mock.Place, at string, k, v *yaml.Node) error {
 		}
 	}
 	if in == mock.InQuery && v.Kind == yaml.SequenceNode {
-		return r.all(join(at, name), name, v)
+		return r.all(document.Join(at, name), name, v)
 	}
-	matcher, err := r.d.anyOr(join(at, name), v)
+	matcher, err := r.d.anyOr(document.Join(at, name), v)
 	r.m.Conditions = append(r.m.Conditions, mock.Condition{In: in, Name: name, Matcher: matcher})
 	return err
 }
@@ -149,11 +151,11 @@ func (r *matchReader) one(in mock.Place, at string, k, v *yaml.Node) error {
 // all reads the list of all values of a query parameter.
 func (r *matchReader) all(at, name string, v *yaml.Node) error {
 	if len(v.Content) == 0 {
-		return faultf(v, "%s: expected at least one value, found an empty list", r.d.at(at))
+		return document.Errorf(v, "%s: expected at least one value, found an empty list", r.d.at(at))
 	}
 	values := make([]string, len(v.Content))
 	for i, e := range v.Content {
-		s, ok := scalarText(e)
+		s, ok := document.ScalarText(e)
 		if !ok {
 			return r.d.wrong(fmt.Sprintf("%s[%d]", at, i), e, "text")
 		}
@@ -179,7 +181,7 @@ func (r *matchReader) absent(at string, v *yaml.Node) error {
 
 // contains reads body_contains.
 func (r *matchReader) contains(at string, v *yaml.Node) error {
-	s, ok := scalarText(v)
+	s, ok := document.ScalarText(v)
 	if !ok {
 		return r.d.wrong(at, v, "text")
 	}
@@ -193,16 +195,16 @@ func (r *matchReader) json(at string, v *yaml.Node) error {
 	if v.Kind != yaml.MappingNode {
 		return r.d.wrong(at, v, "a map of paths to values or matchers")
 	}
-	for k, want := range pairs(v) {
+	for k, want := range document.Pairs(v) {
 		path := k.Value
-		if !r.d.isMatcher(join(at, path), want) {
+		if !r.d.isMatcher(document.Join(at, path), want) {
 			if r.m.BodyJSON == nil {
 				r.m.BodyJSON = map[string]any{}
 			}
-			r.m.BodyJSON[path] = jsonvalue.Plain(value(want))
+			r.m.BodyJSON[path] = jsonvalue.Plain(document.Value(want))
 			continue
 		}
-		matcher, err := r.d.matcher(join(at, path), want, true)
+		matcher, err := r.d.matcher(document.Join(at, path), want, true)
 		if err != nil {
 			return err
 		}
@@ -220,12 +222,12 @@ func (r *matchReader) parts(at string, v *yaml.Node) error {
 	if v.Kind != yaml.MappingNode {
 		return r.d.wrong(at, v, "a map of names of parts to text or matchers")
 	}
-	for k, want := range pairs(v) {
+	for k, want := range document.Pairs(v) {
 		name := k.Value
 		if name == remark {
 			continue
 		}
-		c, err := r.d.part(join(at, name), want)
+		c, err := r.d.part(document.Join(at, name), want)
 		if err != nil {
 			return err
 		}
@@ -242,12 +244,12 @@ func (d *definition) part(at string, v *yaml.Node) (c mock.Condition, err error)
 		return c, err
 	}
 	c.Matcher = &mock.Matcher{}
-	for k, n := range pairs(v) {
+	for k, n := range document.Pairs(v) {
 		of, err := mock.PartCondition{}, error(nil)
 		if isRemark(k.Value) {
 			continue
 		}
-		switch key := join(at, k.Value); k.Value {
+		switch key := document.Join(at, k.Value); k.Value {
 		case "filename", "content_type":
 			of.FileName, of.Type = k.Value == "filename", k.Value == "content_type"
 			of.Matcher, err = d.anyOr(key, n)
@@ -269,19 +271,19 @@ func (d *definition) partMap(at string, headers bool, n *yaml.Node, to *[]mock.P
 	if n.Kind != yaml.MappingNode {
 		return d.wrong(at, n, "a map")
 	}
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		name := k.Value
 		var of mock.PartCondition
 		var err error
 		switch {
 		case headers:
 			of.Header = name
-			of.Matcher, err = d.anyOr(join(at, name), v)
-		case d.isMatcher(join(at, name), v):
+			of.Matcher, err = d.anyOr(document.Join(at, name), v)
+		case d.isMatcher(document.Join(at, name), v):
 			of.JSON = name
-			of.Matcher, err = d.matcher(join(at, name), v, true)
+			of.Matcher, err = d.matcher(document.Join(at, name), v, true)
 		default:
-			of.JSON, of.Matcher = name, mock.Equal(jsonvalue.Plain(value(v)))
+			of.JSON, of.Matcher = name, mock.Equal(jsonvalue.Plain(document.Value(v)))
 		}
 		if err != nil {
 			return err

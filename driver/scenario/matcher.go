@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/jsonvalue"
@@ -17,7 +19,7 @@ func (d *definition) isMatcher(at string, n *yaml.Node) bool {
 		return false
 	}
 	words, others := "", ""
-	for key := range pairs(n) {
+	for key := range document.Pairs(n) {
 		switch k := key.Value; {
 		case k == remark:
 		case slices.Contains(mock.Words(), k):
@@ -34,7 +36,7 @@ func (d *definition) isMatcher(at string, n *yaml.Node) bool {
 
 // anyOr is matcher for places with several values, where empty text means any.
 func (d *definition) anyOr(at string, n *yaml.Node) (*mock.Matcher, error) {
-	if text, ok := scalarText(n); ok && text == "" {
+	if text, ok := document.ScalarText(n); ok && text == "" {
 		return &mock.Matcher{}, nil
 	}
 	return d.matcher(at, n, false)
@@ -48,7 +50,7 @@ func (d *definition) matcher(at string, n *yaml.Node, json bool) (*mock.Matcher,
 		return mock.Equal(v), err
 	}
 	m := &mock.Matcher{}
-	for k, operand := range pairs(n) {
+	for k, operand := range document.Pairs(n) {
 		if isRemark(k.Value) {
 			continue
 		}
@@ -65,9 +67,9 @@ func (d *definition) matcher(at string, n *yaml.Node, json bool) (*mock.Matcher,
 // word adds one word of a matcher.
 func (d *definition) word(m *mock.Matcher, at string, k, n *yaml.Node, json bool, known []string) error {
 	if !slices.Contains(mock.Words(), k.Value) {
-		return unknownKey(k, d.at(at), known)
+		return document.UnknownKey(k, d.at(at), known)
 	}
-	at = join(at, k.Value)
+	at = document.Join(at, k.Value)
 	operand, err := d.operand(at, k.Value, n, json)
 	if err != nil {
 		return err
@@ -78,7 +80,7 @@ func (d *definition) word(m *mock.Matcher, at string, k, n *yaml.Node, json bool
 	case errors.As(err, &expected):
 		return d.wrong(at, n, string(expected))
 	case err != nil:
-		return faultf(n, "%s: %v", d.at(at), err)
+		return document.Errorf(n, "%s: %v", d.at(at), err)
 	}
 	return nil
 }
@@ -90,7 +92,7 @@ func (d *definition) operand(at, word string, n *yaml.Node, json bool) (any, err
 		return d.plain(at, n, json)
 	case "not":
 		if json && !d.isMatcher(at, n) {
-			return mock.Equal(jsonvalue.Plain(value(n))), nil
+			return mock.Equal(jsonvalue.Plain(document.Value(n))), nil
 		}
 		return d.matcher(at, n, json)
 	case "one_of":
@@ -106,20 +108,20 @@ func (d *definition) operand(at, word string, n *yaml.Node, json bool) (any, err
 		}
 		return list, nil
 	case "regex":
-		if text, ok := scalarText(n); ok && text != "" {
+		if text, ok := document.ScalarText(n); ok && text != "" {
 			return text, nil
 		}
 		return nil, nil
 	}
-	return value(n), nil
+	return document.Value(n), nil
 }
 
 // plain is a value as it stands: a JSON value, or text.
 func (d *definition) plain(at string, n *yaml.Node, json bool) (any, error) {
 	if json {
-		return jsonvalue.Plain(value(n)), nil
+		return jsonvalue.Plain(document.Value(n)), nil
 	}
-	text, ok := scalarText(n)
+	text, ok := document.ScalarText(n)
 	if !ok {
 		return nil, d.wrong(at, n, "text")
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
@@ -28,10 +30,10 @@ func (d *definition) named() (*namedState, error) {
 		return nil, nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return nil, wrong(n, path, "a map such as {scenario: login, is: signed_in, then: locked}")
+		return nil, document.Wrong(n, path, "a map such as {scenario: login, is: signed_in, then: locked}")
 	}
 	s := &namedState{}
-	for k, v := range pairs(n) {
+	for k, v := range document.Pairs(n) {
 		if k.Value == remark || v.Tag == "!!null" {
 			continue
 		}
@@ -54,7 +56,7 @@ func (d *definition) named() (*namedState, error) {
 				s.is = append(s.is, name)
 			}
 		default:
-			err = unknownKey(k, path, []string{"scenario", "is", "then"})
+			err = document.UnknownKey(k, path, []string{"scenario", "is", "then"})
 		}
 		if err != nil {
 			return nil, err
@@ -62,9 +64,9 @@ func (d *definition) named() (*namedState, error) {
 	}
 	switch {
 	case s.scenario == "":
-		return nil, faultf(n, "%s: expected scenario, the name of what has the state", path)
+		return nil, document.Errorf(n, "%s: expected scenario, the name of what has the state", path)
 	case len(s.is) == 0 && s.then == "":
-		return nil, faultf(n, "%s: expected is, then or both", path)
+		return nil, document.Errorf(n, "%s: expected is, then or both", path)
 	}
 	host, err := d.script("state", n)
 	if err != nil {
@@ -77,9 +79,9 @@ func (d *definition) named() (*namedState, error) {
 
 // stateName reads the name of a scenario or of a state; numbers count as text.
 func stateName(n *yaml.Node, path string) (string, error) {
-	s, ok := scalarText(n)
+	s, ok := document.ScalarText(n)
 	if !ok || s == "" || len(s) > 200 {
-		return "", wrong(n, path, "text of 1 to 200 bytes")
+		return "", document.Wrong(n, path, "text of 1 to 200 bytes")
 	}
 	return s, nil
 }
@@ -114,7 +116,7 @@ func (d *definition) moving(next exchange.Handler) (exchange.Handler, error) {
 		return nil, err
 	}
 	if len(s.is) > 0 && !d.matches {
-		return nil, faultf(field(d.get("state"), "is"), "%s.is does not go with %s: an endpoint or a rule asks for a state", d.at("state"), roleNames()[inStep])
+		return nil, document.Errorf(document.Field(d.get("state"), "is"), "%s.is does not go with %s: an endpoint or a rule asks for a state", d.at("state"), roleNames()[inStep])
 	}
 	if s.then == "" {
 		return next, nil

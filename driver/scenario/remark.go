@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/nearest"
@@ -21,7 +23,7 @@ func (c *compiler) warn(n *yaml.Node, format string, args ...any) {
 	if c.env.Log == nil || c.quiet {
 		return
 	}
-	c.env.Log.Warn("scenario", "warning", inFile(c.src.File, faultf(n, format, args...)))
+	c.env.Log.Warn("scenario", "warning", document.InFile(c.src.File, document.Errorf(n, format, args...)))
 }
 
 // methods are those that keys usually have.

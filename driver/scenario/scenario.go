@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"starproxy/builtins/call"
 	"starproxy/builtins/disk"
 	"starproxy/driver/access"
@@ -163,18 +165,18 @@ func (e *Env) readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return disk.ReadAll(f, info, maxBytes)
+	return disk.ReadAll(f, info, document.MaxBytes)
 }
 
 // parse compiles a document; dir is where it lies, empty when it was sent.
 func parse(filename string, data []byte, env Env, dir string) (*Scenario, error) {
-	root, err := read(filename, data)
+	root, err := document.Read(filename, data)
 	if err != nil {
 		return nil, err
 	}
-	eps, err := document(root, newCompiler(env, mock.Source{Name: filename, File: filename}, dir))
+	eps, err := newCompiler(env, mock.Source{Name: filename, File: filename}, dir).document(root)
 	if err != nil {
-		return nil, inFile(filename, err)
+		return nil, document.InFile(filename, err)
 	}
 	return &Scenario{Name: filepath.Base(filename), Path: filename, Endpoints: eps}, nil
 }

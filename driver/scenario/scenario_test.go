@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/driver/document"
+
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -99,11 +101,11 @@ func compileSchema(t *testing.T) *jsonschema.Schema {
 // asJSON is a document as a schema validator sees it.
 func asJSON(t *testing.T, name string, data []byte) any {
 	t.Helper()
-	n, err := read(name, data)
+	n, err := document.Read(name, data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(appendJSON(nil, n)))
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document.AppendJSON(nil, n)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -464,7 +466,7 @@ func FuzzParse(f *testing.F) {
 			name = "f.json"
 		}
 		s, err := Parse(name, data, env)
-		if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
+		if e := (*document.Error)(nil); err != nil && !errors.As(err, &e) {
 			t.Fatalf("%v is not an Error", err)
 		}
 		if err == nil {

@@ -4,6 +4,8 @@ import (
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/driver/document"
+
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
@@ -46,7 +48,7 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 		name = m.Method + " " + name
 	}
 	if err := m.Compile(); err != nil {
-		return nil, faultf(k, "endpoint %q: %v", name, err)
+		return nil, document.Errorf(k, "endpoint %q: %v", name, err)
 	}
 	socket := m.Method == mock.WebSocket
 	label := value.Type()
@@ -58,14 +60,14 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 			what = "the socket"
 		}
 		if err := takes(fn, 1, what); err != nil {
-			return nil, faultf(v, "endpoint %q: %v", name, err)
+			return nil, document.Errorf(v, "endpoint %q: %v", name, err)
 		}
 	} else if socket {
-		return nil, faultf(v, "endpoint %q: expected a function of the socket, found %s", name, value.Type())
+		return nil, document.Errorf(v, "endpoint %q: expected a function of the socket, found %s", name, value.Type())
 	}
 	h, err := answerer(c.env.Script, value, c.answering(), socket)
 	if err != nil {
-		return nil, faultf(v, "endpoint %q: %s", name, scriptMessage(err))
+		return nil, document.Errorf(v, "endpoint %q: %s", name, scriptMessage(err))
 	}
 	src := c.src
 	src.Line, src.Column = k.Line, k.Column

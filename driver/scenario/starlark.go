@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins/nearest"
@@ -22,7 +24,7 @@ func isScript(filename string) bool { return strings.EqualFold(filepath.Ext(file
 // lies in its directory. A file that is a link stands for the one it leads to.
 func loadScript(path string, env Env) (*Scenario, error) {
 	if env.Script == nil {
-		return nil, &Error{File: path, Message: "nothing here runs scripts"}
+		return nil, &document.Error{File: path, Message: "nothing here runs scripts"}
 	}
 	real := path
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 || env.policy() != nil {
@@ -48,7 +50,7 @@ func loadScript(path string, env Env) (*Scenario, error) {
 // parseScript reads a scenario that is a script and was sent.
 func parseScript(filename string, data []byte, env Env) (*Scenario, error) {
 	if env.Script == nil {
-		return nil, &Error{File: filename, Message: "nothing here runs scripts"}
+		return nil, &document.Error{File: filename, Message: "nothing here runs scripts"}
 	}
 	loaded, err := env.Script.LoadText(filename, data)
 	s := &Scenario{Name: filepath.Base(filename), Path: filename}
@@ -60,17 +62,17 @@ func parseScript(filename string, data []byte, env Env) (*Scenario, error) {
 
 // scriptFault makes an [*Error] of an error of a script.
 func scriptFault(err error) error {
-	var own *Error
+	var own *document.Error
 	var e *script.Error
 	if errors.As(err, &own) || !errors.As(err, &e) {
 		return err
 	}
-	return &Error{File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Column, Message: scriptMessage(err), Err: err}
+	return &document.Error{File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Column, Message: scriptMessage(err), Err: err}
 }
 
 // compile makes the endpoints of a script's globals.
 func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
-	defer func() { err = inFile(s.Path, err) }()
+	defer func() { err = document.InFile(s.Path, err) }()
 	r := reader{c: c, room: maxValues}
 	names := make([]string, 0, len(loaded.Globals))
 	for name := range loaded.Globals {
@@ -99,7 +101,7 @@ func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
 		if near := nearest.Name("endpoints", names); near != "" {
 			message = fmt.Sprintf("no global named endpoints; is %s meant?", near)
 		}
-		return &Error{Line: 1, Column: 1, Message: message}
+		return &document.Error{Line: 1, Column: 1, Message: message}
 	}
 	n, err := r.endpoints(endpoints, assigned(loaded.Syntax, "endpoints"))
 	if err != nil {

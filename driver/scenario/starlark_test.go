@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/driver/document"
+
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"starproxy/builtins/exchange"
@@ -195,7 +197,7 @@ func FuzzScript(f *testing.F) {
 	env := Env{FilesDir: f.TempDir(), Script: host}
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse("f.star", []byte(text), env)
-		if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
+		if e := (*document.Error)(nil); err != nil && !errors.As(err, &e) {
 			t.Fatalf("%T %v is not an Error", err, err)
 		}
 		if err == nil {

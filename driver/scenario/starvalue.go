@@ -7,6 +7,8 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"starproxy/driver/document"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 	"go.yaml.in/yaml/v3"
@@ -49,7 +51,7 @@ func (r *reader) endpoints(v starlark.Value, e syntax.Expr) (*yaml.Node, error) 
 		k := at(ke, n)
 		key, ok := starlark.AsString(kv[0])
 		if !ok {
-			return nil, faultf(k, "endpoints: a key that is %s: expected text", kv[0].Type())
+			return nil, document.Errorf(k, "endpoints: a key that is %s: expected text", kv[0].Type())
 		}
 		k.Tag, k.Value = "!!str", key
 		var value *yaml.Node
@@ -69,11 +71,11 @@ func (r *reader) endpoints(v starlark.Value, e syntax.Expr) (*yaml.Node, error) 
 // node turns data into a node; path names it in errors.
 func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path string, depth int) (*yaml.Node, error) {
 	n := at(e, above)
-	if depth > maxDepth {
-		return nil, tooDeep(n)
+	if depth > document.MaxDepth {
+		return nil, document.TooDeep(n)
 	}
 	if r.room--; r.room < 0 {
-		return nil, faultf(n, "%s: more than %d values", path, maxValues)
+		return nil, document.Errorf(n, "%s: more than %d values", path, maxValues)
 	}
 	switch v := v.(type) {
 	case starlark.NoneType:
@@ -88,12 +90,12 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 	case starlark.Bytes:
 		n.Tag, n.Value, n.Style = "!!str", string(v), yaml.DoubleQuotedStyle
 		if !utf8.ValidString(n.Value) {
-			n.Tag, n.Value = binaryTag, base64.StdEncoding.EncodeToString([]byte(v))
+			n.Tag, n.Value = document.BinaryTag, base64.StdEncoding.EncodeToString([]byte(v))
 		}
 	case starlark.Int, starlark.Float:
 		b, err := builtins.AppendJSON(nil, nil, v)
 		if err != nil {
-			return nil, faultf(n, "%s: %v", path, err)
+			return nil, document.Errorf(n, "%s: %v", path, err)
 		}
 		n.Tag, n.Value = "!!float", string(b)
 		if _, ok := v.(starlark.Int); ok {
@@ -106,7 +108,7 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 			k := at(ke, n)
 			key, ok := starlark.AsString(kv[0])
 			if !ok {
-				return nil, faultf(k, "%s: a key that is %s: expected text", path, kv[0].Type())
+				return nil, document.Errorf(k, "%s: a key that is %s: expected text", path, kv[0].Type())
 			}
 			k.Tag, k.Value = "!!str", key
 			value, err := r.node(kv[1], ve, k, path+": "+key, depth+1)
@@ -127,11 +129,11 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 			i++
 		}
 	case starlark.Callable:
-		return nil, faultf(n, "%s: a function stands where data is expected; an endpoint itself may be one", path)
+		return nil, document.Errorf(n, "%s: a function stands where data is expected; an endpoint itself may be one", path)
 	default:
 		data, err := builtins.ToGo(nil, v)
 		if err != nil {
-			return nil, faultf(n, "%s: %v", path, err)
+			return nil, document.Errorf(n, "%s: %v", path, err)
 		}
 		return r.node(builtins.FromGo(data), nil, n, path, depth)
 	}
@@ -181,7 +183,7 @@ func unwrap(e syntax.Expr) syntax.Expr {
 func (r *reader) hooks(v starlark.Value, e syntax.Expr) (*Hooks, error) {
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
-		return nil, faultf(at(e, nil), "hooks: expected a dict with the functions request and response, found %s", v.Type())
+		return nil, document.Errorf(at(e, nil), "hooks: expected a dict with the functions request and response, found %s", v.Type())
 	}
 	h := &Hooks{host: r.c.env.Script, how: r.c.answering()}
 	known := map[string]struct {
@@ -199,17 +201,17 @@ func (r *reader) hooks(v starlark.Value, e syntax.Expr) (*Hooks, error) {
 		hook, ok := known[name]
 		if !ok {
 			k.Value = name
-			return nil, unknownKey(k, "hooks", slices.Sorted(maps.Keys(known)))
+			return nil, document.UnknownKey(k, "hooks", slices.Sorted(maps.Keys(known)))
 		}
 		if kv[1] == starlark.None {
 			continue
 		}
 		fn, ok := kv[1].(starlark.Callable)
 		if !ok {
-			return nil, faultf(at(ve, k), "hooks: %s: expected a function, found %s", name, kv[1].Type())
+			return nil, document.Errorf(at(ve, k), "hooks: %s: expected a function, found %s", name, kv[1].Type())
 		}
 		if err := takes(fn, hook.takes, hook.what); err != nil {
-			return nil, faultf(at(ve, k), "hooks: %s: %v", name, err)
+			return nil, document.Errorf(at(ve, k), "hooks: %s: %v", name, err)
 		}
 		*hook.fn = fn
 	}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/script"
@@ -17,7 +19,7 @@ func (d *definition) template(key string, n *yaml.Node) (*script.Template, error
 		return nil, err
 	}
 	compile := func(n *yaml.Node) (*script.Template, error) {
-		v := value(n)
+		v := document.Value(n)
 		if n.Kind == yaml.ScalarNode && strings.HasPrefix(key, "headers.") {
 			v = n.Value
 		}
@@ -34,7 +36,7 @@ func (d *definition) template(key string, n *yaml.Node) (*script.Template, error
 			}
 			return bad == nil
 		})
-		return nil, faultf(at, "%s: %s", d.at(key), scriptMessage(err))
+		return nil, document.Errorf(at, "%s: %s", d.at(key), scriptMessage(err))
 	}
 	d.checkParams(n)
 	d.warnTemplate(t)
@@ -60,7 +62,7 @@ func (c *compiler) position(n *yaml.Node) script.Position {
 // way there.
 func part(n *yaml.Node, path []string) *yaml.Node {
 	for _, key := range path {
-		next := field(n, key)
+		next := document.Field(n, key)
 		if i, err := strconv.Atoi(key); n.Kind == yaml.SequenceNode && err == nil && i < len(n.Content) {
 			next = n.Content[i]
 		}
@@ -105,7 +107,7 @@ func scriptMessage(err error) string {
 // script gives the host that runs what can't be said without one.
 func (d *definition) script(key string, n *yaml.Node) (*script.Host, error) {
 	if d.c.env.Script == nil {
-		return nil, faultf(n, "%s: nothing here runs scripts", d.at(key))
+		return nil, document.Errorf(n, "%s: nothing here runs scripts", d.at(key))
 	}
 	return d.c.env.Script, nil
 }

@@ -3,8 +3,9 @@ package scenario
 import (
 	"bytes"
 	"net/http"
-	"strconv"
 	"strings"
+
+	"starproxy/driver/document"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,57 +20,18 @@ func Text(def any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	n, err := readJSON(b)
+	n, err := document.ReadJSON(b)
 	if err != nil {
 		return "", err
 	}
-	return block(n)
-}
-
-// block writes a node in YAML's block style.
-func block(n *yaml.Node) (string, error) {
-	plain(n)
-	return yamlText(n)
-}
-
-// plain takes the styles of JSON off a node; empty maps and lists keep theirs.
-func plain(n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode || len(n.Content) > 0 {
-		n.Style = 0
-	}
-	if n.Tag == "!!int" || n.Tag == "!!float" {
-		n.Value = yamlNumber(n.Value)
-		if _, err := strconv.ParseFloat(n.Value, 64); err == nil {
-			n.Tag = "" // the parser takes large whole numbers for floats, and would get a tag for them
-		}
-	}
-	for _, c := range n.Content {
-		plain(c)
-	}
-}
-
-// yamlNumber writes a number of JSON as every version of YAML reads it: with a
-// point before an exponent, which has a sign.
-func yamlNumber(text string) string {
-	i := strings.IndexAny(text, "eE")
-	if i < 0 {
-		return text
-	}
-	mantissa, exponent := text[:i], text[i+1:]
-	if !strings.Contains(mantissa, ".") {
-		mantissa += ".0"
-	}
-	if exponent[0] != '-' && exponent[0] != '+' {
-		exponent = "+" + exponent
-	}
-	return mantissa + text[i:i+1] + exponent
+	return document.Block(n)
 }
 
 // CompileText makes the endpoints of one key whose definition is a text in YAML
 // or JSON. Places in errors are those in the text; filename appears in them.
 func CompileText(filename, key string, text []byte, env Env) ([]*mock.Endpoint, error) {
 	var def yaml.Node
-	if err := Decode(filename, text, &def); err != nil {
+	if err := document.Decode(filename, text, &def); err != nil {
 		return nil, err
 	}
 	if def.Kind == 0 {
@@ -93,7 +55,7 @@ const maxInline = 64 << 10
 // is large, becomes a file below filesDir.
 func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
 	if e.Kind != capture.HTTP {
-		return "", "", &Error{Message: "there was no request"}
+		return "", "", &document.Error{Message: "there was no request"}
 	}
 	if e.Origin == exchange.FromProxy { // its answer is an error that nobody wants again
 		fine := *e
@@ -103,7 +65,7 @@ func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
 		fine.ResponseBody = capture.Blob{Data: body, Size: int64(len(body))}
 		e = &fine
 	} else if reason := unrepeatable(e); reason != "" {
-		return "", "", &Error{Message: reason}
+		return "", "", &document.Error{Message: reason}
 	}
 	u := *e
 	u.Scheme, u.Host, u.Port = "http", "h", 80
@@ -124,28 +86,20 @@ func AsMock(e *capture.Entry, filesDir string) (key, text string, err error) {
 		return "", "", err
 	}
 	if n == nil {
-		return "", "", &Error{Message: "the body was not kept"}
+		return "", "", &document.Error{Message: "the body was not kept"}
 	}
 	if body != nil {
-		put(n, "body", body)
+		document.Put(n, "body", body)
 	}
 	def := &yaml.Node{Kind: yaml.MappingNode}
 	if query := exportQuery(e); len(query) > 0 {
 		match := &yaml.Node{Kind: yaml.MappingNode}
-		put(match, "query", queryNode(query))
-		put(def, "match", match)
+		document.Put(match, "query", queryNode(query))
+		document.Put(def, "match", match)
 	}
 	def.Content = append(def.Content, n.Content...)
-	text, err = yamlText(def)
+	text, err = document.YAML(def)
 	return key, text, err
-}
-
-func yamlText(n *yaml.Node) (string, error) {
-	var b strings.Builder
-	enc := yaml.NewEncoder(&b)
-	enc.SetIndent(2)
-	err := enc.Encode(n)
-	return b.String(), err
 }
 
 // inlineBody is a body as it can stand in a definition, nil when it can't: JSON
@@ -168,12 +122,12 @@ func inlineBody(e *capture.Entry) *yaml.Node {
 		return nil
 	}
 	if strings.Contains(typ, "json") {
-		if n, err := readJSON(data); err == nil && (n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode) {
-			plain(n)
+		if n, err := document.ReadJSON(data); err == nil && (n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode) {
+			document.Plain(n)
 			return n
 		}
 	}
-	n := quoted(string(data))
+	n := document.Quoted(string(data))
 	if strings.Contains(string(data), "\n") {
 		n.Style = yaml.LiteralStyle
 	}

@@ -2,9 +2,10 @@ package scenario
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"strings"
+
+	"starproxy/driver/document"
 
 	"go.yaml.in/yaml/v3"
 
@@ -44,7 +45,7 @@ func (d *definition) textTemplate(key string, n *yaml.Node) (*script.Template, e
 		if errors.As(err, &e) && e.Pos.Line > 0 && d.c.src.File != "" {
 			at = &yaml.Node{Line: e.Pos.Line, Column: e.Pos.Column}
 		}
-		return nil, faultf(at, "%s: %s", d.at(key), scriptMessage(err))
+		return nil, document.Errorf(at, "%s: %s", d.at(key), scriptMessage(err))
 	}
 	d.checkParams(n)
 	d.warnTemplate(t)
@@ -69,7 +70,7 @@ func textHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	n := d.get("body_text_template")
-	if _, ok := scalarText(n); !ok {
+	if _, ok := document.ScalarText(n); !ok {
 		return nil, d.wrong("body_text_template", n, "text")
 	}
 	t, err := d.textTemplate("body_text_template", n)
@@ -96,21 +97,12 @@ func binaryHandler(d *definition) (exchange.Handler, error) {
 		return nil, err
 	}
 	n := d.get("body_base64")
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" && n.Tag != binaryTag {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" && n.Tag != document.BinaryTag {
 		return nil, d.wrong("body_base64", n, "text in base64")
 	}
-	body, err := decodeBase64(n.Value)
+	body, err := document.DecodeBase64(n.Value)
 	if err != nil {
-		return nil, faultf(n, "%s: expected text in base64: %v", d.at("body_base64"), err)
+		return nil, document.Errorf(n, "%s: expected text in base64: %v", d.at("body_base64"), err)
 	}
 	return a.finish(mock.NewStatic(a.status, a.typed(a.typ), body, a.latency.Fixed)), nil
-}
-
-// binaryTag marks bytes in a document, in base64. They are a body, and nothing
-// else: JSON has no bytes. In JSON a body_base64 says the same.
-const binaryTag = "!!binary"
-
-// decodeBase64 decodes text in which space does not count.
-func decodeBase64(s string) ([]byte, error) {
-	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/capture"
@@ -35,7 +37,7 @@ type timeline struct {
 func (t *timeline) delay(e *capture.Entry) *yaml.Node {
 	if !t.begun {
 		t.begun, t.first, t.last, t.took = true, e.Start, e.Start, e.Duration
-		return integer(0)
+		return document.Integer(0)
 	}
 	gap := max(0, e.Start.Sub(t.last))
 	pause := gap - t.took
@@ -54,7 +56,7 @@ func (t *timeline) delay(e *capture.Entry) *yaml.Node {
 	}
 	t.passed = min(ms, maxDelay)
 	if t.passed == math.Trunc(t.passed) {
-		return integer(int64(t.passed))
+		return document.Integer(int64(t.passed))
 	}
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: strconv.FormatFloat(t.passed, 'f', -1, 64)}
 }

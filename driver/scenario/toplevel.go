@@ -3,9 +3,10 @@ package scenario
 import (
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
+
+	"starproxy/driver/document"
 
 	"go.yaml.in/yaml/v3"
 
@@ -16,16 +17,16 @@ import (
 
 // document compiles the map at the top: {config, endpoints}, {config, mocks},
 // or the endpoints themselves with config among them.
-func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
+func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 	if root.Kind != yaml.MappingNode {
 		return nil, sentinel(root, ErrNotObject)
 	}
 	endpoints, wrapper := root, (*yaml.Node)(nil)
-	for k, v := range pairs(root) {
+	for k, v := range document.Pairs(root) {
 		switch k.Value {
 		case "endpoints", "mocks":
 			if wrapper != nil {
-				return nil, faultf(k, "both endpoints and mocks: expected one of them")
+				return nil, document.Errorf(k, "both endpoints and mocks: expected one of them")
 			}
 			endpoints, wrapper = v, k
 		case "config":
@@ -37,15 +38,15 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 	if endpoints.Kind != yaml.MappingNode {
 		return nil, sentinel(endpoints, ErrNoEndpoints)
 	}
-	if kind, hint := KindOf(root); kind != "" && kind != "scenario" {
-		return nil, faultf(root, "this is %s, not a scenario: %s", kind, hint)
+	if kind, hint := document.KindOf(root); kind != "" && kind != "scenario" {
+		return nil, document.Errorf(root, "this is %s, not a scenario: %s", kind, hint)
 	}
 	if wrapper != nil {
-		for k, v := range pairs(root) {
+		for k, v := range document.Pairs(root) {
 			switch {
 			case k == wrapper || slices.Contains(settings(), k.Value):
-			case isKey(k.Value) && !isRemark(k.Value) && !anchored(v):
-				return nil, faultf(k, "endpoint %q stands beside %s: expected it inside", k.Value, wrapper.Value)
+			case document.IsEndpoint(k.Value) && !isRemark(k.Value) && !anchored(v):
+				return nil, document.Errorf(k, "endpoint %q stands beside %s: expected it inside", k.Value, wrapper.Value)
 			default:
 				c.unused(k, v)
 			}
@@ -55,34 +56,8 @@ func document(root *yaml.Node, c *compiler) ([]*mock.Endpoint, error) {
 	return c.endpoints(endpoints, true)
 }
 
-// KindOf tells what a document is by its keys: "scenario", or another kind with an
-// article and a hint at what it is for. It is empty when the keys do not tell.
-func KindOf(root *yaml.Node) (kind, hint string) {
-	if root.Kind != yaml.MappingNode {
-		return "", ""
-	}
-	has := map[string]*yaml.Node{}
-	for key, value := range pairs(root) {
-		k := key.Value
-		if k == "endpoints" || k == "mocks" || isKey(k) {
-			return "scenario", ""
-		}
-		has[k] = value
-	}
-	isMap := func(key string) bool { return has[key] != nil && has[key].Kind == yaml.MappingNode }
-	switch {
-	case isMap("export"), has["kind"] != nil && has["kind"].Value == "ExporterConfig":
-		return "an exporter file", "\"starproxy check FILE\" looks at it, \"starproxy run --exporter-config FILE\" serves it"
-	case isMap("log"):
-		return "a HAR document", "mode replay answers from it"
-	case (has["openapi"] != nil || has["swagger"] != nil) && isMap("paths"):
-		return "an OpenAPI document", "write its paths as endpoints, METHOD /path"
-	}
-	return "", ""
-}
-
 func sentinel(n *yaml.Node, err error) error {
-	return &Error{Line: n.Line, Column: n.Column, Message: err.Error() + ", found " + describe(n), Err: err}
+	return &document.Error{Line: n.Line, Column: n.Column, Message: err.Error() + ", found " + document.Describe(n), Err: err}
 }
 
 // remark is the key that JSON documents, which have no comments, have them under.
@@ -112,9 +87,6 @@ func (c *compiler) unused(k, v *yaml.Node) {
 // anchored reports whether n or a part of it has an anchor.
 func anchored(n *yaml.Node) bool { return n.Anchor != "" || slices.ContainsFunc(n.Content, anchored) }
 
-// isKey tells whether s looks like an endpoint's key rather than a setting.
-func isKey(s string) bool { return strings.ContainsAny(s, " /") }
-
 // config is the document's config block.
 type config struct {
 	FilesDir           string    `yaml:"files_dir"`
@@ -125,7 +97,7 @@ type config struct {
 
 func (c *compiler) configure(n *yaml.Node) error {
 	var cfg config
-	if err := assign(filtered(n, func(k string) bool { return !isRemark(k) }), reflect.ValueOf(&cfg).Elem(), "config"); err != nil {
+	if err := document.DecodeAt(document.Filtered(n, func(k string) bool { return !isRemark(k) }), &cfg, "config"); err != nil {
 		return err
 	}
 	if cfg.DefaultLatencyMS.Kind != 0 {
@@ -137,17 +109,17 @@ func (c *compiler) configure(n *yaml.Node) error {
 	}
 	if cfg.DefaultContentType != "" {
 		if !validValue(cfg.DefaultContentType) {
-			return wrong(field(n, "default_content_type"), "config.default_content_type", "one line of text")
+			return document.Wrong(document.Field(n, "default_content_type"), "config.default_content_type", "one line of text")
 		}
 		c.env.DefaultContentType, c.typed = cfg.DefaultContentType, true
 	}
 	if cfg.FilesDir != "" {
-		if dir, ok := c.directory(cfg.FilesDir, c.env.FilesDir, field(n, "files_dir")); ok {
+		if dir, ok := c.directory(cfg.FilesDir, c.env.FilesDir, document.Field(n, "files_dir")); ok {
 			c.env.FilesDir, c.files = dir.String(), dir
 		}
 	}
 	if cfg.AddonsDir != "" {
-		if dir, ok := c.directory(cfg.AddonsDir, c.env.AddonsDir, field(n, "addons_dir")); ok {
+		if dir, ok := c.directory(cfg.AddonsDir, c.env.AddonsDir, document.Field(n, "addons_dir")); ok {
 			c.env.AddonsDir = dir.String()
 		}
 	}

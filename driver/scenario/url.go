@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/driver/document"
+
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/mock"
@@ -31,25 +33,25 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 	switch {
 	case v.Kind == yaml.SequenceNode:
 		entries = v.Content
-	case v.Kind == yaml.MappingNode && has(v, "rules"):
-		rules := field(v, "rules")
+	case v.Kind == yaml.MappingNode && document.Has(v, "rules"):
+		rules := document.Field(v, "rules")
 		if rules.Kind != yaml.SequenceNode {
-			return nil, wrong(rules, path+": rules", "a list")
+			return nil, document.Wrong(rules, path+": rules", "a list")
 		}
 		entries, outer = rules.Content, v
 		known := []string{"method", "rules", "match", "priority"}
-		for k := range pairs(v) {
+		for k := range document.Pairs(v) {
 			if !isRemark(k.Value) && !slices.Contains(known, k.Value) {
-				return nil, unknownKey(k, path+" beside rules", known)
+				return nil, document.UnknownKey(k, path+" beside rules", known)
 			}
 		}
 	case v.Kind == yaml.MappingNode:
 		entries = []*yaml.Node{v}
 	default:
-		return nil, wrong(v, path, "a list of entries or a map")
+		return nil, document.Wrong(v, path, "a list of entries or a map")
 	}
 	if len(entries) == 0 {
-		return nil, wrong(v, path, "at least one entry")
+		return nil, document.Wrong(v, path, "at least one entry")
 	}
 	method := "GET"
 	if m.Method != "" {
@@ -69,7 +71,7 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 			at = fmt.Sprintf("%s: entry %d", path, i+1)
 		}
 		if e.Kind != yaml.MappingNode {
-			return nil, wrong(e, at, "a map")
+			return nil, document.Wrong(e, at, "a map")
 		}
 		em, err := entryMethod(e, at, method)
 		if err != nil {
@@ -93,7 +95,7 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 		}
 		def := group(groups[method], v)
 		if outer != nil {
-			def = merged(def, only(outer, "match", "priority"))
+			def = document.Merged(def, document.Only(outer, "match", "priority"))
 		}
 		ep, err := c.one(k, method+" "+k.Value, m, def, inEntry)
 		if err != nil {
@@ -105,29 +107,29 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 }
 
 func entryMethod(e *yaml.Node, path, dflt string) (string, error) {
-	if !has(e, "method") {
+	if !document.Has(e, "method") {
 		return dflt, nil
 	}
-	n := field(e, "method")
+	n := document.Field(e, "method")
 	if n.Tag == "!!null" {
 		return dflt, nil
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" || n.Value == "" || strings.ContainsAny(n.Value, " \t\r\n/#") {
-		return "", wrong(n, path+": method", "a method such as GET")
+		return "", document.Wrong(n, path+": method", "a method such as GET")
 	}
 	return strings.ToUpper(n.Value), nil
 }
 
 // flatten lifts what stands under response into the entry; the response wins.
 func flatten(e *yaml.Node, path string) (*yaml.Node, error) {
-	if !has(e, "response") {
-		return without(e, "method"), nil
+	if !document.Has(e, "response") {
+		return document.Without(e, "method"), nil
 	}
-	r := field(e, "response")
+	r := document.Field(e, "response")
 	if r.Kind != yaml.MappingNode {
-		return nil, wrong(r, path+": response", "a map")
+		return nil, document.Wrong(r, path+": response", "a map")
 	}
-	return merged(r, without(e, "method", "response")), nil
+	return document.Merged(r, document.Without(e, "method", "response")), nil
 }
 
 // group makes one definition of the entries of a method.
@@ -135,9 +137,9 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	if len(entries) == 1 {
 		return entries[0]
 	}
-	conditional := slices.ContainsFunc(entries, func(e *yaml.Node) bool { return has(e, "match") || asksState(e) })
+	conditional := slices.ContainsFunc(entries, func(e *yaml.Node) bool { return document.Has(e, "match") || asksState(e) })
 	if !conditional {
-		return listed("sequence", entries, at)
+		return document.Listed("sequence", entries, at)
 	}
 	// Entries with one match answer one after the other, as without a match;
 	// the entries without one come last, or they would hide the others.
@@ -145,7 +147,7 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	index := map[string]int{}
 	for _, last := range []bool{false, true} {
 		for _, e := range entries {
-			if (has(e, "match") || asksState(e)) == last {
+			if (document.Has(e, "match") || asksState(e)) == last {
 				continue
 			}
 			key := ""
@@ -154,7 +156,7 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 				rules = append(rules, []*yaml.Node{e})
 				continue
 			case !last:
-				key = string(appendJSON(nil, field(e, "match")))
+				key = string(document.AppendJSON(nil, document.Field(e, "match")))
 			}
 			i, ok := index[key]
 			if !ok {
@@ -169,34 +171,34 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 		if list[i] = r[0]; len(r) > 1 {
 			steps := make([]*yaml.Node, len(r))
 			for j, e := range r {
-				steps[j] = without(e, "match", "priority")
+				steps[j] = document.Without(e, "match", "priority")
 			}
-			list[i] = listed("sequence", steps, r[0])
-			if has(r[0], "match") {
-				list[i] = merged(list[i], only(r[0], "match"))
+			list[i] = document.Listed("sequence", steps, r[0])
+			if document.Has(r[0], "match") {
+				list[i] = document.Merged(list[i], document.Only(r[0], "match"))
 			}
 		}
 	}
-	def := listed("rules", list, at)
+	def := document.Listed("rules", list, at)
 	// The group stands where its foremost entry would.
 	var top *yaml.Node
 	for _, e := range entries {
-		if has(e, "priority") && (top == nil || priority(e) > priority(top)) {
+		if document.Has(e, "priority") && (top == nil || priority(e) > priority(top)) {
 			top = e
 		}
 	}
 	if top != nil {
-		def = merged(def, only(top, "priority"))
+		def = document.Merged(def, document.Only(top, "priority"))
 	}
 	return def
 }
 
 // asksState tells whether an entry asks for the state of a scenario.
 func asksState(e *yaml.Node) bool {
-	return has(e, "state") && has(field(e, "state"), "is") && field(field(e, "state"), "is").Tag != "!!null"
+	return document.Has(e, "state") && document.Has(document.Field(e, "state"), "is") && document.Field(document.Field(e, "state"), "is").Tag != "!!null"
 }
 
 func priority(e *yaml.Node) int64 {
-	p, _ := whole(field(e, "priority"))
+	p, _ := document.Whole(document.Field(e, "priority"))
 	return p
 }

@@ -1,4 +1,4 @@
-package scenario
+package document
 
 import (
 	"encoding"
@@ -24,13 +24,13 @@ import (
 // It is strict: an unknown key, a key given twice and a value of the wrong type
 // are errors, each an [*Error] that tells the place, what was expected and the
 // nearest known key. What a document leaves out, or sets to null, keeps the
-// value that dst had. A [time.Duration] is written "250ms" or "1m30s". A field
+// Value that dst had. A [time.Duration] is written "250ms" or "1m30s". A field
 // of type [yaml.Node] takes any value, for [DecodeNode] later; one of type any
 // takes JSON values, with int64 for whole numbers and json.Number for all others.
 //
 // A name that ends in .json is read as JSON, every other as YAML.
 func Decode(filename string, data []byte, dst any) error {
-	n, err := read(filename, data)
+	n, err := Read(filename, data)
 	if err != nil {
 		return err
 	}
@@ -46,11 +46,16 @@ func DecodeNode(filename string, n *yaml.Node, dst any) error {
 	if n.Kind == 0 {
 		return nil
 	}
-	return inFile(filename, assign(n, v.Elem(), ""))
+	return InFile(filename, assign(n, v.Elem(), ""))
 }
 
-// wrong is the error for a value of another type than the one expected.
-func wrong(n *yaml.Node, path, expected string) error {
+// DecodeAt is [Decode] for a node below path, which errors name.
+func DecodeAt(n *yaml.Node, dst any, path string) error {
+	return assign(n, reflect.ValueOf(dst).Elem(), path)
+}
+
+// Wrong is the error for a value of another type than the one expected.
+func Wrong(n *yaml.Node, path, expected string) error {
 	hint := ""
 	if expected == "text" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
 		hint = "; put it in quotes"
@@ -58,7 +63,7 @@ func wrong(n *yaml.Node, path, expected string) error {
 	if path != "" {
 		path += ": "
 	}
-	return faultf(n, "%sexpected %s, found %s%s", path, expected, describe(n), hint)
+	return Errorf(n, "%sexpected %s, found %s%s", path, expected, Describe(n), hint)
 }
 
 func assign(n *yaml.Node, v reflect.Value, path string) error {
@@ -69,8 +74,8 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		v.Set(reflect.ValueOf(*n))
 		return nil
 	}
-	if n.Tag == binaryTag {
-		return refuseBinary(n)
+	if n.Tag == BinaryTag {
+		return RefuseBinary(n)
 	}
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -86,7 +91,7 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		d, err := time.ParseDuration(n.Value)
 		if n.Kind != yaml.ScalarNode || err != nil {
-			return wrong(n, path, `a duration such as 250ms or 1m30s`)
+			return Wrong(n, path, `a duration such as 250ms or 1m30s`)
 		}
 		v.SetInt(int64(d))
 		return nil
@@ -98,7 +103,7 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		return assignMap(n, v, path)
 	case reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
-			return wrong(n, path, "a list")
+			return Wrong(n, path, "a list")
 		}
 		out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 		for i, c := range n.Content {
@@ -110,42 +115,42 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		return nil
 	case reflect.Interface:
 		if v.NumMethod() == 0 {
-			if err := refuseBinary(n); err != nil {
+			if err := RefuseBinary(n); err != nil {
 				return err
 			}
-			v.Set(reflect.ValueOf(jsonvalue.Plain(value(n))))
+			v.Set(reflect.ValueOf(jsonvalue.Plain(Value(n))))
 			return nil
 		}
 	case reflect.String:
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
-			return wrong(n, path, "text")
+			return Wrong(n, path, "text")
 		}
 		v.SetString(n.Value)
 		return nil
 	case reflect.Bool:
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-			return wrong(n, path, "true or false")
+			return Wrong(n, path, "true or false")
 		}
-		v.SetBool(truth(n))
+		v.SetBool(Truth(n))
 		return nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		i, ok := whole(n)
+		i, ok := Whole(n)
 		if !ok || v.OverflowInt(i) {
-			return wrong(n, path, "a whole number")
+			return Wrong(n, path, "a whole number")
 		}
 		v.SetInt(i)
 		return nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		i, ok := exact(n)
 		if !ok || !i.IsUint64() || v.OverflowUint(i.Uint64()) {
-			return wrong(n, path, fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-v.Type().Bits())))
+			return Wrong(n, path, fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-v.Type().Bits())))
 		}
 		v.SetUint(i.Uint64())
 		return nil
 	case reflect.Float32, reflect.Float64:
-		f, ok := float(n)
+		f, ok := Float(n)
 		if !ok {
-			return wrong(n, path, "a number")
+			return Wrong(n, path, "a number")
 		}
 		v.SetFloat(f)
 		return nil
@@ -153,13 +158,13 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 	return fmt.Errorf("decode: a document can't fill a %s", v.Type())
 }
 
-// refuseBinary reports bytes in n: only bodies of mocks can be some.
-func refuseBinary(n *yaml.Node) error {
-	if n.Tag == binaryTag {
-		return faultf(n, "tag !!binary: expected text, a number, true, false or null; bytes can only be the body of a mock")
+// RefuseBinary reports bytes in n: only bodies of mocks can be some.
+func RefuseBinary(n *yaml.Node) error {
+	if n.Tag == BinaryTag {
+		return Errorf(n, "tag !!binary: expected text, a number, true, false or null; bytes can only be the body of a mock")
 	}
 	for _, c := range n.Content {
-		if err := refuseBinary(c); err != nil {
+		if err := RefuseBinary(c); err != nil {
 			return err
 		}
 	}
@@ -173,7 +178,7 @@ func assignCustom(n *yaml.Node, dst any, path string) (done bool, err error) {
 		err = u.UnmarshalYAML(n)
 	case encoding.TextUnmarshaler:
 		if n.Kind != yaml.ScalarNode {
-			return true, wrong(n, path, "text")
+			return true, Wrong(n, path, "text")
 		}
 		err = u.UnmarshalText([]byte(n.Value))
 	default:
@@ -186,7 +191,7 @@ func assignCustom(n *yaml.Node, dst any, path string) (done bool, err error) {
 	if path != "" {
 		path += ": "
 	}
-	return true, faultf(n, "%s%v", path, err)
+	return true, Errorf(n, "%s%v", path, err)
 }
 
 func assignMap(n *yaml.Node, v reflect.Value, path string) error {
@@ -194,13 +199,13 @@ func assignMap(n *yaml.Node, v reflect.Value, path string) error {
 		return fmt.Errorf("decode: a document can't fill a %s", v.Type())
 	}
 	if n.Kind != yaml.MappingNode {
-		return wrong(n, path, "a map")
+		return Wrong(n, path, "a map")
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(n.Content)/2)
-	for key, value := range pairs(n) {
+	for key, value := range Pairs(n) {
 		k := key.Value
 		e := reflect.New(v.Type().Elem()).Elem()
-		if err := assign(value, e, join(path, k)); err != nil {
+		if err := assign(value, e, Join(path, k)); err != nil {
 			return err
 		}
 		out.SetMapIndex(reflect.ValueOf(k).Convert(v.Type().Key()), e)
@@ -211,20 +216,20 @@ func assignMap(n *yaml.Node, v reflect.Value, path string) error {
 
 func assignStruct(n *yaml.Node, v reflect.Value, path string) error {
 	if n.Kind != yaml.MappingNode {
-		return wrong(n, path, "a map")
+		return Wrong(n, path, "a map")
 	}
 	fields := map[string][]int{}
 	structFields(v.Type(), nil, fields)
-	for k, value := range pairs(n) {
+	for k, value := range Pairs(n) {
 		index, ok := fields[k.Value]
 		if !ok {
 			known := make([]string, 0, len(fields))
 			for f := range fields {
 				known = append(known, f)
 			}
-			return unknownKey(k, path, known)
+			return UnknownKey(k, path, known)
 		}
-		if err := assign(value, v.FieldByIndex(index), join(path, k.Value)); err != nil {
+		if err := assign(value, v.FieldByIndex(index), Join(path, k.Value)); err != nil {
 			return err
 		}
 	}
@@ -249,20 +254,21 @@ func structFields(t reflect.Type, prefix []int, fields map[string][]int) {
 	}
 }
 
-// unknownKey is the error for a key that is not among known.
-func unknownKey(k *yaml.Node, path string, known []string) error {
+// UnknownKey is the error for a key that is not among known.
+func UnknownKey(k *yaml.Node, path string, known []string) error {
 	in := ""
 	if path != "" {
 		in = " in " + path
 	}
 	if near := nearest.Name(k.Value, known); near != "" {
-		return faultf(k, "unknown key %q%s; did you mean %q?", k.Value, in, near)
+		return Errorf(k, "unknown key %q%s; did you mean %q?", k.Value, in, near)
 	}
 	slices.Sort(known)
-	return faultf(k, "unknown key %q%s; expected one of %s", k.Value, in, strings.Join(known, ", "))
+	return Errorf(k, "unknown key %q%s; expected one of %s", k.Value, in, strings.Join(known, ", "))
 }
 
-func join(path, key string) string {
+// Join is the path of a key below path.
+func Join(path, key string) string {
 	if path == "" {
 		return key
 	}

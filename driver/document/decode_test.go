@@ -1,4 +1,4 @@
-package scenario
+package document
 
 import (
 	"encoding/json"
@@ -120,7 +120,7 @@ func TestDecodeErrors(t *testing.T) {
 			}
 		})
 	}
-	if err := Decode("big.yaml", make([]byte, maxBytes+1), new(sample)); err == nil {
+	if err := Decode("big.yaml", make([]byte, MaxBytes+1), new(sample)); err == nil {
 		t.Error("a document over the bound was read")
 	}
 	if err := Decode("a.yaml", nil, sample{}); err == nil {

@@ -1,4 +1,4 @@
-package scenario
+package document
 
 import (
 	"errors"
@@ -34,13 +34,13 @@ func TestSyntaxErrorsHaveTheirPlace(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Parse("s.yaml", []byte(c.text), Env{})
+			_, err := Read("s.yaml", []byte(c.text))
 			var e *Error
 			if !errors.As(err, &e) {
-				t.Fatalf("Parse gave %v, expected an Error", err)
+				t.Fatalf("Read gave %v, expected an Error", err)
 			}
 			if e.Line != c.line || e.Column != c.column || !strings.Contains(e.Message, c.message) {
-				t.Errorf("Parse gave %v, expected %d:%d and %q", e, c.line, c.column, c.message)
+				t.Errorf("Read gave %v, expected %d:%d and %q", e, c.line, c.column, c.message)
 			}
 		})
 	}
@@ -51,7 +51,7 @@ func FuzzSyntaxErrorPlace(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := read("s.yaml", []byte(text))
+		_, err := Read("s.yaml", []byte(text))
 		var e *Error
 		if err == nil || !errors.As(err, &e) {
 			return

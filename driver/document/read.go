@@ -1,4 +1,4 @@
-package scenario
+package document
 
 import (
 	"bytes"
@@ -13,23 +13,23 @@ import (
 
 // The bounds of a document. What a person or an export writes stays far below.
 const (
-	maxBytes  = 16 << 20
-	maxDepth  = 500
+	MaxBytes  = 16 << 20
+	MaxDepth  = 500
 	aliasRoom = 200_000   // nodes that aliases and merge keys may add
 	maxTokens = 2_000_000 // values, keys and brackets
 )
 
 func tooMany(n *yaml.Node) *Error {
-	return faultf(n, "more than %d values, keys and brackets", maxTokens)
+	return Errorf(n, "more than %d values, keys and brackets", maxTokens)
 }
 
-// read gives the root of a document as nodes of the JSON kind only: maps with
+// Read gives the root of a document as nodes of the JSON kind only: maps with
 // text keys and no key twice, lists, and scalars tagged !!str, !!int, !!float,
 // !!bool or !!null. Aliases and merge keys are resolved: nodes may be shared, so
 // nobody changes them. An empty document is a !!null.
-func read(filename string, data []byte) (*yaml.Node, error) {
-	if len(data) > maxBytes {
-		return nil, &Error{File: filename, Message: fmt.Sprintf("%d bytes are more than a document may have (%d)", len(data), maxBytes)}
+func Read(filename string, data []byte) (*yaml.Node, error) {
+	if len(data) > MaxBytes {
+		return nil, &Error{File: filename, Message: fmt.Sprintf("%d bytes are more than a document may have (%d)", len(data), MaxBytes)}
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	isJSON := strings.EqualFold(filepath.Ext(filename), ".json")
@@ -42,7 +42,7 @@ func read(filename string, data []byte) (*yaml.Node, error) {
 	var root *yaml.Node
 	var err error
 	if isJSON {
-		root, err = readJSON(data)
+		root, err = ReadJSON(data)
 	} else {
 		root, err = readYAML(data)
 	}
@@ -51,7 +51,7 @@ func read(filename string, data []byte) (*yaml.Node, error) {
 		root, _, err = r.resolve(root, 0)
 	}
 	if err != nil {
-		return nil, inFile(filename, err)
+		return nil, InFile(filename, err)
 	}
 	return root, nil
 }
@@ -78,7 +78,7 @@ func readYAML(data []byte) (root *yaml.Node, err error) {
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
-		return nil, faultf(&more, "a second document: expected only one in a file")
+		return nil, Errorf(&more, "a second document: expected only one in a file")
 	case err != io.EOF:
 		return nil, yamlFault(data, err)
 	}

@@ -1,4 +1,4 @@
-package scenario
+package document
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readJSON builds the nodes that a YAML parser would have built.
-func readJSON(data []byte) (*yaml.Node, error) {
+// ReadJSON builds the nodes that a YAML parser would have built.
+func ReadJSON(data []byte) (*yaml.Node, error) {
 	at := place{data: data, line: 1, column: 1}
 	if len(bytes.TrimSpace(data)) == 0 {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: 1, Column: 1}, nil
@@ -74,7 +74,7 @@ func (j *jsonReader) token() (json.Token, *yaml.Node, error) {
 	}
 	t, err := j.dec.Token()
 	if err != nil {
-		return nil, n, faultf(n, "not a JSON document: %v", err)
+		return nil, n, Errorf(n, "not a JSON document: %v", err)
 	}
 	return t, n, nil
 }
@@ -84,8 +84,8 @@ func (j *jsonReader) value(depth int) (*yaml.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if depth > maxDepth {
-		return nil, tooDeep(n)
+	if depth > MaxDepth {
+		return nil, TooDeep(n)
 	}
 	n.Kind = yaml.ScalarNode
 	switch t := t.(type) {

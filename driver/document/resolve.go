@@ -1,4 +1,4 @@
-package scenario
+package document
 
 import (
 	"errors"
@@ -14,12 +14,13 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-func tooDeep(n *yaml.Node) *Error { return faultf(n, "nested more than %d levels deep", maxDepth) }
+// TooDeep is the error for a node below MaxDepth others.
+func TooDeep(n *yaml.Node) *Error { return Errorf(n, "nested more than %d levels deep", MaxDepth) }
 
 // extent is how large a node is with all that it refers to.
 type extent struct{ nodes, height int }
 
-// resolver turns parsed nodes into what [read] promises.
+// resolver turns parsed nodes into what [Read] promises.
 type resolver struct {
 	seen  map[*yaml.Node]extent // nodes 0: being resolved
 	room  int                   // what merge keys may still add
@@ -30,22 +31,22 @@ type resolver struct {
 func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) {
 	via := n
 	for hops := 0; n.Kind == yaml.AliasNode; hops++ {
-		if n = n.Alias; n == nil || hops > maxDepth {
-			return nil, extent{}, faultf(via, "an alias to nothing")
+		if n = n.Alias; n == nil || hops > MaxDepth {
+			return nil, extent{}, Errorf(via, "an alias to nothing")
 		}
 	}
-	if depth > maxDepth {
-		return nil, extent{}, tooDeep(via)
+	if depth > MaxDepth {
+		return nil, extent{}, TooDeep(via)
 	}
 	if e, ok := r.seen[n]; ok {
 		if e.nodes == 0 {
-			return nil, e, faultf(via, "alias *%s lies inside what it refers to", via.Value)
+			return nil, e, Errorf(via, "alias *%s lies inside what it refers to", via.Value)
 		}
-		if depth+e.height > maxDepth {
-			return nil, e, tooDeep(via)
+		if depth+e.height > MaxDepth {
+			return nil, e, TooDeep(via)
 		}
 		if r.alias += e.nodes; r.alias > aliasRoom {
-			return nil, e, faultf(via, "aliases expand to more than %d values", aliasRoom)
+			return nil, e, Errorf(via, "aliases expand to more than %d values", aliasRoom)
 		}
 		return n, e, nil
 	}
@@ -57,7 +58,7 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 		err = r.settle(n)
 	case yaml.SequenceNode:
 		if n.ShortTag() != "!!seq" {
-			return nil, e, faultf(n, "tag %s: expected a plain list", n.Tag)
+			return nil, e, Errorf(n, "tag %s: expected a plain list", n.Tag)
 		}
 		for i, c := range n.Content {
 			var ce extent
@@ -68,11 +69,11 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 		}
 	case yaml.MappingNode:
 		if n.ShortTag() != "!!map" {
-			return nil, e, faultf(n, "tag %s: expected a plain map", n.Tag)
+			return nil, e, Errorf(n, "tag %s: expected a plain map", n.Tag)
 		}
 		e, err = r.mapping(n, depth)
 	default:
-		err = faultf(n, "expected a map, a list, text, a number, true, false or null")
+		err = Errorf(n, "expected a map, a list, text, a number, true, false or null")
 	}
 	if err != nil {
 		return nil, e, err
@@ -86,7 +87,7 @@ func (e *extent) add(c extent) {
 	e.height = max(e.height, c.height+1)
 }
 
-// mapping resolves a map: its values, its merge keys, and that no key is there twice.
+// Map resolves a map: its values, its merge keys, and that no key is there twice.
 func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	e := extent{nodes: 1}
 	own := make(map[string]*yaml.Node, len(n.Content)/2)
@@ -99,9 +100,9 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 		}
 		if k.Kind != yaml.ScalarNode {
 			if k.Kind == yaml.MappingNode && k.Style&yaml.FlowStyle != 0 {
-				return e, faultf(k, "a map key that is a map: expected text; templates need quotes, as in \"{{uuid}}\"")
+				return e, Errorf(k, "a map key that is a map: expected text; templates need quotes, as in \"{{uuid}}\"")
 			}
-			return e, faultf(k, "a map key that is %s: expected text", describe(k))
+			return e, Errorf(k, "a map key that is %s: expected text", Describe(k))
 		}
 		v, ve, err := r.resolve(n.Content[i+1], depth+1)
 		if err != nil {
@@ -115,13 +116,13 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 			}
 			for _, m := range merges {
 				if m.Kind != yaml.MappingNode {
-					return e, faultf(n.Content[i+1], "<< takes a map or a list of maps, found %s", describe(m))
+					return e, Errorf(n.Content[i+1], "<< takes a map or a list of maps, found %s", Describe(m))
 				}
 			}
 			continue
 		}
 		if first := own[k.Value]; first != nil {
-			return e, faultf(k, "duplicate key %q (first at line %d)", k.Value, first.Line)
+			return e, Errorf(k, "duplicate key %q (first at line %d)", k.Value, first.Line)
 		}
 		own[k.Value] = k
 		out = append(out, k, v)
@@ -130,14 +131,14 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	}
 	for _, m := range merges {
 		me := r.seen[m]
-		for k, v := range pairs(m) {
+		for k, v := range Pairs(m) {
 			if own[k.Value] != nil {
 				continue
 			}
 			own[k.Value] = k
 			out = append(out, k, v)
 			if r.room--; r.room < 0 {
-				return e, faultf(n, "merge keys add more than %d values", aliasRoom)
+				return e, Errorf(n, "merge keys add more than %d values", aliasRoom)
 			}
 		}
 		e.nodes = min(e.nodes+me.nodes, math.MaxInt32)
@@ -172,17 +173,17 @@ func (r *resolver) settle(n *yaml.Node) error {
 		n.Tag = "!!null"
 	case "!!timestamp", "!!merge":
 		n.Tag = "!!str"
-	case binaryTag:
-		n.Tag = binaryTag
-		if _, err := decodeBase64(n.Value); err != nil {
-			return faultf(n, "tag !!binary: expected text in base64: %v", err)
+	case BinaryTag:
+		n.Tag = BinaryTag
+		if _, err := DecodeBase64(n.Value); err != nil {
+			return Errorf(n, "tag !!binary: expected text in base64: %v", err)
 		}
 	case "!!bool":
 		n.Tag = "!!bool"
 		switch strings.ToLower(n.Value) {
 		case "true", "false", "yes", "no", "on", "off":
 		default:
-			return faultf(n, "tag !!bool: expected true or false, found %q", n.Value)
+			return Errorf(n, "tag !!bool: expected true or false, found %q", n.Value)
 		}
 	case "!!int", "!!float":
 		n.Tag = tag
@@ -199,7 +200,7 @@ func (r *resolver) settle(n *yaml.Node) error {
 			n.Tag = "!!int"
 		}
 	default:
-		return faultf(n, "tag %s: expected text, a number, true, false or null", n.Tag)
+		return Errorf(n, "tag %s: expected text, a number, true, false or null", n.Tag)
 	}
 	return nil
 }

@@ -1,0 +1,121 @@
+package document
+
+import (
+	"fmt"
+	"iter"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/builtins/jsonvalue"
+)
+
+// Value is a node as a JSON value of package jsonvalue: keys in the document's
+// order, numbers as they were written where JSON can say so.
+func Value(n *yaml.Node) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		o := make(jsonvalue.Object, 0, len(n.Content)/2)
+		for key, v := range Pairs(n) {
+			k := key.Value
+			if v.Tag == BinaryTag {
+				k += "_base64" // as JSON says it
+			}
+			o = append(o, jsonvalue.Member{Key: k, Value: Value(v)})
+		}
+		return o
+	case yaml.SequenceNode:
+		l := make([]any, len(n.Content))
+		for i, c := range n.Content {
+			l[i] = Value(c)
+		}
+		return l
+	}
+	switch n.Tag {
+	case "!!bool":
+		return Truth(n)
+	case "!!int", "!!float":
+		v, _ := number(n)
+		return v
+	case "!!str", BinaryTag:
+		return n.Value
+	}
+	return nil
+}
+
+// Describe names a node for an error message.
+func Describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a map"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch n.Tag {
+	case "!!null":
+		return "nothing"
+	case "!!int", "!!float":
+		return "the number " + n.Value
+	case "!!bool":
+		return n.Value
+	case BinaryTag:
+		return "bytes (!!binary)"
+	}
+	s := n.Value
+	if r := []rune(s); len(r) > 40 {
+		s = string(r[:40]) + "…"
+	}
+	return fmt.Sprintf("the text %q", s)
+}
+
+// ScalarText is a scalar as it was written: numbers and words count as text
+// where only text can be meant. Null is empty.
+func ScalarText(n *yaml.Node) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.Tag == BinaryTag {
+		return "", false
+	}
+	if n.Tag == "!!null" {
+		return "", true
+	}
+	return n.Value, true
+}
+
+// Pairs goes through the keys of a map and their values.
+func Pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !yield(n.Content[i], n.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// Child is the value of a key of a map, nil for none and for what is no map.
+func Child(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for k, v := range Pairs(n) {
+		if k.Value == key {
+			return v
+		}
+	}
+	return nil
+}
+
+// Field is the value of a key that is there, or else the map.
+func Field(n *yaml.Node, key string) *yaml.Node {
+	if v := Child(n, key); v != nil {
+		return v
+	}
+	return n
+}
+
+func Has(n *yaml.Node, key string) bool { return Child(n, key) != nil }
+
+// AppendJSON writes a node as compact JSON: keys in the document's order,
+// numbers as they were written where JSON can say so.
+func AppendJSON(b []byte, n *yaml.Node) []byte {
+	b, _ = jsonvalue.Append(b, Value(n)) // a value of a document always has a form
+	return b
+}
