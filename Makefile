@@ -3,11 +3,11 @@
 #   make run     build it and start it (ARGS="--port 9090" is passed on)
 #   make test    everything: vet, format, staticcheck, go test -race with the
 #                interop suite against the Python packages
-#   make bench   the table of the README: beside bare net/http and mitmdump,
+#   make bench   the tables of docs/performance.md: beside bare net/http and mitmdump,
 #                and beside another build with STARPROXY_BENCH_BASE=PROGRAM
 #   make image   the container image (PODMAN=docker or "buildah" does it, too)
 #   make soak    long runs: bounded memory under load
-#   make screenshots  the pictures of the README (needs chromium)
+#   make screenshots  the pictures of README and docs (needs chromium)
 #
 # "go build ." and "go test ./..." need Go alone; the targets here set up the
 # Python environments they use, once.

@@ -27,7 +27,7 @@ func TestAddonMocks(t *testing.T) {
 	b.want(`{"GET /x":{"addon":"pass","addon_config":{}},"GET /y":{"addon":"pass","addon_config":{"a":[1]}}}`, "list_mocks")
 	b.want("Addon not found: nope", "set_mock_addon", "GET", "/z", "nope", "{}")
 	b.want("Addon broken: "+broken+":2:12: undefined: tru (did you mean True?)", "set_mock_addon", "GET", "/z", "broken", "{}")
-	b.want(`Addon old: old.py is Python, but addons are Starlark scripts (old.star): see "Porting Python addons" in the README`,
+	b.want(`Addon old: old.py is Python, but addons are Starlark scripts (old.star): see docs/porting.md`,
 		"set_mock_addon", "GET", "/z", "old", "{}")
 	if got := b.call("set_mock_addon", "GET", "/z", "pass", "{"); !strings.HasPrefix(got, "Invalid JSON: ") {
 		t.Error(got)

@@ -9,10 +9,10 @@ import (
 	"starproxy/script"
 )
 
-// The README has the reference as the tool prints it. UPDATE=1 writes it anew.
-func TestReadmeReference(t *testing.T) {
+// docs/reference.md has the reference as the tool prints it. UPDATE=1 writes it anew.
+func TestReference(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("..", "..", "README.md")
+	path := filepath.Join("..", "..", "docs", "reference.md")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +21,7 @@ func TestReadmeReference(t *testing.T) {
 	mark, rest, ok2 := strings.Cut(rest, "-->\n")
 	was, after, ok3 := strings.Cut(rest, "<!-- reference ends -->")
 	if !ok || !ok2 || !ok3 {
-		t.Fatal("README.md lacks the marks of the reference")
+		t.Fatal("docs/reference.md lacks the marks of the reference")
 	}
 	sections, err := script.Reference()
 	if err != nil {
@@ -32,7 +32,7 @@ func TestReadmeReference(t *testing.T) {
 		return
 	}
 	if os.Getenv("UPDATE") != "1" {
-		t.Fatal("the reference in README.md is not what \"starproxy script doc --markdown\" prints: UPDATE=1 go test ./driver/cli -run Reference")
+		t.Fatal("the reference in docs/reference.md is not what \"starproxy script doc --markdown\" prints: UPDATE=1 go test ./driver/cli -run Reference")
 	}
 	text := before + "<!-- reference begins" + mark + "-->\n" + is + "<!-- reference ends -->" + after
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

@@ -168,7 +168,7 @@ func (ad *addon) explain(err error) error {
 		return err
 	}
 	if _, err := os.Stat(strings.TrimSuffix(ad.path, script.Ext) + ".py"); err == nil {
-		return fmt.Errorf("%s.py is Python, but addons are Starlark scripts (%[1]s.star): see \"Porting Python addons\" in the README", ad.name)
+		return fmt.Errorf("%s.py is Python, but addons are Starlark scripts (%[1]s.star): see docs/porting.md", ad.name)
 	}
 	return fmt.Errorf("%w: %s", ErrNoAddon, ad.name)
 }

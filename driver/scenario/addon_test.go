@@ -49,7 +49,7 @@ def handle(req, config):
 		"few":      filepath.Join(dir, "few.star") + ":1:1: function handle takes 1 parameters, expected 2: the request and the config",
 		"none":     "no function handle(req, config) and none websocket(ws, config)",
 		"number":   "handle is int, expected a function",
-		"old":      `old.py is Python, but addons are Starlark scripts (old.star): see "Porting Python addons" in the README`,
+		"old":      `old.py is Python, but addons are Starlark scripts (old.star): see docs/porting.md`,
 		"../other": `the name "../other" leads out of the addons directory`,
 	} {
 		if _, err := compile(name, nil); err == nil || !strings.Contains(err.Error(), want) {

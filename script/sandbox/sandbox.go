@@ -1,6 +1,6 @@
 // Package sandbox bounds what scripts take: steps of the interpreter, time by
 // the clock on the wall, memory, and processors. It protects from mistakes. A
-// single operation of the interpreter cannot be ended; see the README.
+// single operation of the interpreter cannot be ended; see docs/scripting.md.
 //
 // A Sandbox is for any number of goroutines, a Run for one.
 //

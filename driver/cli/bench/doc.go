@@ -2,5 +2,5 @@
 // mitmdump: all three run in processes of their own, in turn, under the same
 // load, and their CPU time is read from the operating system. It is a test
 // that runs when STARPROXY_BENCH is set ("make bench") and prints the table of
-// the README.
+// docs/performance.md.
 package bench

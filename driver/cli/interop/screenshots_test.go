@@ -24,7 +24,7 @@ const screenshotMocks = `      unmatched: passthrough
         WEBSOCKET /api/v1/events: {addon: report}
 `
 
-// TestScreenshots makes the pictures of the README ("make screenshots").
+// TestScreenshots makes the pictures of README and docs ("make screenshots").
 func TestScreenshots(t *testing.T) {
 	dir := os.Getenv("STARPROXY_SCREENSHOTS")
 	if dir == "" {
