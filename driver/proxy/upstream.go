@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
-	"starproxy/driver/proxy/splice"
 )
 
 // Bounds of what we keep open to real servers.
@@ -33,7 +32,6 @@ type upstream struct {
 	counts *Counters
 	pool   h1Pool
 	h2     *h2Client
-	pipes  splice.Pipes
 }
 
 // newUpstream needs a complete configuration.
@@ -47,7 +45,6 @@ func newUpstream(cfg Config) *upstream {
 func (u *upstream) close() {
 	u.pool.close()
 	u.h2.close()
-	u.pipes.Close()
 }
 
 // dial connects to a real server. It is how every connection for a device is

@@ -3,7 +3,6 @@ package splice
 import (
 	"io"
 	"net"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -38,12 +37,18 @@ func (p pipe) close() {
 
 // moveTo moves what is left through a pipe.
 func (m *Mover) moveTo(dst *net.TCPConn, moved func()) (total int64, err error) {
-	p, err := m.Pipes.get()
+	through, err := newPipe()
 	if err != nil {
 		return 0, err
 	}
-	clean := false // the pipes are empty and may be used again
-	defer func() { m.Pipes.put(p, clean) }()
+	defer through.close()
+	p := [2]pipe{through}
+	if m.Record != nil {
+		if p[1], err = newPipe(); err != nil {
+			return 0, err
+		}
+		defer p[1].close()
+	}
 	from, err := m.From.SyscallConn()
 	if err != nil {
 		return 0, err
@@ -67,7 +72,6 @@ func (m *Mover) moveTo(dst *net.TCPConn, moved func()) (total int64, err error) 
 			}
 		}
 	}
-	clean = true
 	return total, nil
 }
 
@@ -176,60 +180,4 @@ func tee1(from, to, n int) (int, error) {
 			return int(max(k, 0)), err
 		}
 	}
-}
-
-// Pipes keeps a few pairs of empty pipes. The zero value is empty and ready for
-// use, by any number of goroutines.
-type Pipes struct {
-	mu   sync.Mutex
-	idle [][2]pipe
-	shut bool
-}
-
-const maxPipes = 8
-
-func (c *Pipes) get() ([2]pipe, error) {
-	c.mu.Lock()
-	if n := len(c.idle); n > 0 {
-		p := c.idle[n-1]
-		c.idle = c.idle[:n-1]
-		c.mu.Unlock()
-		return p, nil
-	}
-	c.mu.Unlock()
-	a, err := newPipe()
-	if err != nil {
-		return [2]pipe{}, err
-	}
-	b, err := newPipe()
-	if err != nil {
-		a.close()
-		return [2]pipe{}, err
-	}
-	return [2]pipe{a, b}, nil
-}
-
-func (c *Pipes) put(p [2]pipe, clean bool) {
-	c.mu.Lock()
-	keep := clean && !c.shut && len(c.idle) < maxPipes
-	if keep {
-		c.idle = append(c.idle, p)
-	}
-	c.mu.Unlock()
-	if !keep {
-		p[0].close()
-		p[1].close()
-	}
-}
-
-// Close closes the pipes. Those that are lent are closed when they come back.
-func (c *Pipes) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.shut = true
-	for _, p := range c.idle {
-		p[0].close()
-		p[1].close()
-	}
-	c.idle = nil
 }

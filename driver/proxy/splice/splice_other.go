@@ -12,9 +12,3 @@ const Available = false
 func (m *Mover) moveTo(to *net.TCPConn, moved func()) (int64, error) {
 	return m.copyTo(to, moved, func() bool { return true })
 }
-
-// Pipes has nothing to lend.
-type Pipes struct{}
-
-// Close does nothing.
-func (*Pipes) Close() {}

@@ -93,9 +93,7 @@ func move(t *testing.T, body []byte, announced, ahead int, rec Record, leave boo
 			came <- b
 		}()
 	}
-	var pipes Pipes
-	defer pipes.Close()
-	m := &Mover{From: from, Buffered: br, Left: int64(announced), Record: rec, Pipes: &pipes}
+	m := &Mover{From: from, Buffered: br, Left: int64(announced), Record: rec}
 	to.SetDeadline(time.Now().Add(10 * time.Second))
 	marks := 0
 	n, err = m.MoveTo(to, func() { marks++ })
