@@ -76,25 +76,33 @@ func (c *compiler) text(s string, path []string) (node, error) {
 			parts = append(parts, textPart{sp.text, -1})
 			continue
 		}
-		where := c.place(path)
-		e, warnings, err := c.host.expression(sp.text, where)
+		i, err := c.expression(sp.text, path)
 		if err != nil {
-			return nil, c.fail(path, fmt.Errorf("{{%s}}: %w", clip(sp.text), err))
+			return nil, err
 		}
-		for _, w := range warnings {
-			c.warnings = append(c.warnings, c.fail(path, fmt.Errorf("{{%s}}: %s", clip(sp.text), w)).Error())
-		}
-		c.exprs = append(c.exprs, e)
-		c.at = append(c.at, spot{where, sp.text})
 		if len(spans) == 1 {
-			return exprNode(len(c.exprs) - 1), nil
+			return exprNode(i), nil
 		}
-		parts = append(parts, textPart{"", len(c.exprs) - 1})
+		parts = append(parts, textPart{"", i})
 	}
 	if len(parts) == 0 || len(parts) == 1 && parts[0].expr < 0 {
 		return fixedNode{s}, nil
 	}
 	return parts, nil
+}
+
+// expression compiles an expression of the part at path and returns its number.
+func (c *compiler) expression(text string, path []string) (int, error) {
+	where := c.place(path)
+	e, warnings, err := c.host.expression(text, where)
+	if err != nil {
+		return 0, c.fail(path, fmt.Errorf("{{%s}}: %w", clip(text), err))
+	}
+	for _, w := range warnings {
+		c.warnings = append(c.warnings, c.fail(path, fmt.Errorf("{{%s}}: %s", clip(text), w)).Error())
+	}
+	c.exprs, c.at = append(c.exprs, e), append(c.at, spot{where, text})
+	return len(c.exprs) - 1, nil
 }
 
 // fail places an error in the document and in the value.

@@ -3,19 +3,20 @@ package script
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"starproxy/stdlib"
+	"starproxy/builtins/disk"
+	"starproxy/builtins/nearest"
 )
-
-// dialect is Starlark as scripts may use it.
-func dialect() *syntax.FileOptions {
-	return &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, Recursion: true}
-}
 
 // module is a loaded file: its globals, or why there are none.
 type module struct {
@@ -24,87 +25,182 @@ type module struct {
 	loading bool
 }
 
-const stdlibPrefix = "@stdlib//"
-
-// load is the load statement of threads.
-func (h *Host) load(_ *starlark.Thread, name string) (starlark.StringDict, error) {
-	if !strings.HasPrefix(name, stdlibPrefix) {
-		return nil, fmt.Errorf("only %sNAME.star can be loaded here", stdlibPrefix)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.loadStdlib(name)
+// Script is a file that has been loaded with all that it loads.
+type Script struct {
+	// File is its path.
+	File string
+	// Globals are what its top level left, frozen. They hold the names that
+	// start with an underscore, too.
+	Globals starlark.StringDict
+	// Files are the paths of the script and of what it loads from disk, as
+	// those that it wants and that are not there: a change in one of them can
+	// make the next load different.
+	Files []string
+	// Syntax is the script as it was parsed, for who wants to know where in it
+	// a value was written.
+	Syntax *syntax.File
 }
 
-// Stdlib gives the globals of a module of the standard library: "rules.star".
-func (h *Host) Stdlib(name string) (starlark.StringDict, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.loadStdlib(stdlibPrefix + name)
+// Lookalike is the global that was probably meant to have a name, or "". It
+// begins with the same letter.
+func (s *Script) Lookalike(name string) string {
+	return nearest.Name(name, slices.DeleteFunc(s.Globals.Keys(), func(global string) bool {
+		return !strings.EqualFold(global[:1], name[:1])
+	}))
 }
 
-// loadStdlib loads a module once per host; h.mu is held.
-func (h *Host) loadStdlib(name string) (starlark.StringDict, error) {
-	m := h.stdlib[name]
-	if m == nil {
-		m = &module{loading: true}
-		h.stdlib[name] = m
-		src, err := stdlib.FS.ReadFile(strings.TrimPrefix(name, stdlibPrefix))
-		if err != nil {
-			m.err = fmt.Errorf("no module %s", name)
-		} else {
-			m.globals, m.err = h.exec(name, src, h.scripts, func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
-				if !strings.HasPrefix(name, stdlibPrefix) {
-					return nil, fmt.Errorf("the standard library can't load %q", name)
-				}
-				return h.loadStdlib(name)
-			})
-		}
-		m.loading = false
+// Ext is what the name of every script ends in.
+const Ext = ".star"
+
+// The bounds of one load.
+const (
+	maxFiles = 1000 // that one script may load, in all
+	maxChain = 100  // of files that load each other
+)
+
+// Load runs the script at file, a path with slashes below the directory root,
+// and freezes what it leaves. Its load statements see the files below root (by
+// a path from the loading file, or after "//" from root) and the standard
+// library, and nothing else: links that lead out of root are refused.
+//
+// Each Load makes everything anew: two scripts that load the same file share
+// none of its cells. When it fails the error is an *Error with the place, and
+// the Script holds only Files.
+func (h *Host) Load(root, file string) (*Script, error) {
+	s := &Script{File: filepath.Join(root, filepath.FromSlash(file))}
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		s.Files = []string{s.File}
+		return s, &Error{Pos: Position{File: s.File}, Message: "script not read: " + reason(err), Err: err}
 	}
-	if m.loading {
-		return nil, fmt.Errorf("%s loads itself", name)
+	defer dir.Close()
+	l := &loader{host: h, root: root, dir: dir, deadline: time.Now().Add(h.maxTime), modules: map[string]*module{}}
+	file = path.Clean(file)
+	src, err := l.read(file)
+	if err != nil {
+		err = &Error{Pos: Position{File: s.File}, Message: "script not read: " + reason(err), Err: err}
+	} else {
+		s.Globals, s.Syntax, err = l.run(file, s.File, src)
+	}
+	s.Files = l.files
+	return s, err
+}
+
+// LoadText runs a script that is no file, such as one that somebody sent: it
+// can load the standard library only. name stands for it in errors.
+func (h *Host) LoadText(name string, src []byte) (*Script, error) {
+	l := &loader{host: h, deadline: time.Now().Add(h.maxTime), modules: map[string]*module{}}
+	s := &Script{File: name}
+	var err error
+	s.Globals, s.Syntax, err = l.run(name, name, src)
+	return s, err
+}
+
+// loader is one load: the modules that it has made so far.
+type loader struct {
+	host     *Host
+	root     string
+	dir      *os.Root // nil when there are no files
+	deadline time.Time
+	modules  map[string]*module // by path below the root
+	files    []string
+	chain    []string // what is being loaded, the outermost first
+}
+
+// run executes a module; file is its path below the root, shown the one in errors.
+func (l *loader) run(file, shown string, src []byte) (starlark.StringDict, *syntax.File, error) {
+	l.chain = append(l.chain, file)
+	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
+	names := l.host.scripts
+	if l.host.tests != nil && strings.HasSuffix(file, testSuffix) {
+		names = l.host.tests
+	}
+	e := execution{names: names, deadline: l.deadline, load: func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+		return l.load(file, name)
+	}}
+	return l.host.execFile(shown, src, e)
+}
+
+// load is the load statement in the file from.
+func (l *loader) load(from, name string) (starlark.StringDict, error) {
+	if strings.HasPrefix(name, stdlibPrefix) {
+		return l.host.load(nil, name)
+	}
+	if l.dir == nil {
+		return nil, fmt.Errorf("a script that is no file can load only %sNAME%s", stdlibPrefix, Ext)
+	}
+	file, err := l.resolve(from, name)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.Index(l.chain, file); i >= 0 {
+		return nil, fmt.Errorf("load cycle: %s -> %s", strings.Join(l.chain[i:], " -> "), file)
+	}
+	if m := l.modules[file]; m != nil {
+		return m.globals, m.err
+	}
+	switch {
+	case len(l.chain) >= maxChain:
+		return nil, fmt.Errorf("more than %d files load each other", maxChain)
+	case len(l.modules) >= maxFiles:
+		return nil, fmt.Errorf("more than %d files", maxFiles)
+	}
+	m := &module{}
+	l.modules[file] = m
+	src, err := l.read(file)
+	if err != nil {
+		m.err = errors.New(reason(err))
+	} else {
+		m.globals, _, m.err = l.run(file, filepath.Join(l.root, filepath.FromSlash(file)), src)
 	}
 	return m.globals, m.err
 }
 
-// exec runs the top level of a script and freezes what it leaves.
-func (h *Host) exec(name string, src []byte, names starlark.StringDict, load func(*starlark.Thread, string) (starlark.StringDict, error)) (starlark.StringDict, error) {
-	globals, _, err := h.execFile(name, src, execution{names: names, load: load, deadline: time.Now().Add(h.maxTime)})
-	return globals, err
+// resolve gives the path below the root that a load statement means.
+func (l *loader) resolve(from, name string) (string, error) {
+	file, fromRoot := strings.CutPrefix(name, "//")
+	switch {
+	case !strings.HasSuffix(name, Ext):
+		return "", fmt.Errorf("want a name that ends in %s", Ext)
+	case strings.HasPrefix(name, "@"):
+		return "", fmt.Errorf("the only library is %sNAME%s", stdlibPrefix, Ext)
+	case strings.Contains(name, "://"):
+		return "", errors.New("scripts are loaded from disk, not from the network")
+	case path.IsAbs(file):
+		return "", fmt.Errorf("want a path from this file, or //path from %s", l.root)
+	case !fromRoot:
+		file = path.Join(path.Dir(from), file)
+	}
+	file = path.Clean(file)
+	if !filepath.IsLocal(filepath.FromSlash(file)) {
+		return "", fmt.Errorf("leads out of %s", l.root)
+	}
+	return file, nil
 }
 
-// The bounds of a script's text: the parser recurses.
-const (
-	maxNesting = 500 // of brackets, and signs in a row
-	maxSource  = 1 << 20
-)
+// read reads a file below the root.
+func (l *loader) read(file string) ([]byte, error) {
+	name := filepath.FromSlash(file)
+	l.files = append(l.files, filepath.Join(l.root, name))
+	f, info, err := disk.OpenIn(l.dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if secret := l.host.secret; secret != nil && secret(info) {
+		return nil, fs.ErrNotExist
+	}
+	return disk.ReadAll(f, info, maxSource)
+}
 
-// nesting refuses what would exhaust the parser's stack.
-func nesting(src []byte) error {
-	if len(src) > maxSource {
-		return errors.New("script is larger than 1 MiB")
+// reason is an error of the file system without the path, which others tell.
+func reason(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "no such file"
 	}
-	depth, run := 0, 0
-	for _, c := range src {
-		switch c {
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			depth = max(depth-1, 0)
-		case '-', '+', '~':
-			run++
-			if run > maxNesting {
-				return fmt.Errorf("more than %d signs in a row", maxNesting)
-			}
-			continue
-		case ' ':
-			continue
-		}
-		run = 0
-		if depth > maxNesting {
-			return fmt.Errorf("brackets are nested deeper than %d", maxNesting)
-		}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
 	}
-	return nil
+	return err.Error()
 }

@@ -37,15 +37,11 @@ func (h *Host) TextTemplateIn(s string, place func(offset int) Position) (*Templ
 			continue
 		}
 		c.where = place(sp.pos + len(sp.text) - len(strings.TrimLeft(sp.text, " \t\r\n")))
-		e, warnings, err := h.expression(sp.text, c.where)
+		i, err := c.expression(sp.text, nil)
 		if err != nil {
-			return nil, c.fail(nil, fmt.Errorf("{{%s}}: %w", clip(sp.text), err))
+			return nil, err
 		}
-		for _, w := range warnings {
-			c.warnings = append(c.warnings, c.fail(nil, fmt.Errorf("{{%s}}: %s", clip(sp.text), w)).Error())
-		}
-		c.exprs, c.at = append(c.exprs, e), append(c.at, spot{c.where, sp.text})
-		parts = append(parts, textPart{"", len(c.exprs) - 1})
+		parts = append(parts, textPart{"", i})
 	}
 	t := &Template{host: h, root: parts, at: c.at, warnings: c.warnings}
 	if len(c.exprs) > 0 {

@@ -1,0 +1,54 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/stdlib"
+)
+
+const stdlibPrefix = "@stdlib//"
+
+// load is the load statement of threads.
+func (h *Host) load(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+	if !strings.HasPrefix(name, stdlibPrefix) {
+		return nil, fmt.Errorf("only %sNAME.star can be loaded here", stdlibPrefix)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.loadStdlib(name)
+}
+
+// Stdlib gives the globals of a module of the standard library: "rules.star".
+func (h *Host) Stdlib(name string) (starlark.StringDict, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.loadStdlib(stdlibPrefix + name)
+}
+
+// loadStdlib loads a module once per host; h.mu is held.
+func (h *Host) loadStdlib(name string) (starlark.StringDict, error) {
+	m := h.stdlib[name]
+	if m == nil {
+		m = &module{loading: true}
+		h.stdlib[name] = m
+		src, err := stdlib.FS.ReadFile(strings.TrimPrefix(name, stdlibPrefix))
+		if err != nil {
+			m.err = fmt.Errorf("no module %s", name)
+		} else {
+			m.globals, m.err = h.exec(name, src, h.scripts, func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+				if !strings.HasPrefix(name, stdlibPrefix) {
+					return nil, fmt.Errorf("the standard library can't load %q", name)
+				}
+				return h.loadStdlib(name)
+			})
+		}
+		m.loading = false
+	}
+	if m.loading {
+		return nil, fmt.Errorf("%s loads itself", name)
+	}
+	return m.globals, m.err
+}
