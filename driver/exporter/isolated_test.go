@@ -22,10 +22,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"starproxy/driver"
 	"starproxy/driver/client"
-
-	"google.golang.org/grpc/codes"
 )
 
 // hostVariable makes this test binary the process of the proxies, or another

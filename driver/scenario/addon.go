@@ -15,14 +15,13 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"starproxy/driver/document"
-
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

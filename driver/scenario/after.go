@@ -8,13 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/document"
 	"starproxy/script"
 )
 

@@ -6,13 +6,12 @@ import (
 	"slices"
 	"time"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

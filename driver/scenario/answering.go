@@ -4,10 +4,9 @@ import (
 	"errors"
 	"time"
 
-	"starproxy/driver/document"
-
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

@@ -7,13 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/nearest"
+	"starproxy/driver/document"
 )
 
 // breaking is the fault that a definition asks for: the network fails instead

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.starlark.net/syntax"
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"slices"
 
-	"starproxy/driver/document"
-
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/nearest"
 	"starproxy/driver/access"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

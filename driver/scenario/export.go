@@ -8,13 +8,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/document"
 	"starproxy/driver/filter"
 	"starproxy/driver/mock"
 )

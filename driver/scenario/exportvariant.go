@@ -8,12 +8,11 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/document"
 )
 
 // variant is the requests of one method and query.

@@ -10,10 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"starproxy/driver/document"
-
 	"starproxy/builtins/exchange"
 	"starproxy/driver/access"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

@@ -7,13 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/document"
 	"starproxy/script"
 )
 

@@ -3,11 +3,10 @@ package scenario
 import (
 	"strconv"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/document"
 )
 
 // kind is a way to answer. To add one, add a row to kinds, its key to

@@ -4,12 +4,11 @@ import (
 	"errors"
 	"time"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/document"
 )
 
 const (

@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"slices"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/http/httpguts"
 
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

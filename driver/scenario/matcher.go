@@ -4,11 +4,10 @@ import (
 	"errors"
 	"slices"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

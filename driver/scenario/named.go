@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/state"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

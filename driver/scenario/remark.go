@@ -9,11 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/nearest"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

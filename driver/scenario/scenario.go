@@ -9,11 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"starproxy/builtins/call"
 	"starproxy/builtins/disk"
 	"starproxy/driver/access"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

@@ -15,12 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"starproxy/driver/document"
-
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

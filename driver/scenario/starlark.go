@@ -8,11 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins/nearest"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"starproxy/driver/document"
-
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

@@ -7,13 +7,12 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"starproxy/driver/document"
-
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins"
+	"starproxy/driver/document"
 )
 
 // maxValues bounds what a script's data may come to: it can contain itself.

@@ -5,10 +5,9 @@ import (
 	"strconv"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/driver/document"
 	"starproxy/script"
 )
 

@@ -5,12 +5,11 @@ import (
 	"net/http"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )

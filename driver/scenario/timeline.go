@@ -5,11 +5,10 @@ import (
 	"strconv"
 	"time"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/document"
 )
 
 const (

@@ -6,12 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/nearest"
 	"starproxy/driver/access"
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/driver/document"
-
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 
