@@ -14,8 +14,8 @@ import (
 
 	"starproxy/driver/access"
 	"starproxy/driver/capture"
+	"starproxy/driver/export"
 	"starproxy/driver/rpc"
-	"starproxy/driver/scenario"
 	"starproxy/driver/view"
 )
 
@@ -100,7 +100,7 @@ func (c *captures) asMock(_ context.Context, seq int) (*capturedMock, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, text, err := scenario.AsMock(e, c.files)
+	key, text, err := export.Mock(e, c.files)
 	if err != nil {
 		return nil, rpc.Refuse(rpc.FailedPrecondition, "capture_as_mock: %v", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"sync"
 
-	"starproxy/driver/scenario"
+	"starproxy/driver/export"
 )
 
 // savedBodies are the captured bodies that clients have in scenarios by now, so
@@ -17,7 +17,7 @@ type savedBodies struct {
 }
 
 // add notes what an export has.
-func (s *savedBodies) add(x *scenario.Exported) {
+func (s *savedBodies) add(x *export.Document) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seqs == nil {
@@ -57,8 +57,8 @@ func (c *captures) clean(context.Context) (string, error) {
 	return fmt.Sprintf("Removed %d spool file(s)", n), nil
 }
 
-func (c *captures) exportScenario(_ context.Context, filter string, excludeMocked, timed bool) (*scenario.Exported, error) {
-	x, err := scenario.Export(c.journal.Entries(nil), scenario.ExportOptions{
+func (c *captures) exportScenario(_ context.Context, filter string, excludeMocked, timed bool) (*export.Document, error) {
+	x, err := export.Scenario(c.journal.Entries(nil), export.Options{
 		FilesDir:      c.files,
 		Filter:        filter,
 		ExcludeMocked: excludeMocked,

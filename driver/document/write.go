@@ -46,6 +46,7 @@ func yamlNumber(text string) string {
 	return mantissa + text[i:i+1] + exponent
 }
 
+// YAML is a node as a YAML document, indented by two.
 func YAML(n *yaml.Node) (string, error) {
 	var b strings.Builder
 	enc := yaml.NewEncoder(&b)

@@ -1,4 +1,4 @@
-package scenario
+package export
 
 import (
 	"fmt"
@@ -18,8 +18,8 @@ import (
 	"starproxy/driver/mock"
 )
 
-// ExportOptions say what of the captures becomes a scenario.
-type ExportOptions struct {
+// Options say what of the captures becomes a scenario.
+type Options struct {
 	// FilesDir is where the bodies go, below responses/. It is made if need
 	// be. A file that is there already is never changed.
 	FilesDir string
@@ -33,8 +33,8 @@ type ExportOptions struct {
 	Timed bool
 }
 
-// Exported is a scenario made of captures.
-type Exported struct {
+// Document is a scenario made of captures.
+type Document struct {
 	// YAML is the document. Comments at its head say what it could not take up.
 	YAML string `json:"yaml"`
 	// Files are the bodies it refers to, relative to the files directory, with
@@ -46,15 +46,15 @@ type Exported struct {
 	Saved []uint64 `json:"-"`
 }
 
-// Export makes a scenario that gives the answers that were captured: a list of
+// Scenario makes a scenario that gives the answers that were captured: a list of
 // entries under each URL, one for each response, in the order of the requests.
 // Requests that differ in their query have a match; repeated ones form a
 // sequence, whose last answer stays.
 //
 // Exchanges that no mock can repeat are left out and named in a comment:
 // WebSockets, failures, answers of the proxy itself, bodies that were not kept.
-func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
-	x := &export{files: exportFiles{dir: o.FilesDir}, timed: o.Timed}
+func Scenario(entries []*capture.Entry, o Options) (*Document, error) {
+	x := &writer{files: bodyFiles{dir: o.FilesDir}, timed: o.Timed}
 	defer x.files.close()
 	picks := filter.Glob(o.Filter)
 	groups := map[string][]*capture.Entry{}
@@ -68,7 +68,7 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 			x.leaveOut(e, reason)
 			continue
 		}
-		key := exportKey(e)
+		key := keyOf(e)
 		if _, err := mock.ParseKey(key); err != nil {
 			x.leaveOut(e, err.Error())
 			continue
@@ -93,19 +93,16 @@ func Export(entries []*capture.Entry, o ExportOptions) (*Exported, error) {
 	}
 	doc := &yaml.Node{Kind: yaml.MappingNode}
 	document.Put(doc, "endpoints", endpoints)
-	var b strings.Builder
-	b.WriteString(x.comment())
-	enc := yaml.NewEncoder(&b)
-	enc.SetIndent(2)
-	if err := enc.Encode(doc); err != nil {
+	text, err := document.YAML(doc)
+	if err != nil {
 		return nil, fmt.Errorf("export captures: %w", err)
 	}
-	return &Exported{YAML: b.String(), Files: append([]string{}, x.files.list...), LeftOut: x.leftOut(), Saved: x.saved}, nil
+	return &Document{YAML: x.comment() + text, Files: append([]string{}, x.files.list...), LeftOut: x.leftOut(), Saved: x.saved}, nil
 }
 
-// export is an export under way.
-type export struct {
-	files   exportFiles
+// writer is an export under way.
+type writer struct {
+	files   bodyFiles
 	timed   bool
 	saved   []uint64 // the entries that were not
 	left    []string // what was left out, and why
@@ -115,7 +112,7 @@ type export struct {
 // maxLeft bounds the comments.
 const maxLeft = 50
 
-func (x *export) leaveOut(e *capture.Entry, reason string) {
+func (x *writer) leaveOut(e *capture.Entry, reason string) {
 	if len(x.left) == maxLeft {
 		x.omitted++
 		return
@@ -124,14 +121,14 @@ func (x *export) leaveOut(e *capture.Entry, reason string) {
 }
 
 // leftOut is what was left out, a line for each.
-func (x *export) leftOut() []string {
+func (x *writer) leftOut() []string {
 	if x.omitted > 0 {
 		return append(x.left, fmt.Sprintf("and %d more", x.omitted))
 	}
 	return x.left
 }
 
-func (x *export) comment() string {
+func (x *writer) comment() string {
 	if len(x.left) == 0 {
 		return ""
 	}
@@ -155,7 +152,7 @@ func unrepeatable(e *capture.Entry) string {
 		return "the host is not text"
 	case strings.ContainsAny(e.Method, "/#*") || strings.EqualFold(e.Method, "WEBSOCKET") || !httpguts.ValidHeaderFieldName(e.Method):
 		return "the method can't stand in a scenario"
-	case e.Status == http.StatusPartialContent && exportRange(e) == "":
+	case e.Status == http.StatusPartialContent && rangeOf(e) == "":
 		return "a part of a body that nobody asked for"
 	case e.ResponseBody.Truncated:
 		return "the body was not kept: " + e.ResponseBody.Missing()
@@ -165,9 +162,9 @@ func unrepeatable(e *capture.Entry) string {
 	return ""
 }
 
-// exportKey is the URL of e without its query. Segments that would be read as
+// keyOf is the URL of e without its query. Segments that would be read as
 // patterns, or not at all, become a pattern that fits them.
-func exportKey(e *capture.Entry) string {
+func keyOf(e *capture.Entry) string {
 	segments := strings.Split(e.Path(), "/")
 	for i, s := range segments {
 		odd := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("*{}#", r) }
@@ -183,7 +180,7 @@ func exportKey(e *capture.Entry) string {
 }
 
 // response makes the response of an entry, nil if its body can't be had.
-func (x *export) response(e *capture.Entry) (*yaml.Node, error) {
+func (x *writer) response(e *capture.Entry) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	document.Put(n, "status", document.Integer(int64(e.Status)))
 	file, encoded, err := x.files.body(e)
@@ -263,5 +260,5 @@ func unwritable(name string, values []string) string {
 // presentable tells whether a header's value comes back as it is: not text in
 // another encoding, and nothing that would be taken for a template.
 func presentable(v string) bool {
-	return utf8.ValidString(v) && validValue(v) && !strings.Contains(v, "{{")
+	return utf8.ValidString(v) && httpguts.ValidHeaderFieldValue(v) && !strings.Contains(v, "{{")
 }

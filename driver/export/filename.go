@@ -1,4 +1,4 @@
-package scenario
+package export
 
 import (
 	"maps"
@@ -17,9 +17,9 @@ const (
 	maxSuffix   = 100
 )
 
-// exportName gives the name for a body, responses/METHOD/path_key-value, and
+// fileName gives the name for a body, responses/METHOD/path_key-value, and
 // its extension.
-func exportName(e *capture.Entry) (base, ext string) {
+func fileName(e *capture.Entry) (base, ext string) {
 	ext = extension(e.ResponseHeader.Get("Content-Type"))
 	var segments []string
 	for s := range strings.SplitSeq(e.Path(), "/") {

@@ -1,4 +1,4 @@
-package scenario
+package export
 
 import (
 	"cmp"
@@ -25,13 +25,13 @@ type variant struct {
 }
 
 // entries makes the list of one URL.
-func (x *export) entries(list []*capture.Entry) ([]*yaml.Node, error) {
+func (x *writer) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 	slices.SortStableFunc(list, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
 	var variants []*variant
 	byKey := map[string]*variant{}
 	methods := map[string]int{}
 	for _, e := range list {
-		v := &variant{method: e.Method, query: exportQuery(e), ranges: exportRange(e)}
+		v := &variant{method: e.Method, query: queryOf(e), ranges: rangeOf(e)}
 		names := url.Values{}
 		for name, values := range v.query {
 			names[name] = values
@@ -69,7 +69,7 @@ func (x *export) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 }
 
 // variant makes the entries of one method and query.
-func (x *export) variant(v *variant) ([]*yaml.Node, error) {
+func (x *writer) variant(v *variant) ([]*yaml.Node, error) {
 	var nodes []*yaml.Node
 	var when timeline
 	steps := steps{}
@@ -118,9 +118,9 @@ func (v *variant) match() *yaml.Node {
 	return match
 }
 
-// exportRange is the Range header of a request that was answered for it, empty
+// rangeOf is the Range header of a request that was answered for it, empty
 // for one that was not: nobody who asks for the whole gets a part.
-func exportRange(e *capture.Entry) string {
+func rangeOf(e *capture.Entry) string {
 	if e.Status != http.StatusPartialContent && e.Status != http.StatusRequestedRangeNotSatisfiable {
 		return ""
 	}
@@ -147,10 +147,10 @@ func (s *steps) next(response *yaml.Node) bool {
 	return true
 }
 
-// exportQuery is the parameters that match.query must ask for to pick the
+// queryOf is the parameters that match.query must ask for to pick the
 // request. One with a name that is no text is left out; values that are none
 // count as any value.
-func exportQuery(e *capture.Entry) map[string][]string {
+func queryOf(e *capture.Entry) map[string][]string {
 	q := exchange.Values(exchange.QueryOf(e.Target))
 	for name, values := range q {
 		switch {

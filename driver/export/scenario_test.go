@@ -1,4 +1,4 @@
-package scenario
+package export
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
 	"starproxy/script"
 )
 
@@ -42,18 +43,18 @@ func with(e *capture.Entry, change func(*capture.Entry)) *capture.Entry {
 
 // replay exports entries, loads what came out, and asks for each of them again
 // at its time.
-func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
+func replay(t *testing.T, entries []*capture.Entry, timed bool) *Document {
 	t.Helper()
 	dir := t.TempDir()
-	x, err := Export(entries, ExportOptions{FilesDir: dir, Timed: timed})
+	x, err := Scenario(entries, Options{FilesDir: dir, Timed: timed})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var clock atomic.Int64
 	host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
 	defer host.Close()
-	var log Warnings
-	s, err := Parse("scenario.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host, Log: slog.New(&log)})
+	var log scenario.Warnings
+	s, err := scenario.Parse("scenario.yaml", []byte(x.YAML), scenario.Env{FilesDir: dir, Script: host, Log: slog.New(&log)})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, x.YAML)
 	}
@@ -69,11 +70,10 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 			clock.Store(e.Start.UnixNano())
 		}
 		req := &exchange.Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target}
-		ep := lookup(t, table, req)
-		if ep == nil {
+		res, body := ask(t, table, req)
+		if res == nil {
 			t.Fatalf("request %d, %s: no endpoint in\n%s", i, e.URL(), x.YAML)
 		}
-		res, body := respond(t, ep, req)
 		want, _, err := capture.Decoded(e.ResponseHeader, e.ResponseBody, 1<<30)
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Exported {
 }
 
 // checkFiles compares the list of files with the disk.
-func checkFiles(t *testing.T, x *Exported, dir string) {
+func checkFiles(t *testing.T, x *Document, dir string) {
 	t.Helper()
 	var found []string
 	filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -212,13 +212,13 @@ func TestExportAnswersTheSame(t *testing.T) {
 
 func TestExportDocument(t *testing.T) {
 	t.Parallel()
-	x, err := Export([]*capture.Entry{
+	x, err := Scenario([]*capture.Entry{
 		captured(0, "/api/v1/items?id=7&tag=a%20b", "application/json", `{"id":7}`),
 		with(captured(1500, "/api/v1/items?id=7&tag=a%20b", "text/plain", "x"), func(e *capture.Entry) {
 			e.ResponseHeader.Add("Set-Cookie", "a=1")
 			e.ResponseHeader.Add("Set-Cookie", "b=2")
 		}),
-	}, ExportOptions{FilesDir: t.TempDir(), Timed: true})
+	}, Options{FilesDir: t.TempDir(), Timed: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,20 +282,22 @@ func TestExportedSequencesForgiveHaste(t *testing.T) {
 				}))
 			}
 			dir := t.TempDir()
-			x, err := Export(entries, ExportOptions{FilesDir: dir, Timed: true})
+			x, err := Scenario(entries, Options{FilesDir: dir, Timed: true})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var clock atomic.Int64
 			host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
 			defer host.Close()
-			s, err := Parse("scenario.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host})
+			s, err := scenario.Parse("scenario.yaml", []byte(x.YAML), scenario.Env{FilesDir: dir, Script: host})
 			if err != nil {
 				t.Fatal(err)
 			}
+			table := mock.NewTable()
+			table.ReplaceAll(s.Endpoints)
 			for i, ms := range c.asked {
 				clock.Store(at(ms).UnixNano())
-				_, body := respond(t, s.Endpoints[0], &exchange.Request{Method: "GET", Target: "/job"})
+				_, body := ask(t, table, &exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/job"})
 				if body != fmt.Sprint(i) {
 					t.Errorf("request %d after %v ms gives answer %s of\n%s", i, ms, body, x.YAML)
 				}
@@ -309,21 +311,21 @@ func TestExportPicks(t *testing.T) {
 	mocked := with(captured(0, "/api/mocked", "text/plain", "m"), func(e *capture.Entry) { e.Origin = exchange.FromMock })
 	entries := []*capture.Entry{captured(0, "/api/a?q=/other", "text/plain", "a"), captured(0, "/other", "text/plain", "o"), mocked}
 	for _, c := range []struct {
-		o    ExportOptions
+		o    Options
 		want []string
 	}{
-		{ExportOptions{}, []string{"responses/GET/api/a_q--other.txt", "responses/GET/other.txt", "responses/GET/api/mocked.txt"}},
-		{ExportOptions{Filter: "/api/*"}, []string{"responses/GET/api/a_q--other.txt", "responses/GET/api/mocked.txt"}},
-		{ExportOptions{Filter: "/api/*", ExcludeMocked: true}, []string{"responses/GET/api/a_q--other.txt"}},
-		{ExportOptions{Filter: "/nothing"}, []string{}},
+		{Options{}, []string{"responses/GET/api/a_q--other.txt", "responses/GET/other.txt", "responses/GET/api/mocked.txt"}},
+		{Options{Filter: "/api/*"}, []string{"responses/GET/api/a_q--other.txt", "responses/GET/api/mocked.txt"}},
+		{Options{Filter: "/api/*", ExcludeMocked: true}, []string{"responses/GET/api/a_q--other.txt"}},
+		{Options{Filter: "/nothing"}, []string{}},
 	} {
 		c.o.FilesDir = t.TempDir()
-		x, err := Export(entries, c.o)
+		x, err := Scenario(entries, c.o)
 		if err != nil || !reflect.DeepEqual(x.Files, c.want) {
 			t.Errorf("%+v: %v, %v, want %v", c.o, x.Files, err, c.want)
 		}
 	}
-	x, err := Export(nil, ExportOptions{})
+	x, err := Scenario(nil, Options{})
 	if err != nil || x.YAML != "endpoints: {}\n" || x.Files == nil {
 		t.Errorf("nothing gives %+v, %v", x, err)
 	}
@@ -332,7 +334,7 @@ func TestExportPicks(t *testing.T) {
 func TestExportLeavesOutWhatNoMockCanGive(t *testing.T) {
 	t.Parallel()
 	status := func(n int) func(*capture.Entry) { return func(e *capture.Entry) { e.Status = n } }
-	x, err := Export([]*capture.Entry{
+	x, err := Scenario([]*capture.Entry{
 		with(captured(0, "/ws", "", ""), status(101)),
 		with(captured(0, "/down", "", ""), status(0)),
 		with(captured(0, "/proxy\n#x", "", ""), func(e *capture.Entry) { e.Origin, e.Status = exchange.FromProxy, 502 }),
@@ -345,14 +347,14 @@ func TestExportLeavesOutWhatNoMockCanGive(t *testing.T) {
 		with(captured(0, "/m", "", ""), func(e *capture.Entry) { e.Method = "A*" }),
 		with(captured(0, "/tls", "", ""), func(e *capture.Entry) { e.Kind = capture.TLSError }),
 		with(captured(0, "/refused", "", ""), func(e *capture.Entry) { e.Kind = capture.Refused }),
-	}, ExportOptions{FilesDir: t.TempDir()})
+	}, Options{FilesDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Count(x.YAML, "#   ") != 8 || !strings.HasSuffix(x.YAML, "\nendpoints: {}\n") {
 		t.Errorf("got\n%s", x.YAML)
 	}
-	if s, err := Parse("x.yaml", []byte(x.YAML), Env{}); err != nil || len(s.Endpoints) != 0 {
+	if s, err := scenario.Parse("x.yaml", []byte(x.YAML), scenario.Env{}); err != nil || len(s.Endpoints) != 0 {
 		t.Errorf("%v, %v", s, err)
 	}
 }
@@ -362,7 +364,7 @@ func TestExportNeverChangesFiles(t *testing.T) {
 	dir := t.TempDir()
 	export := func(body string) string {
 		t.Helper()
-		x, err := Export([]*capture.Entry{captured(0, "/a/b", "text/plain", body)}, ExportOptions{FilesDir: dir})
+		x, err := Scenario([]*capture.Entry{captured(0, "/a/b", "text/plain", body)}, Options{FilesDir: dir})
 		if err != nil || len(x.Files) != 1 {
 			t.Fatalf("%+v, %v", x, err)
 		}
@@ -384,7 +386,7 @@ func TestExportNeverChangesFiles(t *testing.T) {
 	if err := os.Symlink(out, filepath.Join(dir, "responses")); err != nil {
 		t.Skip(err)
 	}
-	if _, err := Export([]*capture.Entry{captured(0, "/a", "text/plain", "x")}, ExportOptions{FilesDir: dir}); err == nil {
+	if _, err := Scenario([]*capture.Entry{captured(0, "/a", "text/plain", "x")}, Options{FilesDir: dir}); err == nil {
 		t.Error("no error for a link out of the files directory")
 	}
 	if list, _ := os.ReadDir(out); len(list) > 0 {
@@ -399,12 +401,12 @@ func TestExportOfManyRepeats(t *testing.T) {
 		entries = append(entries, captured(i/3, "/poll", "text/plain", fmt.Sprint(i%700)))
 	}
 	dir := t.TempDir()
-	x, err := Export(entries, ExportOptions{FilesDir: dir, Timed: true})
+	x, err := Scenario(entries, Options{FilesDir: dir, Timed: true})
 	if err != nil || len(x.Files) != 700 || strings.Count(x.YAML, "delay_ms") != 2000 {
 		t.Fatalf("%v, %d files", err, len(x.Files))
 	}
 	checkFiles(t, x, dir)
-	if x, err = Export(entries, ExportOptions{FilesDir: t.TempDir()}); err != nil || strings.Count(x.YAML, "repeat: 1\n") != 1999 || strings.Contains(x.YAML, "delay_ms") {
+	if x, err = Scenario(entries, Options{FilesDir: t.TempDir()}); err != nil || strings.Count(x.YAML, "repeat: 1\n") != 1999 || strings.Contains(x.YAML, "delay_ms") {
 		t.Errorf("%v in\n%.2000s", err, x.YAML)
 	}
 }
@@ -453,11 +455,11 @@ func TestExportedHeaders(t *testing.T) {
 		e := captured(0, "/a", "", "")
 		e.Proto = proto
 		e.ResponseHeader = exchange.HeaderOf("X-REQUEST-ID", "1", "date", "today", "set-cookie", "a=1", "content-LENGTH", "0", "ETag", "e", "Set-Cookie", "b=2")
-		x, err := Export([]*capture.Entry{e}, ExportOptions{FilesDir: t.TempDir()})
+		x, err := Scenario([]*capture.Entry{e}, Options{FilesDir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := Parse("a.yaml", []byte(x.YAML), testEnv(t))
+		s, err := scenario.Parse("a.yaml", []byte(x.YAML), scenario.Env{FilesDir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -486,12 +488,12 @@ func TestExportOddHeaders(t *testing.T) {
 		e.ResponseHeader.Set(c.name, c.value)
 		e.ResponseHeader.Set("X-Good", "1")
 		dir := t.TempDir()
-		x, err := Export([]*capture.Entry{e}, ExportOptions{FilesDir: dir})
+		x, err := Scenario([]*capture.Entry{e}, Options{FilesDir: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
 		host := script.New(script.Options{})
-		s, err := Parse("x.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host})
+		s, err := scenario.Parse("x.yaml", []byte(x.YAML), scenario.Env{FilesDir: dir, Script: host})
 		if err != nil {
 			t.Errorf("%q: %v in\n%.1000s", c.name, err, x.YAML)
 			continue
@@ -501,8 +503,7 @@ func TestExportOddHeaders(t *testing.T) {
 		}
 		table := mock.NewTable()
 		table.ReplaceAll(s.Endpoints)
-		ep := lookup(t, table, &exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/a"})
-		res, body := respond(t, ep, &exchange.Request{Method: "GET"})
+		res, body := ask(t, table, &exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/a"})
 		if body != "body" || res.Header.Get("X-Good") != "1" || c.told == "" && strings.TrimSpace(strings.Join(res.Header.Values(c.name), "|")) != strings.TrimSpace(c.value) {
 			t.Errorf("%q: %.200v %q", c.name, res.Header, body)
 		}
@@ -523,13 +524,13 @@ func FuzzExport(f *testing.F) {
 		other.Method, other.Host, other.Status = method, host, 206
 		other.RequestHeader = exchange.HeaderOf("Range", value)
 		other.ResponseHeader = exchange.HeaderOf(name, value, "Content-Encoding", value, name, value)
-		x, err := Export([]*capture.Entry{e, e, other}, ExportOptions{FilesDir: dir, Timed: len(body)%2 == 1})
+		x, err := Scenario([]*capture.Entry{e, e, other}, Options{FilesDir: dir, Timed: len(body)%2 == 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		host2 := script.New(script.Options{})
 		defer host2.Close()
-		if _, err := Parse("x.yaml", []byte(x.YAML), Env{FilesDir: dir, Script: host2}); err != nil {
+		if _, err := scenario.Parse("x.yaml", []byte(x.YAML), scenario.Env{FilesDir: dir, Script: host2}); err != nil {
 			t.Fatalf("%v in\n%s", err, x.YAML)
 		}
 		checkFiles(t, x, dir)

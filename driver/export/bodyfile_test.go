@@ -1,4 +1,4 @@
-package scenario
+package export
 
 import (
 	"crypto/sha256"
@@ -22,7 +22,7 @@ func TestFullDiskLeavesNoHalfBody(t *testing.T) {
 			t.Errorf("umount: %s", out)
 		}
 	})
-	f := &exportFiles{dir: dir}
+	f := &bodyFiles{dir: dir}
 	if err := f.open(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package scenario
+package export
 
 import (
 	"bytes"
@@ -27,9 +27,9 @@ const (
 // unreadable says that a captured body can't be read any more.
 type unreadable struct{ error }
 
-// exportFiles writes the bodies of an export. Every body gets a name of its
+// bodyFiles writes the bodies of an export. Every body gets a name of its
 // own; bodies of one name with the same bytes share a file.
-type exportFiles struct {
+type bodyFiles struct {
 	dir  string
 	root *os.Root
 	list []string // names, in the order in which they were given
@@ -40,13 +40,13 @@ type exportFiles struct {
 	same  map[string]string   // name and content to file
 }
 
-func (f *exportFiles) close() {
+func (f *bodyFiles) close() {
 	if f.root != nil {
 		f.root.Close()
 	}
 }
 
-func (f *exportFiles) open() error {
+func (f *bodyFiles) open() error {
 	if f.root != nil {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (f *exportFiles) open() error {
 
 // body writes the response body of e and returns its file, empty for an empty
 // body. encoded says that it still has its content encoding.
-func (f *exportFiles) body(e *capture.Entry) (file string, encoded bool, err error) {
+func (f *bodyFiles) body(e *capture.Entry) (file string, encoded bool, err error) {
 	if e.ResponseBody.Size == 0 {
 		return "", false, nil
 	}
@@ -94,9 +94,9 @@ func (f *exportFiles) body(e *capture.Entry) (file string, encoded bool, err err
 }
 
 // save writes what r gives, at most limit bytes. Errors of r are unreadable.
-func (f *exportFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (string, error) {
+func (f *bodyFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (string, error) {
 	defer r.Close()
-	base, ext := exportName(e)
+	base, ext := fileName(e)
 	data, err := io.ReadAll(io.LimitReader(r, min(maxHeld, limit)+1))
 	if err != nil {
 		return "", unreadable{err}
@@ -154,14 +154,14 @@ func (s *source) Read(p []byte) (int, error) {
 
 // mkdir makes a directory. Its error is never taken for that of a file that
 // exists, which is what a file in its way would look like.
-func (f *exportFiles) mkdir(dir string) error {
+func (f *bodyFiles) mkdir(dir string) error {
 	if err := f.root.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("directory %s: %v", dir, err)
 	}
 	return nil
 }
 
-func (f *exportFiles) write(name string, data []byte) error {
+func (f *bodyFiles) write(name string, data []byte) error {
 	if err := f.mkdir(path.Dir(name)); err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (f *exportFiles) write(name string, data []byte) error {
 
 // place finds the file for a body: one that has the same bytes under the same
 // name, or else the first name that is free, which write then fills.
-func (f *exportFiles) place(base, ext string, size int64, sum [32]byte, write func(string) error) (string, error) {
+func (f *bodyFiles) place(base, ext string, size int64, sum [32]byte, write func(string) error) (string, error) {
 	id := base + ext + "\x00" + string(sum[:])
 	if name, ok := f.same[id]; ok {
 		return name, nil
@@ -217,7 +217,7 @@ func (f *exportFiles) place(base, ext string, size int64, sum [32]byte, write fu
 }
 
 // has tells whether a file is there with these bytes.
-func (f *exportFiles) has(name string, size int64, sum [32]byte) bool {
+func (f *bodyFiles) has(name string, size int64, sum [32]byte) bool {
 	in, err := f.root.Open(name)
 	if err != nil {
 		return false
@@ -232,7 +232,7 @@ func (f *exportFiles) has(name string, size int64, sum [32]byte) bool {
 }
 
 // blocked tells whether something on the way to dir is no directory.
-func (f *exportFiles) blocked(dir string) bool {
+func (f *bodyFiles) blocked(dir string) bool {
 	for ; dir != "."; dir = path.Dir(dir) {
 		if info, err := f.root.Stat(dir); err == nil && !info.IsDir() {
 			return true
