@@ -96,12 +96,7 @@ func (w *Watch) run(ctx context.Context) {
 			}
 		case <-timer.C:
 			since = time.Time{}
-			if was := w.silent; w.follow() && (was == "") != (w.silent == "") {
-				poll.Reset(pollEvery)
-				if w.silent == "" {
-					poll.Stop()
-				}
-			}
+			w.refollow(poll)
 			if ctx.Err() != nil {
 				return
 			}
@@ -110,7 +105,20 @@ func (w *Watch) run(ctx context.Context) {
 	}
 }
 
-// events are the channels of the source.
+// refollow follows the files anew, and polls from now on if the system announces
+// no changes.
+func (w *Watch) refollow(poll *time.Ticker) {
+	was := w.silent
+	if !w.follow() || (was == "") == (w.silent == "") {
+		return
+	}
+	poll.Reset(pollEvery)
+	if w.silent == "" {
+		poll.Stop()
+	}
+}
+
+// events returns the channels of the source.
 func (w *Watch) events() (<-chan fsnotify.Event, <-chan error) {
 	if w.source == nil {
 		return nil, nil

@@ -118,19 +118,7 @@ func (j *Journal) Backward(f Filter) func(yield func(*Entry) bool) {
 			if high > step {
 				low = high - step + 1
 			}
-			list = list[:0]
-			for next := low; next <= high; next = b.first + uint64(len(b.ends)) {
-				j.read(next, &b)
-				if len(b.ends) == 0 {
-					break
-				}
-				b.entries(func(e *Entry) bool {
-					if e.Seq <= high && f.pass(e) {
-						list = append(list, e)
-					}
-					return e.Seq < high
-				})
-			}
+			list = j.between(low, high, f, &b, list[:0])
 			for i := len(list) - 1; i >= 0; i-- {
 				if !yield(list[i]) {
 					return
@@ -145,4 +133,21 @@ func (j *Journal) Backward(f Filter) func(yield func(*Entry) bool) {
 			high = low - 1
 		}
 	}
+}
+
+// between adds the entries from low to high that pass f to list. It reads into b.
+func (j *Journal) between(low, high uint64, f Filter, b *batch, list []*Entry) []*Entry {
+	for next := low; next <= high; next = b.first + uint64(len(b.ends)) {
+		j.read(next, b)
+		if len(b.ends) == 0 {
+			break
+		}
+		b.entries(func(e *Entry) bool {
+			if e.Seq <= high && f.pass(e) {
+				list = append(list, e)
+			}
+			return e.Seq < high
+		})
+	}
+	return list
 }

@@ -243,19 +243,32 @@ func sameHost(want, host string) bool {
 	return strings.EqualFold(want, strings.TrimSuffix(host, "."))
 }
 
-// holds checks the conditions. Without why it stops at the first that fails;
-// with it, every failure is added.
+// holds reports whether p meets every condition. Without why it stops at the
+// first one that fails; with why it adds the reason of each that fails.
 func (m *Match) holds(p *probe, why *[]string) bool {
-	ok := true
-	if m.State != nil {
-		if reason := m.State.why(); reason != "" {
-			if why == nil {
-				return false
-			}
-			ok = false
-			*why = append(*why, reason)
-		}
+	ok := m.holdsState(why)
+	ok = (ok || why != nil) && m.holdsHeaders(p, why) && ok
+	ok = (ok || why != nil) && m.holdsQuery(p, why) && ok
+	ok = (ok || why != nil) && m.holdsMatchers(m.c.more, p, why) && ok
+	return (ok || why != nil) && m.holdsBody(p, why) && ok
+}
+
+// holdsState is holds for the state of a named scenario.
+func (m *Match) holdsState(why *[]string) bool {
+	if m.State == nil {
+		return true
 	}
+	reason := m.State.why()
+	if reason != "" && why != nil {
+		*why = append(*why, reason)
+	}
+	return reason == ""
+}
+
+// holdsHeaders is holds for the headers that must be there and those that must
+// not.
+func (m *Match) holdsHeaders(p *probe, why *[]string) bool {
+	ok := true
 	for i := range m.c.headers {
 		c := &m.c.headers[i]
 		if p.hasHeader(c.name, c.want) {
@@ -277,6 +290,12 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 		ok = false
 		*why = append(*why, fmt.Sprintf("header %s is %s, expected none", name, quote(strings.Join(p.header(name), ", "))))
 	}
+	return ok
+}
+
+// holdsQuery is holds for the parameters of the query.
+func (m *Match) holdsQuery(p *probe, why *[]string) bool {
+	ok := true
 	for i := range m.c.query {
 		c := &m.c.query[i]
 		values := p.r.Query()[c.name]
@@ -287,23 +306,22 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 			return false
 		}
 		ok = false
-		if c.all != nil {
-			seen := "absent"
-			if len(values) > 0 {
-				seen = compact(values)
-			}
-			*why = append(*why, fmt.Sprintf("query parameter %s is %s, expected %s", c.name, seen, compact(c.all)))
-		} else {
-			*why = append(*why, explain("query parameter "+c.name, values[:min(1, len(values))], c.want))
-		}
+		*why = append(*why, c.explainQuery(values))
 	}
-	if !m.holdsMatchers(m.c.more, p, why) {
-		if why == nil {
-			return false
-		}
-		ok = false
+	return ok
+}
+
+// explainQuery tells how the values of a query parameter differ from those
+// wanted.
+func (c *condition) explainQuery(values []string) string {
+	switch {
+	case c.all == nil:
+		return explain("query parameter "+c.name, values[:min(1, len(values))], c.want)
+	case len(values) == 0:
+		return fmt.Sprintf("query parameter %s is absent, expected %s", c.name, compact(c.all))
+	default:
+		return fmt.Sprintf("query parameter %s is %s, expected %s", c.name, compact(values), compact(c.all))
 	}
-	return m.holdsBody(p, why) && ok
 }
 
 // inQuery reports whether the values of a query parameter are those wanted.
@@ -331,6 +349,7 @@ func (m *Match) holdsMatchers(list []Condition, p *probe, why *[]string) bool {
 	return ok
 }
 
+// holdsBody is holds for the conditions on the body.
 func (m *Match) holdsBody(p *probe, why *[]string) bool {
 	if m.BodyContains == "" && len(m.c.json) == 0 && len(m.c.body) == 0 {
 		return true
@@ -339,24 +358,33 @@ func (m *Match) holdsBody(p *probe, why *[]string) bool {
 		return false
 	}
 	ok := m.holdsMatchers(m.c.body, p, why)
-	if !ok && why == nil {
-		return false
+	ok = (ok || why != nil) && m.holdsText(p, why) && ok
+	return (ok || why != nil) && m.holdsJSON(p, why) && ok
+}
+
+// holdsText is holds for the text that the body must contain.
+func (m *Match) holdsText(p *probe, why *[]string) bool {
+	if m.BodyContains == "" {
+		return true
 	}
-	if m.BodyContains != "" {
-		if text, err := p.text(); !strings.Contains(text, m.BodyContains) {
-			if why == nil {
-				return false
-			}
-			ok = false
-			reason := fmt.Sprintf("body is %s, expected to contain %s", quote(text), quote(m.BodyContains))
-			if err != nil {
-				reason = fmt.Sprintf("body: %v, expected to contain %s", err, quote(m.BodyContains))
-			}
-			*why = append(*why, reason)
+	text, err := p.text()
+	if strings.Contains(text, m.BodyContains) {
+		return true
+	}
+	if why != nil {
+		seen := "body is " + quote(text)
+		if err != nil {
+			seen = fmt.Sprintf("body: %v", err)
 		}
+		*why = append(*why, seen+", expected to contain "+quote(m.BodyContains))
 	}
+	return false
+}
+
+// holdsJSON is holds for the values that a JSON body must have at paths.
+func (m *Match) holdsJSON(p *probe, why *[]string) bool {
 	if len(m.c.json) == 0 {
-		return ok
+		return true
 	}
 	v, err := p.json()
 	if err != nil {
@@ -365,6 +393,7 @@ func (m *Match) holdsBody(p *probe, why *[]string) bool {
 		}
 		return false
 	}
+	ok := true
 	for i := range m.c.json {
 		c := &m.c.json[i]
 		got, there := builtins.DigGo(v, c.path)

@@ -29,18 +29,9 @@ func fields(block string, lenient bool) (exchange.Header, error) {
 			return h, badLine(n, "got an empty line")
 		}
 		if line[0] == ' ' || line[0] == '\t' {
-			if len(h) == 0 {
-				return h, badLine(n, "got a blank before the first name")
+			if err := goOn(h, line, n, lenient); err != nil {
+				return h, err
 			}
-			last := &h[len(h)-1]
-			if !lenient && isKey(last.Name) {
-				return h, badLine(n, last.Name+": got a value of two lines, want one")
-			}
-			more, ok := safeValue(line, lenient && !isKey(last.Name))
-			if !ok {
-				return h, badLine(n, last.Name+": "+unsafe)
-			}
-			last.Value = trim(last.Value + " " + more)
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
@@ -59,6 +50,23 @@ func fields(block string, lenient bool) (exchange.Header, error) {
 		h = append(h, exchange.Field{Name: name, Value: value})
 	}
 	return h, nil
+}
+
+// goOn joins line n, which begins with a blank, to the last field of h.
+func goOn(h exchange.Header, line string, n int, lenient bool) error {
+	if len(h) == 0 {
+		return badLine(n, "got a blank before the first name")
+	}
+	last := &h[len(h)-1]
+	if !lenient && isKey(last.Name) {
+		return badLine(n, last.Name+": got a value of two lines, want one")
+	}
+	more, ok := safeValue(line, lenient && !isKey(last.Name))
+	if !ok {
+		return badLine(n, last.Name+": "+unsafe)
+	}
+	last.Value = trim(last.Value + " " + more)
+	return nil
 }
 
 // trim cuts the blanks around a value off.
