@@ -51,7 +51,7 @@ type Authority struct {
 	chain [][]byte // certificates above cert that the CA file holds
 
 	now    func() time.Time // the wall clock
-	issuer issuerCache      // what signs ECDSA leaves
+	issuer issuerCache      // signs ECDSA leaves
 	rsaKey func() (*rsa.PrivateKey, error)
 	leaves leafCache
 }
@@ -164,12 +164,11 @@ func (a *Authority) CertPEM() []byte {
 // CertPath is the file that holds the certificate for devices.
 func (a *Authority) CertPath() string { return CertPath(a.dir) }
 
-// Certificate gives the certificate for a TLS handshake: for the name that the
-// client asks for (SNI) and for host, which it meant when it connected. A text
-// that can't be the name of a host is left out; without any name that is an
-// error. The certificate is an ECDSA one for every client that can use it, else
-// RSA. It is valid by the wall clock of this moment, whatever the clock said
-// before.
+// Certificate returns the certificate for a TLS handshake: for the name that the
+// client asks for (SNI) and for host, the destination of its connection. A text that
+// can't be the name of a host is left out; it is an error when none is left. Clients
+// that can use ECDSA get an ECDSA certificate, others an RSA one. It is valid by the
+// wall clock of this moment, also when the clock was set since the last one.
 func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
 	k := leafKey{rsa: !TakesECDSA(hello), short: wantsShort(hello)}
 	k.sni, _ = exchange.HostName(hello.ServerName)

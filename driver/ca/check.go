@@ -10,9 +10,9 @@ import (
 	"starproxy/builtins/disk"
 )
 
-// Check tells whether Open would find a CA in dir that can be used, and why
-// devices would refuse it, see [Authority.Problem]. Where there is none, found
-// is false and nothing is wrong. It writes nothing.
+// Check reports whether there is a CA in dir. Problem is the reason for which devices
+// would refuse it, see [Authority.Problem]. The error is that of Open for a CA that
+// can't be used. Check writes nothing.
 func Check(dir string) (found bool, problem string, err error) {
 	path := filepath.Join(dir, caFile)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {

@@ -25,9 +25,9 @@ import (
 // ignoreAll is the .gitignore of a directory of which nothing is committed.
 const ignoreAll = "# The certificate authority of a proxy and its private key.\n*\n"
 
-// create makes a CA with mitmproxy's parameters and puts it at path, unless
-// somebody else was faster; it returns the bytes that stand there then.
-// RSA is what every device can verify; hosts get ECDSA leaves all the same.
+// create makes a CA with mitmproxy's parameters and writes it to path, unless another
+// process has written one meanwhile. It returns the content of the file. The key of a
+// CA is RSA, which every device can verify; hosts get ECDSA leaves all the same.
 func create(dir, path string, now time.Time) ([]byte, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func create(dir, path string, now time.Time) ([]byte, error) {
 	return disk.Read(path, disk.MaxDocument)
 }
 
-// writeFiles adds what is missing beside the CA's own file.
+// writeFiles writes the files that are missing beside the CA's own file.
 func (a *Authority) writeFiles() error {
 	for _, f := range []struct {
 		name string
@@ -84,7 +84,7 @@ func (a *Authority) writeFiles() error {
 		if err == nil {
 			err = disk.CreateNew(path, f.mode, data)
 		}
-		// A CA in a directory that we may only read is fine as it stands.
+		// A CA in a directory that we may only read does without the other files.
 		if err != nil && !(readOnly(err) && f.name != certFile) {
 			return err
 		}

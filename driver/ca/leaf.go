@@ -18,7 +18,7 @@ import (
 // maxLeaves bounds the certificates kept; a leaf is about 2 KiB.
 const maxLeaves = 8192
 
-// leafKey says what a leaf is for.
+// leafKey has the names and the properties of a leaf.
 type leafKey struct {
 	sni, host string
 	rsa       bool
@@ -152,7 +152,7 @@ func (a *Authority) newIssuer(now time.Time) (*issuer, error) {
 	return is, nil
 }
 
-// newRSAKey gives the key of the RSA leaves: the CA's own, as in mitmproxy, or
+// newRSAKey returns the key of the RSA leaves: the CA's own, as in mitmproxy, or
 // a new one under an ECDSA CA.
 func (a *Authority) newRSAKey() (*rsa.PrivateKey, error) {
 	if k, ok := a.key.(*rsa.PrivateKey); ok {

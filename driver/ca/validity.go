@@ -7,9 +7,9 @@ import (
 )
 
 // Devices and test benches boot in 1970, until they learn the time. So every
-// decision here is by the wall clock as it is at that moment, and what was
-// issued before the clock was set is issued anew. A time.Time of time.Now is no
-// help with that: it is compared by a monotonic clock, which does not jump.
+// decision here is by the wall clock at that moment, and a certificate that was
+// issued before the clock was set is issued anew. Times of time.Now would not do:
+// they are compared by a monotonic clock, which does not jump.
 
 const (
 	day = 24 * time.Hour
@@ -39,8 +39,8 @@ func (s span) holds(other span) bool {
 	return !other.from.Before(s.from) && !other.until.After(s.until)
 }
 
-// back is the beginning of what is issued at now. It does not go behind 1970,
-// which not every device can count to.
+// back is the time from which a certificate that is issued at now is valid. It is not
+// before 1970: not every device can read such a date.
 func back(now time.Time) time.Time {
 	from := now.Add(-early)
 	if epoch := time.Unix(0, 0); from.Before(epoch) && !now.Before(epoch) {
@@ -87,13 +87,13 @@ func fresh(made, now time.Time) bool {
 	return !now.Before(s.from) && !now.Before(made.Add(-margin)) && now.Before(s.until.Add(-margin))
 }
 
-// Remedy tells what to do about a [Authority.Problem].
+// Remedy is the advice for a [Authority.Problem].
 const Remedy = "devices that look at dates refuse it; " +
 	"set the clock, or delete the mitmproxy-ca files for a new one to be made, which the devices have to trust"
 
-// Problem tells in one sentence why devices that look at dates refuse the CA
-// now: it has expired, or is not valid yet. It is empty when all is well. Like
-// mitmproxy we use such a CA all the same: some devices don't look.
+// Problem returns in one sentence why devices that check dates refuse the CA now: it
+// has expired, or is not valid yet. It is empty for a CA that is valid. Like
+// mitmproxy we use an invalid one all the same: some devices don't check.
 func (a *Authority) Problem() string { return problem(a.cert, a.now()) }
 
 func problem(c *x509.Certificate, now time.Time) string {

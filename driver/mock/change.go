@@ -84,7 +84,7 @@ func (ix *index) at(w *row) int {
 	return at
 }
 
-// enter lets lookups find w, unless no rank is left between those beside it.
+// enter adds w to the lookups, unless no rank is left between those beside it.
 func (ix *index) enter(w *row) bool {
 	at, _ := slices.BinarySearchFunc(ix.ordered, w, byRank)
 	before, after := 0, math.MaxInt
@@ -115,7 +115,7 @@ func (ix *index) enter(w *row) bool {
 	return true
 }
 
-// withdraw lets lookups no longer find w.
+// withdraw takes w out of the lookups.
 func (ix *index) withdraw(w *row) {
 	if !w.answers() {
 		return

@@ -17,18 +17,19 @@ const (
 	InMethod Place = iota
 	InHost
 	InPath   // as sent, without the query
-	InParam  // what a {name} segment of the path holds
+	InParam  // the value of a {name} segment of the path
 	InQuery  // the values of a parameter
 	InHeader // the values of a header
 	InCookie
 	InForm // the values of a field of a form, files left out
 	InBody // the text of the body
-	InJSON // what is at a path of the JSON body
-	InXML  // what an XPath finds in the XML body
+	InJSON // the value at a path of the JSON body
+	InXML  // the values that an XPath finds in the XML body
 	InPart // the text of the parts of that name
 )
 
-// placeNames say what a condition looks at; %s is its name.
+// placeNames describe the part of a request that a condition is about; %s is its
+// name.
 var placeNames = [...]string{"method", "host", "path", "path parameter %s", "query parameter %s", "header %s", "cookie %s",
 	"form field %s", "body", "body %s", "XML %s", "part %s"}
 

@@ -1,4 +1,4 @@
-// Package mock is what answers instead of the real server: endpoints, the
+// Package mock answers instead of the real server: it has endpoints, the
 // table that picks one for a request, and the handlers that need no script.
 //
 // A Table may be used and changed by any number of goroutines: lookups read an

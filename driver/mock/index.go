@@ -22,7 +22,7 @@ type row struct {
 	gone   context.Context // ends when the endpoint is no longer in the table
 	retire context.CancelFunc
 
-	// These are for who changes the table only: its place in the order of
+	// Only changes of the table use these: its place in the order of
 	// insertion, and its rank.
 	place, rank int
 }
@@ -90,7 +90,7 @@ func newIndex(rows []*row) *index {
 	return ix
 }
 
-// bySpecificity orders who answers first: priority, then the kind of path
+// bySpecificity orders rows by which answers first: priority, then the kind of path
 // (exact, segments, the longer prefix), a method before any method, a server
 // before any server, more conditions before fewer.
 func bySpecificity(a, b *row) int {
@@ -136,7 +136,7 @@ func serverRank(m *Match) int {
 	return rank
 }
 
-// find gives the row that answers r, or nil.
+// find returns the row that answers r, or nil.
 func (ix *index) find(r *exchange.Request) *row {
 	path := r.Path()
 	exact := ix.exact.get(path)

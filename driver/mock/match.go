@@ -52,7 +52,7 @@ type Match struct {
 	c *compiled
 }
 
-// compiled is what a Match looks like to a request.
+// compiled is a Match in the form in which requests are compared with it.
 type compiled struct {
 	path    pathPattern
 	headers []condition
@@ -144,7 +144,7 @@ func conditions(values map[string]string, name func(string) string) []condition 
 	return list
 }
 
-// Matches tells whether m fits r, and gives what the {name} segments of the
+// Matches reports whether m fits r, and returns what the {name} segments of the
 // path hold (nil when there are none). The body is read, up to 1 MiB, only when
 // all else holds and a body condition asks for it. A Match that was not
 // compiled fits nothing.
@@ -162,7 +162,7 @@ func (m *Match) Matches(r *exchange.Request) (params map[string]string, ok bool)
 	return m.params(path), true
 }
 
-// Holds tells whether m, the match of a rule, fits the request of x; what the
+// Holds reports whether m, the match of a rule, fits the request of x; what the
 // {name} segments of the endpoint's path hold is known from x.
 func (m *Match) Holds(x *exchange.Exchange) bool {
 	if m.c == nil || !m.fits(x.Request, x.Request.Path()) {
@@ -171,7 +171,7 @@ func (m *Match) Holds(x *exchange.Exchange) bool {
 	return m.c.count == 0 || m.holds(&probe{r: x.Request, params: x.Params}, nil)
 }
 
-// Explain lists what keeps m from fitting r: what was seen and what was
+// Explain lists the reasons for which m does not fit r: what was seen and what was
 // expected. It is empty when m fits.
 func (m *Match) Explain(r *exchange.Request) []string { return m.explain(r, nil) }
 
@@ -215,7 +215,7 @@ func (m *Match) params(path string) map[string]string {
 	return params
 }
 
-// fits checks what costs nothing: method, server and path.
+// fits checks method, server and path alone.
 func (m *Match) fits(r *exchange.Request, path string) bool {
 	return m.fitsMethod(r) && m.fitsServer(r) && m.c.path.match(path, nil)
 }

@@ -27,7 +27,7 @@ type Matcher struct {
 	words []string   // that were added
 }
 
-// test is one word of a matcher with what it asks for.
+// test is one word of a matcher with its argument.
 type test struct {
 	word string
 	want any
@@ -207,7 +207,7 @@ func amount(v any) any {
 	return json.Number(number)
 }
 
-// String says what m asks for, for "expected …".
+// String describes m for a text that begins with "expected".
 func (m *Matcher) String() string {
 	if m.none {
 		return "none"

@@ -31,7 +31,7 @@ func Merge(target any, patch jsonvalue.Object) any {
 	return merged
 }
 
-// merge is Merge that also says what could not be applied.
+// merge is Merge that also returns the parts that could not be applied.
 func merge(target any, patch jsonvalue.Object) (any, []string) {
 	var m merger
 	if len(patch) == 0 {
@@ -49,7 +49,7 @@ func (m *merger) refuse(where, format string, args ...any) {
 	m.refused = append(m.refused, where+": "+fmt.Sprintf(format, args...))
 }
 
-// value lays one value of a patch over what is there.
+// value applies one value of a patch to the old value.
 func (m *merger) value(target, patch any, where string) any {
 	p, ok := patch.(jsonvalue.Object)
 	if !ok {
@@ -58,7 +58,7 @@ func (m *merger) value(target, patch any, where string) any {
 	return m.object(target, p, where)
 }
 
-// object lays a map over what is there, which counts as empty when it is no map.
+// object applies a map to the old value, which counts as empty when it is no map.
 func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
 	old, _ := target.(jsonvalue.Object)
 	merged := jsonvalue.From(old)
@@ -119,7 +119,7 @@ func inTurn(patch jsonvalue.Object) jsonvalue.Object {
 	return sorted
 }
 
-// along lays a value over what a path leads to.
+// along applies a value at the end of a path.
 func (m *merger) along(target any, steps []builtins.Step, patch any, where string) any {
 	if len(steps) == 0 {
 		return m.value(target, patch, where)
@@ -153,7 +153,7 @@ func (m *merger) elements(list []any, patch jsonvalue.Object) any {
 	return merged
 }
 
-// element puts a value into a list (or lists of lists) and gives the new list.
+// element puts a value into a list (or lists of lists) and returns the new list.
 func (m *merger) element(target any, indexes []int, patch any, where string) (any, bool) {
 	if len(indexes) == 0 {
 		return m.value(target, patch, where), true

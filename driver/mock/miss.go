@@ -27,7 +27,7 @@ const (
 	maxShared = 1000
 )
 
-// Misses gives up to max endpoints that came nearest to answering r, the
+// Misses returns up to max endpoints that came nearest to answering r, the
 // nearest first: same path but another method or a condition that failed, then
 // paths that may be misspelt, then those that begin alike, by how many segments
 // they share and how many edits they are away.
@@ -97,7 +97,7 @@ func passed(ep *Endpoint, r *exchange.Request, params map[string]string) []strin
 	return why
 }
 
-// Reject answers what no endpoint of t does: 501 and a JSON body that names the
+// Reject answers requests that no endpoint of t answers: 501 and a JSON body that names the
 // nearest endpoints and why each missed. It never asks the real server.
 func Reject(t *Table) exchange.Handler {
 	return exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {

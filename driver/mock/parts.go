@@ -18,7 +18,7 @@ type probePart struct {
 	haveJSON bool
 }
 
-// text is what the part holds, as text.
+// text is the content of the part as text.
 func (p *probePart) text() text {
 	if !p.haveText {
 		p.haveText, p.content = true, text(p.Text())
@@ -113,7 +113,7 @@ func (p *probe) partsFault() error {
 	return nil
 }
 
-// partsWanted says what a condition on a part asks for.
+// partsWanted describes what a condition on a part expects.
 func (c *Condition) partsWanted() string {
 	var list []string
 	if len(c.Matcher.tests)+len(c.Matcher.inner) > 0 {
@@ -137,7 +137,7 @@ func (of *PartCondition) name() string {
 	return "JSON " + of.JSON
 }
 
-// describeParts says what parts there are, for an explanation.
+// describeParts lists the parts of a body, for an explanation.
 func describeParts(parts []*probePart) string {
 	list := make([]string, 0, min(len(parts), 3))
 	for _, p := range parts[:min(len(parts), 3)] {

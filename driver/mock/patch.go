@@ -95,7 +95,7 @@ func knownCodings(list string) string {
 	return strings.Join(kept, ", ")
 }
 
-// apply patches the body of res, which is ours, and tells whether it did.
+// apply patches the body of res, which is ours, and reports whether it did.
 func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange.Response, patch jsonvalue.Object) bool {
 	if len(patch) == 0 {
 		return false
@@ -126,7 +126,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		return skip("the answer is larger than %d bytes", int64(maxPatchBody))
 	}
 	if err != nil {
-		// What came is sent on, and then the same failure.
+		// The bytes that came are sent on, and then the same failure.
 		res.Body = &exchange.Reader{R: io.NopCloser(io.MultiReader(bytes.NewReader(raw), failing{err})), N: -1}
 		return skip("reading the answer: %v", err)
 	}

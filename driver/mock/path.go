@@ -111,7 +111,7 @@ func parseSegment(text string) (segment, error) {
 	return s, nil
 }
 
-// match tells whether path fits, and puts what the captures hold into params
+// match reports whether path fits, and puts what the captures hold into params
 // unless that is nil.
 func (p *pathPattern) match(path string, params map[string]string) bool {
 	if p.segs == nil {
@@ -186,7 +186,7 @@ func (s *segment) keep(params map[string]string, value string) {
 	params[s.name] = value
 }
 
-// captures tells whether match has something to put into params.
+// captures reports whether match has something to put into params.
 func (p *pathPattern) captures() bool {
 	for i := range p.segs {
 		if p.segs[i].name != "" {

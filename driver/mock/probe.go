@@ -43,7 +43,7 @@ type probe struct {
 	found             []*probePart
 }
 
-// header gives the values of a canonical name. Host is the authority where no
+// header returns the values of a canonical name. Host is the authority where no
 // line says it.
 func (p *probe) header(name string) []string {
 	values := p.r.Header.Values(name)

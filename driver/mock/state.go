@@ -17,7 +17,7 @@ type StateMatch struct {
 	Now func() string
 }
 
-// why tells why the condition does not hold; it is empty when it does.
+// why returns why the condition does not hold; it is empty when it does.
 func (s *StateMatch) why() string {
 	now := s.Now()
 	if slices.Contains(s.Is, now) {

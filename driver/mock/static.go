@@ -9,7 +9,7 @@ import (
 )
 
 // NewStatic answers every request with one response, made here: a request costs
-// nothing. Status 0 is 200. The caller gives h and body away.
+// nothing. Status 0 is 200. The caller must not change h and body afterwards.
 func NewStatic(status int, h exchange.Header, body []byte, delay time.Duration) exchange.Handler {
 	if status == 0 {
 		status = http.StatusOK

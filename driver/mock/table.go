@@ -15,7 +15,7 @@ import (
 // priority; exact path, {name} segments, longer prefix; a method before any; a
 // server before any; more conditions; inserted earlier.
 type Table struct {
-	mu sync.Mutex // held by those who change
+	mu sync.Mutex // held by changes
 	ix atomic.Pointer[index]
 }
 
@@ -48,7 +48,7 @@ func (t *Table) replace(old, w *row) {
 	}
 }
 
-// Remove takes out the endpoint of that name and tells whether there was one.
+// Remove takes out the endpoint of that name and reports whether there was one.
 func (t *Table) Remove(name string) (found bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,7 +62,7 @@ func (t *Table) Remove(name string) (found bool) {
 	return true
 }
 
-// Clear takes out all endpoints and tells how many there were.
+// Clear takes out all endpoints and returns how many there were.
 func (t *Table) Clear() (n int) {
 	t.change(func(rows []*row) []*row {
 		n = len(rows)
@@ -112,7 +112,7 @@ func (t *Table) Arrange(eps []*Endpoint) {
 	})
 }
 
-// List gives the endpoints in the order of insertion.
+// List returns the endpoints in the order of insertion.
 func (t *Table) List() []*Endpoint {
 	rows := t.ix.Load().rows
 	eps := make([]*Endpoint, len(rows))
@@ -141,7 +141,7 @@ func (t *Table) Report() []Report {
 }
 
 // Enable lets the endpoint of that name answer, or keeps it from that without
-// taking it out; it tells whether there is one. An endpoint that is replaced is
+// taking it out; it reports whether there is one. An endpoint that is replaced is
 // enabled.
 func (t *Table) Enable(name string, on bool) (found bool) {
 	t.mu.Lock()
@@ -156,7 +156,7 @@ func (t *Table) Enable(name string, on bool) (found bool) {
 	return true
 }
 
-// Find gives the endpoints that fits picks, in the order of insertion.
+// Find returns the endpoints that fits picks, in the order of insertion.
 func (t *Table) Find(fits func(*Endpoint) bool) (eps []*Endpoint) {
 	for _, w := range t.ix.Load().rows {
 		if fits(w.ep) {
@@ -169,7 +169,7 @@ func (t *Table) Find(fits func(*Endpoint) bool) (eps []*Endpoint) {
 // Len is the number of endpoints.
 func (t *Table) Len() int { return len(t.ix.Load().rows) }
 
-// Get gives the endpoint of that name, or nil.
+// Get returns the endpoint of that name, or nil.
 func (t *Table) Get(name string) *Endpoint {
 	if w := t.ix.Load().byName.get(name); w != nil {
 		return w.ep
@@ -224,7 +224,7 @@ func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	return nil, ErrMoved
 }
 
-// ask lets the endpoint that fits answer, or end.
+// ask has the endpoint that fits answer, or end.
 func (h *tableHandler) ask(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	w := h.t.ix.Load().find(x.Request)
 	if w != nil && w.ep.Handler != nil {
@@ -233,7 +233,7 @@ func (h *tableHandler) ask(ctx context.Context, x *exchange.Exchange) (*exchange
 		if res, err := w.ep.Handler.Respond(ctx, x); res != nil || err != nil {
 			return res, err
 		}
-		// It did not answer: the exchange names who does.
+		// It did not answer: the exchange names the endpoint that does.
 		x.Endpoint, x.Source, x.Params, x.Gone = "", "", nil, nil
 	}
 	return h.end.Respond(ctx, x)

@@ -15,7 +15,7 @@ type validators struct {
 	modified time.Time
 }
 
-// precondition gives the status that the request's conditions lead to, in the
+// precondition returns the status that the request's conditions lead to, in the
 // order of RFC 9110 section 13.2.2: 412, 304, or 0 to go on.
 func (v validators) precondition(h exchange.Header) int {
 	if list := h.Values("If-Match"); len(list) > 0 {
@@ -35,7 +35,7 @@ func (v validators) precondition(h exchange.Header) int {
 	return 0
 }
 
-// inRange tells whether If-Range lets a Range header count.
+// inRange reports whether If-Range lets a Range header count.
 func (v validators) inRange(h exchange.Header) bool {
 	cond := strings.TrimSpace(h.Get("If-Range"))
 	if cond == "" {

@@ -46,7 +46,7 @@ func newXMLPath(path string) (*xmlPath, error) {
 	return p, nil
 }
 
-// CheckXPath reports what is wrong with an XPath.
+// CheckXPath returns an error for a malformed XPath.
 func CheckXPath(path string) error {
 	_, err := newXMLPath(path)
 	return err

@@ -8,7 +8,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// client is what an exchange needs to know of its connection.
+// client describes a device's connection to the exchanges on it.
 type client struct {
 	id     uint64 // of the connection
 	addr   netip.AddrPort
@@ -29,7 +29,7 @@ func (cl *client) base() *conn {
 	return c
 }
 
-// newClient looks at a connection.
+// newClient describes a connection.
 func newClient(nc net.Conn) *client {
 	cl := &client{conn: nc}
 	t, ok := nc.(*tls.Conn)
@@ -60,7 +60,8 @@ func newClient(nc net.Conn) *client {
 	return cl
 }
 
-// peerOf tells who is at the other end of a connection.
+// peerOf returns the address of the other end of a connection, and the outcome of
+// its TLS handshake.
 func peerOf(nc net.Conn) (p exchange.Peer) {
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		p.Addr = a.AddrPort()

@@ -18,7 +18,7 @@ const (
 	DefaultTunnelIdle = tunnelIdle
 )
 
-// Config says what a Proxy is made of. Handler is required; CA too, unless no
+// Config is the configuration of a Proxy. Handler is required; CA too, unless no
 // device ever speaks TLS.
 type Config struct {
 	// Addr is the host:port to listen at; port 0 takes any free one.
@@ -48,7 +48,7 @@ type Config struct {
 	// Listeners are those of this process that devices must not reach; the
 	// proxy adds its own. Nil means that there is no other.
 	Listeners *Listeners
-	// Counters count what the proxy does; nil counts for nobody. One may serve
+	// Counters count events that the journal does not have. Nil counts nothing. One may serve
 	// several proxies.
 	Counters *Counters
 	// Hidden are texts that pass no proxy; nil means none.
@@ -60,12 +60,11 @@ type Config struct {
 	// connection while it is a tunnel or a WebSocket, or while an exchange is
 	// under way. 0 stands for [DefaultTunnelIdle].
 	TunnelIdle time.Duration
-	// Log gets what goes wrong; nil drops it.
+	// Log gets the failures; nil drops them.
 	Log *slog.Logger
 }
 
-// complete returns the configuration with the defaults in the place of what is not
-// set.
+// complete returns the configuration with a default in each field that is not set.
 func (c Config) complete() Config {
 	if c.Listeners == nil {
 		c.Listeners = new(Listeners)
@@ -82,9 +81,9 @@ func (c Config) complete() Config {
 	return c
 }
 
-// Recorder writes what passes by to a recording. Its methods return when that
-// is done; they may be called by any number of goroutines, and must not keep or
-// change an entry.
+// Recorder writes entries to a recording. Its methods return when the entry is
+// written. Any number of goroutines may call them. They must not keep or change an
+// entry.
 type Recorder interface {
 	// Exchange takes an entry that is not about a WebSocket.
 	Exchange(e *capture.Entry)
@@ -99,8 +98,8 @@ type Recorder interface {
 // context allows. [ca.Authority] is one.
 type Authority interface {
 	Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error)
-	// Problem tells why devices that look at dates refuse the CA; it is empty
-	// when all is well.
+	// Problem returns why devices that check dates refuse the CA, "" when they do
+	// not.
 	Problem() string
 	exchange.Handler
 }

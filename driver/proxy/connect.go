@@ -49,8 +49,8 @@ func (p *Proxy) connect(w replier, r *inbound, cl *client) {
 	p.admit(next)
 }
 
-// unserve takes a connection back from its session, with what is read already and
-// not yet served.
+// unserve takes a connection back from its session. It returns the bytes that were
+// read of it already and not served.
 func unserve(w replier) (nc net.Conn, pre []byte, err error) {
 	nc, rw, err := w.Hijack()
 	if err != nil {
@@ -61,14 +61,14 @@ func unserve(w replier) (nc net.Conn, pre []byte, err error) {
 		held, _ := rw.Peek(n)
 		pre = append(pre, held...)
 	}
-	if c, ok := nc.(*conn); ok { // what it carries goes on, without it
+	if c, ok := nc.(*conn); ok { // the new conn takes its place
 		return c.Conn, append(pre, c.pre...), nil
 	}
 	return nc, pre, nil
 }
 
 // secure does the TLS handshake with a device that speaks TLS to the proxy port
-// itself (an "HTTPS proxy"); what is inside is served as on a plain connection.
+// itself (an "HTTPS proxy"). The requests inside are served as on a plain connection.
 func (p *Proxy) secure(outer *conn) {
 	t, err := outer.handshake(outer.pre)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// Counters count what proxies do that the journal does not know. The zero value
-// is ready for use, by any number of goroutines.
+// Counters count events of proxies that are not in the journal. The zero value is
+// ready for use, by any number of goroutines.
 type Counters struct {
 	connected, failed, refused atomic.Uint64 // dials
 	refusedRequests            atomic.Uint64
@@ -26,8 +26,8 @@ func (c *Counters) Dials() map[string]uint64 {
 	return map[string]uint64{"connected": c.connected.Load(), "failed": c.failed.Load(), "refused": c.refused.Load()}
 }
 
-// RefusedRequests counts what devices sent as requests and was refused, such as
-// malformed ones. The journal has an entry of kind Refused for each.
+// RefusedRequests counts the requests that were refused, such as malformed ones. The
+// journal has an entry of kind Refused for each.
 func (c *Counters) RefusedRequests() uint64 { return c.refusedRequests.Load() }
 
 // TLSFailures counts the handshakes that failed by their reasons, those with

@@ -45,10 +45,10 @@ func (f *outflow) await(bytes int64) {
 	}
 }
 
-// closeBehind ends a connection behind what was sent. A socket that is closed
-// with bytes unread, or that gets some afterwards, is reset by the kernel, and
-// what is still under way to the device is lost; so they are read until the
-// device has closed, too.
+// closeBehind closes a connection so that the device gets all that was sent. The
+// kernel resets a socket that is closed while bytes are unread, or that gets bytes
+// afterwards, and the device loses the end of its answer. So this reads until the
+// device has closed, too, for at most lingerTime.
 func (c *conn) closeBehind() error {
 	err := c.CloseWrite()
 	if !c.bare() {
@@ -71,14 +71,12 @@ func breaks(b exchange.Body) bool {
 	return false
 }
 
-// frameHead is what a piece of a body grows by on its way, at least: the header of
-// a frame.
+// frameHead is the size in bytes of the header of a frame.
 const frameHead = 9
 
-// step notes that n bytes are about to be given to the server of HTTP/2, for a body that may
-// break the connection off. Over HTTP/2 they go through another goroutine, and
-// are not on the socket yet when Flush returns. So each piece waits for the one
-// before.
+// step is called before n bytes of a body that may break the connection off are
+// written. The server of HTTP/2 writes them on another goroutine, so that they are
+// not on the socket yet when Flush returns. So each piece waits for the one before.
 func (c *sender) step(n int) {
 	if c.counted() != nil {
 		c.Flush()
@@ -104,8 +102,8 @@ func (c *sender) settle() {
 	c.piece = 0
 }
 
-// counted is what a body that may break the connection off has sent, nil for
-// HTTP/1.1.
+// counted returns the count of sent bytes for a body that may break the connection
+// off, nil for other bodies and for HTTP/1.
 func (c *sender) counted() *outflow {
 	if out, ok := c.w.(*h2Reply); ok && c.breaks {
 		return &out.s.flow

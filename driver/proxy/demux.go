@@ -114,7 +114,8 @@ func (m *Member) Listen(port int) (net.Listener, error) {
 	defer d.mu.Unlock()
 	a := d.at(m.host, port)
 	others := m.around(a)
-	// Who is told a port while those that share port 0 have none yet finds it for all.
+	// A member that is told a port while the members with port 0 have none settles
+	// the port for them, too.
 	free := port == 0
 	if zero := d.at(m.host, 0); port != 0 && m.port == 0 && zero.port == 0 {
 		free, others = true, append(others, m.around(zero)...)

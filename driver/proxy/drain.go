@@ -11,14 +11,13 @@ import (
 // may go on for as long as its answer, see drain.
 const drainIdle = 100 * time.Millisecond
 
-// drain takes in what a device still uploads when something else than the real
-// server answers: many devices read no answer before they have sent all. A body
-// that is on its way to a server is left to finish. done must be called behind
-// the answer.
+// drain reads the rest of a request's body when a mock or the proxy answers: many
+// devices read no answer before they have sent all. A body that is on its way to a
+// server is left to finish. done must be called after the answer.
 //
 // Over HTTP/2 a request without a length may be one side of a conversation, as
 // in gRPC: then the device does not end it before it has the answer. Such a body
-// is taken in beside the answer once nothing more comes.
+// is read while the answer is sent, once no more of it comes for drainIdle.
 func (s *serving) drain(res *exchange.Response) (done func()) {
 	if s.incoming == nil || res.Origin == exchange.FromServer || s.up != nil {
 		return func() {}

@@ -14,8 +14,8 @@ import (
 // errStopped is the cause of contexts that end with the proxy.
 var errStopped = errors.New("the proxy was stopped")
 
-// fault says which side failed while the server at addr was asked: doing is
-// what it was doing, see [exchange.UpstreamError].
+// fault returns an error that names the side that failed while the server at addr
+// was asked. Doing is the phase in which it failed, see [exchange.UpstreamError].
 func (s *serving) fault(ctx context.Context, addr, doing string, err error) error {
 	var device *exchange.DeviceError
 	var known *exchange.UpstreamError
@@ -40,10 +40,12 @@ func (s *serving) fault(ctx context.Context, addr, doing string, err error) erro
 	return cause
 }
 
-// inAnswer tells, in errors, that a server broke off the body of an answer.
+// inAnswer is the phase in errors about a server that broke off the body of an
+// answer.
 const inAnswer = "in the middle of its answer"
 
-// noAnswer says which side failed when the header of an answer did not come.
+// noAnswer returns an error that names the side that failed when the header of an
+// answer did not come.
 func (s *serving) noAnswer(ctx context.Context, c *h1Conn, err error) error {
 	if up := s.up; up != nil && up.c == c {
 		if errors.Is(err, net.ErrClosed) || up.broke.Load() || s.ctx.Err() != nil {
@@ -79,13 +81,13 @@ func (e *reworded) Error() string { return e.text }
 
 func (e *reworded) Unwrap() error { return e.error }
 
-// isNetwork reports whether err is of a connection, not of what came on it.
+// isNetwork reports whether err is that of a connection, not of a message on it.
 func isNetwork(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// gone says that the device did not take its answer.
+// gone returns the error of a write to the device as a DeviceError.
 func gone(err error) error {
 	var device *exchange.DeviceError
 	if err == nil || errors.As(err, &device) || errors.Is(err, http.ErrContentLength) {
@@ -94,7 +96,7 @@ func gone(err error) error {
 	return &exchange.DeviceError{Doing: "before it had its whole answer", Err: err}
 }
 
-// logFailure tells the log why the answer is not what was asked for.
+// logFailure logs why an exchange failed.
 func (s *serving) logFailure(err error) {
 	var up *exchange.UpstreamError
 	var device *exchange.DeviceError

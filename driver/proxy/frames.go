@@ -24,8 +24,8 @@ type message struct {
 	cut  bool  // data is not all of it
 }
 
-// frames makes messages of the bytes of one direction, as they pass by. It
-// never fails: what is no WebSocket ends it.
+// frames reads messages from the bytes of one direction of a WebSocket. It returns
+// no error: after bytes that are no frame it reads no more.
 type frames struct {
 	inflate *inflater // nil without permessage-deflate
 	dead    bool
@@ -116,7 +116,7 @@ func (f *frames) begin() {
 	f.control = f.control[:0]
 	switch {
 	case f.left < 0, f.op >= opClose && n > 125, f.open == (f.op == opText || f.op == opBinary) && f.op < opClose:
-		f.dead = true // not what a WebSocket sends
+		f.dead = true // no frame is like this
 	case f.op == opText || f.op == opBinary:
 		f.open, f.compressed = true, h[0]&0x40 != 0
 		f.msg = message{op: f.op}

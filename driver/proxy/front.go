@@ -15,9 +15,9 @@ import (
 	"github.com/AdguardTeam/gomitmproxy"
 )
 
-// gomitmproxy v0.2.1 can't intercept as a device would want it: only port 443,
-// only HTTP/1.1, a dial before every mock. So it does what it does well, accept
-// and check, with interception off, and gives each connection away:
+// gomitmproxy v0.2.1 intercepts port 443 and HTTP/1.1 only, and dials the real server
+// before every mock. So its interception is off. It accepts connections, checks the
+// first request of each, and hands them over:
 //
 //   - For a CONNECT it asks OnConnect for the connection to the real server and
 //     gets a marker. It answers 200 and then copies between the two with
@@ -78,7 +78,7 @@ func tunnelOf(r *http.Request) string {
 	return target
 }
 
-// frontListener gives gomitmproxy connections that can be taken back.
+// frontListener accepts connections for gomitmproxy that the proxy can take back.
 type frontListener struct {
 	net.Listener
 	p *Proxy
@@ -107,8 +107,8 @@ func (l frontListener) Accept() (net.Conn, error) {
 	}
 }
 
-// accept accepts from l until that is closed. It waits out what passes, such as
-// a lack of descriptors: gomitmproxy would stop serving for good.
+// accept accepts a connection. It tries again after an error that may pass, such as
+// a lack of file descriptors: gomitmproxy stops serving at the first error.
 func accept(l net.Listener, log *slog.Logger) (net.Conn, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		c, err := l.Accept()
@@ -120,7 +120,8 @@ func accept(l net.Listener, log *slog.Logger) (net.Conn, error) {
 	}
 }
 
-// marker is what gomitmproxy gets for a connection to the real server.
+// marker is the connection that gomitmproxy gets in the place of one to the real
+// server.
 type marker struct {
 	target string // of a CONNECT; empty for a plain request
 }

@@ -26,8 +26,8 @@ type frontConn struct {
 	since time.Time // when it was accepted
 }
 
-// SetDeadline does nothing: gomitmproxy would give a header five minutes; the
-// sweep bounds it.
+// SetDeadline does nothing: gomitmproxy would allow five minutes for a header. The
+// sweep allows Config.Idle.
 func (c *frontConn) SetDeadline(time.Time) error { return nil }
 
 // cut closes a connection of which no whole header has come. It touches nothing
@@ -84,9 +84,9 @@ func (c *frontConn) Write(b []byte) (int, error) {
 	return c.TCPConn.Write(b)
 }
 
-// Close is gomitmproxy's word that it is done. When it closes without having
-// answered, it could not make sense of the request: our server gets it and
-// says what is wrong.
+// Close is called by gomitmproxy when it is done. When it has not answered, it could
+// not read the request: then our server gets the connection and answers with the
+// reason.
 func (c *frontConn) Close() error {
 	if !c.wrote && len(c.head) > 0 && c.takeOver("") {
 		return nil
@@ -98,7 +98,7 @@ func (c *frontConn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// WriteTo is where the connection changes hands.
+// WriteTo hands the connection over to our server when w is a marker.
 func (c *frontConn) WriteTo(w io.Writer) (int64, error) {
 	m, ok := w.(*marker)
 	if !ok {

@@ -169,8 +169,8 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 	w.WriteString("\r\n")
 }
 
-// authorityOf is what the Host field says: for a device that sent none, as with
-// HTTP/1.0, the server that it meant.
+// authorityOf returns the value of the Host line. For a device that sent none, as
+// with HTTP/1.0, that is the server that it meant.
 func authorityOf(q *exchange.Request) string {
 	if q.Authority != "" {
 		return q.Authority
@@ -178,7 +178,7 @@ func authorityOf(q *exchange.Request) string {
 	return exchange.URLAuthority(q.Scheme, q.Host, q.Port)
 }
 
-// response makes what was read into a Response whose body comes from c.
+// response makes a Response of a head that was read. Its body comes from c.
 func (s *serving) response(ctx context.Context, c *h1Conn, res *h1.Response) *exchange.Response {
 	r := &exchange.Response{Status: res.Status, Reason: res.Reason, Header: res.Header, Server: &c.peer}
 	if res.Status == http.StatusSwitchingProtocols {

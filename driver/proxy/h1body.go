@@ -30,7 +30,7 @@ func (b *h1Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fault says whose fault it is that the body broke off.
+// fault returns the error of a body that broke off, with the side that failed.
 func (b *h1Body) fault(err error) error {
 	return b.s.fault(b.ctx, b.c.key.addr, inAnswer, malformed(err))
 }
@@ -47,18 +47,19 @@ func (b *h1Body) SendTo(_ context.Context, c exchange.Conn) error {
 // Size is the announced length, -1 without one.
 func (b *h1Body) Size() int64 { return b.size }
 
-// Ready tells whether the beginning is here already, so that it can go out
-// together with the header.
+// Ready reports whether the beginning of the body was read already, so that it can
+// be sent together with the header.
 func (b *h1Body) Ready() bool { return b.c.br.Buffered() > 0 }
 
-// over tells whether the end of a chunked body is here already, and nothing else.
+// over reports whether the rest of a chunked body is its last chunk, and was read
+// already.
 func (b *h1Body) over() bool {
 	const end = "0\r\n\r\n"
 	all, _ := b.c.br.Peek(min(b.c.br.Buffered(), len(end)))
 	return b.chunked && string(all) == end
 }
 
-// Close gives the connection up unless the body was read to its end.
+// Close closes the connection unless the body was read to its end.
 func (b *h1Body) Close() error {
 	b.release(false)
 	return nil

@@ -51,7 +51,7 @@ func (p *h1Pool) put(c *h1Conn) {
 	p.mu.Unlock()
 }
 
-// sweep closes what has been idle for too long.
+// sweep closes the connections that have been idle for upstreamIdle.
 func (p *h1Pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -232,8 +232,8 @@ func (s *serving) h2Response(res *http.Response, peer exchange.Peer) (*exchange.
 	return r, nil
 }
 
-// h2Trace is what the Transport tells while a request is under way, on
-// goroutines of its own.
+// h2Trace gets the Transport's news of a request that is under way. The Transport
+// calls it on goroutines of its own.
 type h2Trace struct {
 	s      *serving
 	mu     sync.Mutex
@@ -268,7 +268,7 @@ func (t *h2Trace) again() bool {
 	return reused
 }
 
-// end stops interim answers and gives the server.
+// end stops interim answers and returns the real server's end of the connection.
 func (t *h2Trace) end() exchange.Peer {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// h2Came is what a device sent last over HTTP/2: whole frames, but that the last
-// one may be cut off.
+// h2Came has the last frames that a device sent over HTTP/2. They are whole, except
+// that the last one may be cut off.
 type h2Came struct {
 	frames []byte
 	size   int  // with what was cut off
@@ -89,7 +89,7 @@ func (c h2Came) read() (blocks h2Blocks, all bool) {
 // maxFrame is the longest frame that there can be, in bytes.
 const maxFrame = 1<<24 - 1
 
-// wrong finds what is wrong with the last header of a stream; "" when it can't say.
+// wrong returns the fault in the last header of a stream, "" when it finds none.
 func (c h2Came) wrong(stream uint32) (why string) {
 	if !c.whole {
 		return ""

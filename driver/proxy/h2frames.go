@@ -33,7 +33,7 @@ func (h *frameHeader) kind() http2.FrameType  { return http2.FrameType(h.b[3]) }
 func (h *frameHeader) has(f http2.Flags) bool { return http2.Flags(h.b[4])&f != 0 }
 func (h *frameHeader) stream() uint32         { return binary.BigEndian.Uint32(h.b[5:]) &^ (1 << 31) }
 
-// inFrames follows what a device sends, and keeps its last frames.
+// inFrames follows the bytes that a device sends, and keeps its last frames.
 type inFrames struct {
 	preface int         // bytes of it that came
 	odd     bool        // something else came
@@ -99,7 +99,7 @@ func (f *inFrames) keep(b []byte) {
 	f.kept = append(f.kept, b...)
 }
 
-// outFrames follows what the server sends, and finds refusals in it.
+// outFrames follows the bytes that the server sends, and finds refusals in them.
 type outFrames struct {
 	head  frameHeader // of the frame that is written
 	left  int         // bytes of its payload that are still to come
@@ -178,7 +178,7 @@ func (f *outFrames) looked() int {
 	return 0
 }
 
-// look tells the session of a refusal, if the frame is one.
+// look calls the session's method for a refusal, if the frame is one.
 func (f *outFrames) look(s *h2Session) {
 	b, stream := f.begun[:f.n], f.head.stream()
 	switch f.head.kind() {
@@ -221,7 +221,7 @@ func (f *outFrames) look(s *h2Session) {
 // maxReset bounds the streams that are remembered as reset.
 const maxReset = 64
 
-// lookAtHead finds the answers that the server gives by itself.
+// lookAtHead finds answers that are the server's own and not those of its handler.
 func (f *outFrames) lookAtHead(s *h2Session, block []byte, stream uint32) {
 	f.refusing = 0
 	switch f.status = blockStatus(block); f.status {
@@ -249,7 +249,7 @@ func (f *outFrames) lookAtHead(s *h2Session, block []byte, stream uint32) {
 // maxStatus is enough of a header block to find its status, in bytes.
 const maxStatus = 16
 
-// tooLargeText is what the server says with a 431.
+// tooLargeText is the body of the server's own 431.
 const tooLargeText = "<h1>HTTP Error 431</h1><p>Request Header Field(s) Too Large</p>"
 
 // blockStatus tells from the beginning of a header block of the server's (RFC 7541

@@ -17,15 +17,15 @@ func (f *inFrames) came() h2Came {
 	return h2Came{frames: slices.Clone(f.kept), size: f.size, whole: !f.dropped}
 }
 
-// h2Word is the server's word for an error (http.HTTP2Config.CountError). It comes
-// before the frame that tells the device, while no other frame is read.
+// h2Word is the server's word for an error (http.HTTP2Config.CountError). The server
+// counts it before it sends the frame that refuses, and reads no other frame between.
 type h2Word struct {
 	word   string
 	stream uint32 // of the frame that is wrong
 	came   h2Came
 }
 
-// about is the word without what the frame says, which has the code.
+// about cuts the error code off the word. The frame that refuses has it, too.
 func (w *h2Word) about(code http2.ErrCode) {
 	if _, what, ok := strings.Cut(w.word, code.String()+"_"); ok {
 		w.word = what
@@ -77,7 +77,7 @@ func (s *h2Session) refuseConnection(code http2.ErrCode) {
 	s.refuse("HTTP/2 connection: "+code.String(), w, 0)
 }
 
-// refuseAnswer journals an answer that the server gives by itself.
+// refuseAnswer journals an answer that is the server's own.
 func (s *h2Session) refuseAnswer(stream uint32, status int, text string) {
 	if text, _, _ = strings.Cut(text, "\n"); status != 400 {
 		text = "got a header of more than " + fmt.Sprint(maxH2Head>>20) + " MiB"
@@ -87,7 +87,7 @@ func (s *h2Session) refuseAnswer(stream uint32, status int, text string) {
 	s.refuse(strings.TrimSuffix(fmt.Sprintf("HTTP/2 stream %d: %s", stream, text), ": "), w, status)
 }
 
-// oddWait is how long the rest is waited for of what is no preface.
+// oddWait is how long more bytes are waited for when the first ones are no preface.
 const oddWait = 100 * time.Millisecond
 
 // refusePreface journals that a device does not speak HTTP/2.
@@ -107,8 +107,8 @@ func (s *h2Session) refusePreface() {
 	s.p.journalRefused(s.cl, &capture.Entry{Error: reason, RequestBody: capture.Blob{Size: int64(came.size)}}, string(came.frames))
 }
 
-// refuseClosed journals that the server closes the connection for a reason that
-// it keeps for itself.
+// refuseClosed journals that the server closes the connection without a frame that
+// has the reason.
 func (s *h2Session) refuseClosed() {
 	if s.left.Load() || s.told.Load() || s.p.ending.Load() || s.cl.base().left.Load() {
 		return
@@ -127,7 +127,7 @@ func (s *h2Session) refuseClosed() {
 	s.refuse(strings.TrimSuffix("HTTP/2 connection closed: "+said, ": "), w, 0)
 }
 
-// refuse journals what came and why it is refused.
+// refuse journals the frames that came and the reason of the refusal.
 func (s *h2Session) refuse(reason string, w h2Word, status int) {
 	e := capture.Entry{Proto: "HTTP/2.0", Status: status, RequestBody: capture.Blob{Size: int64(w.came.size)}}
 	if wrong := w.came.wrong(w.stream); wrong != "" {
@@ -160,7 +160,8 @@ func (s *h2Session) refuse(reason string, w h2Word, status int) {
 	s.p.journalRefused(s.cl, &e, came)
 }
 
-// secret reports whether header blocks have, or may have, what no capture may.
+// secret reports whether header blocks have, or may have, a text that no capture may
+// show.
 // All says that these are all.
 func (s *h2Session) secret(blocks h2Blocks, all bool) bool {
 	if !all && (len(s.p.cfg.Hidden.texts()) > 0 || s.p.branch != nil) {

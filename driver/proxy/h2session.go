@@ -15,11 +15,12 @@ import (
 	"starproxy/driver/proxy/h1"
 )
 
-// h2Session is a connection on which a device speaks HTTP/2. It has a server of
-// net/http's to itself, so that what that counts and logs is about this connection.
+// h2Session is a connection on which a device speaks HTTP/2. It has a net/http
+// server of its own, so that the server's counts and log lines are about this
+// connection.
 //
-// The server refuses much of what is wrong without a word to us: by RST_STREAM, by
-// GOAWAY, by a 400 or a 431 of its own, or by closing the connection. So the
+// The server does not call our handler for most malformed requests: it refuses them
+// by RST_STREAM, GOAWAY, a 400 or 431 of its own, or by closing the connection. So the
 // session is the connection that the server reads from and writes to. It follows
 // the frames (h2frames.go) and journals each refusal (h2refuse.go).
 type h2Session struct {
@@ -43,8 +44,8 @@ type h2Session struct {
 	said  string // the server's last line for the log
 }
 
-// maxH2Head is where the server refuses a header by itself, in bytes. What is over
-// h1.MaxHead is refused by us before: we can tell what came.
+// maxH2Head is the size in bytes from which the server refuses a header by itself.
+// We refuse headers over h1.MaxHead, so that their event has the header.
 const maxH2Head = 4 * h1.MaxHead
 
 // serveH2 has a connection served, and does not wait for its end.
@@ -163,7 +164,7 @@ func (s *h2Session) Close() error {
 	return s.Conn.Close()
 }
 
-// loneListener gives a server one connection.
+// loneListener accepts one connection.
 type loneListener struct{ nc net.Conn }
 
 func (l *loneListener) Accept() (net.Conn, error) {
@@ -179,7 +180,7 @@ func (l *loneListener) Close() error { return nil }
 
 func (l *loneListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// h2Log passes on what the server says of a connection.
+// h2Log notes the server's last line about a connection, and logs it.
 type h2Log struct{ s *h2Session }
 
 func (l h2Log) Write(b []byte) (int, error) {

@@ -43,7 +43,7 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.cfg.CA.Certificate(h, host)
 }
 
-// handshakeFailed journals a handshake that did not come off.
+// handshakeFailed logs and journals a handshake that failed.
 func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
 	p.cfg.Counters.devices.add(tlsFailure(err))
 	problem := ""
@@ -69,10 +69,9 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 	})
 }
 
-// handshakeReason says why a TLS handshake with a device did not come off, the
-// cause before what was seen; seen tells whether the device had our certificate.
-// problem is that of the CA's dates, empty for none: a device refuses such a CA
-// although it trusts it.
+// handshakeReason returns why a TLS handshake with a device failed: the likely cause,
+// then the error. Seen says that the device had our certificate. Problem is that of
+// the CA's dates, "" for none: a device refuses such a CA although it trusts it.
 func handshakeReason(err error, seen bool, problem string) string {
 	cause := "device does not trust the CA: most likely, since "
 	if problem != "" {

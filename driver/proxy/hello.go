@@ -75,7 +75,7 @@ func (p *Proxy) chooseALPN(h *tls.ClientHelloInfo, c *conn) string {
 	defer cancel()
 	server, err := p.upstream.dialTLS(ctx, c.serverKey(h.ServerName), h.SupportedProtos...)
 	if err != nil {
-		// What is inside may be HTTP all the same, and answered by a mock.
+		// The device may speak HTTP all the same, and a mock may answer.
 		p.log.Debug("ALPN not asked for at the real server", slog.String("target", c.target), slog.Any("error", err))
 		return ""
 	}

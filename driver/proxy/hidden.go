@@ -12,7 +12,7 @@ import (
 
 // Hidden are texts that pass no proxy and reach no capture, log or script: the
 // token and the cookie of the web UI, which somebody opens through the proxy by
-// mistake. What carries one is passed on without it.
+// mistake. Requests and answers are passed on without them.
 //
 // The zero value is empty and ready for use, by any number of goroutines. While
 // it is empty it costs one atomic load for a request.
@@ -34,7 +34,7 @@ func (h *Hidden) Add(texts ...string) (forget func()) {
 	})
 }
 
-// change replaces the list by what edit makes of a copy.
+// change replaces the list by the result of edit on a copy.
 func (h *Hidden) change(edit func([]string) []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,7 +94,7 @@ func (h *Hidden) header(of exchange.Header, names ...string) {
 // escapedWord is a word of a text that may be an escaped target.
 var escapedWord = regexp.MustCompile(`[^\s"]*%[^\s"]*`)
 
-// text takes the texts out of what has a target somewhere.
+// text takes the texts out of s, which may have request targets in it.
 func (h *Hidden) text(s string) string {
 	list := h.texts()
 	if len(list) == 0 {

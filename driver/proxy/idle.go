@@ -28,7 +28,7 @@ func (p *Proxy) closeIdle(ctx context.Context) {
 // clock is set; more than 0 for the times after New.
 func (p *Proxy) ticks(t time.Time) int64 { return int64(t.Sub(p.began)) }
 
-// sweep closes what has waited for too long at the given time.
+// sweep closes the connections that have waited for too long at the given time.
 func (p *Proxy) sweep(now time.Time) {
 	var late, still []interface {
 		cut() error

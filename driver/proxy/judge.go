@@ -13,8 +13,8 @@ import (
 
 // On a connection that a device keeps, each request may name another user. So
 // each is judged as the first was, and the connection moves with the request to
-// the proxy that it is meant for. What a tunnel carries belongs to whom the
-// CONNECT belonged to.
+// the proxy that it is meant for. The requests in a tunnel belong to the proxy that
+// its CONNECT belonged to.
 
 // admits reports whether a request is this proxy's. When it is not, it is
 // answered, or another proxy has it.

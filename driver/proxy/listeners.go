@@ -10,9 +10,9 @@ import (
 )
 
 // Listeners are the addresses at which this process listens itself: proxies,
-// web UIs, the exporter. Devices must not reach them through a proxy: who
-// controls the exporter from this machine need not show a passphrase, and a
-// proxy that asks a proxy may go round and round. That holds for the proxies of
+// web UIs, the exporter. Devices must not reach them through a proxy: a client on
+// this machine controls the exporter without a passphrase, and a request that one
+// proxy sends to another may come back for ever. That holds for the proxies of
 // other exports too; a bench that wants two in a row connects its device to the
 // second.
 //
@@ -27,8 +27,8 @@ type Listeners struct {
 // errOwn is the refusal of a destination.
 var errOwn = errors.New("refused: the destination is the proxy itself, or another listener of the same exporter")
 
-// Add adds the address of a listener, until forget is called. What does not
-// listen on TCP, such as a unix socket, can't be reached and is left out.
+// Add adds the address of a listener, until forget is called. A listener that is not
+// on TCP, such as a unix socket, can't be reached and is left out.
 func (l *Listeners) Add(addr net.Addr) (forget func()) {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
@@ -54,7 +54,7 @@ func (l *Listeners) All() []netip.AddrPort {
 	return nil
 }
 
-// change replaces the list by what edit makes of a copy.
+// change replaces the list by the result of edit on a copy.
 func (l *Listeners) change(edit func([]netip.AddrPort) []netip.AddrPort) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

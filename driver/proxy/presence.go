@@ -16,10 +16,10 @@ const lookAfter = 20 * time.Millisecond
 // left looks the same until something is written to it.
 const leaveTime = 3 * time.Second
 
-// presence finds out whether the device is still there while its request is
-// served. It is the context of the request, which costs next to nothing until
-// lookAfter has passed. Then, if somebody wants to know, it reads from the device
-// once the body has come: what comes is the next request, or the end.
+// presence finds out whether the device is still connected while its request is
+// served. It is the context of the request. It does nothing until lookAfter has
+// passed. Then, if the context is used and the body has come, it reads from the
+// device: the next bytes are the next request, or the end of the connection.
 type presence struct {
 	s *h1Session
 
@@ -47,7 +47,7 @@ func (d *presence) end() {
 	}
 }
 
-// bodyEnded says that what is read next is not part of the request.
+// bodyEnded notes that the next bytes are not part of the request.
 func (d *presence) bodyEnded() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,7 +178,8 @@ func (d *presence) Err() error { return d.get().Err() }
 // Deadline is that of the proxy, which has none.
 func (d *presence) Deadline() (time.Time, bool) { return d.s.ctx.Deadline() }
 
-// Value lets contexts that are made from this one find that which ends.
+// Value is that of the context that ends, which contexts that are made from this one
+// look for.
 func (d *presence) Value(key any) any {
 	d.mu.Lock()
 	ctx := d.ctx

@@ -1,11 +1,11 @@
-// Package proxy accepts the devices' connections and makes Exchanges of what
-// comes on them: gomitmproxy is the front door, our own server stands behind it.
+// Package proxy accepts the devices' connections and makes an Exchange of each
+// request on them.
 //
 // gomitmproxy accepts a connection and reads its first request or CONNECT; then
-// the connection is handed over (front.go). What follows is ours: tunnels are
-// told apart by their first bytes (tunnel.go), requests of all kinds become
-// Exchanges that the Handler answers (serve.go, send.go), and the real server
-// is asked only through Exchange.Forward (upstream.go).
+// the connection is handed over to our server (front.go). The first bytes in a
+// tunnel tell its protocol (tunnel.go). Each request becomes an Exchange, which the
+// Handler answers (serve.go, send.go). The real server is asked only through
+// Exchange.Forward (upstream.go).
 //
 // A Proxy is started once and closed once; its methods are for any goroutine.
 //
@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// Times that bound what a silent peer can hold.
+// Times after which a silent peer is given up.
 const (
 	headerTimeout = 30 * time.Second // for a TLS handshake
 	idleTimeout   = 3 * time.Minute  // for the next request's whole header to arrive

@@ -25,8 +25,8 @@ func userOf(credentials string) string {
 	return user
 }
 
-// hideCredentials replaces what a device tells the proxy of its user. The scheme
-// stays, so that captures tell that there was something.
+// hideCredentials replaces the credentials of the proxy's user in a header. The
+// scheme stays, so that captures show that there were some.
 func hideCredentials(h exchange.Header) {
 	for i := range h {
 		if !exchange.EqualName(h[i].Name, "Proxy-Authorization") {

@@ -57,7 +57,7 @@ func (c *h1Conn) quiet() bool {
 	if !ok || !w.look.Silent() {
 		return false
 	}
-	// What was read together with the last answer: a close_notify, or more.
+	// A close_notify, or more, may have been read together with the last answer.
 	var b [1]byte
 	w.looking = true
 	_, err := t.Read(b[:])

@@ -94,8 +94,8 @@ func eachExtension(read []byte, f func(id uint16, data cryptobyte.String)) bool 
 	return true
 }
 
-// clientHello puts the message together from the records at the beginning of
-// what was read; what is not there yet is missing.
+// clientHello returns the message in the records at the beginning of read, as far as
+// it has come.
 func clientHello(read []byte) []byte {
 	var msg []byte
 	in := cryptobyte.String(read)

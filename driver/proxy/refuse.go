@@ -51,8 +51,8 @@ func (p *Proxy) refused(w replier, cl *client, r *inbound, status int, why strin
 	p.journalRefused(cl, &e, "")
 }
 
-// keepHead gives an entry the header of what was refused, as much as may be kept
-// of it.
+// keepHead adds the header of a refused request to its entry, up to the bound of
+// what is kept.
 func keepHead(e *capture.Entry, h exchange.Header) {
 	size := len(e.Method) + len(e.Target) + len(e.Authority)
 	for _, f := range h {
@@ -64,9 +64,9 @@ func keepHead(e *capture.Entry, h exchange.Header) {
 	hideCredentials(e.RequestHeader)
 }
 
-// journalRefused journals a refusal and what came, of which a passphrase and the
-// secrets of the web UI are left out. More may have come: then the entry has the
-// size of the body already.
+// journalRefused journals a refusal with the bytes that came, without a passphrase
+// and the secrets of the web UI. Came may be cut off: then the entry has the full
+// size already.
 func (p *Proxy) journalRefused(cl *client, e *capture.Entry, came string) {
 	p.cfg.Counters.refusedRequests.Add(1)
 	if p.cfg.Journal == nil {
@@ -98,17 +98,17 @@ func (p *Proxy) journalRefused(cl *client, e *capture.Entry, came string) {
 	p.journal(e)
 }
 
-// told is a text that has something of a request, without a passphrase and without
-// the secrets of the web UI.
+// told returns a text with parts of a request, without a passphrase and without the
+// secrets of the web UI.
 func (p *Proxy) told(s string) string { return p.cfg.Hidden.text(withoutCredentials(s)) }
 
-// proxyCredentials is a line that tells the proxy of its user, with the lines that
-// go on with it. It need not be well-formed: that may be why it is refused.
+// proxyCredentials matches a Proxy-Authorization line and the lines that continue it.
+// The line need not be well-formed: that may be the reason of the refusal.
 var proxyCredentials = regexp.MustCompile(`(?i)(proxy-authorization(?:[\t\v\f\r :]|\n[ \t])*(?:[a-z0-9_-]+[ \t]+)?)` +
 	`[^\s:](?:[^\r\n]|\r+[^\r\n])*(?:\r*\n[ \t](?:[^\r\n]|\r+[^\r\n])*)*`)
 
-// withoutCredentials is the text of a header without what the device tells the
-// proxy of its user. The scheme stays.
+// withoutCredentials is the text of a header without the credentials of the proxy's
+// user. The scheme stays.
 func withoutCredentials(head string) string {
 	return proxyCredentials.ReplaceAllString(head, "${1}"+hidden)
 }

@@ -44,7 +44,7 @@ func (t *tunnel) relay() {
 	s.pipe(t.device, t.server)
 }
 
-// pass sends on what each side said before it was known where to.
+// pass sends the bytes on that were read before both sides were connected.
 func (t *tunnel) pass() error {
 	if _, err := t.server.Write(t.first); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (t *tunnel) pass() error {
 	return err
 }
 
-// refuse journals a stream that is not connected, with what the device said.
+// refuse journals a stream that is not connected, with the device's first bytes.
 func (t *tunnel) refuse(why string) {
 	t.p.log.Warn("tunnel without HTTP not connected", slog.String("target", t.c.target), slog.String("error", why))
 	e := t.entry()

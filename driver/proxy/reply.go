@@ -27,7 +27,7 @@ type replier interface {
 	begin(head)
 	// FlushError sends what was written so far, the head too.
 	FlushError() error
-	// trailers settles what follows the body.
+	// trailers sets the trailers.
 	trailers(exchange.Header)
 	// Hijack gives the connection away, if the version allows it.
 	Hijack() (net.Conn, *bufio.ReadWriter, error)

@@ -26,7 +26,8 @@ type inbound struct {
 	h2      *http.Request // over HTTP/2, else nil
 }
 
-// request makes what was read into an inbound request. The error is an *h1.Error.
+// request makes an inbound request of the head that was read. The error is an
+// *h1.Error.
 func (s *h1Session) request(in *inbound) error {
 	q := &s.head
 	*in = inbound{method: q.Method, target: q.Target, proto: q.Proto, authority: q.Header.Get("Host"), header: q.Header}

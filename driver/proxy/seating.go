@@ -51,8 +51,8 @@ type seating struct {
 	ranges map[netip.Prefix]*seat
 	users  map[string]*seat
 	rest   *seat // nil when every proxy has a selection
-	// opaque has connections that tell no user before they are taken: TLS to
-	// the proxy port, and HTTP/2.
+	// opaque gets the connections whose first bytes have no user: TLS to the proxy
+	// port, and HTTP/2.
 	opaque *seat
 	idle   time.Duration // the longest of the proxies'
 }
@@ -61,7 +61,7 @@ func newSeating() *seating {
 	return &seating{exact: map[netip.Addr]*seat{}, ranges: map[netip.Prefix]*seat{}, users: map[string]*seat{}}
 }
 
-// add gives a proxy its place.
+// add adds a proxy.
 func (t *seating) add(s *Selection, at *seat) {
 	for _, p := range s.Clients {
 		if p.IsSingleIP() {
@@ -120,7 +120,7 @@ func (t *seating) judge(from netip.Addr, credentials string) (*branch, *refusal)
 	return nil, &refusal{status: http.StatusForbidden, why: fmt.Sprintf("client: got %s, want an address that an export at this address has in listen.clients", from)}
 }
 
-// judgeOpaque is judge for a connection that tells no user before it is taken.
+// judgeOpaque is judge for a connection whose first bytes have no user.
 func (t *seating) judgeOpaque(from netip.Addr) (*branch, *refusal) {
 	if t.asks(from) && t.opaque != nil {
 		return t.opaque.open()
@@ -128,7 +128,7 @@ func (t *seating) judgeOpaque(from netip.Addr) (*branch, *refusal) {
 	return t.judge(from, "")
 }
 
-// open gives the way to the proxy while it listens.
+// open returns the way to the proxy, or a refusal when it does not listen.
 func (s *seat) open() (*branch, *refusal) {
 	if s.to == nil {
 		return nil, &refusal{status: http.StatusServiceUnavailable, why: "the export that this device belongs to is not started", usual: true}

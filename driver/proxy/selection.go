@@ -21,9 +21,9 @@ type Selection struct {
 
 func (s *Selection) empty() bool { return len(s.Clients) == 0 && len(s.Users) == 0 }
 
-// Conflict tells why s, at the address of other, leaves open whose a connection
-// is: the key of the configuration, and the text behind it in which %s stands
-// for the other proxy. Both are empty when nothing is left open.
+// Conflict returns why a connection may belong both to s and to other at the same
+// address: the key of the configuration, and a text in which %s is to be replaced by
+// the name of the other proxy. Both are empty when there is no conflict.
 func (s *Selection) Conflict(other *Selection) (key, text string) {
 	if s.empty() && other.empty() {
 		return "listen", "got no clients and no users, want some: %s has none either"

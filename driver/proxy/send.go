@@ -49,7 +49,7 @@ func (s *serving) send(res *exchange.Response) {
 	s.conn.send(ctx, res, size)
 }
 
-// hijack lets the body have the connection.
+// hijack sends a body that takes the connection.
 func (s *serving) hijack(res *exchange.Response) {
 	s.conn.w, s.conn.s, s.conn.left = s.w, s, -1
 	if !s.p.take() {
@@ -85,8 +85,8 @@ func (s *serving) hijack(res *exchange.Response) {
 	s.conn.abort = !s.conn.taken
 }
 
-// lasting is the context of what may go on for long: it ends with the exchange
-// and with the endpoint that answers.
+// lasting returns the context of a body that may last for long: it ends with the
+// exchange and when the endpoint that answers is removed.
 func (s *serving) lasting() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	if s.x.Gone == nil {
@@ -138,7 +138,7 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 	}
 }
 
-// ready tells whether the first bytes of a body, or its end, come without waiting.
+// ready reports whether the first bytes of a body, or its end, come without waiting.
 func ready(b exchange.Body, size int64) bool {
 	switch b := b.(type) {
 	case *h1Body:

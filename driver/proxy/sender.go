@@ -86,8 +86,8 @@ func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nc, rw, err
 }
 
-// Break ends the whole connection, with HTTP/2 too: last is its last word. What
-// was flushed goes before, except that a reset may overtake it.
+// Break ends the whole connection, also over HTTP/2, after it has sent last. The
+// bytes that were flushed go before, except that a reset may overtake them.
 func (c *sender) Break(last []byte, reset bool) error {
 	c.abort = true
 	cl := c.s.cl
@@ -115,8 +115,8 @@ var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
 const copySize = 128 << 10
 
-// ReadFrom sends all of src. What arrives goes on at once; a file that need
-// not be recorded goes by the kernel's own way.
+// ReadFrom sends all of src. Each piece is sent as soon as it was read. The kernel
+// copies a file that need not be recorded.
 func (c *sender) ReadFrom(src io.Reader) (int64, error) {
 	if l, ok := src.(*io.LimitedReader); ok && c.rec == nil && c.left == l.N && l.N > holdBack {
 		if f, ok := l.R.(*os.File); ok {
@@ -176,7 +176,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// canMove tells whether a body may stay in the kernel on its way: large, of
+// canMove reports whether a body may stay in the kernel on its way: large, of
 // known length, plain on both sides, and not one that is kept in memory.
 func (c *sender) canMove(b *h1Body) bool {
 	return splice.Available && b.size >= splice.MinSize && c.left == b.size && c.s.cl.plain &&
@@ -185,7 +185,7 @@ func (c *sender) canMove(b *h1Body) bool {
 
 // move sends a body without reading it.
 func (c *sender) move(b *h1Body) error {
-	// The header goes first: what follows it passes no buffer.
+	// The header goes first: the moved bytes do not pass the buffer.
 	if err := c.Flush(); err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (s *h1Session) await() error {
 	return nil
 }
 
-// release gives back what an idle connection does not need.
+// release gives back the buffers, which an idle connection does not need.
 func (s *h1Session) release() {
 	s.bw.Reset(nil)
 	writers.Put(s.bw)
@@ -155,7 +155,7 @@ func (s *h1Session) came() string {
 	return b.String()
 }
 
-// closeBehind has the connection closed behind what was sent on it.
+// closeBehind has the next Close wait until the device has all that was sent.
 func (s *h1Session) closeBehind() {
 	if base := s.cl.base(); base != nil {
 		base.linger.Store(true)
@@ -260,5 +260,5 @@ func (b *deviceBody) invite() {
 	}
 }
 
-// Close does nothing: what is left of the body is seen to behind the answer.
+// Close does nothing: the rest of the body is read after the answer.
 func (b *deviceBody) Close() error { return nil }

@@ -57,7 +57,7 @@ func firstLine(b []byte) spoken {
 	if n == 0 || n > maxMethod || n == len(line) || line[n] != ' ' {
 		return spokenElse
 	}
-	if whole { // what is wrong in a request line is our server's to refuse
+	if whole { // our server refuses a malformed request line
 		if isVersion(line[bytes.LastIndexByte(bytes.TrimRight(line, " \r\t"), ' ')+1:]) {
 			return spokenHTTP
 		}

@@ -15,7 +15,7 @@ import (
 
 const (
 	// maxStream bounds what is kept of each direction of a stream, in bytes;
-	// pieceCost is what a piece costs beside its data.
+	// pieceCost is the memory of a piece beside its data, in bytes.
 	maxStream = 2 << 20
 	pieceCost = 128
 	// pieceSize is how much of a stream is read at once, in bytes.
@@ -102,10 +102,10 @@ func (s *stream) note(b []byte, fromClient bool) {
 	s.j.Add(e)
 }
 
-// fault says in words which side failed in a direction, and how. It is nil for
-// what follows from an end (our own close, a peer that leaves TLS without a
-// goodbye) and for a device that resets the connection: that is how many leave,
-// and a reason of the end.
+// fault returns an error that names the side that failed in a direction. It is nil
+// for errors that follow from an end: our own close, a peer that closes TLS without
+// close_notify. It is nil for a device that resets the connection, too: many devices
+// leave so. Then the reset is the reason of the end.
 func (s *stream) fault(err error, fromClient bool) error {
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil

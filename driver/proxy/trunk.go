@@ -45,9 +45,9 @@ func (t *trunk) serve() {
 	}
 }
 
-// receive gives a connection to its proxy. Its first request is read where that
-// tells the proxy, and before a refusal, which a device hears only after it has
-// spoken.
+// receive gives a connection to its proxy. It reads the first request where the
+// proxy depends on it, and before a refusal: a device reads no answer before it has
+// sent a request.
 func (t *trunk) receive(c *net.TCPConn) {
 	from := plainAddr(peerOf(c).Addr).Addr()
 	var head []byte

@@ -30,7 +30,7 @@ func (p *Proxy) admit(c *conn) {
 	go p.tunnel(c)
 }
 
-// tunnel serves what a CONNECT carries.
+// tunnel serves the connection inside a CONNECT.
 func (p *Proxy) tunnel(c *conn) {
 	c.idleSince.Store(p.ticks(time.Now()))
 	t := &tunnel{p: p, c: c, device: c, first: c.pre, start: time.Now()}
@@ -51,8 +51,8 @@ type tunnel struct {
 	start  time.Time
 }
 
-// open tells by the first bytes what a tunnel, or the TLS in it, carries, and
-// passes it on.
+// open finds the protocol in a tunnel, or in the TLS in it, by the first bytes and
+// passes the connection on.
 func (t *tunnel) open() {
 	first, what, err := sniff(t.device, t.first)
 	if t.first = first; what == undecided && err == nil {
@@ -190,8 +190,8 @@ func (c *conn) serverKey(sni string) h1Key {
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// intercept does the TLS handshake with a device and goes on with what is
-// inside. A device that breaks it off leaves an entry.
+// intercept does the TLS handshake with a device and opens the connection inside. A
+// device that breaks the handshake off leaves an entry.
 func (t *tunnel) intercept() {
 	c := t.c
 	if t.server != nil { // connected without TLS, in case that it speaks first
@@ -199,7 +199,7 @@ func (t *tunnel) intercept() {
 		t.server = nil
 	}
 	inner, err := c.handshake(t.first)
-	t.first, t.server = nil, c.early // what the handshake connected to
+	t.first, t.server = nil, c.early // the handshake may have connected to it
 	if err != nil {
 		t.close()
 		return

@@ -73,9 +73,9 @@ func (s *serving) upload(c *h1Conn, p payload) *upload {
 	return up
 }
 
-// fullDuplex prepares for a body that is read beside the answer. A device that waits is told
-// to send it first: behind an answer that was quicker it would wait for ever, or
-// send something else.
+// fullDuplex prepares for a body that is read while the answer is sent. A device that
+// waits for 100 Continue gets it now: after an answer it would wait for ever, or send
+// another request.
 func (s *serving) fullDuplex() {
 	if s.h1 != nil && s.h1.s.body != nil {
 		s.h1.s.body.invite()
@@ -114,8 +114,8 @@ func (u *upload) wait(ctx context.Context, idle time.Duration) {
 	}
 }
 
-// write streams the body, with its trailers when it is chunked. What arrives
-// goes on at once.
+// write streams the body, with its trailers when it is chunked. Each piece is sent as
+// soon as it was read.
 func (u *upload) write() error {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)
@@ -226,7 +226,7 @@ func (s *serving) cut(up *upload) {
 	<-up.done
 }
 
-// linger reads what the device still sends. The connection is closed when that
+// linger reads the rest of the device's body. The connection is closed when the body
 // does not end in time.
 func (s *serving) linger() {
 	end := time.Now().Add(lingerTotal)
@@ -242,7 +242,7 @@ func (s *serving) linger() {
 	s.closing()
 }
 
-// closing has the device's connection closed behind what was sent on it.
+// closing has the device's connection closed once the device has all that was sent.
 func (s *serving) closing() {
 	s.conn.abort = true
 	if nc := s.cl.base(); nc != nil {
@@ -250,7 +250,7 @@ func (s *serving) closing() {
 	}
 }
 
-// sayEnd lets the device see the end of its answer.
+// sayEnd sends the end of the answer.
 func (s *serving) sayEnd() {
 	s.h1.end()
 	if s.h1.closes && s.h1.left < 0 && !s.h1.chunked {

@@ -14,7 +14,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Bounds of what we keep open to real servers.
+// Bounds of connections to real servers.
 const (
 	dialTimeout     = 30 * time.Second
 	upstreamIdle    = 90 * time.Second
@@ -165,7 +165,8 @@ func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) 
 	return t, nil
 }
 
-// tlsReason says in words what a server that is not TLS looks like.
+// tlsReason is the error of a TLS handshake with a real server, in other words where
+// the server does not speak TLS or an allowed version of it.
 func tlsReason(err error) error {
 	var rec tls.RecordHeaderError
 	if errors.As(err, &rec) {

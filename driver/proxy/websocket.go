@@ -81,7 +81,7 @@ func (w *watch) sent(p []byte) {
 	w.down.add(p, func(m message) { w.note(m, false) })
 }
 
-// handshake reads what was agreed on.
+// handshake reads the answer to a handshake.
 func (w *watch) handshake(answer []byte) {
 	var res h1.Response
 	err := h1.NewReader(bufio.NewReader(bytes.NewReader(answer))).Response(&res, http.MethodGet)
@@ -218,8 +218,8 @@ func (c *watched) Write(b []byte) (int, error) {
 // CloseWrite passes a half-close on where the connection can.
 func (c *watched) CloseWrite() error { return closeWrite(c.Conn) }
 
-// closeWrite ends what is written to a connection, or all of it where that can't
-// be.
+// closeWrite closes our half of a connection, or the whole connection where it has no
+// halves.
 func closeWrite(c net.Conn) error {
 	if h, ok := c.(interface{ CloseWrite() error }); ok {
 		return h.CloseWrite()

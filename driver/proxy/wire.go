@@ -13,7 +13,7 @@ import (
 
 // HTTP/2 carries the parts of a request apart from each other; HTTP/1.1 writes
 // them one behind the other, so that a blank or a line end in one of them makes
-// another request of it. What is written is checked here, whoever made it.
+// another request of it. So all texts are checked here before they are written.
 
 // malformed reports why a request that came over HTTP/2 must not be served
 // (RFC 9113 sections 8.1.1 and 8.3.1); "" when it may. A Host field that says
@@ -58,9 +58,9 @@ func sameAuthority(a, b string, secure bool) bool {
 	return hostA == hostB && portA == portB
 }
 
-// checkRequest reports what of a request can't be written as HTTP, be it
-// version 1.1 or 2. It is asked before each forward, since scripts and patches
-// change requests.
+// checkRequest returns an error when a request can't be written as HTTP/1.1 or
+// HTTP/2. It is called before each forward, since scripts and patches change
+// requests.
 func checkRequest(q *exchange.Request) error {
 	if err := checkStart(q.Method, q.Target, q.Authority); err != nil {
 		return err

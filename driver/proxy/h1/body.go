@@ -206,9 +206,9 @@ func (c *chunks) end() {
 	}
 }
 
-// take gives the trailers to whom they are for. Errors call them a header. Those on which the framing of a
-// message depends would be dangerous where somebody joins them to the header (RFC
-// 9110 section 6.5.1).
+// take passes the trailers on. Errors call them a header. A trailer on which the end
+// or the way of a message depends is refused or left out: a server may join trailers
+// to the header (RFC 9110 section 6.5.1).
 func (c *chunks) take(lines string) error {
 	if strings.Count(lines, "\n") != strings.Count(lines, "\r\n") {
 		return bad("header: got a line that ends in LF, want CR LF")

@@ -3,7 +3,7 @@ package h1
 import "starproxy/builtins/exchange"
 
 // Bounded returns an *[Error] when a header that was not read by a [Reader] is
-// over the bounds of a message. First is the size of what else counts, in bytes.
+// over the bounds of a message. First is the size of the first line, in bytes.
 func Bounded(first int, h exchange.Header) error {
 	if len(h) > MaxLines {
 		return tooManyLines()

@@ -2,9 +2,9 @@
 // requests and responses alike, from devices and from servers.
 //
 // A message is kept as it came: the target raw, header lines in their order and
-// spelling, the reason phrase too. What two readers could understand in two ways
-// (RFC 9112 section 11.2) is refused with an [Error]; the connection can't be
-// used after one.
+// spelling, the reason phrase too. A message that two readers could understand in two
+// ways (RFC 9112 section 11.2) is refused with an [Error]. The connection can't be
+// used after that.
 package h1
 
 import "strconv"
@@ -22,9 +22,9 @@ const (
 
 // Error says why a message is refused.
 type Error struct {
-	// Status is what a device is answered: 400, 431 or 505.
+	// Status is that of the answer to a device: 400, 431 or 505.
 	Status int
-	// Reason is one line: what is wrong and where.
+	// Reason is one line that names the place and the fault.
 	Reason string
 }
 
@@ -36,7 +36,7 @@ func badLine(n int, reason string) error {
 	return bad("header line " + strconv.Itoa(n) + ": " + reason)
 }
 
-// quote shows what came, short.
+// quote returns s in quotes, cut off after 60 bytes.
 func quote(s string) string {
 	const most = 60
 	if len(s) > most {

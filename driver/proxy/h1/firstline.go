@@ -37,7 +37,7 @@ func (q *Request) requestLine(line string) error {
 	return nil
 }
 
-// hideUser leaves out what may be a password.
+// hideUser replaces user information by "…": it may have a password.
 func hideUser(s string) string {
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 {
@@ -108,7 +108,8 @@ var tokens = func() (t [256]bool) {
 	return t
 }()
 
-// intern gives the usual methods without the head that they came in.
+// intern returns a usual method as a constant, so that a count by methods does not
+// keep the head of a message in memory.
 func intern(method string) string {
 	for _, m := range [...]string{"GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT"} {
 		if m == method {

@@ -30,8 +30,8 @@ type Framing struct {
 	lenient bool // of a response: its trailers are read as its header is
 }
 
-// told is what a header says about the length of a body: the values of the lines,
-// with a comma between them where there are several.
+// told has the lines of a header about the length of a body: their values, joined by
+// commas where there are several, and their number.
 type told struct {
 	length, coding   string
 	lengths, codings int
@@ -59,8 +59,8 @@ func join(list string, n int, value string) string {
 	return list + ", " + value
 }
 
-// requestFraming decides by RFC 9112 section 6.3. What a server behind us could
-// read in another way is refused.
+// requestFraming decides by RFC 9112 section 6.3. It refuses a request that a server
+// behind us could read in another way.
 func requestFraming(q *Request) (Framing, error) {
 	t := toldBy(q.Header)
 	switch {

@@ -25,13 +25,13 @@ const maxCame = 4 << 10
 // by others between two messages.
 func NewReader(br *bufio.Reader) *Reader { return &Reader{br: br} }
 
-// Reset makes it read from br, and forget what came.
+// Reset has the Reader read from br. Came returns nothing afterwards.
 func (r *Reader) Reset(br *bufio.Reader) { *r = Reader{br: br} }
 
 // Request reads the head of a request. The error is io.EOF when the connection
 // ended before it began, io.ErrUnexpectedEOF when it ended within, an *Error when
-// it is refused, or that of the connection. What was read of the head is in
-// *Request then, as far as it was understood.
+// it is refused, or that of the connection. With an error *Request has the parts of
+// the head that were understood.
 func (r *Reader) Request(q *Request) error {
 	*q = Request{}
 	head, err := r.head("")
@@ -44,9 +44,9 @@ func (r *Reader) Request(q *Request) error {
 	return err
 }
 
-// Came is what came of a request for which Request returned an error: the
-// beginning of its head as it was sent, up to 4 KiB, without the empty line. Size
-// is how much was read of the head, in bytes.
+// Came returns the head of a request for which Request returned an error: its
+// beginning as it was sent, up to 4 KiB, without the empty line. Size is the number
+// of bytes of the head that were read.
 func (r *Reader) Came() (text string, size int) { return r.came, r.size }
 
 // parse takes a head apart.
