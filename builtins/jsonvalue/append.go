@@ -1,19 +1,21 @@
 package jsonvalue
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ErrLong is a text that would be longer than asked for, for errors.Is.
 var ErrLong = errors.New("the JSON text is too long")
 
-// Append writes v as compact JSON. What is no JSON value is written as
-// encoding/json does.
+// Append writes v as compact JSON. A Go value that is no JSON value is written as
+// encoding/json does, but with <, > and & as they are, as in all other texts.
 func Append(dst []byte, v any) ([]byte, error) { return AppendMax(dst, v, math.MaxInt) }
 
 // AppendMax is [Append] for texts of up to max bytes; a longer one is an
@@ -32,6 +34,10 @@ func AppendMax(dst []byte, v any, max int) (_ []byte, err error) {
 		return strconv.AppendInt(dst, int64(v), 10), nil
 	case float64:
 		return AppendFloat(dst, v)
+	case json.Number:
+		if text := jsontext.Value(v); text.Kind() == '0' && text.IsValid() {
+			return append(dst, v...), nil
+		}
 	case []any:
 		dst = append(dst, '[')
 		for i, e := range v {
@@ -64,11 +70,13 @@ func AppendMax(dst []byte, v any, max int) (_ []byte, err error) {
 	case map[string]any:
 		return AppendMax(dst, Sorted(v), max)
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return append(dst, data...), nil
+	return append(dst, bytes.TrimSuffix(data.Bytes(), []byte("\n"))...), nil
 }
 
 // AppendFloat writes f so that it reads back as a float: 2.0, not 2.
@@ -93,48 +101,15 @@ func AppendFloat(dst []byte, f float64) ([]byte, error) {
 	return dst, nil
 }
 
-const hexDigits = "0123456789abcdef"
-
-// AppendText writes s as a JSON string; bytes that are not UTF-8 become U+FFFD.
+// AppendText writes s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func AppendText(dst []byte, s string) []byte {
-	dst = AppendEscaped(append(dst, '"'), s)
-	return append(dst, '"')
+	dst, _ = jsontext.AppendQuote(dst, s) // the error is about such bytes
+	return dst
 }
 
-// AppendEscaped writes s as it stands inside a JSON string.
+// AppendEscaped writes s as [AppendText] does, without the quotes.
 func AppendEscaped(dst []byte, s string) []byte {
-	start := 0
-	for i := 0; i < len(s); {
-		b := s[i]
-		if b >= utf8.RuneSelf {
-			if r, size := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
-				i += size
-				continue
-			}
-			dst = append(append(dst, s[start:i]...), "\ufffd"...)
-			i++
-			start = i
-			continue
-		}
-		if b >= ' ' && b != '"' && b != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch b {
-		case '"', '\\':
-			dst = append(dst, '\\', b)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
-		}
-		i++
-		start = i
-	}
-	return append(dst, s[start:]...)
+	start := len(dst)
+	dst = AppendText(dst, s)
+	return append(dst[:start], dst[start+1:len(dst)-1]...)
 }

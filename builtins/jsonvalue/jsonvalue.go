@@ -9,12 +9,12 @@ package jsonvalue
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Object is a JSON object that keeps its keys in order. No key is there twice.
@@ -125,71 +125,68 @@ func Plain(v any) any {
 	return v
 }
 
-// Parse reads one JSON text. Whole numbers within int64 become int64, all
-// others stay as they are written. Its errors are those of encoding/json.
+// Parse reads one JSON text. Whole numbers within int64 become int64, all others stay
+// as they are written. Of a key that comes twice the last value counts. Bytes that
+// are not UTF-8 become U+FFFD.
 func Parse(data []byte) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	var raw json.RawMessage // which checks the whole text, and how deep it is
-	if err := dec.Decode(&raw); err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("more after the first value")
-	}
-	dec = json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	return next(dec)
-}
-
-func next(dec *json.Decoder) (any, error) {
-	token, err := dec.Token()
+	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	v, err := next(dec)
 	if err != nil {
 		return nil, err
 	}
-	switch t := token.(type) {
-	case json.Number:
-		return Number(string(t)), nil
-	case json.Delim:
-		if t == '[' {
-			return elements(dec)
-		}
-		return members(dec)
+	if _, err := dec.ReadToken(); err != io.EOF {
+		return nil, errors.New("more after the first value")
 	}
-	return token, nil
+	return v, nil
 }
 
-func elements(dec *json.Decoder) (any, error) {
+func next(dec *jsontext.Decoder) (any, error) {
+	token, err := dec.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch token.Kind() {
+	case 't', 'f':
+		return token.Bool(), nil
+	case '"':
+		return token.String(), nil
+	case '0':
+		return Number(token.String()), nil
+	case '[':
+		return elements(dec)
+	case '{':
+		return members(dec)
+	}
+	return nil, nil // null
+}
+
+func elements(dec *jsontext.Decoder) (any, error) {
 	list := []any{}
-	for dec.More() {
+	for dec.PeekKind() != ']' {
 		v, err := next(dec)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, v)
 	}
-	_, err := dec.Token()
+	_, err := dec.ReadToken()
 	return list, err
 }
 
-func members(dec *json.Decoder) (any, error) {
+func members(dec *jsontext.Decoder) (any, error) {
 	var b Builder
-	for dec.More() {
-		token, err := dec.Token()
+	for dec.PeekKind() != '}' {
+		token, err := dec.ReadToken()
 		if err != nil {
 			return nil, err
 		}
-		key, ok := token.(string)
-		if !ok {
-			return nil, fmt.Errorf("got %v, want a key", token)
-		}
+		key := token.String()
 		v, err := next(dec)
 		if err != nil {
 			return nil, err
 		}
 		b.Set(key, v)
 	}
-	if _, err := dec.Token(); err != nil && err != io.EOF {
-		return nil, err
-	}
-	return b.Object(), nil
+	_, err := dec.ReadToken()
+	return b.Object(), err
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
 )
 
@@ -99,7 +100,7 @@ func (m *harBody) read() error {
 
 // writeTo writes the body as the inside of a JSON string.
 func (m *harBody) writeTo(w io.Writer) error {
-	var out io.Writer = escaper{w}
+	var out io.Writer = &escaper{w: w}
 	var end io.Closer
 	if m.base64 {
 		e := base64.NewEncoder(base64.StdEncoding, w)
@@ -175,37 +176,27 @@ func (c *utf8Check) Write(p []byte) (int, error) {
 
 func (c *utf8Check) valid() bool { return !c.bad && len(c.part) == 0 }
 
-// escaper writes UTF-8 so that it can stand in a JSON string.
-type escaper struct{ w io.Writer }
+// escaper writes UTF-8 as the inside of a JSON string. A character must not be cut by
+// the end of the last Write.
+type escaper struct {
+	w    io.Writer
+	part []byte // of a character that the last Write cut
+	out  []byte
+}
 
-func (e escaper) Write(p []byte) (int, error) {
-	const hex = "0123456789abcdef"
-	from := 0
-	for i, c := range p {
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		if _, err := e.w.Write(p[from:i]); err != nil {
-			return from, err
-		}
-		from = i + 1
-		var esc []byte
-		switch c {
-		case '\n':
-			esc = []byte(`\n`)
-		case '\r':
-			esc = []byte(`\r`)
-		case '\t':
-			esc = []byte(`\t`)
-		case '"', '\\':
-			esc = []byte{'\\', c}
-		default:
-			esc = []byte{'\\', 'u', '0', '0', hex[c>>4], hex[c&15]}
-		}
-		if _, err := e.w.Write(esc); err != nil {
-			return from, err
+func (e *escaper) Write(p []byte) (int, error) {
+	text := append(e.part, p...)
+	whole := len(text)
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if last := text[len(text)-i:]; utf8.RuneStart(last[0]) {
+			if !utf8.FullRune(last) {
+				whole -= i
+			}
+			break
 		}
 	}
-	_, err := e.w.Write(p[from:])
+	e.out = jsonvalue.AppendEscaped(e.out[:0], string(text[:whole]))
+	e.part = append(e.part[:0], text[whole:]...)
+	_, err := e.w.Write(e.out)
 	return len(p), err
 }
