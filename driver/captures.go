@@ -110,7 +110,7 @@ func (c *captures) asMock(_ context.Context, seq int) (*capturedMock, error) {
 func (c *captures) clear(context.Context) (string, error) {
 	c.sockets.Clear()
 	c.saved.take()
-	return fmt.Sprintf("Cleared %d captured request(s)", c.journal.Clear()), nil
+	return fmt.Sprintf(sayCapturesCleared, c.journal.Clear()), nil
 }
 
 func (c *captures) wait(ctx context.Context, method, path string, timeout float64) (string, error) {
@@ -127,7 +127,7 @@ func (c *captures) wait(ctx context.Context, method, path string, timeout float6
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case wait.Err() != nil:
-		return rpc.JSON(map[string]string{"error": fmt.Sprintf("Timed out waiting for %s %s after %ss", method, path, seconds(timeout))})
+		return rpc.JSON(map[string]string{"error": fmt.Sprintf(sayTimedOut, method, path, seconds(timeout))})
 	case errors.Is(err, capture.ErrClosed):
 		return "", rpc.Refuse(rpc.Unavailable, "wait_for_request: the driver was closed")
 	}
@@ -150,9 +150,9 @@ func (c *captures) file(_ context.Context, path string) (iter.Seq2[any, error], 
 				}
 			}
 		}
-		f, err := openIn(c.access, dir, name, rpc.Refuse(rpc.InvalidArgument, "Invalid file path: %s", path))
+		f, err := openIn(c.access, dir, name, badFilePath(path))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, rpc.Refuse(rpc.NotFound, "Captured file not found: %s", path)
+			return nil, noCapturedFile(path)
 		}
 		return f, err
 	}), nil

@@ -1,9 +1,9 @@
 package driver
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -201,8 +201,24 @@ func DefaultConfig() Config {
 	}
 }
 
-// resolve checks the values and fills in the directories.
+// resolve checks the values and fills in the directories. An error begins with the
+// key that it is about, dotted.
 func (c *Config) resolve() error {
+	for _, check := range []func() error{
+		c.resolveListen, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if m := &c.Mocks; m.Kind != 0 && m.Kind != yaml.MappingNode && m.Tag != "!!null" {
+		return fmt.Errorf("mocks: expected a map of endpoints")
+	}
+	return c.Directories.resolve()
+}
+
+// resolveListen checks ports and times of the addresses.
+func (c *Config) resolveListen() error {
 	for _, p := range []struct {
 		key  string
 		port int
@@ -219,33 +235,36 @@ func (c *Config) resolve() error {
 			return fmt.Errorf("listen.%s: expected seconds, from 0 to %d (a year), found %v", b.key, maxIdle, b.seconds)
 		}
 	}
-	if c.Unmatched == "" {
-		c.Unmatched = Passthrough
-	}
+	return nil
+}
+
+// resolveWords checks the values of which there are a few, and fills them in.
+func (c *Config) resolveWords() error {
+	c.Unmatched = cmp.Or(c.Unmatched, Passthrough)
 	if err := c.Unmatched.UnmarshalText([]byte(c.Unmatched)); err != nil {
 		return fmt.Errorf("unmatched: %w", err)
 	}
-	if c.TLS.MinVersion == "" {
-		c.TLS.MinVersion = DefaultConfig().TLS.MinVersion
-	}
+	c.TLS.MinVersion = cmp.Or(c.TLS.MinVersion, DefaultConfig().TLS.MinVersion)
 	if err := c.TLS.MinVersion.UnmarshalText([]byte(c.TLS.MinVersion)); err != nil {
 		return fmt.Errorf("tls.min_version: %w", err)
 	}
+	return nil
+}
+
+func (c *Capture) check() error {
 	for _, b := range []struct {
 		key string
 		n   int64
-	}{{"max_bytes", c.Capture.MaxBytes}, {"max_spool_bytes", c.Capture.MaxSpoolBytes}, {"inline_bytes", int64(c.Capture.InlineBytes)}} {
+	}{{"max_bytes", c.MaxBytes}, {"max_spool_bytes", c.MaxSpoolBytes}, {"inline_bytes", int64(c.InlineBytes)}} {
 		if b.n < 0 {
-			return fmt.Errorf("capture.%s: expected 0 or more bytes, found %s", b.key, strconv.FormatInt(b.n, 10))
+			return fmt.Errorf("capture.%s: expected 0 or more bytes, found %d", b.key, b.n)
 		}
 	}
-	if err := c.Replay.resolve(); err != nil {
-		return err
-	}
-	if err := c.Webhooks.resolve(); err != nil {
-		return err
-	}
-	switch s := c.Scripts; {
+	return nil
+}
+
+func (s *Scripts) check() error {
+	switch {
 	case s.MaxSteps < 0:
 		return fmt.Errorf("scripts.max_steps: expected 0 or more steps, found %d", s.MaxSteps)
 	case !(s.MaxTime >= 0 && s.MaxTime <= 86400):
@@ -255,8 +274,5 @@ func (c *Config) resolve() error {
 	case s.MaxMemory < 0:
 		return fmt.Errorf("scripts.max_memory: expected 0 or more bytes, found %d", s.MaxMemory)
 	}
-	if m := &c.Mocks; m.Kind != 0 && m.Kind != yaml.MappingNode && m.Tag != "!!null" {
-		return fmt.Errorf("mocks: expected a map of endpoints")
-	}
-	return c.Directories.resolve()
+	return nil
 }

@@ -70,9 +70,9 @@ func (r *recordings) list(context.Context) ([]recording, error) {
 
 func (r *recordings) get(_ context.Context, name string) (iter.Seq2[any, error], error) {
 	return inBase64(func() (io.ReadCloser, error) {
-		f, err := openIn(r.access, r.dir, name, rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s'", name))
+		f, err := openIn(r.access, r.dir, name, badFlowName(name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, rpc.Refuse(rpc.Internal, "Flow file not found: %s", name)
+			return nil, noFlowFile(name)
 		}
 		return f, err
 	}), nil
@@ -107,7 +107,7 @@ func isRecording(name string) bool {
 
 func (r *recordings) upload(_ context.Context, name, id string, offset int, content string, last bool) (string, error) {
 	if name != filepath.Base(name) || strings.HasPrefix(name, ".") || !isRecording(name) {
-		return "", rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s' (expected a file name that ends in .bin, .flow, .flows, .mitm or .har)", name)
+		return "", notRecording(name)
 	}
 	return r.uploads.part("upload_flow_file_part", name, id, offset, content, last)
 }

@@ -43,18 +43,18 @@ func (c *captures) clean(context.Context) (string, error) {
 	if seqs, ok := c.saved.take(); ok {
 		removed := c.journal.CleanResponses(maps.Keys(seqs))
 		if !exists(c.spool) {
-			return "No spool directory found", nil
+			return sayNoSpool, nil
 		}
-		return fmt.Sprintf("Removed %d spool file(s)", removed), nil
+		return fmt.Sprintf(saySpoolCleaned, removed), nil
 	}
 	n, existed, err := c.journal.CleanSpool()
 	if err != nil {
 		return "", err
 	}
 	if !existed {
-		return "No spool directory found", nil
+		return sayNoSpool, nil
 	}
-	return fmt.Sprintf("Removed %d spool file(s)", n), nil
+	return fmt.Sprintf(saySpoolCleaned, n), nil
 }
 
 func (c *captures) exportScenario(_ context.Context, filter string, excludeMocked, timed bool) (*export.Document, error) {

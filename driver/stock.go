@@ -39,6 +39,13 @@ const (
 	sayStateCleared   = "Cleared %d state key(s)"
 	sayScenarioMoved  = "Scenario %s: %s → %s"
 	sayScenariosReset = "Reset %d scenario(s)"
+
+	sayCapturesCleared = "Cleared %d captured request(s)"
+	sayTimedOut        = "Timed out waiting for %s %s after %ss"
+	saySpoolCleaned    = "Removed %d spool file(s)"
+	sayNoSpool         = "No spool directory found"
+	sayUploaded        = "Uploaded: %s (%d bytes)"
+	sayReceived        = "Received: %s (%d bytes so far)"
 )
 
 // startedText is the sentence about a proxy that has started; link opens the page,
@@ -72,6 +79,13 @@ func stoppedText(r *running) string {
 func stock(code rpc.Code, about, format string, args ...any) *rpc.Refusal {
 	text := fmt.Sprintf(format, args...)
 	return &rpc.Refusal{Code: code, About: about, Text: text, Stock: text}
+}
+
+// asResult makes the text of a refusal one that stock clients get as an ordinary
+// result.
+func asResult(r *rpc.Refusal) *rpc.Refusal {
+	r.Stock = r.Text
+	return r
 }
 
 // marked puts before the stock sentence of a refusal the word with which some of
@@ -181,6 +195,30 @@ func noStateKey(key string) *rpc.Refusal {
 // noCertificate is the refusal of a call for a CA certificate that is not there.
 func noCertificate(path string) *rpc.Refusal {
 	return stock(rpc.NotFound, "", "CA cert not found at %s. Start proxy once to generate.", path)
+}
+
+// The refusals about files are errors to stock clients, too.
+
+func badFilePath(path string) *rpc.Refusal {
+	return &rpc.Refusal{Code: rpc.InvalidArgument, About: "relative_path", Text: "Invalid file path: " + path}
+}
+
+func noCapturedFile(path string) *rpc.Refusal {
+	return rpc.Refuse(rpc.NotFound, "Captured file not found: %s", path)
+}
+
+func badFlowName(name string) *rpc.Refusal {
+	return rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s'", name)
+}
+
+// noFlowFile has the code of the stock driver.
+func noFlowFile(name string) *rpc.Refusal {
+	return rpc.Refuse(rpc.Internal, "Flow file not found: %s", name)
+}
+
+// notRecording is the refusal of an upload whose name is none of a recording.
+func notRecording(name string) *rpc.Refusal {
+	return rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s' (expected a file name that ends in .bin, .flow, .flows, .mitm or .har)", name)
 }
 
 // seconds writes a number of seconds as the stock driver does: always with a point.

@@ -131,7 +131,7 @@ func (f mockFiles) upload(_ context.Context, path, content string) (string, erro
 	}
 	switch {
 	case errors.Is(err, errUploadPath):
-		return "", stock(rpc.InvalidArgument, "relative_path", "Invalid file path: %s", path)
+		return "", asResult(badFilePath(path))
 	case err != nil:
 		return "", fmt.Errorf("upload_mock_file: %w", err)
 	}
@@ -139,7 +139,7 @@ func (f mockFiles) upload(_ context.Context, path, content string) (string, erro
 }
 
 func uploaded(path string, size int64) string {
-	return fmt.Sprintf("Uploaded: %s (%d bytes)", path, size)
+	return fmt.Sprintf(sayUploaded, path, size)
 }
 
 // uploads are the files that come in parts, by the ids that callers gave them.
@@ -256,7 +256,7 @@ func (u *uploads) part(method, path, id string, offset int, content string, last
 	var own *rpc.Refusal
 	switch {
 	case errors.Is(err, errUploadPath):
-		return "", rpc.Refuse(rpc.InvalidArgument, "Invalid file path: %s", path)
+		return "", badFilePath(path)
 	case err == errDriverClosed:
 		return "", err
 	case errors.As(err, &own):
@@ -266,5 +266,5 @@ func (u *uploads) part(method, path, id string, offset int, content string, last
 	case last:
 		return uploaded(path, size), nil
 	}
-	return fmt.Sprintf("Received: %s (%d bytes so far)", path, size), nil
+	return fmt.Sprintf(sayReceived, path, size), nil
 }

@@ -67,7 +67,7 @@ func (c *scriptReplCmd) Run(ctx context.Context, sys *System) error {
 	}
 }
 
-// readLine is the next line, without its end.
+// readLine returns the next line, without its end.
 func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	return wait(ctx, func() (string, error) {
 		line, err := in.ReadString('\n')
@@ -78,7 +78,7 @@ func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	})
 }
 
-// wait gives what read does, unless ctx ends before.
+// wait returns the results of read, or the error of ctx if that ends before.
 func wait(ctx context.Context, read func() (string, error)) (string, error) {
 	type result struct {
 		line string
@@ -97,53 +97,26 @@ func wait(ctx context.Context, read func() (string, error)) (string, error) {
 	}
 }
 
-// interactive reads from a terminal.
+// terminalSession reads expressions from a terminal.
+type terminalSession struct {
+	*term.Terminal
+	in      *os.File
+	session *script.Session
+}
+
+// interactive evaluates what is typed at a terminal, until its end or that of ctx.
 func (c *scriptReplCmd) interactive(ctx context.Context, sys *System, s *script.Session, in *os.File) error {
-	t := term.NewTerminal(struct {
+	t := &terminalSession{in: in, session: s}
+	t.Terminal = term.NewTerminal(struct {
 		io.Reader
 		io.Writer
 	}{in, sys.Stdout}, "")
 	h := openHistory(sys)
 	defer h.Close()
 	t.History = h
-	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
-		if key != '\t' {
-			return "", 0, false
-		}
-		word, found := s.Complete(line[:pos])
-		if word == "" { // nothing to complete: indent
-			return line[:pos] + "    " + line[pos:], pos + 4, true
-		}
-		if len(found) == 0 {
-			return line, pos, true
-		}
-		longest := common(found)
-		if longest == word && len(found) > 1 {
-			// Written by another goroutine than the one that holds the terminal.
-			go func() { _, _ = t.Write([]byte(strings.Join(found, "  ") + "\n")) }()
-			return line, pos, true
-		}
-		return line[:pos-len(word)] + longest + line[pos:], pos - len(word) + len(longest), true
-	}
+	t.AutoCompleteCallback = t.complete
 	p := palette(sys.colours())
-	read := func(more bool) (string, error) {
-		prompt := ">>> "
-		if more {
-			prompt = "... "
-		}
-		if w, h, err := term.GetSize(int(in.Fd())); err == nil && w > 0 {
-			_ = t.SetSize(w, h)
-		}
-		// Raw only while reading, so that Ctrl-C ends what runs.
-		state, err := term.MakeRaw(int(in.Fd()))
-		if err != nil {
-			return "", err
-		}
-		defer term.Restore(int(in.Fd()), state)
-		t.SetPrompt(prompt)
-		return wait(ctx, t.ReadLine)
-	}
-	read = withWords(s, read, func(text string) { sys.out("%s", text) })
+	read := withWords(s, func(more bool) (string, error) { return t.read(ctx, more) }, func(text string) { sys.out("%s", text) })
 	for {
 		text, err := s.Eval(ctx, read)
 		switch {
@@ -162,7 +135,49 @@ func (c *scriptReplCmd) interactive(ctx context.Context, sys *System, s *script.
 	}
 }
 
-// common is what all texts begin with.
+// complete is the callback of the terminal for each key: Tab completes the name
+// before the cursor, or indents where there is none.
+func (t *terminalSession) complete(line string, pos int, key rune) (newLine string, newPos int, ok bool) {
+	if key != '\t' {
+		return "", 0, false
+	}
+	word, found := t.session.Complete(line[:pos])
+	if word == "" {
+		return line[:pos] + "    " + line[pos:], pos + 4, true
+	}
+	if len(found) == 0 {
+		return line, pos, true
+	}
+	longest := common(found)
+	if longest == word && len(found) > 1 {
+		// The goroutine that calls holds the lock of the terminal.
+		go func() { _, _ = t.Write([]byte(strings.Join(found, "  ") + "\n")) }()
+		return line, pos, true
+	}
+	return line[:pos-len(word)] + longest + line[pos:], pos - len(word) + len(longest), true
+}
+
+// read returns the next line; more says that it continues an expression. The
+// terminal is raw only meanwhile, so that Ctrl-C ends an evaluation.
+func (t *terminalSession) read(ctx context.Context, more bool) (string, error) {
+	prompt := ">>> "
+	if more {
+		prompt = "... "
+	}
+	fd := int(t.in.Fd())
+	if w, h, err := term.GetSize(fd); err == nil && w > 0 {
+		_ = t.SetSize(w, h)
+	}
+	state, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", err
+	}
+	defer term.Restore(fd, state)
+	t.SetPrompt(prompt)
+	return wait(ctx, t.ReadLine)
+}
+
+// common is the longest text with which all of texts begin.
 func common(texts []string) string {
 	prefix := texts[0]
 	for _, s := range texts[1:] {
