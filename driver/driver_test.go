@@ -31,6 +31,7 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 	b := &bench{T: t, dir: t.TempDir(), logs: make(chan string, 1000)}
 	cfg := DefaultConfig()
 	cfg.Listen = Listen{Host: "127.0.0.1", Port: 0}
+	cfg.Web = Web{Host: "127.0.0.1", Port: 0}
 	cfg.Directories.Data = b.dir
 	if change != nil {
 		change(&cfg)

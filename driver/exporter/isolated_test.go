@@ -77,10 +77,11 @@ export:
     type: starproxy.MitmproxyDriver
     config:
       listen: {host: 127.0.0.1, port: 0}
+      web: {host: 127.0.0.1, port: 0}
       directories: {data: %q}
       unmatched: reject
       mocks: {GET /health: {status: 200, body: {ok: true}}}
-  lab: {children: {second: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, directories: {data: %q}}}}}
+  lab: {children: {second: {type: starproxy.MitmproxyDriver, config: {listen: {host: 127.0.0.1, port: 0}, web: {host: 127.0.0.1, port: 0}, directories: {data: %q}}}}}
 `, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
 }
 
