@@ -75,9 +75,9 @@ func (r *remote) failed(err error) error {
 	}
 }
 
-// deathWait is how long a call that broke waits for the news that the process
-// has died.
-const deathWait = 100 * time.Millisecond
+// deathWait is how long a call that broke waits for the news that the process has
+// died. A busy machine takes its time to end a large process.
+const deathWait = time.Second
 
 // links finds the process of a forwarded driver as it is now.
 type links interface {
