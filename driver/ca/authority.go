@@ -113,19 +113,19 @@ func parse(data []byte) (*Authority, error) {
 			}
 			a.key = k
 		case "ENCRYPTED PRIVATE KEY":
-			return nil, errors.New("the private key is encrypted; expected an unencrypted one")
+			return nil, errors.New("private key: got an encrypted one, want one that is not")
 		}
 	}
 	switch {
 	case a.key == nil:
-		return nil, errors.New("no private key in it")
+		return nil, errors.New("private key: got none, want one")
 	case a.cert == nil:
-		return nil, errors.New("no certificate in it")
+		return nil, errors.New("certificate: got none, want one")
 	case !a.cert.IsCA:
-		return nil, errors.New("the certificate is not that of a CA")
+		return nil, errors.New("certificate: got one that is not a CA's, want a CA's")
 	}
 	if pub, ok := a.key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(a.cert.PublicKey) {
-		return nil, errors.New("private key and certificate don't belong together")
+		return nil, errors.New("private key: got one that is not the certificate's, want the certificate's")
 	}
 	a.rsaKey = sync.OnceValues(a.newRSAKey)
 	return a, nil
@@ -148,7 +148,7 @@ func parseKey(b *pem.Block) (crypto.Signer, error) {
 	case *ecdsa.PrivateKey:
 		return k, nil
 	}
-	return nil, fmt.Errorf("private key of type %T; expected RSA or ECDSA", k)
+	return nil, fmt.Errorf("private key: got one of type %T, want RSA or ECDSA", k)
 }
 
 // Cert is the CA's certificate.

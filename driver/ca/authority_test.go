@@ -113,11 +113,11 @@ func TestOpenRefuses(t *testing.T) {
 	ca2, _ := os.ReadFile(filepath.Join(other, caFile))
 	j := bytes.Index(ca2, []byte("-----BEGIN CERT"))
 	for want, data := range map[string][]byte{
-		"no private key":       ca[i:],
-		"no certificate":       ca[:i],
-		"don't belong":         append(append([]byte(nil), ca[:i]...), ca2[j:]...),
-		"is encrypted":         []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
-		"no private key in it": []byte("nonsense"),
+		"private key: got none":   ca[i:],
+		"certificate: got none":   ca[:i],
+		"not the certificate's":   append(append([]byte(nil), ca[:i]...), ca2[j:]...),
+		"an encrypted one":        []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+		"key: got none, want one": []byte("nonsense"),
 	} {
 		dir := t.TempDir()
 		os.WriteFile(filepath.Join(dir, caFile), data, 0o600)

@@ -13,7 +13,7 @@ import (
 // WebSocket is the Method of endpoints that answer upgrades to WebSocket only.
 const WebSocket = "WEBSOCKET"
 
-const keyForms = `expected "METHOD /path", "* /path", "WEBSOCKET /path" or a URL such as "https://host/path"`
+const keyForms = `want "METHOD /path", "* /path", "WEBSOCKET /path" or a URL such as "https://host/path"`
 
 // ParseKey reads an endpoint's key: when it answers, as far as one line can say it.
 //
@@ -44,7 +44,7 @@ func parseKey(key string) (Match, error) {
 	words := strings.Fields(key)
 	for _, w := range words {
 		if i := strings.IndexFunc(w, func(c rune) bool { return c < ' ' || c == 0x7f }); i >= 0 {
-			return Match{}, fmt.Errorf("control character %q", w[i])
+			return Match{}, fmt.Errorf("got the control character %q, want none", w[i])
 		}
 	}
 	var m Match
@@ -55,7 +55,7 @@ func parseKey(key string) (Match, error) {
 	case len(words) == 2 || len(words) > 2 && !slices.ContainsFunc(words[2:], func(w string) bool { return w[0] == '/' }):
 		method := strings.ToUpper(words[0])
 		if !httpguts.ValidHeaderFieldName(method) {
-			return Match{}, fmt.Errorf("%q is not a method; %s", words[0], keyForms)
+			return Match{}, fmt.Errorf("method: got %q, %s", words[0], keyForms)
 		}
 		if method != "*" {
 			m.Method = method
@@ -72,7 +72,7 @@ func parseKey(key string) (Match, error) {
 	}
 	path := exchange.PathOf(target)
 	if path != "*" && !strings.HasPrefix(path, "/") {
-		return Match{}, fmt.Errorf("path %q does not begin with /; %s", path, keyForms)
+		return Match{}, fmt.Errorf("path: got %q, which does not begin with /; %s", path, keyForms)
 	}
 	m.Path = path
 	for name, values := range exchange.Values(exchange.QueryOf(target)) {
@@ -95,12 +95,12 @@ func (m *Match) parseServer(scheme, rest string) (string, error) {
 		m.Scheme = scheme
 	case "ws", "wss":
 		if m.Method != "" && m.Method != WebSocket && m.Method != "GET" {
-			return "", fmt.Errorf("method %s does not go with %s://", m.Method, scheme)
+			return "", fmt.Errorf("method: got %s, which does not go with %s://, want GET or none", m.Method, scheme)
 		}
 		m.Method = WebSocket
 		m.Scheme = "http" + strings.TrimPrefix(scheme, "ws")
 	default:
-		return "", fmt.Errorf("scheme %q: expected http, https, ws or wss", scheme)
+		return "", fmt.Errorf("scheme: got %q, want http, https, ws or wss", scheme)
 	}
 	authority, target := rest, "/"
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {

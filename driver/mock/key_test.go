@@ -53,12 +53,12 @@ func TestParseKey(t *testing.T) {
 func TestParseKeyErrors(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
-		"":                    "expected \"METHOD /path\"",
-		"/a":                  "expected \"METHOD /path\"",
-		"GET":                 "expected \"METHOD /path\"",
-		"GET /a /b":           "expected \"METHOD /path\"",
+		"":                    "want \"METHOD /path\"",
+		"/a":                  "want \"METHOD /path\"",
+		"GET":                 "want \"METHOD /path\"",
+		"GET /a /b":           "want \"METHOD /path\"",
 		"GET a":               "does not begin with /",
-		"G@T /a":              "is not a method",
+		"G@T /a":              "method: got",
 		"GET /a\x01":          "control character",
 		"GET /{}":             "braces",
 		"GET /{a}{b}":         "braces",

@@ -43,7 +43,7 @@ func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 		}
 		m, ok := v.(jsonvalue.Object)
 		if !ok {
-			return nil, fmt.Errorf("patch rendered to %T, expected a map", v)
+			return nil, fmt.Errorf("patch: got %T when it was rendered, want a map", v)
 		}
 		patch = m
 	}

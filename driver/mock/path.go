@@ -81,7 +81,7 @@ func parsePath(path string) (pathPattern, error) {
 	return p, nil
 }
 
-var errBraces = errors.New("braces: expected one {name} in a segment, of letters, digits, _ and -")
+var errBraces = errors.New("braces: want one {name} in a segment, of letters, digits, _ and -")
 
 func parseSegment(text string) (segment, error) {
 	if text == "*" {

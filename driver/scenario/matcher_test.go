@@ -266,8 +266,8 @@ func TestWrongMatchers(t *testing.T) {
 		`headers: {"a b": {absent: true}}`:      `"a b" is no name of a header`,
 		`path: {gt: {}}`:                        `match.path.gt: expected a number, found a map`,
 		`cookies: x`:                            `match.cookies: expected a map of names to text or matchers, found the text "x"`,
-		`body_xml: {"//a[": x}`:                 `m.yaml:2:22: endpoint "GET /": match.body_xml: XPath "//a["`,
-		`body_xml: {"nope(": x}`:                `XPath "nope("`,
+		`body_xml: {"//a[": x}`:                 `m.yaml:2:22: endpoint "GET /": match.body_xml: XPath: got "//a["`,
+		`body_xml: {"nope(": x}`:                `XPath: got "nope("`,
 		`body_json: {a: {regex: 5, gt: x}}`:     `match.body_json.a.gt: expected a number`,
 		`parts: {a: {file_name: x}}`:            `unknown key "file_name" in endpoint "GET /": match.parts.a; did you mean "filename"?`,
 		`bodyjson: {}`:                          `did you mean "body_json"?`,
@@ -391,7 +391,7 @@ endpoints = {
 		`matcher({"query": {"a": {"regex": "("}}})`:          "matcher: query.a.regex: error parsing regexp",
 		`matcher([])`:                                        `matcher: argument "conditions": got list, want dict`,
 		`matcher({"query": {"a": {"gt": "1"}}})`:             `matcher: query.a.gt: expected a number, found the text "1"`,
-		`matcher({"body_xml": {"//a[": {"gt": 1}}})`:         `matcher: body_xml: XPath "//a["`,
+		`matcher({"body_xml": {"//a[": {"gt": 1}}})`:         `matcher: body_xml: XPath: got "//a["`,
 		`matcher({"query": {"a": {"one_of": lambda x: x}}})`: `matcher: `,
 	} {
 		_, err := Parse("m.star", []byte("m = "+source+"\nendpoints = {}\n"), Env{Script: host})

@@ -115,7 +115,7 @@ func TestScriptErrors(t *testing.T) {
 		"endpoints = {\n  'GET /x': {'statsu': 1}}":                                        `s.star:2:14: unknown key "statsu" in endpoint "GET /x"; did you mean "status"?`,
 		"endpoints = {'GET /x': {'body': {'a': len}}}":                                     `s.star:1:39: endpoint "GET /x": body: a: a function stands where data is expected; an endpoint itself may be one`,
 		"endpoints = {'GET /x': 5}":                                                        `s.star:1:24: endpoint "GET /x": expected a map, found the number 5`,
-		"endpoints = {'GET x': {}}":                                                        `s.star:1:14: endpoint key "GET x": path "x" does not begin with /`,
+		"endpoints = {'GET x': {}}":                                                        `s.star:1:14: endpoint key "GET x": path: got "x", which does not begin with /`,
 		"endpoints = {'GET /x': {'sequence': [{'body': 1}, {'rep': 2}]}}":                  `s.star:1:52: unknown key "rep"`,
 		"def f(a, b): pass\nendpoints = {'GET /x': f}":                                     `s.star:2:24: endpoint "GET /x": function f takes 2 parameters, expected 1: the request`,
 		"def f(): pass\nendpoints = {'GET /x': f}":                                         `s.star:2:24: endpoint "GET /x": function f takes 0 parameters, expected 1: the request`,

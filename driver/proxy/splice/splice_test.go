@@ -69,8 +69,8 @@ func content(n int) []byte {
 }
 
 // move has a body moved that a server sends, of which ahead bytes are in the
-// buffer already. It returns the result and what the device got.
-func move(t *testing.T, body []byte, announced, ahead int, rec Record, leave bool) (n int64, err error, got []byte) {
+// buffer already. It returns the bytes that were moved and those that the device got.
+func move(t *testing.T, body []byte, announced, ahead int, rec Record, leave bool) (n int64, got []byte, err error) {
 	t.Helper()
 	server, from := pair(t)
 	to, device := pair(t)
@@ -101,7 +101,7 @@ func move(t *testing.T, body []byte, announced, ahead int, rec Record, leave boo
 		t.Error("moved: got no call, want some")
 	}
 	to.CloseWrite()
-	return n, err, <-came
+	return n, <-came, err
 }
 
 func TestMove(t *testing.T) {
@@ -115,7 +115,7 @@ func TestMove(t *testing.T) {
 			}
 			defer f.Close()
 			rec := &file{f: f, room: int64(kept)}
-			n, err, got := move(t, body, size, 1, rec, false)
+			n, got, err := move(t, body, size, 1, rec, false)
 			if err != nil || n != int64(size) || !bytes.Equal(got, body) {
 				t.Errorf("%d bytes, %d kept: got %d moved, %d at the device, error %v", size, kept, n, len(got), err)
 			}
@@ -127,7 +127,7 @@ func TestMove(t *testing.T) {
 				t.Errorf("%d bytes: record: it is not the body", size)
 			}
 		}
-		if n, err, got := move(t, body, size, 1, nil, false); err != nil || n != int64(size) || !bytes.Equal(got, body) {
+		if n, got, err := move(t, body, size, 1, nil, false); err != nil || n != int64(size) || !bytes.Equal(got, body) {
 			t.Errorf("%d bytes, no record: got %d moved, %d at the device, error %v", size, n, len(got), err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestMove(t *testing.T) {
 func TestSourceEnds(t *testing.T) {
 	t.Parallel()
 	body := content(300 << 10)
-	n, err, got := move(t, body, len(body)+1, 100, nil, false)
+	n, got, err := move(t, body, len(body)+1, 100, nil, false)
 	if !errors.Is(err, io.ErrUnexpectedEOF) || n != int64(len(body)) || !bytes.Equal(got, body) {
 		t.Errorf("got %d moved, %d at the device, error %v; want all and %v", n, len(got), err, io.ErrUnexpectedEOF)
 	}
@@ -151,7 +151,7 @@ func TestSourceEnds(t *testing.T) {
 func TestDeviceLeaves(t *testing.T) {
 	t.Parallel()
 	body := content(8 << 20)
-	_, err, _ := move(t, body, len(body), 100, nil, true)
+	_, _, err := move(t, body, len(body), 100, nil, true)
 	if _, device := errors.AsType[*WriteError](err); !device {
 		t.Errorf("got %v, want an error of the destination", err)
 	}
