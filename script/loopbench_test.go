@@ -28,7 +28,7 @@ func BenchmarkLoop(b *testing.B) {
 				}
 			}
 		})
-		b.Run(c.name+"/bare", func(b *testing.B) {
+		b.Run(c.name+" bare", func(b *testing.B) {
 			thread := new(starlark.Thread)
 			globals, err := starlark.ExecFileOptions(&syntax.FileOptions{}, thread, "loop.star", src, nil)
 			if err != nil {
