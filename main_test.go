@@ -30,7 +30,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/web", ""},
 	{"driver/view", "driver/filter driver/rpc driver/capture driver/mock builtins/exchange builtins/follow"},
 	{"driver/endpoints", "driver/document driver/rpc driver/access driver/scenario driver/capture driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/follow"},
-	{"driver/filter", "driver/capture builtins/exchange"},
+	{"driver/filter", "driver/capture builtins/exchange builtins/nearest"},
 	{"driver/rpc", "builtins/exchange builtins/jsonvalue builtins/state"},
 	{"driver/proxy", "driver/proxy/h1 driver/proxy/splice driver/capture driver/ca builtins/exchange"},
 	{"driver/proxy/h1", "builtins/exchange"},

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestParse(t *testing.T) {
@@ -22,8 +24,8 @@ func TestParse(t *testing.T) {
 		{`{"b":1,"a":[{}],"b":2}`, Object{{"b", int64(2)}, {"a", []any{Object{}}}}},
 	} {
 		got, err := Parse([]byte(c.text))
-		if err != nil || !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: got %#v, %v, want %#v", c.text, got, err, c.want)
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", c.text, err, diff)
 		}
 	}
 	for _, text := range []string{"", "{", "[1,]", "{1:2}", "1 2", "01", `{"a":1}}`} {

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func sample() *Entry {
@@ -36,7 +39,8 @@ func TestPackKeepsEverything(t *testing.T) {
 	t.Parallel()
 	full := sample()
 	full.Kind, full.Error, full.SNI = TLSError, "bad certificate", "api.example.com"
-	full.RequestTrailer = exchange.HeaderOf("Checksum", "1")
+	full.RequestTrailer, full.ResponseTrailer = exchange.HeaderOf("Checksum", "1"), exchange.HeaderOf("Checksum", "2")
+	full.Unmatched = true
 	full.Client = netip.MustParseAddrPort("[fe80::1%eth0]:9")
 	full.RequestBody = Blob{Size: 3, Data: []byte{}, Path: "/x", Off: 5, Spooled: true, Truncated: true}
 	full.Notes = []exchange.Note{{Level: "warning", Text: strings.Repeat("long ", 100)}, {}}
@@ -46,18 +50,26 @@ func TestPackKeepsEverything(t *testing.T) {
 	full.Uploaded, full.Answered, full.Conn = time.Microsecond, time.Millisecond, 7
 	full.ClientTLS = exchange.TLS{Version: 0x304, Cipher: 0x1301, ALPN: "h2"}
 	full.Server = exchange.Peer{Addr: netip.MustParseAddrPort("192.0.2.1:443"), TLS: exchange.TLS{Version: 0x303, Cipher: 0xc02f}}
+	comparable := cmpopts.EquateComparable(netip.AddrPort{})
+	tried := map[int]bool{}
 	for name, e := range map[string]*Entry{"sample": sample(), "full": full, "zero": {}, "refused": {Kind: Refused, Status: 400, Error: "no", RequestBody: Blob{Size: 9, Data: []byte("GE\x00"), Truncated: true}}, "message": {Kind: Message, Socket: 9, Binary: true, ResponseBody: Blob{Size: 2, Data: []byte("ab")}},
 		"end": {Kind: SocketEnd, Socket: 300, FromClient: true, CloseCode: 1001, CloseReason: "bye", Status: 101}} {
 		got, err := unpack(pack(nil, e))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if !got.Start.Equal(e.Start) {
-			t.Errorf("%s: start %v, want %v", name, got.Start, e.Start)
+		if diff := cmp.Diff(e, got, comparable); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		got.Start = e.Start
-		if !reflect.DeepEqual(got, e) {
-			t.Errorf("%s:\n got %+v\nwant %+v", name, got, e)
+		for i := range reflect.TypeFor[Entry]().NumField() {
+			if !reflect.ValueOf(*e).Field(i).IsZero() {
+				tried[i] = true
+			}
+		}
+	}
+	for i, field := range reflect.VisibleFields(reflect.TypeFor[Entry]()) {
+		if !tried[i] && field.Name != "Seq" {
+			t.Errorf("no entry has %s", field.Name)
 		}
 	}
 	packed := pack(nil, full)

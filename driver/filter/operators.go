@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/nearest"
 	"starproxy/driver/capture"
 )
 
@@ -185,38 +186,28 @@ func Operators() []Operator {
 
 // suggestion returns the hint for an unknown operator: a similar one, or all.
 func suggestion(name string) string {
-	var all []string
+	names := make([]string, len(rows))
 	for i := range rows {
-		known := rows[i].Name
-		if resembles(strings.ToLower(name), known) {
-			return fmt.Sprintf("did you mean ~%s?", known)
-		}
-		all = append(all, "~"+known)
+		names[i] = rows[i].Name
 	}
-	slices.Sort(all)
-	return "expected one of " + strings.Join(all, " ")
+	if known := similar(strings.ToLower(name), names); known != "" {
+		return fmt.Sprintf("did you mean ~%s?", known)
+	}
+	slices.Sort(names)
+	return "expected one of ~" + strings.Join(names, " ~")
 }
 
-// resembles reports whether name is a likely misspelling of known: followed by a
-// number (~c200), cut short, or with one letter inserted, dropped, changed or
-// swapped.
-func resembles(name, known string) bool {
-	if name == known || strings.TrimRight(name, "0123456789") == known || len(name) > 2 && strings.HasPrefix(known, name) {
-		return true
+// similar returns the first of names that is name followed by a number (~c200) or cut
+// short, else the nearest one. Most names of less than four letters are near to some
+// other, so they have no nearest one. Without a similar one it returns "".
+func similar(name string, names []string) string {
+	for _, known := range names {
+		if strings.TrimRight(name, "0123456789") == known || len(name) > 2 && strings.HasPrefix(known, name) {
+			return known
+		}
 	}
-	if len(name) < 4 || len(known) < 4 || max(len(name)-len(known), len(known)-len(name)) > 1 {
-		return false
+	if len(name) < 4 {
+		return ""
 	}
-	i := 0
-	for i < min(len(name), len(known)) && name[i] == known[i] {
-		i++
-	}
-	a, b := name[i:], known[i:]
-	switch {
-	case len(a) > len(b):
-		return a[1:] == b
-	case len(a) < len(b):
-		return a == b[1:]
-	}
-	return a[1:] == b[1:] || len(a) > 1 && a[0] == b[1] && a[1] == b[0] && a[2:] == b[2:]
+	return nearest.Name(name, names)
 }

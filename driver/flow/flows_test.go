@@ -11,12 +11,15 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // at is a time as a float of seconds can have it.
@@ -136,6 +139,9 @@ func saved(t testing.TB, name string, data []byte) string {
 	}
 	return path
 }
+
+// unexported lets cmp look into all fields.
+var unexported = cmp.Exporter(func(reflect.Type) bool { return true })
 
 // opened opens data as a recording.
 func opened(t testing.TB, data []byte, o Options) *File {

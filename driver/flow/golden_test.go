@@ -14,6 +14,8 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // sum is how the index tells of a body.
@@ -103,8 +105,8 @@ func TestGolden(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !reflect.DeepEqual(again, f) {
-					t.Errorf("flow %d at %d differs from what was read in a row", i, f.Offset)
+				if diff := cmp.Diff(f, again, unexported); diff != "" {
+					t.Errorf("flow %d at %d (-read in a row +read alone):\n%s", i, f.Offset, diff)
 				}
 			}
 			var out bytes.Buffer
@@ -161,10 +163,8 @@ func compare(t *testing.T, flows []*Flow, want []golden) {
 		if len(g.Request.Headers) == 0 {
 			g.Request.Headers = nil
 		}
-		if !reflect.DeepEqual(got, g) {
-			a, _ := json.MarshalIndent(got, "", " ")
-			b, _ := json.MarshalIndent(g, "", " ")
-			t.Errorf("got %s\nexpected %s", a, b)
+		if diff := cmp.Diff(g, got, unexported); diff != "" {
+			t.Errorf("flow %s (-want +got):\n%s", g.ID, diff)
 		}
 	}
 	if len(flows) > 0 {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"starproxy/driver/capture"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestRoundTrip reads what was written, with nothing lost.
@@ -29,8 +31,8 @@ func TestRoundTrip(t *testing.T) {
 		if got[i].Version != 17 {
 			t.Errorf("version %d", got[i].Version)
 		}
-		if a, b := plain(t, got[i]), flows[i]; !reflect.DeepEqual(a, b) {
-			t.Errorf("flow %d\ngot      %s\nexpected %s", i, text(a), text(b))
+		if diff := cmp.Diff(flows[i], plain(t, got[i]), unexported); diff != "" {
+			t.Errorf("flow %d (-want +got):\n%s", i, diff)
 		}
 	}
 	if again := encoded(t, got...); !bytes.Equal(again, data) {
