@@ -22,7 +22,10 @@ type Machine struct {
 }
 
 // Machine returns the machine of that name.
-func (s *Store) Machine(name string) Machine { return Machine{s, machinePrefix + name} }
+func (s *Store) Machine(name string) Machine { return Machine{s, MachineKey(name)} }
+
+// MachineKey is the key under which a store has the machine of that name.
+func MachineKey(name string) string { return machinePrefix + name }
 
 // Now returns the present state.
 func (m Machine) Now() string {

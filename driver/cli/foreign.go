@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"starproxy/driver/view"
 )
 
 // handedVariable counts how often one j has handed its command line to the
@@ -70,7 +72,7 @@ func completeForeign(ctx context.Context, sys *System, words []string) []string 
 	defer cancel()
 	line := []string{"j"}
 	for _, word := range words {
-		line = append(line, quote(word))
+		line = append(line, view.ShellWord(word))
 	}
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Env = append(os.Environ(), "_J_COMPLETE=bash_complete",

@@ -13,6 +13,7 @@ import (
 
 	"starproxy/driver/exporter"
 	"starproxy/driver/rpc"
+	"starproxy/driver/view"
 )
 
 type runCmd struct {
@@ -266,7 +267,7 @@ func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure b
 		}
 	}
 	sys.out("")
-	sys.out("export JUMPSTARTER_HOST=%s", quote(b.socket))
+	sys.out("export JUMPSTARTER_HOST=%s", view.ShellWord(b.socket))
 	sys.out("export JMP_DRIVERS_ALLOW=UNSAFE  # for Python's j and pytest")
 	if tcp != nil {
 		hint := ""
@@ -299,7 +300,7 @@ func (p proxy) tryLine(ctx context.Context, st proxyStatus, ca string) (string, 
 		}
 		for _, m := range mocks {
 			if path, ok := plainGet(m.key); ok {
-				return fmt.Sprintf("%s --cacert %s https://device.example%s", curl, quote(ca), path), nil
+				return fmt.Sprintf("%s --cacert %s https://device.example%s", curl, view.ShellWord(ca), path), nil
 			}
 		}
 	}
@@ -318,12 +319,4 @@ func reachable(host string) string {
 func plainGet(key string) (path string, ok bool) {
 	path, ok = strings.CutPrefix(key, "GET /")
 	return "/" + path, ok && regexp.MustCompile(`^[\w./~-]*$`).MatchString(path)
-}
-
-// quote is s as one word of a POSIX shell.
-func quote(s string) string {
-	if regexp.MustCompile(`^[\w@%+=:,./-]+$`).MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -204,15 +204,6 @@ func TestRunConfigured(t *testing.T) {
 	}
 }
 
-func TestQuote(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{"/a/b-c.d": "/a/b-c.d", "/a b": "'/a b'", "it's": `'it'\''s'`, "": "''"} {
-		if got := quote(in); got != want {
-			t.Errorf("quote(%q) = %s, want %s", in, got, want)
-		}
-	}
-}
-
 func TestPlainGet(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]bool{"GET /a/b.json": true, "GET /": true, "GET /a*": false, "GET /{id}": false, "POST /a": false, "GET /a#x": false, "GET http://h/": false} {

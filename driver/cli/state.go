@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"starproxy/builtins/state"
 )
 
 // stateCommands is the grammar of "state".
@@ -25,9 +27,6 @@ func (stateListCmd) Help() string {
     hits = 3`
 }
 
-// machinePrefix begins the keys under which the state has the named scenarios.
-const machinePrefix = "scenario."
-
 // Run lists both.
 func (c *stateListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	var named map[string]struct {
@@ -42,7 +41,7 @@ func (c *stateListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
-		delete(keys, machinePrefix+name)
+		delete(keys, state.MachineKey(name))
 		sys.out("  %s  %s  (of %s)", name, named[name].State, strings.Join(named[name].States, ", "))
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {

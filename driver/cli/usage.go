@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"starproxy/driver/view"
 )
 
 // proxyWords are the commands of a proxy, which j has behind the export's name.
@@ -27,7 +29,7 @@ func proxyWord(args []string, export string) error {
 	}
 	words := []string{"j " + export}
 	for _, word := range rest {
-		words = append(words, quote(word))
+		words = append(words, view.ShellWord(word))
 	}
 	return usagef("unexpected argument %s, did you mean \"%s\"? (%s is the name of the export, see j --help)", args[0], strings.Join(words, " "), export)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // answer is what all kinds with a response of their own read.
-type answer struct {
+type responseFields struct {
 	status    int
 	header    exchange.Header
 	typ       string
@@ -25,7 +25,7 @@ type answer struct {
 	templates []headerTemplate
 }
 
-func (d *definition) answer() (a answer, err error) {
+func (d *definition) answer() (a responseFields, err error) {
 	if a.status, err = d.status(); err != nil {
 		return a, err
 	}
@@ -44,7 +44,7 @@ func (d *definition) answer() (a answer, err error) {
 // that is computed for each request takes its place later. A 304 has none by
 // default: a device would take it for news of what it has (RFC 9110 section
 // 15.4.5).
-func (a *answer) typed(typ string) exchange.Header {
+func (a *responseFields) typed(typ string) exchange.Header {
 	if a.status == http.StatusNotModified && !a.typeGiven {
 		return a.header
 	}
@@ -59,7 +59,7 @@ func (a *answer) typed(typ string) exchange.Header {
 }
 
 // finish adds to a handler what is computed for each request.
-func (a *answer) finish(h exchange.Handler) exchange.Handler {
+func (a *responseFields) finish(h exchange.Handler) exchange.Handler {
 	return exchange.Drawn(withHeaders(h, a.templates), a.latency.Draw)
 }
 
@@ -72,7 +72,7 @@ func staticHandler(d *definition) (exchange.Handler, error) {
 }
 
 // static answers with a text in the charset of its content type.
-func (d *definition) static(a answer, text []byte) exchange.Handler {
+func (d *definition) static(a responseFields, text []byte) exchange.Handler {
 	typed := a.typed(a.typ)
 	body, header, ok := exchange.EncodeBody(typed, text)
 	if !ok && d.c.env.Log != nil {
@@ -130,7 +130,7 @@ func patchHandler(d *definition) (exchange.Handler, error) {
 		}
 		render = func(ctx context.Context, x *exchange.Exchange, _ any) (any, error) { return t.Render(ctx, x) }
 	}
-	a := answer{latency: latency, templates: templates}
+	a := responseFields{latency: latency, templates: templates}
 	return a.finish(mock.NewPatch(patch, render, header, latency.Fixed)), nil
 }
 
@@ -156,7 +156,7 @@ type head struct {
 }
 
 // head is that of the answer, with a content type, see typed.
-func (a *answer) head(typ string) head { return head{a.status, a.typed(typ), a.latency.Fixed} }
+func (a *responseFields) head(typ string) head { return head{a.status, a.typed(typ), a.latency.Fixed} }
 
 // with is the answer with a text as its body, in the charset of the header: in
 // UTF-8 where that can't say it.

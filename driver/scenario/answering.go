@@ -11,10 +11,8 @@ import (
 	"starproxy/script"
 )
 
-// Answering is how the functions of a script answer in env: with its defaults
-// and files, and with dicts that have the keys of an endpoint.
-func Answering(env Env) *script.Answering { return newCompiler(env, mock.Source{}, "").answering() }
-
+// answering is how the functions of a script answer: with the defaults and files
+// of the document, and with dicts that have the keys of an endpoint.
 func (c *compiler) answering() *script.Answering {
 	dir := c.files
 	how := &script.Answering{

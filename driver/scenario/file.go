@@ -56,7 +56,7 @@ func fileHandler(d *definition) (exchange.Handler, error) {
 type chosenFile struct {
 	dir    access.Dir
 	name   naming
-	answer answer
+	answer responseFields
 }
 
 func (f *chosenFile) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
@@ -107,7 +107,7 @@ type fileTemplate struct {
 	dir    access.Dir
 	name   naming // nil when it is fixed
 	fixed  string
-	answer answer
+	answer responseFields
 
 	mu     sync.Mutex
 	parsed map[string]*parsedFile // by name

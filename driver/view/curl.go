@@ -24,10 +24,10 @@ func curl(e *capture.Entry) string {
 	case e.Method == http.MethodHead:
 		b.WriteString(" -I")
 	case e.Method != http.MethodGet && !(e.Method == http.MethodPost && e.RequestBody.Size > 0):
-		b.WriteString(" -X " + quoteShell(e.Method))
+		b.WriteString(" -X " + ShellWord(e.Method))
 	}
 	// Brackets and braces in a URL are not patterns.
-	b.WriteString(" " + quoteShell(e.URL()) + " --globoff")
+	b.WriteString(" " + ShellWord(e.URL()) + " --globoff")
 	for _, f := range e.RequestHeader {
 		switch {
 		case exchange.EqualName(f.Name, "Content-Length"), exchange.IsForProxy(f.Name):
@@ -37,7 +37,7 @@ func curl(e *capture.Entry) string {
 				continue
 			}
 		}
-		b.WriteString(" \\\n  -H " + quoteShell(f.Name+": "+f.Value))
+		b.WriteString(" \\\n  -H " + ShellWord(f.Name+": "+f.Value))
 	}
 	if e.RequestBody.Size > 0 {
 		r, err := capture.OpenBody(e.RequestBody)
@@ -48,7 +48,7 @@ func curl(e *capture.Entry) string {
 		var data bytes.Buffer
 		data.ReadFrom(http.MaxBytesReader(nil, r, maxCurl))
 		if int64(data.Len()) == e.RequestBody.Size && utf8.Valid(data.Bytes()) && bytes.IndexByte(data.Bytes(), 0) < 0 {
-			b.WriteString(" \\\n  --data-raw " + quoteShell(data.String()))
+			b.WriteString(" \\\n  --data-raw " + ShellWord(data.String()))
 		} else {
 			b.WriteString(" \\\n  --data-binary @BODY")
 		}
@@ -56,8 +56,8 @@ func curl(e *capture.Entry) string {
 	return b.String()
 }
 
-// quoteShell makes one word of s for a POSIX shell.
-func quoteShell(s string) string {
+// ShellWord returns s as one word of a POSIX shell, in quotes where it needs them.
+func ShellWord(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+=,") == "" {
 		return s
 	}
