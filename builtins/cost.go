@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
 )
@@ -190,7 +191,7 @@ func jsonWeight(s string) int {
 
 // prettySize is at least how long a value is as JSON over several lines.
 func prettySize(v starlark.Value) int {
-	b, err := AppendJSON(nil, nil, v)
+	b, err := value.AppendJSON(nil, nil, v)
 	if err != nil {
 		return 0 // the function will say so
 	}

@@ -1,15 +1,12 @@
 package builtins
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -17,6 +14,7 @@ import (
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/builtins/value"
 )
 
 // colliding makes texts whose hashes have the same low 16 bits, by which the
@@ -71,7 +69,7 @@ func evaluate(t *testing.T, r *exchange.Request, extra starlark.StringDict, expr
 	c.Env.MaxBody = 16 << 20
 	c.Attach()
 	names := Names(Everywhere)
-	env := starlark.StringDict{"req": RequestOf(c)}
+	env := starlark.StringDict{"req": value.RequestOf(c)}
 	for k, v := range names {
 		env[k] = v
 	}
@@ -148,7 +146,7 @@ func TestCrowdedJSON(t *testing.T) {
 	t.Parallel()
 	keys := colliding(25_000)
 	body := `{"a": ` + object(keys) + `}`
-	r := &Request{x: &exchange.Exchange{Request: &exchange.Request{Body: exchange.NewIncoming(strings.NewReader(body), nil)}}, maxBody: 1 << 20}
+	r := value.NewRequest(&exchange.Exchange{Request: &exchange.Request{Body: exchange.NewIncoming(strings.NewReader(body), nil)}}, 1<<20)
 	for _, path := range []string{"a", "", "a", "a.x", "a"} {
 		if v, err := r.JSON(path); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 			t.Errorf("JSON(%q) = %.40v, %v; want an error", path, v, err)
@@ -163,17 +161,17 @@ func TestCrowdedJSON(t *testing.T) {
 	for _, k := range keys {
 		o = append(o, jsonvalue.Member{Key: k})
 	}
-	if _, err := fromGo(c, []any{o}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
+	if _, err := value.Within(c, []any{o}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 		t.Errorf("fromGo of an object: %v", err)
 	}
-	if _, err := fromGo(c, []any{m}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
+	if _, err := value.Within(c, []any{m}); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 		t.Errorf("fromGo: %v", err)
 	}
 	d := starlark.NewDict(len(keys))
 	for _, k := range keys {
 		d.SetKey(starlark.String(k), starlark.None)
 	}
-	if _, err := mutable(c, d); err == nil || !strings.Contains(err.Error(), "have the same hash") {
+	if _, err := value.Mutable(c, d); err == nil || !strings.Contains(err.Error(), "have the same hash") {
 		t.Errorf("mutable: %v", err)
 	}
 }
@@ -185,11 +183,11 @@ func TestNoCrowd(t *testing.T) {
 	for i := range 30_000 {
 		keys = append(keys, fmt.Sprint(i*1000))
 	}
-	if _, err := DecodeJSON(nil, []byte(object(keys))); err != nil {
+	if _, err := value.DecodeJSON(nil, []byte(object(keys))); err != nil {
 		t.Errorf("numbers: %v", err)
 	}
 	same := strings.Repeat(`"a":1,`, 30_000)
-	if v, err := DecodeJSON(nil, []byte(`{`+same+`"b":2}`)); err != nil || v.String() != `{"a": 1, "b": 2}` {
+	if v, err := value.DecodeJSON(nil, []byte(`{`+same+`"b":2}`)); err != nil || v.String() != `{"a": 1, "b": 2}` {
 		t.Errorf("the same key: %v, %v", v, err)
 	}
 	for _, expr := range []string{
@@ -199,61 +197,6 @@ func TestNoCrowd(t *testing.T) {
 	} {
 		if err := evaluate(t, &exchange.Request{}, nil, expr); err != nil {
 			t.Errorf("%s: %v", expr, err)
-		}
-	}
-}
-
-// TestBuildingEnds checks that a value of a client's data is not built any
-// further when the client has left or the time is over.
-func TestBuildingEnds(t *testing.T) {
-	t.Parallel()
-	left, cancel := context.WithCancel(t.Context())
-	cancel()
-	var keys []string
-	for i := range 20_000 {
-		keys = append(keys, fmt.Sprint(i))
-	}
-	array := []byte("[" + strings.Repeat("1,", 20_000) + "1]")
-	mapping, list := map[string]any{}, []any{}
-	for _, k := range keys {
-		mapping[k] = nil
-	}
-	for range 200_000 {
-		list = append(list, int64(1))
-	}
-	thawed, err := DecodeJSON(nil, array)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, build := range map[string]func(c *call.Call) error{
-		"object": func(c *call.Call) error { _, err := DecodeJSON(c, []byte(object(keys))); return err },
-		"array":  func(c *call.Call) error { _, err := DecodeJSON(c, array); return err },
-		"scan":   func(c *call.Call) error { _, err := scanJSON(c, array, "20001.x"); return err },
-		"state":  func(c *call.Call) error { _, err := fromGo(c, list); return err },
-		"to JSON": func(c *call.Call) error {
-			_, err := ToGo(c, starlark.NewList(make([]starlark.Value, 200_000)))
-			return err
-		},
-		"dict": func(c *call.Call) error {
-			m := c.Maker(0)
-			for _, k := range keys {
-				if err := m.Set(starlark.String(k), starlark.None); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		"copy":    func(c *call.Call) error { _, err := mutable(c, thawed); return err },
-		"thawing": func(c *call.Call) error { t := thawer{call: c}; _, err := t.value(thawed); return err },
-	} {
-		if err := build(&call.Call{Context: left}); !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: the client has left: %v", name, err)
-		}
-		if err := build(&call.Call{Context: t.Context(), Deadline: time.Now().Add(-time.Second)}); !errors.Is(err, call.ErrTime) {
-			t.Errorf("%s: the time is over: %v", name, err)
-		}
-		if err := build(&call.Call{Context: t.Context()}); err != nil {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // dialog is the client of a WebSocket in a test: it says what it was given to
@@ -36,7 +37,7 @@ type dialog struct {
 // utterance is a message with the time at which it is said.
 type utterance struct {
 	at time.Time
-	*message
+	*value.Message
 }
 
 // newDialog reads the messages of call(): text, bytes, values that are sent as
@@ -55,7 +56,7 @@ func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
 	defer it.Done()
 	var v starlark.Value
 	for it.Next(&v) {
-		m := &message{text: true}
+		m := &value.Message{Text: true}
 		switch v := v.(type) {
 		case starlark.Int, starlark.Float:
 			pause, ok := call.Duration(v)
@@ -65,12 +66,12 @@ func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
 			d.end = d.end.Add(pause)
 			continue
 		case starlark.String:
-			m.data = []byte(v)
+			m.Data = []byte(v)
 		case starlark.Bytes:
-			m.data, m.text = []byte(v), false
+			m.Data, m.Text = []byte(v), false
 		default:
 			var err error
-			if m.data, err = AppendJSON(nil, nil, v); err != nil {
+			if m.Data, err = value.AppendJSON(nil, nil, v); err != nil {
 				return nil, fmt.Errorf("argument \"messages\": %w", err)
 			}
 		}
@@ -80,23 +81,18 @@ func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
 }
 
 // socket is the end of it that the function has.
-func (d *dialog) socket(ctx context.Context, x *exchange.Exchange) *Socket {
-	s := &Socket{wire: d, talk: d, queue: make(chan *message)}
-	close(s.queue)
-	for v := range strings.SplitSeq(x.Request.Header.Get("Sec-WebSocket-Protocol"), ",") {
-		s.protocol = strings.TrimSpace(v)
-		break
-	}
-	s.bind(ctx)
-	d.ctx = s.ctx
+func (d *dialog) socket(ctx context.Context, x *exchange.Exchange) *value.Socket {
+	protocol, _, _ := strings.Cut(x.Request.Header.Get("Sec-WebSocket-Protocol"), ",")
+	s := value.NewTalk(ctx, d, strings.TrimSpace(protocol))
+	d.ctx = s.Context()
 	return s
 }
 
-// next is what the client says next: it is waited for on the test's clock, at
+// Next is what the client says next: it is waited for on the test's clock, at
 // most as long as limit if that is not negative. Nil means that it said nothing
 // in time, or has left, which it does when all is said.
-func (d *dialog) next(s *Socket, limit time.Duration) *message {
-	if d.gone || d.closed || s.ctx.Err() != nil {
+func (d *dialog) Next(s *value.Socket, limit time.Duration) *value.Message {
+	if d.gone || d.closed || s.Context().Err() != nil {
 		return nil
 	}
 	if limit != 0 { // who asks without end, but does not wait, does nothing
@@ -115,14 +111,14 @@ func (d *dialog) next(s *Socket, limit time.Duration) *message {
 		d.pass(wait)
 	}
 	switch {
-	case s.ctx.Err() != nil:
+	case s.Context().Err() != nil:
 		return nil
 	case len(d.said) == 0:
 		d.gone = true
-		s.left.Store(true)
+		s.Gone()
 		return nil
 	}
-	m := d.said[0].message
+	m := d.said[0].Message
 	d.said = d.said[1:]
 	return m
 }
@@ -136,11 +132,11 @@ func (d *dialog) pass(t time.Duration) {
 // Write keeps a message.
 func (d *dialog) Write(_ context.Context, kind websocket.MessageType, data []byte) error {
 	if d.gone || d.closed {
-		return errLeft
+		return value.ErrLeft
 	}
 	if _, err := d.receiver.Write(data); err != nil {
 		d.gone = true
-		return errLeft
+		return value.ErrLeft
 	}
 	if kind == websocket.MessageText {
 		d.sent = append(d.sent, starlark.String(data))
@@ -168,9 +164,14 @@ type visitor struct {
 	dialog *dialog
 }
 
+// Socket opens the end that the function has.
+func (v visitor) Socket(ctx context.Context, x *exchange.Exchange) *value.Socket {
+	return v.dialog.socket(ctx, x)
+}
+
 // Interface guards.
 var (
-	_ wire          = (*dialog)(nil)
-	_ wire          = (*websocket.Conn)(nil)
+	_ value.Talker  = (*dialog)(nil)
+	_ value.Visitor = visitor{}
 	_ exchange.Conn = visitor{}
 )

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -73,6 +74,10 @@ func Modules() []Module {
 		assertModule(), clockModule(), testModule(),
 	}
 }
+
+// Types is the list of values with fields of their own, in the order in which
+// the reference shows them.
+func Types() []value.Type { return append(value.Types(), answerType()) }
 
 // Names builds the names that code in a scope starts with.
 func Names(scope Scope) starlark.StringDict {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
 )
@@ -34,7 +35,7 @@ func jsonEncode(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := c.Fits("json.encode", 0, x); err != nil {
 		return nil, err
 	}
-	b, err := AppendJSON(c, nil, x)
+	b, err := value.AppendJSON(c, nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode: %w", err)
 	}
@@ -50,7 +51,7 @@ func jsonEncodeIndent(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := c.Fits("json.encode_indent", 0, x); err != nil {
 		return nil, err
 	}
-	b, err := AppendJSON(c, nil, x)
+	b, err := value.AppendJSON(c, nil, x)
 	if err != nil {
 		return nil, fmt.Errorf("json.encode_indent: %w", err)
 	}
@@ -125,11 +126,11 @@ func jsonDecode(c *call.Call, a call.Args) (starlark.Value, error) {
 	default:
 		return nil, fmt.Errorf("json.decode: argument \"x\": got %s, want string or bytes", call.Describe(from))
 	}
-	v, err := DecodeJSON(c, x)
+	v, err := value.DecodeJSON(c, x)
 	if err == nil {
 		return v, nil
 	}
-	if def != nil && !isJSON(err) {
+	if def != nil && !value.IsJSON(err) {
 		return def, nil
 	}
 	return nil, fmt.Errorf("json.decode: %w", err)

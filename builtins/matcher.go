@@ -7,7 +7,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins/call"
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 func matcherModule() Module {
@@ -18,29 +18,6 @@ func matcherModule() Module {
 				"late = matcher({\"query\": {\"page\": {\"gte\": 2}}, \"headers\": {\"X-Device\": {\"regex\": \"^d[0-9]$\"}}})\nlate(req)  # => True\nmatcher({\"body_json\": {\"user.name\": {\"one_of\": [\"bob\", \"eve\"]}}})(req)  # => False", callMatcher},
 		},
 	}
-}
-
-// Matcher is a condition on requests that scripts can call: matches(req).
-type Matcher func(*exchange.Exchange) bool
-
-func (m Matcher) Name() string          { return "matcher" }
-func (m Matcher) String() string        { return "<matcher>" }
-func (m Matcher) Type() string          { return "matcher" }
-func (m Matcher) Freeze()               {}
-func (m Matcher) Truth() starlark.Bool  { return true }
-func (m Matcher) Hash() (uint32, error) { return 0, errors.New("unhashable: matcher") }
-
-// CallInternal tells whether the request matches.
-func (m Matcher) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
-	defer call.Rescue("matcher", &err)
-	if len(args) != 1 || len(kwargs) > 0 {
-		return nil, errors.New("matcher: want one argument, a request")
-	}
-	r, ok := args[0].(*Request)
-	if !ok {
-		return nil, fmt.Errorf("matcher: got %s, want request", call.Describe(args[0]))
-	}
-	return starlark.Bool(m(r.x)), nil
 }
 
 func callMatcher(c *call.Call, a call.Args) (starlark.Value, error) {
@@ -54,7 +31,7 @@ func callMatcher(c *call.Call, a call.Args) (starlark.Value, error) {
 	if c.Env.Match == nil {
 		return nil, errors.New("matcher: this host has no matchers")
 	}
-	text, err := AppendJSON(c, nil, conditions)
+	text, err := value.AppendJSON(c, nil, conditions)
 	if err != nil {
 		return nil, fmt.Errorf("matcher: %w", err)
 	}
@@ -62,8 +39,5 @@ func callMatcher(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("matcher: %w", err)
 	}
-	return Matcher(holds), nil
+	return value.Matcher(holds), nil
 }
-
-// Interface guard.
-var _ starlark.Callable = Matcher(nil)

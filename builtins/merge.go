@@ -8,6 +8,7 @@ import (
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/builtins/value"
 )
 
 func mergeModule() Module {
@@ -28,11 +29,11 @@ func callMerge(c *call.Call, a call.Args) (starlark.Value, error) {
 	if c.Env.Merge == nil {
 		return nil, errors.New("merge: this host has no merge function")
 	}
-	t, err := ToGo(c, target)
+	t, err := value.ToGo(c, target)
 	if err != nil {
 		return nil, fmt.Errorf("merge: target: %w", err)
 	}
-	p, err := ToGo(c, patch)
+	p, err := value.ToGo(c, patch)
 	if err != nil {
 		return nil, fmt.Errorf("merge: patch: %w", err)
 	}
@@ -40,5 +41,5 @@ func callMerge(c *call.Call, a call.Args) (starlark.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("merge: argument \"patch\": got %s, want dict", call.Describe(patch))
 	}
-	return fromGo(c, c.Env.Merge(t, m))
+	return value.Within(c, c.Env.Merge(t, m))
 }

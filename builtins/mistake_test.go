@@ -129,3 +129,11 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestSprigJSONOutOfRange checks that a number no float holds is an error.
+func TestSprigJSONOutOfRange(t *testing.T) {
+	t.Parallel()
+	if v, err := sprigFromJSON(false)(nil, call.Args{Func: "sprig.fromJson", Positional: starlark.Tuple{starlark.String("1e400")}}); err == nil {
+		t.Errorf("sprig.fromJson of 1e400 = %v, want an error", v)
+	}
+}

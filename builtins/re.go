@@ -1,7 +1,6 @@
 package builtins
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/pattern"
+	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
 )
@@ -97,7 +97,7 @@ func reFind(c *call.Call, a call.Args, wrap func(string) string) (starlark.Value
 	if loc == nil {
 		return starlark.None, nil
 	}
-	return &match{m.re.Regexp, m.s, loc}, nil
+	return value.NewMatch(m.re.Regexp, m.s, loc), nil
 }
 
 func reSearch(c *call.Call, a call.Args) (starlark.Value, error) { return reFind(c, a, nil) }
@@ -137,14 +137,14 @@ func reFindAll(c *call.Call, a call.Args) (starlark.Value, error) {
 	}
 	list := make([]starlark.Value, 0, len(found))
 	for _, loc := range found {
-		one := &match{m.re.Regexp, m.s, loc}
+		one := value.NewMatch(m.re.Regexp, m.s, loc)
 		switch m.re.NumSubexp() {
 		case 0:
-			list = append(list, one.group(0))
+			list = append(list, one.Group(0))
 		case 1:
-			list = append(list, one.group(1))
+			list = append(list, one.Group(1))
 		default:
-			list = append(list, one.groups())
+			list = append(list, one.Groups())
 		}
 	}
 	return starlark.NewList(list), nil
@@ -235,7 +235,7 @@ func reSplit(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := c.Enough("re.split", call.Times(len(parts), partSize)); err != nil {
 		return nil, err
 	}
-	return FromGo(parts), nil
+	return value.FromGo(parts), nil
 }
 
 func reEscape(c *call.Call, a call.Args) (starlark.Value, error) {
@@ -245,64 +245,3 @@ func reEscape(c *call.Call, a call.Args) (starlark.Value, error) {
 	}
 	return starlark.String(regexp.QuoteMeta(s)), nil
 }
-
-// match is what a pattern found. It is immutable.
-type match struct {
-	re  *regexp.Regexp
-	s   string
-	loc []int
-}
-
-func (m *match) String() string        { return fmt.Sprintf("match(%q)", m.s[m.loc[0]:m.loc[1]]) }
-func (m *match) Type() string          { return "match" }
-func (m *match) Freeze()               {}
-func (m *match) Truth() starlark.Bool  { return true }
-func (m *match) Hash() (uint32, error) { return 0, errors.New("unhashable: match") }
-
-// Written is the size of the text that was matched.
-func (m *match) Written() (int, starlark.Value) { return m.loc[1] - m.loc[0], nil }
-
-// group is what group i matched, None if it took no part.
-func (m *match) group(i int) starlark.Value {
-	if m.loc[2*i] < 0 {
-		return starlark.None
-	}
-	return starlark.String(m.s[m.loc[2*i]:m.loc[2*i+1]])
-}
-
-func (m *match) groups() starlark.Tuple {
-	t := make(starlark.Tuple, m.re.NumSubexp())
-	for i := range t {
-		t[i] = m.group(i + 1)
-	}
-	return t
-}
-
-// AttrNames lists the fields.
-func (m *match) AttrNames() []string { return []string{"end", "groups", "named", "start", "text"} }
-
-// Attr gives a field.
-func (m *match) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "text":
-		return m.group(0), nil
-	case "start":
-		return starlark.MakeInt(m.loc[0]), nil
-	case "end":
-		return starlark.MakeInt(m.loc[1]), nil
-	case "groups":
-		return m.groups(), nil
-	case "named":
-		d := new(starlark.Dict)
-		for i, name := range m.re.SubexpNames() {
-			if name != "" {
-				d.SetKey(starlark.String(name), m.group(i))
-			}
-		}
-		return d, nil
-	}
-	return nil, nil
-}
-
-// Interface guard.
-var _ starlark.HasAttrs = (*match)(nil)

@@ -14,6 +14,7 @@ import (
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/builtins/value"
 )
 
 // sprigLeftOut are the functions that reach out of the sandbox.
@@ -145,7 +146,7 @@ func sprigArg(c *call.Call, v starlark.Value, want reflect.Type) (reflect.Value,
 		g = t
 	} else {
 		var err error
-		if g, err = ToGo(c, v); err != nil {
+		if g, err = value.ToGo(c, v); err != nil {
 			return reflect.Value{}, err
 		}
 		g = jsonvalue.Plain(g)
@@ -205,13 +206,13 @@ func sprigWants(v starlark.Value, t reflect.Type) string {
 
 // made converts what a Go function returned, and counts it.
 type made struct {
-	tally
+	value.Tally
 	call *call.Call
 	err  error
 }
 
 // done reports the rest of what was made.
-func (m *made) done() error { return m.pay(m.call) }
+func (m *made) done() error { return m.Pay(m.call) }
 
 func (m *made) value(v reflect.Value, depth int) starlark.Value {
 	for v.Kind() == reflect.Interface && !v.IsNil() {
@@ -221,15 +222,15 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 		m.err = call.ErrDepth
 	}
 	if m.err == nil {
-		m.err = m.add(m.call, partsOf(v))
+		m.err = m.Add(m.call, partsOf(v))
 	}
 	switch {
 	case m.err != nil, !v.IsValid() || v.Kind() == reflect.Interface:
 		return starlark.None
 	case v.Type() == reflect.TypeFor[time.Time]():
-		return FromGo(v.Interface())
+		return value.FromGo(v.Interface())
 	case v.Type() == reflect.TypeFor[json.Number]():
-		return FromGo(v.Interface())
+		return value.FromGo(v.Interface())
 	}
 	if s, ok := v.Interface().(fmt.Stringer); ok {
 		return starlark.String(s.String())
@@ -256,11 +257,11 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 		for _, k := range v.MapKeys() {
 			fields[fmt.Sprint(k.Interface())] = m.value(v.MapIndex(k), depth-1)
 		}
-		if m.keys(len(fields), maps.Keys(fields)); m.tally.err != nil && m.err == nil {
-			m.err = m.tally.err
+		if m.Keys(len(fields), maps.Keys(fields)); m.Tally.Err != nil && m.err == nil {
+			m.err = m.Tally.Err
 			return starlark.None
 		}
-		return FromGo(fields)
+		return value.FromGo(fields)
 	case reflect.Pointer:
 		if v.IsNil() {
 			return starlark.None
@@ -273,7 +274,7 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 				fields[f.Name] = m.value(v.Field(i), depth-1)
 			}
 		}
-		return FromGo(fields)
+		return value.FromGo(fields)
 	}
 	return starlark.String(fmt.Sprint(v.Interface()))
 }
@@ -282,7 +283,7 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 func partsOf(v reflect.Value) int {
 	switch v.Kind() {
 	case reflect.Map, reflect.Struct:
-		return partsOfMap
+		return value.PartsOfMap
 	case reflect.Slice, reflect.Array:
 		return 2
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
 )
@@ -35,7 +36,7 @@ func sprigDictArg(fn string, i int, v starlark.Value) (*starlark.Dict, error) {
 		return nil, fmt.Errorf("%s: argument %d: got %s, want dict", fn, i, call.Describe(v))
 	}
 	for _, k := range d.Keys() {
-		if _, err := jsonKey(k); err != nil {
+		if _, err := value.JSONKey(k); err != nil {
 			return nil, fmt.Errorf("%s: argument %d: %w", fn, i, err)
 		}
 	}
@@ -60,7 +61,7 @@ func copyValue(c *call.Call, v starlark.Value) (starlark.Value, error) {
 	if err := c.Enough("the copy", size); err != nil {
 		return nil, err
 	}
-	return mutable(c, v)
+	return value.Mutable(c, v)
 }
 
 func sprigDict(c *call.Call, a call.Args) (starlark.Value, error) {

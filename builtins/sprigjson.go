@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
 )
@@ -32,11 +33,11 @@ func sprigFromJSON(must bool) func(*call.Call, call.Args) (starlark.Value, error
 		if err := a.Unpack("a", &s); err != nil {
 			return nil, err
 		}
-		v, err := DecodeJSON(c, []byte(s))
+		v, err := value.DecodeJSON(c, []byte(s))
 		switch {
 		case err == nil:
 			return v, nil
-		case must || isJSON(err):
+		case must || value.IsJSON(err):
 			return nil, fmt.Errorf("%s: %w", a.Func, err)
 		}
 		return starlark.None, nil
@@ -50,7 +51,7 @@ func sprigToJSON(layout func(compact []byte) ([]byte, error)) func(*call.Call, c
 		if err := a.Unpack("a", &v); err != nil {
 			return nil, err
 		}
-		b, err := AppendJSON(c, nil, v)
+		b, err := value.AppendJSON(c, nil, v)
 		if err == nil {
 			b, err = layout(b)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
 )
@@ -28,7 +29,7 @@ func stateGet(c *call.Call, a call.Args) (starlark.Value, error) {
 	if len(a.Positional) == 2 && len(a.Keywords) == 0 && !a.Probing() {
 		if key, ok := a.Positional[0].(starlark.String); ok {
 			if v, ok := c.Env.State.Get(string(key)); ok {
-				return fromGo(c, v)
+				return value.Within(c, v)
 			}
 			return a.Positional[1], nil
 		}
@@ -43,18 +44,18 @@ func stateGetOr(c *call.Call, a call.Args) (starlark.Value, error) {
 		return nil, err
 	}
 	if v, ok := c.Env.State.Get(key); ok {
-		return fromGo(c, v)
+		return value.Within(c, v)
 	}
 	return def, nil
 }
 
 func stateSet(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
-	var value starlark.Value
-	if err := a.Unpack("key", &key, "value", &value); err != nil {
+	var given starlark.Value
+	if err := a.Unpack("key", &key, "value", &given); err != nil {
 		return nil, err
 	}
-	v, err := ToGo(c, value)
+	v, err := value.ToGo(c, given)
 	if err != nil {
 		return nil, fmt.Errorf("state.set: %q: %w", key, err)
 	}
@@ -75,12 +76,12 @@ func stateIncr(c *call.Call, a call.Args) (starlark.Value, error) {
 		var err error
 		var was starlark.Value = starlark.MakeInt(0)
 		if ok && old != nil {
-			was = FromGo(old)
+			was = value.FromGo(old)
 		}
-		if sum, err = add(was, by); err != nil {
+		if sum, err = value.Add(was, by); err != nil {
 			return nil, fmt.Errorf("state.incr: %q: %w", key, err)
 		}
-		return ToGo(nil, sum)
+		return value.ToGo(nil, sum)
 	})
 	return sum, err
 }
@@ -99,15 +100,15 @@ func stateUpdate(c *call.Call, a call.Args) (starlark.Value, error) {
 		v := def
 		if ok {
 			var err error
-			if v, err = fromGo(c, old); err != nil {
+			if v, err = value.Within(c, old); err != nil {
 				return nil, err
 			}
 		}
-		v, err := change("state.update", c, fn, v)
+		v, err := value.Change("state.update", c, fn, v)
 		if err != nil {
 			return nil, err
 		}
-		g, err := ToGo(c, v)
+		g, err := value.ToGo(c, v)
 		if err != nil {
 			return nil, fmt.Errorf("state.update: %q: %w", key, err)
 		}
@@ -116,7 +117,7 @@ func stateUpdate(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromGo(c, v)
+	return value.Within(c, v)
 }
 
 func statePop(c *call.Call, a call.Args) (starlark.Value, error) {
@@ -126,7 +127,7 @@ func statePop(c *call.Call, a call.Args) (starlark.Value, error) {
 		return nil, err
 	}
 	if v, ok := c.Env.State.Pop(key); ok {
-		return fromGo(c, v)
+		return value.Within(c, v)
 	}
 	return def, nil
 }
@@ -148,17 +149,4 @@ func stateClear(c *call.Call, a call.Args) (starlark.Value, error) {
 		return nil, err
 	}
 	return starlark.MakeInt(c.Env.State.Clear()), nil
-}
-
-// add is a + b of two numbers.
-func add(a, b starlark.Value) (starlark.Value, error) {
-	switch a.(type) {
-	case starlark.Int, starlark.Float:
-		switch b.(type) {
-		case starlark.Int, starlark.Float:
-			return starlark.Binary(plus, a, b)
-		}
-		return nil, fmt.Errorf("cannot add %s", call.Describe(b))
-	}
-	return nil, fmt.Errorf("cannot add to %s", call.Describe(a))
 }

@@ -4,6 +4,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 )
 
 func templateModule() Module {
@@ -27,18 +28,18 @@ func requestPath(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	r, err := currentRequest(c, a.Func)
+	r, err := value.CurrentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
-	return starlark.String(r.x.Request.Target), nil
+	return starlark.String(r.Exchange().Request.Target), nil
 }
 
 func requestBody(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	r, err := currentRequest(c, a.Func)
+	r, err := value.CurrentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func requestBodyJSON(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
 		return nil, err
 	}
-	r, err := currentRequest(c, a.Func)
+	r, err := value.CurrentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +72,11 @@ func requestPathSegment(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack("index", &index); err != nil {
 		return nil, err
 	}
-	r, err := currentRequest(c, a.Func)
+	r, err := value.CurrentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
-	parts := segments(r.x.Request.Path())
+	parts := value.Segments(r.Exchange().Request.Path())
 	if index < 0 {
 		index += len(parts)
 	}
@@ -86,14 +87,14 @@ func requestPathSegment(c *call.Call, a call.Args) (starlark.Value, error) {
 }
 
 // named makes a function that looks a name up in the request, with a default.
-func named(look func(r *Request, name string) (string, bool)) func(*call.Call, call.Args) (starlark.Value, error) {
+func named(look func(r *value.Request, name string) (string, bool)) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var name string
 		var def starlark.Value = starlark.String("")
 		if err := a.Unpack("name", &name, "default?", &def); err != nil {
 			return nil, err
 		}
-		r, err := currentRequest(c, a.Func)
+		r, err := value.CurrentRequest(c, a.Func)
 		if err != nil {
 			return nil, err
 		}
@@ -104,10 +105,12 @@ func named(look func(r *Request, name string) (string, bool)) func(*call.Call, c
 	}
 }
 
-func headerOf(r *Request, name string) (string, bool) { return headerValue(r.x.Request, name) }
+func headerOf(r *value.Request, name string) (string, bool) {
+	return value.HeaderValue(r.Exchange().Request, name)
+}
 
-func queryOf(r *Request, name string) (string, bool) {
-	values := r.x.Request.Query()[name]
+func queryOf(r *value.Request, name string) (string, bool) {
+	values := r.Exchange().Request.Query()[name]
 	if len(values) == 0 {
 		return "", false
 	}
@@ -119,14 +122,14 @@ func requestQueryAll(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack("name", &name); err != nil {
 		return nil, err
 	}
-	r, err := currentRequest(c, a.Func)
+	r, err := value.CurrentRequest(c, a.Func)
 	if err != nil {
 		return nil, err
 	}
-	return FromGo(r.x.Request.Query()[name]), nil
+	return value.FromGo(r.Exchange().Request.Query()[name]), nil
 }
 
-func paramOf(r *Request, name string) (string, bool) {
-	v, ok := r.x.Params[name]
+func paramOf(r *value.Request, name string) (string, bool) {
+	v, ok := r.Exchange().Params[name]
 	return v, ok
 }

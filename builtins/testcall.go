@@ -19,6 +19,7 @@ import (
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 func callServe(c *call.Call, a call.Args) (starlark.Value, error) {
@@ -47,7 +48,7 @@ func callCall(c *call.Call, a call.Args) (starlark.Value, error) {
 	if c.Env.Test == nil {
 		return nil, errors.New("call: this is no test")
 	}
-	x, err := newExchange(key, headers, query, nil, body)
+	x, err := value.NewExchange(key, headers, query, nil, body)
 	if err != nil {
 		return nil, fmt.Errorf("call: %w", err)
 	}
@@ -269,7 +270,7 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "status":
 		return starlark.MakeInt(r.status), nil
 	case "headers":
-		return Header{fixedHeader(r.header)}, nil
+		return value.Fixed(r.header), nil
 	case "body":
 		return starlark.Bytes(r.body), nil
 	case "text":
@@ -278,7 +279,7 @@ func (r *answer) Attr(name string) (starlark.Value, error) {
 	case "endpoint":
 		return starlark.String(r.endpoint), nil
 	case "latency_ms":
-		return FromGo(r.took.Milliseconds()), nil
+		return value.FromGo(r.took.Milliseconds()), nil
 	case "fault":
 		if r.fault == "" {
 			return starlark.None, nil
@@ -329,30 +330,30 @@ func (r *answer) json(_ *call.Call, a call.Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := DecodeJSON(nil, b)
+	v, err := value.DecodeJSON(nil, b)
 	if err != nil {
 		return nil, fmt.Errorf("answer.json: %w", err)
 	}
-	if v = Dig(v, path); v == nil {
+	if v = value.Dig(v, path); v == nil {
 		return def, nil
 	}
 	return v, nil
 }
 
-func answerType() Type {
-	return Type{Name: "answer", Doc: "What call() returns in tests.", Attrs: []Attr{
-		field("status", "The status code; 0 when a fault came before it."),
-		field("headers", "The header: headers[name] and headers.get(name) ignore case."),
-		field("body", "The body as sent, in bytes."),
-		field("text", "The body as text, its content encoding undone."),
-		{"json", true, `path="", default=None`, "The JSON body, or what stands at a path of it; default when there is nothing. A body that is no JSON is an error."},
-		field("endpoint", "The key of the endpoint that answered, \"\" when none did."),
-		field("latency_ms", "How long the answer took to begin, by the test's clock."),
-		field("fault", "The kind of the fault that ended the answer, or None."),
-		field("complete", "Whether the body came to its end; a stream that the client left did not."),
-		field("messages", "What a WEBSOCKET function sent, a list of text and bytes; None for other answers."),
-		field("code", "The code with which a WEBSOCKET function closed, 1000 at its end; None when the client left first."),
-		field("reason", "What it gave as the reason, else \"\"."),
+func answerType() value.Type {
+	return value.Type{Name: "answer", Doc: "What call() returns in tests.", Attrs: []value.Attr{
+		value.Field("status", "The status code; 0 when a fault came before it."),
+		value.Field("headers", "The header: headers[name] and headers.get(name) ignore case."),
+		value.Field("body", "The body as sent, in bytes."),
+		value.Field("text", "The body as text, its content encoding undone."),
+		{Name: "json", Method: true, Params: `path="", default=None`, Doc: "The JSON body, or what stands at a path of it; default when there is nothing. A body that is no JSON is an error."},
+		value.Field("endpoint", "The key of the endpoint that answered, \"\" when none did."),
+		value.Field("latency_ms", "How long the answer took to begin, by the test's clock."),
+		value.Field("fault", "The kind of the fault that ended the answer, or None."),
+		value.Field("complete", "Whether the body came to its end; a stream that the client left did not."),
+		value.Field("messages", "What a WEBSOCKET function sent, a list of text and bytes; None for other answers."),
+		value.Field("code", "The code with which a WEBSOCKET function closed, 1000 at its end; None when the client left first."),
+		value.Field("reason", "What it gave as the reason, else \"\"."),
 	}}
 }
 

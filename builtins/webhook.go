@@ -11,7 +11,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins/call"
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 func laterModule() Module {
@@ -35,7 +35,7 @@ func callLater(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := checkDelay(c, delay); err != nil {
 		return nil, fmt.Errorf("later: %w", err)
 	}
-	if err := Freeze(fn); err != nil {
+	if err := value.Freeze(fn); err != nil {
 		return nil, fmt.Errorf("later: %w", err)
 	}
 	env, defaults, x := c.Env, c.Settings(), c.Exchange
@@ -62,7 +62,7 @@ const maxKept = 1 << 20
 // the device has left can ask for it.
 func keepBody(c *call.Call) {
 	if n := c.Exchange.Request.ContentLength; n > 0 && n <= maxKept {
-		RequestOf(c).Body() // an error comes again when the body is asked for
+		value.RequestOf(c).Body() // an error comes again when the body is asked for
 	}
 }
 
@@ -88,16 +88,15 @@ func callWebhook(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack("url", &w.URL, "method?", &w.Method, "headers?", &headers, "body?", &body, "delay?", &delay); err != nil {
 		return nil, err
 	}
-	p := parts{headers: headers}
-	var res exchange.Response
-	if err := p.header(&res); err != nil {
+	header, err := value.HeaderFrom(headers)
+	if err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	data, kind, err := bodyBytes(c, body)
+	data, kind, err := value.BodyBytes(c, body)
 	if err != nil {
 		return nil, fmt.Errorf("webhook: body: %w", err)
 	}
-	w.Method, w.Header, w.Body = strings.ToUpper(w.Method), res.Header, data
+	w.Method, w.Header, w.Body = strings.ToUpper(w.Method), header, data
 	_, raw := body.(starlark.Bytes)
 	w.Typed(kind, !raw)
 	if err := w.Check(); err != nil {
@@ -124,7 +123,7 @@ func callWebhooks(c *call.Call, a call.Args) (starlark.Value, error) {
 			headers.SetKey(starlark.String(name), starlark.String(w.Header.Joined(name)))
 		}
 		var json starlark.Value = starlark.None
-		if v, err := DecodeJSON(nil, w.Body); err == nil {
+		if v, err := value.DecodeJSON(nil, w.Body); err == nil {
 			json = v
 		}
 		for key, v := range map[string]starlark.Value{

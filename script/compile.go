@@ -9,8 +9,8 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"starproxy/builtins"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/builtins/value"
 )
 
 // compiler turns a value into nodes and one function.
@@ -164,7 +164,7 @@ func (c *compiler) function() (starlark.Value, error) {
 func (c *compiler) encode(n node) (err error) {
 	switch n := n.(type) {
 	case fixedNode:
-		c.pending, err = builtins.AppendGoJSON(c.pending, n.v)
+		c.pending, err = value.AppendGoJSON(c.pending, n.v)
 		return err
 	case exprNode:
 		c.result(int(n), false)

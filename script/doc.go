@@ -11,6 +11,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/nearest"
+	"starproxy/builtins/value"
 	"starproxy/stdlib"
 )
 
@@ -90,7 +91,7 @@ func moduleSection(m builtins.Module) Section {
 	return s
 }
 
-func typeSection(t builtins.Type) Section {
+func typeSection(t value.Type) Section {
 	s := Section{Name: t.Name, Title: t.Name, Doc: t.Doc}
 	for _, a := range t.Attrs {
 		name := t.Name + "." + a.Name

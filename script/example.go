@@ -10,6 +10,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // Example runs Starlark from the documentation: every line "EXPR  # => EXPR"
@@ -37,7 +38,7 @@ func Example(ctx context.Context, o TestOptions, src string, x *exchange.Exchang
 	r := e.get(ctx, x)
 	defer e.put(r)
 	if x != nil {
-		names["req"] = builtins.RequestOf(&r.call)
+		names["req"] = value.RequestOf(&r.call)
 	}
 	_, err = starlark.ExecFileOptions(dialect(), &r.thread, "example", b.String(), names)
 	if err != nil {

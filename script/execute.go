@@ -10,8 +10,8 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"starproxy/builtins"
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 )
 
 // execution is how the top level of a script is run.
@@ -49,7 +49,7 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 		return nil, file, h.loadError(r, err)
 	}
 	for _, name := range globals.Keys() {
-		if err := builtins.Freeze(globals[name]); err != nil {
+		if err := value.Freeze(globals[name]); err != nil {
 			return nil, file, &Error{Pos: Position{File: file.Path}, Message: fmt.Sprintf("global %s: %v", name, err), Err: err}
 		}
 	}

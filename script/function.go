@@ -9,9 +9,9 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // Answering is how the answers of a script are made.
@@ -40,7 +40,7 @@ func (h *Host) HandlerWith(fn starlark.Value, how *Answering) (exchange.Handler,
 	if !ok {
 		return nil, fmt.Errorf("handler is a %s, want a function", fn.Type())
 	}
-	if err := builtins.Freeze(c); err != nil {
+	if err := value.Freeze(c); err != nil {
 		return nil, fmt.Errorf("handler: %w", err)
 	}
 	return &function{host: h, fn: c, how: how}, nil
@@ -85,7 +85,7 @@ func (f *function) Respond(ctx context.Context, x *exchange.Exchange) (*exchange
 func (f *function) ask(r *runner, x *exchange.Exchange) (*exchange.Response, exchange.Handler, error) {
 	fn := f.fn
 	for range maxHops {
-		v, err := r.run(fn, starlark.Tuple{builtins.RequestOf(&r.call)})
+		v, err := r.run(fn, starlark.Tuple{value.RequestOf(&r.call)})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -107,7 +107,7 @@ func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable,
 	switch v := v.(type) {
 	case starlark.NoneType:
 		return nil, nil, nil
-	case *builtins.Response:
+	case *value.Response:
 		if h := v.Handler(); h != nil {
 			return nil, h, nil
 		}
@@ -119,10 +119,10 @@ func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable,
 		return v.Answer(), nil, nil
 	case *starlark.Dict:
 		return f.dict(r, fn, v)
-	case *builtins.Fault:
+	case *value.Fault:
 		res, err := v.Respond()
 		return res, nil, err
-	case *builtins.Handler:
+	case *value.Handler:
 		return nil, v.Handler, nil
 	}
 	return nil, nil, fmt.Errorf("%s returned %s, want response(), a dict, fault(), forward(), None or a function", fn.Name(), v.Type())
@@ -134,7 +134,7 @@ const maxCompiled = 256
 // dict answers as a scenario's dict does. One that can't change any more, such
 // as a global, is compiled once.
 func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exchange.Response, exchange.Handler, error) {
-	constant := builtins.FrozenDict(d)
+	constant := value.FrozenDict(d)
 	if constant {
 		f.mu.Lock()
 		h := f.compiled[d]
@@ -143,7 +143,7 @@ func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exc
 			return nil, h, nil
 		}
 	}
-	res, h, plain, err := builtins.Plain(&r.call, d, &f.how.Defaults)
+	res, h, plain, err := value.Plain(&r.call, d, &f.how.Defaults)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -179,7 +179,7 @@ func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (e
 		if !ok {
 			return nil, fmt.Errorf("%s returned a dict with the key %s, want the keys of a scenario", fn.Name(), k)
 		}
-		text, err := builtins.AppendJSON(&r.call, nil, v)
+		text, err := value.AppendJSON(&r.call, nil, v)
 		if err != nil {
 			return nil, fmt.Errorf("%s returned a dict: %s: %w", fn.Name(), key, err)
 		}

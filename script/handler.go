@@ -10,8 +10,8 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // Rule is a handler with the condition under which it answers.
@@ -31,9 +31,9 @@ func (h *Host) Conditional(rules []Rule) (exchange.Handler, error) {
 		}
 		var match starlark.Value = starlark.None
 		if r.Match != nil {
-			match = builtins.Matcher(r.Match)
+			match = value.Matcher(r.Match)
 		}
-		list[i] = record("match", match, "answer", &builtins.Handler{Handler: r.Handler})
+		list[i] = record("match", match, "answer", &value.Handler{Handler: r.Handler})
 	}
 	return h.build("rules.star", "conditional", list)
 }
@@ -71,7 +71,7 @@ func (h *Host) Sequence(steps []Step) (exchange.Handler, error) {
 		if s.Repeat > 0 {
 			repeat = starlark.MakeInt(s.Repeat)
 		}
-		list[i] = record("answer", &builtins.Handler{Handler: s.Handler}, "repeat", repeat, "delay", startime.Duration(s.Delay))
+		list[i] = record("answer", &value.Handler{Handler: s.Handler}, "repeat", repeat, "delay", startime.Duration(s.Delay))
 	}
 	return h.build("sequence.star", name, list)
 }

@@ -7,8 +7,8 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // Hooks are functions that see all traffic, mocked or not. The zero value has
@@ -99,7 +99,7 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	}
 	r := k.host.get(ctx, x)
 	r.call.Defaults = &k.how.Defaults
-	shown := builtins.NewResponse(read, &r.call, res, cancel)
+	shown := value.NewResponse(read, &r.call, res, cancel)
 	out, next, err := k.replace(r, x, shown)
 	sent := exchange.Body(nil)
 	if out != nil {
@@ -122,8 +122,8 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 }
 
 // replace gives what goes out instead of shown, which may be shown itself.
-func (k *responseHook) replace(r *runner, x *exchange.Exchange, shown *builtins.Response) (*exchange.Response, exchange.Handler, error) {
-	args := starlark.Tuple{builtins.RequestOf(&r.call), shown}
+func (k *responseHook) replace(r *runner, x *exchange.Exchange, shown *value.Response) (*exchange.Response, exchange.Handler, error) {
+	args := starlark.Tuple{value.RequestOf(&r.call), shown}
 	fn := k.fn
 	for range maxHops {
 		v, err := r.run(fn, args)

@@ -7,8 +7,8 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // Socket makes a handler of a Starlark function of one parameter, a WebSocket.
@@ -25,7 +25,7 @@ func (h *Host) SocketWith(fn starlark.Value, how *Answering) (exchange.Handler, 
 	if !ok {
 		return nil, fmt.Errorf("socket handler is a %s, want a function", fn.Type())
 	}
-	if err := builtins.Freeze(c); err != nil {
+	if err := value.Freeze(c); err != nil {
 		return nil, fmt.Errorf("socket handler: %w", err)
 	}
 	return &socket{host: h, fn: c, how: how}, nil
@@ -56,7 +56,7 @@ func (s *socket) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Res
 
 // serve runs the function on one socket.
 func (s *socket) serve(ctx context.Context, x *exchange.Exchange, c exchange.Conn) error {
-	ws, err := builtins.AcceptSocket(ctx, x, c)
+	ws, err := value.AcceptSocket(ctx, x, c)
 	if err != nil {
 		return err
 	}

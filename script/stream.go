@@ -6,15 +6,15 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // streaming is a body of a content type that fn writes.
 func (h *Host) streaming(x *exchange.Exchange, fn starlark.Callable, how *Answering, contentType string) exchange.Stream {
 	return func(ctx context.Context, conn exchange.Conn) error {
 		r := h.unlimited(ctx, x, how)
-		_, err := r.run(fn, starlark.Tuple{builtins.NewOut(ctx, conn, &r.call, contentType)})
+		_, err := r.run(fn, starlark.Tuple{value.NewOut(ctx, conn, &r.call, contentType)})
 		r.call.Release(nil)
 		h.put(r)
 		if ctx.Err() != nil {

@@ -7,10 +7,10 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"starproxy/builtins"
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/builtins/value"
 )
 
 // Template is a JSON value with {{ expressions }} in its strings, compiled to
@@ -142,7 +142,7 @@ func (t *Template) JSON(ctx context.Context, x *exchange.Exchange) ([]byte, erro
 		case p.inside:
 			out, err = appendInside(&r.call, out, results[p.expr])
 		default:
-			out, err = builtins.AppendJSON(&r.call, out, results[p.expr])
+			out, err = value.AppendJSON(&r.call, out, results[p.expr])
 		}
 		if err != nil {
 			return nil, t.host.report(x, t.at[p.expr].failed(err))
@@ -182,7 +182,7 @@ func appendInside(c *call.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	case starlark.String:
 		return jsonvalue.AppendEscaped(dst, string(v)), nil
 	case starlark.Int:
-		return builtins.AppendJSON(c, dst, v)
+		return value.AppendJSON(c, dst, v)
 	}
 	s, err := text(c, v)
 	if err != nil {
@@ -200,7 +200,7 @@ func text(c *call.Call, v starlark.Value) (string, error) {
 	case starlark.Bytes:
 		return string(v), nil
 	}
-	b, err := builtins.AppendJSON(c, nil, v)
+	b, err := value.AppendJSON(c, nil, v)
 	if err == nil && len(b) > 1 && b[0] == '"' {
 		return v.String(), nil // a time, say
 	}
@@ -210,7 +210,7 @@ func text(c *call.Call, v starlark.Value) (string, error) {
 func (n fixedNode) value(*call.Call, rendered) (any, error) { return n.v, nil }
 
 func (n exprNode) value(c *call.Call, r rendered) (any, error) {
-	v, err := builtins.ToGo(c, r.results[n])
+	v, err := value.ToGo(c, r.results[n])
 	if err != nil {
 		return nil, r.at[n].failed(err)
 	}

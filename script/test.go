@@ -21,6 +21,7 @@ import (
 	"starproxy/builtins"
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 )
 
 // TestOptions configure a run of tests.
@@ -204,7 +205,7 @@ func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error 
 		table, err = t.o.Table(t.host, file, nil)
 	case starlark.IterableMapping:
 		// Other threads answer with what is in it.
-		if err = builtins.Freeze(v); err == nil {
+		if err = value.Freeze(v); err == nil {
 			table, err = t.o.Table(t.host, "", v)
 		}
 	default:

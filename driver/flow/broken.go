@@ -2,9 +2,10 @@ package flow
 
 import (
 	"net/http"
-	"starproxy/builtins/exchange"
 	"strconv"
 	"strings"
+
+	"starproxy/builtins/exchange"
 )
 
 // brokeOff reports whether the answer of a flow broke off before its body had

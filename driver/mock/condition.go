@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/builtins"
+	"starproxy/builtins/jsonvalue"
 )
 
 // Place is a part of a request that a [Condition] looks at.
@@ -140,7 +140,7 @@ func (m *Match) values(c *Condition, p *probe) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v, ok := builtins.DigGo(v, c.Name); ok {
+		if v, ok := jsonvalue.Dig(v, c.Name); ok {
 			return []any{v}, nil
 		}
 		return nil, nil

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 )
@@ -39,7 +38,7 @@ type Match struct {
 	QueryAll map[string][]string
 	// BodyContains must be part of the body's text, its content-encoding undone.
 	BodyContains string
-	// BodyJSON maps a path into the JSON body ("items.0.id", see [builtins.Dig]) to the
+	// BodyJSON maps a path into the JSON body ("items.0.id", see [value.Dig]) to the
 	// value there. Numbers compare by value, null fits what is missing.
 	BodyJSON map[string]any
 	// State is the state that a named scenario must be in; nil for any.
@@ -396,7 +395,7 @@ func (m *Match) holdsJSON(p *probe, why *[]string) bool {
 	ok := true
 	for i := range m.c.json {
 		c := &m.c.json[i]
-		got, there := builtins.DigGo(v, c.path)
+		got, there := jsonvalue.Dig(v, c.path)
 		if jsonvalue.Equal(got, c.want) {
 			continue
 		}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"starproxy/builtins"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -23,7 +22,7 @@ const maxIndex = 1 << 16
 // element of the list "name": a missing list is made, one that is too short is
 // filled up with empty maps; "name[-1]" is the last element. Indexes may follow each other ("grid[0][1]"), and
 // "[2]" alone indexes a target that is a list itself. A key that is a path, see
-// [builtins.Dig], to something that the target has ("user.name", "items.-1.id")
+// [value.Dig], to something that the target has ("user.name", "items.-1.id")
 // replaces that; where there is nothing, its dots are part of a new key. What can't be applied (a
 // list index into a map) is left out.
 func Merge(target any, patch jsonvalue.Object) any {
@@ -67,19 +66,19 @@ func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
 		now, literal := merged.Get(change.Key)
 		to := change.Key
 		if !literal && strings.ContainsAny(change.Key, `.\`) {
-			if steps, ok := builtins.Steps(merged.Object(), change.Key); ok {
+			if steps, ok := jsonvalue.Steps(merged.Object(), change.Key); ok {
 				now, _ = merged.Get(steps[0].Key)
 				merged.Set(steps[0].Key, m.along(now, steps[1:], change.Value, at))
 				continue
 			}
-			to = builtins.UnescapedKey(change.Key)
+			to = jsonvalue.UnescapedKey(change.Key)
 		}
 		name, indexes, ok := splitIndexes(change.Key)
 		if literal || !ok || name == "" {
 			merged.Set(to, m.value(now, change.Value, at))
 			continue
 		}
-		name = builtins.UnescapedKey(name)
+		name = jsonvalue.UnescapedKey(name)
 		now, _ = merged.Get(name)
 		if v, ok := m.element(now, indexes, change.Value, at); ok {
 			merged.Set(name, v)
@@ -120,7 +119,7 @@ func inTurn(patch jsonvalue.Object) jsonvalue.Object {
 }
 
 // along applies a value at the end of a path.
-func (m *merger) along(target any, steps []builtins.Step, patch any, where string) any {
+func (m *merger) along(target any, steps []jsonvalue.Step, patch any, where string) any {
 	if len(steps) == 0 {
 		return m.value(target, patch, where)
 	}

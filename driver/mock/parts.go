@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"strings"
 
-	"starproxy/builtins"
+	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // probePart is a part of the multipart body of a request that is looked at.
 type probePart struct {
-	builtins.Part
+	exchange.Part
 
 	content  text
 	haveText bool
@@ -61,7 +62,7 @@ func (p *probePart) values(of *PartCondition) []any {
 	if err != nil || p.Cut {
 		return nil
 	}
-	if v, ok := builtins.DigGo(v, of.JSON); ok {
+	if v, ok := jsonvalue.Dig(v, of.JSON); ok {
 		return []any{v}
 	}
 	return nil
@@ -81,7 +82,7 @@ func (p *probe) parts() []*probePart {
 		p.haveParts = true
 		body, err := p.bytes()
 		p.partsErr = err
-		for _, part := range builtins.Parts(p.r.Header.Get("Content-Type"), body) {
+		for _, part := range exchange.Parts(p.r.Header.Get("Content-Type"), body) {
 			p.found = append(p.found, &probePart{Part: part})
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 )
 
@@ -122,7 +121,7 @@ func (p *probe) cookies() map[string][]string {
 func (p *probe) form() (url.Values, error) {
 	body, err := p.bytes()
 	if p.fields == nil {
-		p.fields = builtins.ParseForm(p.r.Header.Get("Content-Type"), body)
+		p.fields = exchange.ParseForm(p.r.Header.Get("Content-Type"), body)
 	}
 	return p.fields, err
 }

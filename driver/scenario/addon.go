@@ -18,9 +18,9 @@ import (
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	starvalue "starproxy/builtins/value"
 	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -276,7 +276,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 		config = document.Map(config, slices.Clone(config.Content))
 		document.Put(config, "files_dir", document.Quoted(d.c.env.FilesDir))
 	}
-	values, err := builtins.DecodeJSON(nil, document.AppendJSON(nil, config))
+	values, err := starvalue.DecodeJSON(nil, document.AppendJSON(nil, config))
 	if err != nil {
 		return nil, document.Errorf(config, "%s: %v", d.at("addon_config"), err)
 	}

@@ -4,9 +4,9 @@ import (
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	starvalue "starproxy/builtins/value"
 	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -31,7 +31,7 @@ const answerTag = "!answer"
 // what one may return; all else is data, as in YAML.
 func isAnswer(v starlark.Value) bool {
 	switch v.(type) {
-	case *builtins.Handler, starlark.Callable:
+	case *starvalue.Handler, starlark.Callable:
 		return true
 	}
 	return v.Type() == "response" || v.Type() == "fault"
@@ -88,7 +88,7 @@ func isScripted(ep *mock.Endpoint) bool {
 // answerer makes a handler of a function, of requests or of sockets, or of what
 // one may return.
 func answerer(host *script.Host, value starlark.Value, how *script.Answering, socket bool) (exchange.Handler, error) {
-	if h, ok := value.(*builtins.Handler); ok {
+	if h, ok := value.(*starvalue.Handler); ok {
 		return h.Handler, nil
 	}
 	if socket {

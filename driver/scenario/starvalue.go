@@ -11,7 +11,7 @@ import (
 	"go.starlark.net/syntax"
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins"
+	starvalue "starproxy/builtins/value"
 	"starproxy/driver/document"
 )
 
@@ -92,7 +92,7 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 			n.Tag, n.Value = document.BinaryTag, base64.StdEncoding.EncodeToString([]byte(v))
 		}
 	case starlark.Int, starlark.Float:
-		b, err := builtins.AppendJSON(nil, nil, v)
+		b, err := starvalue.AppendJSON(nil, nil, v)
 		if err != nil {
 			return nil, document.Errorf(n, "%s: %v", path, err)
 		}
@@ -130,11 +130,11 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 	case starlark.Callable:
 		return nil, document.Errorf(n, "%s: a function stands where data is expected; an endpoint itself may be one", path)
 	default:
-		data, err := builtins.ToGo(nil, v)
+		data, err := starvalue.ToGo(nil, v)
 		if err != nil {
 			return nil, document.Errorf(n, "%s: %v", path, err)
 		}
-		return r.node(builtins.FromGo(data), nil, n, path, depth)
+		return r.node(starvalue.FromGo(data), nil, n, path, depth)
 	}
 	return n, nil
 }

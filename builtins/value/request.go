@@ -1,9 +1,14 @@
-package builtins
+// Package value is what scripts hold: requests, responses, sockets, cells and the
+// other values with attributes of their own, and the roads between Starlark's
+// values, Go's and JSON.
+package value
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	startime "go.starlark.net/lib/time"
@@ -27,12 +32,17 @@ type Request struct {
 	failed error          // why there is no parsed
 	scans  int            // looks at the JSON body that needed no parsed
 	form   url.Values
-	found  []Part // of a multipart body; nil before the first look
-	own    bool   // the header of the exchange was copied, to be changed
+	found  []exchange.Part // of a multipart body; nil before the first look
+	own    bool            // the header of the exchange was copied, to be changed
 }
 
 // Exchange is what the request belongs to.
 func (r *Request) Exchange() *exchange.Exchange { return r.x }
+
+// NewRequest shows the request of an exchange that no run answers.
+func NewRequest(x *exchange.Exchange, maxBody int) *Request {
+	return &Request{x: x, maxBody: maxBody}
+}
 
 // End forgets the run, which is over.
 func (r *Request) End() { r.call = nil }
@@ -48,8 +58,8 @@ func RequestOf(c *call.Call) *Request {
 	return r
 }
 
-// currentRequest returns the request being answered or an error that names fn.
-func currentRequest(c *call.Call, fn string) (*Request, error) {
+// CurrentRequest returns the request being answered or an error that names fn.
+func CurrentRequest(c *call.Call, fn string) (*Request, error) {
 	if c.Exchange == nil {
 		return nil, fmt.Errorf("%s: there is no request here", fn)
 	}
@@ -95,7 +105,7 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 		return allValues(r, "req.query_all", (*Request).allQuery), nil
 	case "params":
 		d := new(starlark.Dict)
-		for _, k := range sortedKeys(r.x.Params) {
+		for _, k := range slices.Sorted(maps.Keys(r.x.Params)) {
 			d.SetKey(starlark.String(k), starlark.String(r.x.Params[k]))
 		}
 		return d, nil
@@ -129,7 +139,7 @@ func (r *Request) Attr(name string) (starlark.Value, error) {
 	case "id":
 		return starlark.MakeUint64(r.x.ID), nil
 	case "segments":
-		return FromGo(segments(q.Path())), nil
+		return FromGo(Segments(q.Path())), nil
 	case "header":
 		return requestHeader.BindReceiver(r), nil
 	case "json":
@@ -233,7 +243,7 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 
 // unread is why the JSON body cannot be had; nil when there is none.
 func (r *Request) unread() error {
-	if isJSON(r.failed) {
+	if IsJSON(r.failed) {
 		return fmt.Errorf("req.json: %w", r.failed)
 	}
 	return nil
@@ -247,7 +257,7 @@ var (
 
 func (r *Request) header(_ *call.Call, a call.Args) (starlark.Value, error) {
 	if name, ok := a.Text(); ok {
-		v, _ := headerValue(r.x.Request, name)
+		v, _ := HeaderValue(r.x.Request, name)
 		return starlark.String(v), nil
 	}
 	return r.headerOr(a)
@@ -259,15 +269,15 @@ func (r *Request) headerOr(a call.Args) (starlark.Value, error) {
 	if err := a.Unpack("name", &name, "default?", &def); err != nil {
 		return nil, err
 	}
-	if v, ok := headerValue(r.x.Request, name); ok {
+	if v, ok := HeaderValue(r.x.Request, name); ok {
 		return starlark.String(v), nil
 	}
 	return def, nil
 }
 
-// headerValue is the first value of a header. Host is the authority where no line
+// HeaderValue is the first value of a header. Host is the authority where no line
 // says it.
-func headerValue(q *exchange.Request, name string) (string, bool) {
+func HeaderValue(q *exchange.Request, name string) (string, bool) {
 	if v := q.Header.Get(name); v != "" || q.Header.Has(name) {
 		return v, true
 	}
@@ -346,8 +356,8 @@ func (t *thawer) value(v starlark.Value) (starlark.Value, error) {
 	return v, nil
 }
 
-// segments are the parts of a path between slashes, without empty ones.
-func segments(path string) []string {
+// Segments are the parts of a path between slashes, without empty ones.
+func Segments(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 

@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"encoding/json"
@@ -93,22 +93,22 @@ func ToGo(c *call.Call, v starlark.Value) (any, error) {
 	t := converter{call: c}
 	g, err := t.value(v, call.MaxDepth)
 	if err == nil {
-		err = t.pay(c)
+		err = t.Pay(c)
 	}
 	return g, err
 }
 
-// fromGo is FromGo within the bounds of the run.
-func fromGo(c *call.Call, v any) (starlark.Value, error) {
-	var t tally
+// Within is FromGo within the bounds of the run.
+func Within(c *call.Call, v any) (starlark.Value, error) {
+	var t Tally
 	t.count(v)
 	if t.parts > maxConverted {
 		return nil, errParts
 	}
-	if t.err != nil {
-		return nil, t.err
+	if t.Err != nil {
+		return nil, t.Err
 	}
-	if err := t.pay(c); err != nil {
+	if err := t.Pay(c); err != nil {
 		return nil, err
 	}
 	var made starlark.Value
@@ -131,33 +131,33 @@ const longConversion = 1 << 17
 // charged for some parts, as they are bounded anyway.
 const (
 	partBytes    = 48
-	partsOfMap   = 12
+	PartsOfMap   = 12
 	partsPerStep = 32
 )
 
-// tally counts the parts of a conversion.
-type tally struct {
+// Tally counts the parts of a conversion.
+type Tally struct {
 	parts int
 	paid  int
-	err   error // a map whose keys are crowded
+	Err   error // a map whose keys are crowded
 }
 
 // payEvery is after how many parts they are paid for.
 const payEvery = 1 << 15
 
-// add counts parts.
-func (t *tally) add(c *call.Call, parts int) error {
+// Add counts parts.
+func (t *Tally) Add(c *call.Call, parts int) error {
 	if t.parts += parts; t.parts > maxConverted {
 		return errParts
 	}
 	if t.parts-t.paid > payEvery {
-		return t.pay(c)
+		return t.Pay(c)
 	}
 	return nil
 }
 
-// pay charges for parts that were not paid for.
-func (t *tally) pay(c *call.Call) error {
+// Pay charges for parts that were not paid for.
+func (t *Tally) Pay(c *call.Call) error {
 	n := t.parts - t.paid
 	t.paid = t.parts
 	if n < payEvery/16 {
@@ -173,7 +173,7 @@ func (t *tally) pay(c *call.Call) error {
 }
 
 // count counts the parts of a JSON value.
-func (t *tally) count(v any) {
+func (t *Tally) count(v any) {
 	t.parts++
 	switch v := v.(type) {
 	case []any:
@@ -183,8 +183,8 @@ func (t *tally) count(v any) {
 			}
 		}
 	case jsonvalue.Object:
-		t.parts += partsOfMap
-		t.keys(len(v), func(yield func(string) bool) {
+		t.parts += PartsOfMap
+		t.Keys(len(v), func(yield func(string) bool) {
 			for _, m := range v {
 				if !yield(m.Key) {
 					return
@@ -197,8 +197,8 @@ func (t *tally) count(v any) {
 			}
 		}
 	case map[string]any:
-		t.parts += partsOfMap
-		t.keys(len(v), maps.Keys(v))
+		t.parts += PartsOfMap
+		t.Keys(len(v), maps.Keys(v))
 		for _, e := range v {
 			if t.count(e); t.parts > maxConverted {
 				return
@@ -207,12 +207,12 @@ func (t *tally) count(v any) {
 	}
 }
 
-// keys looks at the keys of a map that becomes a dict.
-func (t *tally) keys(n int, keys iter.Seq[string]) {
-	if n <= call.CrowdFrom || t.err != nil {
+// Keys looks at the keys of a map that becomes a dict.
+func (t *Tally) Keys(n int, keys iter.Seq[string]) {
+	if n <= call.CrowdFrom || t.Err != nil {
 		return
 	}
-	t.err = call.Crowded(n, func(yield func(starlark.Value) bool) {
+	t.Err = call.Crowded(n, func(yield func(starlark.Value) bool) {
 		for k := range keys {
 			if !yield(starlark.String(k)) {
 				return
@@ -222,7 +222,7 @@ func (t *tally) keys(n int, keys iter.Seq[string]) {
 }
 
 type converter struct {
-	tally
+	Tally
 	call *call.Call
 }
 
@@ -232,9 +232,9 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	}
 	parts := 1
 	if _, ok := v.(starlark.IterableMapping); ok {
-		parts = partsOfMap
+		parts = PartsOfMap
 	}
-	if err := c.add(c.call, parts); err != nil {
+	if err := c.Add(c.call, parts); err != nil {
 		return nil, err
 	}
 	switch v := v.(type) {
@@ -269,7 +269,7 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 		items := v.Items()
 		o := make(jsonvalue.Object, 0, len(items))
 		for _, kv := range items {
-			k, err := jsonKey(kv[0])
+			k, err := JSONKey(kv[0])
 			if err != nil {
 				return nil, err
 			}
@@ -313,8 +313,8 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	return nil, fmt.Errorf("%s has no JSON form", v.Type())
 }
 
-// jsonKey is the text of a mapping's key.
-func jsonKey(k starlark.Value) (string, error) {
+// JSONKey is the text of a mapping's key.
+func JSONKey(k starlark.Value) (string, error) {
 	s, ok := starlark.AsString(k)
 	if !ok {
 		return "", fmt.Errorf("key is %s, want string", call.Describe(k))

@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 const maxScans = 2
 
 // maxDots bounds the paths that are looked up so: any number of their first
-// segments may be one key.
+// Segments may be one key.
 const maxDots = 4
 
 // scanJSON gives what Dig finds at path in the value of a JSON text, nil when

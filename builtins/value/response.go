@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"context"
@@ -42,6 +42,13 @@ type Response struct {
 // long does that.
 func NewResponse(ctx context.Context, c *call.Call, res *exchange.Response, cancel context.CancelCauseFunc) *Response {
 	return &Response{res: res, ctx: ctx, cancel: cancel, deadline: c.Deadline, maxBody: c.Env.MaxBody, call: c}
+}
+
+// ForwardedResponse shows the answer of a real server, which nobody else has.
+func ForwardedResponse(c *call.Call, f *call.Forwarded) *Response {
+	r := NewResponse(f.Context, c, f.Response, f.Cancel)
+	r.own = true
+	return r
 }
 
 // run is the run that the response belongs to, nil when it is frozen.
@@ -112,7 +119,7 @@ func (r *Response) SetField(name string, v starlark.Value) error {
 		r.res.Status = int(n)
 		return nil
 	case "body", "text":
-		data, kind, err := bodyBytes(r.run(), v)
+		data, kind, err := BodyBytes(r.run(), v)
 		if err != nil {
 			return fmt.Errorf("response.%s: %w", name, err)
 		}
@@ -156,7 +163,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 	if kind == jsonType && !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") || kind != "" && !h.Has("Content-Type") {
 		h.Set("Content-Type", kind)
 	}
-	data, *h = encodeBody(r.call, *h, data, kind)
+	data, *h = EncodeBody(r.call, *h, data, kind)
 	r.res.Trailer, r.res.Body = nil, exchange.Bytes(data)
 	r.handler, r.stream, r.plain = nil, nil, data
 	return nil
@@ -275,10 +282,10 @@ const jsonType = "application/json"
 
 const binaryType = "application/octet-stream"
 
-// encodeBody puts a body that bodyBytes made into the charset of h. Bytes
+// EncodeBody puts a body that bodyBytes made into the charset of h. Bytes
 // stay as they are. The header that it returns is h, or a copy when the charset
 // can't say the text: then it goes out in UTF-8, and a note says so.
-func encodeBody(c *call.Call, h exchange.Header, data []byte, kind string) ([]byte, exchange.Header) {
+func EncodeBody(c *call.Call, h exchange.Header, data []byte, kind string) ([]byte, exchange.Header) {
 	if kind == binaryType || len(data) == 0 {
 		return data, h
 	}
@@ -289,8 +296,8 @@ func encodeBody(c *call.Call, h exchange.Header, data []byte, kind string) ([]by
 	return data, header
 }
 
-// bodyBytes is a body in UTF-8, and its content type when none is given.
-func bodyBytes(c *call.Call, v starlark.Value) ([]byte, string, error) {
+// BodyBytes is a body in UTF-8, and its content type when none is given.
+func BodyBytes(c *call.Call, v starlark.Value) ([]byte, string, error) {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
 		return nil, "", nil

@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"errors"
@@ -159,9 +159,9 @@ func (h Header) pop(_ *call.Call, a call.Args) (starlark.Value, error) {
 	return v, h.SetKey(starlark.String(name), starlark.None)
 }
 
-// eachHeader goes through a dict of headers: values are those of a name, none for
+// EachHeader goes through a dict of headers: values are those of a name, none for
 // None.
-func eachHeader(v starlark.Value, take func(name string, values ...string)) error {
+func EachHeader(v starlark.Value, take func(name string, values ...string)) error {
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
 		return fmt.Errorf("headers: got %s, want dict", call.Describe(v))
@@ -227,7 +227,9 @@ func headerText(name string, v starlark.Value) (string, error) {
 	return s, nil
 }
 
-// fixedHeader is a header that scripts can't change.
+// Fixed shows a header that scripts can't change.
+func Fixed(h exchange.Header) Header { return Header{fixedHeader(h)} }
+
 type fixedHeader exchange.Header
 
 func (h fixedHeader) lines() exchange.Header { return exchange.Header(h) }

@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"errors"
@@ -130,7 +130,7 @@ func (e *jsonEncoder) writeEntry(k, v starlark.Value) bool {
 	if e.out[len(e.out)-1] != '{' {
 		e.out = append(e.out, ',')
 	}
-	key, err := jsonKey(k)
+	key, err := JSONKey(k)
 	if err != nil {
 		return e.fail(err)
 	}

@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"bytes"
@@ -72,9 +72,9 @@ type jsonError struct {
 
 func (e *jsonError) Error() string { return fmt.Sprintf("at offset %d: %s", e.at, e.what) }
 
-// isJSON reports whether an error of decoding, such as the end of the run, leaves
+// IsJSON reports whether an error of decoding, such as the end of the run, leaves
 // open whether the text is JSON.
-func isJSON(err error) bool {
+func IsJSON(err error) bool {
 	var bad *jsonError
 	return !errors.As(err, &bad)
 }

@@ -1,9 +1,10 @@
-package builtins
+package value
 
 import (
 	"fmt"
-	"mime"
+	"maps"
 	"net/url"
+	"slices"
 
 	"go.starlark.net/starlark"
 
@@ -31,7 +32,7 @@ func (r *Request) fields() (url.Values, error) {
 		}
 		kind := r.x.Request.Header.Get("Content-Type")
 		var form url.Values
-		if err := r.call.Aside(len(b) > call.QuickText, "req.form", func() { form = ParseForm(kind, b) }); err != nil {
+		if err := r.call.Aside(len(b) > call.QuickText, "req.form", func() { form = exchange.ParseForm(kind, b) }); err != nil {
 			return nil, err
 		}
 		r.form = form
@@ -42,7 +43,7 @@ func (r *Request) fields() (url.Values, error) {
 // firstValues is a dict of the first value of each name; where names it in errors.
 func firstValues(c *call.Call, where string, values map[string][]string) (starlark.Value, error) {
 	d := c.Maker(len(values))
-	for _, k := range sortedKeys(values) {
+	for _, k := range slices.Sorted(maps.Keys(values)) {
 		if err := d.Set(starlark.String(k), starlark.String(values[k][0])); err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
@@ -71,16 +72,4 @@ func (r *Request) allForm() (map[string][]string, error) { return r.fields() }
 
 func (r *Request) allCookies() (map[string][]string, error) {
 	return exchange.CookieValues(r.x.Request.Header), nil
-}
-
-// ParseForm reads the fields of a form in either encoding; files are left out.
-func ParseForm(contentType string, body []byte) url.Values {
-	if kind, _, _ := mime.ParseMediaType(contentType); kind == "multipart/form-data" {
-		return formFields(Parts(contentType, body))
-	}
-	form := url.Values{}
-	for name, value := range exchange.FormPairs(body, contentType) {
-		form[name] = append(form[name], value)
-	}
-	return form
 }

@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"context"
@@ -36,14 +36,14 @@ const (
 // the function of the endpoint; a goroutine of its own reads what comes, so that
 // the client's leaving is seen at once.
 type Socket struct {
-	wire     wire
+	wire     Wire
 	protocol string
-	talk     *dialog // in a test; else nil
+	talk     Talker // in a test; else nil
 	call     *call.Call
 	ctx      context.Context // ends when nothing more can be sent
 	end      context.CancelCauseFunc
 
-	queue  chan *message // closed when nothing more will come
+	queue  chan *Message // closed when nothing more will come
 	closed atomic.Bool   // by the function
 	left   atomic.Bool   // by the client
 	last   *time.Timer   // ends the function after the client has left
@@ -56,26 +56,55 @@ type Socket struct {
 	sendFn, recvFn, closeFn *starlark.Builtin
 }
 
-// wire is what messages go over.
-type wire interface {
+// Wire is what messages go over.
+type Wire interface {
 	Write(ctx context.Context, kind websocket.MessageType, data []byte) error
 	Close(code websocket.StatusCode, reason string) error
 	CloseNow() error
 }
 
+// Talker is the client of a WebSocket in a test.
+type Talker interface {
+	Wire
+	// Next is what the client says next; the socket asks for it on the thread of
+	// the function, and waits at most as long as limit if that is not negative.
+	// Nil means that it said nothing in time, or has left.
+	Next(s *Socket, limit time.Duration) *Message
+}
+
+// Visitor is the connection of a Talker.
+type Visitor interface {
+	// Socket opens the end that the function has.
+	Socket(ctx context.Context, x *exchange.Exchange) *Socket
+}
+
+// NewTalk makes the socket over which a function speaks with the client of a test.
+func NewTalk(ctx context.Context, t Talker, protocol string) *Socket {
+	s := &Socket{wire: t, talk: t, protocol: protocol, queue: make(chan *Message)}
+	close(s.queue)
+	s.bind(ctx)
+	return s
+}
+
+// Gone notes that the client of a test has left.
+func (s *Socket) Gone() { s.left.Store(true) }
+
+// ErrLeft is the error of what is sent to a client that has left.
+var ErrLeft = errors.New("the client has left")
+
 // AcceptSocket does the server's part of the handshake on a connection that a
 // body was given, and begins to read. A handshake that is none is answered with
 // the reason.
 func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*Socket, error) {
-	if v, ok := c.(visitor); ok {
-		return v.dialog.socket(ctx, x), nil
+	if v, ok := c.(Visitor); ok {
+		return v.Socket(ctx, x), nil
 	}
 	conn, err := exchange.AcceptWebSocket(ctx, x.Request, c)
 	if err != nil {
 		return nil, err
 	}
 	conn.SetReadLimit(maxMessage)
-	s := &Socket{wire: conn, protocol: conn.Subprotocol(), queue: make(chan *message, maxQueue)}
+	s := &Socket{wire: conn, protocol: conn.Subprotocol(), queue: make(chan *Message, maxQueue)}
 	s.bind(ctx)
 	go s.read(conn)
 	return s, nil
@@ -84,7 +113,7 @@ func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*
 // bind makes what the socket needs to be used, until ctx ends.
 func (s *Socket) bind(ctx context.Context) {
 	s.ctx, s.end = context.WithCancelCause(ctx)
-	s.last = time.AfterFunc(lastRun, func() { s.end(errLeft) })
+	s.last = time.AfterFunc(lastRun, func() { s.end(ErrLeft) })
 	s.last.Stop() // until the client leaves
 	s.sendFn = call.Method(s, "ws.send", (*Socket).send)
 	s.recvFn = call.Method(s, "ws.recv", (*Socket).recv)
@@ -102,7 +131,7 @@ func (s *Socket) read(conn *websocket.Conn) {
 			return
 		}
 		select {
-		case s.queue <- &message{data: data, text: kind == websocket.MessageText}:
+		case s.queue <- &Message{Data: data, Text: kind == websocket.MessageText}:
 		case <-s.ctx.Done():
 		}
 	}
@@ -118,11 +147,9 @@ func (s *Socket) leave() {
 	}
 	s.last.Reset(lastRun)
 	if !s.reads.Load() && !s.closed.Load() && len(s.queue) == 0 {
-		s.end(errLeft)
+		s.end(ErrLeft)
 	}
 }
-
-var errLeft = errors.New("the client has left")
 
 // Context ends with the run: when the endpoint is gone, or when the client has
 // left and the function does not come to its end.
@@ -227,7 +254,7 @@ func (s *Socket) send(_ *call.Call, a call.Args) (starlark.Value, error) {
 	case s.ctx.Err() == nil && s.reads.Load() && s.asked == 0 && s.dropped < lastSends:
 		s.dropped++ // the client has left; what it said before it did is still to be given
 	default:
-		s.end(errLeft)
+		s.end(ErrLeft)
 		return nil, fmt.Errorf("ws.send: the client has left: %w", context.Canceled)
 	}
 	return starlark.None, nil
@@ -255,13 +282,13 @@ func (s *Socket) recv(_ *call.Call, a call.Args) (starlark.Value, error) {
 
 // next waits for a message, at most as long as limit if that is not negative;
 // nil when there will be none, or it is too late.
-func (s *Socket) next(limit time.Duration) *message {
+func (s *Socket) next(limit time.Duration) *Message {
 	s.call.Waits()
 	defer s.call.Waited()
 	s.reads.Store(true)
-	var m *message
+	var m *Message
 	if s.talk != nil {
-		m = s.talk.next(s, limit)
+		m = s.talk.Next(s, limit)
 	} else {
 		m = s.take(limit)
 	}
@@ -273,14 +300,14 @@ func (s *Socket) next(limit time.Duration) *message {
 		}
 	case s.left.Load() && len(s.queue) == 0:
 		if s.asked++; s.asked > lastAsks {
-			s.end(errLeft)
+			s.end(ErrLeft)
 		}
 	}
 	return m
 }
 
 // take is next for a real client.
-func (s *Socket) take(limit time.Duration) *message {
+func (s *Socket) take(limit time.Duration) *Message {
 	select {
 	case m := <-s.queue: // also when it is too late: it came in time
 		return m
@@ -339,51 +366,52 @@ func (m messages) Next(p *starlark.Value) bool {
 // Done ends the loop.
 func (m messages) Done() {}
 
-// message is what a client sent.
-type message struct {
-	data []byte
-	text bool
+// Message is what a client sent.
+type Message struct {
+	Data []byte
+	Text bool // it is no binary message
 }
 
-func (m *message) String() string {
-	if m.text {
-		return starlark.String(m.data).String()
+func (m *Message) String() string {
+	if m.Text {
+		return starlark.String(m.Data).String()
 	}
-	return starlark.Bytes(m.data).String()
+	return starlark.Bytes(m.Data).String()
 }
-func (m *message) Type() string          { return "message" }
-func (m *message) Freeze()               {}
-func (m *message) Truth() starlark.Bool  { return true }
-func (m *message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
+func (m *Message) Type() string          { return "message" }
+func (m *Message) Freeze()               {}
+func (m *Message) Truth() starlark.Bool  { return true }
+func (m *Message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
 
 // Written is the size of the message.
-func (m *message) Written() (int, starlark.Value) { return len(m.data), nil }
+func (m *Message) Written() (int, starlark.Value) { return len(m.Data), nil }
 
 // AttrNames lists the fields and methods.
-func (m *message) AttrNames() []string { return []string{"binary", "bytes", "json", "text"} }
+func (m *Message) AttrNames() []string { return []string{"binary", "bytes", "json", "text"} }
 
 // Attr gives a field or method.
-func (m *message) Attr(name string) (starlark.Value, error) {
+func (m *Message) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "text":
-		return starlark.String(strings.ToValidUTF8(string(m.data), "\ufffd")), nil
+		return starlark.String(strings.ToValidUTF8(string(m.Data), "\ufffd")), nil
 	case "bytes":
-		return starlark.Bytes(m.data), nil
+		return starlark.Bytes(m.Data), nil
 	case "binary":
-		return starlark.Bool(!m.text), nil
+		return starlark.Bool(!m.Text), nil
 	case "json":
-		return call.Method(m, "message.json", (*message).json), nil
+		return call.Method(m, "message.json", (*Message).json), nil
 	}
 	return nil, nil
 }
 
-func (m *message) json(c *call.Call, a call.Args) (starlark.Value, error) {
-	return jsonAt(c, a, func() ([]byte, error) { return m.data, nil })
+func (m *Message) json(c *call.Call, a call.Args) (starlark.Value, error) {
+	return jsonAt(c, a, func() ([]byte, error) { return m.Data, nil })
 }
 
 // Interface guards.
 var (
+	_ Wire              = (*websocket.Conn)(nil)
 	_ starlark.HasAttrs = (*Socket)(nil)
 	_ starlark.Iterable = (*Socket)(nil)
-	_ starlark.HasAttrs = (*message)(nil)
+	_ starlark.HasAttrs = (*Message)(nil)
 )

@@ -1,7 +1,6 @@
-package builtins
+package value
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -28,16 +27,16 @@ func (r *Request) SetField(name string, v starlark.Value) error {
 	case !ok:
 		return fmt.Errorf("req.%s: got %s, want string", name, call.Describe(v))
 	case name == "method":
-		return setMethod(q, s)
+		return SetMethod(q, s)
 	case name == "path" && !strings.HasPrefix(s, "/"):
 		return fmt.Errorf("req.path: %q does not begin with a slash", s)
 	case name == "path" && !strings.Contains(s, "?") && q.RawQuery() != "":
 		s += "?" + q.RawQuery()
 	}
-	return setURL(q, s)
+	return SetURL(q, s)
 }
 
-func setMethod(q *exchange.Request, s string) error {
+func SetMethod(q *exchange.Request, s string) error {
 	if !httpguts.ValidHeaderFieldName(s) {
 		return fmt.Errorf("%q is no method", s)
 	}
@@ -45,9 +44,9 @@ func setMethod(q *exchange.Request, s string) error {
 	return nil
 }
 
-// setURL changes where a request goes: to a full URL, or to another path and
+// SetURL changes where a request goes: to a full URL, or to another path and
 // query of the same server.
-func setURL(q *exchange.Request, s string) error {
+func SetURL(q *exchange.Request, s string) error {
 	u, err := url.Parse(s)
 	if err != nil || strings.ContainsAny(s, " \t\r\n") {
 		return fmt.Errorf("%q is no URL", s)
@@ -75,19 +74,19 @@ func setURL(q *exchange.Request, s string) error {
 }
 
 func (r *Request) setBody(v starlark.Value) error {
-	data, kind, err := bodyBytes(r.call, v)
+	data, kind, err := BodyBytes(r.call, v)
 	if err != nil {
 		return fmt.Errorf("req.body: %w", err)
 	}
 	r.ownHeader()
-	data = replaceBody(r.call, r.x.Request, data, kind)
+	data = ReplaceBody(r.call, r.x.Request, data, kind)
 	r.body, r.read, r.plain, r.parsed, r.failed, r.form = data, true, nil, nil, nil, nil
 	return nil
 }
 
-// replaceBody gives a request another body, which it returns as it is sent, and
+// ReplaceBody gives a request another body, which it returns as it is sent, and
 // changes its header.
-func replaceBody(c *call.Call, q *exchange.Request, data []byte, kind string) []byte {
+func ReplaceBody(c *call.Call, q *exchange.Request, data []byte, kind string) []byte {
 	if q.Body != nil {
 		q.Body.Drain() // the record has it
 	}
@@ -95,7 +94,7 @@ func replaceBody(c *call.Call, q *exchange.Request, data []byte, kind string) []
 	if kind != "" && (kind == jsonType || !q.Header.Has("Content-Type")) {
 		q.Header.Set("Content-Type", kind)
 	}
-	data, q.Header = encodeBody(c, q.Header, data, kind)
+	data, q.Header = EncodeBody(c, q.Header, data, kind)
 	q.Trailer, q.ContentLength = nil, int64(len(data))
 	if q.Body = nil; len(data) > 0 {
 		q.Body = exchange.NewIncoming(strings.NewReader(string(data)), nil)
@@ -114,86 +113,17 @@ func (r *Request) ownHeader() {
 
 func (r *Request) editHeader(change func(*exchange.Header)) error {
 	r.ownHeader()
-	changeHeader(r.x.Request, change)
+	ChangeHeader(r.x.Request, change)
 	return nil
 }
 
-// changeHeader changes the header of a request; Authority is what its Host says.
-func changeHeader(q *exchange.Request, change func(*exchange.Header)) {
+// ChangeHeader changes the header of a request; Authority is what its Host says.
+func ChangeHeader(q *exchange.Request, change func(*exchange.Header)) {
 	before := q.Header.Get("Host")
 	change(&q.Header)
 	if host := q.Header.Get("Host"); host != before {
 		q.Authority = host
 	}
-}
-
-func forwardTo(c *call.Call, a call.Args) (starlark.Value, error) {
-	var req, method, to, headers, body starlark.Value = nil, starlark.None, starlark.None, starlark.None, starlark.None
-	if err := a.Unpack("req", &req, "method?", &method, "url?", &to, "headers?", &headers, "body?", &body); err != nil {
-		return nil, err
-	}
-	r, ok := req.(*Request)
-	if !ok {
-		return nil, fmt.Errorf("forward: argument \"req\": got %s, want request", call.Describe(req))
-	}
-	x := r.x
-	if x.Forward == nil {
-		return nil, errors.New("forward: there is no real server here")
-	}
-	if c.Exchange != x {
-		return nil, errors.New("forward: the request has been answered already; webhook(url) sends one of its own")
-	}
-	q := x.Request
-	saved := *q
-	// What is given goes with this one request: the device's own stays as it is.
-	defer func() {
-		sent := q.Body
-		*q = saved
-		if body != starlark.None {
-			q.Body = sent // it may still be on its way
-		}
-	}()
-	if s, ok := starlark.AsString(method); ok {
-		if err := setMethod(q, s); err != nil {
-			return nil, fmt.Errorf("forward: %w", err)
-		}
-	} else if method != starlark.None {
-		return nil, fmt.Errorf("forward: argument \"method\": got %s, want string", call.Describe(method))
-	}
-	if s, ok := starlark.AsString(to); ok {
-		if err := setURL(q, s); err != nil {
-			return nil, fmt.Errorf("forward: %w", err)
-		}
-	} else if to != starlark.None {
-		return nil, fmt.Errorf("forward: argument \"url\": got %s, want string", call.Describe(to))
-	}
-	if headers != starlark.None || body != starlark.None {
-		q.Header = q.Header.Clone()
-	}
-	if headers != starlark.None {
-		var err error
-		changeHeader(q, func(h *exchange.Header) { err = eachHeader(headers, h.Set) })
-		if err != nil {
-			return nil, fmt.Errorf("forward: %w", err)
-		}
-	}
-	if body != starlark.None {
-		data, kind, err := bodyBytes(c, body)
-		if err != nil {
-			return nil, fmt.Errorf("forward: body: %w", err)
-		}
-		if _, err := r.Body(); err != nil { // the script may ask for it later
-			return nil, err
-		}
-		replaceBody(c, q, data, kind)
-	}
-	f, err := c.Forward(x)
-	if err != nil {
-		return nil, err
-	}
-	v := NewResponse(f.Context, c, f.Response, f.Cancel)
-	v.own = true
-	return v, nil
 }
 
 // Interface guard.

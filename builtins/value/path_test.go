@@ -1,9 +1,11 @@
-package builtins
+package value
 
 import (
 	"encoding/json"
 	"fmt"
 	"testing"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // TestPaths looks paths up in all values that have them.
@@ -38,12 +40,12 @@ func TestPaths(t *testing.T) {
 			t.Errorf("Dig(%q): got %s, want %s", path, got, want)
 		}
 		got = ""
-		if found, ok := DigGo(plain, path); ok {
+		if found, ok := jsonvalue.Dig(plain, path); ok {
 			b, _ := json.Marshal(found)
 			got = string(b)
 		}
 		if got != want {
-			t.Errorf("DigGo(%q): got %s, want %s", path, got, want)
+			t.Errorf("jsonvalue.Dig(%q): got %s, want %s", path, got, want)
 		}
 		if !scannable(path) {
 			continue

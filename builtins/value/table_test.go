@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"slices"
@@ -13,8 +13,8 @@ import (
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	values := map[string]starlark.HasAttrs{
-		"req": &Request{}, "part": &part{}, "match": &match{}, "cell": newCell(call.NewEnv(), starlark.None), "answer": &answer{},
-		"res": &Response{}, "out": &Out{}, "ws": &Socket{}, "msg": &message{},
+		"req": &Request{}, "part": &Part{}, "match": &Match{}, "cell": NewCell(call.NewEnv(), starlark.None),
+		"res": &Response{}, "out": &Out{}, "ws": &Socket{}, "msg": &Message{},
 	}
 	for _, doc := range Types() {
 		v := values[doc.Name]

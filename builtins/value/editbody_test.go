@@ -1,4 +1,4 @@
-package builtins
+package value
 
 import (
 	"testing"
@@ -12,7 +12,7 @@ import (
 func TestReplacedBodyKeepsNoDigest(t *testing.T) {
 	t.Parallel()
 	q := &exchange.Request{Method: "POST", Header: exchange.HeaderOf("Content-Type", "text/plain", "Content-MD5", "x", "digest", "y", "Trailer", "T", "Content-Length", "3")}
-	replaceBody(&call.Call{}, q, []byte("longer"), "")
+	ReplaceBody(&call.Call{}, q, []byte("longer"), "")
 	if len(q.Header) != 1 || q.Header[0].Name != "Content-Type" {
 		t.Errorf("got %v, want Content-Type alone", q.Header)
 	}

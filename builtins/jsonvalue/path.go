@@ -1,15 +1,14 @@
-package builtins
+package jsonvalue
 
 import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"go.starlark.net/starlark"
-
-	"starproxy/builtins/jsonvalue"
 )
 
+// Dig follows a path into a value of encoding/json or of this package; found is
+// false when it leads to nothing.
+//
 // A path leads into a JSON value: "user.tags.0". Its parts are keys of objects
 // and indexes of lists; a negative index counts from the end ("tags.-1"), and an
 // index may stand in brackets ("tags[-1].id"). A key that has dots or brackets is
@@ -19,18 +18,7 @@ import (
 //
 // In an object the rest of the path is tried as one key first, then the shortest
 // beginning of it that leads to something.
-
-// Dig follows a path and returns what it leads to, nil when there is nothing.
-func Dig(v starlark.Value, path string) starlark.Value {
-	found, ok := dig(v, path, starlarkNode, nil)
-	if !ok {
-		return nil
-	}
-	return found
-}
-
-// DigGo is [Dig] for values of encoding/json and of package jsonvalue; found is false when there is nothing.
-func DigGo(v any, path string) (value any, found bool) { return dig(v, path, goNode, nil) }
+func Dig(v any, path string) (value any, found bool) { return Follow(v, path, goNode, nil) }
 
 // Step is one part of a path: a key of an object, or an index of a list.
 type Step struct {
@@ -42,58 +30,46 @@ type Step struct {
 // Steps are the parts of a path to something that v has; ok is false when there is
 // nothing.
 func Steps(v any, path string) (steps []Step, ok bool) {
-	_, ok = dig(v, path, goNode, func(s Step) { steps = append(steps, s) })
+	_, ok = Follow(v, path, goNode, func(s Step) { steps = append(steps, s) })
 	slices.Reverse(steps)
 	return steps, ok
 }
 
-// node lets dig look into a value of some kind.
-type node[T any] struct {
-	key func(name string) (T, bool) // nil for what is no object
-	at  func(i int) T               // nil for what is no list
-	n   int                         // elements of the list
+// Node lets Follow look into a value of some kind.
+type Node[T any] struct {
+	Key func(name string) (T, bool) // nil for what is no object
+	At  func(i int) T               // nil for what is no list
+	Len int                         // of the list
 }
 
-func starlarkNode(v starlark.Value) node[starlark.Value] {
+func goNode(v any) Node[any] {
 	switch v := v.(type) {
-	case *starlark.Dict:
-		return node[starlark.Value]{key: func(name string) (starlark.Value, bool) {
-			e, ok, _ := v.Get(starlark.String(name))
-			return e, ok
-		}}
-	case *starlark.List:
-		return node[starlark.Value]{at: v.Index, n: v.Len()}
-	}
-	return node[starlark.Value]{}
-}
-
-func goNode(v any) node[any] {
-	switch v := v.(type) {
-	case jsonvalue.Object:
-		return node[any]{key: v.Get}
+	case Object:
+		return Node[any]{Key: v.Get}
 	case map[string]any:
-		return node[any]{key: func(name string) (any, bool) { e, ok := v[name]; return e, ok }}
+		return Node[any]{Key: func(name string) (any, bool) { e, ok := v[name]; return e, ok }}
 	case []any:
-		return node[any]{at: func(i int) any { return v[i] }, n: len(v)}
+		return Node[any]{At: func(i int) any { return v[i] }, Len: len(v)}
 	}
-	return node[any]{}
+	return Node[any]{}
 }
 
-// dig follows a path. It tells took, unless that is nil, of the steps that it went,
-// the last one first.
-func dig[T any](v T, path string, look func(T) node[T], took func(Step)) (found T, ok bool) {
+// Follow follows a path (see [Dig]) into a value of any kind; look shows it the
+// inside of one. Unless took is nil, it is called with the steps that led to the
+// value, the last one first.
+func Follow[T any](v T, path string, look func(T) Node[T], took func(Step)) (found T, ok bool) {
 	if path == "" {
 		return v, true
 	}
 	switch in := look(v); {
-	case in.key != nil:
-		return digKey(in, path, look, took)
-	case in.at != nil:
-		i, rest, ok := pathIndex(path, in.n)
+	case in.Key != nil:
+		return followKey(in, path, look, took)
+	case in.At != nil:
+		i, rest, ok := pathIndex(path, in.Len)
 		if !ok {
 			break
 		}
-		if found, ok = dig(in.at(i), rest, look, took); ok && took != nil {
+		if found, ok = Follow(in.At(i), rest, look, took); ok && took != nil {
 			took(Step{Index: i, List: true})
 		}
 		return found, ok
@@ -101,15 +77,15 @@ func dig[T any](v T, path string, look func(T) node[T], took func(Step)) (found 
 	return found, false
 }
 
-// digKey is dig in an object.
-func digKey[T any](in node[T], path string, look func(T) node[T], took func(Step)) (found T, ok bool) {
+// followKey is Follow in an object.
+func followKey[T any](in Node[T], path string, look func(T) Node[T], took func(Step)) (found T, ok bool) {
 	try := func(end, rest int) bool {
 		key := UnescapedKey(path[:end])
-		e, there := in.key(key)
+		e, there := in.Key(key)
 		if !there {
 			return false
 		}
-		if found, ok = dig(e, path[rest:], look, took); ok && took != nil {
+		if found, ok = Follow(e, path[rest:], look, took); ok && took != nil {
 			took(Step{Key: key})
 		}
 		return ok
@@ -149,7 +125,7 @@ func pathIndex(path string, n int) (i int, rest string, ok bool) {
 	return i, strings.TrimPrefix(rest, "."), true
 }
 
-// ListIndex reads the index of an element of a list of n: digits, after a "-" for
+// ListIndex reads the index of an element of a list of Len: digits, after a "-" for
 // one that counts from the end. ok is false for what is no index and for one
 // beyond the list.
 func ListIndex(text string, n int) (i int, ok bool) {
@@ -177,11 +153,4 @@ func UnescapedKey(key string) string {
 		b = append(b, key[i])
 	}
 	return string(b)
-}
-
-// scannable reports whether [scanJSON] reads a path as [Dig] does: it has few
-// dots, and nothing but keys and indexes from the beginning of lists.
-func scannable(path string) bool {
-	return strings.Count(path, ".") <= maxDots && !strings.ContainsAny(path, `\[`) &&
-		!strings.HasPrefix(path, "-") && !strings.Contains(path, ".-")
 }

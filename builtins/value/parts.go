@@ -1,0 +1,92 @@
+package value
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/call"
+	"starproxy/builtins/exchange"
+)
+
+// parts are the parts of the body as scripts see them, a list.
+func (r *Request) parts() (starlark.Value, error) {
+	b, err := r.decoded()
+	if err != nil {
+		return nil, err
+	}
+	if r.found == nil {
+		if err := r.call.Work(len(b)); err != nil {
+			return nil, err
+		}
+		if err := r.call.Reserve(len(b)); err != nil {
+			return nil, err
+		}
+		r.found = exchange.Parts(r.x.Request.Header.Get("Content-Type"), b)
+	}
+	list := make([]starlark.Value, len(r.found))
+	for i := range r.found {
+		list[i] = &Part{&r.found[i]}
+	}
+	return starlark.NewList(list), nil
+}
+
+// Part is a part of a request's body as scripts see it.
+type Part struct{ *exchange.Part }
+
+func (p *Part) String() string        { return "<part " + starlark.String(p.Name).String() + ">" }
+func (p *Part) Type() string          { return "part" }
+func (p *Part) Freeze()               {}
+func (p *Part) Truth() starlark.Bool  { return true }
+func (p *Part) Hash() (uint32, error) { return 0, errors.New("unhashable: part") }
+
+// AttrNames lists the fields and methods.
+func (p *Part) AttrNames() []string {
+	return []string{"body", "content_type", "filename", "headers", "json", "name", "text"}
+}
+
+// Attr gives a field or method.
+func (p *Part) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "name":
+		return starlark.String(p.Name), nil
+	case "filename":
+		return starlark.String(p.FileName), nil
+	case "content_type":
+		return starlark.String(p.ContentType()), nil
+	case "headers":
+		d := new(starlark.Dict)
+		for _, k := range slices.Sorted(maps.Keys(p.Header)) {
+			d.SetKey(starlark.String(k), starlark.String(p.Header.Get(k)))
+		}
+		return d, nil
+	case "body":
+		return starlark.Bytes(p.Data), nil
+	case "text":
+		return starlark.String(p.Text()), nil
+	case "json":
+		return call.Method(p, "part.json", (*Part).json), nil
+	}
+	return nil, nil
+}
+
+func (p *Part) json(c *call.Call, a call.Args) (starlark.Value, error) {
+	return jsonAt(c, a, func() ([]byte, error) { return p.Text(), nil })
+}
+
+func partType() Type {
+	return Type{Name: "part", Doc: "A part of a multipart body, as req.parts lists them.", Attrs: []Attr{
+		Field("name", "The name of the field, \"\" when the part has none."),
+		Field("filename", "The name of the file, without directories; \"\" for a field that is no file."),
+		Field("content_type", "The type that the part says, \"\" when it says none."),
+		Field("headers", "The part's header, a dict; names are spelt as in Content-Type."),
+		Field("body", "What the part holds, in bytes."),
+		Field("text", "What it holds as text."),
+		{"json", true, "path=None, default=None", "What it holds as JSON, or what stands at a dotted path of it; default when there is none."},
+	}}
+}
+
+// Interface guard.
+var _ starlark.HasAttrs = (*Part)(nil)
