@@ -10,12 +10,11 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// ErrNotKept says that a body passed through, but that nothing of it was kept
-// or is there any more.
+// ErrNotKept says that a body passed through, but was not kept or has been removed.
 var ErrNotKept = errors.New("the body was not kept")
 
-// OpenBody reads a body from where it is kept, still in its content encoding.
-// A body that went from the spool is ErrNotKept.
+// OpenBody opens a body where it is kept, still in its content encoding. The error is
+// ErrNotKept for a body that is no longer in the spool.
 func OpenBody(b Blob) (io.ReadCloser, error) {
 	switch {
 	case b.Data != nil || b.Size == 0:
@@ -33,7 +32,7 @@ func OpenBody(b Blob) (io.ReadCloser, error) {
 	return &section{Reader: io.NewSectionReader(f, b.Off, b.Size), f: f}, nil
 }
 
-// section reads part of a file and closes it.
+// section reads part of a file. Close closes the file.
 type section struct {
 	io.Reader
 	f *os.File
@@ -41,7 +40,7 @@ type section struct {
 
 func (s *section) Close() error { return s.f.Close() }
 
-// Missing says why not all of a body is there, empty when it is.
+// Missing returns the reason why a body is not complete, "" when it is.
 func (b Blob) Missing() string {
 	switch {
 	case b.Lost != "":
@@ -52,10 +51,9 @@ func (b Blob) Missing() string {
 	return ""
 }
 
-// Decoded reads a body with the content encodings of its header undone. It
-// gives at most max bytes, and more says that there are more; so a small body
-// that unfolds into a giant one does no harm. What could be read before an
-// error is given with it.
+// Decoded reads a body with the content encodings of its header undone. It returns at
+// most max bytes, so a small body that decodes to a giant one does no harm. more
+// reports whether there are more bytes. With an error it returns the bytes before it.
 func Decoded(h exchange.Header, b Blob, max int64) (data []byte, more bool, err error) {
 	r, err := OpenDecoded(h, b)
 	if err != nil {
@@ -74,8 +72,8 @@ func Decoded(h exchange.Header, b Blob, max int64) (data []byte, more bool, err 
 	return data, false, err
 }
 
-// OpenDecoded is OpenBody with the content encodings of the header undone. It
-// sets no bound to what comes out.
+// OpenDecoded is OpenBody with the content encodings of the header undone. The number
+// of bytes is not limited.
 func OpenDecoded(h exchange.Header, b Blob) (io.ReadCloser, error) {
 	body, err := OpenBody(b)
 	if err != nil {

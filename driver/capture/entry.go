@@ -1,10 +1,9 @@
-// Package capture remembers what went through the proxy: a journal of
-// exchanges within a budget of bytes, to be read back, filtered, followed and
-// waited for.
+// Package capture is the journal of what went through the proxy. It keeps exchanges
+// within a budget of bytes. Readers list them, filter them, follow them and wait for
+// them.
 //
-// A Journal is for any number of goroutines. An Entry is immutable once added.
-//
-// proxy adds entries; driver and scenario read them.
+// A Journal may be used by any number of goroutines. An Entry must not be changed
+// once it is added.
 package capture
 
 import (
@@ -16,20 +15,20 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Kind tells what an Entry is about.
+// Kind is the kind of event that an Entry records.
 type Kind uint8
 
 // The kinds of entries.
 const (
 	HTTP      Kind = iota // a request and its response
-	TLSError              // a device that broke off the TLS handshake
+	TLSError              // a TLS handshake that the device broke off
 	Message               // a message of a WebSocket, or a piece of a stream
-	SocketEnd             // a WebSocket's or stream's end; it has all fields of its beginning
+	SocketEnd             // the end of a WebSocket or stream, with all fields of its beginning
 	TCP                   // a stream: bytes that are not HTTP, to and from a real server
-	Refused               // a request that the proxy would not serve; RequestBody has what came, up to MaxRefused
+	Refused               // a request that the proxy refused; RequestBody has its first MaxRefused bytes
 )
 
-// MaxRefused is how much is kept of what was refused, in bytes.
+// MaxRefused is how much of a refused request is kept, in bytes.
 const MaxRefused = 4 << 10
 
 // ProtoTCP is Entry.Proto of a stream, of its pieces and of its end.
@@ -40,18 +39,18 @@ type Entry struct {
 	// Seq numbers the entries of a journal from 1; Journal.Add sets it.
 	Seq  uint64
 	Kind Kind
-	// Start is when the request's header had been read, Duration the time from
-	// there to the end of the response.
+	// Start is the time when the request's header had been read. Duration is the time
+	// from Start to the end of the response.
 	Start    time.Time
 	Duration time.Duration
-	// Uploaded is the time from Start to the end of the request's body, Answered
-	// the time to when the response's header was there.
+	// Uploaded is the time from Start to the end of the request's body, Answered the
+	// time from Start to the response's header.
 	Uploaded, Answered time.Duration
 	Client             netip.AddrPort
 	// Conn numbers the devices' connections of a proxy, from 1.
 	Conn      uint64
 	ClientTLS exchange.TLS
-	// Server is the real server's end of the connection to it; zero when it was
+	// Server is the real server's end of the connection. It is zero when the server was
 	// not asked.
 	Server exchange.Peer
 
@@ -71,39 +70,39 @@ type Entry struct {
 	Origin                          exchange.Origin
 	// Endpoint is the key of the mock that answered and Source its place.
 	Endpoint, Source string
-	// Unmatched says that no mock, or no recording, answers the request.
+	// Unmatched says that no mock, or no recording, matches the request.
 	Unmatched bool
-	// Error says what failed: the real server out of reach, a broken transfer,
-	// for TLSError the alert, for Refused the reason.
+	// Error is the reason of a failure: the server was unreachable, or the transfer
+	// broke off. For TLSError it is the alert, for Refused the reason.
 	Error string
-	// SNI is the name asked for in the TLS handshake.
+	// SNI is the server name in the TLS handshake.
 	SNI   string
 	Notes []exchange.Note
 
 	// Socket is, for a Message and a SocketEnd, the number of the handshake's or
 	// stream's entry, which is in another journal.
 	Socket uint64
-	// FromClient tells who sent the message, which is in RequestBody or else in
-	// ResponseBody, or who closed first.
+	// FromClient says that the device sent the message, which is in RequestBody then,
+	// else in ResponseBody. For a SocketEnd it says that the device closed first.
 	FromClient bool
-	// Binary tells a binary message from text.
+	// Binary says that the message is binary, not text.
 	Binary bool
-	// CloseCode and CloseReason are those of the first close frame; 1005 when
-	// it had none, 1006 when there was no such frame (SocketEnd only). A stream
+	// CloseCode and CloseReason are those of the first close frame (SocketEnd only). The
+	// code is 1005 when the frame had none, 1006 when there was no such frame. A stream
 	// has neither.
 	CloseCode   int
 	CloseReason string
 }
 
-// Unreachable tells whether the answer is the proxy's own word for a real
-// server that gave none.
+// Unreachable reports whether the proxy made the response because the real server
+// gave none.
 func (e *Entry) Unreachable() bool {
 	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
 }
 
-// RequestLines is RequestHeader with a Host line: where there is none, as with
-// HTTP/2, one of Authority comes first. What was refused before its header was
-// read has none.
+// RequestLines returns RequestHeader with a Host line. When there is none, as with
+// HTTP/2, it inserts one with Authority at the beginning. A request that was refused
+// before its header was read gets none.
 func (e *Entry) RequestLines() exchange.Header {
 	if e.Authority == "" || e.Kind == Refused && len(e.RequestHeader) == 0 || e.RequestHeader.Has("Host") {
 		return e.RequestHeader
@@ -116,8 +115,8 @@ func (e *Entry) Stream() bool {
 	return e.Kind == TCP || e.Kind == SocketEnd && e.Proto == ProtoTCP
 }
 
-// URL is the full URL; the port is left out when it is the scheme's own. Of what was
-// refused it is the target where that is no path.
+// URL returns the full URL, without the default port of its scheme. For a refused
+// request whose target is no path, it returns the target.
 func (e *Entry) URL() string {
 	if e.Host == "" || e.Kind == Refused && e.Target != "" && e.Target[0] != '/' {
 		return e.Target
@@ -135,29 +134,28 @@ func (e *Entry) URL() string {
 	return r.URL()
 }
 
-// Path is the target without its query, escapes untouched.
+// Path returns the target without its query. Escapes stay.
 func (e *Entry) Path() string { return exchange.PathOf(e.Target) }
 
 // Addr returns the address of the server that was meant, host:port.
 func (e *Entry) Addr() string { return exchange.JoinAuthority(e.Host, e.Port) }
 
-// Blob is a body as the journal keeps it: in memory, in a spool file, or as a
-// section of a file that belongs to the user.
+// Blob is a body where the journal keeps it: in memory, in a spool file, or in a section
+// of a user's file.
 type Blob struct {
-	// Size is the number of bytes that were transferred, kept or not.
+	// Size is how many bytes were transferred, whether or not they were kept.
 	Size int64
 	// Data holds the bytes when Path is empty.
 	Data []byte
-	// Path is the file that holds them: Off and Size give the section.
+	// Path is the file that holds the bytes. Off and Size are the section of it.
 	Path string
 	Off  int64
-	// Spooled says that Path is the journal's own file, which goes with the entry.
+	// Spooled says that Path is a file of the journal, which is removed with the entry.
 	Spooled bool
 	// Truncated says that not all bytes were kept.
 	Truncated bool
-	// Lost says why a truncated body that was kept once is not there any more.
+	// Lost is the reason why a truncated body that was kept has been removed.
 	Lost string
-	// Partial says that the transfer broke off: more bytes were to come after the
-	// Size that came.
+	// Partial says that the transfer broke off before all bytes had come.
 	Partial bool
 }

@@ -11,12 +11,12 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// MaxEvent is the size in bytes below which every event and every list of
-// events stays: gRPC clients refuse messages of 4 MiB.
+// MaxEvent is the largest size of an event, and of a list of events, in bytes. gRPC
+// clients refuse messages of 4 MiB.
 const MaxEvent = 7 << 19
 
-// event is an Entry as the methods of the driver and its stock client show it.
-// The keys up to response_is_binary are those of the stock driver.
+// event is the JSON form of an Entry, for the methods of the driver and the stock
+// client. The keys up to response_is_binary are those of the stock driver.
 type event struct {
 	Timestamp float64             `json:"timestamp"` // seconds since 1970, at the response's end
 	Method    string              `json:"method"`
@@ -44,19 +44,19 @@ type event struct {
 	Origin   string `json:"origin"` // passthrough, mocked, patched or proxy
 	Endpoint string `json:"endpoint,omitempty"`
 	Source   string `json:"source,omitempty"`
-	// Error is why an exchange went wrong. Its key is not "error": the stock
-	// client takes that for a wait that ran out.
+	// Error is why an exchange failed. Its key is not "error", because the stock client
+	// takes that key for a wait that timed out.
 	Error    string `json:"failure,omitempty"`
 	SNI      string `json:"sni,omitempty"`
 	Alert    string `json:"alert,omitempty"`
 	Client   string `json:"client,omitempty"`   // host:port of the device
 	Protocol string `json:"protocol,omitempty"` // HTTP/1.1 and the like
-	// SentStatus is what the device got where response_status is 0: what the proxy
-	// says of a server out of reach, or of a request that it refuses.
+	// SentStatus is the status that the device got where response_status is 0: of the
+	// proxy's answer for an unreachable server or a refused request.
 	SentStatus int `json:"sent_status,omitempty"`
 
-	// The header lists are [name, value] pairs as they were sent. The bytes of
-	// values that are not UTF-8 are written as Latin-1.
+	// The header lists are [name, value] pairs as they were sent. Values that are not
+	// UTF-8 are read as Latin-1.
 	HeaderList   [][2]string       `json:"headers_list"`
 	RespList     [][2]string       `json:"response_headers_list"`
 	Trailers     map[string]string `json:"trailers,omitempty"`
@@ -68,18 +68,18 @@ type event struct {
 	BodyEncoding  string `json:"body_encoding,omitempty"` // see ResponseEncoding
 	BodyTruncated bool   `json:"body_truncated,omitempty"`
 
-	// ResponseEncoding is the charset of text that was not UTF-8, "latin-1" when
-	// nothing named one, or the content encoding that the file still has.
+	// ResponseEncoding is the charset of a text that was not UTF-8, "latin-1" when none
+	// was named, or the content encoding that the file still has.
 	ResponseEncoding  string `json:"response_body_encoding,omitempty"`
 	ResponseTruncated bool   `json:"response_truncated,omitempty"`
-	// ResponseBroke says that the answer broke off: response_size is what came,
-	// and failure says why.
+	// ResponseBroke says that the response broke off. response_size counts the bytes
+	// that came, and failure is the reason.
 	ResponseBroke bool `json:"response_broke_off,omitempty"`
-	// ResponseOffset is where the body begins in response_body_file, when that
-	// is a file of which a range was served.
+	// ResponseOffset is where the body begins in response_body_file. It is not 0 when a
+	// range of a file was served.
 	ResponseOffset int64 `json:"response_body_offset,omitempty"`
 
-	// What was left out to keep messages within their limit. EarlierOmitted
+	// These say what was left out to keep a message within its limit. EarlierOmitted
 	// counts the events before this one that are missing in a list.
 	BodyOmitted     bool `json:"body_omitted,omitempty"`
 	ResponseOmitted bool `json:"response_body_omitted,omitempty"`
@@ -115,8 +115,8 @@ func (j *Journal) Event(e *Entry) []byte {
 }
 
 func (v *event) json() []byte {
-	// Nothing in an event can fail to be encoded: strings that are not UTF-8
-	// get replacement characters, and Timestamp is finite.
+	// An event can always be encoded: strings that are not UTF-8 get replacement
+	// characters, and Timestamp is finite.
 	b, err := exchange.EncodeJSON(v)
 	if err != nil {
 		return []byte("{}")
@@ -124,7 +124,7 @@ func (v *event) json() []byte {
 	return b
 }
 
-// event makes the event of e, however large.
+// event returns the event of e, of any size.
 func (j *Journal) event(e *Entry) *event {
 	sent := e.RequestLines()
 	v := &event{
@@ -192,8 +192,7 @@ func (j *Journal) event(e *Entry) *event {
 // Seconds returns a time in seconds since 1970, to the microsecond.
 func Seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// setLength adds the Content-Length that the proxy gave to an answer of known
-// size.
+// setLength adds the Content-Length that the proxy added to a response of known size.
 func (v *event) setLength(e *Entry) {
 	if e.Origin == exchange.FromServer || e.Status < 200 || exchange.Bodiless(e.Method, e.Status) ||
 		e.ResponseHeader.Has("Content-Length") || e.ResponseHeader.Has("Transfer-Encoding") {
@@ -202,8 +201,8 @@ func (v *event) setLength(e *Entry) {
 	v.RespHeaders["Content-Length"] = strconv.FormatInt(e.ResponseBody.Size, 10)
 }
 
-// fold joins the values of each name with ", " and leaves one name out. Names
-// are spelt as they were sent first.
+// fold returns the header as a map, with the values of a name joined by ", " and without
+// the name but. Names have the spelling of their first line.
 func fold(h exchange.Header, but string) map[string]string {
 	m := make(map[string]string, len(h)+1)
 	for _, name := range h.Names() {
@@ -224,8 +223,8 @@ func Lines(h exchange.Header) [][2]string {
 	return pairs
 }
 
-// latin1 reads s as Latin-1 unless it is UTF-8. No byte is lost: each becomes
-// the character of its number.
+// latin1 returns s unchanged if it is UTF-8, else with each byte as the character of the
+// same number.
 func latin1(s string) string {
 	if utf8.ValidString(s) {
 		return s

@@ -10,10 +10,9 @@ import (
 )
 
 const (
-	// maxEncoded is the size of encoded bodies up to which events undo the
-	// encoding of what they do not show in full.
+	// maxEncoded is the largest encoded body that an event names decoded, in bytes.
 	maxEncoded = 16 << 20
-	// maxDecoded is how large such a body may become.
+	// maxDecoded is the largest size of such a body once it is decoded, in bytes.
 	maxDecoded = 32 << 20
 )
 
@@ -56,8 +55,8 @@ func (v *event) setBody(j *Journal, e *Entry) {
 // is in the body.
 const RefusedMethod = "REFUSED"
 
-// setRefused fills in what was sent for a request that was refused, and what came of
-// it: as text if it is text, else as Latin-1.
+// setRefused fills in the bytes of a refused request, as UTF-8 or else as Latin-1, and
+// the status of the response.
 func (v *event) setRefused(e *Entry) {
 	v.Kind, v.Method = "refused", RefusedMethod
 	v.Status, v.SentStatus = 0, e.Status
@@ -86,7 +85,7 @@ func (v *event) setResponse(j *Journal, e *Entry) {
 			v.ResponseTruncated = true
 			return
 		case err != nil && (len(data) == 0 || len(codings) == 0):
-			// Not what the header says: shown as it came.
+			// The header is wrong: the body is shown as it came.
 		case more:
 			if v.unfold(j, e) {
 				return
@@ -212,11 +211,11 @@ func (v *event) leaveOutBody(j *Journal, e *Entry) {
 	v.BodyOmitted = true
 }
 
-// maxLine is how much of a text remains in an event that would be too large
-// even without bodies. Every character may take six bytes in JSON.
+// maxLine is the largest size of a text in an event that is too large even without
+// bodies, in bytes. A character may take six bytes in JSON.
 const maxLine = 32 << 10
 
-// leaveOutHeaders keeps the frame of an event whose header alone is too large.
+// leaveOutHeaders removes the headers of an event and cuts its long texts.
 func (v *event) leaveOutHeaders() {
 	v.HeadersOmitted = true
 	v.Headers, v.RespHeaders = map[string]string{}, map[string]string{}

@@ -1,16 +1,16 @@
 package capture
 
-// minLeftOut is the size from which on leaving a body out of a list is worth it.
+// minLeftOut is the smallest body that is left out of a list, in bytes.
 const minLeftOut = 1 << 10
 
-// listed is an event that is to go into a list.
+// listed is an event of a list.
 type listed struct {
 	entry *Entry
 	event *event
 	json  []byte
 }
 
-// body is the length of the longer of the two texts that could be left out.
+// body returns the length of the longer body, 0 when it is too short to be left out.
 func (l *listed) body() int {
 	n := len(l.event.Body)
 	if l.event.Response != nil {
@@ -22,7 +22,7 @@ func (l *listed) body() int {
 	return n
 }
 
-// leaveOut takes the longer text out.
+// leaveOut leaves the longer body out.
 func (l *listed) leaveOut(j *Journal) {
 	if l.event.Response != nil && len(*l.event.Response) >= len(l.event.Body) {
 		l.event.leaveOutResponse(j, l.entry)
@@ -32,12 +32,11 @@ func (l *listed) leaveOut(j *Journal) {
 	l.json = l.event.json()
 }
 
-// Events gives the events that f picks as one JSON array, oldest first, of at
-// most limit bytes (MaxEvent when 0). Where that is too little, bodies are
-// left out, the longest first: such an event has response_body_omitted or
-// body_omitted, and the file that holds the text. If that does not help, the
-// oldest events are left out, and the first of the list says how many in
-// earlier_events_omitted.
+// Events returns the events of the entries that f matches as one JSON array, oldest
+// first, of at most limit bytes (MaxEvent when 0). When they are longer, bodies are left
+// out, the longest first: such an event has response_body_omitted or body_omitted, and
+// the path of the body. When that does not help, the oldest events are left out:
+// earlier_events_omitted of the first event counts them.
 func (j *Journal) Events(f Filter, limit int) []byte {
 	if limit <= 0 {
 		limit = MaxEvent
@@ -107,7 +106,7 @@ func longestBody(items []*listed) *listed {
 	return longest
 }
 
-// Backward is All from the newest to the oldest.
+// Backward is [Journal.All] from the newest entry to the oldest.
 func (j *Journal) Backward(f Filter) func(yield func(*Entry) bool) {
 	return func(yield func(*Entry) bool) {
 		const step = 64

@@ -8,24 +8,25 @@ import (
 	"strings"
 )
 
-// ErrClosed says that the journal was closed while someone waited.
+// ErrClosed says that the journal was closed during a wait.
 var ErrClosed = errors.New("the journal of captures is closed")
 
-// MissedError tells a reader how many entries left the journal before it got
-// to them. It is a gap, not an end: the next entries follow.
+// MissedError says how many entries left the journal before a reader reached them. The
+// reader goes on with the next entries.
 type MissedError struct{ Entries uint64 }
 
 func (e *MissedError) Error() string {
 	return fmt.Sprintf("missed %d captured request(s): they left the journal before they were read", e.Entries)
 }
 
-// Filter picks entries; nil picks all. It must not keep or change the entry.
+// Filter reports whether an entry is wanted. A nil Filter matches all entries. It must not
+// keep or change the entry.
 type Filter func(*Entry) bool
 
 func (f Filter) pass(e *Entry) bool { return f == nil || f(e) }
 
-// Request picks HTTP exchanges by method and path with query, both as sent. A
-// path that ends in "*" stands for all that begin with what is before it.
+// Request returns a filter of HTTP exchanges by method and path with query, both as they
+// were sent. A path that ends in "*" matches all paths that begin with the text before it.
 func Request(method, path string) Filter {
 	prefix, wild := strings.CutSuffix(path, "*")
 	return func(e *Entry) bool {
@@ -39,13 +40,13 @@ func Request(method, path string) Filter {
 	}
 }
 
-// Bounds of what is taken out of the journal under one lock.
+// The largest batch that is copied under one lock, in entries and bytes.
 const (
 	batchEntries = 128
 	batchBytes   = 128 << 10
 )
 
-// batch is a copy of some consecutive packed entries, taken in one go.
+// batch is a copy of some consecutive packed entries.
 type batch struct {
 	first uint64
 	buf   []byte
@@ -53,16 +54,16 @@ type batch struct {
 	kept  []kept
 }
 
-// read copies entries numbered from and up into b. With none there, it returns
-// the channel that is closed by the next Add. missed counts entries from
-// `from` that were dropped.
+// read copies entries with numbers of at least from into b. When there are none, it
+// returns a channel that the next Add closes. missed counts the entries from that
+// number on that were dropped.
 func (j *Journal) read(from uint64, b *batch) (missed uint64, wake <-chan struct{}, closed bool) {
 	b.buf, b.ends = b.buf[:0], b.ends[:0]
 	clear(b.kept)
 	b.kept = b.kept[:0]
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	// What was cleared was not missed.
+	// Entries that were cleared do not count as missed.
 	from = max(from, j.cleared+1)
 	if oldest := j.oldest(); from < oldest {
 		missed, from = oldest-from, oldest
@@ -84,7 +85,7 @@ func (j *Journal) read(from uint64, b *batch) (missed uint64, wake <-chan struct
 	return missed, nil, false
 }
 
-// entries unpacks a batch, oldest first.
+// entries yields the unpacked entries of a batch, oldest first.
 func (b *batch) entries(yield func(*Entry) bool) bool {
 	start, k := 0, 0
 	for i, end := range b.ends {
@@ -107,7 +108,7 @@ func (b *batch) entries(yield func(*Entry) bool) bool {
 	return true
 }
 
-// restore completes an unpacked Blob by what the slab held for it.
+// restore completes an unpacked Blob with the data or file that the slab has for it.
 func (h held) restore(b *Blob) {
 	switch {
 	case h.data != nil:
@@ -124,14 +125,13 @@ func (h held) restore(b *Blob) {
 	}
 }
 
-// Follow gives the entries that f picks, first those numbered above after that
-// the journal still has, then new ones as they come. It ends with the context,
-// when the journal is closed, or when the caller breaks off.
+// Follow yields the entries that f matches: first those that the journal still has with
+// a number above after, then new ones as they come. It ends when ctx ends or the journal
+// is closed.
 //
-// With after 0, or a number that this journal has not reached, it starts with
-// the oldest entry. A caller too slow for the journal's budget gets a
-// *MissedError in place of what is gone, and then the rest. Every reader sees
-// entries of its own.
+// With after 0, or a number that this journal has not reached, it starts with the
+// oldest entry. A reader that is too slow gets a *MissedError in place of the entries
+// that are gone, and then the next ones. Each reader gets copies of its own.
 func (j *Journal) Follow(ctx context.Context, f Filter, after uint64) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
 		j.mu.Lock()
@@ -164,8 +164,8 @@ func (j *Journal) Follow(ctx context.Context, f Filter, after uint64) iter.Seq2[
 	}
 }
 
-// All gives the entries that f picks and that the journal holds now, oldest
-// first, a few at a time, so that it never takes the memory of all of them.
+// All yields the entries that f matches and that the journal has now, oldest first. It
+// reads a few at a time, so that it never takes the memory of all of them.
 func (j *Journal) All(f Filter) iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		last := j.Last()
@@ -185,7 +185,7 @@ func (j *Journal) All(f Filter) iter.Seq[*Entry] {
 	}
 }
 
-// Get gives the entry of a number, if the journal still has it.
+// Get returns the entry of a number. ok is false when the journal no longer has it.
 func (j *Journal) Get(seq uint64) (*Entry, bool) {
 	var b batch
 	j.mu.Lock()
@@ -209,8 +209,7 @@ func (j *Journal) Get(seq uint64) (*Entry, bool) {
 	return found, found != nil
 }
 
-// Entries gives the entries that f picks and that the journal holds now,
-// oldest first. All does the same without taking the memory of all at once.
+// Entries returns the entries of [Journal.All] as a slice.
 func (j *Journal) Entries(f Filter) []*Entry {
 	var list []*Entry
 	for e := range j.All(f) {
@@ -219,8 +218,8 @@ func (j *Journal) Entries(f Filter) []*Entry {
 	return list
 }
 
-// Wait gives the first entry that f picks: one that is there already, or else
-// the first to come. It fails with the context's error or ErrClosed.
+// Wait returns the first entry that f matches. When there is none yet, it waits for one
+// to come. The error is that of ctx, or ErrClosed.
 func (j *Journal) Wait(ctx context.Context, f Filter) (*Entry, error) {
 	for e := range j.Follow(ctx, f, 0) {
 		if e != nil {

@@ -12,20 +12,19 @@ import (
 	"starproxy/builtins/disk"
 )
 
-// maxHomes bounds the processes that keep spools in one place.
+// maxHomes is how many processes can have their spools in one directory.
 const maxHomes = 1000
 
-// errSpoolClosed is a body that comes after the journal's end.
+// errSpoolClosed says that a body came after the journal was closed.
 var errSpoolClosed = errors.New("the spool is closed")
 
-// home is the directory that a spool has for itself, by a lock on it. The first
-// of the processes that share a place has the place itself, the others have the
-// directories "2", "3" and so on in it. A lock that can be taken says that who
-// held it has ended, so what is left there is removed. Where directories can't
-// be locked (network file systems), each has a directory of its own that nobody
-// else touches.
+// home is the directory of a spool. The process holds a lock on it. The first of the
+// processes that share a root directory has the root itself, the others have its
+// subdirectories "2", "3" and so on. When a lock can be taken, the process that held it
+// has ended: the bodies that it left are removed. Where directories can't be locked
+// (network file systems), each process has a subdirectory with a unique name.
 type home struct {
-	root string // the place; empty for none
+	root string // the root directory, "" for none
 
 	mu     sync.Mutex
 	dir    string         // empty until it is needed
@@ -33,8 +32,8 @@ type home struct {
 	closed bool
 }
 
-// path returns the directory, which is made on first use, or again when it has
-// been removed.
+// path returns the directory. It makes the directory at the first use, and again after
+// [home.lost].
 func (h *home) path() (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -50,14 +49,14 @@ func (h *home) path() (string, error) {
 	return h.dir, err
 }
 
-// known returns the directory, empty when there is none yet.
+// known returns the directory, "" when there is none yet.
 func (h *home) known() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.dir
 }
 
-// lost notes that the directory dir is gone.
+// lost tells h that the directory dir has been removed.
 func (h *home) lost(dir string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -66,7 +65,7 @@ func (h *home) lost(dir string) {
 	}
 }
 
-// leave gives the directory back; mu is held.
+// leave releases the directory. The lock mu is held.
 func (h *home) leave() {
 	if h.dir != "" && h.dir != h.root {
 		os.Remove(h.dir)
@@ -77,7 +76,7 @@ func (h *home) leave() {
 	h.dir, h.lock = "", nil
 }
 
-// close gives the directory back for good.
+// close releases the directory for good.
 func (h *home) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -85,7 +84,8 @@ func (h *home) close() {
 	h.closed = true
 }
 
-// claim finds a directory and removes what is left there; mu is held.
+// claim takes a free directory and removes the bodies that are left there. The lock mu is
+// held.
 func (h *home) claim() (removed int, err error) {
 	for n := range maxHomes {
 		dir := h.nth(n)
@@ -107,7 +107,7 @@ func (h *home) claim() (removed int, err error) {
 	return 0, fmt.Errorf("%s: more than %d processes keep bodies there", h.root, maxHomes)
 }
 
-// nth is a directory that a spool may have.
+// nth returns the directory of the n-th process, counted from 0.
 func (h *home) nth(n int) string {
 	if n == 0 {
 		return h.root
@@ -115,8 +115,7 @@ func (h *home) nth(n int) string {
 	return filepath.Join(h.root, strconv.Itoa(n+1))
 }
 
-// sweep removes what processes that have ended left behind, and returns how many
-// bodies that were.
+// sweep removes the bodies of processes that have ended, and returns how many.
 func (h *home) sweep() (removed int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -144,20 +143,19 @@ func (h *home) sweep() (removed int, err error) {
 	return removed, nil
 }
 
-// sweepHome empties and removes the directory of another process, if that has
-// ended.
+// sweepHome removes the bodies and the directory of another process, if it has ended.
 func sweepHome(dir string) (removed int, err error) {
 	lock, err := disk.TryLockDir(dir)
 	if err != nil {
-		return 0, nil // in use, gone, or there is no telling
+		return 0, nil // it is in use or gone, or locks do not work here
 	}
 	defer lock.Release()
 	removed, err = removeBodies(dir)
-	os.Remove(dir) // stays if somebody put something else there
+	os.Remove(dir) // fails if other files are there
 	return removed, err
 }
 
-// removeBodies removes the bodies in dir that a spool wrote.
+// removeBodies removes the bodies in dir and returns how many.
 func removeBodies(dir string) (removed int, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

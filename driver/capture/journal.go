@@ -17,40 +17,38 @@ const (
 	DefaultInline   = 256 << 10
 )
 
-// Options set the bounds of a Journal. The zero value of a number stands for
-// its default.
+// Options set the limits of a Journal. A number of 0 means its default.
 type Options struct {
-	// MaxBytes is how much memory the entries may take, in bytes; the oldest
-	// go when it is used up. Default 64 MiB.
+	// MaxBytes is how much memory the entries may take, in bytes. When it is used up,
+	// the oldest entries are dropped. Default 64 MiB.
 	MaxBytes int64
-	// SpoolDir is the directory for large and binary bodies. It is made when
-	// it is first needed. Without one such bodies are not kept.
+	// SpoolDir is the directory for large bodies. It is made at the first use. Without
+	// one, such bodies are not kept.
 	SpoolDir string
-	// MaxSpool is how much the spooled bodies may take on disk, in bytes; the
-	// oldest go when it is used up. Default 1 GiB.
+	// MaxSpool is how much the spooled bodies may take on disk, in bytes. When it is
+	// used up, the oldest are removed. Default 1 GiB.
 	MaxSpool int64
-	// Inline is the size up to which text stays in memory, in bytes. Default 256 KiB.
+	// Inline is the largest text that stays in memory, in bytes. Default 256 KiB.
 	Inline int
 }
 
-// Journal is the memory of what went through the proxy. All its methods may be
-// called at any time by any number of goroutines.
+// Journal keeps what went through the proxy. It may be used by any number of goroutines.
 type Journal struct {
 	id       string
 	maxBytes int64
 	inline   int
-	unfold   int64 // bytes that an encoded body may become in an event
+	unfold   int64 // largest decoded size of a body that an event names, in bytes
 	slabSize int
 	spool    *spool
-	sockets  *Sockets // what WebSockets and streams of the entries say, nil for none
+	sockets  *Sockets // messages of WebSockets and pieces of streams, nil for none
 
 	mu      sync.Mutex
-	slabs   []*slab // oldest first; the last one is being filled
-	last    uint64  // number of the newest entry ever
-	cleared uint64  // entries up to this number went because of Clear
+	slabs   []*slab // oldest first, the last one is being filled
+	last    uint64  // number of the newest entry
+	cleared uint64  // number of the last entry that Clear removed
 	live    int64   // bytes of all entries
 	shares  map[*byte]*share
-	doomed  []*spoolFile // to be let go once the lock is free
+	doomed  []*spoolFile // to be released after the lock
 	changed follow.Signal
 	closed  bool
 
@@ -59,7 +57,7 @@ type Journal struct {
 	tally        Tally
 }
 
-// New makes an empty journal. It touches no file.
+// New returns an empty journal. It does not touch any file.
 func New(o Options) *Journal {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultMaxBytes
@@ -82,12 +80,11 @@ func New(o Options) *Journal {
 	return j
 }
 
-// Add journals e and returns its number, which it also puts into e.Seq. The
-// journal makes its own copy of everything but bodies over 1 KiB, whose bytes
-// must not be changed any more. A spooled body becomes the journal's.
+// Add adds a copy of e and returns its number, which it also puts into e.Seq. Bodies over
+// 1 KiB are not copied: their bytes must not change any more. The journal takes over a
+// spooled body.
 //
-// Add wakes those who follow or wait; when there is nobody, it costs one short
-// lock. A closed journal takes nothing and answers 0.
+// Add wakes the readers that follow or wait. A closed journal ignores e and returns 0.
 func (j *Journal) Add(e *Entry) uint64 {
 	packed := pack(make([]byte, 0, 1<<10), e)
 	req, resp := j.hold(&e.RequestBody), j.hold(&e.ResponseBody)
@@ -113,7 +110,7 @@ func (j *Journal) Add(e *Entry) uint64 {
 	for j.live > j.maxBytes && j.oldest() < seq {
 		j.dropOldest()
 	}
-	if j.live > j.maxBytes { // all by itself: its bodies have to go
+	if j.live > j.maxBytes { // e alone is too large
 		j.strip(s, len(s.ends)-1)
 	}
 	doomed := j.doomed
@@ -128,10 +125,10 @@ func (j *Journal) Add(e *Entry) uint64 {
 	return seq
 }
 
-// endSize is what an entry costs in slab.ends.
+// endSize is the size of an entry in slab.ends, in bytes.
 const endSize = int64(unsafe.Sizeof(uint32(0)))
 
-// hold says what a slab must hold for a body besides the packed bytes.
+// hold returns what a slab must hold for a body besides the packed bytes.
 func (j *Journal) hold(b *Blob) held {
 	var h held
 	if len(b.Data) > maxPacked {
@@ -145,7 +142,7 @@ func (j *Journal) hold(b *Blob) held {
 
 func (h held) empty() bool { return h.data == nil && h.file == nil }
 
-// room gives a slab with n bytes free. The lock is held.
+// room returns a slab with n free bytes. The lock is held.
 func (j *Journal) room(n int) *slab {
 	if k := len(j.slabs); k > 0 && j.slabs[k-1].fits(n) {
 		return j.slabs[k-1]
@@ -156,7 +153,8 @@ func (j *Journal) room(n int) *slab {
 	return s
 }
 
-// oldest is the number of the oldest entry, one past last when there is none.
+// oldest returns the number of the oldest entry, last+1 when there is none. The lock is
+// held.
 func (j *Journal) oldest() uint64 {
 	if len(j.slabs) == 0 {
 		return j.last + 1
@@ -164,7 +162,7 @@ func (j *Journal) oldest() uint64 {
 	return j.slabs[0].first + uint64(j.slabs[0].head)
 }
 
-// dropOldest lets the oldest entry go. The lock is held and there is one.
+// dropOldest drops the oldest entry, which must exist. The lock is held.
 func (j *Journal) dropOldest() {
 	s := j.slabs[0]
 	n := int64(len(s.packed(s.head))) + endSize
@@ -184,7 +182,7 @@ func (j *Journal) dropOldest() {
 	}
 }
 
-// letGo gives up what k holds and returns how many bytes that frees.
+// letGo releases what k holds and returns how many bytes that frees. The lock is held.
 func (j *Journal) letGo(k *kept) int64 {
 	n := j.unshare(k.req.data) + j.unshare(k.resp.data)
 	for _, f := range [...]*spoolFile{k.req.file, k.resp.file} {
@@ -196,7 +194,7 @@ func (j *Journal) letGo(k *kept) int64 {
 	return n
 }
 
-// strip takes the bodies from the entry at index i of s.
+// strip removes the bodies of the entry at index i of s. The lock is held.
 func (j *Journal) strip(s *slab, i int) {
 	if k := s.find(i); k != nil {
 		n := j.unshare(k.req.data) + j.unshare(k.resp.data)
@@ -206,7 +204,7 @@ func (j *Journal) strip(s *slab, i int) {
 	}
 }
 
-// find gives the slab and index of an entry. The lock is held.
+// find returns the slab of an entry and its index there. The lock is held.
 func (j *Journal) find(seq uint64) (*slab, int, bool) {
 	if seq < j.oldest() || seq > j.last {
 		return nil, 0, false
@@ -215,7 +213,7 @@ func (j *Journal) find(seq uint64) (*slab, int, bool) {
 	return j.slabs[at], int(seq - j.slabs[at].first), true
 }
 
-// Last is the number of the newest entry, 0 when there never was one.
+// Last returns the number of the newest entry, 0 when there never was one.
 func (j *Journal) Last() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -236,12 +234,12 @@ func (j *Journal) notify() {
 	j.changed.Notify()
 }
 
-// ID tells this journal from that of any other process: numbers of entries are
-// to be compared within one journal only.
+// ID returns an identifier that no other journal has. Numbers of entries can be compared
+// within one journal only.
 func (j *Journal) ID() string { return j.id }
 
-// Clear forgets all entries, removes their spool files, and returns how many
-// entries there were. The numbers go on from where they are.
+// Clear removes all entries and their spool files, and returns how many entries there
+// were. The numbering continues.
 func (j *Journal) Clear() int {
 	j.mu.Lock()
 	n := j.clear()
@@ -266,22 +264,22 @@ func (j *Journal) clear() int {
 	return n
 }
 
-// Sweep removes the spooled bodies of processes that were killed, and returns how
-// many that were. The bodies of processes that are alive stay.
+// Sweep removes the spooled bodies of processes that were killed, and returns how many.
+// The bodies of running processes stay.
 func (j *Journal) Sweep() (n int, err error) { return j.spool.home.sweep() }
 
-// CleanSpool removes all spooled bodies from disk, those too that an earlier
-// process left behind, and nothing that is not the journal's own. It returns
-// how many files it removed and whether there is a spool directory at all.
+// CleanSpool removes all spooled bodies from disk, and those that earlier processes left
+// there. It removes no other files. It returns how many files it removed, and whether
+// there is a spool directory.
 // The entries and the bodies in memory stay.
 func (j *Journal) CleanSpool() (n int, existed bool, err error) {
 	defer j.notify()
 	return j.spool.clean()
 }
 
-// CleanResponses is [Journal.CleanSpool] for the response bodies of entries, by
-// their numbers. A body that another entry has, too, stays. It returns how many
-// files it removed.
+// CleanResponses removes the spooled response bodies of the entries with the given
+// numbers, and returns how many files it removed. A body that another entry has, too,
+// stays.
 func (j *Journal) CleanResponses(seqs iter.Seq[uint64]) int {
 	holds := map[*spoolFile]int{}
 	j.mu.Lock()
@@ -295,8 +293,7 @@ func (j *Journal) CleanResponses(seqs iter.Seq[uint64]) int {
 	return j.spool.cleanHeld(holds)
 }
 
-// Close ends what Follow and Wait are doing, forgets all entries and removes
-// their spool files.
+// Close ends all calls of Follow and Wait, and removes all entries and their spool files.
 func (j *Journal) Close() {
 	j.mu.Lock()
 	j.closed = true

@@ -13,7 +13,7 @@ import (
 // entry. Larger bodies stay where they are and are referred to.
 const maxPacked = 1 << 10
 
-// How the bytes of a Blob travel in a packed entry.
+// The places of a Blob's bytes in a packed entry.
 const (
 	noBytes     = iota // Data is nil
 	packedBytes        // they follow
@@ -156,20 +156,20 @@ func packBlob(b []byte, l *Blob) []byte {
 	return b
 }
 
-// reader takes a packed entry apart. Its strings are parts of one string.
+// reader reads a packed entry. Its strings are parts of one string.
 type reader struct {
 	s   string
 	off int
 }
 
-// errPacked can only mean a bug: nobody else writes these bytes.
+// errPacked means a bug, because only pack writes these bytes.
 var errPacked = errors.New("packed entry is damaged")
 
 // unpack is the reverse of pack. The bytes of kept bodies are left nil.
 func unpack(packed []byte) (e *Entry, err error) {
 	defer func() {
-		// Out of range is how damage shows; one check here instead of one
-		// at each of forty reads.
+		// Damage makes an index out of range. One check here replaces one at each of
+		// forty reads.
 		if p := recover(); p != nil {
 			e, err = nil, errPacked
 		}

@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// inlineBinary is the size up to which a body that is not text stays in memory.
+	// inlineBinary is the largest body that stays in memory if it is no text, in bytes.
 	inlineBinary = 64 << 10
-	// spoolStep is how much of the spool's budget a growing body takes at once.
+	// spoolStep is how much of the spool's budget a growing body reserves at once, in
+	// bytes.
 	spoolStep = 1 << 20
 	// bufferSize is how much is gathered before it is written to a file.
 	bufferSize = 32 << 10
 )
 
-// Recorder keeps a body while it passes by: in memory while that is small, in
-// a spool file otherwise. One may write while another asks for the Blob.
+// Recorder keeps a body while it is sent: in memory while it is small, else in a spool
+// file. One goroutine may write while another one calls Blob.
 type Recorder struct {
 	j     *Journal
 	url   string
@@ -40,8 +41,8 @@ type Recorder struct {
 	held     bool  // the file is for a recording, see Journal.Hold
 }
 
-// NewRecorder starts the record of a body that is announced by header and
-// belongs to url. Nothing is allocated for it before the first Write.
+// NewRecorder starts the record of a body with the given header and URL. It allocates no
+// buffer before the first Write.
 func (j *Journal) NewRecorder(header exchange.Header, url string) *Recorder {
 	r := &Recorder{j: j, url: url, limit: min(j.inline, inlineBinary), held: j.spool.holding.Load() > 0}
 	if IsText(ContentType(header)) {
@@ -53,8 +54,8 @@ func (j *Journal) NewRecorder(header exchange.Header, url string) *Recorder {
 	return r
 }
 
-// Write records p. It never fails and never disturbs who sends the body: what
-// can't be kept is counted, and the Blob says so.
+// Write records p. It never fails, so that the transfer of the body goes on. Bytes that
+// can't be kept are counted, and the Blob is truncated.
 func (r *Recorder) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,7 +93,8 @@ func (r *Recorder) gather(p []byte) {
 	r.buf = append(r.buf, p...)
 }
 
-// spill goes over from memory to a file. On failure the body ends here.
+// spill continues the record in a file. It reports whether that works. If not, no more
+// bytes are kept.
 func (r *Recorder) spill() bool {
 	file, out, err := r.j.spool.create(r.url, r.held)
 	if err != nil {
@@ -109,7 +111,7 @@ func (r *Recorder) spill() bool {
 	return true
 }
 
-// flush saves what is held back in memory.
+// flush writes the bytes in memory to the file.
 func (r *Recorder) flush() {
 	if len(r.buf) > 0 {
 		r.save(r.buf)
@@ -117,7 +119,7 @@ func (r *Recorder) flush() {
 	}
 }
 
-// save writes p to the file, as far as the budget allows.
+// save writes p to the file, unless the budget is used up.
 func (r *Recorder) save(p []byte) {
 	if r.cut {
 		return
@@ -133,7 +135,7 @@ func (r *Recorder) save(p []byte) {
 	n, err := r.out.Write(p)
 	r.written += int64(n)
 	if err != nil {
-		// The disk is full, or worse: a part is not worth the room.
+		// The disk is full, for instance. Part of a body is not worth its space.
 		r.j.spool.fail(err)
 		r.cut = true
 		r.drop()
@@ -150,7 +152,7 @@ func (r *Recorder) drop() {
 	}
 }
 
-// Blob ends the record and tells where the body is kept.
+// Blob ends the record and returns the body.
 func (r *Recorder) Blob() Blob {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,7 +185,7 @@ func (r *Recorder) Blob() Blob {
 	return b
 }
 
-// Discard ends the record and keeps nothing.
+// Discard ends the record and removes the body.
 func (r *Recorder) Discard() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,7 +197,7 @@ func (r *Recorder) Discard() {
 	r.buf = nil
 }
 
-// StoredBlob refers to a body that stays available by itself: nothing is copied.
+// StoredBlob returns a Blob that refers to a stored body. It copies nothing.
 func StoredBlob(b exchange.Stored) Blob {
 	data, path, off, n := b.Stored()
 	if path == "" {
@@ -204,14 +206,14 @@ func StoredBlob(b exchange.Stored) Blob {
 	return Blob{Size: n, Data: data, Path: path, Off: off}
 }
 
-// ContentType is the bare type of a header, lower case, without parameters.
+// ContentType returns the content type of a header in lower case, without parameters.
 func ContentType(h exchange.Header) string {
 	bare, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(bare))
 }
 
-// ReadText reads a body as text, see [exchange.DecodeText]. ok is false for one
-// that is no text by its type, nor by its bytes.
+// ReadText decodes a body as text, see [exchange.DecodeText]. ok is false for a body that
+// is no text by its type or by its bytes.
 func ReadText(data []byte, h exchange.Header) (text []byte, charset string, ok bool) {
 	text, charset = exchange.DecodeText(data, h.Get("Content-Type"))
 	if IsText(ContentType(h)) {
@@ -221,8 +223,8 @@ func ReadText(data []byte, h exchange.Header) (text []byte, charset string, ok b
 	return text, charset, charset != exchange.Latin1 && !odd
 }
 
-// IsText tells whether captures show bodies of a bare, lower-case content type
-// as text.
+// IsText reports whether captures show bodies of a content type as text. The type must be
+// as [ContentType] returns it.
 func IsText(contentType string) bool {
 	return strings.HasPrefix(contentType, "text/") ||
 		strings.HasPrefix(contentType, "application/json") ||

@@ -12,7 +12,7 @@ import (
 // Gain: 30 % of the CPU time of a request with a body of 10 MiB. It should go when that
 // is less than 5 %: see docs/decisions/recycled-spool-files.md.
 
-// maxSpent is how many dropped files wait to be used again.
+// maxSpent is how many dropped files are kept to be written over.
 const maxSpent = 4
 
 // spent is a dropped file that may be written over.
@@ -21,8 +21,8 @@ type spent struct {
 	size int64
 }
 
-// retire takes a file out of the spool as remove does, but keeps it for reuse
-// if it is not too large. The lock is held.
+// retire removes a file from the spool as [spool.remove] does, but keeps it on disk for
+// reuse if it is not too large. The lock is held.
 func (s *spool) retire(f *spoolFile) {
 	size := f.size
 	waiting := int64(0)
@@ -40,8 +40,8 @@ func (s *spool) retire(f *spoolFile) {
 	}
 }
 
-// reuse turns a retired file into the new file path, if there is one that
-// nobody reads any more. Its old bytes are still in it.
+// reuse renames a retired file to path and opens it. It returns nil when there is none
+// that nobody else has open. The old bytes are still in the file.
 func (s *spool) reuse(path string) *os.File {
 	s.mu.Lock()
 	if len(s.spent) == 0 {
@@ -51,8 +51,8 @@ func (s *spool) reuse(path string) *os.File {
 	old := s.spent[0]
 	s.spent = slices.Delete(s.spent, 0, 1)
 	s.mu.Unlock()
-	// Under its new name nobody else opens it; who has it open already shows
-	// when we ask to be alone.
+	// Nobody else opens the file under its new name. alone finds out who has it open
+	// already.
 	if err := os.Rename(old.path, path); err != nil {
 		os.Remove(old.path)
 		return nil
@@ -70,7 +70,7 @@ func (s *spool) reuse(path string) *os.File {
 	return f
 }
 
-// purge removes the files that wait to be used again.
+// purge removes the retired files.
 func (s *spool) purge() {
 	s.mu.Lock()
 	list := s.spent

@@ -8,8 +8,8 @@ import (
 
 const canRecycle = true
 
-// alone tells whether nobody else has the file open: only then does the kernel
-// give a write lease on it (fcntl(2), F_SETLEASE).
+// alone reports whether nobody else has the file open. Only then does the kernel give a
+// write lease on it (fcntl(2), F_SETLEASE).
 func alone(f *os.File) bool {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
 		return false

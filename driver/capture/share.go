@@ -13,11 +13,12 @@ type share struct {
 	size int64
 }
 
-// shareSize is what a share costs beside its bytes, the map's room included.
+// shareSize is the memory of a share besides the body, with its place in the map, in
+// bytes.
 const shareSize = int64(unsafe.Sizeof(share{})) + 32
 
-// share counts one more entry that holds data and returns what that adds to
-// the bytes in use.
+// share counts one more entry that holds data, and returns how many bytes that adds to
+// the journal.
 func (j *Journal) share(data []byte) int64 {
 	if data == nil {
 		return 0
@@ -32,7 +33,7 @@ func (j *Journal) share(data []byte) int64 {
 	return s.size
 }
 
-// unshare is the reverse of share.
+// unshare undoes share, and returns how many bytes that frees.
 func (j *Journal) unshare(data []byte) int64 {
 	if data == nil {
 		return 0

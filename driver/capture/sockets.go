@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// Sockets is the journal of what WebSockets and streams say, beside that of
-// their handshakes and beginnings. It knows which of them are over for as long as the handshake is
-// held, even when the entry of the end has left the budget.
+// Sockets is the journal of the messages of WebSockets and the pieces of streams. Their
+// handshakes and beginnings are in another journal. As long as that has the handshake,
+// Sockets knows whether the socket has ended, even when it has dropped the entry of the
+// end.
 type Sockets struct {
 	*Journal
 	handshakes *Journal
 
 	mu    sync.Mutex
-	over  map[uint64]time.Duration // how long they lasted
-	sweep int                      // at this size over is rid of handshakes that have gone
+	over  map[uint64]time.Duration // how long the sockets lasted that have ended
+	sweep int                      // size of over at which dropped handshakes are removed
 
 	streams streams
 }
 
-// minSweep is the size at which over is swept first.
+// minSweep is the first value of Sockets.sweep.
 const minSweep = 1024
 
-// NewSockets makes an empty journal for the sockets and streams of handshakes,
-// whose events tell from then on what streams carry. It must be called before
-// handshakes is used.
+// NewSockets returns an empty journal for the sockets and streams of handshakes. It must be
+// called before handshakes is used. Events of handshakes show the bytes of streams then.
 func NewSockets(handshakes *Journal, o Options) *Sockets {
 	s := &Sockets{Journal: New(o), handshakes: handshakes, over: map[uint64]time.Duration{}, sweep: minSweep}
 	handshakes.sockets = s
 	return s
 }
 
-// Add is Journal.Add; a SocketEnd ends its socket.
+// Add is [Journal.Add]. A SocketEnd ends its socket.
 func (s *Sockets) Add(e *Entry) uint64 {
 	if e.Kind == SocketEnd {
 		s.end(e.Socket, e.Duration)
@@ -61,8 +61,8 @@ func (s *Sockets) end(seq uint64, lasted time.Duration) {
 	s.sweep = max(2*len(s.over), minSweep)
 }
 
-// Over tells whether the socket whose handshake has that number has ended, and
-// how long it lasted.
+// Over reports whether the socket whose handshake has the number seq has ended, and how
+// long it lasted.
 func (s *Sockets) Over(seq uint64) (lasted time.Duration, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

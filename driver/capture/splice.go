@@ -2,10 +2,9 @@ package capture
 
 import "os"
 
-// Take is for bytes that the kernel moves without our seeing them: it gives the
-// spool file, ready for the next n bytes of the body. Without a file (the
-// budget is used up, or the body is small enough to stay in memory) the caller
-// moves them past the record or uses Write. Took must follow.
+// Take returns the spool file for the next n bytes of the body, which the kernel then
+// moves into it. The caller must call Took afterwards. Take returns nil when the budget is
+// used up: the caller moves the bytes past the record then, or uses Write.
 func (r *Recorder) Take(n int64) *os.File {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,8 +29,8 @@ func (r *Recorder) Take(n int64) *os.File {
 	return r.out
 }
 
-// Took counts n bytes that were moved, saved of them into the file. An error
-// ends the record.
+// Took tells the record that n bytes of the body were moved, and that saved of them are in
+// the file. An error ends the record.
 func (r *Recorder) Took(n, saved int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,5 +45,5 @@ func (r *Recorder) Took(n, saved int64, err error) {
 	}
 }
 
-// Limit is the size up to which the body stays in memory, in bytes.
+// Limit returns the size up to which the body stays in memory, in bytes.
 func (r *Recorder) Limit() int { return r.limit }

@@ -14,17 +14,17 @@ import (
 	"sync/atomic"
 )
 
-// errNoRoom says that a body does not fit the spool, whatever else is removed.
+// errNoRoom says that a body does not fit in the spool, even if all others are removed.
 var errNoRoom = errors.New("no room in the spool")
 
-// spool is the directory of bodies that are too large or too binary for
-// memory. It keeps them within a budget of bytes on disk: the oldest go first.
+// spool keeps bodies in files that are too large for memory. It has a budget of bytes on
+// disk: when that is used up, the oldest files are removed.
 type spool struct {
 	home home
 	max  int64
 
 	mu      sync.Mutex
-	number  int // of the last file name
+	number  int // in the name of the newest file
 	size    int64
 	files   []*spoolFile          // oldest first
 	byPath  map[string]*spoolFile // those same files
@@ -42,7 +42,7 @@ type spool struct {
 // spoolFile is one body on disk.
 type spoolFile struct {
 	path string
-	// gone is set when the file leaves the spool, after why.
+	// gone is set when the file leaves the spool. why, the reason, is set before.
 	gone atomic.Bool
 	why  string
 
@@ -53,15 +53,15 @@ type spoolFile struct {
 	held bool  // a recording needs it: the budget does not end it
 }
 
-// spoolName is what the journal's own files look like.
+// spoolName matches the names of spool files.
 var spoolName = regexp.MustCompile(`^\d{6,}_[0-9a-f]{12}\.bin$`)
 
 func newSpool(dir string, max int64) *spool {
 	return &spool{home: home{root: dir}, max: max, byPath: map[string]*spoolFile{}}
 }
 
-// create makes an empty file for the body of url, for the caller to write. A
-// held one may exceed the budget.
+// create makes an empty file for the body of url, and opens it for writing. A held file
+// may exceed the budget.
 func (s *spool) create(url string, held bool) (*spoolFile, *os.File, error) {
 	sum := sha256.Sum256([]byte(url))
 	name := hex.EncodeToString(sum[:6])
@@ -97,8 +97,8 @@ func (s *spool) create(url string, held bool) (*spoolFile, *os.File, error) {
 	}
 }
 
-// reserve lets a file grow by need bytes, at the cost of the oldest others, or
-// by want if there is that much to spare. It returns by how much.
+// reserve reserves need bytes for a file, or want bytes if so many are free, and returns
+// how many. It removes the oldest files when need bytes are not free.
 func (s *spool) reserve(file *spoolFile, need, want int64) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,8 +114,8 @@ func (s *spool) reserve(file *spoolFile, need, want int64) (int64, error) {
 	return n, nil
 }
 
-// shrink drops the oldest files until n more bytes fit the budget. It reports
-// whether they do. The lock is held.
+// shrink drops the oldest files until n more bytes fit in the budget. It reports whether
+// they fit. The lock is held.
 func (s *spool) shrink(n int64) bool {
 	for s.size+n > s.max {
 		at := slices.IndexFunc(s.files, func(f *spoolFile) bool { return !f.open && !f.held })
@@ -129,8 +129,8 @@ func (s *spool) shrink(n int64) bool {
 	return true
 }
 
-// unhold ends the hold of a recording on files (those of no path in the spool
-// are ignored), and goes back to the budget.
+// unhold ends the hold of a recording on files, and drops the oldest files if the spool is
+// over its budget. Other paths are ignored.
 func (s *spool) unhold(paths ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,7 +142,7 @@ func (s *spool) unhold(paths ...string) {
 	s.shrink(0)
 }
 
-// trim ends a file after n bytes, in case it is an old one, and closes it.
+// trim cuts a file after n bytes, because a reused file may be longer, and closes it.
 func trim(f *os.File, n int64) error {
 	fi, err := f.Stat()
 	if err == nil && fi.Size() > n {
@@ -154,10 +154,10 @@ func trim(f *os.File, n int64) error {
 	return err
 }
 
-// onDisk is what a file of n bytes takes: whole blocks.
+// onDisk returns how much disk space a file of n bytes takes: whole blocks.
 func onDisk(n int64) int64 { return (n + 4095) &^ 4095 }
 
-// finish ends the writing of a file that has n bytes now.
+// finish ends the writing of a file of n bytes.
 func (s *spool) finish(file *spoolFile, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +168,7 @@ func (s *spool) finish(file *spoolFile, n int64) {
 	file.open = false
 }
 
-// fail notes that a body could not be written.
+// fail counts a body that could not be written.
 func (s *spool) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,14 +176,15 @@ func (s *spool) fail(err error) {
 	s.reason = err.Error()
 }
 
-// lookup gives the file of a path, nil when it is not in the spool.
+// lookup returns the file of a path, nil when it is not in the spool.
 func (s *spool) lookup(path string) *spoolFile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.byPath[path]
 }
 
-// release ends a hold on files (nil ones are ignored); who is last removes them.
+// release gives up a reference to each file, and removes the files without references. It
+// ignores nil.
 func (s *spool) release(files ...*spoolFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,9 +198,8 @@ func (s *spool) release(files ...*spoolFile) {
 	}
 }
 
-// remove takes a file out of the spool. The disk is tidied in the background:
-// removing a large file takes time, and the one who is here serves a device.
-// The lock is held.
+// remove removes a file from the spool. A goroutine removes it from disk, because that
+// takes time and the caller may serve a device. The lock is held.
 func (s *spool) remove(f *spoolFile) {
 	if f.gone.Swap(true) {
 		return
@@ -216,7 +216,7 @@ func (s *spool) remove(f *spoolFile) {
 	}
 }
 
-// sweep empties the trash and ends.
+// sweep removes the files in the trash from disk.
 func (s *spool) sweep() {
 	for {
 		s.mu.Lock()
@@ -235,7 +235,7 @@ func (s *spool) sweep() {
 	}
 }
 
-// settle waits until what was removed is gone from disk.
+// settle waits until the removed files are gone from disk.
 func (s *spool) settle() {
 	s.mu.Lock()
 	done := s.settled
@@ -245,8 +245,8 @@ func (s *spool) settle() {
 	}
 }
 
-// clean removes all files but those that are being written or recorded, and what
-// processes that have ended left behind.
+// clean removes all files, and those that ended processes left, but not those that are
+// being written or recorded.
 func (s *spool) clean() (n int, existed bool, err error) {
 	s.purge()
 	s.settle()
@@ -265,7 +265,7 @@ func (s *spool) clean() (n int, existed bool, err error) {
 	return n, true, err
 }
 
-// cleanOwn is clean in the directory dir, which is ours.
+// cleanOwn is [spool.clean] for dir, the directory of this process.
 func (s *spool) cleanOwn(dir string) (n int, err error) {
 	list, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -299,11 +299,11 @@ func (s *spool) cleanOwn(dir string) (n int, err error) {
 	return n, err
 }
 
-// cleaned says why a body is gone that a client had removed.
+// cleaned is the reason why a body is gone that a client removed.
 const cleaned = "it was removed from the exporter (clean_capture_spool)"
 
-// cleanHeld removes the files that nobody holds but those who are counted here,
-// as [spool.clean] does. It returns how many that were.
+// cleanHeld removes the files that have no more references than holds counts, as
+// [spool.clean] does. It returns how many it removed.
 func (s *spool) cleanHeld(holds map[*spoolFile]int) (removed int) {
 	s.mu.Lock()
 	for f, n := range holds {

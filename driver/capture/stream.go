@@ -7,17 +7,17 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// minIndexed is the number of pieces at which the index of streams is swept first.
+// minIndexed is the first value of streams.sweep.
 const minIndexed = 64 << 10
 
 // streams finds the pieces of streams by the number of the stream's entry.
 type streams struct {
 	pieces map[uint64][]uint64 // numbers of the pieces in the journal of sockets
 	total  int
-	sweep  int // at this total, pieces that left the journal are forgotten
+	sweep  int // the total at which pieces that left the journal are removed
 }
 
-// index notes a piece; s.mu is held.
+// index adds a piece of a stream. The lock s.mu is held.
 func (s *Sockets) index(stream, piece uint64) {
 	x := &s.streams
 	if x.pieces == nil {
@@ -44,9 +44,9 @@ func (s *Sockets) index(stream, piece uint64) {
 	x.sweep = max(2*x.total, minIndexed)
 }
 
-// Stream returns what is held of a stream, in pieces and in their order, by the
-// number of its entry. end is the entry of its end, nil while it goes on or
-// when the journal no longer has it.
+// Stream returns the pieces of the stream with the number seq that the journal still has,
+// in their order. end is the entry of its end, nil while the stream goes on or when the
+// journal no longer has it.
 func (s *Sockets) Stream(seq uint64) (pieces []*Entry, end *Entry) {
 	s.mu.Lock()
 	list := append([]uint64(nil), s.streams.pieces[seq]...)
@@ -80,8 +80,8 @@ func (s *Sockets) StreamEnd(seq uint64) *Entry {
 	return nil
 }
 
-// Bytes puts the pieces of one direction together, up to limit bytes. Size
-// counts all bytes of them; Truncated says that some are not in Data.
+// Bytes joins the pieces of one direction, up to limit bytes. Size counts all their bytes.
+// Truncated says that some of them are not in Data.
 func Bytes(pieces []*Entry, fromClient bool, limit int) Blob {
 	var b Blob
 	for _, p := range pieces {
@@ -100,8 +100,8 @@ func Bytes(pieces []*Entry, fromClient bool, limit int) Blob {
 	return b
 }
 
-// setStream fills in the bytes of both directions of a stream, as far as they
-// are held: as text where they are text, else as Latin-1.
+// setStream fills in the bytes of both directions of a stream that the journal still has,
+// as UTF-8 or else as Latin-1.
 func (v *event) setStream(j *Journal, e *Entry) {
 	v.Kind, v.Path = "tcp", e.Addr()
 	v.Headers, v.HeaderList = map[string]string{}, [][2]string{}
@@ -126,8 +126,8 @@ func (v *event) setStream(j *Journal, e *Entry) {
 	v.IsBinary = IsBinary(down.Data)
 }
 
-// streamText makes a string of a stream's bytes and names the encoding if it is
-// not UTF-8. No byte is lost: each can be had back.
+// streamText returns bytes as a string, and the name of the encoding if it is not UTF-8. The
+// bytes can be restored from both.
 func streamText(data []byte) (text, encoding string) {
 	if utf8.Valid(data) {
 		return string(data), ""
@@ -135,7 +135,7 @@ func streamText(data []byte) (text, encoding string) {
 	return latin1(string(data)), exchange.Latin1
 }
 
-// IsBinary reports whether data is something else than text in UTF-8.
+// IsBinary reports whether data is no text in UTF-8.
 func IsBinary(data []byte) bool {
 	return !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0
 }

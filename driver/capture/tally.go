@@ -7,7 +7,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Outcome is what became of a request.
+// Outcome is the way in which a request was answered.
 type Outcome uint8
 
 // The outcomes of a request.
@@ -23,12 +23,12 @@ const (
 	outcomes = iota
 )
 
-// String is the word that metrics and logs show.
+// String returns the word for metrics and logs.
 func (o Outcome) String() string {
 	return [outcomes]string{"mocked", "patched", "replayed", "forwarded", "rejected", "failed", "served"}[o]
 }
 
-// Outcome tells what became of the request of an entry of kind [HTTP].
+// Outcome returns the outcome of an entry of kind [HTTP].
 func (e *Entry) Outcome() Outcome {
 	switch {
 	case e.Unmatched && (e.Origin == exchange.FromReplay || e.Origin == exchange.FromProxy && e.Status == http.StatusNotImplemented):
@@ -49,17 +49,16 @@ func (e *Entry) Outcome() Outcome {
 	return Mocked
 }
 
-// Tally counts what was ever added to a journal.
+// Tally counts all entries that were added to a journal.
 type Tally struct {
 	requests [outcomes]uint64
-	// Unmatched requests are those that no mock, or no recording, answers.
+	// Unmatched counts the requests that no mock, or no recording, matches.
 	Unmatched uint64
-	// Streams are tunnels that carried something else than HTTP.
+	// Streams counts the tunnels that did not carry HTTP.
 	Streams uint64
 }
 
-// count counts an entry. It is called for every request, under the journal's
-// lock, and does no more than add.
+// count counts an entry. It runs for each request, under the journal's lock.
 func (t *Tally) count(e *Entry) {
 	switch e.Kind {
 	case HTTP:
@@ -72,7 +71,7 @@ func (t *Tally) count(e *Entry) {
 	}
 }
 
-// Requests counts the requests by the word of their outcome, all words included.
+// Requests returns the number of requests for each outcome, by its word.
 func (t *Tally) Requests() map[string]uint64 {
 	m := make(map[string]uint64, outcomes)
 	for o, n := range t.requests {
@@ -81,8 +80,8 @@ func (t *Tally) Requests() map[string]uint64 {
 	return m
 }
 
-// Tally tells what was ever added to the journal, whether or not it is still
-// there.
+// Tally returns the counts of all entries that were added, whether or not the journal still
+// has them.
 func (j *Journal) Tally() Tally {
 	j.mu.Lock()
 	defer j.mu.Unlock()
