@@ -16,6 +16,8 @@ GO          ?= go
 PYTHON      ?= python3
 ARGS        ?=
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI    ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+LINT_BASE   ?= HEAD~1
 interop      = driver/cli/interop
 
 # What "starproxy version" tells. Without git, or outside of a checkout, the
@@ -28,7 +30,7 @@ stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driv
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
+.PHONY: all build run test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
 
 all: build
 
@@ -41,7 +43,7 @@ run: build
 test: check venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients
 	STARPROXY_INTEROP=1 $(GO) test -race -timeout 25m ./...
 
-check: vet fmt staticcheck systems
+check: vet fmt staticcheck lint systems
 
 vet:
 	$(GO) vet ./...
@@ -56,6 +58,17 @@ staticcheck:
 		$(GO) run $(STATICCHECK) ./...; \
 	else \
 		echo "staticcheck: cannot be installed here, skipped"; \
+	fi
+
+# Looks at what has changed since LINT_BASE. Skipped where golangci-lint cannot be
+# fetched or does not build with this Go, and in a checkout without that commit.
+lint:
+	@if ! git rev-parse --verify --quiet "$(LINT_BASE)^{commit}" >/dev/null 2>&1; then \
+		echo "golangci-lint: no commit $(LINT_BASE) here, skipped"; \
+	elif $(GO) run $(GOLANGCI) version >/dev/null 2>&1; then \
+		$(GO) run $(GOLANGCI) run --new-from-rev="$(LINT_BASE)" ./...; \
+	else \
+		echo "golangci-lint: cannot be installed here, skipped"; \
 	fi
 
 # The files of the other systems build and pass vet.
