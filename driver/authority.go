@@ -20,13 +20,13 @@ import (
 	"starproxy/driver/proxy"
 )
 
-// authority is the CA of one driver or several. To make one takes the better part of a
-// second, in which a proxy already answers whatever needs no certificate; what
-// does waits for it, and so does the answer to a start.
+// authority is the CA of one driver or several. To make a CA takes almost a second.
+// Meanwhile a proxy already answers requests that need no certificate. Requests
+// that need one wait, and so does the answer to a start.
 type authority struct {
 	dir string
 	log *slog.Logger
-	// shown says that callers may see the certificate: it was there before
+	// shown reports that callers may see the certificate: it was there before
 	// us, or a start has asked for it.
 	shown  atomic.Bool
 	making chan struct{} // of authorities
@@ -43,13 +43,13 @@ type opening struct {
 	err  error
 }
 
-// authorities are the CAs of one process: drivers with the same directory have
-// the same CA, and its certificates of hosts. The zero value is empty.
+// authorities are the CAs of one process. Drivers with the same directory share a
+// CA and its certificates of hosts. The zero value is empty.
 type authorities struct {
 	mu    sync.Mutex
 	byDir map[string]*authority
-	// making has a value for each CA that is being made: at most one for every
-	// second processor, so that the proxies which begin to serve get the others.
+	// making has a value for each CA that is being made. There is at most one for
+	// two processors, so that proxies that start meanwhile get the others.
 	making chan struct{}
 }
 
@@ -72,8 +72,8 @@ func (s *authorities) open(dir string, log *slog.Logger) *authority {
 	return a
 }
 
-// close forgets a CA that no driver uses any more. Whoever opens it next reads
-// the files anew.
+// close forgets a CA that no driver uses any more. The next open reads its files
+// again.
 func (s *authorities) close(a *authority) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,9 +106,9 @@ func (a *authority) current() *opening {
 	return a.now
 }
 
-// prepare readies the CA for a start. It only waits for what is quick: to load
-// a CA, not to make one, if the directory can hold it. What failed before, or
-// was deleted since, is tried again.
+// prepare readies the CA for a start. It waits while a CA is loaded, which is
+// quick, but not while one is made; it only checks then that the directory can hold
+// one. A CA that failed before, or was deleted since, is opened again.
 func (a *authority) prepare() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -130,18 +130,18 @@ func (a *authority) prepare() error {
 	return nil
 }
 
-// absent reports whether the CA has to be made. A link to nothing is a file that
-// can't be read, none that is to be made.
+// absent reports whether the CA has to be made. A symbolic link to nothing counts as
+// a file, which then can't be read.
 func (a *authority) absent() bool {
 	_, err := os.Lstat(filepath.Join(a.dir, "mitmproxy-ca.pem"))
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// caSize is at least what the files of a new CA take on disk, in bytes.
+// caSize is an upper bound of the size of the files of a new CA, in bytes.
 const caSize = 32 << 10
 
-// writable tells why the files of a CA can't be made in dir, which is made if
-// need be: permissions are missing, or the disk is full.
+// writable returns the reason why the files of a CA can't be made in dir: missing
+// permissions, or a full disk. It makes dir if there is none.
 func writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -155,8 +155,9 @@ func writable(dir string) error {
 	return err
 }
 
-// Problem tells why devices that look at dates, or all of them, refuse the
-// certificates of the CA; it is empty when all is well, and while a CA is made.
+// Problem returns the reason why devices refuse the certificates of the CA: all
+// devices, or those that check dates. It is empty when there is none, and while a
+// CA is being made.
 func (a *authority) Problem() string {
 	o := a.current()
 	select {
@@ -212,7 +213,7 @@ func (a *authority) ready(ctx context.Context) bool {
 	}
 }
 
-// Certificate gives the certificate for a device's TLS handshake.
+// Certificate returns the certificate for a device's TLS handshake.
 func (a *authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
 	c, err := a.get(hello.Context())
 	if err != nil {
@@ -221,7 +222,7 @@ func (a *authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.C
 	return c.Certificate(hello, host)
 }
 
-// Respond gives devices the CA's own certificate.
+// Respond answers with the CA's own certificate.
 func (a *authority) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	c, err := a.get(ctx)
 	if err != nil {

@@ -16,19 +16,19 @@ import (
 	"starproxy/driver/endpoints"
 )
 
-// Problem is what would be wrong with a proxy.
+// Problem is a mistake in the configuration of a proxy, or in a file that it names.
 type Problem struct {
 	// Key of the config block that it is about, dotted.
 	Key string
-	// Err says what is wrong. A mistake in another file names its place.
+	// Err describes the mistake. For one in another file it names the place.
 	Err error
-	// Mild is a problem with which the proxy starts all the same.
+	// Mild means that the proxy starts all the same.
 	Mild bool
 }
 
-// Check tells what would be wrong with a proxy of that configuration, as far as
-// that shows without starting one: values, directories, the CA, the scenario,
-// mocks and addons. It writes nothing and listens nowhere.
+// Check returns the problems of a configuration that can be found without starting
+// a proxy: of values, directories, the CA, the scenario, mocks and addons. It writes
+// nothing and listens nowhere.
 func Check(cfg Config) []Problem {
 	if err := cfg.resolve(); err != nil {
 		key, _, _ := strings.Cut(err.Error(), ": ")
@@ -54,9 +54,8 @@ func (c *checking) warn(key string, err error) {
 	c.problems = append(c.problems, Problem{Key: key, Err: err, Mild: true})
 }
 
-// directories checks those that are made when a proxy starts, or that files are
-// put into while it runs. Scenarios and files of mocks may lie where nothing can
-// be written.
+// directories checks the directories that a proxy makes or writes into. Those of
+// scenarios and of files of mocks may be read-only.
 func (c *checking) directories() {
 	d := &c.cfg.Directories
 	for _, dir := range []struct {

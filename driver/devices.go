@@ -42,7 +42,7 @@ func (u *ProxyUser) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// selection is what the configuration says of whose connections are the proxy's.
+// selection returns the clients and users whose connections are for the proxy.
 func (l *Listen) selection() (s proxy.Selection) {
 	for _, c := range l.Clients {
 		s.Clients = append(s.Clients, netip.Prefix(c))

@@ -84,11 +84,11 @@ func (d *Directories) parts() []directory {
 		{&d.Addons, "addons", "addons"}, {&d.Mocks, "mocks", "mock-responses"}, {&d.Files, "files", "mock-files"}}
 }
 
-// stockData is where the stock driver keeps its data.
+// stockData is the data directory of the stock driver.
 const stockData = "/opt/jumpstarter/mitmproxy"
 
-// defaultData is where data is kept when no directory is configured: that of
-// the stock driver, if it has been set up for us, else the user's.
+// defaultData returns the data directory when none is configured: that of the stock
+// driver, if it exists and can be written, else the user's.
 func defaultData(getenv func(string) string) (string, error) {
 	if exists(stockData) && disk.CanMake(stockData) == nil {
 		return stockData, nil
@@ -107,7 +107,7 @@ func UserData(getenv func(string) string) (string, error) {
 	return "", fmt.Errorf("no directory for data: neither XDG_DATA_HOME nor HOME is set")
 }
 
-// spool is where captured bodies go.
+// spool is the directory of captured bodies.
 func (d *Directories) spool() string { return filepath.Join(d.Data, "capture-spool") }
 
 // exists reports whether there is a file.

@@ -39,32 +39,32 @@ type Driver struct {
 	files      mockFiles
 }
 
-// Options are what a Driver gets from its surroundings.
+// Options are the surroundings of a Driver.
 type Options struct {
-	// Log gets what happens; nil drops it.
+	// Log is for all messages; nil drops them.
 	Log *slog.Logger
-	// Shared is what the drivers of one process know of each other; nil means
-	// that there is no other.
+	// Shared is the knowledge that the drivers of one process share; nil means
+	// that there is no other driver.
 	Shared *Shared
 	// Devices are the drivers that may listen at one address; nil means that
 	// there is no other.
 	Devices *Devices
 	// Lease is the lease during which the driver is used; nil for none.
 	Lease *Lease
-	// Crashes tells how often the process of the driver has died before; nil
+	// Crashes counts how often the process of the driver has died before; nil
 	// for a driver in the exporter's own process.
 	Crashes *Crashes
 }
 
-// Crashes tells of the processes that served a driver before this one.
+// Crashes counts the processes that served a driver before this one.
 type Crashes struct {
-	// Count is how many have died since the session began.
+	// Count is the number of those that have died since the session began.
 	Count int `json:"count"`
-	// Last is why the latest one did; empty for none.
+	// Last is the reason why the latest one died; empty for none.
 	Last string `json:"last"`
 }
 
-// Lease tells for whom an exporter serves.
+// Lease is the lease during which an exporter serves.
 type Lease struct {
 	// Name is that of the lease at the controller.
 	Name string `json:"name"`
@@ -73,9 +73,9 @@ type Lease struct {
 }
 
 // New makes the driver of a proxy, which is not started. It opens the
-// certificate authority in the background; a failure of that is reported by
-// start, or, while a key is still being made, by the log and to whoever asks
-// for a certificate.
+// certificate authority in the background. When that fails, start fails too; when it
+// fails while a key is still being made, the log and each call for a certificate
+// report it.
 func New(cfg Config, o Options) (*Driver, error) {
 	if err := cfg.resolve(); err != nil {
 		return nil, err

@@ -13,9 +13,9 @@ import (
 
 // scenarioState is a named scenario of the endpoints in force.
 type scenarioState struct {
-	// State is the one that it is in.
+	// State is the present one.
 	State string `json:"state"`
-	// States are all that endpoints name, the first one before any move ahead.
+	// States are Started, in which it begins, and all that endpoints name.
 	States []string `json:"states"`
 }
 

@@ -11,9 +11,8 @@ import (
 	"starproxy/driver/rpc"
 )
 
-// put sets a mock; what is wrong with its definition is the caller's fault.
-// JSON that a caller gave stays as it was written: devices may care for the
-// order of keys.
+// put sets a mock. A mistake in its definition is an invalid argument. JSON of the
+// caller stays as it was written, since the order of keys may matter to devices.
 func (m *mockMethods) put(method, key string, def map[string]any) error {
 	if err := m.endpoints.Set(key, def); err != nil {
 		return rpc.Refuse(rpc.InvalidArgument, "%s: %v", method, err)
@@ -46,8 +45,8 @@ func parseBody(text string) (json.RawMessage, error) {
 	return json.RawMessage(text), err
 }
 
-// extraHeaders reads the headers of a mock that mentions them only where there
-// are any. An error is the caller's.
+// extraHeaders adds headers, given as JSON, to the definition of a mock, if there are
+// any.
 func extraHeaders(method, text string, def map[string]any) error {
 	h, err := parseObject(text)
 	if err != nil {
@@ -83,7 +82,7 @@ func (m *mockMethods) setMockFile(_ context.Context, method, path, file, content
 	}
 	def := map[string]any{"status": int64(status), "file": file, "content_type": contentType}
 	if typ == "" && strings.Contains(file, "{{") {
-		delete(def, "content_type") // that of the file which a request chooses
+		delete(def, "content_type") // a request chooses the file, which has its own
 	}
 	if err := extraHeaders("set_mock_file", headers, def); err != nil {
 		return "", err
@@ -126,9 +125,10 @@ func (m *mockMethods) setMockWithLatency(_ context.Context, method, path string,
 	return fmt.Sprintf(sayMockSetLate, key, status, latency), nil
 }
 
-// setMockFault sets a mock that fails as the network does: fault is a kind, or
-// the JSON of a map as an endpoint's fault has it; answer is what begins before,
-// or what answers when the fault does not come, with the keys of an endpoint.
+// setMockFault sets a mock that fails as the network does. fault is a kind, or the
+// value of an endpoint's key fault as JSON. answer has the other keys of the endpoint
+// as JSON: that answer is cut short by the fault, or sent whole when a fault with a
+// rate does not occur.
 func (m *mockMethods) setMockFault(_ context.Context, method, path, fault, answer string) (string, error) {
 	key := mockKey(method, path)
 	keys, err := parseObject(answer)

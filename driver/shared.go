@@ -10,8 +10,8 @@ import (
 	"starproxy/driver/scenario"
 )
 
-// Shared is what the drivers of one process know of each other. It is for any
-// number of goroutines.
+// Shared is the knowledge that the drivers of one process share: CAs, files to
+// protect and addresses where they listen. It is for any number of goroutines.
 type Shared struct {
 	authorities authorities
 	secrets     access.Secrets
@@ -19,22 +19,22 @@ type Shared struct {
 	hidden      proxy.Hidden
 
 	mu      sync.Mutex
-	news    map[*func()]struct{} // what Follow was given
-	learned []func()             // what makes Learn's addresses forgotten
+	news    map[*func()]struct{} // functions that Follow was given
+	learned []func()             // forget the addresses that Learn was given
 }
 
 // NewShared is empty.
 func NewShared() *Shared { return &Shared{} }
 
-// Protect names files that no client, device or script gets to read or to
-// write, by whatever driver: private keys and passphrases.
+// Protect names files, such as private keys and passphrases, that no client, device
+// or script can read or write through any driver.
 func (s *Shared) Protect(paths ...string) {
 	s.secrets.Add(paths...)
 	s.tell()
 }
 
-// Listening notes an address at which this process listens, until forget is
-// called: devices do not reach it through any of the proxies.
+// Listening notes an address at which this process listens, until forget is called.
+// Devices can't reach it through any of the proxies.
 func (s *Shared) Listening(addr net.Addr) (forget func()) {
 	remove := s.listeners.Add(addr)
 	s.tell()
@@ -44,8 +44,8 @@ func (s *Shared) Listening(addr net.Addr) (forget func()) {
 	}
 }
 
-// Known is what another process has to know, so that its proxies keep to the
-// same rules.
+// Known is the part of Shared that another process has to know, so that its proxies
+// keep to the same rules.
 type Known struct {
 	// Secrets are the absolute paths of the files that Protect was given.
 	Secrets []string `json:"secrets"`
@@ -56,7 +56,8 @@ type Known struct {
 // Known returns what is known now.
 func (s *Shared) Known() Known { return Known{s.secrets.Paths(), s.listeners.All()} }
 
-// Learn takes over what another process knows, in place of what it told before.
+// Learn takes over the knowledge of another process, in place of that of the call
+// before.
 func (s *Shared) Learn(k Known) {
 	s.secrets.Add(k.Secrets...)
 	s.mu.Lock()
@@ -71,7 +72,7 @@ func (s *Shared) Learn(k Known) {
 	}
 }
 
-// Follow calls news whenever something else is known, until stop is called.
+// Follow calls news after each change, until stop is called.
 func (s *Shared) Follow(news func()) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +95,7 @@ func (s *Shared) tell() {
 	}
 }
 
-// access is what clients of the driver may reach.
+// access returns the policy about the files that clients of the driver may reach.
 func (c *Config) access(s *Shared) *access.Policy {
 	d := &c.Directories
 	p := access.New([]string{d.Data, d.Flows, d.Addons, d.Mocks, d.Files}, &s.secrets)

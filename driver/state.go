@@ -44,7 +44,8 @@ func (s *stateMethods) setState(_ context.Context, key, valueJSON string) (strin
 	return fmt.Sprintf(sayStateSet, key), nil
 }
 
-// checkState tells what setState would make of a key and a value.
+// checkState answers with the mistake for which setState would refuse a key and a
+// value.
 func (s *stateMethods) checkState(_ context.Context, key, valueJSON string) (any, error) {
 	if key == "" {
 		return rpc.Mistake{Error: "the key is missing"}, nil

@@ -26,27 +26,28 @@ type statusReport struct {
 	Unmatched string `json:"unmatched"`
 	// Scenario is the file that the endpoints were loaded from.
 	Scenario *string `json:"scenario"`
-	// ScenarioError says why the file on disk is not in force.
+	// ScenarioError is the reason why the file on disk is not in force.
 	ScenarioError *string `json:"scenario_error"`
 	// ScenarioStates are the states of the named scenarios, by name.
 	ScenarioStates map[string]string `json:"scenario_states"`
-	// Webhooks tells how the requests that follow answers go.
+	// Webhooks counts the requests that mocks send after their answers.
 	Webhooks webhookStatus `json:"webhooks"`
-	// AddonErrors says, by name, why addons as they are on disk are not in force.
+	// AddonErrors are, by name, the reasons why addons are not in force as they are
+	// on disk.
 	AddonErrors map[string]string `json:"addon_errors"`
-	// Recording tells how record mode goes.
+	// Recording counts the flows that record mode has written.
 	Recording *flow.RecorderStats `json:"recording"`
-	// Replay tells what replay mode answers from.
+	// Replay describes the recording of replay mode.
 	Replay *replayReport `json:"replay"`
-	// CAProblem says why devices may refuse our certificates: the CA has
+	// CAProblem is the reason why devices may refuse our certificates: the CA has
 	// expired, is not valid yet, or can't be read.
 	CAProblem *string `json:"ca_problem"`
-	// Lease tells for whom the exporter serves; null without a controller.
+	// Lease is the lease during which the exporter serves; null without a controller.
 	Lease *Lease `json:"lease"`
-	// Crashes tells how often the process of the proxies has died during the
+	// Crashes counts how often the process of the proxies has died during the
 	// session; null where they have none of their own.
 	Crashes *Crashes `json:"crashes"`
-	// Captures tells how much the journal holds and has dropped.
+	// Captures counts the exchanges that the journal holds and has dropped.
 	Captures any `json:"captures"`
 }
 
@@ -57,7 +58,7 @@ type replayReport struct {
 	Warnings []string `json:"warnings"`
 }
 
-// reporter tells how a proxy is.
+// reporter describes the present state of a proxy.
 type reporter struct {
 	unmatched Unmatched
 	lease     *Lease

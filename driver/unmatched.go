@@ -9,18 +9,17 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// maxUnmatched bounds the requests that unmatched tells apart; the log hears of
-// further ones only once more.
+// maxUnmatched bounds the requests that are counted. When there are more, the log
+// says so once.
 const maxUnmatched = 1000
 
-// maxUnmatchedPath bounds the part of a path that it goes by, in bytes.
+// maxUnmatchedPath bounds the part of a path that tells requests apart, in bytes.
 const maxUnmatchedPath = 300
 
-// unmatched marks the requests that no mock answers, and logs them before next
-// answers: a request
-// to the same host and path when it comes for the 1st, 10th, 100th time, and so
-// on, so that it does not drown the rest of the log.
-type unmatched struct {
+// unmatchedHandler marks the requests that no mock answers and logs them before next
+// answers. Of requests to the same host and path it logs the 1st, 10th, 100th and
+// so on, so that they do not fill the log.
+type unmatchedHandler struct {
 	log  *slog.Logger
 	next exchange.Handler
 
@@ -31,11 +30,11 @@ type unmatched struct {
 
 type unmatchedKey struct{ method, url string }
 
-func newUnmatched(log *slog.Logger, next exchange.Handler) *unmatched {
-	return &unmatched{log: log, next: next, times: map[unmatchedKey]uint64{}}
+func newUnmatched(log *slog.Logger, next exchange.Handler) *unmatchedHandler {
+	return &unmatchedHandler{log: log, next: next, times: map[unmatchedKey]uint64{}}
 }
 
-func (u *unmatched) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
+func (u *unmatchedHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	x.Unmatched = true
 	r := x.Request
 	path := r.Path()
@@ -52,7 +51,7 @@ func (u *unmatched) Respond(ctx context.Context, x *exchange.Exchange) (*exchang
 
 // count counts a request. It reports whether the request is the first one that
 // is too many to be counted.
-func (u *unmatched) count(key unmatchedKey) (times uint64, full bool) {
+func (u *unmatchedHandler) count(key unmatchedKey) (times uint64, full bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if _, known := u.times[key]; !known && len(u.times) == maxUnmatched {
@@ -72,4 +71,4 @@ func tenfold(n uint64) bool {
 }
 
 // Interface guards.
-var _ exchange.Handler = (*unmatched)(nil)
+var _ exchange.Handler = (*unmatchedHandler)(nil)

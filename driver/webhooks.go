@@ -19,13 +19,13 @@ import (
 	"starproxy/driver/rpc"
 )
 
-// Sending says when webhooks are sent.
+// Sending is a rule about when webhooks are sent.
 type Sending string
 
 // The ways to send webhooks.
 const (
-	SendAuto   Sending = "auto"   // but where no real server may be asked
-	SendAlways Sending = "always" // in reject and replay, too
+	SendAuto   Sending = "auto"   // unless no real server may be asked
+	SendAlways Sending = "always" // with unmatched: reject and in replay mode, too
 	SendNever  Sending = "never"
 )
 
@@ -39,7 +39,7 @@ func (s *Sending) UnmarshalText(text []byte) error {
 	return fmt.Errorf("expected auto, always or never, found %q", text)
 }
 
-// Webhooks says whether mocks may send requests of their own.
+// Webhooks reports whether mocks may send requests of their own.
 type Webhooks struct {
 	// When webhooks are sent: auto (in mock mode, unless unmatched is reject),
 	// always (with reject and in replay mode, too) or never. Default auto.
@@ -68,10 +68,10 @@ func (w *Webhooks) resolve() error {
 // defaultWebhookTimeout is the time for sending one, in seconds.
 const defaultWebhookTimeout = 10
 
-// maxReports bounds the webhooks that are told of.
+// maxReports bounds the webhooks that list_webhooks lists.
 const maxReports = 100
 
-// webhookReport tells of a webhook that was sent, or could not be.
+// webhookReport is a webhook that was sent, or could not be sent.
 type webhookReport struct {
 	Time     float64 `json:"time"` // when sending it ended, in seconds since 1970
 	Method   string  `json:"method"`
@@ -86,7 +86,7 @@ type webhookReport struct {
 // webhooks sends the requests that follow answers.
 type webhooks struct {
 	log     *slog.Logger
-	allowed func() error // why none may be sent now
+	allowed func() error // returns the reason why none may be sent now
 	caller  *proxy.Caller
 	timeout time.Duration
 
@@ -96,7 +96,7 @@ type webhooks struct {
 	changed      follow.Signal
 }
 
-// deliver sends a webhook and notes how that went.
+// deliver sends a webhook and keeps a report.
 func (h *webhooks) deliver(ctx context.Context, w *call.Webhook) {
 	begin := time.Now()
 	r := webhookReport{Method: w.Method, URL: redacted(w.URL), Endpoint: w.Endpoint, Exchange: w.Exchange}
@@ -108,7 +108,7 @@ func (h *webhooks) deliver(ctx context.Context, w *call.Webhook) {
 		r.Status, err = h.call(ctx, w)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) && w.Err == nil {
-		return // what it belongs to has ended
+		return // the proxy has stopped, or the mocks were cleared
 	}
 	r.Duration = float64(time.Since(begin).Microseconds()) / 1000
 	r.Time = capture.Seconds(time.Now())
@@ -116,7 +116,7 @@ func (h *webhooks) deliver(ctx context.Context, w *call.Webhook) {
 	if err != nil {
 		r.Error = err.Error()
 	}
-	h.note(r) // first: who has read the log finds it in the list
+	h.note(r) // before the log has it: a reader of the log finds it in the list
 	if err != nil {
 		h.log.Warn("webhook failed", append(attrs, "error", err)...)
 	} else {
@@ -151,7 +151,7 @@ func (h *webhooks) call(ctx context.Context, w *call.Webhook) (status int, err e
 	return status, err
 }
 
-// redacted is a URL without the password in it.
+// redacted returns a URL without its password.
 func redacted(s string) string {
 	if u, err := url.Parse(s); err == nil && u.User != nil {
 		return u.Redacted()

@@ -19,7 +19,7 @@ type captureSaveCmd struct {
 	ExcludeMocked bool   `name:"exclude-mocked" help:"Leave out what a mock answered."`
 }
 
-// Help tells the way back.
+// Help explains how to load the result.
 func (captureSaveCmd) Help() string {
 	return `Writes a scenario: DIRECTORY/scenario.yaml and the recorded bodies beside it, below responses/. Loaded again with "mock load DIRECTORY" it answers what was recorded. The bodies that were saved are removed from the exporter's disk afterwards, others stay; what a file lacks is told, with the reason.
 
@@ -60,7 +60,7 @@ func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	return c.scenario(ctx, sys, p)
 }
 
-// tellMissing tells what is not in a document that was written, and why. An
+// tellMissing prints what is not in a document that was written, and why. An
 // exporter that does not know is one that has left nothing out, as far as it knows.
 func (c *captureSaveCmd) tellMissing(ctx context.Context, sys *System, p proxy, format string) error {
 	var missing []string

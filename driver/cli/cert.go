@@ -13,7 +13,7 @@ type certCmd struct {
 	Output string `arg:"" optional:"" default:"mitmproxy-ca-cert.pem" type:"path" help:"File to write the PEM certificate to (default ${default})."`
 }
 
-// Help tells of the danger.
+// Help explains the danger.
 func (certCmd) Help() string {
 	return `The device must trust this certificate for HTTPS to be mocked and captured. Install it on devices under test only: whoever holds the exporter's CA key can read their traffic.
 
@@ -39,7 +39,8 @@ func (c *certCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	return nil
 }
 
-// caProblem tells what is wrong with the dates of a certificate in PEM.
+// caProblem returns the problem with the dates of a certificate in PEM, empty for
+// none.
 func caProblem(text []byte) string {
 	block, _ := pem.Decode(text)
 	if block == nil {

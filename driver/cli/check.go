@@ -16,7 +16,7 @@ type checkCmd struct {
 // exitUnreadable is the exit code when there is no file to check.
 const exitUnreadable = 2
 
-// Help says what is checked.
+// Help explains what is checked.
 func (checkCmd) Help() string {
 	return `Everything that an exporter file says and names is looked at: endpoint, token (whose it is, when it expires), certificates, programs of hooks, and for each proxy its values, directories, CA, scenario, mocks and addons. Drivers that Python hosts are looked for in its packages. Nothing is started or written, no port is bound and no server is asked.
 

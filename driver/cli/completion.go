@@ -6,7 +6,7 @@ type completionCmd struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: bash, zsh or fish."`
 }
 
-// Help says where scripts go.
+// Help explains where scripts go.
 func (completionCmd) Help() string {
 	return `The script completes starproxy and j: commands, flags, files, and the names that the exporter at JUMPSTARTER_HOST exports.
 

@@ -7,7 +7,7 @@ type flowConvertCmd struct {
 	Out string `arg:"" help:"File to write: a HAR document if it ends in .har, else a flow file."`
 }
 
-// Help tells what it needs.
+// Help explains what it needs.
 func (flowConvertCmd) Help() string {
 	return `Works on files of this machine and needs no exporter. Flow files are in a format that mitmproxy 8.1 and newer read.
 

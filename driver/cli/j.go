@@ -57,7 +57,7 @@ type captureCommands struct {
 	Save  captureSaveCmd  `cmd:"" help:"Write captured traffic as a scenario, a HAR document or a flow file."`
 }
 
-// Help tells of the default.
+// Help explains the default.
 func (captureCommands) Help() string {
 	return `Without a command it watches, and takes the flags of "capture watch".
 
@@ -172,7 +172,7 @@ func jFlags(args []string) ([]string, error) {
 	return args, nil
 }
 
-// asksHelp says whether a help flag is among args, ahead of any "--".
+// asksHelp reports whether a help flag is among args, ahead of any "--".
 func asksHelp(args []string) bool {
 	for _, arg := range args {
 		switch arg {

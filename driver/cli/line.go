@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// event is what a capture line needs of a capture event.
+// event is the part of a capture event that a line shows.
 type event struct {
 	Timestamp float64     `json:"timestamp"` // seconds since 1970
 	Method    string      `json:"method"`
@@ -101,7 +101,7 @@ func (f lineFormat) line(e event) string {
 	return " " + strings.Join(columns, " ")
 }
 
-// told is a failure and what failed in exactly width columns, the cause first. A
+// told returns a failure and the path in exactly width columns, the cause first. A
 // narrow line has the short form of the cause.
 func told(failure, path string, width int) string {
 	text := failure + ": " + path
@@ -111,7 +111,7 @@ func told(failure, path string, width int) string {
 	return fit(text, width)
 }
 
-// cause is the shortest part of a failure's text that tells why. Texts about
+// cause returns the shortest part of a failure's text that has the reason. Texts about
 // devices begin with it; those of the network, which begin with addresses, end
 // with it.
 func cause(failure string) string {

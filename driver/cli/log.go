@@ -30,7 +30,7 @@ func newLogHandler(w io.Writer, level slog.Level, format string) logHandler {
 // all is the handler that writes records of every level.
 func (h logHandler) all() slog.Handler { return h.Handler }
 
-// Enabled tells whether records of a level are written.
+// Enabled reports whether records of a level are written.
 func (h logHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
 
 // Handle writes a record unless it has to be quiet about it.

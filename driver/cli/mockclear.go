@@ -4,7 +4,7 @@ import "context"
 
 type mockClearCmd struct{}
 
-// Help says when it counts.
+// Help explains what stays.
 func (mockClearCmd) Help() string {
 	return `From the very next request on, everything goes to the real server (or is rejected, if the exporter's configuration says unmatched: reject).`
 }

@@ -69,7 +69,7 @@ func orderedObject(raw []byte) ([]mockEntry, error) {
 	return entries, nil
 }
 
-// summary says in a few words what an endpoint answers.
+// summary describes the answer of an endpoint in a few words.
 func (m mockEntry) summary() string {
 	var d struct {
 		Fault json.RawMessage `json:"fault"`

@@ -18,7 +18,7 @@ type mockLoadCmd struct {
 	Scenario string `arg:"" name:"file|dir" help:"Scenario file (YAML, JSON or Starlark), or a directory with scenario.yaml or scenario.star."`
 }
 
-// Help tells about companions.
+// Help explains companions.
 func (mockLoadCmd) Help() string {
 	return `The file is read here and sent to the exporter, where it replaces all mock endpoints for the very next request. Files that it refers to with "file:" or "file_template:" are uploaded first, when they stand beside the scenario or below, or in its files_dir there; references that lead out of its directory are skipped. A Starlark scenario that is sent can load the standard library only: one of several files is loaded from the exporter's own disk, as mock_scenario in its configuration.
 
@@ -44,7 +44,7 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	return p.say(ctx, sys, "load_mock_scenario_content", filepath.Base(path), string(content))
 }
 
-// upload sends the files that the scenario at path names.
+// upload sends the files that the scenario at path refers to.
 func (c *mockLoadCmd) upload(ctx context.Context, sys *System, p proxy, path string, content []byte) error {
 	host := script.New(scriptOptions())
 	defer host.Close()
@@ -74,8 +74,8 @@ func (c *mockLoadCmd) upload(ctx context.Context, sys *System, p proxy, path str
 	return nil
 }
 
-// named are the names with those that have a * in the place of every file in dir
-// that they fit.
+// named returns names, in which each name with a * is replaced by the files in dir
+// that it matches.
 func (c *mockLoadCmd) named(dir string, names []string) (all []string) {
 	for _, name := range names {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil || !strings.Contains(name, "*") {
@@ -92,7 +92,7 @@ func (c *mockLoadCmd) named(dir string, names []string) (all []string) {
 	return all
 }
 
-// scenarioPath is the scenario file meant by a file or directory.
+// scenarioPath returns the scenario file at path, which may be a directory.
 func scenarioPath(path string) string {
 	path = filepath.Clean(path)
 	if st, err := os.Stat(path); err != nil || !st.IsDir() {
@@ -101,7 +101,7 @@ func scenarioPath(path string) string {
 	return scenario.DocumentIn(path)
 }
 
-// within says whether path, symbolic links followed, is dir or below it.
+// within reports whether path, symbolic links followed, is dir or below it.
 func within(dir, path string) bool {
 	rel, err := filepath.Rel(resolved(dir), resolved(path))
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))

@@ -7,7 +7,7 @@ type mockRemoveCmd struct {
 	Path   string `arg:"" help:"Its path or URL, as \"mock list\" shows it."`
 }
 
-// Help tells of a scenario's endpoint below.
+// Help explains a scenario's endpoint below.
 func (mockRemoveCmd) Help() string {
 	return `An endpoint of the scenario that the removed one was laid over answers again.
 

@@ -4,7 +4,7 @@ import "context"
 
 type mockResetCmd struct{}
 
-// Help says what is undone.
+// Help explains what is undone.
 func (mockResetCmd) Help() string {
 	return `What was set, removed or disabled since the scenario was loaded is undone; sequences and counters begin anew. Without a scenario the mocks of the exporter's configuration are left.`
 }

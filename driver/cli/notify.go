@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// notifier tells the service manager how the process is, by the protocol of
+// notifier informs the service manager about the process, by the protocol of
 // sd_notify(3): a datagram of lines to the socket that NOTIFY_SOCKET names.
 type notifier struct {
 	socket string        // empty for none
@@ -50,7 +50,7 @@ func (n notifier) send(assignments ...string) error {
 	return nil
 }
 
-// watchdog tells the service manager that the process lives, for as long as
+// watchdog informs the service manager that the process lives, as long as
 // health finds nothing wrong, until ctx ends. fault hears of what is wrong.
 func (n notifier) watchdog(ctx context.Context, health func(context.Context) error, fault func(error)) {
 	if n.every == 0 {

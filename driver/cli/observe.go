@@ -22,7 +22,7 @@ type observeFlags struct {
 	Metrics *hostPort `placeholder:"[HOST:]PORT" help:"Serve Prometheus metrics at /metrics, and /healthz and /readyz (default host: 127.0.0.1; there is no password)."`
 }
 
-// observed is what an observation needs of the server that it observes.
+// observed is a server that is observed.
 type observed struct {
 	sys *System
 	log logHandler
@@ -31,11 +31,11 @@ type observed struct {
 	format string
 	// shared keeps devices away from the listener of the metrics.
 	shared *driver.Shared
-	// health tells what is wrong with the process, nil for nothing.
+	// health returns what is wrong with the process, nil for nothing.
 	health func(context.Context) error
 }
 
-// observation tells of a server, to people, to Prometheus and to the service
+// observation reports about a server to people, to Prometheus and to the service
 // manager, from its start to its end. Sessions come and go meanwhile. Its
 // methods are for one goroutine, but for tell and controller.
 type observation struct {
@@ -129,7 +129,7 @@ func (w *observation) requestLog(exports []string) *requestLog {
 	return nil
 }
 
-// ready tells that the server has started, and from now on that it lives.
+// ready reports that the server has started, and from then on that it lives.
 func (w *observation) ready(status string) {
 	if w.server != nil {
 		w.server.SetReady(true)
@@ -142,7 +142,7 @@ func (w *observation) ready(status string) {
 	})
 }
 
-// stopping tells that the server is about to end.
+// stopping reports that the server is about to end.
 func (w *observation) stopping() {
 	if w.server != nil {
 		w.server.SetReady(false)
@@ -150,7 +150,7 @@ func (w *observation) stopping() {
 	w.tell("STOPPING=1", "STATUS=Stopping")
 }
 
-// tell tells the service manager; STATUS is one line.
+// tell sends a message to the service manager; STATUS is one line.
 func (w *observation) tell(assignments ...string) {
 	if err := w.notifier.send(assignments...); err != nil {
 		slog.New(w.log).Warn("not told", "error", err)

@@ -10,16 +10,16 @@ import (
 	"syscall"
 )
 
-// loss is the first error of a standard output: what was printed since is not
-// where it should be.
+// loss is the first error of a standard output. Text that was printed after it is
+// lost.
 type loss struct {
 	mu    sync.Mutex
 	err   error
 	wrote bool
 }
 
-// note takes up the outcome of a write. A reader that has gone, as head does
-// when it has seen enough, is no error.
+// note notes the outcome of a write. A reader that ends early, as head does, is no
+// error.
 func (l *loss) note(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -29,7 +29,7 @@ func (l *loss) note(err error) {
 	}
 }
 
-// fault is the error, nil when all was written.
+// fault returns the error, nil when all was written.
 func (l *loss) fault() error {
 	if l == nil {
 		return nil
@@ -58,8 +58,8 @@ func (p *printed) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Fd is the descriptor of what is written to; one that nobody has when that is
-// no file.
+// Fd returns the descriptor of the file that is written to, an invalid one when it
+// is no file.
 func (p *printed) Fd() uintptr {
 	if f, ok := p.Writer.(descriptor); ok {
 		return f.Fd()
@@ -67,7 +67,7 @@ func (p *printed) Fd() uintptr {
 	return ^uintptr(0)
 }
 
-// raw is the output that w notes the errors of, for a child process.
+// raw returns the output behind w, for a child process.
 func raw(w io.Writer) io.Writer {
 	if p, ok := w.(*printed); ok {
 		return p.Writer

@@ -9,8 +9,7 @@ import (
 	"net"
 )
 
-// caller is an exported object of an exporter, here or far away, ours or
-// Python's. *client.Node is one.
+// caller is a driver of an exporter, ours or Python's. *client.Node is one.
 type caller interface {
 	Call(ctx context.Context, method string, args ...any) (any, error)
 	Stream(ctx context.Context, method string, args ...any) iter.Seq2[any, error]
@@ -56,7 +55,7 @@ func (p proxy) document(ctx context.Context, dst any, method string, args ...any
 	return nil
 }
 
-// errNoString is what a stream that should carry strings answers else.
+// errNoString is the error of a stream with an item that is no string.
 var errNoString = errors.New("the exporter sent something else than a string")
 
 // strings yields the items of a streaming method.

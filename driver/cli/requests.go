@@ -49,9 +49,9 @@ func (r requestRow) host() string {
 // requestSink is where the requests of proxies are told of; several goroutines
 // call it.
 type requestSink interface {
-	// request tells of one request.
+	// request prints one request.
 	request(export string, r requestRow)
-	// skipped tells that n requests were not told of.
+	// skipped prints that n requests were not printed.
 	skipped(export string, n uint64)
 }
 
@@ -83,7 +83,7 @@ type place struct {
 	seq     uint64
 }
 
-// follow tells of the requests of a proxy until ctx ends.
+// follow prints the requests of a proxy until ctx ends.
 func (l *requestLog) follow(ctx context.Context, export string, p proxy) {
 	var at place
 	pause, skip := firstPause, false

@@ -127,8 +127,8 @@ func (c *runCmd) Run(ctx context.Context, sys *System) error {
 	return nil
 }
 
-// unlessEnded is err, or nil when ctx has ended: what fails because an end was
-// asked for is no failure.
+// unlessEnded returns err, or nil when ctx has ended: a step that fails because the
+// command is ending is no failure.
 func unlessEnded(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -136,7 +136,8 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// begin starts what is to be started in a local session, and tells of it.
+// begin starts the proxies of a local session that are to be started, and prints
+// where they are.
 func (c *runCmd) begin(ctx context.Context, sys *System, b *bench, w *observation) error {
 	if err := c.ready(ctx, b); err != nil {
 		return err
@@ -147,8 +148,8 @@ func (c *runCmd) begin(ctx context.Context, sys *System, b *bench, w *observatio
 	return b.tell(ctx, w)
 }
 
-// ready does what the flags ask for with a session that is served: the one of
-// this process, or each lease's before its hooks run and its clients come.
+// ready starts the proxies of a session that is served if a flag asks for it: the
+// session of this process, or that of each lease before its hooks run.
 func (c *runCmd) ready(ctx context.Context, b *bench) error {
 	mode := c.Start
 	if mode == "" && b.builtIn {
@@ -160,8 +161,8 @@ func (c *runCmd) ready(ctx context.Context, b *bench) error {
 	return inUse(b.start(ctx, mode, c.webUI(), c.ReplayFile), b.builtIn)
 }
 
-// inUse adds to the failure of a start for a port that another program has which
-// flag chooses another.
+// inUse adds the flag that chooses another port to the failure of a start whose port
+// another program has.
 func inUse(err error, builtIn bool) error {
 	var r *rpc.Refusal
 	switch {
@@ -205,7 +206,7 @@ func (c *runCmd) apply(proxies []*exporter.Node) error {
 	return nil
 }
 
-// tell begins to tell of the session, which has started.
+// tell begins to report about the session, which has started.
 func (b *bench) tell(ctx context.Context, w *observation) error {
 	proxies, err := b.callers()
 	if err != nil {
@@ -235,7 +236,7 @@ func (b *bench) callers() (map[string]proxy, error) {
 	return proxies, nil
 }
 
-// greet prints where everything is and what to do next.
+// greet prints the addresses of the proxies and what to do next.
 func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure bool) error {
 	var try string
 	for _, path := range b.Proxies() {

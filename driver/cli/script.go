@@ -25,7 +25,7 @@ type scriptDirs struct {
 	AddonsDir string `placeholder:"DIR" help:"Where addons lie; default addons beside the script or its directory, else the directory of the script."`
 }
 
-// env is what scenarios in the directory of a script are compiled against.
+// env is the environment in which scenarios beside a script are compiled.
 func (d scriptDirs) env(dir string) scenario.Env {
 	env := scenario.Env{FilesDir: d.FilesDir, AddonsDir: d.AddonsDir}
 	if env.FilesDir == "" {
@@ -53,7 +53,7 @@ func scriptOptions() script.Options {
 type source struct {
 	// root is the directory that load statements see, file the path below it.
 	root, file string
-	// named says that the file itself was asked for, not a directory.
+	// named means that the file itself was asked for, not a directory.
 	named bool
 }
 

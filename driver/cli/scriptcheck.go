@@ -20,7 +20,7 @@ type scriptCheckCmd struct {
 	scriptDirs
 }
 
-// Help says what is checked.
+// Help explains what is checked.
 func (scriptCheckCmd) Help() string {
 	return `Each file is parsed, its names are resolved, what it loads is loaded, and every endpoint of a scenario is compiled as "mock load" would. Of an addon, handle and websocket are looked at.
 
@@ -124,7 +124,7 @@ func unused(f source, s *script.Script) error {
 	return nil
 }
 
-// isScriptOrScenario tells whether a file in a directory is to be checked. Of
+// isScriptOrScenario reports whether a file in a directory is to be checked. Of
 // YAML and JSON files only those that have endpoints are meant.
 func isScriptOrScenario(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {

@@ -38,7 +38,7 @@ func (c *scriptDocCmd) Run(sys *System) error {
 		return nil
 	}
 	d := docPrinter{palette: palette(sys.colours()), width: sys.width()}
-	// What was found by its own name is shown whole.
+	// An entry that was found by its own name is shown whole.
 	entries := 0
 	for _, s := range sections {
 		entries += len(s.Entries)

@@ -82,7 +82,7 @@ func (c *scriptTestCmd) Run(ctx context.Context, sys *System) error {
 	return nil
 }
 
-// isTest tells whether a file has tests.
+// isTest reports whether a file has tests.
 func isTest(path string) bool { return strings.HasSuffix(path, "_test"+script.Ext) }
 
 // testSuite is the tests of one file.
@@ -159,7 +159,7 @@ func (p testPrinter) total(passed, failed int, took time.Duration) {
 	p.sys.out("%s", p.bold(fmt.Sprintf("%d passed in %s", passed, short(took)), green))
 }
 
-// explain tells why a test failed, with the calls that led there.
+// explain returns the reason why a test failed, with the calls that led there.
 func explain(err error) string {
 	var e *script.Error
 	if errors.As(err, &e) {

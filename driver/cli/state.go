@@ -74,7 +74,7 @@ type stateResetCmd struct {
 	Scenario string `arg:"" optional:"" help:"Name of the scenario (default all)."`
 }
 
-// Help tells what stays.
+// Help explains what stays.
 func (stateResetCmd) Help() string {
 	return `The endpoints stay as they are; nothing is loaded. Other keys of the state stay, too.`
 }

@@ -16,7 +16,7 @@ type statusCmd struct {
 	Serving bool `help:"Exit with 1 unless the proxy runs and takes connections; to be asked on the exporter's machine, by a health check."`
 }
 
-// Help says what a script may rely on.
+// Help explains what a script may rely on.
 func (statusCmd) Help() string {
 	return `Exits with 0 whether the proxy runs or not, unless --serving is given.
 

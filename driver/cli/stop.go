@@ -4,7 +4,7 @@ import "context"
 
 type stopCmd struct{}
 
-// Help says what stays.
+// Help explains what stays.
 func (stopCmd) Help() string {
 	return `Mock endpoints and captured requests stay, so that they can be read and used after the next start. A proxy that does not run is a failure (exit code 1).`
 }

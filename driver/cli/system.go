@@ -8,7 +8,7 @@ import (
 	"golang.org/x/term"
 )
 
-// System is what a command may touch of the process it runs in. Tests put
+// System is the part of the process that commands use. Tests put
 // buffers and a made-up environment in.
 type System struct {
 	// Name is the program's name in messages: the base name of argv[0].
@@ -50,13 +50,13 @@ func (s *System) server(gone func()) *System {
 // descriptor is a file, or the outlet of one.
 type descriptor interface{ Fd() uintptr }
 
-// terminal says whether w is a terminal.
+// terminal reports whether w is a terminal.
 func terminal(w any) bool {
 	f, ok := w.(descriptor)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// colours says whether data may be coloured: on a terminal, unless NO_COLOR is
+// colours reports whether data may be coloured: on a terminal, unless NO_COLOR is
 // set (https://no-color.org) or the terminal is a dumb one.
 func (s *System) colours() bool {
 	return s.Getenv("NO_COLOR") == "" && s.Getenv("TERM") != "dumb" && terminal(s.Stdout)

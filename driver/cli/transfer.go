@@ -15,8 +15,8 @@ import (
 	"starproxy/builtins/disk"
 )
 
-// progress is a bar on standard error, if that is a terminal, for size bytes
-// (-1 unknown). Close takes it away, so that no trace of it is left.
+// progress makes a bar on standard error, if that is a terminal, for size bytes (-1
+// if unknown). Close removes the bar.
 func (s *System) progress(what string, size int64) io.WriteCloser {
 	if !terminal(s.Stderr) {
 		return noBar{}
@@ -31,7 +31,7 @@ func (s *System) progress(what string, size int64) io.WriteCloser {
 	)
 }
 
-// noBar is the progress that nobody sees.
+// noBar shows no progress.
 type noBar struct{}
 
 func (noBar) Write(p []byte) (int, error) { return len(p), nil }

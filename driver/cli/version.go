@@ -56,7 +56,7 @@ func commit() string { return cmp.Or(stampCommit, setting("vcs.revision")) }
 // when not known.
 func date() string { return cmp.Or(stampDate, setting("vcs.time")) }
 
-// setting is what the build recorded under a key.
+// setting returns the value that the build recorded for a key.
 func setting(key string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -17,7 +17,7 @@ type webCmd struct {
 	Port    *int   `placeholder:"N" help:"Local port to listen on, 0 for a free one (default 8081; if that is in use, a free one)."`
 }
 
-// Help says what it needs.
+// Help explains what it needs.
 func (webCmd) Help() string {
 	return `Listens on a local port and carries every connection to the web UI of the proxy, wherever the exporter runs. The UI must have been started: "start --web-ui". Where the exporter runs on this machine, the link that "start --web-ui" prints works by itself. Ctrl+C stops.
 

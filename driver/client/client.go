@@ -148,8 +148,8 @@ func dialing(host string, o Options) (string, []grpc.DialOption, error) {
 	return host, append(options, grpc.WithTransportCredentials(credentials.NewTLS(config))), nil
 }
 
-// isTCP tells host:port from the path of a socket, by the rule of the stock
-// client: what follows the last colon is a port.
+// isTCP reports whether host is host:port and not the path of a socket. By the rule of
+// the stock client, it is when a port follows the last colon.
 func isTCP(host string) bool {
 	i := strings.LastIndexByte(host, ':')
 	if i < 0 {

@@ -7,10 +7,9 @@ import (
 	"starproxy/driver/mock"
 )
 
-// layers are the endpoints of a driver in the order in which they lie over each
-// other. An endpoint takes the place of one with the same name in a layer
-// below, and of those that it shadows. A value that was copied is not changed
-// by the methods of another copy.
+// layers are the endpoints of a driver in the order of their precedence, the lowest
+// first. An endpoint replaces the one with the same name in a lower layer, and those
+// that it shadows. Methods of a copy do not change the original.
 type layers struct {
 	scenario []*mock.Endpoint // of the loaded scenario
 	config   []*mock.Endpoint // of the exporter file
@@ -19,18 +18,19 @@ type layers struct {
 	gone map[string]bool
 }
 
-// list returns the endpoints in force. One that takes the place of another of
-// the same name stands at its place, every other behind the layers below.
+// list returns the endpoints in force. One that replaces another of the same name has
+// its position; the others come after the lower layers.
 func (l *layers) list() []*mock.Endpoint {
 	return overlay(overlay(l.left(l.scenario), l.left(l.config)), l.set)
 }
 
-// left is a layer without the endpoints that were removed.
+// left returns a layer without the endpoints that were removed.
 func (l *layers) left(layer []*mock.Endpoint) []*mock.Endpoint {
 	return slices.DeleteFunc(slices.Clone(layer), func(ep *mock.Endpoint) bool { return l.gone[ep.Name] })
 }
 
-// overlay returns below with over laid over it.
+// overlay returns the endpoints of below, some replaced by those of over, and then
+// the others of over.
 func overlay(below, over []*mock.Endpoint) []*mock.Endpoint {
 	if len(over) == 0 {
 		return below
@@ -77,8 +77,8 @@ func (l *layers) index(name string) int {
 	return slices.IndexFunc(l.set, func(ep *mock.Endpoint) bool { return ep.Name == name })
 }
 
-// unset takes out an endpoint that was set, and returns it; nil when there is
-// none. Those below it are in force again.
+// unset removes an endpoint that was set, and returns it; nil when there is none. The
+// endpoints of lower layers that it replaced are in force again.
 func (l *layers) unset(name string) *mock.Endpoint {
 	i := l.index(name)
 	if i < 0 {
@@ -89,8 +89,7 @@ func (l *layers) unset(name string) *mock.Endpoint {
 	return ep
 }
 
-// covers reports whether ep, when it is set, takes the place of one of the lower
-// layers.
+// covers reports whether ep, when it is set, replaces an endpoint of the lower layers.
 func (l *layers) covers(ep *mock.Endpoint) bool {
 	hidden := shadowed([]*mock.Endpoint{ep})
 	below := func(other *mock.Endpoint) bool {
@@ -99,7 +98,7 @@ func (l *layers) covers(ep *mock.Endpoint) bool {
 	return slices.ContainsFunc(l.scenario, below) || slices.ContainsFunc(l.config, below)
 }
 
-// drop takes the endpoint of that name out of all layers, until the scenario is
+// drop removes the endpoint of that name from all layers, until the scenario is
 // loaded or reset.
 func (l *layers) drop(name string) {
 	l.unset(name)

@@ -22,14 +22,14 @@ type loaded struct {
 	name   string // of the text
 	text   []byte
 
-	files []string    // what the scenario was read from, or may come to be
+	files []string    // that the scenario was read from, or may be read from next
 	print string      // fingerprint of files, as they were read
 	watch *disk.Watch // nil when nothing is watched
-	fault error       // why the files as they are now are not in force
+	fault error       // the reason why the files as they are now are not in force
 	hooks *scenario.Hooks
 }
 
-// read makes the scenario from its file or text.
+// read compiles the scenario from its file or text.
 func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
 	if l.path == "" {
 		return scenario.Parse(l.name, l.text, env)
@@ -38,10 +38,11 @@ func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
 	return scenario.Load(l.path, env)
 }
 
-// open reads the scenario and notes what it was read from. The fingerprint is
-// taken before, so that an edit meanwhile shows as a change; where it turns out
-// to be of other files, they are read once more. When it fails, files and
-// fingerprint are those of the failure, so that a repair shows.
+// open reads the scenario and notes the files that it was read from, with their
+// fingerprint. The fingerprint is taken first, so that an edit meanwhile counts as a
+// change. When the scenario turns out to have other files than expected, it is read
+// once more. When open fails, files and fingerprint are those of the failure, so that
+// a repair counts as a change.
 func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
 	for again := true; ; again = false {
 		l.print = scenario.Fingerprint(l.files)
@@ -149,8 +150,9 @@ func (s *Service) note() {
 	s.origin.Store(o)
 }
 
-// configured loads the scenario of the configuration. One that is not there
-// yet is waited for: the stock driver starts without it too.
+// configured loads the scenario of the configuration. When there is none yet, the
+// start succeeds, as with the stock driver, and the scenario is loaded once it is
+// there.
 func (s *Service) configured() ([]*mock.Endpoint, *loaded, error) {
 	path := s.Scenario
 	l := &loaded{path: path, owned: true, source: path, files: expected(path)}
@@ -163,9 +165,9 @@ func (s *Service) configured() ([]*mock.Endpoint, *loaded, error) {
 	return eps, l, err
 }
 
-// expected lists the files that a scenario at path is read from first: the one
-// that is there, else all that may come to be. With the right one [loaded.open]
-// reads it once.
+// expected returns the files that a scenario at path is probably read from: the
+// existing one, else all possible ones. When it is right, [loaded.open] reads the
+// scenario only once.
 func expected(path string) []string {
 	files := append(scenario.Documents(path), path)
 	for _, f := range files {

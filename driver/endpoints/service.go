@@ -27,7 +27,7 @@ import (
 // configSource names the endpoints of the exporter file's mocks block.
 const configSource = "exporter configuration"
 
-// Options are what a Service needs. Paths are absolute.
+// Options configure a Service. Paths are absolute.
 type Options struct {
 	// Scenario is the configured scenario, a file or a directory; empty for none.
 	Scenario string
@@ -38,7 +38,7 @@ type Options struct {
 	// Scenarios, Files and Addons are the directories of scenarios, of the files
 	// that endpoints serve, and of addon scripts.
 	Scenarios, Files, Addons string
-	// Access says which files may be reached.
+	// Access is the policy about the files that may be reached.
 	Access *access.Policy
 	// State has the named scenarios.
 	State *state.Store
@@ -83,7 +83,7 @@ func (s *Service) CheckAddon(name string) error { return s.addons.Check(s.Addons
 // not in force.
 func (s *Service) AddonFaults() map[string]string { return s.addons.Faults() }
 
-// env is what endpoints are compiled with.
+// env is the environment in which endpoints are compiled.
 func (s *Service) env() scenario.Env {
 	return scenario.Env{FilesDir: s.Files, AddonsDir: s.Addons, Access: s.Access, Addons: s.addons, Script: s.Script, Log: s.Log}
 }

@@ -17,8 +17,8 @@ func (s *Service) follow(l *loaded) {
 	l.watch = disk.NewWatch(l.files, s.Log, func() { s.reload(l) })
 }
 
-// reload puts a changed scenario in force, in one step, or, when it is broken,
-// keeps the old one and says so.
+// reload puts a changed scenario in force in one step. When it has a mistake, the old
+// one stays, and the mistake is logged.
 func (s *Service) reload(l *loaded) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -36,7 +36,7 @@ func (s *Service) reload(l *loaded) {
 		s.Log.Error("scenario not reloaded; the old one stays", scenario.Describe(err)...)
 	} else {
 		level := slog.LevelInfo
-		if l.fault != nil { // who saw it broken should see it whole
+		if l.fault != nil { // the warning about the mistake is answered at the same level
 			level = slog.LevelWarn
 		}
 		l.fault = nil
@@ -53,8 +53,8 @@ func (s *Service) reload(l *loaded) {
 	s.retain()
 }
 
-// followAddons watches what the addons in use were read from. They reload alone,
-// each when its own files change.
+// followAddons watches the files of the addons in use. Each addon is reloaded when its
+// own files change.
 func (s *Service) followAddons() {
 	files := s.addons.Files()
 	if slices.Equal(files, s.watched) {

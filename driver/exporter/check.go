@@ -49,7 +49,7 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s", at, f.Severity, f.Message)
 }
 
-// CheckOptions are what Check needs beside the file.
+// CheckOptions configure Check.
 type CheckOptions struct {
 	// Python is the interpreter, or the environment, that hosts the drivers which
 	// we don't; empty for the one that [part.Python] takes. Without any these

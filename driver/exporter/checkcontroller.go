@@ -38,7 +38,7 @@ func (c *checker) controller() {
 	}
 }
 
-// checkEndpoint tells what is wrong with host:port; nothing is with none.
+// checkEndpoint returns what is wrong with an address, which is host:port or empty.
 func checkEndpoint(endpoint string) error {
 	if endpoint == "" {
 		return nil
@@ -102,7 +102,7 @@ func decodeAuthorities(text string) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// TokenClaims are what a token says of itself.
+// TokenClaims are the claims of a token.
 type TokenClaims struct {
 	// Subject is exporter:NAMESPACE:NAME:UID.
 	Subject string

@@ -75,7 +75,7 @@ func typeOf(n *yaml.Node) string {
 	return ""
 }
 
-// value is what a mapping has for a key, nil if absent.
+// value returns the value of a key of a mapping, nil if absent.
 func value(n *yaml.Node, key string) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias

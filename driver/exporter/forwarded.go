@@ -59,7 +59,7 @@ func (r *remote) close() error {
 	return r.session.Close()
 }
 
-// failed is the error of a call to r: why the process has died, if it has.
+// failed returns the error of a call to r: if the process has died, the reason.
 func (r *remote) failed(err error) error {
 	if status.Code(err) != codes.Unavailable {
 		return err
@@ -178,7 +178,7 @@ func (f forwarded) connect(ctx context.Context, req *streamRequest, stream route
 	return r.failed(err)
 }
 
-// answered is what of a header belongs to the stream.
+// answered returns the part of a header that belongs to the stream.
 func answered(header metadata.MD) metadata.MD {
 	out := metadata.MD{}
 	for _, key := range []string{"resource", "x_jmp_accept_encoding"} {

@@ -34,7 +34,7 @@ type served interface {
 // routerStream is a byte stream of a client, in frames.
 type routerStream = grpc.BidiStreamingServer[pb.StreamRequest, pb.StreamResponse]
 
-// instance is what the exporter needs of a driver of this process.
+// instance is a driver of this process.
 type instance interface {
 	Call(ctx context.Context, method string, args []any) (any, error)
 	Stream(ctx context.Context, method string, args []any) (iter.Seq2[any, error], error)

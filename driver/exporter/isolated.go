@@ -34,7 +34,7 @@ type Isolation struct {
 // defaultMemory is room for what scripts may hold by default, several times.
 const defaultMemory = 4 << 30
 
-// proxiesSession is what the process of the proxies is to serve.
+// proxiesSession is the session that the process of the proxies serves.
 type proxiesSession struct {
 	Proxies []isolatedProxy `json:"proxies"`
 	Known   driver.Known    `json:"known"`
@@ -72,7 +72,7 @@ type isolated struct {
 	runs   map[string]run
 }
 
-// run is how a proxy was running when it was heard of last.
+// run is how a proxy was running at its last report.
 type run struct {
 	Running bool    `json:"running"`
 	Mode    string  `json:"mode"`
@@ -276,7 +276,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// inform tells the process what this one knows.
+// inform sends the process the knowledge that this one shares.
 func (i *isolated) inform() {
 	i.informing.Lock()
 	defer i.informing.Unlock()

@@ -23,7 +23,7 @@ const (
 	// maxRequest is how large a message a client may send: an uploaded file
 	// comes as one argument.
 	maxRequest = 64 << 20
-	// maxSocketPath is what sockaddr_un holds, without its final zero.
+	// maxSocketPath is the size of a path in sockaddr_un, without its final zero.
 	maxSocketPath = 107
 	// grace is how long running calls may take to finish when the exporter stops.
 	grace = time.Second
@@ -139,7 +139,7 @@ func freshSocket(bases ...string) (path string, dir *disk.Private, err error) {
 	return "", nil, errors.New(oneLine(errors.Join(errs...).Error()))
 }
 
-// portTail is what makes clients take an address for host:port.
+// portTail is the end of an address that clients take for host:port.
 var portTail = regexp.MustCompile(`:\d+$`)
 
 func checkSocket(path string) error {
@@ -196,7 +196,7 @@ type TCPOptions struct {
 	PassphraseFile string
 }
 
-// passphrase is what clients have to present, empty for nothing.
+// passphrase returns the passphrase that clients have to present, empty for none.
 func (o *TCPOptions) passphrase() (string, error) {
 	if o.PassphraseFile == "" {
 		return o.Passphrase, nil
@@ -276,7 +276,7 @@ func keyPair(certFile, keyFile string) (tls.Certificate, error) {
 	return tls.X509KeyPair(cert, key)
 }
 
-// warn tells what is open about a TCP listener.
+// warn logs what is insecure about a TCP listener.
 func (s *Session) warn(at *net.TCPAddr, o TCPOptions) {
 	if o.Passphrase == "" && o.PassphraseFile == "" {
 		s.log.Warn("a TCP listener asks for no passphrase: everybody who reaches it controls the proxies", "address", at.String())

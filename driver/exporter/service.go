@@ -111,7 +111,7 @@ func (s *service) Reset(context.Context, *pb.ResetRequest) (*pb.ResetResponse, e
 	return &pb.ResetResponse{}, nil
 }
 
-// GetStatus tells whether driver calls are welcome.
+// GetStatus reports whether driver calls are welcome.
 func (s *service) GetStatus(context.Context, *pb.GetStatusRequest) (*pb.GetStatusResponse, error) {
 	return s.status.get(), nil
 }

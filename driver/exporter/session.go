@@ -21,7 +21,7 @@ import (
 	"starproxy/driver/pb"
 )
 
-// Options are what Open needs beside the configuration.
+// Options are the surroundings of a session.
 type Options struct {
 	// Log takes the log of the session and its drivers; clients that ask for
 	// it get the same records from Info up. Nil discards it.
@@ -221,7 +221,7 @@ func (s *Session) Logger(source pb.LogSource) *slog.Logger {
 	return slog.New(&logHandler{ring: s.ring, source: source, next: s.next})
 }
 
-// SetStatus says what GetStatus tells from now on. Clients may call drivers
+// SetStatus sets the status that GetStatus returns from now on. Clients may call drivers
 // while it is LEASE_READY or that of a hook.
 func (s *Session) SetStatus(current pb.ExporterStatus, message string) {
 	s.status.set(current, message)

@@ -11,7 +11,7 @@ import (
 	"starproxy/driver/pb"
 )
 
-// sessionStatus is what GetStatus tells, with its history of one step.
+// sessionStatus is the status that GetStatus returns, with the one before.
 type sessionStatus struct {
 	mu       sync.Mutex
 	current  pb.ExporterStatus

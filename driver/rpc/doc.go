@@ -1,5 +1,5 @@
-// Package rpc is what the methods of a driver have in common: the rows that
-// describe them to callers, their arguments, their results and their refusals.
+// Package rpc is the method table of a driver: rows that describe methods to callers,
+// their arguments, their results and their refusals.
 //
 // A Table is for any number of goroutines.
 //

@@ -59,7 +59,7 @@ func jsonError(text string, err error) error {
 
 // JSONError is a mistake in a JSON text.
 type JSONError struct {
-	// Message says what the mistake is.
+	// Message describes the mistake.
 	Message string
 	// Line and Column, in bytes, are its place. Both count from 1.
 	Line, Column int
@@ -76,7 +76,7 @@ func misplaced(text string, off int64, what string) error {
 	return &JSONError{what, line, column}
 }
 
-// JSON is v as JSON text, as methods return it.
+// JSON encodes v as the JSON text that a method returns.
 func JSON(v any) (string, error) {
 	b, err := exchange.EncodeJSON(v)
 	return string(b), err
@@ -87,7 +87,7 @@ func JSON(v any) (string, error) {
 type Mistake struct {
 	// Column and Line count from 1. They are 0 where the place is not known.
 	Column int `json:"column,omitempty"`
-	// Error says what is wrong.
+	// Error describes the mistake.
 	Error string `json:"error"`
 	Line  int    `json:"line,omitempty"`
 	// OK is false.

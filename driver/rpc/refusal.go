@@ -70,13 +70,13 @@ func (c *Code) UnmarshalText(text []byte) error {
 // MarshalText returns the name of the code.
 func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// Refusal says why a call did not do what was asked.
+// Refusal is the error of a call that did not do what was asked.
 type Refusal struct {
 	Code Code `json:"code"`
 	// About is the argument or the key of the configuration that is the reason;
 	// empty when there is none.
 	About string `json:"about"`
-	// Text tells a person why.
+	// Text is the reason, for a person.
 	Text string `json:"text"`
 	// Stock is the sentence that the stock driver answers with, as an ordinary
 	// result. It is empty where the stock driver raises an error.
@@ -96,7 +96,7 @@ func Refuse(code Code, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// AsRefusal gives any error of a method its code. A context's own errors stay as
+// AsRefusal returns an error of a method as a Refusal. A context's own errors stay as
 // they are: the caller has gone, or knows its deadline.
 func AsRefusal(err error) error {
 	var r *Refusal

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kind tells by which road a method is called.
+// Kind is the way in which a method is called.
 type Kind uint8
 
 // The kinds of methods.
@@ -19,7 +19,7 @@ const (
 	ByteStream             // a connection
 )
 
-// marker is what Python drivers call the kind.
+// marker is the name of the kind in Python drivers.
 func (k Kind) marker() string {
 	switch k {
 	case Stream:

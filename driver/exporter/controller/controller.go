@@ -32,7 +32,7 @@ type Session interface {
 	Close() error
 }
 
-// Options are what Run needs.
+// Options configure Run.
 type Options struct {
 	// Config is the exporter file, with endpoint, token and metadata.
 	Config *exporter.Config
@@ -76,7 +76,7 @@ type Events struct {
 type HookError struct {
 	// Name is beforeLease or afterLease.
 	Name string
-	// Err is what hook.Run said.
+	// Err is the error of hook.Run.
 	Err error
 }
 
@@ -106,7 +106,7 @@ type runner struct {
 
 	mu     sync.Mutex
 	active *lease // the one that is being served; nil for none
-	// oldRelease says that the controller does not know ReleaseLease for exporters.
+	// oldRelease means that the controller does not know ReleaseLease for exporters.
 	oldRelease bool
 	// farewell is the reason that is given when the exporter leaves.
 	farewell string

@@ -105,7 +105,7 @@ func (f fault) advice(c *exporter.Config, err error) string {
 	return fmt.Sprintf("the controller at %s answers with an error: %s; trying again until it works", c.Endpoint, said)
 }
 
-// outage says once that the controller can't be used, again when the reason is
+// outage logs once that the controller can't be used, and again when the reason is
 // another one, and once when it can. It belongs to the goroutine that registers.
 type outage struct {
 	runner *runner
@@ -114,7 +114,7 @@ type outage struct {
 	since  time.Time
 }
 
-// begin tells of an error.
+// begin logs an error.
 func (o *outage) begin(c *exporter.Config, f fault, err error) {
 	if o.on && o.reason == f {
 		return
@@ -132,7 +132,7 @@ func (o *outage) begin(c *exporter.Config, f fault, err error) {
 	emit(o.runner, o.runner.options.Events.Lost, text)
 }
 
-// end tells that the controller is back, if it was away.
+// end logs that the controller is back, if it was away.
 func (o *outage) end(c *exporter.Config) {
 	if !o.on {
 		return

@@ -51,7 +51,7 @@ type lease struct {
 	ready   string            // the message while the lease is ready
 }
 
-// ending tells how a lease ended.
+// ending is how a lease ended.
 type ending struct {
 	message string     // with which the exporter is available
 	err     *HookError // ends the exporter; nil for nothing
@@ -134,7 +134,7 @@ func (l *lease) set(s pb.ExporterStatus, message string) {
 	l.reporter.set(s, message)
 }
 
-// setSession tells the clients of the session a status.
+// setSession sets the status that clients of the session get.
 func (l *lease) setSession(s pb.ExporterStatus, message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

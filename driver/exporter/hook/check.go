@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Check tells why Run could not run the hook, nil when it can: its interpreter
+// Check returns the reason why Run could not run the hook, nil when it can: its interpreter
 // is not found, or its script is the path of a file that is not there. The
 // empty python stands for python3. Nothing is run.
 func (h *Hook) Check(python string) error {

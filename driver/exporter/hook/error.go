@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Error says how a hook failed. Its text is that of Jumpstarter's own exporter
+// Error is the failure of a hook. Its text is that of Jumpstarter's own exporter
 // where that has one.
 type Error struct {
 	// Code is the exit code, or, for a hook that a signal ended, minus the
@@ -19,7 +19,7 @@ type Error struct {
 	// Timeout is the time limit that the hook exceeded, else 0. Err is
 	// context.DeadlineExceeded then.
 	Timeout time.Duration
-	// Cancelled says that the context of Run ended; Err is the cause.
+	// Cancelled means that the context of Run ended; Err is the cause.
 	Cancelled bool
 	// Err is nil for a hook that ended by itself; otherwise it tells why the
 	// hook could not run, or why it was ended.

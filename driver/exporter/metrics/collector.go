@@ -22,19 +22,19 @@ type count struct {
 	labels [2]string
 }
 
-// kept is what is known of an export. A session, or a process, that takes the
-// place of another one counts from 0; the sum goes on.
+// kept are the counts of an export. A session, or a process, that takes the place of
+// another one counts from 0; the sum goes on.
 type kept struct {
 	before counts          // of the drivers before the last one
 	last   *driver.Metrics // of the last one that answered; nil for none
-	up     bool            // it did the last time
+	up     bool            // the last call was answered
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("starproxy_"+name, help, append([]string{"export"}, labels...), nil)
 }
 
-// descs are all that is told of a proxy.
+// descs are the descriptions of the metrics of a proxy.
 type descs struct {
 	up, mode, mocks                           *prometheus.Desc
 	requests, unmatched, refused              *prometheus.Desc
@@ -92,7 +92,7 @@ func (d *descs) counters(m *driver.Metrics) counts {
 // collector asks the proxies at each scrape.
 type collector struct{ *Metrics }
 
-// Describe tells what a proxy may tell.
+// Describe sends the descriptions of all metrics.
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	d := &c.descs
 	for _, one := range []*prometheus.Desc{d.up, d.mode, d.mocks, d.requests, d.unmatched, d.refused, d.streams, d.dials, d.tls,
@@ -131,7 +131,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// collect tells the counters of an export.
+// collect sends the counters of an export.
 func (k *kept) collect(d *descs, export string, to chan<- prometheus.Metric) {
 	for c, n := range k.total(d) {
 		labels := []string{export}
@@ -144,7 +144,7 @@ func (k *kept) collect(d *descs, export string, to chan<- prometheus.Metric) {
 	}
 }
 
-// total is what the export has counted in all.
+// total returns the sum of all counts of the export.
 func (k *kept) total(d *descs) counts {
 	sum := maps.Clone(k.before)
 	if sum == nil {

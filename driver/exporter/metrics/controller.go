@@ -39,7 +39,7 @@ func newController(r *prometheus.Registry) *Controller {
 	return c
 }
 
-// SetConnected tells whether the controller can be reached. Each time that it
+// SetConnected reports whether the controller can be reached. Each time that it
 // can again counts as a reconnect.
 func (c *Controller) SetConnected(connected bool) {
 	if c == nil {

@@ -32,7 +32,7 @@ type Caller interface {
 	Call(ctx context.Context, method string, args ...any) (any, error)
 }
 
-// Options are what New needs.
+// Options configure New.
 type Options struct {
 	// Version and Commit are those of the program; empty when not known.
 	Version, Commit string

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// Program says how a host is started.
+// Program describes how a host is started.
 type Program struct {
 	// Name of the host in messages: "the Python part".
 	Name string
@@ -151,7 +151,7 @@ func (p *Part) Close() {
 	}
 }
 
-// Session is what a host serves.
+// Session is a session that a host serves.
 type Session struct {
 	// Socket is the path of the unix socket.
 	Socket string

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Command is what a host is told.
+// Command is a command to a host.
 type Command struct {
 	// ID numbers the commands; the answer has the same.
 	ID int `json:"id"`
 	// Do is open, close, or a command of the session's own.
 	Do string `json:"do"`
-	// Session is what open is to serve.
+	// Session is the session that open serves.
 	Session json.RawMessage `json:"session"`
 	// Value belongs to other commands.
 	Value json.RawMessage `json:"value"`
