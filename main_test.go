@@ -27,7 +27,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/frames", "driver/pb"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange builtins/follow builtins/jsonvalue"},
 	{"driver", "driver/export driver/document driver/access driver/web driver/view driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc driver/endpoints builtins/call"},
-	{"driver/web", ""},
+	{"driver/web", "driver/rpc"},
 	{"driver/view", "driver/filter driver/rpc driver/capture driver/mock builtins/exchange builtins/follow"},
 	{"driver/endpoints", "driver/document driver/rpc driver/access driver/scenario driver/capture driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/follow"},
 	{"driver/filter", "driver/capture builtins/exchange builtins/nearest"},

@@ -51,17 +51,16 @@ func (c *captures) rows() []rpc.Row {
 	}
 }
 
-func (c *captures) all(context.Context) (string, error) {
-	return string(c.journal.Events(nil, 0)), nil
+func (c *captures) all(context.Context) (json.RawMessage, error) {
+	return c.journal.Events(nil, 0), nil
 }
 
-func (c *captures) list(ctx context.Context, expr string) (string, error) {
+func (c *captures) list(ctx context.Context, expr string) (json.RawMessage, error) {
 	f, err := c.view.Filter(ctx, "list_captured_requests", expr)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	events := c.journal.Events(f, 0)
-	return string(events), ctx.Err()
+	return c.journal.Events(f, 0), ctx.Err()
 }
 
 func (c *captures) watch(ctx context.Context, expr string) (iter.Seq2[any, error], error) {
@@ -71,15 +70,15 @@ func (c *captures) watch(ctx context.Context, expr string) (iter.Seq2[any, error
 	}
 	return func(yield func(any, error) bool) {
 		for e, err := range c.journal.Follow(ctx, f, 0) {
-			var event []byte
+			var item any
 			var missed *capture.MissedError
 			switch {
 			case errors.As(err, &missed): // a gap is an event too: the stream goes on
-				event, err = json.Marshal(map[string]any{"kind": "missed", "missed": missed.Entries, "method": "", "path": ""})
+				item, err = map[string]any{"kind": "missed", "missed": missed.Entries, "method": "", "path": ""}, nil
 			case err == nil:
-				event = c.journal.Event(e)
+				item = json.RawMessage(c.journal.Event(e))
 			}
-			if !yield(string(event), err) || err != nil {
+			if !yield(item, err) || err != nil {
 				return
 			}
 		}
@@ -113,7 +112,7 @@ func (c *captures) clear(context.Context) (string, error) {
 	return fmt.Sprintf(sayCapturesCleared, c.journal.Clear()), nil
 }
 
-func (c *captures) wait(ctx context.Context, method, path string, timeout float64) (string, error) {
+func (c *captures) wait(ctx context.Context, method, path string, timeout float64) (any, error) {
 	limit := time.Duration(math.MaxInt64)
 	if ns := timeout * 1e9; ns < math.MaxInt64 {
 		limit = max(time.Duration(ns), 0)
@@ -123,21 +122,21 @@ func (c *captures) wait(ctx context.Context, method, path string, timeout float6
 	e, err := c.journal.Wait(wait, capture.Request(method, path))
 	switch {
 	case err == nil:
-		return string(c.journal.Event(e)), nil
+		return json.RawMessage(c.journal.Event(e)), nil
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return nil, ctx.Err()
 	case wait.Err() != nil:
-		return rpc.JSON(map[string]string{"error": fmt.Sprintf(sayTimedOut, method, path, seconds(timeout))})
+		return map[string]string{"error": fmt.Sprintf(sayTimedOut, method, path, seconds(timeout))}, nil
 	case errors.Is(err, capture.ErrClosed):
-		return "", rpc.Refuse(rpc.Unavailable, "wait_for_request: the driver was closed")
+		return nil, rpc.Refuse(rpc.Unavailable, "wait_for_request: the driver was closed")
 	}
-	return "", err
+	return nil, err
 }
 
 // file streams an exported file by its path in the files directory,
 // or a captured body by the path that its event gives.
 func (c *captures) file(_ context.Context, path string) (iter.Seq2[any, error], error) {
-	return inBase64(func() (io.ReadCloser, error) {
+	return chunks(func() (io.ReadCloser, error) {
 		if body, err := c.journal.OpenPath(path); !errors.Is(err, fs.ErrNotExist) {
 			return body, err
 		}

@@ -94,7 +94,7 @@ func (c *captures) export(ctx context.Context, format, filter string, excludeMoc
 	if err != nil {
 		return nil, err
 	}
-	return inBase64(func() (io.ReadCloser, error) {
+	return chunks(func() (io.ReadCloser, error) {
 		r, w := io.Pipe()
 		go func() {
 			err := c.write(w, format, picks)
@@ -112,10 +112,10 @@ const maxMissing = 50
 
 // missing tells what export_captures of the same arguments leaves out,
 // and why, a line for each.
-func (c *captures) missing(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) (string, error) {
+func (c *captures) missing(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) ([]string, error) {
 	picks, err := c.exported(ctx, "missing_from_export", exportArgs{format, filter, excludeMocked, expr, seqs})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	lines, more := []string{}, 0
 	tell := func(e *capture.Entry, what string) {
@@ -155,7 +155,7 @@ func (c *captures) missing(ctx context.Context, format, filter string, excludeMo
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return nil, err
 	}
-	return rpc.JSON(lines)
+	return lines, nil
 }

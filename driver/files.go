@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"encoding/base64"
 	"errors"
 	"io"
 	"io/fs"
@@ -14,9 +13,9 @@ import (
 // well below gRPC's 4 MiB.
 const chunkSize = 2 << 20
 
-// inBase64 streams in base64 what open opens. An error of reading that is
+// chunks streams what open opens, in pieces. An error of reading that is
 // [io.ErrUnexpectedEOF] itself, unwrapped, counts as the end.
-func inBase64(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
+func chunks(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
 	return func(yield func(any, error) bool) {
 		f, err := open()
 		if err != nil {
@@ -27,7 +26,7 @@ func inBase64(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
 		buf := make([]byte, chunkSize)
 		for {
 			n, err := io.ReadFull(f, buf)
-			if n > 0 && !yield(base64.StdEncoding.EncodeToString(buf[:n]), nil) {
+			if n > 0 && !yield(buf[:n], nil) {
 				return
 			}
 			switch err {

@@ -20,6 +20,7 @@ import (
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
+	"starproxy/driver/web"
 )
 
 // The modes of a proxy. They differ in what answers requests, see [lifecycle.handler].
@@ -184,7 +185,7 @@ func (l *lifecycle) stop(ctx context.Context) (string, error) {
 	if err := l.shut(ctx, r); err != nil {
 		l.log.Warn("the proxy stopped with an error", "error", err)
 	}
-	if !fromWeb(ctx) {
+	if !web.Calls(ctx) {
 		l.web.close()
 	}
 	return stoppedText(r), nil

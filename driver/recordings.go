@@ -69,7 +69,7 @@ func (r *recordings) list(context.Context) ([]recording, error) {
 }
 
 func (r *recordings) get(_ context.Context, name string) (iter.Seq2[any, error], error) {
-	return inBase64(func() (io.ReadCloser, error) {
+	return chunks(func() (io.ReadCloser, error) {
 		f, err := openIn(r.access, r.dir, name, badFlowName(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, noFlowFile(name)

@@ -3,10 +3,8 @@ package driver
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -48,41 +46,6 @@ func (u *webUI) url() string {
 	return fmt.Sprintf("http://%s/?token=%s", page.address, page.Token())
 }
 
-// webKey marks the context of a call that the page makes.
-type webKey struct{}
-
-// fromWeb reports whether the page calls. A call must not end the page that makes it.
-func fromWeb(ctx context.Context) bool { return ctx.Value(webKey{}) != nil }
-
-// webMethods is the table of methods as the page calls them.
-type webMethods struct{ *rpc.Table }
-
-func (m webMethods) Call(ctx context.Context, name string, args []any) (any, error) {
-	return m.Table.Call(context.WithValue(ctx, webKey{}, true), name, args)
-}
-
-func (m webMethods) Stream(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error) {
-	return m.Table.Stream(context.WithValue(ctx, webKey{}, true), name, args)
-}
-
-// Resume sets the parameter "after" of a method that has one.
-func (m webMethods) Resume(name string, args []any, after uint64) []any {
-	info, known := m.Method(name)
-	if !known {
-		return args
-	}
-	at := slices.IndexFunc(info.Params, func(p rpc.Param) bool { return p.Name == "after" })
-	if at < 0 {
-		return args
-	}
-	args = slices.Clone(args)
-	for i := len(args); i <= at; i++ {
-		args = append(args, info.Params[i].Default)
-	}
-	args[at] = float64(after)
-	return args
-}
-
 // ready prepares the page as a start asks for it. A page that asks for it itself
 // stays as it is. Any other page gives way to a new one with another token, on the
 // same socket. One of serve, which puts the new state in force, and undo has to be
@@ -91,7 +54,7 @@ func (u *webUI) ready(ctx context.Context, on bool) (serve, undo func(), err err
 	old := u.page.Load()
 	none := func() {}
 	switch {
-	case old != nil && fromWeb(ctx):
+	case old != nil && web.Calls(ctx):
 		return none, none, nil
 	case !on:
 		return u.close, none, nil
@@ -105,7 +68,7 @@ func (u *webUI) ready(ctx context.Context, on bool) (serve, undo func(), err err
 	if err != nil {
 		return nil, nil, notListening("web.port", "web UI port", u.port, err)
 	}
-	s, err := web.New(webMethods{u.table()}, u.host, u.log)
+	s, err := web.New(u.table(), u.host, u.log)
 	if err != nil {
 		ln.Close()
 		return nil, nil, notStarted(err)
@@ -147,6 +110,3 @@ func (u *webUI) connect(context.Context) (net.Conn, error) {
 	}
 	return c, nil
 }
-
-// Interface guard.
-var _ web.Methods = webMethods{}

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"net"
@@ -50,10 +52,10 @@ type Row struct {
 // params name, of type string, int, float64 or bool. Its results are a value and
 // an error:
 //
-//   - A string or a bool is the answer as it is. Of any other type, the answer
-//     is the value as JSON text.
-//   - An iter.Seq2[any, error] makes the method a Stream. Of its items, strings
-//     are answers as they are, others are encoded as JSON.
+//   - A string or a bool is the answer as it is, and a json.RawMessage is JSON
+//     text already. Of any other type, the answer is the value as JSON text.
+//   - An iter.Seq2[any, error] makes the method a Stream. The same holds for its
+//     items, but a []byte is encoded in base64.
 //   - A net.Conn makes the method a ByteStream.
 //
 // It panics when fn and params do not fit.
@@ -106,10 +108,26 @@ func (r *Row) changes() bool {
 	return slices.Contains([]string{"start", "restart", "set", "load", "put", "enable", "reset", "upload"}, verb)
 }
 
-// value turns the first result of the function into the answer to a caller.
-func (r *Row) value(out reflect.Value) (any, error) {
-	if k := out.Type().Kind(); r.Kind != Call || k == reflect.String || k == reflect.Bool {
+// answer turns the first result of the function into the answer to a caller.
+func (r *Row) answer(out reflect.Value) (any, error) {
+	if k := out.Type().Kind(); k == reflect.String || k == reflect.Bool {
 		return out.Interface(), nil
 	}
+	if data, ok := out.Interface().(json.RawMessage); ok {
+		return string(data), nil
+	}
 	return JSON(out.Interface())
+}
+
+// text turns an item of a stream into an answer.
+func text(item any) (any, error) {
+	switch item := item.(type) {
+	case string:
+		return item, nil
+	case json.RawMessage:
+		return string(item), nil
+	case []byte:
+		return base64.StdEncoding.EncodeToString(item), nil
+	}
+	return JSON(item)
 }

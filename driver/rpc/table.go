@@ -49,23 +49,54 @@ func (t *Table) Method(name string) (Info, bool) {
 // string, and numbers as float64 or int. The result is a string or a bool. A
 // failure is a [*Refusal] or the context's own error.
 func (t *Table) Call(ctx context.Context, name string, args []any) (any, error) {
-	return t.invoke(ctx, name, Call, args)
+	r, out, err := t.invoke(ctx, name, Call, args)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := r.answer(out)
+	return answer, AsRefusal(err)
+}
+
+// Value is Call whose result is the value of the method itself, for callers that
+// encode it in their own way.
+func (t *Table) Value(ctx context.Context, name string, args []any) (any, error) {
+	_, out, err := t.invoke(ctx, name, Call, args)
+	if err != nil {
+		return nil, err
+	}
+	return out.Interface(), nil
 }
 
 // Stream calls a method of kind [Stream]. Its items are strings; an error is
 // the last thing that it yields. What the stream holds is released when the
 // iteration ends, or never taken when it is not begun.
 func (t *Table) Stream(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error) {
-	v, err := t.invoke(ctx, name, Stream, args)
+	values, err := t.Values(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
-	seq := v.(iter.Seq2[any, error])
+	return func(yield func(any, error) bool) {
+		for item, err := range values {
+			if err == nil {
+				item, err = text(item)
+			}
+			if !yield(item, AsRefusal(err)) || err != nil {
+				return
+			}
+		}
+	}, nil
+}
+
+// Values is Stream whose items are the values of the method itself. An item that
+// is a []byte may be used until the next one is asked for.
+func (t *Table) Values(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error) {
+	_, out, err := t.invoke(ctx, name, Stream, args)
+	if err != nil {
+		return nil, err
+	}
+	seq := out.Interface().(iter.Seq2[any, error])
 	return func(yield func(any, error) bool) {
 		for item, err := range seq {
-			if _, text := item.(string); err == nil && !text {
-				item, err = JSON(item)
-			}
 			if !yield(item, AsRefusal(err)) || err != nil {
 				return
 			}
@@ -75,25 +106,26 @@ func (t *Table) Stream(ctx context.Context, name string, args []any) (iter.Seq2[
 
 // Connect calls a method of kind [ByteStream]; the caller closes the connection.
 func (t *Table) Connect(ctx context.Context, name string) (net.Conn, error) {
-	v, err := t.invoke(ctx, name, ByteStream, nil)
+	_, out, err := t.invoke(ctx, name, ByteStream, nil)
 	if err != nil {
 		return nil, err
 	}
-	return v.(net.Conn), nil
+	return out.Interface().(net.Conn), nil
 }
 
-func (t *Table) invoke(ctx context.Context, name string, kind Kind, args []any) (any, error) {
-	r := t.byName[name]
+// invoke calls the function of a row and returns its first result.
+func (t *Table) invoke(ctx context.Context, name string, kind Kind, args []any) (r *Row, result reflect.Value, err error) {
+	r = t.byName[name]
 	switch {
 	case r == nil:
-		return nil, Refuse(NotFound, "method %s not found on driver", name)
+		return nil, result, Refuse(NotFound, "method %s not found on driver", name)
 	case r.Kind != kind:
-		return nil, Refuse(NotFound, "method %s missing marker %s", name, kind.marker())
+		return nil, result, Refuse(NotFound, "method %s missing marker %s", name, kind.marker())
 	}
 	values, bad := unpack(name, r.Params, args)
 	if bad != nil {
 		t.warn(r, nil, bad)
-		return nil, bad
+		return nil, result, bad
 	}
 	in := make([]reflect.Value, 0, 1+len(values))
 	in = append(in, reflect.ValueOf(&ctx).Elem())
@@ -101,16 +133,11 @@ func (t *Table) invoke(ctx context.Context, name string, kind Kind, args []any) 
 		in = append(in, reflect.ValueOf(v))
 	}
 	out := r.fn.Call(in)
-	err, _ := out[1].Interface().(error)
-	var answer any
-	if err == nil {
-		answer, err = r.value(out[0])
-	}
-	if err != nil {
+	if err, _ := out[1].Interface().(error); err != nil {
 		t.warn(r, values, err)
-		return nil, AsRefusal(err)
+		return nil, result, AsRefusal(err)
 	}
-	return answer, nil
+	return r, out[0], nil
 }
 
 // CallFailed is the message of the warning about a call that did not change what

@@ -24,6 +24,9 @@ type Message struct {
 	Reason    string  `json:"reason,omitempty"`
 }
 
+// Number is where watch_messages goes on after the message.
+func (m Message) Number() uint64 { return m.Seq }
+
 // maxShown bounds how much of a message is shown, in bytes.
 const maxShown = 64 << 10
 

@@ -42,6 +42,15 @@ type Row struct {
 	Client     string  `json:"client,omitempty"`
 }
 
+// Number is where watch_captures goes on after the row: an update of an older row is
+// no place for that.
+func (r Row) Number() uint64 {
+	if r.Update {
+		return 0
+	}
+	return r.Seq
+}
+
 // viewer is how somebody looks at captured exchanges. It is for one goroutine.
 type viewer struct {
 	*Service

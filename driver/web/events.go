@@ -3,11 +3,12 @@ package web
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
+
+	"starproxy/driver/rpc"
 )
 
 // events writes server-sent events (WHATWG HTML section 9.2). What comes
@@ -53,30 +54,24 @@ func (e *events) pulse() {
 	e.tick.Reset(beat)
 }
 
-// send writes an item: JSON in a text, whose seq becomes the event's id unless
-// it is an update of an older one.
+// send writes an item as JSON. The number of a [Numbered] item is the event's id.
 func (e *events) send(item any) error {
-	text, ok := item.(string)
-	if !ok {
-		b, err := json.Marshal(item)
-		if err != nil {
-			return err
-		}
-		text = string(b)
+	text, err := rpc.JSON(item)
+	if err != nil {
+		return err
 	}
-	var head struct {
-		Seq    uint64 `json:"seq"`
-		Update bool   `json:"update"`
+	var id uint64
+	if n, ok := item.(Numbered); ok {
+		id = n.Number()
 	}
-	json.Unmarshal([]byte(text), &head)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.err != nil {
 		return e.err
 	}
 	e.buf = e.buf[:0]
-	if head.Seq > 0 && !head.Update {
-		e.buf = strconv.AppendUint(append(e.buf, "id: "...), head.Seq, 10)
+	if id > 0 {
+		e.buf = strconv.AppendUint(append(e.buf, "id: "...), id, 10)
 		e.buf = append(e.buf, '\n')
 	}
 	e.buf = append(e.buf, "data: "...)

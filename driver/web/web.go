@@ -11,36 +11,40 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"mime"
 	"net"
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"starproxy/driver/rpc"
 )
 
 //go:embed ui
 var files embed.FS
 
-// Methods is the driver's table of methods. Errors of Call and Stream may have
-// a method Status() (code int, name string), which then is the answer's.
-type Methods interface {
-	Call(ctx context.Context, name string, args []any) (any, error)
-	Stream(ctx context.Context, name string, args []any) (iter.Seq2[any, error], error)
-	// Resume gives the arguments with which a stream goes on after the item of
-	// that id.
-	Resume(name string, args []any, after uint64) []any
+// Numbered is an item of a stream after which the stream can be resumed, by a
+// method that has the parameter "after".
+type Numbered interface {
+	// Number is the value for that parameter; 0 when there is none.
+	Number() uint64
 }
+
+// callKey marks the context of a call that the page makes.
+type callKey struct{}
+
+// Calls reports whether ctx is that of a call that the page makes.
+func Calls(ctx context.Context) bool { return ctx.Value(callKey{}) != nil }
 
 const (
 	// maxCall is how many bytes of arguments a call may have.
@@ -54,7 +58,7 @@ const (
 
 // Server is the web UI.
 type Server struct {
-	methods Methods
+	methods *rpc.Table
 	log     *slog.Logger
 	token   string
 	session string
@@ -71,9 +75,9 @@ type asset struct {
 	etag string
 }
 
-// New makes the server of a driver. Its token and the secret of its cookies are
+// New makes the server that calls the methods of m. Its token and the secret of its cookies are
 // its own: a session ends with its server. host is what it will listen on.
-func New(m Methods, host string, log *slog.Logger) (*Server, error) {
+func New(m *rpc.Table, host string, log *slog.Logger) (*Server, error) {
 	s := &Server{methods: m, log: log, token: secret(), session: secret(), tunnels: newTunnels(), assets: map[string]asset{}}
 	s.names = []string{"localhost"}
 	for _, name := range []string{host, hostname()} {
@@ -177,8 +181,9 @@ func fail(w http.ResponseWriter, status int, code, why string) {
 // failed answers with the failure of a method.
 func failed(w http.ResponseWriter, err error) {
 	status, code := http.StatusInternalServerError, ""
-	if c, ok := err.(interface{ Status() (int, string) }); ok {
-		status, code = c.Status()
+	var r *rpc.Refusal
+	if errors.As(err, &r) {
+		status, code = r.Status()
 	}
 	fail(w, status, code, err.Error())
 }
@@ -223,13 +228,18 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	result, err := s.methods.Call(r.Context(), r.PathValue("name"), args)
+	result, err := s.methods.Value(context.WithValue(r.Context(), callKey{}, true), r.PathValue("name"), args)
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	text, err := rpc.JSON(map[string]any{"result": result})
 	if err != nil {
 		failed(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"result": result})
+	io.WriteString(w, text)
 }
 
 // arguments reads a JSON array; empty text has none.
@@ -253,11 +263,11 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if last, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64); err == nil {
-		args = s.methods.Resume(name, args, last)
+		args = s.resume(name, args, last)
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	seq, err := s.methods.Stream(ctx, name, args)
+	seq, err := s.methods.Values(context.WithValue(ctx, callKey{}, true), name, args)
 	if err != nil {
 		failed(w, err)
 		return
@@ -277,7 +287,22 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	out.end()
 }
 
-// file downloads what a method streams in base64.
+// resume sets the argument "after" of a method that has such a parameter.
+func (s *Server) resume(name string, args []any, after uint64) []any {
+	info, _ := s.methods.Method(name)
+	at := slices.IndexFunc(info.Params, func(p rpc.Param) bool { return p.Name == "after" })
+	if at < 0 {
+		return args
+	}
+	args = slices.Clone(args)
+	for i := len(args); i <= at; i++ {
+		args = append(args, info.Params[i].Default)
+	}
+	args[at] = float64(after)
+	return args
+}
+
+// file downloads the bytes that a method streams.
 func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	args, err := arguments(q.Get("args"))
@@ -285,22 +310,21 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	seq, err := s.methods.Stream(r.Context(), r.PathValue("name"), args)
+	seq, err := s.methods.Values(r.Context(), r.PathValue("name"), args)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		failed(w, err)
 		return
 	}
 	h := w.Header()
 	begun := false
 	for item, err := range seq {
-		text, ok := item.(string)
-		var data []byte
-		if err == nil && ok {
-			data, err = base64.StdEncoding.DecodeString(text)
+		data, ok := item.([]byte)
+		if err == nil && !ok {
+			err = rpc.Refuse(rpc.InvalidArgument, "%s streams no file", r.PathValue("name"))
 		}
 		if err != nil {
 			if !begun {
-				refuse(w, http.StatusBadRequest, err.Error())
+				failed(w, err)
 				return
 			}
 			panic(http.ErrAbortHandler) // a part would look like the whole

@@ -6,7 +6,7 @@ import { edit } from './editor.js';
 import { mark } from './list.js';
 import { editMock } from './mocks.js';
 import { $, copy, go, keyboard, menu, route } from './page.js';
-import { ask, call, download } from './proxy.js';
+import { call, download } from './proxy.js';
 
 // action makes f act on the exchange that was chosen last, if there is one.
 const action = f => async x => {
@@ -17,7 +17,7 @@ const action = f => async x => {
 const copyCurl = action(e => copy(e.curl));
 
 const makeMock = action(async e => {
-	const { key, definition } = await ask('capture_as_mock', e.seq);
+	const { key, definition } = await call('capture_as_mock', e.seq);
 	editMock(key, definition);
 });
 
@@ -33,7 +33,7 @@ const resend = action(async e => {
 		async save(...message) {
 			const m = parse(...message);
 			if (binary) m.body_base64 = btoa(Array.from(bytes, x => String.fromCharCode(x)).join(''));
-			const { seq } = await ask('resend_request', JSON.stringify(m));
+			const { seq } = await call('resend_request', JSON.stringify(m));
 			go({ seq });
 		},
 	});

@@ -3,7 +3,7 @@
 
 import { makeList, select, step, toggleFollow, update } from './list.js';
 import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route } from './page.js';
-import { ask, clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
+import { call, clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
 
 const VIEWS = ['traffic', 'mocks', 'state', 'scripts', 'control'];
 const root = document.documentElement;
@@ -24,7 +24,7 @@ function expressionBox(name, apply) {
 
 	async function check() {
 		const expr = input.value;
-		const { error, column } = expr.trim() ? await ask('check_filter', expr).catch(e => ({ error: e.message })) : {};
+		const { error, column } = expr.trim() ? await call('check_filter', expr).catch(e => ({ error: e.message })) : {};
 		if (expr !== input.value) return; // typed on meanwhile
 		problem.hidden = !error;
 		input.ariaInvalid = !!error;
@@ -55,7 +55,7 @@ $('operators').onclick = async () => {
 		input.setRangeText(`~${op} `, input.selectionStart, input.selectionEnd, 'end');
 		input.oninput();
 	};
-	popup($('operators'), el('table', (await ask('list_filter_operators')).map(o => el('tr', el('td', button(`~${o.name}`, () => insert(o.name))), el('td', o.arg), el('td', o.help)))),
+	popup($('operators'), el('table', (await call('list_filter_operators')).map(o => el('tr', el('td', button(`~${o.name}`, () => insert(o.name))), el('td', o.arg), el('td', o.help)))),
 		el('p', 'A word alone searches the URL. Combine with & | ! ( ); quote what has spaces.'));
 };
 

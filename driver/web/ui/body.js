@@ -3,7 +3,7 @@
 
 import { isBranch, parse, pretty, tree } from './json.js';
 import { button, bytes, clock, count, el, fill, hex, pairs, saveBytes } from './page.js';
-import { ask, stream } from './proxy.js';
+import { call, stream } from './proxy.js';
 
 const PIECE = 1 << 16;
 const WHOLE = 1 << 20; // what has to be understood is fetched up to here
@@ -41,7 +41,7 @@ export function bodyView(seq, side, form) {
 // fetchBody gets a body up to a size, going on from where b ended.
 export async function fetchBody(seq, side, upto = Infinity, b = { bytes: new Uint8Array(), more: true }) {
 	while (b.more && b.bytes.length < upto) {
-		const piece = await ask('get_capture_body', seq, side, b.bytes.length, Math.min(upto - b.bytes.length, 1 << 20)), data = unbase64(piece.data);
+		const piece = await call('get_capture_body', seq, side, b.bytes.length, Math.min(upto - b.bytes.length, 1 << 20)), data = unbase64(piece.data);
 		b = { ...piece, charset: b.charset ?? piece.charset, more: piece.more && data.length > 0, bytes: new Uint8Array(await new Blob([b.bytes, data]).arrayBuffer()) };
 	}
 	return b;

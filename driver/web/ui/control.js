@@ -1,11 +1,11 @@
 // Scripts with their last errors; starting and stopping the proxy.
 
 import { $, el, fill, onView, pairs, saveBytes } from './page.js';
-import { ask, call, download, onStatus, status } from './proxy.js';
+import { call, download, onStatus, status } from './proxy.js';
 import { inSight, keyed, then } from './tables.js';
 
 inSight('scripts', async () => {
-	const all = await ask('list_addon_status');
+	const all = await call('list_addon_status');
 	if (status.scenario) all.unshift({ name: 'scenario', file: status.scenario, error: status.scenario_error });
 	keyed('scripts', all, 'name', name => [el('code', name), '', el('pre')], (a, name, file, error) => {
 		file.textContent = a.file;
@@ -26,7 +26,7 @@ onStatus(s => {
 onView(() => status.running && ($('mode').value = status.mode));
 
 async function loadControl() {
-	const { value } = $('recording'), names = (await ask('list_flow_files')).map(f => f.name);
+	const { value } = $('recording'), names = (await call('list_flow_files')).map(f => f.name);
 	fill($('recording'), names.map(n => el('option', n))).value = value || names.at(-1);
 }
 

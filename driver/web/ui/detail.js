@@ -4,7 +4,7 @@ import { bodyView, messages } from './body.js';
 import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { editMock } from './mocks.js';
 import { $, button, bytes, date, el, fill, go, keyboard, millis, onRoute, pairs, route, section } from './page.js';
-import { ask, onChange, onUp, rowOf } from './proxy.js';
+import { call, onChange, onUp, rowOf } from './proxy.js';
 
 const TABS = { request: 'Request', response: 'Response', messages: 'Messages', why: 'Why & notes', timing: 'Timing & connection' };
 
@@ -22,7 +22,7 @@ export let opening;
 async function open() {
 	const n = seq = route.seq;
 	fill($('tabs'));
-	opening = n && ask('get_capture', n).catch(error => ({ error: error.message }));
+	opening = n && call('get_capture', n).catch(error => ({ error: error.message }));
 	const e = await opening;
 	if (seq !== n) return;
 	leave?.();

@@ -2,13 +2,13 @@
 
 import { edit } from './editor.js';
 import { $, button, count, el, fill, onView, sure } from './page.js';
-import { ask } from './proxy.js';
+import { call } from './proxy.js';
 import { inSight, keyed, then } from './tables.js';
 
 let endpoints = [];
 
 async function loadMocks() {
-	endpoints = await ask('list_endpoints');
+	endpoints = await call('list_endpoints');
 	keyed('mocks', endpoints, 'key', cells, (e, on, key, hits, source, acts) => {
 		on.firstChild.checked = e.enabled;
 		key.lastChild.textContent = e.summary;
@@ -33,12 +33,12 @@ export async function editMock(key, text) {
 	if (!text) await loadMocks();
 	edit({
 		id: 'mock', title: 'Mock', key, text: text || endpoints.find(e => e.key === key)?.text || '', labels: ['Method and path', 'Definition (YAML or JSON)'],
-		check: (...mock) => ask('check_mock', ...mock),
+		check: (...mock) => call('check_mock', ...mock),
 		save: (...mock) => change('put_mock', ...mock, text ? '' : key),
 	});
 }
 
-onView(async view => view === 'mocks' && fill($('scenarios'), (await ask('list_scenarios')).map(s => el('option', s.name))));
+onView(async view => view === 'mocks' && fill($('scenarios'), (await call('list_scenarios')).map(s => el('option', s.name))));
 
 $('mock-add').onclick = () => editMock('GET /api/example', 'status: 200\nbody:\n  ok: true\n');
 $('mocks-reset').onclick = e => sure(e.target, 'return to the scenario as it was loaded', () => change('reset_mocks'));

@@ -22,9 +22,6 @@ export async function call(name, ...args) {
 	return result;
 }
 
-// ask is call for methods whose result is JSON in a string.
-export const ask = async (...args) => JSON.parse(await call(...args));
-
 const url = (kind, name, args) => `api/${kind}/${name}?args=${encodeURIComponent(JSON.stringify(args))}`;
 
 export const download = (name, args, as) => save(`${url('file', name, args)}&as=${encodeURIComponent(as)}`, as);
@@ -43,7 +40,7 @@ export function stream(name, args, onItem) {
 
 export async function connect() {
 	try {
-		setStatus(await ask('status'));
+		setStatus(await call('status'));
 	} catch (e) {
 		return retry(e.status === 403 ? 'no session' : 'reconnecting');
 	}
@@ -125,7 +122,7 @@ async function sync() {
 	gap = null;
 }
 
-const fetchPage = before => ask('list_captures', ...query, before, PAGE);
+const fetchPage = before => call('list_captures', ...query, before, PAGE);
 
 function item(row) {
 	if (row.kind === 'missed') journal.missed += row.missed;

@@ -3,7 +3,7 @@
 import { edit } from './editor.js';
 import { parse, pretty } from './json.js';
 import { $, button, el, sure } from './page.js';
-import { ask, call } from './proxy.js';
+import { call } from './proxy.js';
 import { inSight, keyed, then } from './tables.js';
 
 async function loadState() {
@@ -21,7 +21,7 @@ function cells(key) {
 
 const editState = (key, text) => edit({
 	id: 'state', title: 'State', key, text, labels: ['Key', 'Value (JSON)'],
-	check: (...pair) => ask('check_state', ...pair),
+	check: (...pair) => call('check_state', ...pair),
 	save: (...pair) => change('set_state', ...pair),
 });
 
