@@ -219,7 +219,9 @@ func (w *reply) writeHead(whole bool) {
 		h1.WriteField(w.bw, "Content-Length", strconv.FormatInt(w.length, 10))
 	}
 	if !dated {
-		h1.WriteField(w.bw, "Date", time.Now().UTC().Format(http.TimeFormat))
+		w.bw.WriteString("Date: ")
+		w.bw.Write(time.Now().UTC().AppendFormat(w.bw.AvailableBuffer(), http.TimeFormat))
+		w.bw.WriteString("\r\n")
 	}
 	w.connection()
 	w.bw.WriteString("\r\n")
