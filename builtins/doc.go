@@ -77,7 +77,7 @@ func Modules() []Module {
 
 // Types is the list of values with fields of their own, in the order in which
 // the reference shows them.
-func Types() []value.Type { return append(value.Types(), answerType()) }
+func Types() []value.Type { return append(value.Types(), answers.Type()) }
 
 // Names builds the names that code in a scope starts with.
 func Names(scope Scope) starlark.StringDict {

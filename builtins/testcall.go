@@ -258,55 +258,64 @@ func (r *answer) Truth() starlark.Bool  { return true }
 func (r *answer) Hash() (uint32, error) { return 0, errors.New("unhashable: answer") }
 
 // AttrNames lists the fields and methods.
-func (r *answer) AttrNames() []string {
-	names := answerType().AttrNames()
-	slices.Sort(names)
-	return names
-}
+func (r *answer) AttrNames() []string { return answers.AttrNames() }
 
 // Attr gives a field or method.
-func (r *answer) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "status":
+func (r *answer) Attr(name string) (starlark.Value, error) { return answers.Attr(r, name) }
+
+var answers = value.NewTable("answer", "answer", "What call() returns in tests.",
+	value.Field("status", "The status code; 0 when a fault came before it.", func(r *answer) (starlark.Value, error) {
 		return starlark.MakeInt(r.status), nil
-	case "headers":
+	}),
+	value.Field("headers", "The header: headers[name] and headers.get(name) ignore case.", func(r *answer) (starlark.Value, error) {
 		return value.Fixed(r.header), nil
-	case "body":
+	}),
+	value.Field("body", "The body as sent, in bytes.", func(r *answer) (starlark.Value, error) {
 		return starlark.Bytes(r.body), nil
-	case "text":
+	}),
+	value.Field("text", "The body as text, its content encoding undone.", func(r *answer) (starlark.Value, error) {
 		text, err := r.content()
 		return starlark.String(text), err
-	case "endpoint":
+	}),
+	value.Method("json", `The JSON body, or what stands at a path of it; default when there is
+		nothing. A body that is no JSON is an error.`, (*answer).json),
+	value.Field("endpoint", `The key of the endpoint that answered, "" when none did.`, func(r *answer) (starlark.Value, error) {
 		return starlark.String(r.endpoint), nil
-	case "latency_ms":
+	}),
+	value.Field("latency_ms", "How long the answer took to begin, by the test's clock.", func(r *answer) (starlark.Value, error) {
 		return value.FromGo(r.took.Milliseconds()), nil
-	case "fault":
+	}),
+	value.Field("fault", "The kind of the fault that ended the answer, or None.", func(r *answer) (starlark.Value, error) {
 		if r.fault == "" {
 			return starlark.None, nil
 		}
 		return starlark.String(r.fault), nil
-	case "messages":
+	}),
+	value.Field("complete", `Whether the body came to its end; a stream that the client left did
+		not.`, func(r *answer) (starlark.Value, error) {
+		return starlark.Bool(r.ended), nil
+	}),
+	value.Field("messages", `What a WEBSOCKET function sent, a list of text and bytes; None for
+		other answers.`, func(r *answer) (starlark.Value, error) {
 		if r.talk == nil {
 			return starlark.None, nil
 		}
 		return starlark.NewList(slices.Clone(r.talk.sent)), nil
-	case "code":
+	}),
+	value.Field("code", `The code with which a WEBSOCKET function closed, 1000 at its end; None
+		when the client left first.`, func(r *answer) (starlark.Value, error) {
 		if r.talk == nil || !r.talk.closed {
 			return starlark.None, nil
 		}
 		return starlark.MakeInt(r.talk.code), nil
-	case "reason":
+	}),
+	value.Field("reason", `What it gave as the reason, else "".`, func(r *answer) (starlark.Value, error) {
 		if r.talk == nil {
 			return starlark.String(""), nil
 		}
 		return starlark.String(r.talk.reason), nil
-	case "complete":
-		return starlark.Bool(r.ended), nil
-	case "json":
-		return call.Method(r, "answer.json", (*answer).json), nil
-	}
-	return nil, nil
-}
+	}),
+)
 
 // decoded is the body with its content encoding undone.
 func (r *answer) decoded() ([]byte, error) {
@@ -338,23 +347,6 @@ func (r *answer) json(_ *call.Call, a call.Args) (starlark.Value, error) {
 		return def, nil
 	}
 	return v, nil
-}
-
-func answerType() value.Type {
-	return value.Type{Name: "answer", Doc: "What call() returns in tests.", Attrs: []value.Attr{
-		value.Field("status", "The status code; 0 when a fault came before it."),
-		value.Field("headers", "The header: headers[name] and headers.get(name) ignore case."),
-		value.Field("body", "The body as sent, in bytes."),
-		value.Field("text", "The body as text, its content encoding undone."),
-		{Name: "json", Method: true, Params: `path="", default=None`, Doc: "The JSON body, or what stands at a path of it; default when there is nothing. A body that is no JSON is an error."},
-		value.Field("endpoint", "The key of the endpoint that answered, \"\" when none did."),
-		value.Field("latency_ms", "How long the answer took to begin, by the test's clock."),
-		value.Field("fault", "The kind of the fault that ended the answer, or None."),
-		value.Field("complete", "Whether the body came to its end; a stream that the client left did not."),
-		value.Field("messages", "What a WEBSOCKET function sent, a list of text and bytes; None for other answers."),
-		value.Field("code", "The code with which a WEBSOCKET function closed, 1000 at its end; None when the client left first."),
-		value.Field("reason", "What it gave as the reason, else \"\"."),
-	}}
 }
 
 // Interface guards.

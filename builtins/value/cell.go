@@ -15,8 +15,6 @@ type Cell struct {
 	env     *call.Env
 	initial starlark.Value
 	now     atomic.Pointer[held]
-
-	getFn, setFn, incrFn, updateFn *starlark.Builtin
 }
 
 // held is the value of a cell since the last Env.Reset that it has seen.
@@ -27,13 +25,7 @@ type held struct {
 
 // NewCell makes a cell; initial is frozen.
 func NewCell(env *call.Env, initial starlark.Value) *Cell {
-	c := &Cell{env: env, initial: initial}
-	// Made once: a handler asks for them at every request.
-	c.getFn = call.Method(c, "cell.get", (*Cell).get)
-	c.setFn = call.Method(c, "cell.set", (*Cell).set)
-	c.incrFn = call.Method(c, "cell.incr", (*Cell).incr)
-	c.updateFn = call.Method(c, "cell.update", (*Cell).update)
-	return c
+	return &Cell{env: env, initial: initial}
 }
 
 // load gives the value and what to compare with when it is replaced.
@@ -60,23 +52,19 @@ func (c *Cell) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: cell")
 // Written is the first value and what is around it.
 func (c *Cell) Written() (int, starlark.Value) { return 16, c.initial }
 
-// AttrNames lists the methods.
-func (c *Cell) AttrNames() []string { return []string{"get", "incr", "set", "update"} }
+// AttrNames lists the fields and methods.
+func (c *Cell) AttrNames() []string { return cells.AttrNames() }
 
-// Attr gives a method.
-func (c *Cell) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "get":
-		return c.getFn, nil
-	case "set":
-		return c.setFn, nil
-	case "incr":
-		return c.incrFn, nil
-	case "update":
-		return c.updateFn, nil
-	}
-	return nil, nil
-}
+// Attr gives a field or method.
+func (c *Cell) Attr(name string) (starlark.Value, error) { return cells.Attr(c, name) }
+
+var cells = NewTable("cell", "cell", "A mutable value, made by cell(initial).",
+	Method("get", "The value; a list or dict is frozen: update changes it.", (*Cell).get),
+	Method("set", "Replaces the value.", (*Cell).set),
+	Method("incr", "Adds to the value, atomically, and returns the sum.", (*Cell).incr),
+	Method("update", `Replaces the value by fn(value), atomically, and returns it; fn gets a
+		copy that it may change, must return the new value and may run more than once.`, (*Cell).update),
+)
 
 func (c *Cell) get(_ *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {

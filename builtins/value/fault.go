@@ -48,19 +48,20 @@ func (f *Fault) Freeze() {
 	}
 }
 
-// AttrNames lists the fields.
-func (f *Fault) AttrNames() []string { return []string{"after", "kind"} }
+// AttrNames lists the fields and methods.
+func (f *Fault) AttrNames() []string { return faults.AttrNames() }
 
-// Attr gives a field.
-func (f *Fault) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "after":
-		return starlark.MakeInt64(f.after), nil
-	case "kind":
+// Attr gives a field or method.
+func (f *Fault) Attr(name string) (starlark.Value, error) { return faults.Attr(f, name) }
+
+var faults = NewTable("fault", "fault", "What fault() makes.",
+	Field("kind", "What happens.", func(f *Fault) (starlark.Value, error) {
 		return starlark.String(f.kind), nil
-	}
-	return nil, nil
-}
+	}),
+	Field("after", "How many bytes of the body are sent before it.", func(f *Fault) (starlark.Value, error) {
+		return starlark.MakeInt64(f.after), nil
+	}),
+)
 
 // Interface guard.
 var _ starlark.HasAttrs = (*Fault)(nil)

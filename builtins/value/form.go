@@ -52,8 +52,8 @@ func firstValues(c *call.Call, where string, values map[string][]string) (starla
 }
 
 // allValues makes a method that lists all values of a name in what look finds.
-func allValues(r *Request, name string, look func(*Request) (map[string][]string, error)) starlark.Value {
-	return call.Method(r, name, func(r *Request, _ *call.Call, a call.Args) (starlark.Value, error) {
+func allValues(look func(*Request) (map[string][]string, error)) func(*Request, *call.Call, call.Args) (starlark.Value, error) {
+	return func(r *Request, _ *call.Call, a call.Args) (starlark.Value, error) {
 		var key string
 		if err := a.Unpack("name", &key); err != nil {
 			return nil, err
@@ -63,7 +63,7 @@ func allValues(r *Request, name string, look func(*Request) (map[string][]string
 			return nil, err
 		}
 		return FromGo(values[key]), nil
-	})
+	}
 }
 
 func (r *Request) allQuery() (map[string][]string, error) { return r.x.Request.Query(), nil }

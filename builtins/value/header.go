@@ -68,35 +68,28 @@ func (h Header) Items() []starlark.Tuple {
 // Iterate goes through the names in the order of the lines.
 func (h Header) Iterate() starlark.Iterator { return FromGo(h.names()).(*starlark.List).Iterate() }
 
-// AttrNames lists the methods.
-func (h Header) AttrNames() []string { return []string{"add", "all", "get", "items", "keys", "pop"} }
+// AttrNames lists the fields and methods.
+func (h Header) AttrNames() []string { return headers.AttrNames() }
 
-// Attr gives a method.
-func (h Header) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "all":
-		return call.Method(h, "headers.all", Header.all), nil
-	case "get":
-		return call.Method(h, "headers.get", Header.get), nil
-	case "add":
-		return call.Method(h, "headers.add", Header.add), nil
-	case "pop":
-		return call.Method(h, "headers.pop", Header.pop), nil
-	case "keys":
-		return call.Method(h, "headers.keys", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
-			return FromGo(h.names()), a.Unpack()
-		}), nil
-	case "items":
-		return call.Method(h, "headers.items", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
-			list := []starlark.Value{}
-			for _, kv := range h.Items() {
-				list = append(list, kv)
-			}
-			return starlark.NewList(list), a.Unpack()
-		}), nil
-	}
-	return nil, nil
-}
+// Attr gives a field or method.
+func (h Header) Attr(name string) (starlark.Value, error) { return headers.Attr(h, name) }
+
+var headers = NewTable("headers", "headers", "A header.",
+	Method("all", "All values of a name, a list.", Header.all),
+	Method("get", "The first value of a name, or default.", Header.get),
+	Method("add", "Adds values to those of a name.", Header.add),
+	Method("pop", "Removes a name and returns its first value, or default.", Header.pop),
+	Method("keys", "The names, a list.", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
+		return FromGo(h.names()), a.Unpack()
+	}),
+	Method("items", "The names with their first values, a list of pairs.", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
+		list := []starlark.Value{}
+		for _, kv := range h.Items() {
+			list = append(list, kv)
+		}
+		return starlark.NewList(list), a.Unpack()
+	}),
+)
 
 func (h Header) all(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var name string

@@ -44,30 +44,36 @@ func (m *Match) Groups() starlark.Tuple {
 	return t
 }
 
-// AttrNames lists the fields.
-func (m *Match) AttrNames() []string { return []string{"end", "groups", "named", "start", "text"} }
+// AttrNames lists the fields and methods.
+func (m *Match) AttrNames() []string { return matches.AttrNames() }
 
-// Attr gives a field.
-func (m *Match) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "text":
+// Attr gives a field or method.
+func (m *Match) Attr(name string) (starlark.Value, error) { return matches.Attr(m, name) }
+
+var matches = NewTable("match", "match", "What re.search, re.match and re.fullmatch found.",
+	Field("text", "What the pattern matched.", func(m *Match) (starlark.Value, error) {
 		return m.Group(0), nil
-	case "start":
+	}),
+	Field("start", "Where the match begins, in bytes.", func(m *Match) (starlark.Value, error) {
 		return starlark.MakeInt(m.loc[0]), nil
-	case "end":
+	}),
+	Field("end", "Where it ends.", func(m *Match) (starlark.Value, error) {
 		return starlark.MakeInt(m.loc[1]), nil
-	case "groups":
+	}),
+	Field("groups", "What the groups matched, a tuple; None for one that took no part.", func(m *Match) (starlark.Value, error) {
 		return m.Groups(), nil
-	case "named":
-		d := new(starlark.Dict)
-		for i, name := range m.re.SubexpNames() {
-			if name != "" {
-				d.SetKey(starlark.String(name), m.Group(i))
-			}
+	}),
+	Field("named", "What the named groups matched, a dict.", (*Match).named),
+)
+
+func (m *Match) named() (starlark.Value, error) {
+	d := new(starlark.Dict)
+	for i, name := range m.re.SubexpNames() {
+		if name != "" {
+			d.SetKey(starlark.String(name), m.Group(i))
 		}
-		return d, nil
 	}
-	return nil, nil
+	return d, nil
 }
 
 // Interface guard.

@@ -14,20 +14,17 @@ import (
 // Out is what a stream function writes to: the client's side of a response. It
 // belongs to the thread that runs the function.
 type Out struct {
-	ctx   context.Context
-	conn  exchange.Conn
-	call  *call.Call
-	typ   string // the content type, whose charset texts are sent in
-	sent  int64
-	write *starlark.Builtin
+	ctx  context.Context
+	conn exchange.Conn
+	call *call.Call
+	typ  string // the content type, whose charset texts are sent in
+	sent int64
 }
 
 // NewOut makes the Out of a run, which ctx ends when the client leaves. Texts are
 // sent in the charset of the content type.
 func NewOut(ctx context.Context, conn exchange.Conn, c *call.Call, contentType string) *Out {
-	o := &Out{ctx: ctx, conn: conn, call: c, typ: contentType}
-	o.write = call.Method(o, "out.write", (*Out).writeData)
-	return o
+	return &Out{ctx: ctx, conn: conn, call: c, typ: contentType}
 }
 
 func (o *Out) String() string        { return "<out>" }
@@ -37,22 +34,23 @@ func (o *Out) Truth() starlark.Bool  { return true }
 func (o *Out) Hash() (uint32, error) { return 0, errors.New("unhashable: out") }
 
 // AttrNames lists the fields and methods.
-func (o *Out) AttrNames() []string { return []string{"closed", "request", "sent", "write"} }
+func (o *Out) AttrNames() []string { return outs.AttrNames() }
 
 // Attr gives a field or method.
-func (o *Out) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "write":
-		return o.write, nil
-	case "closed":
+func (o *Out) Attr(name string) (starlark.Value, error) { return outs.Attr(o, name) }
+
+var outs = NewTable("out", "out", "What a stream function writes to.",
+	Method("write", "Sends text or bytes to the client at once; an error when it has left.", (*Out).writeData),
+	Field("closed", "Whether the client has left.", func(o *Out) (starlark.Value, error) {
 		return starlark.Bool(o.ctx.Err() != nil), nil
-	case "sent":
+	}),
+	Field("sent", "How many bytes have been sent.", func(o *Out) (starlark.Value, error) {
 		return starlark.MakeInt64(o.sent), nil
-	case "request":
+	}),
+	Field("request", "The request that is answered.", func(o *Out) (starlark.Value, error) {
 		return RequestOf(o.call), nil
-	}
-	return nil, nil
-}
+	}),
+)
 
 func (o *Out) writeData(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var data starlark.Value

@@ -43,49 +43,42 @@ func (p *Part) Truth() starlark.Bool  { return true }
 func (p *Part) Hash() (uint32, error) { return 0, errors.New("unhashable: part") }
 
 // AttrNames lists the fields and methods.
-func (p *Part) AttrNames() []string {
-	return []string{"body", "content_type", "filename", "headers", "json", "name", "text"}
-}
+func (p *Part) AttrNames() []string { return bodyParts.AttrNames() }
 
 // Attr gives a field or method.
-func (p *Part) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "name":
+func (p *Part) Attr(name string) (starlark.Value, error) { return bodyParts.Attr(p, name) }
+
+var bodyParts = NewTable("part", "part", "A part of a multipart body, as req.parts lists them.",
+	Field("name", `The name of the field, "" when the part has none.`, func(p *Part) (starlark.Value, error) {
 		return starlark.String(p.Name), nil
-	case "filename":
+	}),
+	Field("filename", `The name of the file, without directories; "" for a field that is no file.`, func(p *Part) (starlark.Value, error) {
 		return starlark.String(p.FileName), nil
-	case "content_type":
+	}),
+	Field("content_type", `The type that the part says, "" when it says none.`, func(p *Part) (starlark.Value, error) {
 		return starlark.String(p.ContentType()), nil
-	case "headers":
-		d := new(starlark.Dict)
-		for _, k := range slices.Sorted(maps.Keys(p.Header)) {
-			d.SetKey(starlark.String(k), starlark.String(p.Header.Get(k)))
-		}
-		return d, nil
-	case "body":
+	}),
+	Field("headers", "The part's header, a dict; names are spelt as in Content-Type.", (*Part).headers),
+	Field("body", "What the part holds, in bytes.", func(p *Part) (starlark.Value, error) {
 		return starlark.Bytes(p.Data), nil
-	case "text":
+	}),
+	Field("text", "What it holds as text.", func(p *Part) (starlark.Value, error) {
 		return starlark.String(p.Text()), nil
-	case "json":
-		return call.Method(p, "part.json", (*Part).json), nil
+	}),
+	Method("json", `What it holds as JSON, or what stands at a dotted path of it; default
+		when there is none.`, (*Part).json),
+)
+
+func (p *Part) headers() (starlark.Value, error) {
+	d := new(starlark.Dict)
+	for _, k := range slices.Sorted(maps.Keys(p.Header)) {
+		d.SetKey(starlark.String(k), starlark.String(p.Header.Get(k)))
 	}
-	return nil, nil
+	return d, nil
 }
 
 func (p *Part) json(c *call.Call, a call.Args) (starlark.Value, error) {
 	return jsonAt(c, a, func() ([]byte, error) { return p.Text(), nil })
-}
-
-func partType() Type {
-	return Type{Name: "part", Doc: "A part of a multipart body, as req.parts lists them.", Attrs: []Attr{
-		Field("name", "The name of the field, \"\" when the part has none."),
-		Field("filename", "The name of the file, without directories; \"\" for a field that is no file."),
-		Field("content_type", "The type that the part says, \"\" when it says none."),
-		Field("headers", "The part's header, a dict; names are spelt as in Content-Type."),
-		Field("body", "What the part holds, in bytes."),
-		Field("text", "What it holds as text."),
-		{"json", true, "path=None, default=None", "What it holds as JSON, or what stands at a dotted path of it; default when there is none."},
-	}}
 }
 
 // Interface guard.

@@ -6,12 +6,9 @@ package value
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 
-	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins/call"
@@ -74,85 +71,11 @@ func (r *Request) Freeze()               {}
 func (r *Request) Truth() starlark.Bool  { return true }
 func (r *Request) Hash() (uint32, error) { return 0, errors.New("unhashable: request") }
 
-// requestAttrs are the fields and methods in alphabetical order.
-var requestAttrs = []string{
-	"body", "client", "cookies", "cookies_all", "form", "form_all", "header", "headers", "host", "http_version", "id", "json",
-	"method", "params", "parts", "path", "port", "query", "query_all", "scheme", "segments", "text", "time", "url",
-}
-
 // AttrNames lists the fields and methods.
-func (r *Request) AttrNames() []string { return requestAttrs }
+func (r *Request) AttrNames() []string { return requests.AttrNames() }
 
 // Attr gives a field or method.
-func (r *Request) Attr(name string) (starlark.Value, error) {
-	q := r.x.Request
-	switch name {
-	case "method":
-		return starlark.String(q.Method), nil
-	case "url":
-		return starlark.String(q.URL()), nil
-	case "scheme":
-		return starlark.String(q.Scheme), nil
-	case "host":
-		return starlark.String(q.Host), nil
-	case "port":
-		return starlark.MakeInt(q.Port), nil
-	case "path":
-		return starlark.String(q.Path()), nil
-	case "query":
-		return firstValues(r.call, "req.query", q.Query())
-	case "query_all":
-		return allValues(r, "req.query_all", (*Request).allQuery), nil
-	case "params":
-		d := new(starlark.Dict)
-		for _, k := range slices.Sorted(maps.Keys(r.x.Params)) {
-			d.SetKey(starlark.String(k), starlark.String(r.x.Params[k]))
-		}
-		return d, nil
-	case "headers":
-		return Header{r}, nil
-	case "cookies":
-		d := r.call.Maker(0)
-		for name, value := range exchange.Cookies(q.Header) {
-			if _, ok, _ := d.Get(starlark.String(name)); ok {
-				continue
-			}
-			if err := d.Set(starlark.String(name), starlark.String(value)); err != nil {
-				return nil, fmt.Errorf("req.cookies: %w", err)
-			}
-		}
-		return d.Dict, nil
-	case "cookies_all":
-		return allValues(r, "req.cookies_all", (*Request).allCookies), nil
-	case "body":
-		b, err := r.Body()
-		return starlark.Bytes(b), err
-	case "text":
-		s, err := r.Text()
-		return starlark.String(s), err
-	case "client":
-		return starlark.String(r.x.Client.String()), nil
-	case "time":
-		return startime.Time(r.x.Start), nil
-	case "http_version":
-		return starlark.String(strings.TrimPrefix(q.Proto, "HTTP/")), nil
-	case "id":
-		return starlark.MakeUint64(r.x.ID), nil
-	case "segments":
-		return FromGo(Segments(q.Path())), nil
-	case "header":
-		return requestHeader.BindReceiver(r), nil
-	case "json":
-		return requestJSON.BindReceiver(r), nil
-	case "parts":
-		return r.parts()
-	case "form":
-		return call.Method(r, "req.form", (*Request).formDict), nil
-	case "form_all":
-		return allValues(r, "req.form_all", (*Request).allForm), nil
-	}
-	return nil, nil
-}
+func (r *Request) Attr(name string) (starlark.Value, error) { return requests.Attr(r, name) }
 
 // Body reads the body whole, as it was sent.
 func (r *Request) Body() ([]byte, error) {
@@ -248,12 +171,6 @@ func (r *Request) unread() error {
 	}
 	return nil
 }
-
-// The methods that most handlers call are made once; the rest when asked for.
-var (
-	requestHeader = call.Receiving("req.header", (*Request).header)
-	requestJSON   = call.Receiving("req.json", (*Request).json)
-)
 
 func (r *Request) header(_ *call.Call, a call.Args) (starlark.Value, error) {
 	if name, ok := a.Text(); ok {

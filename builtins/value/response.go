@@ -82,28 +82,31 @@ func (r *Response) Freeze() {
 }
 
 // AttrNames lists the fields and methods.
-func (r *Response) AttrNames() []string {
-	return []string{"body", "headers", "json", "status", "text"}
-}
+func (r *Response) AttrNames() []string { return responses.AttrNames() }
 
 // Attr gives a field or method.
-func (r *Response) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "status":
+func (r *Response) Attr(name string) (starlark.Value, error) { return responses.Attr(r, name) }
+
+var responses = NewTable("res", "response", `An answer: what response() makes, what forward() got from the real
+	server, what hooks are given.`,
+	Field("status", "The status code; it can be set.", func(r *Response) (starlark.Value, error) {
 		return starlark.MakeInt(r.res.Status), nil
-	case "headers":
+	}),
+	Field("headers", `The header: headers[name] ignores case; headers[name] = value
+		replaces, None removes.`, func(r *Response) (starlark.Value, error) {
 		return Header{r}, nil
-	case "body":
+	}),
+	Field("body", `The body in bytes, its content encoding undone; it can be set, to a
+		dict or list for JSON.`, func(r *Response) (starlark.Value, error) {
 		b, err := r.decoded()
 		return starlark.Bytes(b), err
-	case "text":
+	}),
+	Field("text", "The body as text; it can be set.", func(r *Response) (starlark.Value, error) {
 		b, err := r.content()
 		return starlark.String(b), err
-	case "json":
-		return call.Method(r, "response.json", (*Response).json), nil
-	}
-	return nil, nil
-}
+	}),
+	Method("json", "The JSON body, or what stands at a path of it; default when there is none.", (*Response).json),
+)
 
 // SetField changes status or body. A dict or list as a body is sent as JSON.
 func (r *Response) SetField(name string, v starlark.Value) error {

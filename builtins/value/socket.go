@@ -52,8 +52,6 @@ type Socket struct {
 	// Of the function's thread, since it was given a message: messages that
 	// could not be sent, and questions for a message that were in vain.
 	dropped, asked int
-
-	sendFn, recvFn, closeFn *starlark.Builtin
 }
 
 // Wire is what messages go over.
@@ -115,9 +113,6 @@ func (s *Socket) bind(ctx context.Context) {
 	s.ctx, s.end = context.WithCancelCause(ctx)
 	s.last = time.AfterFunc(lastRun, func() { s.end(ErrLeft) })
 	s.last.Stop() // until the client leaves
-	s.sendFn = call.Method(s, "ws.send", (*Socket).send)
-	s.recvFn = call.Method(s, "ws.recv", (*Socket).recv)
-	s.closeFn = call.Method(s, "ws.close", (*Socket).closeCall)
 }
 
 // read takes what comes until the client leaves.
@@ -203,28 +198,30 @@ func (s *Socket) Truth() starlark.Bool  { return starlark.Bool(!s.over()) }
 func (s *Socket) Hash() (uint32, error) { return 0, errors.New("unhashable: websocket") }
 
 // AttrNames lists the fields and methods.
-func (s *Socket) AttrNames() []string {
-	return []string{"close", "closed", "protocol", "recv", "request", "send"}
-}
+func (s *Socket) AttrNames() []string { return sockets.AttrNames() }
 
 // Attr gives a field or method.
-func (s *Socket) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "send":
-		return s.sendFn, nil
-	case "recv":
-		return s.recvFn, nil
-	case "close":
-		return s.closeFn, nil
-	case "closed":
+func (s *Socket) Attr(name string) (starlark.Value, error) { return sockets.Attr(s, name) }
+
+var sockets = NewTable("ws", "ws", `A WebSocket, which a WEBSOCKET endpoint is given. for msg in ws goes through
+	its messages: all that came before the client left; then the loop ends, and
+	the function has 30 s to come to its end.`,
+	Method("send", `Sends text as a text message, bytes as a binary one, and anything else as
+		JSON text. To a client that has left nothing is sent; the function ends quietly
+		where it sends without having more to read.`, (*Socket).send),
+	Method("recv", `The next message; None when there will be none, or none came in time
+		("250ms", or seconds).`, (*Socket).recv),
+	Method("close", "Says goodbye and closes; the end of the function does, too.", (*Socket).closeCall),
+	Field("closed", "Whether either side has closed, and all that came before has been read.", func(s *Socket) (starlark.Value, error) {
 		return starlark.Bool(s.over()), nil
-	case "protocol":
+	}),
+	Field("protocol", "The subprotocol that was agreed: the first that the client offered.", func(s *Socket) (starlark.Value, error) {
 		return starlark.String(s.protocol), nil
-	case "request":
+	}),
+	Field("request", "The request that opened it.", func(s *Socket) (starlark.Value, error) {
 		return RequestOf(s.call), nil
-	}
-	return nil, nil
-}
+	}),
+)
 
 func (s *Socket) send(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var x starlark.Value
@@ -349,12 +346,13 @@ func (s *Socket) closeCall(_ *call.Call, a call.Args) (starlark.Value, error) {
 }
 
 // Iterate goes through the messages until the client leaves.
-func (s *Socket) Iterate() starlark.Iterator { return messages{s} }
+func (s *Socket) Iterate() starlark.Iterator { return incoming{s} }
 
-type messages struct{ s *Socket }
+// incoming goes through the messages of a socket.
+type incoming struct{ s *Socket }
 
 // Next waits for a message.
-func (m messages) Next(p *starlark.Value) bool {
+func (m incoming) Next(p *starlark.Value) bool {
 	next := m.s.next(-1)
 	if next == nil {
 		return false
@@ -364,7 +362,7 @@ func (m messages) Next(p *starlark.Value) bool {
 }
 
 // Done ends the loop.
-func (m messages) Done() {}
+func (m incoming) Done() {}
 
 // Message is what a client sent.
 type Message struct {
@@ -387,22 +385,23 @@ func (m *Message) Hash() (uint32, error) { return 0, errors.New("unhashable: mes
 func (m *Message) Written() (int, starlark.Value) { return len(m.Data), nil }
 
 // AttrNames lists the fields and methods.
-func (m *Message) AttrNames() []string { return []string{"binary", "bytes", "json", "text"} }
+func (m *Message) AttrNames() []string { return messages.AttrNames() }
 
 // Attr gives a field or method.
-func (m *Message) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "text":
+func (m *Message) Attr(name string) (starlark.Value, error) { return messages.Attr(m, name) }
+
+var messages = NewTable("msg", "message", "What a client sent over a WebSocket.",
+	Field("text", "The message as text.", func(m *Message) (starlark.Value, error) {
 		return starlark.String(strings.ToValidUTF8(string(m.Data), "\ufffd")), nil
-	case "bytes":
+	}),
+	Field("bytes", "The message in bytes.", func(m *Message) (starlark.Value, error) {
 		return starlark.Bytes(m.Data), nil
-	case "binary":
+	}),
+	Field("binary", "Whether it is a binary message.", func(m *Message) (starlark.Value, error) {
 		return starlark.Bool(!m.Text), nil
-	case "json":
-		return call.Method(m, "message.json", (*Message).json), nil
-	}
-	return nil, nil
-}
+	}),
+	Method("json", "The message as JSON, or what stands at a path of it; default when there is none.", (*Message).json),
+)
 
 func (m *Message) json(c *call.Call, a call.Args) (starlark.Value, error) {
 	return jsonAt(c, a, func() ([]byte, error) { return m.Data, nil })

@@ -1,5 +1,97 @@
 package value
 
+import (
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"starproxy/builtins/call"
+)
+
+// Table is the fields and methods of a type of values. It answers when a script
+// asks a value for one of them, and documents them.
+type Table[T starlark.Value] struct {
+	name, doc string
+	rows      []Row[T]
+	byName    map[string]answer[T]
+	names     []string
+}
+
+// Row is a field or a method; it has either Get or Call. Doc may be wrapped.
+type Row[T starlark.Value] struct {
+	Name, Doc string
+	Get       func(T) (starlark.Value, error)
+	Call      func(T, *call.Call, call.Args) (starlark.Value, error)
+}
+
+// answer is how a row answers.
+type answer[T starlark.Value] struct {
+	get    func(T) (starlark.Value, error)
+	method *starlark.Builtin // to be bound to a value
+}
+
+// Field is a row that is read.
+func Field[T starlark.Value](name, doc string, get func(T) (starlark.Value, error)) Row[T] {
+	return Row[T]{Name: name, Doc: doc, Get: get}
+}
+
+// Method is a row that is called.
+func Method[T starlark.Value](name, doc string, fn func(T, *call.Call, call.Args) (starlark.Value, error)) Row[T] {
+	return Row[T]{Name: name, Doc: doc, Call: fn}
+}
+
+// NewTable makes the table of a type. Name is what scripts usually call such a
+// value, prefix what stands before its methods' names in errors.
+func NewTable[T starlark.Value](name, prefix, doc string, rows ...Row[T]) *Table[T] {
+	t := &Table[T]{name: name, doc: doc, rows: rows, byName: map[string]answer[T]{}}
+	for _, r := range rows {
+		t.names = append(t.names, r.Name)
+		a := answer[T]{get: r.Get}
+		if r.Call != nil {
+			a.method = call.Receiving(prefix+"."+r.Name, r.Call)
+		}
+		t.byName[r.Name] = a
+	}
+	slices.Sort(t.names)
+	return t
+}
+
+// Attr is the field or method of v with a name; nil when there is none.
+func (t *Table[T]) Attr(v T, name string) (starlark.Value, error) {
+	a := t.byName[name]
+	switch {
+	case a.get != nil:
+		return a.get(v)
+	case a.method != nil:
+		return a.method.BindReceiver(v), nil
+	}
+	return nil, nil
+}
+
+// AttrNames lists the names in alphabetical order.
+func (t *Table[T]) AttrNames() []string { return slices.Clone(t.names) }
+
+// Type documents the values of the table.
+func (t *Table[T]) Type() Type {
+	doc := Type{Name: t.name, Doc: flat(t.doc)}
+	for _, r := range t.rows {
+		a := Attr{Name: r.Name, Doc: flat(r.Doc)}
+		if r.Call != nil {
+			a.Method = true
+			a.Params = call.Function(func(c *call.Call, a call.Args) (starlark.Value, error) {
+				var none T
+				return r.Call(none, c, a)
+			}).Signature(r.Name)
+		}
+		doc.Attrs = append(doc.Attrs, a)
+	}
+	return doc
+}
+
+// flat is a text without its line breaks.
+func flat(doc string) string { return strings.Join(strings.Fields(doc), " ") }
+
 // Type documents a value that scripts are given.
 type Type struct {
 	// Name is what handlers call it: "req".
@@ -19,104 +111,7 @@ type Attr struct {
 // Types is the list of values with fields of their own, in the order in which
 // the reference shows them.
 func Types() []Type {
-	return []Type{requestType(), partType(), responseType(), outType(), socketType(), messageType(), matchType(), cellType()}
-}
-
-// AttrNames are the names of the fields and methods.
-func (t Type) AttrNames() []string {
-	names := make([]string, len(t.Attrs))
-	for i, a := range t.Attrs {
-		names[i] = a.Name
+	return []Type{
+		requests.Type(), bodyParts.Type(), responses.Type(), outs.Type(), sockets.Type(), messages.Type(), matches.Type(), cells.Type(),
 	}
-	return names
-}
-
-// Field documents a field.
-func Field(name, doc string) Attr { return Attr{Name: name, Doc: doc} }
-
-func requestType() Type {
-	return Type{Name: "req", Doc: "The request that a handler answers.", Attrs: []Attr{
-		Field("method", "GET, POST and so on."),
-		Field("url", "The full URL; the port is left out when it is the scheme's own."),
-		Field("scheme", "http or https."),
-		Field("host", "The server's name or address, without port."),
-		Field("port", "The server's port, an int."),
-		Field("path", "The path as sent, without the query."),
-		Field("segments", "The parts of the path between slashes, a list."),
-		Field("query", "The first value of each name in the query, a dict."),
-		{"query_all", true, "name", "All values of a name in the query, a list."},
-		Field("params", "What the {name} segments of the endpoint's key matched, a dict."),
-		Field("headers", "The header: headers[name] and headers.get(name) ignore case, headers.all(name) lists all values."),
-		Field("cookies", "The first value of each cookie, a dict."),
-		{"cookies_all", true, "name", "All values of the cookies of a name, a list."},
-		Field("body", "The body as sent, in bytes."),
-		Field("text", "The body as text, its content encoding undone: in the charset of its type, of a byte order mark, in UTF-8, or in Latin-1."),
-		Field("parts", "The parts of a multipart body, a list; empty for other bodies."),
-		Field("client", "The address and port of the client."),
-		Field("time", "When the request came, a time."),
-		Field("http_version", "1.0, 1.1 or 2.0."),
-		Field("id", "The number of the exchange, as captures show it."),
-		{"header", true, `name, default=""`, "The first value of a header, or default."},
-		{"json", true, "path=None, default=None", "The JSON body, or what stands at a path of it (\"user.tags.0\", \"tags.-1\", \"tags[-1].id\"); default when there is none."},
-		{"form", true, "", "The first value of each field of a form, a dict."},
-		{"form_all", true, "name", "All values of a field of a form, a list."},
-	}}
-}
-
-func responseType() Type {
-	return Type{Name: "res", Doc: "An answer: what response() makes, what forward() got from the real server, what hooks are given.", Attrs: []Attr{
-		Field("status", "The status code; it can be set."),
-		Field("headers", "The header: headers[name] ignores case; headers[name] = value replaces, None removes."),
-		Field("body", "The body in bytes, its content encoding undone; it can be set, to a dict or list for JSON."),
-		Field("text", "The body as text; it can be set."),
-		{"json", true, "path=None, default=None", "The JSON body, or what stands at a path of it; default when there is none."},
-	}}
-}
-
-func outType() Type {
-	return Type{Name: "out", Doc: "What a stream function writes to.", Attrs: []Attr{
-		{"write", true, "data", "Sends text or bytes to the client at once; an error when it has left."},
-		Field("closed", "Whether the client has left."),
-		Field("sent", "How many bytes have been sent."),
-		Field("request", "The request that is answered."),
-	}}
-}
-
-func socketType() Type {
-	return Type{Name: "ws", Doc: "A WebSocket, which a WEBSOCKET endpoint is given. for msg in ws goes through its messages: all that came before the client left; then the loop ends, and the function has 30 s to come to its end.", Attrs: []Attr{
-		{"send", true, "x", "Sends text as a text message, bytes as a binary one, and anything else as JSON text. To a client that has left nothing is sent; the function ends quietly where it sends without having more to read."},
-		{"recv", true, "timeout=None", "The next message; None when there will be none, or none came in time (\"250ms\", or seconds)."},
-		{"close", true, `code=1000, reason=""`, "Says goodbye and closes; the end of the function does, too."},
-		Field("closed", "Whether either side has closed, and all that came before has been read."),
-		Field("protocol", "The subprotocol that was agreed: the first that the client offered."),
-		Field("request", "The request that opened it."),
-	}}
-}
-
-func messageType() Type {
-	return Type{Name: "msg", Doc: "What a client sent over a WebSocket.", Attrs: []Attr{
-		Field("text", "The message as text."),
-		Field("bytes", "The message in bytes."),
-		Field("binary", "Whether it is a binary message."),
-		{"json", true, "path=None, default=None", "The message as JSON, or what stands at a path of it; default when there is none."},
-	}}
-}
-
-func matchType() Type {
-	return Type{Name: "match", Doc: "What re.search, re.match and re.fullmatch found.", Attrs: []Attr{
-		Field("text", "What the pattern matched."),
-		Field("start", "Where the match begins, in bytes."),
-		Field("end", "Where it ends."),
-		Field("groups", "What the groups matched, a tuple; None for one that took no part."),
-		Field("named", "What the named groups matched, a dict."),
-	}}
-}
-
-func cellType() Type {
-	return Type{Name: "cell", Doc: "A mutable value, made by cell(initial).", Attrs: []Attr{
-		{"get", true, "", "The value; a list or dict is frozen: update changes it."},
-		{"set", true, "value", "Replaces the value."},
-		{"incr", true, "by=1", "Adds to the value, atomically, and returns the sum."},
-		{"update", true, "fn", "Replaces the value by fn(value), atomically, and returns it; fn gets a copy that it may change, must return the new value and may run more than once."},
-	}}
 }
