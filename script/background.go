@@ -10,7 +10,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Send sends a webhook some time after the answer to x. One that can't be sent
+// Send sends a webhook some time after the answer to x. A webhook that can't be sent
 // is delivered with the reason.
 func (h *Host) Send(ctx context.Context, x *exchange.Exchange, delay time.Duration, w *call.Webhook) {
 	h.env.Send(ctx, x, delay, w)

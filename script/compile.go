@@ -17,9 +17,9 @@ import (
 type compiler struct {
 	host     *Host
 	where    Position
-	places   func(path []string) Position // of the parts; nil when where is all that is known
+	places   func(path []string) Position // returns the place of a part; nil if only where is known
 	exprs    []syntax.Expr
-	at       []spot // of exprs
+	at       []spot // the places of exprs
 	warnings []string
 
 	pieces  []piece
@@ -115,7 +115,7 @@ func (c *compiler) fail(path []string, err error) *Error {
 	return &Error{Pos: c.place(path), Message: message, Hint: hint(message), Err: err}
 }
 
-// place is where a part of the value stands in the document.
+// place returns the place of a part of the value in the document.
 func (c *compiler) place(path []string) Position {
 	if c.places == nil {
 		return c.where
@@ -123,13 +123,13 @@ func (c *compiler) place(path []string) Position {
 	return c.places(path)
 }
 
-// spot is where an expression stands, and its text.
+// spot is the place of an expression and its text.
 type spot struct {
 	at   Position
 	text string
 }
 
-// failed is the error of an expression whose result cannot be used.
+// failed returns the error of an expression whose result cannot be used.
 func (p spot) failed(err error) *Error {
 	message := told(fmt.Sprintf("{{%s}}: %v", clip(p.text), err))
 	return &Error{Pos: p.at, Message: message, Hint: hint(err.Error()), Err: err}

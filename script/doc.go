@@ -18,10 +18,10 @@ import (
 // Section is a part of the reference: a module of builtins, the fields of a
 // value, or a module of the standard library.
 type Section struct {
-	// Name is what stands before the dot ("state"), what load takes
+	// Name is the name of a module ("state"), the argument of load
 	// ("@stdlib//rules.star"), or empty.
 	Name string
-	// Title is a heading for sections without a name, too.
+	// Title is the heading. Every section has one.
 	Title string
 	// Doc says what the section is about.
 	Doc     string
@@ -32,23 +32,23 @@ type Section struct {
 type Entry struct {
 	// Name is what scripts write: "state.incr", "uuid", "conditional".
 	Name string
-	// Signature is Name with its parameters; for what is no function, Name.
+	// Signature is Name with its parameters. If it is no function, it is Name.
 	Signature string
 	// Doc is the whole description, in paragraphs; its first sentence stands
 	// alone in lists.
 	Doc string
-	// Example is Starlark that runs as it stands.
+	// Example is Starlark that can be run unchanged.
 	Example string
 }
 
-// testSuffix is what the names of files with tests end in.
+// testSuffix is the end of the names of files with tests.
 const testSuffix = "_test.star"
 
-// Summary is the first sentence of the description.
+// Summary returns the first sentence of the description.
 func (e Entry) Summary() string { return sentence(e.Doc) }
 
-// Reference documents all that scripts can use, from the documentation beside
-// the code: the builtins, the values that handlers meet, the standard library.
+// Reference documents everything that scripts can use: the builtins, the values
+// that handlers get, and the standard library. The texts come from the code.
 func Reference() ([]Section, error) {
 	sections := []Section{topics()}
 	for _, m := range builtins.Modules() {
@@ -130,7 +130,7 @@ func (h *Host) stdlibSection(file string) (Section, error) {
 	return s, nil
 }
 
-// fileDoc is the docstring at the top of a file, or "".
+// fileDoc returns the docstring at the top of a file, or "".
 func fileDoc(name string, src []byte) string {
 	f, err := dialect().Parse(name, src, 0)
 	if err != nil || len(f.Stmts) == 0 {
@@ -145,7 +145,7 @@ func fileDoc(name string, src []byte) string {
 	return ""
 }
 
-// parameters is the parameter list of a function, as in its def statement.
+// parameters returns the parameter list of a function as in its def statement.
 func parameters(fn *starlark.Function) string {
 	var list []string
 	positional := fn.NumParams()
@@ -184,7 +184,7 @@ func parameters(fn *starlark.Function) string {
 	return strings.Join(list, ", ")
 }
 
-// written is a default value as somebody would write it.
+// written returns a default value as Starlark source.
 func written(v starlark.Value) string {
 	if fn, ok := v.(starlark.Callable); ok {
 		return fn.Name()
@@ -192,8 +192,8 @@ func written(v starlark.Value) string {
 	return v.String()
 }
 
-// docstring parts a docstring into what it says and its example, and takes the
-// indentation away.
+// docstring splits a docstring into its description and its example, without
+// indentation.
 func docstring(s string) (doc, example string) {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	indent := -1
@@ -220,7 +220,7 @@ func docstring(s string) (doc, example string) {
 	return strings.TrimSpace(strings.Join(text, "\n")), unindent(code)
 }
 
-// unindent takes the indentation of the first line from all lines.
+// unindent removes the indentation of the first line from all lines.
 func unindent(lines []string) string {
 	for len(lines) > 0 && lines[0] == "" {
 		lines = lines[1:]
@@ -236,7 +236,7 @@ func unindent(lines []string) string {
 	return strings.TrimSpace(strings.Join(out, "\n"))
 }
 
-// sentence is the first sentence of a text, on one line.
+// sentence returns the first sentence of a text, on one line.
 func sentence(s string) string {
 	paragraph, _, _ := strings.Cut(s, "\n\n")
 	words := strings.Fields(paragraph)
@@ -248,10 +248,9 @@ func sentence(s string) string {
 	return strings.Join(words, " ")
 }
 
-// Find gives the sections and entries that a name means: a whole section by
-// its name, its file or its title, else every entry of that name, with or
-// without what stands before the dot. Where there is nothing, the error names
-// what is nearest.
+// Find returns the section whose name, file or title is name. If there is none, it
+// returns every entry of that name, with or without the module before its dot. If
+// there is no entry either, the error names the nearest name.
 func Find(sections []Section, name string) ([]Section, error) {
 	name = strings.TrimSuffix(name, "()")
 	var found []Section

@@ -21,7 +21,7 @@ type Position struct {
 	Line, Column int
 }
 
-// String is file:line:col without what is unknown.
+// String returns file:line:col, without the parts that are unknown.
 func (p Position) String() string {
 	s := p.File
 	if p.Line > 0 {
@@ -33,30 +33,30 @@ func (p Position) String() string {
 	return s
 }
 
-// Error is what went wrong in a script or a template expression.
+// Error is an error in a script or in a template expression, with its place.
 type Error struct {
 	// Pos is the innermost place in a script; it may be unknown.
 	Pos Position
 	// Message says what is wrong.
 	Message string
-	// Hint says what was probably meant, or is empty.
+	// Hint says how to correct the mistake; it may be empty.
 	Hint string
-	// Frames lead to Pos, the outermost call first; nil for an error of syntax.
-	// Of a deep recursion they are the first and the last calls.
+	// Frames are the calls that led to Pos, the outermost first; nil for an error
+	// of syntax. For a deep recursion they are the first and the last calls.
 	Frames []Frame
 	// Err is the cause, or nil.
 	Err error
 }
 
-// Frame is one call that led to an error. One with Omitted stands for as many
-// calls that nobody would read, and has nothing else.
+// Frame is one call that led to an error. If Omitted is set, the frame stands for
+// that number of calls that are left out, and its other fields are empty.
 type Frame struct {
 	Func    string
 	Pos     Position
 	Omitted int
 }
 
-// Error is one line: file:line:col: message (hint).
+// Error returns one line: file:line:col: message (hint).
 func (e *Error) Error() string {
 	s := e.Message
 	if at := e.Pos.String(); at != "" {
@@ -68,7 +68,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Paths are the files that the error names.
+// Paths returns the files that the error names.
 func (e *Error) Paths() []string {
 	paths := []string{e.Pos.File}
 	for _, f := range e.Frames {
@@ -80,7 +80,8 @@ func (e *Error) Paths() []string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Backtrace is the message with the calls that led to it, over several lines.
+// Backtrace returns the calls that led to the error and its message, on several
+// lines.
 func (e *Error) Backtrace() string {
 	var b strings.Builder
 	if len(e.Frames) > 0 {
@@ -97,7 +98,7 @@ func (e *Error) Backtrace() string {
 	return b.String()
 }
 
-// newError makes an *Error of an error of the interpreter.
+// newError converts an error of the interpreter to an *Error.
 func newError(err error) *Error {
 	var done *Error
 	if errors.As(err, &done) {
@@ -123,11 +124,11 @@ func newError(err error) *Error {
 	return e
 }
 
-// maxMessage bounds what is told of an error, in bytes: a value that a script
-// made may be quoted in it.
+// maxMessage is the longest message of an error, in bytes. A message may quote a
+// value of any length.
 const maxMessage = 8 << 10
 
-// told is a message as it is told: of a long one the begin.
+// told shortens a message that is longer than maxMessage.
 func told(message string) string {
 	if len(message) <= maxMessage {
 		return message
@@ -136,8 +137,8 @@ func told(message string) string {
 	return fmt.Sprintf("%s... (%d bytes more)", begin, len(message)-len(begin))
 }
 
-// newErrorAmong is newError for what does not compile; names are those that it
-// could use.
+// newErrorAmong is newError for a script that does not compile. For an undefined
+// name the hint is the nearest of names.
 func newErrorAmong(err error, names []string) *Error {
 	e := newError(err)
 	name, ok := strings.CutPrefix(e.Message, "undefined: ")
@@ -149,13 +150,13 @@ func newErrorAmong(err error, names []string) *Error {
 	return e
 }
 
-// How many calls an Error tells of a deep recursion.
+// The numbers of the first and the last calls that an Error keeps of a deep recursion.
 const (
 	outerFrames = 10
 	innerFrames = 20
 )
 
-// frames are the calls of a stack that stand in scripts.
+// frames returns the calls of a stack that are in scripts.
 func frames(stack starlark.CallStack) []Frame {
 	var all []Frame
 	for _, f := range stack {
@@ -173,8 +174,8 @@ func position(p syntax.Position) Position {
 	return Position{p.Filename(), int(p.Line), int(p.Col)}
 }
 
-// hints are what people coming from JSON and Python write, and what to write
-// instead.
+// hints has mistakes that people make who know JSON and Python, and for each the
+// text that says how to correct it.
 var hints = []struct {
 	pattern *regexp.Regexp
 	hint    string
@@ -202,7 +203,7 @@ var hints = []struct {
 	{regexp.MustCompile(`stack overflow`), "the recursion has no end"},
 }
 
-// hint is what helps with a message, or "".
+// hint returns the hint for a message, or "".
 func hint(message string) string {
 	for _, h := range hints {
 		if h.pattern.MatchString(message) {

@@ -13,9 +13,9 @@ import (
 	"starproxy/builtins/value"
 )
 
-// Example runs Starlark from the documentation: every line "EXPR  # => EXPR"
-// must hold, as in a test. x is the request that it may ask about, or nil. It
-// returns how many lines stated a result.
+// Example runs Starlark from the documentation, with the names of tests. In every
+// line "EXPR  # => EXPR" both values must be equal. x is the request that the code
+// can use, or nil. Example returns the number of lines that state a result.
 func Example(ctx context.Context, o TestOptions, src string, x *exchange.Exchange) (checked int, err error) {
 	var b strings.Builder
 	for line := range strings.Lines(src) {
@@ -47,7 +47,7 @@ func Example(ctx context.Context, o TestOptions, src string, x *exchange.Exchang
 	return checked, nil
 }
 
-// check compares what an example gave with what it states.
+// check compares the two values of a line that states a result.
 func check(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	if len(args) != 2 {
 		return nil, fmt.Errorf("example: got %d values, want one on each side of =>", len(args))

@@ -14,16 +14,16 @@ import (
 	"starproxy/builtins/value"
 )
 
-// execution is how the top level of a script is run.
+// execution says how to run the top level of a script.
 type execution struct {
 	names    starlark.StringDict
 	deadline time.Time
 	load     func(*starlark.Thread, string) (starlark.StringDict, error)
 }
 
-// execFile runs the top level of a script and freezes what it leaves.
+// execFile runs the top level of a script and freezes its globals.
 func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.StringDict, file *syntax.File, err error) {
-	r := h.newRunner() // of its own: it loads in another way than those of the pool
+	r := h.newRunner() // not from the pool: its load statement is another one
 	r.thread.Load = r.loading(e.load)
 	r.begin(context.Background(), nil, e.deadline)
 	defer r.bounds.Finish()
@@ -56,8 +56,8 @@ func (h *Host) execFile(name string, src []byte, e execution) (globals starlark.
 	return globals, file, nil
 }
 
-// loadError explains err. When it comes from a file that r's file loads, the
-// load statement is part of the road to it.
+// loadError explains err. If the error is in a file that was loaded, the load
+// statements that led there are among its frames.
 func (h *Host) loadError(r *runner, err error) error {
 	var inner *Error
 	var eval *starlark.EvalError
@@ -69,7 +69,7 @@ func (h *Host) loadError(r *runner, err error) error {
 	return &e
 }
 
-// exec runs the top level of a script and freezes what it leaves.
+// exec is execFile without a deadline of the caller's: the script gets maxTime.
 func (h *Host) exec(name string, src []byte, names starlark.StringDict, load func(*starlark.Thread, string) (starlark.StringDict, error)) (starlark.StringDict, error) {
 	globals, _, err := h.execFile(name, src, execution{names: names, load: load, deadline: time.Now().Add(h.maxTime)})
 	return globals, err

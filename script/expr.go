@@ -16,11 +16,11 @@ import (
 type span struct {
 	text string
 	expr bool
-	pos  int // of the expression in the string, in bytes
+	pos  int // the offset of the expression in the string, in bytes
 }
 
-// split takes a string apart at its {{ }}. A string that is nothing but one
-// expression with space around it is one span.
+// split divides a string at its {{ }}. If the string is one expression with only
+// space around it, the result is that expression alone.
 func split(s string) ([]span, error) {
 	spans, err := spansOf(s)
 	if err != nil {
@@ -41,9 +41,9 @@ func split(s string) ([]span, error) {
 	return spans, nil
 }
 
-// openError is an expression without an end.
+// openError is the error of an expression without its }}.
 type openError struct {
-	pos  int // of its {{
+	pos  int // the offset of its {{
 	text string
 }
 
@@ -51,7 +51,7 @@ func (e *openError) Error() string {
 	return fmt.Sprintf("expression without an end: want }} after %q", e.text)
 }
 
-// spansOf is split that leaves space as it is.
+// spansOf is split, except that it keeps space around a lone expression.
 func spansOf(s string) ([]span, error) {
 	var spans []span
 	at := 0
@@ -77,9 +77,9 @@ func spansOf(s string) ([]span, error) {
 	return spans, nil
 }
 
-// closing finds the }} that ends an expression beginning at i: outside of
-// quotes and of the expression's own brackets. If there is none, the first }}
-// is taken, so that the parser can say what is wrong.
+// closing returns the offset of the }} that ends the expression at i. A }} in quotes
+// or in brackets of the expression does not count. If there is no other, closing
+// returns the first }}, so that the parser can say what is wrong.
 func closing(s string, i int) int {
 	depth := 0
 	for j := i; j < len(s); j++ {
@@ -112,7 +112,8 @@ func first(s string, i int) int {
 	return -1
 }
 
-// quoted finds the end of a string literal that begins at i, -1 if it has none.
+// quoted returns the end of the string literal that begins at i, or -1 if it has
+// none.
 func quoted(s string, i int) int {
 	q := s[i : i+1]
 	if strings.HasPrefix(s[i:], q+q+q) {
@@ -198,8 +199,8 @@ var (
 	bareFormat = regexp.MustCompile(`[(,]\s*%`)
 )
 
-// advised adds to err, the syntax error of an expression, the syntax that was
-// probably wanted.
+// advised adds advice to err, the syntax error of an expression, if the mistake is
+// a common one.
 func advised(text string, err error) error {
 	switch {
 	case block.MatchString(text):
@@ -210,7 +211,7 @@ func advised(text string, err error) error {
 	return err
 }
 
-// parse reads one expression; its positions are those of where.
+// parse parses one expression that begins at where.
 func parse(text string, where Position) (syntax.Expr, error) {
 	line, col := int32(max(where.Line, 1)), int32(max(where.Column, 1))
 	e, err := dialect().ParseExpr(where.File, syntax.FilePortion{Content: []byte(text), FirstLine: line, FirstCol: col}, 0)
@@ -221,8 +222,8 @@ func parse(text string, where Position) (syntax.Expr, error) {
 	return e, err
 }
 
-// plainCall quotes the unquoted words of NAME(word, word) that do not parse as
-// they stand: request_body_json(items.0.id), random_choice(not found, 50%).
+// plainCall puts quotes around the words of NAME(word, word) that are no Starlark:
+// request_body_json(items.0.id), random_choice(not found, 50%).
 func plainCall(text string, names starlark.StringDict) (string, bool) {
 	open := strings.IndexByte(text, '(')
 	if open <= 0 || text[len(text)-1] != ')' {
@@ -274,7 +275,7 @@ func arguments(s string) ([]string, bool) {
 	return append(args, s[start:]), depth == 0
 }
 
-// plain tells whether s is made of words: it begins with a letter, a digit or one
+// plain reports whether s is made of words: it begins with a letter, a digit or one
 // of /_@$- and has no quotes, braces, or operators but those found in names and
 // in paths into JSON.
 func plain(s string) bool {

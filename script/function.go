@@ -14,27 +14,26 @@ import (
 	"starproxy/builtins/value"
 )
 
-// Answering is how the answers of a script are made.
+// Answering says how answers are made from the results of a script.
 type Answering struct {
 	call.Defaults
-	// Compile makes a handler of a dict with the keys of a scenario; the values
-	// are JSON values, or json.RawMessage. where is the place of the function
-	// that returned it. Without it only plain dicts (status, body, headers,
-	// content_type, file, latency_ms) answer.
+	// Compile makes a handler from a dict with the keys of a scenario. The values
+	// are JSON values or json.RawMessage; where is the place of the function that
+	// returned the dict. If Compile is nil, a dict may have only the keys status,
+	// body, headers, content_type, file and latency_ms.
 	Compile func(def map[string]any, where Position) (exchange.Handler, error)
 }
 
-// Handler makes a handler of a Starlark function of one parameter, the
-// request. What it returns answers: response(), a dict with the keys of a
-// scenario, fault(), the real server's answer from forward(), None (the real
-// server, untouched), or a handler or another such function, which answers
+// Handler makes a handler from a Starlark function of one parameter, the request.
+// The function returns the answer: response(), a dict with the keys of a scenario,
+// fault(), the real server's answer from forward(), or None, for the real server's
+// answer untouched. If it returns a handler or another such function, that answers
 // instead.
 func (h *Host) Handler(fn starlark.Value) (exchange.Handler, error) {
 	return h.HandlerWith(fn, &h.answering)
 }
 
-// HandlerWith is Handler for a script whose answers are made in a way of their
-// own.
+// HandlerWith is Handler with an Answering of its own.
 func (h *Host) HandlerWith(fn starlark.Value, how *Answering) (exchange.Handler, error) {
 	c, ok := fn.(starlark.Callable)
 	if !ok {
@@ -53,14 +52,14 @@ type function struct {
 	how  *Answering
 
 	mu       sync.Mutex
-	compiled map[*starlark.Dict]exchange.Handler // of frozen dicts
+	compiled map[*starlark.Dict]exchange.Handler // the handlers of frozen dicts
 }
 
-// maxHops bounds how often an answer is another function.
+// maxHops is how many times in a row a function may return another function.
 const maxHops = 20
 
-// Respond calls the function. The thread is given back before a Go handler
-// that it chose answers, so waiting for a server holds no thread.
+// Respond calls the function. It gives the thread back before a Go handler that the
+// function returned answers, so that no thread waits for a server.
 func (f *function) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	r := f.host.get(ctx, x)
 	r.call.Defaults = &f.how.Defaults
@@ -80,8 +79,9 @@ func (f *function) Respond(ctx context.Context, x *exchange.Exchange) (*exchange
 	return res, nil
 }
 
-// ask runs the function, and those that it returns, until there is an answer:
-// a response, or the handler that answers instead; neither is the real server.
+// ask runs the function, and the functions that it returns, until there is a
+// response or a handler that answers instead. If both are nil, the real server
+// answers.
 func (f *function) ask(r *runner, x *exchange.Exchange) (*exchange.Response, exchange.Handler, error) {
 	fn := f.fn
 	for range maxHops {
@@ -102,7 +102,7 @@ func (f *function) ask(r *runner, x *exchange.Exchange) (*exchange.Response, exc
 	return nil, nil, fault(fn, errors.New("the answers are functions without an end"))
 }
 
-// answer makes a response of what fn returned.
+// answer makes a response from v, the result of fn.
 func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable, v starlark.Value) (*exchange.Response, exchange.Handler, error) {
 	switch v := v.(type) {
 	case starlark.NoneType:
@@ -128,11 +128,11 @@ func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable,
 	return nil, nil, fmt.Errorf("%s returned %s, want response(), a dict, fault(), forward(), None or a function", fn.Name(), v.Type())
 }
 
-// maxCompiled bounds the dicts that are remembered.
+// maxCompiled is how many compiled dicts a function keeps.
 const maxCompiled = 256
 
-// dict answers as a scenario's dict does. One that can't change any more, such
-// as a global, is compiled once.
+// dict answers with a dict that has the keys of a scenario. A frozen dict, such as a
+// global, is compiled once.
 func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exchange.Response, exchange.Handler, error) {
 	constant := value.FrozenDict(d)
 	if constant {
@@ -163,7 +163,7 @@ func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exc
 			f.compiled = map[*starlark.Dict]exchange.Handler{}
 		}
 		if first := f.compiled[d]; first != nil {
-			h = first // of two at once: a sequence in it counts once
+			h = first // two requests compiled it at once: a sequence in it has to count for both
 		}
 		f.compiled[d] = h
 		f.mu.Unlock()
@@ -171,7 +171,7 @@ func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exc
 	return nil, h, nil
 }
 
-// compile makes a handler of a dict that is more than plain.
+// compile makes a handler from a dict by Answering.Compile.
 func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (exchange.Handler, error) {
 	def := make(map[string]any, d.Len())
 	for k, v := range d.Entries() {
@@ -192,12 +192,12 @@ func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (e
 	if f.how.Compile == nil {
 		return nil, fmt.Errorf("%s returned a dict with other keys than status, body, headers, content_type, file and latency_ms", fn.Name())
 	}
-	r.bounds.Waits() // its templates are runs of their own
+	r.bounds.Waits() // the templates in it are compiled by other runs
 	defer r.bounds.Waited()
 	return f.how.Compile(def, place(fn))
 }
 
-// fault places an error at the definition of fn, unless it has a place.
+// fault adds the place of fn to an error that has no place.
 func fault(fn starlark.Callable, err error) error {
 	var done *Error
 	if errors.As(err, &done) {
@@ -206,7 +206,8 @@ func fault(fn starlark.Callable, err error) error {
 	return &Error{Pos: place(fn), Message: told(err.Error()), Err: err}
 }
 
-// place is where a function is defined; unknown for those that are not Starlark.
+// place returns the place where a function is defined. It is unknown for functions
+// that are not written in Starlark.
 func place(fn starlark.Callable) Position {
 	if fn, ok := fn.(*starlark.Function); ok {
 		return position(fn.Position())

@@ -68,8 +68,9 @@ func guardBinary(e *syntax.BinaryExpr) {
 }
 
 // withLandmarks puts a statement that does nothing before each while loop. The
-// interpreter keeps places of operations alone: a run that is ended in a loop
-// without one, as in while True: pass, is told to be at the operation before.
+// interpreter knows the places of operations only. A run that is ended in a loop
+// without an operation, as in while True: pass, has the place of the operation before
+// it: that is this statement, which has the place of the loop.
 func withLandmarks(list []syntax.Stmt) []syntax.Stmt {
 	for i := len(list) - 1; i >= 0; i-- {
 		if loop, ok := list[i].(*syntax.WhileStmt); ok {

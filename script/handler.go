@@ -16,13 +16,13 @@ import (
 
 // Rule is a handler with the condition under which it answers.
 type Rule struct {
-	// Match tells whether the rule holds; nil means that it always does.
+	// Match reports whether the rule holds. If it is nil, the rule always holds.
 	Match   func(*exchange.Exchange) bool
 	Handler exchange.Handler
 }
 
-// Conditional makes a handler that answers by the first rule that holds; when
-// none does, the request goes to the real server.
+// Conditional makes a handler that answers by the first rule that holds. If none
+// holds, the request goes to the real server.
 func (h *Host) Conditional(rules []Rule) (exchange.Handler, error) {
 	list := make([]starlark.Value, len(rules))
 	for i, r := range rules {
@@ -41,19 +41,19 @@ func (h *Host) Conditional(rules []Rule) (exchange.Handler, error) {
 // Step is a handler with the part of a sequence that it answers.
 type Step struct {
 	Handler exchange.Handler
-	// Repeat is the number of requests that the step answers; 0 means all
-	// that are still to come.
+	// Repeat is the number of requests that the step answers. 0 means all further
+	// requests.
 	Repeat int
-	// Delay is when the step begins, counted from the first request of the
-	// sequence; it counts when a step of the sequence is Timed.
+	// Delay is the time from the first request of the sequence to the begin of
+	// the step. It is used only if a step of the sequence is Timed.
 	Delay time.Duration
 	// Timed says that the sequence goes by time instead of by count.
 	Timed bool
 }
 
-// Sequence makes a handler that goes through steps, by count or, when one of
-// them is timed, by time. Each request is counted once, however many come at
-// the same time. [Host.Reset] starts it again.
+// Sequence makes a handler that goes through steps: by time if one of them is timed,
+// else by the count of requests. Requests that come at the same time are counted
+// once each. [Host.Reset] starts the sequence again.
 func (h *Host) Sequence(steps []Step) (exchange.Handler, error) {
 	name := "sequence"
 	list := make([]starlark.Value, len(steps))
@@ -76,7 +76,7 @@ func (h *Host) Sequence(steps []Step) (exchange.Handler, error) {
 	return h.build("sequence.star", name, list)
 }
 
-// record makes a struct of names and values in turn.
+// record makes a struct from names and values, which alternate.
 func record(pairs ...any) starlark.Value {
 	fields := starlark.StringDict{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -85,7 +85,7 @@ func record(pairs ...any) starlark.Value {
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, fields)
 }
 
-// build makes a handler of what a function of the standard library returns.
+// build makes a handler from the result of a function of the standard library.
 func (h *Host) build(file, name string, items []starlark.Value) (exchange.Handler, error) {
 	globals, err := h.Stdlib(file)
 	if err != nil {

@@ -11,19 +11,20 @@ import (
 	"starproxy/builtins/value"
 )
 
-// Hooks are functions that see all traffic, mocked or not. The zero value has
-// none.
+// Hooks are functions that are called for all traffic, mocked or not. The zero value
+// has no functions.
 type Hooks struct {
-	// Request is called with each request, which it may change, before anything
-	// answers. What it returns, if not None, is the answer. It may be nil.
+	// Request is called with each request before it is answered, and may change
+	// it. If the result is not None, it is the answer. Request may be nil.
 	Request starlark.Callable
-	// Response is called with each request and its response, which it may
-	// change: that of a mock, of the real server, or the 500 or 502 of what
-	// failed. What it returns, if not None, goes out instead. It may be nil.
+	// Response is called with each request and its response, and may change the
+	// response. That is the one of a mock, of the real server, or the 500 or 502
+	// of a failure. If the result is not None, it is sent instead. Response may be
+	// nil.
 	Response starlark.Callable
 }
 
-// Hooks makes Hooks of two functions, either of which may be None.
+// Hooks makes Hooks from two functions. Each may be None.
 func (h *Host) Hooks(request, response starlark.Value) (Hooks, error) {
 	var hooks Hooks
 	for name, v := range map[string]starlark.Value{"request": request, "response": response} {
@@ -43,14 +44,14 @@ func (h *Host) Hooks(request, response starlark.Value) (Hooks, error) {
 	return hooks, nil
 }
 
-// Wrap puts hooks around what answers. An error of a hook is a 500 that names
-// it. next may answer with nil: then the real server is asked, if there is a
-// hook for its response.
+// Wrap returns a handler that calls the hooks before and after next. An error of a
+// hook is a 500 that names the hook. If next returns nil and there is a hook for the
+// response, the handler asks the real server.
 func (h *Host) Wrap(hooks Hooks, next exchange.Handler) exchange.Handler {
 	return h.WrapWith(hooks, next, &h.answering)
 }
 
-// WrapWith is Wrap for a script whose answers are made in a way of their own.
+// WrapWith is Wrap with an Answering of its own.
 func (h *Host) WrapWith(hooks Hooks, next exchange.Handler, how *Answering) exchange.Handler {
 	if hooks.Request != nil {
 		hooks.Request.Freeze()
@@ -84,7 +85,7 @@ type responseHook struct {
 }
 
 func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
-	read, cancel := context.WithCancelCause(ctx) // of the body, which goes on after this
+	read, cancel := context.WithCancelCause(ctx) // for the body, which is read after this function returns
 	res, err := k.next.Respond(read, x)
 	if res == nil && err == nil {
 		res, err = x.Forward(read)
@@ -93,9 +94,9 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	if err != nil {
 		if ctx.Err() != nil {
 			cancel(nil)
-			return nil, err // nobody waits for an answer
+			return nil, err // the client has left
 		}
-		res = exchange.Failure(err) // as the client would see it
+		res = exchange.Failure(err) // the response that the client would get
 	}
 	r := k.host.get(ctx, x)
 	r.call.Defaults = &k.how.Defaults
@@ -116,12 +117,13 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	case next != nil:
 		return next.Respond(ctx, x)
 	case failed != nil && out == res:
-		return nil, failed // untouched
+		return nil, failed // the hook has not changed it
 	}
 	return out, nil
 }
 
-// replace gives what goes out instead of shown, which may be shown itself.
+// replace returns the response that is sent for v, the result of a hook. It may be
+// shown itself, the response that the hook was called with.
 func (k *responseHook) replace(r *runner, x *exchange.Exchange, shown *value.Response) (*exchange.Response, exchange.Handler, error) {
 	args := starlark.Tuple{value.RequestOf(&r.call), shown}
 	fn := k.fn

@@ -1,10 +1,10 @@
 // Package script runs Starlark: template expressions, the rules and sequences
 // of scenarios, and the examples of the documentation.
 //
-// A Host and everything it makes is for any number of goroutines: each call
-// runs on a thread of its own, taken from a pool.
+// A Host and everything that it makes may be used by any number of goroutines: each
+// call runs on a thread of its own from a pool.
 //
-// scenario compiles endpoints with it, driver owns one per proxy.
+// Package scenario compiles endpoints with a Host; driver has one for each proxy.
 package script
 
 import (
@@ -33,42 +33,42 @@ import (
 type Options struct {
 	// State is the store that scripts share with the test; nil makes a new one.
 	State *state.Store
-	// Seed makes chance repeatable; nil means other values each time.
+	// Seed makes random values repeatable; nil means other values each time.
 	Seed *uint64
-	// Log gets what scripts print and the errors they make; nil means nowhere.
+	// Log gets the output of print and the errors of scripts; nil drops them.
 	Log *slog.Logger
 	// Clock tells the time; nil means the system's clock.
 	Clock func() time.Time
 	// Getenv reads the environment for env(); nil means the process's own.
 	Getenv func(string) string
-	// Merge is the deep merge of patches, for merge(target, patch). Without
-	// it merge() is an error.
+	// Merge is the deep merge of patches, for merge(target, patch). If it is nil,
+	// merge() is an error.
 	Merge func(target any, patch jsonvalue.Object) any
-	// Match compiles conditions on requests, for matcher(conditions). Without it
+	// Match compiles conditions on requests, for matcher(conditions). If it is nil,
 	// matcher() is an error.
 	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
-	// Answering is how answers are made; a handler may have its own.
+	// Answering says how answers are made. A handler may have its own.
 	Answering Answering
-	// Deliver sends a webhook, or tells why it can't be sent; nil drops it.
+	// Deliver sends a webhook, or logs why it can't be sent; nil drops it.
 	Deliver func(context.Context, *call.Webhook)
 	// Secret reports whether a file is one that scripts can't load, such as a
 	// private key; nil means that none is.
 	Secret func(fs.FileInfo) bool
-	// MaxSteps bounds the computation of one call between waits, in steps of
-	// the interpreter; 0 means DefaultMaxSteps.
+	// MaxSteps is how many steps of the interpreter one call may take between
+	// waits; 0 means DefaultMaxSteps.
 	MaxSteps uint64
-	// MaxTime bounds one call by the clock on the wall; 0 means DefaultMaxTime.
+	// MaxTime is how long one call may take; 0 means DefaultMaxTime.
 	MaxTime time.Duration
-	// MaxBody bounds the request bodies that scripts can see, in bytes; 0
-	// means DefaultMaxBody.
+	// MaxBody is how many bytes of a request body scripts can see; 0 means
+	// DefaultMaxBody.
 	MaxBody int
-	// MaxMemory bounds what all scripts together hold, in bytes; 0 means
+	// MaxMemory is how many bytes all scripts together may hold; 0 means
 	// DefaultMaxMemory. A single operation may make a quarter of it, and no
 	// more than [call.MaxResult].
 	MaxMemory uint64
 }
 
-// The limits that hold where Options name no others.
+// The default limits.
 const (
 	DefaultMaxSteps  = 10_000_000
 	DefaultMaxTime   = 30 * time.Second
@@ -85,8 +85,8 @@ type Host struct {
 
 	answering Answering
 	scripts   starlark.StringDict // the names that scripts start with
-	templates starlark.StringDict // and those of template expressions
-	tests     starlark.StringDict // and those of *_test.star; nil outside of tests
+	templates starlark.StringDict // the names of template expressions
+	tests     starlark.StringDict // the names of *_test.star; nil outside of tests
 	idle      sync.Pool           // of *runner
 
 	failures atomic.Uint64
@@ -95,8 +95,8 @@ type Host struct {
 	stdlib map[string]*module
 }
 
-// Failures counts the exchanges in which a script of the host failed. One that
-// its caller left does not count.
+// Failures returns the number of exchanges in which a script of the host failed. An
+// exchange whose client left does not count.
 func (h *Host) Failures() uint64 { return h.failures.Load() }
 
 // New makes a host.
@@ -147,41 +147,40 @@ func New(o Options) *Host {
 	return h
 }
 
-// names are those that code in a scope starts with, and the guards.
+// names returns the names that code in a scope starts with, and the guards.
 func (h *Host) names(scope builtins.Scope) starlark.StringDict {
 	names := builtins.Names(scope)
 	maps.Copy(names, builtins.OperandGuards(h.env))
 	return names
 }
 
-// State is the store that scripts share with the test.
+// State returns the store that scripts share with the test.
 func (h *Host) State() *state.Store { return h.env.State }
 
-// Reset puts counters, cells (and so the sequences) and a seeded random source
-// back to where they began, as at the start of a proxy. The state store is
-// left alone.
+// Reset sets counters, cells (and so sequences) and a seeded random source to their
+// initial values, as at the start of a proxy. The state store keeps its values.
 func (h *Host) Reset() { h.env.Reset() }
 
-// Random is the source of chance of the host's scripts.
+// Random returns the random source of the host's scripts.
 func (h *Host) Random() *call.Random { return h.env.Random }
 
-// Seed makes what chance gives from here on repeatable.
+// Seed starts the random source anew from seed.
 func (h *Host) Seed(seed uint64) { h.env.Random.Seed(seed) }
 
-// Close ends the host and what waits to be done after answers. Handlers that are
-// still in use go on to work.
+// Close ends the host and drops the tasks that wait to be done after answers.
+// Handlers that are still in use go on to work.
 func (h *Host) Close() { h.env.Tasks.Close() }
 
-// Cancel ends what waits to be done after answers.
+// Cancel drops the tasks that wait to be done after answers.
 func (h *Host) Cancel() { h.env.Tasks.Cancel() }
 
-// Pending is how much waits to be done after answers.
+// Pending returns the number of tasks that wait to be done after answers.
 func (h *Host) Pending() int { return h.env.Tasks.Pending() }
 
 // PendingChanged returns a channel that is closed when Pending changes next.
 func (h *Host) PendingChanged() <-chan struct{} { return h.env.Tasks.Changed() }
 
-// runner is a thread with what it is about; it serves one call after another.
+// runner is a thread with its call and its bounds. It serves one call after another.
 type runner struct {
 	host   *Host
 	thread starlark.Thread
@@ -201,7 +200,8 @@ func (h *Host) newRunner() *runner {
 	return r
 }
 
-// loading is a load statement: the run waits while another one loads.
+// loading makes the load statement of r's thread from load. The run does not count as
+// computing while the file is loaded.
 func (r *runner) loading(load func(*starlark.Thread, string) (starlark.StringDict, error)) func(*starlark.Thread, string) (starlark.StringDict, error) {
 	return func(t *starlark.Thread, name string) (starlark.StringDict, error) {
 		r.bounds.Waits()
@@ -210,12 +210,12 @@ func (r *runner) loading(load func(*starlark.Thread, string) (starlark.StringDic
 	}
 }
 
-// get takes a runner for one call, which has to end in time.
+// get returns a runner for one call, which is ended after maxTime.
 func (h *Host) get(ctx context.Context, x *exchange.Exchange) *runner {
 	return h.getUntil(ctx, x, time.Now().Add(h.maxTime))
 }
 
-// getUntil is get with a time at which the call has to end; zero means none.
+// getUntil is get for a call that is ended at the time until; zero means never.
 func (h *Host) getUntil(ctx context.Context, x *exchange.Exchange, until time.Time) *runner {
 	r, _ := h.idle.Get().(*runner)
 	if r == nil {
@@ -245,7 +245,7 @@ func (h *Host) put(r *runner) {
 	h.idle.Put(r)
 }
 
-// run calls fn on the runner's thread; what goes wrong comes back as an *Error.
+// run calls fn on the runner's thread. Its error is an *Error.
 func (r *runner) run(fn starlark.Value, args starlark.Tuple) (v starlark.Value, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -267,7 +267,7 @@ func (h *Host) Call(ctx context.Context, fn starlark.Value, args ...starlark.Val
 	return r.run(fn, args)
 }
 
-// ended is why the call was ended, or nil.
+// ended returns why the call was ended, or nil.
 func (r *runner) ended() error {
 	if r.failed != nil {
 		return r.failed
@@ -275,7 +275,7 @@ func (r *runner) ended() error {
 	return r.bounds.Ended()
 }
 
-// explain makes an *Error of what went wrong on r, and logs internal errors.
+// explain converts an error of a run on r to an *Error. It logs internal errors.
 func (h *Host) explain(r *runner, err error) error {
 	if reason := r.ended(); reason != nil {
 		// The interpreter only knows the text of the reason.
@@ -291,10 +291,10 @@ func (h *Host) explain(r *runner, err error) error {
 	return newError(err)
 }
 
-// ended is an error of the interpreter together with its true cause.
+// ended is an error of the interpreter with the reason why the call was ended.
 type ended struct{ cause, err error }
 
 func (e *ended) Error() string { return e.cause.Error() }
 
-// Unwrap gives both.
+// Unwrap returns both.
 func (e *ended) Unwrap() []error { return []error{e.cause, e.err} }

@@ -11,7 +11,7 @@ import (
 
 const stdlibPrefix = "@stdlib//"
 
-// load is the load statement of threads.
+// load is the load statement of threads from the pool.
 func (h *Host) load(_ *starlark.Thread, name string) (starlark.StringDict, error) {
 	if !strings.HasPrefix(name, stdlibPrefix) {
 		return nil, fmt.Errorf("only %sNAME.star can be loaded here", stdlibPrefix)
@@ -21,14 +21,15 @@ func (h *Host) load(_ *starlark.Thread, name string) (starlark.StringDict, error
 	return h.loadStdlib(name)
 }
 
-// Stdlib gives the globals of a module of the standard library: "rules.star".
+// Stdlib returns the globals of a module of the standard library, such as
+// "rules.star".
 func (h *Host) Stdlib(name string) (starlark.StringDict, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.loadStdlib(stdlibPrefix + name)
 }
 
-// loadStdlib loads a module once per host; h.mu is held.
+// loadStdlib loads a module, once for each host. h.mu is held.
 func (h *Host) loadStdlib(name string) (starlark.StringDict, error) {
 	m := h.stdlib[name]
 	if m == nil {

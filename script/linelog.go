@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// lineLog writes a log as plain lines, for people who read the output of a
-// test. Errors of scripts are left out: the test fails with them.
+// lineLog writes a log as plain lines, for the output of a test. It leaves out the
+// errors of scripts, because the test reports them.
 type lineLog struct {
 	mu  sync.Mutex
 	out io.Writer
 }
 
-// Enabled takes all but debugging.
+// Enabled reports whether level is above debugging.
 func (l *lineLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
 
 // Handle writes a line.

@@ -18,54 +18,53 @@ import (
 	"starproxy/builtins/nearest"
 )
 
-// module is a loaded file: its globals, or why there are none.
+// module is a loaded file: its globals, or the error of loading it.
 type module struct {
 	globals starlark.StringDict
 	err     error
 	loading bool
 }
 
-// Script is a file that has been loaded with all that it loads.
+// Script is a file that has been loaded, with the files that it loads.
 type Script struct {
 	// File is its path.
 	File string
-	// Globals are what its top level left, frozen. They hold the names that
-	// start with an underscore, too.
+	// Globals are the names that its top level defines, with their frozen values.
+	// Names that begin with an underscore are among them.
 	Globals starlark.StringDict
-	// Files are the paths of the script and of what it loads from disk, as
-	// those that it wants and that are not there: a change in one of them can
-	// make the next load different.
+	// Files are the paths of the script and of the files that it loads from disk,
+	// even of those that do not exist. After a change of one of them, loading the
+	// script again can have another result.
 	Files []string
-	// Syntax is the script as it was parsed, for who wants to know where in it
-	// a value was written.
+	// Syntax is the parsed script. It tells the places of values.
 	Syntax *syntax.File
 }
 
-// Lookalike is the global that was probably meant to have a name, or "". It
-// begins with the same letter.
+// Lookalike returns the global whose name is nearest to name and begins with the
+// same letter, or "".
 func (s *Script) Lookalike(name string) string {
 	return nearest.Name(name, slices.DeleteFunc(s.Globals.Keys(), func(global string) bool {
 		return !strings.EqualFold(global[:1], name[:1])
 	}))
 }
 
-// Ext is what the name of every script ends in.
+// Ext is the end of the name of every script.
 const Ext = ".star"
 
 // The bounds of one load.
 const (
-	maxFiles = 1000 // that one script may load, in all
-	maxChain = 100  // of files that load each other
+	maxFiles = 1000 // files in all
+	maxChain = 100  // files of which each loads the next
 )
 
-// Load runs the script at file, a path with slashes below the directory root,
-// and freezes what it leaves. Its load statements see the files below root (by
-// a path from the loading file, or after "//" from root) and the standard
-// library, and nothing else: links that lead out of root are refused.
+// Load runs the script at file, a path with slashes below the directory root, and
+// freezes its globals. Its load statements can name the standard library and files
+// below root: by a path from the loading file or, after "//", from root. Links that
+// lead out of root are refused.
 //
-// Each Load makes everything anew: two scripts that load the same file share
-// none of its cells. When it fails the error is an *Error with the place, and
-// the Script holds only Files.
+// Each Load runs all files anew: two scripts that load the same file share none of
+// its cells. If Load fails, the error is an *Error with the place, and the Script
+// has only Files.
 func (h *Host) Load(root, file string) (*Script, error) {
 	s := &Script{File: filepath.Join(root, filepath.FromSlash(file))}
 	dir, err := os.OpenRoot(root)
@@ -86,8 +85,8 @@ func (h *Host) Load(root, file string) (*Script, error) {
 	return s, err
 }
 
-// LoadText runs a script that is no file, such as one that somebody sent: it
-// can load the standard library only. name stands for it in errors.
+// LoadText runs a script that is no file, such as one that a client sent. It can
+// load the standard library only. Errors call it name.
 func (h *Host) LoadText(name string, src []byte) (*Script, error) {
 	l := &loader{host: h, deadline: time.Now().Add(h.maxTime), modules: map[string]*module{}}
 	s := &Script{File: name}
@@ -96,7 +95,7 @@ func (h *Host) LoadText(name string, src []byte) (*Script, error) {
 	return s, err
 }
 
-// loader is one load: the modules that it has made so far.
+// loader is the state of one load.
 type loader struct {
 	host     *Host
 	root     string
@@ -104,10 +103,10 @@ type loader struct {
 	deadline time.Time
 	modules  map[string]*module // by path below the root
 	files    []string
-	chain    []string // what is being loaded, the outermost first
+	chain    []string // the files that are being loaded, the outermost first
 }
 
-// run executes a module; file is its path below the root, shown the one in errors.
+// run executes a module. file is its path below the root, shown its path in errors.
 func (l *loader) run(file, shown string, src []byte) (starlark.StringDict, *syntax.File, error) {
 	l.chain = append(l.chain, file)
 	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
@@ -156,7 +155,7 @@ func (l *loader) load(from, name string) (starlark.StringDict, error) {
 	return m.globals, m.err
 }
 
-// resolve gives the path below the root that a load statement means.
+// resolve returns the path below the root that a load statement names.
 func (l *loader) resolve(from, name string) (string, error) {
 	file, fromRoot := strings.CutPrefix(name, "//")
 	switch {
@@ -193,7 +192,8 @@ func (l *loader) read(file string) ([]byte, error) {
 	return disk.ReadAll(f, info, maxSource)
 }
 
-// reason is an error of the file system without the path, which others tell.
+// reason returns the text of an error of the file system without the path, which is
+// elsewhere in the message.
 func reason(err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "no such file"

@@ -17,9 +17,9 @@ import (
 	"starproxy/builtins"
 )
 
-// Session runs statements one after the other, as somebody types them. It sees
-// what tests see; its clock goes on as usual and can be moved besides. It is
-// for one goroutine.
+// Session runs statements one after the other, as a user types them. It has the
+// names of tests. Its clock goes with the time and can be moved on, too. A Session
+// may be used by one goroutine only.
 type Session struct {
 	t       *test
 	globals starlark.StringDict
@@ -27,9 +27,9 @@ type Session struct {
 	last    time.Time // when the clock was set last
 }
 
-// NewSession begins a session about the file path: the globals of a script are
-// there, and call() asks a scenario. Without a path there are just the builtins.
-// What scripts log goes to out. Close ends it.
+// NewSession begins a session with the file path: the session has the globals of a
+// script, and call() asks a scenario. If path is empty, it has the builtins alone.
+// The log of scripts is written to out. Close ends the session.
 func NewSession(o TestOptions, path string, out io.Writer) (*Session, error) {
 	root := filepath.Dir(path)
 	s := &Session{t: newTest(o, filepath.Join(root, "repl"), out), last: time.Now()}
@@ -74,9 +74,9 @@ func (s *Session) Defined(name string) bool {
 	return s.globals.Has(name) || starlark.Universe.Has(name)
 }
 
-// Eval reads one statement and runs it. read gives its lines; more says that
-// the statement goes on. The text is the value of an expression, "" when that
-// is None. The error is io.EOF when read has no more to give.
+// Eval reads one statement and runs it. It calls read for each line; more is true if
+// the line continues a statement. The text is the value of an expression, or "" if
+// that is None. The error is io.EOF if read returns that at the begin of a statement.
 func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)) (text string, err error) {
 	opts := dialect()
 	opts.GlobalReassign, opts.LoadBindsGlobally = true, true
@@ -127,7 +127,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	return text, err
 }
 
-// only is the expression that a statement consists of, or nil.
+// only returns the expression that a statement consists of, or nil.
 func only(f *syntax.File) syntax.Expr {
 	if len(f.Stmts) == 1 {
 		if stmt, ok := f.Stmts[0].(*syntax.ExprStmt); ok {
@@ -137,8 +137,8 @@ func only(f *syntax.File) syntax.Expr {
 	return nil
 }
 
-// Complete lists what a name that ends a line can become: names, and after a
-// dot the fields of a value.
+// Complete lists the candidates for the name at the end of a line: names or, after a
+// dot, the fields of a value.
 func (s *Session) Complete(line string) (word string, candidates []string) {
 	i := strings.LastIndexFunc(line, func(r rune) bool {
 		return r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')

@@ -11,15 +11,15 @@ import (
 	"starproxy/builtins/value"
 )
 
-// Socket makes a handler of a Starlark function of one parameter, a WebSocket.
-// The function runs as long as it takes, or until the client leaves, the
-// endpoint is removed or the proxy stops; then the socket is closed. No real
-// server is asked. A request that is no WebSocket handshake is answered with 426.
+// Socket makes a handler from a Starlark function of one parameter, a WebSocket. The
+// function runs until it returns, the client leaves, the endpoint is removed or the
+// proxy stops; then the socket is closed. The real server is not asked. A request
+// that is no WebSocket handshake gets a 426.
 func (h *Host) Socket(fn starlark.Value) (exchange.Handler, error) {
 	return h.SocketWith(fn, &h.answering)
 }
 
-// SocketWith is Socket for a script whose answers are made in a way of their own.
+// SocketWith is Socket with an Answering of its own.
 func (h *Host) SocketWith(fn starlark.Value, how *Answering) (exchange.Handler, error) {
 	c, ok := fn.(starlark.Callable)
 	if !ok {
@@ -38,7 +38,7 @@ type socket struct {
 	how  *Answering
 }
 
-// Respond gives a body that takes the connection.
+// Respond returns a response whose body takes over the connection.
 func (s *socket) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	if !x.Request.IsWebSocket() {
 		res := exchange.JSON(http.StatusUpgradeRequired, map[string]string{"error": "this endpoint is a WebSocket"})
@@ -60,7 +60,7 @@ func (s *socket) serve(ctx context.Context, x *exchange.Exchange, c exchange.Con
 	if err != nil {
 		return err
 	}
-	// The run ends with the socket, not only with the exchange.
+	// The run has to end when the socket does, even if the exchange goes on.
 	r := s.host.unlimited(ws.Context(), x, s.how)
 	ws.Bind(&r.call)
 	_, err = r.run(s.fn, starlark.Tuple{ws})

@@ -7,18 +7,18 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// dialect is Starlark as scripts may use it.
+// dialect returns the options of Starlark for scripts.
 func dialect() *syntax.FileOptions {
 	return &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, Recursion: true}
 }
 
-// The bounds of a script's text: the parser recurses.
+// The bounds of the text of a script. The parser is recursive.
 const (
-	maxNesting = 500 // of brackets, and signs in a row
+	maxNesting = 500 // brackets in each other, or signs in a row
 	maxSource  = 1 << 20
 )
 
-// nesting refuses what would exhaust the parser's stack.
+// nesting refuses a text that would exhaust the stack of the parser.
 func nesting(src []byte) error {
 	if len(src) > maxSource {
 		return errors.New("script is larger than 1 MiB")

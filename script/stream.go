@@ -10,7 +10,7 @@ import (
 	"starproxy/builtins/value"
 )
 
-// streaming is a body of a content type that fn writes.
+// streaming returns a body of a content type, which fn writes.
 func (h *Host) streaming(x *exchange.Exchange, fn starlark.Callable, how *Answering, contentType string) exchange.Stream {
 	return func(ctx context.Context, conn exchange.Conn) error {
 		r := h.unlimited(ctx, x, how)
@@ -27,8 +27,8 @@ func (h *Host) streaming(x *exchange.Exchange, fn starlark.Callable, how *Answer
 	}
 }
 
-// unlimited takes a runner for what may go on as long as the client stays: only
-// the steps between two waits are bounded.
+// unlimited returns a runner for a call that may take as long as the client stays.
+// Only its steps between two waits are bounded.
 func (h *Host) unlimited(ctx context.Context, x *exchange.Exchange, how *Answering) *runner {
 	r := h.getUntil(ctx, x, time.Time{})
 	r.call.Defaults = &how.Defaults

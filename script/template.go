@@ -13,14 +13,14 @@ import (
 	"starproxy/builtins/value"
 )
 
-// Template is a JSON value with {{ expressions }} in its strings, compiled to
-// one Starlark function that computes them all in the order in which they
-// stand. It is immutable.
+// Template is a JSON value with {{ expressions }} in its strings. They are compiled
+// to one Starlark function that computes all of them in their order. A Template is
+// immutable.
 type Template struct {
 	host     *Host
 	root     node
 	fn       starlark.Value // nil when there is no expression
-	at       []spot         // where each expression stands
+	at       []spot         // the place of each expression
 	json     []piece        // the JSON text, in pieces
 	warnings []string
 }
@@ -61,14 +61,14 @@ type piece struct {
 	inside bool
 }
 
-// Template compiles v, a JSON value as package jsonvalue has them; where is its place in a document. An
-// error tells which expression is wrong, where, and why.
+// Template compiles v, a JSON value as in package jsonvalue; where is its place in a
+// document. An error tells which expression is wrong, its place, and why.
 func (h *Host) Template(v any, where Position) (*Template, error) {
 	return h.compile(v, compiler{host: h, where: where})
 }
 
-// TemplateIn is [Host.Template] for a value whose parts have places of their
-// own; places returns the one at a path of keys and indexes.
+// TemplateIn is [Host.Template] for a value whose parts have places of their own.
+// places returns the place of the part at a path of keys and indexes.
 func (h *Host) TemplateIn(v any, places func(path []string) Position) (*Template, error) {
 	return h.compile(v, compiler{host: h, where: places(nil), places: places})
 }
@@ -91,16 +91,17 @@ func (h *Host) compile(v any, c compiler) (*Template, error) {
 	return t, nil
 }
 
-// Static tells that the template has no expression: it is the same each time.
+// Static reports whether the template has no expressions, so that each result is the
+// same.
 func (t *Template) Static() bool { return t.fn == nil }
 
-// Warnings are remarks for who wrote the template, such as an unquoted word
-// that looks like a misspelt function.
+// Warnings returns remarks for the author of the template, for example about a word
+// without quotes that looks like a misspelt function.
 func (t *Template) Warnings() []string { return t.warnings }
 
-// Render builds the value for a request; x may be nil when there is none. The
-// result is a JSON value as package jsonvalue has them, and may share what has
-// no expression with other results: the caller must not change it.
+// Render builds the value for a request; x is nil if there is none. The result is a
+// JSON value as in package jsonvalue. Results may share the parts that have no
+// expression, so the caller must not change them.
 func (t *Template) Render(ctx context.Context, x *exchange.Exchange) (any, error) {
 	if t.fn == nil {
 		return t.root.value(nil, rendered{})
@@ -118,8 +119,8 @@ func (t *Template) Render(ctx context.Context, x *exchange.Exchange) (any, error
 	return v, nil
 }
 
-// JSON is the rendered value as compact JSON text. It is much cheaper than
-// marshalling what Render returns.
+// JSON renders the value as compact JSON text. It is much cheaper than to marshal the
+// result of Render.
 func (t *Template) JSON(ctx context.Context, x *exchange.Exchange) ([]byte, error) {
 	if t.fn == nil {
 		return []byte(t.json[0].before), nil
@@ -176,7 +177,7 @@ func (t *Template) results(r *runner) (starlark.Tuple, error) {
 	return results, nil
 }
 
-// appendInside writes a result as it stands inside a JSON string.
+// appendInside appends a result as a part of a JSON string.
 func appendInside(c *call.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	switch v := v.(type) {
 	case starlark.String:
@@ -191,8 +192,8 @@ func appendInside(c *call.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	return jsonvalue.AppendEscaped(dst, s), nil
 }
 
-// text is a result as it stands between other text: strings as they are, all
-// else as JSON.
+// text returns a result as a part of a text: a string as it is, any other value as
+// JSON.
 func text(c *call.Call, v starlark.Value) (string, error) {
 	switch v := v.(type) {
 	case starlark.String:

@@ -26,35 +26,35 @@ import (
 
 // TestOptions configure a run of tests.
 type TestOptions struct {
-	// Options are those of each test's host; State, Seed, Clock and Log count
-	// for nothing.
+	// Options are those of the host of each test. State, Seed, Clock and Log are
+	// not used.
 	Options
-	// Only chooses tests by their names; nil means all.
+	// Only matches the names of the tests to run; nil means all.
 	Only *regexp.Regexp
-	// Table makes what answers the requests of a test: the scenario in the
-	// file path, or, where that is empty, the endpoints. Nil means that tests
-	// can't call.
+	// Table makes the handler of a test's requests: from the scenario in the file
+	// path or, if path is empty, from endpoints. If Table is nil, call() is an
+	// error.
 	Table func(h *Host, path string, endpoints starlark.Value) (exchange.Handler, error)
 }
 
 // TestResult is the outcome of one test function.
 type TestResult struct {
-	// File and Name are where the function stands and what it is called.
+	// File is the path of the function's file, Name the name of the function.
 	File, Name string
-	// Err is why the test failed; nil when it passed.
+	// Err tells why the test failed; nil if it passed.
 	Err      error
 	Duration time.Duration
-	// Output is what the test and the handlers that it called wrote to the log.
+	// Output is the log of the test and of the handlers that it called.
 	Output string
 }
 
-// testStart is what the clock shows when a test begins.
+// testStart is the time of the clock when a test begins.
 var testStart = time.Date(2024, time.May, 6, 7, 8, 9, 0, time.UTC)
 
-// RunTests runs the functions test_* of a script, in alphabetical order, each
-// in a host of its own made from o: with an empty store, the seed 1 and a clock
-// that moves only when it is told to, or when somebody sleeps. A script that
-// can't be loaded is one failed result.
+// RunTests runs the functions test_* of a script in alphabetical order. Each has a
+// host of its own, made from o, with an empty store, the seed 1 and a clock that
+// stands still unless it is moved or a script sleeps. For a script that can't be
+// loaded RunTests returns one failed result.
 func RunTests(ctx context.Context, o TestOptions, file string, src []byte) []TestResult {
 	return runTests(ctx, o, file, func(h *Host) (starlark.StringDict, error) {
 		s, err := h.LoadText(file, src)
@@ -62,8 +62,8 @@ func RunTests(ctx context.Context, o TestOptions, file string, src []byte) []Tes
 	})
 }
 
-// RunTestFile runs the tests in a file below the directory root, which its load
-// statements see.
+// RunTestFile runs the tests in a file below the directory root. Its load statements
+// can name files below root.
 func RunTestFile(ctx context.Context, o TestOptions, root, file string) []TestResult {
 	return runTests(ctx, o, filepath.Join(root, filepath.FromSlash(file)), func(h *Host) (starlark.StringDict, error) {
 		s, err := h.Load(root, path.Clean(file))
@@ -71,7 +71,7 @@ func RunTestFile(ctx context.Context, o TestOptions, root, file string) []TestRe
 	})
 }
 
-// CheckTestFile loads a file with tests, but runs none.
+// CheckTestFile loads a file with tests, but does not run them.
 func CheckTestFile(o Options, root, file string) error {
 	h := testHost(o, nil)
 	s, err := h.Load(root, path.Clean(file))
@@ -100,7 +100,7 @@ func runTests(ctx context.Context, o TestOptions, file string, load func(*Host) 
 	return results
 }
 
-// testNames loads a file only to see what is in it.
+// testNames loads a file and returns the names of its tests.
 func testNames(h *Host, file string, load func(*Host) (starlark.StringDict, error)) ([]string, error) {
 	globals, err := load(h)
 	if err != nil {
@@ -129,7 +129,7 @@ type test struct {
 	host *Host
 
 	table    exchange.Handler
-	upstream exchange.Handler // stands in for the real server; nil when there is none
+	upstream exchange.Handler // answers in the place of the real server; may be nil
 }
 
 func newTest(o TestOptions, file string, out io.Writer) *test {
@@ -166,8 +166,8 @@ func (t *test) run(ctx context.Context, name string, load func(*Host) (starlark.
 	})
 }
 
-// within runs a part of a test; an error of a handler that it calls keeps the
-// road there.
+// within runs a part of a test. The error of a handler that it calls keeps the
+// frames of the test.
 func (h *Host) within(r *runner, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -181,8 +181,8 @@ func (h *Host) within(r *runner, fn func() error) (err error) {
 	return nil
 }
 
-// Serve makes what Respond asks from here on: a map of endpoints, or the path
-// of a scenario, from the directory of the test file.
+// Serve sets the endpoints that Respond asks from now on. scenario is a map of
+// endpoints, or the path of a scenario from the directory of the test file.
 func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error {
 	if t.o.Table == nil {
 		return errors.New("serve: there are no endpoints here, only in starproxy script test")
@@ -204,7 +204,7 @@ func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error 
 		}
 		table, err = t.o.Table(t.host, file, nil)
 	case starlark.IterableMapping:
-		// Other threads answer with what is in it.
+		// Other threads use the values in it.
 		if err = value.Freeze(v); err == nil {
 			table, err = t.o.Table(t.host, "", v)
 		}
@@ -218,8 +218,9 @@ func (t *test) Serve(scenario starlark.Value, upstream starlark.Callable) error 
 	return nil
 }
 
-// subject finds the scenario that the tests in a file are about: that of the
-// same name, else scenario.star and so on beside it. It is "" when there is none.
+// subject returns the path of the scenario that the tests in a file are about: the
+// scenario of the same name, else scenario.star and so on in the same directory. It
+// returns "" if there is none.
 func subject(file string) string {
 	for _, name := range []string{strings.TrimSuffix(filepath.Base(file), testSuffix), "scenario"} {
 		for _, ext := range []string{Ext, ".yaml", ".yml", ".json"} {
@@ -232,8 +233,8 @@ func subject(file string) string {
 	return ""
 }
 
-// Respond answers an exchange by the endpoints that were served last, at first
-// those of the scenario that the test file is about.
+// Respond answers an exchange by the endpoints of the last Serve. Before the first
+// one, it uses the scenario that the test file is about.
 func (t *test) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	if t.table == nil {
 		file := subject(t.file)

@@ -10,16 +10,16 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// TextTemplate compiles text with {{ expressions }} in it, which is text again:
-// what [Template.Text] gives has all that stands around the expressions as it is,
-// space too. where is the place of the first character; an error, in the text or
-// in what an expression does, has its own.
+// TextTemplate compiles a text with {{ expressions }} in it. The result of
+// [Template.Text] has everything around the expressions unchanged, space included.
+// where is the place of the first character. Each error has the place of its
+// expression.
 func (h *Host) TextTemplate(s string, where Position) (*Template, error) {
 	return h.TextTemplateIn(s, func(offset int) Position { return placeIn(s, offset, where) })
 }
 
-// TextTemplateIn is [Host.TextTemplate] for text whose lines are not those of the
-// document; place returns the place of a byte of the text.
+// TextTemplateIn is [Host.TextTemplate] for a text whose lines are not the lines of
+// the document. place returns the place of a byte of the text.
 func (h *Host) TextTemplateIn(s string, place func(offset int) Position) (*Template, error) {
 	c := compiler{host: h, where: place(0)}
 	spans, err := spansOf(s)
@@ -53,12 +53,12 @@ func (h *Host) TextTemplateIn(s string, place func(offset int) Position) (*Templ
 	return t, nil
 }
 
-// placeIn is the place of a byte of a text that begins at where.
+// placeIn returns the place of a byte of a text that begins at where.
 func placeIn(s string, offset int, where Position) Position {
 	before := s[:offset]
 	if n := strings.Count(before, "\n"); n > 0 {
 		where.Line += n
-		where.Column = min(where.Column, 1) // 0, where it is not known, stays
+		where.Column = min(where.Column, 1) // 0 means unknown, and stays 0
 		before = before[strings.LastIndexByte(before, '\n')+1:]
 	}
 	if where.Column > 0 {
@@ -67,7 +67,7 @@ func placeIn(s string, offset int, where Position) Position {
 	return where
 }
 
-// Text renders a template of text for a request.
+// Text renders a template for a request. The template must come from TextTemplate.
 func (t *Template) Text(ctx context.Context, x *exchange.Exchange) (string, error) {
 	v, err := t.Render(ctx, x)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"starproxy/builtins/nearest"
 )
 
-// words replaces undefined names by their text.
+// words replaces the undefined names in an expression by their text.
 type words struct {
 	names    starlark.StringDict
 	text     string      // the expression
-	base     syntax.Expr // parsed; its start is the text's
+	base     syntax.Expr // the parsed expression, which begins where text does
 	bound    []string    // names that a comprehension or lambda binds
 	warnings []string
 	err      error
@@ -37,7 +37,7 @@ func (w *words) defined(name string) bool {
 	return ok
 }
 
-// isBound tells whether the expression itself binds name.
+// isBound reports whether the expression itself binds name.
 func (w *words) isBound(name string) bool {
 	for _, b := range w.bound {
 		if b == name {
@@ -47,16 +47,16 @@ func (w *words) isBound(name string) bool {
 	return false
 }
 
-// word is the text of an expression that is nothing but undefined names with
-// dots, hyphens and slashes between: user.name, X-Request-Id. With any, names
-// that are defined count as text, too.
+// word returns the text of an expression that consists of undefined names with dots,
+// hyphens and slashes between them: user.name, X-Request-Id. If any is true, defined
+// names count as text, too.
 func (w *words) word(e syntax.Expr, any bool) (string, bool) {
 	if !w.wordy(e, any) {
 		return "", false
 	}
 	s := w.source(e)
 	if _, ok := e.(*syntax.IndexExpr); ok {
-		s += "]" // its span ends before that
+		s += "]" // the span ends before the bracket
 	}
 	return s, s != "" && !strings.ContainsAny(s, " \t\n")
 }
@@ -70,7 +70,7 @@ func (w *words) wordy(e syntax.Expr, any bool) bool {
 		return !w.defined(e.Name)
 	case *syntax.DotExpr:
 		return w.wordy(e.X, any)
-	case *syntax.IndexExpr: // of a path: items[-1].id
+	case *syntax.IndexExpr: // as in the path items[-1].id
 		return any && wholeNumber(e.Y) && w.wordy(e.X, any)
 	case *syntax.BinaryExpr:
 		if e.Op != syntax.MINUS && e.Op != syntax.SLASH && e.Op != syntax.SLASHSLASH {
@@ -79,14 +79,14 @@ func (w *words) wordy(e syntax.Expr, any bool) bool {
 		if _, ok := e.Y.(*syntax.Literal); ok {
 			return w.wordy(e.X, any)
 		}
-		// The first name decides: "uuid-x" is no subtraction either, but "n - 1"
-		// of a bound n is.
+		// The first name decides: "uuid-x" is a word, too, but "n - 1" is a
+		// subtraction if the expression binds n.
 		return w.wordy(e.X, any) && w.wordy(e.Y, true)
 	}
 	return false
 }
 
-// wholeNumber reports whether e is one as it is written: 0, -1.
+// wholeNumber reports whether e is the literal of a whole number, such as 0 or -1.
 func wholeNumber(e syntax.Expr) bool {
 	if u, ok := e.(*syntax.UnaryExpr); ok && u.Op == syntax.MINUS {
 		e = u.X
@@ -95,11 +95,11 @@ func wholeNumber(e syntax.Expr) bool {
 	return ok && n.Token == syntax.INT
 }
 
-// source is the text of a part of the expression.
+// source returns the text of a part of the expression.
 func (w *words) source(e syntax.Expr) string {
 	start, end := e.Span()
 	from, _ := w.base.Span()
-	// Positions count runes; an expression that spans lines is no word.
+	// Positions count runes. An expression of several lines is no word.
 	if start.Line != end.Line || start.Line != from.Line {
 		return ""
 	}
@@ -111,12 +111,12 @@ func (w *words) source(e syntax.Expr) string {
 	return string(runes[i:j])
 }
 
-// quote makes a string literal in the place of e.
+// quote returns a string literal at the place of e.
 func quote(e syntax.Expr, s string) syntax.Expr {
 	return &syntax.Literal{Token: syntax.STRING, TokenPos: syntax.Start(e), Raw: syntax.Quote(s, false), Value: s}
 }
 
-// expr resolves the words of e.
+// expr replaces the words in e.
 func (w *words) expr(e syntax.Expr) syntax.Expr {
 	if s, ok := w.word(e, false); ok {
 		if hint := slips[s]; hint != "" {
@@ -204,7 +204,7 @@ func (w *words) comprehension(e *syntax.Comprehension) {
 	w.bound = w.bound[:n]
 }
 
-// bind makes the names in a pattern known.
+// bind notes the names that a pattern binds.
 func (w *words) bind(e syntax.Expr) {
 	switch e := e.(type) {
 	case *syntax.Ident:
@@ -226,8 +226,8 @@ func (w *words) bind(e syntax.Expr) {
 	}
 }
 
-// named are the functions whose first argument is a name: there a word is text
-// even if it is defined, as in counter(list).
+// named has the functions whose first argument is a name. A word in its place is
+// text even if it is defined, as in counter(list).
 var named = map[string]bool{
 	"counter": true, "env": true, "state": true, "request_header": true, "request_query": true, "request_query_all": true,
 	"request_body_json": true, "request_param": true,
@@ -241,14 +241,14 @@ func (w *words) call(e *syntax.CallExpr) {
 		}
 		if named[fn.Name] && !w.isBound(fn.Name) && len(e.Args) > 0 {
 			s, ok := w.word(e.Args[0], true)
-			if !ok && fn.Name == "request_body_json" && wholeNumber(e.Args[0]) { // the index of an element
+			if !ok && fn.Name == "request_body_json" && wholeNumber(e.Args[0]) { // an index in a list
 				s, ok = w.source(e.Args[0]), true
 			}
 			if ok {
 				e.Args[0] = quote(e.Args[0], s)
 			}
 		}
-	} else if s, ok := w.word(e.Fn, false); ok { // text can't be called
+	} else if s, ok := w.word(e.Fn, false); ok { // a text can't be called
 		w.undefined(s)
 		return
 	} else {
@@ -257,7 +257,7 @@ func (w *words) call(e *syntax.CallExpr) {
 	w.list(e.Args)
 }
 
-// undefined makes the error about a call of a function that nothing defines.
+// undefined sets the error about a call of an undefined function.
 func (w *words) undefined(name string) {
 	if w.err != nil {
 		return
@@ -281,10 +281,10 @@ func (w *words) callable() []string {
 	return names
 }
 
-// ofScripts is what to write in a template in the place of a script's req.
+// ofScripts says what a template has in the place of req in scripts.
 const ofScripts = "scripts have req; here are request_query(name), request_header(name), request_path and others"
 
-// function tells whether e names a function that is meant to be called.
+// function reports whether e names a function that is meant to be called.
 func (w *words) function(e syntax.Expr) bool {
 	switch e := e.(type) {
 	case *syntax.Ident:
@@ -304,11 +304,10 @@ func (w *words) function(e syntax.Expr) bool {
 	return false
 }
 
-// identifier is what a {name} segment of a path can be called.
+// identifier matches the names that a {name} segment of a path can have.
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// unknown is the warning about an expression that is nothing but a word which
-// has no meaning.
+// unknown returns the warning about an expression that is only an undefined word.
 func (w *words) unknown(word string) string {
 	if word == "req" || strings.HasPrefix(word, "req.") {
 		return word + " is text here: " + ofScripts
@@ -331,8 +330,8 @@ func (w *words) unknown(word string) string {
 	return fmt.Sprintf("%s is text here: did you mean %s?", word, strings.Join(near[:min(len(near), 3)], " or "))
 }
 
-// module is the warning about an expression that is a module, which has no
-// JSON form, or "".
+// module returns the warning about an expression that is a module and so has no JSON
+// form, or "".
 func (w *words) module(e syntax.Expr) string {
 	id, ok := e.(*syntax.Ident)
 	if !ok {
@@ -345,7 +344,7 @@ func (w *words) module(e syntax.Expr) string {
 	return fmt.Sprintf("%s is a module: want one of its functions, such as %s.%s", id.Name, id.Name, m.AttrNames()[0])
 }
 
-// moduleOf is the module that name means, or nil.
+// moduleOf returns the module of a name, or nil.
 func (w *words) moduleOf(name string) starlark.HasAttrs {
 	if w.isBound(name) {
 		return nil
@@ -374,5 +373,5 @@ func (w *words) member(e *syntax.DotExpr) {
 	w.warnings = append(w.warnings, warning)
 }
 
-// slips are words of JSON that are other words in Starlark.
+// slips are words of JSON that Starlark writes in another way.
 var slips = map[string]string{"true": "True", "false": "False", "null": "None"}

@@ -1,8 +1,8 @@
-// Package sandbox bounds what scripts take: steps of the interpreter, time by
-// the clock on the wall, memory, and processors. It protects from mistakes. A
-// single operation of the interpreter cannot be ended; see docs/scripting.md.
+// Package sandbox bounds the steps, the time, the memory and the processors that
+// scripts use. It protects from mistakes, not from attacks. A single operation of
+// the interpreter cannot be ended; docs/decisions/sandbox.md tells how it is bounded.
 //
-// A Sandbox is for any number of goroutines, a Run for one.
+// A Sandbox may be used by any number of goroutines, a Run by one.
 //
 // script has one Sandbox per host and one Run per thread.
 package sandbox
@@ -24,9 +24,10 @@ import (
 
 // Limits are the bounds of a Sandbox.
 type Limits struct {
-	// Steps bounds what one run computes between two waits.
+	// Steps is how many steps of the interpreter one run may take between two
+	// waits.
 	Steps uint64
-	// Memory bounds what all runs together hold, in bytes.
+	// Memory is how many bytes all runs together may hold.
 	Memory uint64
 }
 
@@ -36,17 +37,17 @@ type Sandbox struct {
 	log    *slog.Logger
 	memory *memory
 	slots  slots
-	aside  chan struct{} // holds one for each function that runs aside
+	aside  chan struct{} // has an element for each function that runs aside
 
 	watching atomic.Bool
 }
 
-// maxAside is how many functions run aside at the same time, those included
-// that nobody waits for any more.
+// maxAside is how many functions may run aside at the same time. A function whose
+// run has ended counts until it returns.
 const maxAside = 2
 
-// New makes a sandbox. log gets a warning about each run that goes on after
-// its end.
+// New makes a sandbox. It writes a warning to log for each run that does not stop
+// within a second after it was ended.
 func New(l Limits, log *slog.Logger) *Sandbox {
 	return &Sandbox{
 		steps:  l.Steps,
@@ -57,7 +58,8 @@ func New(l Limits, log *slog.Logger) *Sandbox {
 	}
 }
 
-// What a run does, the lower bits of its state; the rest counts the turns.
+// The lower two bits of a run's state say what it does. The rest of the state is the
+// number of its turn, that is, of the times that it began to compute.
 const (
 	idling uint64 = iota
 	computing
@@ -67,7 +69,7 @@ const (
 	oneTurn = 4
 )
 
-// A thread looks at its bounds after stride steps or after a glimpse of time,
+// A thread checks its bounds after stride steps or after the time glimpse,
 // whichever comes first. It reads the clock after each window of steps; see
 // [memory.setWindow].
 const (
@@ -75,32 +77,32 @@ const (
 	glimpse = 500 * time.Microsecond
 )
 
-// maxObjects bounds by how many values, and parts of values, the heap may grow
-// while a run computes more than deepSteps. A tuple in a tuple is two of them:
-// hashing tuples that are nested 6 million deep exhausts the stack, which ends
-// the process, and only the interpreter knows when it hashes.
+// maxObjects is by how many objects the heap may grow while a run takes more than
+// deepSteps. It bounds how deep tuples can be nested, at two objects for each level:
+// to hash a tuple that is nested 6 million levels deep exhausts the stack, which
+// ends the process, and the interpreter hashes without asking.
 const (
 	maxObjects = 3_000_000
 	deepSteps  = 1_000_000
 )
 
-// Run is the use of a thread for one call after the other.
+// Run holds the bounds of one thread. It serves one call after another.
 type Run struct {
 	box    *Sandbox
 	thread *starlark.Thread
-	limit  uint64    // of thread.Steps, for this call
-	window uint64    // steps from one look at the clock to the next
-	due    uint64    // thread.Steps at which it looks at its bounds at the latest
-	turn   uint64    // counts the times that it began to compute
-	begun  uint64    // thread.Steps at the begin of the call
-	least  uint64    // objects that the heap had since the call passed deepSteps; 0 before
-	seen   time.Time // when it looked at its bounds last
+	limit  uint64    // thread.Steps at which the call ends
+	window uint64    // steps from one reading of the clock to the next
+	due    uint64    // thread.Steps at which the bounds are checked at the latest
+	turn   uint64    // the number of times that the run began to compute, times oneTurn
+	begun  uint64    // thread.Steps when the call began
+	least  uint64    // fewest objects of the heap since the call passed deepSteps; 0 before
+	seen   time.Time // when the bounds were checked last
 
-	state atomic.Uint64 // what it does, and turn
-	slot  atomic.Bool   // it has a slot
+	state atomic.Uint64 // turn, and what the run does
+	slot  atomic.Bool   // whether the run has a slot
 
-	// These belong to the memory and to the watcher.
-	looked, glanced uint64 // the state that each saw last
+	// The states that the memory (looked) and the watcher (glanced) saw last.
+	looked, glanced uint64
 
 	mu    sync.Mutex
 	ctx   context.Context // ends the call
@@ -110,7 +112,7 @@ type Run struct {
 	since time.Time // when that was
 }
 
-// Join makes thread one whose bounds are held.
+// Join makes a run for thread: from now on the thread keeps to the bounds.
 func (b *Sandbox) Join(thread *starlark.Thread) *Run {
 	r := &Run{box: b, thread: thread}
 	thread.OnMaxSteps = func(*starlark.Thread) { r.check() }
@@ -118,8 +120,8 @@ func (b *Sandbox) Join(thread *starlark.Thread) *Run {
 	return r
 }
 
-// Begin starts a call that ctx and the time until end; the zero time means
-// never. It waits for a slot. about names the call in the log.
+// Begin starts a call. The call is ended when ctx is done or at the time until; the
+// zero time means never. Begin waits for a slot. about names the call in the log.
 func (r *Run) Begin(ctx context.Context, until time.Time, about string) {
 	r.mu.Lock()
 	r.ctx, r.until, r.about = ctx, until, about
@@ -150,11 +152,11 @@ func (r *Run) Finish() bool {
 // Leave says that the thread is not used again.
 func (r *Run) Leave() { r.box.memory.stirred.Store(true) }
 
-// renew allows the thread its full number of steps again. When it is looked at
-// next stays as it is: a thread that waits all the time is looked at, too.
+// renew allows the thread its full number of steps again. It does not postpone the
+// next check, so a thread that waits all the time is checked, too.
 func (r *Run) renew() { r.limit = r.thread.Steps + r.box.steps }
 
-// take waits for a slot; without one the call is ended.
+// take waits for a slot. If the call has to end before there is one, take ends it.
 func (r *Run) take() {
 	if r.box.slots.try() {
 		r.slot.Store(true)
@@ -167,20 +169,22 @@ func (r *Run) take() {
 	r.slot.Store(true)
 }
 
-// drop gives the slot back, unless the watcher did.
+// drop gives the slot back, unless the watcher has done so.
 func (r *Run) drop() {
 	if r.slot.Swap(false) {
 		r.box.slots.release()
 	}
 }
 
-// Waits says that the thread waits for something outside.
+// Waits notes that the thread begins to wait for something outside, and gives its
+// slot back.
 func (r *Run) Waits() {
 	r.state.CompareAndSwap(r.turn|computing, r.turn|waiting)
 	r.drop()
 }
 
-// Waited says that it computes again, with its full number of steps.
+// Waited notes that the thread computes again. It waits for a slot and allows the
+// full number of steps.
 func (r *Run) Waited() {
 	r.resume()
 	r.renew()
@@ -188,7 +192,7 @@ func (r *Run) Waited() {
 
 func (r *Run) resume() {
 	if r.state.Load()&doing != waiting {
-		return // it was ended
+		return // the run was ended meanwhile
 	}
 	r.turn += oneTurn
 	r.state.Store(r.turn | computing)
@@ -196,7 +200,7 @@ func (r *Run) resume() {
 	r.box.wake()
 }
 
-// Ended is why the call was ended from outside, or nil.
+// Ended returns why the call was ended from outside, or nil.
 func (r *Run) Ended() error {
 	if r.state.Load()&doing != killed {
 		return nil
@@ -206,7 +210,8 @@ func (r *Run) Ended() error {
 	return r.ended
 }
 
-// end ends the call for a reason, if it still does what seen says.
+// end ends the call for a reason, if its state is still seen. It reports whether it
+// did.
 func (r *Run) end(seen uint64, reason error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -218,8 +223,8 @@ func (r *Run) end(seen uint64, reason error) bool {
 	return true
 }
 
-// Charge counts steps of work that the interpreter does not see. It fails when
-// there are not so many left; the call has ended then.
+// Charge counts steps for work that a builtin does. When fewer steps are left,
+// Charge ends the call and returns the reason.
 func (r *Run) Charge(steps int) error {
 	r.thread.Steps += uint64(max(steps, 0))
 	if r.thread.Steps < r.limit {
@@ -233,7 +238,8 @@ func (r *Run) Charge(steps int) error {
 // would hold too much then.
 func (b *Sandbox) Reserve(bytes int) error { return b.memory.reserve(uint64(bytes)) }
 
-// check looks at the bounds when it is time.
+// check is called after each window of steps. It checks the bounds if stride or
+// glimpse has passed.
 func (r *Run) check() {
 	if t := r.thread; t.Steps < r.due && time.Since(r.seen) < glimpse {
 		t.SetMaxExecutionSteps(min(t.Steps+r.window, r.due))
@@ -252,8 +258,8 @@ func (r *Run) proceed() {
 	t.SetMaxExecutionSteps(min(t.Steps+r.window, r.due))
 }
 
-// inspect ends the call when it has used up its steps, its time or the memory,
-// or when nobody waits for it any more; and it lets others compute.
+// inspect ends the call if its steps, its time or the memory are used up, or if its
+// context is done. Otherwise it gives the slot to a run that waits for one.
 func (r *Run) inspect() {
 	if r.thread.Steps >= r.limit {
 		r.end(r.state.Load(), r.box.outOfSteps())
@@ -270,9 +276,9 @@ func (r *Run) inspect() {
 	}
 }
 
-// watchHeap collects the garbage when the heap has grown past the limit, which
-// ends runs that hold too much, and ends this one when it may have nested values
-// too deep.
+// watchHeap collects the garbage if the heap has grown past the limit; the
+// collection ends runs that hold too much. It ends this run if the heap has so many
+// more objects that values may be nested too deep.
 func (r *Run) watchHeap() {
 	m := r.box.memory
 	bytes, objects := heapNow()
@@ -297,12 +303,12 @@ func (r *Run) watchHeap() {
 	r.least = min(r.least, objects)
 }
 
-// outOfSteps is the error of a run that has used up its steps.
+// outOfSteps returns the error of a run that has used up its steps.
 func (b *Sandbox) outOfSteps() error {
 	return fmt.Errorf("step limit exceeded: more than %d steps without a wait (scripts.max_steps)", b.steps)
 }
 
-// overdue is why a call should have ended by now, or nil.
+// overdue returns why a call has to end by now, or nil.
 func overdue(ctx context.Context, until time.Time) error {
 	if !until.IsZero() && time.Now().After(until) {
 		return call.ErrTime
@@ -310,9 +316,9 @@ func overdue(ctx context.Context, until time.Time) error {
 	return ctx.Err()
 }
 
-// Aside runs fn on a goroutine of its own and waits for it, for work that
-// nothing can interrupt. When the call ends before fn does, Aside returns the
-// reason and fn goes on; nobody may use what it makes then.
+// Aside runs fn on a goroutine of its own and waits for it. It is for work that
+// nothing can interrupt. When the call ends before fn returns, Aside returns the
+// reason and fn goes on; the caller must not use the results of fn then.
 func (r *Run) Aside(fn func()) error {
 	r.Waits()
 	defer r.resume()

@@ -10,21 +10,21 @@ import (
 	"starproxy/builtins/call"
 )
 
-// slots are the places for threads that compute. Taking a free one and giving
-// it back costs one atomic operation each.
+// slots bounds how many threads compute at the same time. To take a free slot, or
+// to give one back, costs one atomic operation.
 type slots struct {
 	most    int64
 	used    atomic.Int64
 	waiting atomic.Int64 // the length of queue
 
 	mu    sync.Mutex
-	queue []chan struct{} // the first has waited longest
+	queue []chan struct{} // of those that wait, the longest first
 }
 
 // try takes a slot that is free, unless others have waited for it.
 func (s *slots) try() bool { return !s.wanted() && s.claim() }
 
-// wanted reports whether somebody waits.
+// wanted reports whether a thread waits for a slot.
 func (s *slots) wanted() bool { return s.waiting.Load() > 0 }
 
 func (s *slots) claim() bool {
@@ -49,7 +49,7 @@ func (s *slots) release() {
 	}
 }
 
-// grant gives free slots to those who wait; s.mu is held.
+// grant gives free slots to those that wait. s.mu is held.
 func (s *slots) grant() {
 	for len(s.queue) > 0 && s.claim() {
 		s.queue[0] <- struct{}{}
@@ -58,14 +58,14 @@ func (s *slots) grant() {
 	}
 }
 
-// wait takes a slot as soon as there is one, unless ctx or the time until ends
-// the wait.
+// wait takes a slot as soon as there is one. It fails if ctx is done or the time
+// until has come before that.
 func (s *slots) wait(ctx context.Context, until time.Time) error {
 	turn := make(chan struct{}, 1)
 	s.mu.Lock()
 	s.queue = append(s.queue, turn)
 	s.waiting.Add(1)
-	s.grant() // one may have come free before anybody saw that we wait
+	s.grant() // a slot may have become free before waiting was increased
 	s.mu.Unlock()
 	var late <-chan time.Time
 	if !until.IsZero() {
@@ -88,5 +88,5 @@ func (s *slots) wait(ctx context.Context, until time.Time) error {
 		s.waiting.Add(-1)
 		return err
 	}
-	return nil // it was granted meanwhile
+	return nil // the slot was granted meanwhile
 }

@@ -9,16 +9,16 @@ const (
 	grace = time.Second // that an ended run has to return
 )
 
-// wake has the runs watched. While they are, it costs one atomic load.
+// wake starts the watcher, unless it is running.
 func (b *Sandbox) wake() {
 	if !b.watching.Load() && b.watching.CompareAndSwap(false, true) {
 		go b.watch()
 	}
 }
 
-// watch ends runs that are overdue or that nobody waits for any more: the
-// interpreter looks for that at every instruction. It goes on as long as
-// something computes.
+// watch ends runs that are overdue or whose context is done: it cancels their
+// threads, and the interpreter sees that before its next instruction. watch returns
+// when nothing has computed for a while.
 func (b *Sandbox) watch() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -32,7 +32,7 @@ func (b *Sandbox) watch() {
 			continue
 		}
 		b.watching.Store(false)
-		// A run may have begun before it could see that nobody watches.
+		// A run may have begun just before watching became false.
 		if !b.busy() || !b.watching.CompareAndSwap(false, true) {
 			return
 		}
@@ -40,7 +40,8 @@ func (b *Sandbox) watch() {
 	}
 }
 
-// busy reports whether a run computes. Unlike glance it may be called by several.
+// busy reports whether a run computes. Unlike glance, several goroutines may call
+// it at the same time.
 func (b *Sandbox) busy() bool {
 	for _, w := range b.memory.all() {
 		if r := w.Value(); r != nil && r.state.Load()&doing != idling && r.state.Load()&doing != waiting {
@@ -50,8 +51,9 @@ func (b *Sandbox) busy() bool {
 	return false
 }
 
-// glance goes through the runs once. It tells whether one computes. A run that
-// waits sees to its end by itself.
+// glance goes through the runs once: it ends those that are overdue and gives up
+// those that do not stop. It reports whether a run computes. A run that waits ends
+// by itself.
 func (b *Sandbox) glance(now time.Time) (busy bool) {
 	for _, w := range b.memory.all() {
 		r := w.Value()
@@ -80,16 +82,17 @@ func (b *Sandbox) hurry(r *Run, seen uint64) {
 	ctx, until := r.ctx, r.until
 	r.mu.Unlock()
 	if ctx == nil {
-		return // finished meanwhile
+		return // the call has finished meanwhile
 	}
-	// If another call has begun since then, its state is another one.
+	// If another call has begun since then, the state is no longer seen, and end
+	// does nothing.
 	if err := overdue(ctx, until); err != nil {
 		r.end(seen, err)
 	}
 }
 
-// giveUp takes the slot of a run that was ended and does not return: it is
-// inside of a single operation. Others need not wait for it.
+// giveUp takes the slot of a run that was ended a while ago and still computes,
+// because it is inside a single operation. Other runs can have the slot.
 func (b *Sandbox) giveUp(r *Run, now time.Time) {
 	r.mu.Lock()
 	about, reason, lost := r.about, r.ended, now.Sub(r.since) > grace
