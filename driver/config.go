@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/capture"
+	"starproxy/driver/document"
 	"starproxy/driver/flow"
 	"starproxy/driver/proxy"
 	"starproxy/script"
@@ -70,7 +71,7 @@ type TLSVersion string
 // UnmarshalText accepts the four versions.
 func (v *TLSVersion) UnmarshalText(text []byte) error {
 	if TLSVersion(text).number() == 0 {
-		return fmt.Errorf("expected 1.0, 1.1, 1.2 or 1.3, found %q", text)
+		return fmt.Errorf("got %q, want 1.0, 1.1, 1.2 or 1.3", text)
 	}
 	*v = TLSVersion(text)
 	return nil
@@ -182,7 +183,7 @@ func (u *Unmatched) UnmarshalText(text []byte) error {
 		*u = v
 		return nil
 	}
-	return fmt.Errorf("expected passthrough or reject, found %q", text)
+	return fmt.Errorf("got %q, want passthrough or reject", text)
 }
 
 // DefaultConfig is what holds for keys that an exporter file leaves out.
@@ -212,7 +213,7 @@ func (c *Config) resolve() error {
 		}
 	}
 	if m := &c.Mocks; m.Kind != 0 && m.Kind != yaml.MappingNode && m.Tag != "!!null" {
-		return fmt.Errorf("mocks: expected a map of endpoints")
+		return fmt.Errorf("mocks: got %s, want a map of endpoints", document.Describe(m))
 	}
 	return c.Directories.resolve()
 }
@@ -224,7 +225,7 @@ func (c *Config) resolveListen() error {
 		port int
 	}{{"listen.port", c.Listen.Port}, {"web.port", c.Web.Port}} {
 		if p.port < 0 || p.port > 65535 {
-			return fmt.Errorf("%s: expected a port from 0 to 65535, found %d", p.key, p.port)
+			return fmt.Errorf("%s: got %d, want a port from 0 to 65535", p.key, p.port)
 		}
 	}
 	for _, b := range []struct {
@@ -232,7 +233,7 @@ func (c *Config) resolveListen() error {
 		seconds float64
 	}{{"idle_timeout", c.Listen.IdleTimeout}, {"tunnel_idle_timeout", c.Listen.TunnelIdleTimeout}} {
 		if !(b.seconds >= 0 && b.seconds <= maxIdle) {
-			return fmt.Errorf("listen.%s: expected seconds, from 0 to %d (a year), found %v", b.key, maxIdle, b.seconds)
+			return fmt.Errorf("listen.%s: got %v, want seconds from 0 to %d (a year)", b.key, b.seconds, maxIdle)
 		}
 	}
 	return nil
@@ -257,7 +258,7 @@ func (c *Capture) check() error {
 		n   int64
 	}{{"max_bytes", c.MaxBytes}, {"max_spool_bytes", c.MaxSpoolBytes}, {"inline_bytes", int64(c.InlineBytes)}} {
 		if b.n < 0 {
-			return fmt.Errorf("capture.%s: expected 0 or more bytes, found %d", b.key, b.n)
+			return fmt.Errorf("capture.%s: got %d, want 0 or more bytes", b.key, b.n)
 		}
 	}
 	return nil
@@ -266,13 +267,13 @@ func (c *Capture) check() error {
 func (s *Scripts) check() error {
 	switch {
 	case s.MaxSteps < 0:
-		return fmt.Errorf("scripts.max_steps: expected 0 or more steps, found %d", s.MaxSteps)
+		return fmt.Errorf("scripts.max_steps: got %d, want 0 or more steps", s.MaxSteps)
 	case !(s.MaxTime >= 0 && s.MaxTime <= 86400):
-		return fmt.Errorf("scripts.max_time: expected seconds, from 0 to 86400 (a day), found %v", s.MaxTime)
+		return fmt.Errorf("scripts.max_time: got %v, want seconds from 0 to 86400 (a day)", s.MaxTime)
 	case s.MaxBody < 0:
-		return fmt.Errorf("scripts.max_body: expected 0 or more bytes, found %d", s.MaxBody)
+		return fmt.Errorf("scripts.max_body: got %d, want 0 or more bytes", s.MaxBody)
 	case s.MaxMemory < 0:
-		return fmt.Errorf("scripts.max_memory: expected 0 or more bytes, found %d", s.MaxMemory)
+		return fmt.Errorf("scripts.max_memory: got %d, want 0 or more bytes", s.MaxMemory)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func TestFailuresAreLogged(t *testing.T) {
 		{"restart", []any{"x"}, "Unknown mode 'x'", "mode=x"},
 		{"set_mock", []any{"GET", "/a", 200, "{"}, "Invalid body JSON: ", "path=/a"},
 		{"set_mock", []any{"GET", "/a", 200, "{}", "text/plain", "["}, "Invalid headers JSON: ", "path=/a"},
-		{"set_mock", []any{"GET", "/a", 99, "{}"}, "expected a whole number from 200 to 599", "path=/a"},
+		{"set_mock", []any{"GET", "/a", 99, "{}"}, "got the number 99, want a whole number from 200 to 599", "path=/a"},
 		{"set_mock", []any{"GET", "/a", "x", "{}"}, "argument status: expected", ""},
 		{"set_mock", []any{"GET"}, "set_mock: ", ""},
 		{"set_mock_file", []any{"GET", "/a", "f", "", 200, "["}, "argument headers: ", "file_path=f"},

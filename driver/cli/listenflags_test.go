@@ -52,7 +52,7 @@ func TestListenUsage(t *testing.T) {
 		{"--listen host", "want [HOST:]PORT"},
 		{"--web-listen 1:2:3", "want [HOST:]PORT"},
 		{"--metrics x", "want [HOST:]PORT"},
-		{"--unmatched maybe", "expected passthrough or reject"},
+		{"--unmatched maybe", "want passthrough or reject"},
 		{"--log-format xml", `--log-format: got "xml", want one of text, json`},
 		{"--listen 1 --exporter-config " + two(t, tempDir(t)), "one proxy, this one has 2"},
 	} {

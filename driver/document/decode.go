@@ -55,15 +55,15 @@ func DecodeAt(n *yaml.Node, dst any, path string) error {
 }
 
 // Wrong is the error for a value of another type than the one expected.
-func Wrong(n *yaml.Node, path, expected string) error {
+func Wrong(n *yaml.Node, path, want string) error {
 	hint := ""
-	if expected == "text" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
+	if want == "text" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
 		hint = "; put it in quotes"
 	}
 	if path != "" {
 		path += ": "
 	}
-	return Errorf(n, "%sexpected %s, found %s%s", path, expected, Describe(n), hint)
+	return Errorf(n, "%sgot %s, want %s%s", path, Describe(n), want, hint)
 }
 
 func assign(n *yaml.Node, v reflect.Value, path string) error {
@@ -161,7 +161,7 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 // RefuseBinary reports bytes in n: only bodies of mocks can be some.
 func RefuseBinary(n *yaml.Node) error {
 	if n.Tag == BinaryTag {
-		return Errorf(n, "tag !!binary: expected text, a number, true, false or null; bytes can only be the body of a mock")
+		return Errorf(n, "got the tag !!binary, want text, a number, true, false or null; bytes can only be the body of a mock")
 	}
 	for _, c := range n.Content {
 		if err := RefuseBinary(c); err != nil {
@@ -264,7 +264,7 @@ func UnknownKey(k *yaml.Node, path string, known []string) error {
 		return Errorf(k, "unknown key %q%s; did you mean %q?", k.Value, in, near)
 	}
 	slices.Sort(known)
-	return Errorf(k, "unknown key %q%s; expected one of %s", k.Value, in, strings.Join(known, ", "))
+	return Errorf(k, "unknown key %q%s; want one of %s", k.Value, in, strings.Join(known, ", "))
 }
 
 // Join is the path of a key below path.

@@ -46,8 +46,14 @@ func Value(n *yaml.Node) any {
 func Describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
+		if len(n.Content) == 0 {
+			return "an empty map"
+		}
 		return "a map"
 	case yaml.SequenceNode:
+		if len(n.Content) == 0 {
+			return "an empty list"
+		}
 		return "a list"
 	}
 	switch n.Tag {

@@ -30,7 +30,7 @@ func number(n *yaml.Node) (any, error) {
 		return jsonvalue.Number(i.String()), nil
 	}
 	if f, err := strconv.ParseFloat(s, 64); err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(f) || strings.ContainsAny(s, "xXpPiI") {
-		return nil, Errorf(n, "expected a number, found %q", n.Value)
+		return nil, Errorf(n, "got %q, want a number", n.Value)
 	}
 	sign := ""
 	if s[0] == '-' {

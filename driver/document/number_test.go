@@ -27,7 +27,7 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"{size: 1.0e+400}", "{size: 18446744073709551616}", "{size: 0.5}", "{size: -1}"} {
-		if err := Decode("a.yaml", []byte(text), &struct{ Size uint64 }{}); err == nil || !strings.Contains(err.Error(), "size: expected a whole number from 0 to 18446744073709551615") {
+		if err := Decode("a.yaml", []byte(text), &struct{ Size uint64 }{}); err == nil || !strings.Contains(err.Error(), "want a whole number from 0 to 18446744073709551615") {
 			t.Errorf("%s: got %v", text, err)
 		}
 	}

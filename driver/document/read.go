@@ -78,7 +78,7 @@ func readYAML(data []byte) (root *yaml.Node, err error) {
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
-		return nil, Errorf(&more, "a second document: expected only one in a file")
+		return nil, Errorf(&more, "got a second document, want one in a file")
 	case err != io.EOF:
 		return nil, yamlFault(data, err)
 	}

@@ -58,7 +58,7 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 		err = r.settle(n)
 	case yaml.SequenceNode:
 		if n.ShortTag() != "!!seq" {
-			return nil, e, Errorf(n, "tag %s: expected a plain list", n.Tag)
+			return nil, e, Errorf(n, "got the tag %s, want a plain list", n.Tag)
 		}
 		for i, c := range n.Content {
 			var ce extent
@@ -69,11 +69,11 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 		}
 	case yaml.MappingNode:
 		if n.ShortTag() != "!!map" {
-			return nil, e, Errorf(n, "tag %s: expected a plain map", n.Tag)
+			return nil, e, Errorf(n, "got the tag %s, want a plain map", n.Tag)
 		}
 		e, err = r.mapping(n, depth)
 	default:
-		err = Errorf(n, "expected a map, a list, text, a number, true, false or null")
+		err = Errorf(n, "want a map, a list, text, a number, true, false or null")
 	}
 	if err != nil {
 		return nil, e, err
@@ -100,9 +100,9 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 		}
 		if k.Kind != yaml.ScalarNode {
 			if k.Kind == yaml.MappingNode && k.Style&yaml.FlowStyle != 0 {
-				return e, Errorf(k, "a map key that is a map: expected text; templates need quotes, as in \"{{uuid}}\"")
+				return e, Errorf(k, "map key: got a map, want text; templates need quotes, as in \"{{uuid}}\"")
 			}
-			return e, Errorf(k, "a map key that is %s: expected text", Describe(k))
+			return e, Errorf(k, "map key: got %s, want text", Describe(k))
 		}
 		v, ve, err := r.resolve(n.Content[i+1], depth+1)
 		if err != nil {
@@ -116,7 +116,7 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 			}
 			for _, m := range merges {
 				if m.Kind != yaml.MappingNode {
-					return e, Errorf(n.Content[i+1], "<< takes a map or a list of maps, found %s", Describe(m))
+					return e, Errorf(n.Content[i+1], "<<: got %s, want a map or a list of maps", Describe(m))
 				}
 			}
 			continue
@@ -176,14 +176,14 @@ func (r *resolver) settle(n *yaml.Node) error {
 	case BinaryTag:
 		n.Tag = BinaryTag
 		if _, err := DecodeBase64(n.Value); err != nil {
-			return Errorf(n, "tag !!binary: expected text in base64: %v", err)
+			return Errorf(n, "tag !!binary: want text in base64: %v", err)
 		}
 	case "!!bool":
 		n.Tag = "!!bool"
 		switch strings.ToLower(n.Value) {
 		case "true", "false", "yes", "no", "on", "off":
 		default:
-			return Errorf(n, "tag !!bool: expected true or false, found %q", n.Value)
+			return Errorf(n, "tag !!bool: got %q, want true or false", n.Value)
 		}
 	case "!!int", "!!float":
 		n.Tag = tag
@@ -200,7 +200,7 @@ func (r *resolver) settle(n *yaml.Node) error {
 			n.Tag = "!!int"
 		}
 	default:
-		return Errorf(n, "tag %s: expected text, a number, true, false or null", n.Tag)
+		return Errorf(n, "got the tag %s, want text, a number, true, false or null", n.Tag)
 	}
 	return nil
 }

@@ -241,7 +241,7 @@ func TestCheckProxies(t *testing.T) {
 	}, CheckOptions{})
 	for _, want := range []string{
 		"x.yaml:9:7: error: export.second: ",
-		"x.yaml:5:22: error: export.first: listen.port: expected a port from 0 to 65535, found 70000",
+		"x.yaml:5:22: error: export.first: listen.port: got 70000, want a port from 0 to 65535",
 		"x.yaml:17:19: warning: export.bench.third: directories.data: no files can be put there: file: got a file, want a directory",
 		"x.yaml:16:19: error: export.bench.third: certificate authority conf/mitmproxy-ca.pem: private key: got none, want one",
 		`mocks/broken.yaml:3:21: warning: export.bench.third: endpoint "GET /file": no file "gone.bin" in files`, "mocks/broken.yaml:4:", "x.yaml:24:", "x.yaml:25:", "addons/a.star:2:12: warning: export.bench.third: addon addons/a.star",

@@ -127,7 +127,7 @@ func TestParseRefuses(t *testing.T) {
 		{"scalar node", "export: {p: 1}", "export.p: expected a map"},
 		{"scalar export", "export: 1", "export: expected a map"},
 		{"driver key", "export:\n  p:\n    type: starproxy.MitmproxyDriver\n    config: {lisen: {port: 1}}", `x.yaml:4:14: unknown key "lisen"; did you mean "listen"?`},
-		{"driver value", "export: {p: {type: starproxy.MitmproxyDriver, config: {listen: {port: soon}}}}", "listen.port: expected a whole number"},
+		{"driver value", "export: {p: {type: starproxy.MitmproxyDriver, config: {listen: {port: soon}}}}", "listen.port: got the text \"soon\", want a whole number"},
 		{"composite config", "export: {p: {type: jumpstarter_driver_composite.driver.Composite, config: {a: 1}}}", "a group of drivers takes no config"},
 		{"unknown ref", "export:\n  p: {ref: lab.x}\n  lab: {children: {}}", `x.yaml:2:3: export.p: ref "lab.x": there is no driver "x"`},
 		{"ref to itself", "export: {p: {ref: p}}", `export.p: ref "p" leads back to itself`},
@@ -141,7 +141,7 @@ func TestParseRefuses(t *testing.T) {
 		{"users of two", "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, users: [x, y]}}}\n  lab:\n    children:\n      b: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, host: \"::\", users: [y]}}}\n", `x.yaml:5:7: export.lab.b: listen.users: got "y", want no user that export.a has too`},
 		{"rest twice", "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9}}}\n  b: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, users: [x]}}}\n  c: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9}}}\n", `x.yaml:4:3: export.c: listen: got no clients and no users, want some: export.a has none either`},
 		{"bad client", "export:\n  a: {type: starproxy.MitmproxyDriver, config: {listen: {port: 9, clients: [dut]}}}\n", `x.yaml:2:77: listen.clients[0]: got "dut", want an address such as 10.0.0.7`},
-		{"wrong type", "metadata: 3", "metadata: expected a map"},
+		{"wrong type", "metadata: 3", "metadata: got the number 3, want a map"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

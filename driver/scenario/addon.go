@@ -185,7 +185,7 @@ func newAddonCode(s *script.Script) (*addonCode, error) {
 		}
 		fn, ok := v.(starlark.Callable)
 		if !ok {
-			return nil, fmt.Errorf("%s: %s is %s, expected a function", s.File, f.name, v.Type())
+			return nil, fmt.Errorf("%s: %s: got %s, want a function", s.File, f.name, v.Type())
 		}
 		if err := takes(fn, 2, f.what); err != nil {
 			at := script.Position{File: s.File}

@@ -46,9 +46,9 @@ def handle(req, config):
 	}
 	for name, want := range map[string]string{
 		"broken":   filepath.Join(dir, "broken.star") + ":2:12: undefined: tru",
-		"few":      filepath.Join(dir, "few.star") + ":1:1: function handle takes 1 parameters, expected 2: the request and the config",
+		"few":      filepath.Join(dir, "few.star") + ":1:1: function handle: got 1 parameters, want 2: the request and the config",
 		"none":     "no function handle(req, config) and none websocket(ws, config)",
-		"number":   "handle is int, expected a function",
+		"number":   "handle: got int, want a function",
 		"old":      `old.py is Python, but addons are Starlark scripts (old.star): see docs/porting.md`,
 		"../other": `the name "../other" leads out of the addons directory`,
 	} {

@@ -43,7 +43,7 @@ func (d *definition) after() ([]*webhook, error) {
 		return []*webhook{w}, err
 	}
 	if len(n.Content) == 0 || len(n.Content) > maxWebhooks {
-		return nil, document.Errorf(n, "%s: expected 1 to %d webhooks, found %d", d.at("after"), maxWebhooks, len(n.Content))
+		return nil, document.Errorf(n, "%s: got %d webhooks, want 1 to %d", d.at("after"), len(n.Content), maxWebhooks)
 	}
 	list := make([]*webhook, len(n.Content))
 	for i, e := range n.Content {
@@ -75,7 +75,7 @@ func (d *definition) webhook(n *yaml.Node, path string) (*webhook, error) {
 		}
 	}
 	if part.get("url") == nil {
-		return nil, document.Errorf(n, "%s: expected url, where it is sent", path)
+		return nil, document.Errorf(n, "%s: got no url, want the one that it is sent to", path)
 	}
 	w := &webhook{method: http.MethodPost}
 	var err error
@@ -132,7 +132,7 @@ func (d *definition) webhookBody(w *webhook) (err error) {
 		return err
 	}
 	if w.body = staticBody(n); len(w.body) > call.MaxWebhookBody {
-		return document.Errorf(n, "%s: expected at most %d bytes, found %d", d.at("body"), call.MaxWebhookBody, len(w.body))
+		return document.Errorf(n, "%s: got %d bytes, want at most %d", d.at("body"), len(w.body), call.MaxWebhookBody)
 	}
 	return nil
 }

@@ -53,14 +53,14 @@ func (d *definition) breaking() (b breaking, err error) {
 	}
 	list := strings.Join(exchange.Faults(), ", ")
 	if kind == nil {
-		return b, document.Errorf(n, "%s: expected a kind, one of %s", path, list)
+		return b, document.Errorf(n, "%s: got no kind, want one of %s", path, list)
 	}
 	if kind.Kind != yaml.ScalarNode || !slices.Contains(exchange.Faults(), kind.Value) {
 		hint := ""
 		if near := nearest.Name(kind.Value, exchange.Faults()); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
-		return b, document.Errorf(kind, "%s: expected one of %s, or a map such as {kind: truncate, after: 100}, found %s%s", path, list, document.Describe(kind), hint)
+		return b, document.Errorf(kind, "%s: got %s, want one of %s, or a map such as {kind: truncate, after: 100}%s", path, document.Describe(kind), list, hint)
 	}
 	b.kind = kind.Value
 	return b, nil

@@ -126,8 +126,8 @@ func (d *definition) at(key string) string {
 	return d.path + ": " + key
 }
 
-func (d *definition) wrong(key string, n *yaml.Node, expected string) error {
-	return document.Wrong(n, d.at(key), expected)
+func (d *definition) wrong(key string, n *yaml.Node, want string) error {
+	return document.Wrong(n, d.at(key), want)
 }
 
 // text reads a key whose value must be text that is not empty.
@@ -149,7 +149,7 @@ func (d *definition) list(key string) ([]*yaml.Node, error) {
 		return nil, d.wrong(key, n, "a list")
 	}
 	if len(n.Content) == 0 {
-		return nil, document.Errorf(n, "%s: expected at least one entry, found an empty list", d.at(key))
+		return nil, document.Errorf(n, "%s: got an empty list, want at least one entry", d.at(key))
 	}
 	return n.Content, nil
 }

@@ -52,7 +52,7 @@ func Endpoints(filename string, n *yaml.Node, env Env, src mock.Source) ([]*mock
 		return nil, nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return nil, document.InFile(filename, sentinel(n, ErrNoEndpoints))
+		return nil, document.InFile(filename, sentinel(n, document.Describe(n), ErrNoEndpoints))
 	}
 	src.File = filename
 	eps, err := newCompiler(env, src, "").endpoints(n, false)

@@ -150,7 +150,7 @@ func (r *matchReader) one(in mock.Place, at string, k, v *yaml.Node) error {
 // all reads the list of all values of a query parameter.
 func (r *matchReader) all(at, name string, v *yaml.Node) error {
 	if len(v.Content) == 0 {
-		return document.Errorf(v, "%s: expected at least one value, found an empty list", r.d.at(at))
+		return document.Errorf(v, "%s: got an empty list, want at least one value", r.d.at(at))
 	}
 	values := make([]string, len(v.Content))
 	for i, e := range v.Content {

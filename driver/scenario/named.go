@@ -63,9 +63,9 @@ func (d *definition) named() (*namedState, error) {
 	}
 	switch {
 	case s.scenario == "":
-		return nil, document.Errorf(n, "%s: expected scenario, the name of what has the state", path)
+		return nil, document.Errorf(n, "%s: got no scenario, want the name of the one that has the state", path)
 	case len(s.is) == 0 && s.then == "":
-		return nil, document.Errorf(n, "%s: expected is, then or both", path)
+		return nil, document.Errorf(n, "%s: got neither is nor then, want one or both", path)
 	}
 	host, err := d.script("state", n)
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 // The ways in which a document can be no scenario at all, for errors.Is.
 var (
 	// ErrNotObject is a document that is no map.
-	ErrNotObject = errors.New("expected a JSON/YAML object")
+	ErrNotObject = errors.New("want a JSON/YAML object")
 	// ErrNoEndpoints is a document whose endpoints are no map.
-	ErrNoEndpoints = errors.New("expected an object of endpoints")
+	ErrNoEndpoints = errors.New("want an object of endpoints")
 )
 
 // Env is what endpoints are compiled against.

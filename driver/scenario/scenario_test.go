@@ -265,7 +265,7 @@ func TestCompile(t *testing.T) {
 		src  mock.Source
 		want string
 	}{
-		{"GET /x", map[string]any{"status": 200.5}, mock.Source{}, `endpoint "GET /x": status: expected a whole number from 200 to 599, found the number 200.5`},
+		{"GET /x", map[string]any{"status": 200.5}, mock.Source{}, `endpoint "GET /x": status: got the number 200.5, want a whole number from 200 to 599`},
 		{"GET /x", map[string]any{"statuss": 1}, mock.Source{File: "a.yaml", Line: 3, Column: 2}, `a.yaml:3:2: unknown key "statuss" in endpoint "GET /x"; did you mean "status"?`},
 		{"x", nil, mock.Source{}, `endpoint key "x": want "METHOD /path", "* /path", "WEBSOCKET /path" or a URL such as "https://host/path"`},
 		{"GET /x", map[string]any{"body": func() {}}, mock.Source{}, `endpoint "GET /x": json: unsupported type: func()`},

@@ -62,7 +62,7 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 			return nil, document.Errorf(v, "endpoint %q: %v", name, err)
 		}
 	} else if socket {
-		return nil, document.Errorf(v, "endpoint %q: expected a function of the socket, found %s", name, value.Type())
+		return nil, document.Errorf(v, "endpoint %q: got %s, want a function of the socket", name, value.Type())
 	}
 	h, err := answerer(c.env.Script, value, c.answering(), socket)
 	if err != nil {

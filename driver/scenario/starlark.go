@@ -96,7 +96,7 @@ func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
 		return nil
 	}
 	if !ok {
-		message := "no global named endpoints: expected a dict from keys such as \"GET /path\" to functions or data"
+		message := "endpoints: got no global of this name, want a dict from keys such as \"GET /path\" to functions or data"
 		if near := nearest.Name("endpoints", names); near != "" {
 			message = fmt.Sprintf("no global named endpoints; is %s meant?", near)
 		}

@@ -41,7 +41,7 @@ func at(e syntax.Expr, above *yaml.Node) *yaml.Node {
 func (r *reader) endpoints(v starlark.Value, e syntax.Expr) (*yaml.Node, error) {
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
-		return nil, sentinel(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v.Type(), Line: at(e, nil).Line, Column: at(e, nil).Column}, ErrNoEndpoints)
+		return nil, sentinel(at(e, nil), v.Type(), ErrNoEndpoints)
 	}
 	n := at(e, nil)
 	n.Kind, n.Tag = yaml.MappingNode, "!!map"
@@ -50,7 +50,7 @@ func (r *reader) endpoints(v starlark.Value, e syntax.Expr) (*yaml.Node, error) 
 		k := at(ke, n)
 		key, ok := starlark.AsString(kv[0])
 		if !ok {
-			return nil, document.Errorf(k, "endpoints: a key that is %s: expected text", kv[0].Type())
+			return nil, document.Errorf(k, "endpoints: got a key of type %s, want text", kv[0].Type())
 		}
 		k.Tag, k.Value = "!!str", key
 		var value *yaml.Node
@@ -107,7 +107,7 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 			k := at(ke, n)
 			key, ok := starlark.AsString(kv[0])
 			if !ok {
-				return nil, document.Errorf(k, "%s: a key that is %s: expected text", path, kv[0].Type())
+				return nil, document.Errorf(k, "%s: got a key of type %s, want text", path, kv[0].Type())
 			}
 			k.Tag, k.Value = "!!str", key
 			value, err := r.node(kv[1], ve, k, path+": "+key, depth+1)
@@ -128,7 +128,7 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 			i++
 		}
 	case starlark.Callable:
-		return nil, document.Errorf(n, "%s: a function stands where data is expected; an endpoint itself may be one", path)
+		return nil, document.Errorf(n, "%s: got a function, want data; only an endpoint itself may be a function", path)
 	default:
 		data, err := starvalue.ToGo(nil, v)
 		if err != nil {
@@ -182,7 +182,7 @@ func unwrap(e syntax.Expr) syntax.Expr {
 func (r *reader) hooks(v starlark.Value, e syntax.Expr) (*Hooks, error) {
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
-		return nil, document.Errorf(at(e, nil), "hooks: expected a dict with the functions request and response, found %s", v.Type())
+		return nil, document.Errorf(at(e, nil), "hooks: got %s, want a dict with the functions request and response", v.Type())
 	}
 	h := &Hooks{host: r.c.env.Script, how: r.c.answering()}
 	known := map[string]struct {
@@ -207,7 +207,7 @@ func (r *reader) hooks(v starlark.Value, e syntax.Expr) (*Hooks, error) {
 		}
 		fn, ok := kv[1].(starlark.Callable)
 		if !ok {
-			return nil, document.Errorf(at(ve, k), "hooks: %s: expected a function, found %s", name, kv[1].Type())
+			return nil, document.Errorf(at(ve, k), "hooks: %s: got %s, want a function", name, kv[1].Type())
 		}
 		if err := takes(fn, hook.takes, hook.what); err != nil {
 			return nil, document.Errorf(at(ve, k), "hooks: %s: %v", name, err)
@@ -246,7 +246,7 @@ func takes(fn starlark.Callable, n int, what string) error {
 		required++
 	}
 	if required > n || positional < n && !f.HasVarargs() {
-		return fmt.Errorf("function %s takes %d parameters, expected %d: %s", f.Name(), positional, n, what)
+		return fmt.Errorf("function %s: got %d parameters, want %d: %s", f.Name(), positional, n, what)
 	}
 	return nil
 }

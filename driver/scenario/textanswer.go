@@ -101,7 +101,7 @@ func binaryHandler(d *definition) (exchange.Handler, error) {
 	}
 	body, err := document.DecodeBase64(n.Value)
 	if err != nil {
-		return nil, document.Errorf(n, "%s: expected text in base64: %v", d.at("body_base64"), err)
+		return nil, document.Errorf(n, "%s: want text in base64: %v", d.at("body_base64"), err)
 	}
 	return a.finish(mock.NewStatic(a.status, a.typed(a.typ), body, a.latency.Fixed)), nil
 }

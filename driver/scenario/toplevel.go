@@ -18,14 +18,14 @@ import (
 // or the endpoints themselves with config among them.
 func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 	if root.Kind != yaml.MappingNode {
-		return nil, sentinel(root, ErrNotObject)
+		return nil, sentinel(root, document.Describe(root), ErrNotObject)
 	}
 	endpoints, wrapper := root, (*yaml.Node)(nil)
 	for k, v := range document.Pairs(root) {
 		switch k.Value {
 		case "endpoints", "mocks":
 			if wrapper != nil {
-				return nil, document.Errorf(k, "both endpoints and mocks: expected one of them")
+				return nil, document.Errorf(k, "got both endpoints and mocks, want one of them")
 			}
 			endpoints, wrapper = v, k
 		case "config":
@@ -35,7 +35,7 @@ func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 		}
 	}
 	if endpoints.Kind != yaml.MappingNode {
-		return nil, sentinel(endpoints, ErrNoEndpoints)
+		return nil, sentinel(endpoints, document.Describe(endpoints), ErrNoEndpoints)
 	}
 	if kind, hint := document.KindOf(root); kind != "" && kind != "scenario" {
 		return nil, document.Errorf(root, "this is %s, not a scenario: %s", kind, hint)
@@ -45,7 +45,7 @@ func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 			switch {
 			case k == wrapper || slices.Contains(settings(), k.Value):
 			case document.IsEndpoint(k.Value) && !isRemark(k.Value) && !anchored(v):
-				return nil, document.Errorf(k, "endpoint %q stands beside %s: expected it inside", k.Value, wrapper.Value)
+				return nil, document.Errorf(k, "got endpoint %q beside %s, want it inside", k.Value, wrapper.Value)
 			default:
 				c.unused(k, v)
 			}
@@ -55,8 +55,9 @@ func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 	return c.endpoints(endpoints, true)
 }
 
-func sentinel(n *yaml.Node, err error) error {
-	return &document.Error{Line: n.Line, Column: n.Column, Message: err.Error() + ", found " + document.Describe(n), Err: err}
+// sentinel is err, which says what was wanted, for a node that is got instead.
+func sentinel(n *yaml.Node, got string, err error) error {
+	return &document.Error{Line: n.Line, Column: n.Column, Message: "got " + got + ", " + err.Error(), Err: err}
 }
 
 // remark is the key that JSON documents, which have no comments, have them under.
@@ -76,7 +77,7 @@ func (c *compiler) unused(k, v *yaml.Node) {
 	if isRemark(k.Value) || anchored(v) || c.env.Log == nil {
 		return
 	}
-	hint := "expected one of config, description, endpoints, mocks, name, version, or a name that begins with x-"
+	hint := "want one of config, description, endpoints, mocks, name, version, or a name that begins with x-"
 	if near := nearest.Name(k.Value, []string{"config", "endpoints", "mocks", "name", "description", "version"}); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}

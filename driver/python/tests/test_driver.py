@@ -193,7 +193,7 @@ def test_no_thread_stays(settings):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"listen": {"port": "x"}}, 'starproxy: config: listen.port: expected a whole number, found the text "x"'),
+        ({"listen": {"port": "x"}}, 'starproxy: config: listen.port: got the text "x", want a whole number'),
         ({"lissten": {}}, 'starproxy: config: unknown key "lissten"; did you mean "listen"?'),
         ({"seed": {1, 2}}, "config: got a value of type set, want text, numbers, lists and maps"),
         ({"seed": {(1, 2): 3}}, "config: keys must be str, int, float, bool or None, not tuple"),
