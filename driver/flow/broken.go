@@ -8,8 +8,8 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// brokeOff reports whether the answer of a flow broke off before its body had
-// ended, and the length that it had announced, -1 for none.
+// brokeOff reports whether the response of a flow broke off before its body had ended. It
+// returns the length that the response had announced, -1 for none.
 func brokeOff(method string, f *Flow) (bool, int64) {
 	r := f.Response
 	if exchange.Bodiless(method, r.Status) {
@@ -25,14 +25,13 @@ func brokeOff(method string, f *Flow) (bool, int64) {
 		return false, 0
 	}
 	if r.Body.Size >= n {
-		n = -1 // it would pass for a whole one
+		n = -1 // with that length the body would look complete
 	}
 	return true, n
 }
 
-// spanOf is what of a request's Range counts when its recording is looked for:
-// all of it, in one spelling, where the answer is for that range alone. Else it
-// is empty.
+// spanOf returns the range of a request in one spelling, if the response is for that range
+// alone, else "". Two requests with different spans are different.
 func spanOf(f *Flow) string {
 	switch f.Response.Status {
 	case http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable:
@@ -42,13 +41,13 @@ func spanOf(f *Flow) string {
 	if f.Request.Header.Has("Range") {
 		return span(f.Request.Header.Get("Range"))
 	}
-	// The request was recorded without its header: the answer tells.
+	// The request was recorded without its header. The response has the range.
 	unit, rest, _ := strings.Cut(f.Response.Header.Get("Content-Range"), " ")
 	section, _, _ := strings.Cut(rest, "/")
 	return span(unit + "=" + section)
 }
 
-// span is the value of a Range header in one spelling (RFC 9110 section 14.2).
+// span returns the value of a Range header in one spelling (RFC 9110 section 14.2).
 func span(value string) string {
 	return strings.ToLower(strings.Join(strings.Fields(value), ""))
 }

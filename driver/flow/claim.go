@@ -11,16 +11,16 @@ import (
 	"starproxy/builtins/disk"
 )
 
-// A recording has a lock file beside it for as long as it is written. One whose
-// lock can be taken was left by a process that was killed.
+// A recording has a lock file beside it while it is written. When the lock can be taken,
+// the process that wrote the recording was killed.
 
-// lockOf is the lock file of the recording at path.
+// lockOf returns the path of the lock file of the recording at path.
 func lockOf(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
 }
 
-// create makes the file of a recording in dir, with its lock, which is nil where
-// the file system has no locks. What is there already is never touched.
+// create makes the file of a recording in dir, with its lock. The lock is nil on a file
+// system without locks. Files that are there already are never touched.
 func create(dir string, now time.Time) (*os.File, *disk.FileLock, error) {
 	stem := filepath.Join(dir, "capture_"+now.Local().Format("20060102_150405"))
 	name := stem + ".bin"
@@ -62,7 +62,7 @@ func sweep(dir string) {
 		path := filepath.Join(dir, base+".bin")
 		lock, err := disk.TryLock(lockOf(path))
 		if err != nil {
-			continue // in use, or there is no telling
+			continue // it is in use, or locks do not work here
 		}
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 			os.Remove(path)

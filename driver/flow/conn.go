@@ -6,8 +6,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// conn reads a connection. Where a format has a thing under its old name, the
-// new one isn't there.
+// conn reads a connection. Old formats have other names for some keys.
 func (s *source) conn(v value, n *Conn, server bool) error {
 	c := s.walk(v, tagDict)
 	sameSNI := false
@@ -51,7 +50,7 @@ func (s *source) conn(v value, n *Conn, server bool) error {
 			n.Error = c.text()
 		}
 	}
-	if sameSNI { // true meant the name of the address
+	if sameSNI { // true means the name in the address
 		n.SNI, _, _ = splitAddress(n.Address)
 	}
 	if !server {
@@ -60,8 +59,8 @@ func (s *source) conn(v value, n *Conn, server bool) error {
 	return c.err
 }
 
-// known is a client's address, which can't be null in a record: port 0 stands
-// for one that isn't known.
+// known returns a client's address, "" when it is not known: a record has port 0 then,
+// because the address can't be null there.
 func known(addr string) string {
 	if _, port, _ := splitAddress(addr); port == 0 {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// cursor walks over the elements of a list or a dictionary and reads them. Its
-// methods give zero after the first error, which ends the walk and is in err.
+// cursor reads the elements of a list or a dictionary in their order. The first error ends
+// it and is in err. After that all methods return zero values.
 type cursor struct {
 	s        *source
 	off, end int64
@@ -19,10 +19,10 @@ type cursor struct {
 	index    int // of the element, from 1
 	value    value
 	key      [maxName]byte
-	nkey     int // 0 for keys that mean nothing
+	nkey     int // length of the key, 0 for a key that is ignored
 }
 
-// walk opens v, which is of the tag. Null is like empty.
+// walk returns a cursor on v, which must have the given tag. Null counts as empty.
 func (s *source) walk(v value, tag byte) cursor {
 	c := cursor{s: s, off: v.off, end: v.off + v.n}
 	switch {
@@ -34,7 +34,7 @@ func (s *source) walk(v value, tag byte) cursor {
 	return c
 }
 
-// single is a cursor on one value, which has the name in messages.
+// single returns a cursor on one value. Error messages call it name.
 func (s *source) single(name string, v value) cursor {
 	if v.tag == 0 {
 		v.tag = tagNull
@@ -91,7 +91,7 @@ func (c *cursor) pair() bool {
 	return true
 }
 
-// fail ends the walk with an error that says which element it was.
+// fail ends the cursor with an error that names the element.
 func (c *cursor) fail(err error) {
 	switch {
 	case c.err != nil || err == nil:
@@ -102,7 +102,7 @@ func (c *cursor) fail(err error) {
 	}
 }
 
-// scalar gives the payload of a short element, nil for null.
+// scalar returns the payload of a short element, nil for null.
 func (c *cursor) scalar(expected string, tag, other byte) []byte {
 	v := c.value
 	if v.tag == tagNull {
@@ -151,7 +151,7 @@ func (c *cursor) large() any {
 	return json.Number(text)
 }
 
-// small reads an integer that is a number of something.
+// small reads an integer that is a count or a code.
 func (c *cursor) small() int {
 	n := c.int()
 	if n < math.MinInt32 || n > math.MaxInt32 {
@@ -175,8 +175,8 @@ func (c *cursor) float() float64 {
 	return f
 }
 
-// time reads the seconds since 1970. Null is unknown, and so is 0, which is
-// written where null is not allowed, and what is no time at all.
+// time reads the seconds since 1970. Null is an unknown time, and so are 0, which is
+// written where null is not allowed, and numbers that are no time.
 func (c *cursor) time() time.Time {
 	b := c.scalar("a float", tagFloat, tagInt)
 	if sec, nsec, ok := seconds(b); ok {
@@ -193,8 +193,8 @@ func (c *cursor) time() time.Time {
 	return time.Unix(int64(whole), int64(math.Round((f-whole)*1e9)))
 }
 
-// seconds reads a time as it is printed, to the digit. A float could not tell
-// a millisecond exactly.
+// seconds parses a decimal number of seconds exactly. A float can't represent a
+// millisecond exactly.
 func seconds(b []byte) (sec, nsec int64, ok bool) {
 	digits, point := 0, false
 	for _, c := range b {
@@ -260,7 +260,7 @@ func (c *cursor) bytes() []byte {
 	return nil
 }
 
-// any reads whatever it is.
+// any reads a value of any type.
 func (c *cursor) any(depth int) any {
 	if depth > maxDepth {
 		c.fail(fmt.Errorf("nested more than %d deep", maxDepth))
@@ -279,7 +279,7 @@ func (c *cursor) any(depth int) any {
 	case tagText:
 		return c.text()
 	case tagInt:
-		if v.n > 18 { // Python's have no end
+		if v.n > 18 { // integers of Python have any size
 			return c.large()
 		}
 		return c.int()

@@ -14,13 +14,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// encoder writes a tnetstring from its end to its beginning: what a length
-// announces has been written by then, so nothing is measured first or moved
-// later. Whatever is to stand first is written last.
+// encoder writes a tnetstring from its end to its beginning. When it writes a length, the
+// bytes of that length are written already, so nothing is measured first or moved later.
+// The first part of a record is written last.
 type encoder struct {
 	buf   []byte
-	at    int   // where what is written begins
-	n     int64 // bytes written, those of holes too
+	at    int   // where the written bytes begin
+	n     int64 // bytes written, with those of holes
 	holes []hole
 	err   error
 
@@ -29,7 +29,7 @@ type encoder struct {
 	messages, after int64
 }
 
-// hole is a body that is copied into its place from a file.
+// hole is a body that is copied from a file.
 type hole struct {
 	left int // bytes in buf that follow it
 	body openBody
@@ -42,7 +42,7 @@ func (e *encoder) reset() {
 	e.at, e.n, e.holes, e.err = len(e.buf), 0, e.holes[:0], nil
 }
 
-// room gives n bytes in front of what is written.
+// room returns n bytes in front of the written bytes.
 func (e *encoder) room(n int) []byte {
 	if e.at < n {
 		used := len(e.buf) - e.at
@@ -55,13 +55,12 @@ func (e *encoder) room(n int) []byte {
 	return e.buf[e.at : e.at+n]
 }
 
-// raw writes what is encoded already.
+// raw writes bytes that are encoded already.
 func (e *encoder) raw(s string) { copy(e.room(len(s)), s) }
 
 func (e *encoder) tag(c byte) { e.room(1)[0] = c }
 
-// open begins a list or dictionary, at its end; close completes it when all is
-// written that is to be in it.
+// open begins a list or dictionary, at its end. close completes it after its contents.
 func (e *encoder) open(tag byte) (mark int64) {
 	e.tag(tag)
 	return e.n
@@ -89,7 +88,7 @@ func (e *encoder) bytes(s string) {
 	e.length(int64(len(s)))
 }
 
-// text writes what must be UTF-8.
+// text writes a text, which must be UTF-8.
 func (e *encoder) text(s string) {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\ufffd")
@@ -145,7 +144,7 @@ func (e *encoder) number(n json.Number) {
 // float writes f as Python prints it.
 func (e *encoder) float(f float64) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		e.null() // Python's "nan" is not for everyone
+		e.null() // not all readers understand Python's "nan"
 		return
 	}
 	var digits [32]byte
@@ -163,7 +162,7 @@ func (e *encoder) float(f float64) {
 	e.length(int64(len(b)))
 }
 
-// time writes a time, or null when it isn't known.
+// time writes a time, null when it is not known.
 func (e *encoder) time(t time.Time) {
 	if t.IsZero() {
 		e.null()
@@ -172,7 +171,8 @@ func (e *encoder) time(t time.Time) {
 	e.moment(t)
 }
 
-// moment writes the first time that is known, or 0 where null is not allowed.
+// moment writes the first known time, 0 when none is known. It is for keys that can't be
+// null.
 func (e *encoder) moment(times ...time.Time) {
 	for _, t := range times {
 		if t.IsZero() {
@@ -189,8 +189,8 @@ func (e *encoder) moment(times ...time.Time) {
 	e.float(0)
 }
 
-// micros writes a time in microseconds as the float it is. Up to 2106 floats lie
-// so close together that no fewer digits would do, so there is nothing to find.
+// micros writes a time in microseconds as a float of seconds. Until 2106, its decimal
+// digits are the shortest form of that float, so there is no need to search for one.
 func (e *encoder) micros(sec int64, usec int) {
 	fraction := 6
 	for ; fraction > 1 && usec%10 == 0; fraction-- {

@@ -16,10 +16,9 @@ import (
 	"starproxy/driver/capture"
 )
 
-// FromEntry makes a flow of a captured exchange, nil of an entry that is none.
-// messages are those of a WebSocket and end its end, if it has come to one.
-// space is what the ids of connections are made in: those of one recording
-// share it.
+// FromEntry returns the flow of a captured exchange, nil for an entry that is no exchange.
+// messages are those of a WebSocket, and end is its end, nil while it is open. space is
+// the namespace of connection ids: the flows of one recording share it.
 func FromEntry(e *capture.Entry, messages []Message, end *capture.Entry, space uuid.UUID) *Flow {
 	if e.Stream() {
 		return fromStream(e, messages, end, space)
@@ -31,7 +30,7 @@ func FromEntry(e *capture.Entry, messages []Message, end *capture.Entry, space u
 	if e.Error != "" {
 		f.Error = &Error{Message: e.Error, Time: e.Start.Add(e.Duration)}
 	}
-	// What the proxy says of a server that it did not reach is no answer of one.
+	// The proxy's answer for an unreachable server is no response.
 	if e.Status != 0 && !(e.Origin == exchange.FromProxy && e.Error != "") {
 		f.Response = responseOf(e)
 	}
@@ -54,7 +53,7 @@ func FromEntry(e *capture.Entry, messages []Message, end *capture.Entry, space u
 	return f
 }
 
-// fromStream makes a flow of a stream.
+// fromStream returns the flow of a stream.
 func fromStream(e *capture.Entry, pieces []Message, end *capture.Entry, space uuid.UUID) *Flow {
 	f := &Flow{
 		Created: e.Start, Stream: true, Client: clientOf(e, space), Server: serverOf(e, space), Metadata: metadataOf(e),
@@ -80,7 +79,7 @@ func fromStream(e *capture.Entry, pieces []Message, end *capture.Entry, space uu
 	return f
 }
 
-// incomplete tells of a stream whose bytes were not all kept in the captures.
+// incomplete returns the error of a stream whose bytes were not all kept, nil for others.
 func (f *Flow) incomplete(end *capture.Entry) {
 	if f.Error != nil || end == nil {
 		return
@@ -94,8 +93,8 @@ func (f *Flow) incomplete(end *capture.Entry) {
 	}
 }
 
-// FromMessage makes a message of the entry of one. One that was not kept whole
-// is marked as dropped: what it said can't be told.
+// FromMessage returns the message of an entry. A message that was not kept whole is marked
+// as dropped.
 func FromMessage(e *capture.Entry) Message {
 	b := e.ResponseBody
 	if e.FromClient {
@@ -133,7 +132,7 @@ func responseOf(e *capture.Entry) *Response {
 		return r
 	}
 	r.Reason = http.StatusText(e.Status)
-	// What frames the message does not reach the journal.
+	// The journal does not have the bytes that frame the message.
 	if e.Status >= 200 && !exchange.Bodiless(e.Method, e.Status) && !e.ResponseHeader.Has("Content-Length") {
 		if e.Server.Addr.IsValid() {
 			r.Header.Add("Transfer-Encoding", "chunked")
@@ -144,20 +143,20 @@ func responseOf(e *capture.Entry) *Response {
 	return r
 }
 
-// bodyOf is a captured body; what was not kept whole is missing.
+// bodyOf returns a captured body. A body that was not kept whole is missing.
 func bodyOf(b capture.Blob) Body {
 	return Body{Blob: b, Missing: b.Truncated || b.Size > 0 && b.Data == nil && b.Path == ""}
 }
 
-// bodyKey is the key of the metadata that tells what happened to the body of the
-// response, where it is not there whole.
+// bodyKey is the key of the metadata for a response body that is not complete. Its value
+// is one of those below.
 const (
 	bodyKey      = "starproxy.body"
-	bodyUnstored = "not stored" // for want of room: the device has had all of it
-	bodyPartial  = "broke off"  // this is what came
+	bodyUnstored = "not stored" // there was no room for it; the device got all of it
+	bodyPartial  = "broke off"  // the flow has the bytes that came
 )
 
-// metadataOf is what mitmproxy has no place for.
+// metadataOf returns the parts of an entry that flow files have no keys for.
 func metadataOf(e *capture.Entry) map[string]any {
 	m := map[string]any{}
 	if e.Origin != exchange.FromServer {
@@ -212,7 +211,7 @@ func serverOf(e *capture.Entry, space uuid.UUID) Conn {
 	return c
 }
 
-// agreed fills in the outcome of a handshake.
+// agreed fills in the result of a TLS handshake.
 func (c *Conn) agreed(e *capture.Entry, t exchange.TLS) {
 	if t.Version == 0 {
 		return
@@ -222,7 +221,7 @@ func (c *Conn) agreed(e *capture.Entry, t exchange.TLS) {
 	c.Cipher = tls.CipherSuiteName(t.Cipher)
 }
 
-// connID is the same for all flows of a connection.
+// connID returns the id of a connection, the same for all its flows.
 func connID(space uuid.UUID, side string, conn uint64, addr netip.AddrPort) string {
 	b := binary.BigEndian.AppendUint64([]byte(side), conn)
 	return uuid.NewSHA1(space, append(b, addr.String()...)).String()

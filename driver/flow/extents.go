@@ -6,10 +6,10 @@ import (
 	"iter"
 )
 
-// extents are sections of a file, in their order. They are packed: a recording
-// may have one for each of millions of messages.
+// extents are sections of a file in their order. They are packed, because a recording may
+// have millions of them.
 type extents struct {
-	packed []byte // of each the gap before it, and its length
+	packed []byte // for each section the gap before it and its length
 	end    int64  // of the last one
 	size   int64  // of all
 }

@@ -1,10 +1,7 @@
 // Package flow reads and writes recordings of traffic: mitmproxy's flow
 // files, and HAR documents.
 //
-// Flows and what is in them are plain values. A Reader or a Writer is for one
-// goroutine at a time, a File for any number.
-//
-// driver records through it, replays from it and converts with it.
+// A Flow is a plain value. A Writer is for one goroutine, a File for any number.
 package flow
 
 import (
@@ -19,36 +16,37 @@ import (
 // Flow is one HTTP exchange or TCP stream of a recording. A zero time.Time anywhere in it
 // means that the time isn't known.
 type Flow struct {
-	// Version is the format the flow was read from; writers have their own.
+	// Version is the format version of the file that the flow was read from. Writers
+	// ignore it.
 	Version int
-	// Offset is where the record begins in what was read; see [File.FlowAt].
+	// Offset is where the record begins in the file, see [File.FlowAt].
 	Offset int64
-	// ID is the text of a UUID; writers make one when it is empty.
+	// ID is a UUID as text. Writers make one when it is empty.
 	ID      string
 	Created time.Time
 	Request Request
 	// Response is nil when there was none.
 	Response *Response
-	// WebSocket is not nil for a WebSocket, whose handshake the flow is then, and
-	// for a stream.
+	// WebSocket is not nil for a WebSocket and for a stream. The rest of the flow is the
+	// handshake then.
 	WebSocket *WebSocket
 	// Stream says that the flow is a TCP stream (mitmproxy's type tcp): its bytes
 	// are the Messages of WebSocket, and there is no request or response.
 	Stream bool
-	// Error is what went wrong, nil for nothing.
+	// Error is the failure of the exchange, nil for none.
 	Error          *Error
 	Client, Server Conn
-	// Replayed is "request" or "response" for what did not come from a client or
-	// a server but from another recording, empty otherwise.
+	// Replayed says which part came from another recording: "request", "response" or
+	// "".
 	Replayed string
-	// Marked is empty or the mark a user gave the flow, such as ":default:".
+	// Marked is the mark that a user gave the flow, such as ":default:", "" for none.
 	Marked, Comment string
-	// Metadata holds what addons left with the flow: nil, bool, int64, float64,
-	// json.Number (integers beyond int64), string, []byte, []any and
-	// map[string]any. mitmproxy 8 and 9 refuse flows with bytes in there.
+	// Metadata has the values that addons added to the flow: nil, bool, int64, float64,
+	// json.Number (integers beyond int64), string, []byte, []any and map[string]any.
+	// mitmproxy 8 and 9 refuse flows with bytes in their metadata.
 	Metadata map[string]any
 
-	// doubts tell what of the entry of a HAR document is left out.
+	// doubts say which parts of an entry of a HAR document are left out.
 	doubts []string
 }
 
@@ -77,11 +75,11 @@ type Response struct {
 	Start, End      time.Time
 }
 
-// Body is a body after transfer decoding, in its content encoding still.
+// Body is a body without its transfer coding, but still in its content encoding.
 type Body struct {
 	capture.Blob
-	// Missing says that the body was not stored, which is not the same as an
-	// empty one. A truncated body is written as a missing one.
+	// Missing says that the body was not stored. An empty body is not missing. A
+	// truncated body is written as a missing one.
 	Missing bool
 }
 
@@ -91,10 +89,10 @@ type Error struct {
 	Time    time.Time
 }
 
-// WebSocket is what followed a handshake.
+// WebSocket has the messages that followed a handshake.
 type WebSocket struct {
 	Messages []Message
-	// ClosedByClient is nil while nobody closed it.
+	// ClosedByClient is nil while the WebSocket is open.
 	ClosedByClient *bool
 	// CloseCode is 0 for none.
 	CloseCode   int
@@ -104,7 +102,7 @@ type WebSocket struct {
 	stored *storedMessages // these come before Messages; for a Recorder
 }
 
-// Message is a WebSocket message, put together and uncompressed.
+// Message is a whole WebSocket message, uncompressed.
 type Message struct {
 	Binary, FromClient bool
 	Data               []byte
@@ -120,19 +118,19 @@ type Conn struct {
 	// Address is, for servers, the host:port that the client named.
 	Address string
 	TLS     bool
-	// TLSVersion is in OpenSSL's spelling, such as "TLSv1.3"; writers leave
-	// others out, because mitmproxy refuses them. So is Cipher.
+	// TLSVersion has the spelling of OpenSSL, such as "TLSv1.3", and so has Cipher.
+	// Writers leave out others, because mitmproxy refuses them.
 	TLSVersion, Cipher, SNI, ALPN string
-	// Certificates are those the peer showed, leaf first, each one PEM.
+	// Certificates are those of the peer, each as PEM, leaf first.
 	Certificates [][]byte
-	// Connected is when the TCP connection stood (servers only), TLSSetup when
-	// TLS did.
+	// Connected is when the TCP connection was established (servers only), TLSSetup when
+	// the TLS handshake was done.
 	Start, Connected, TLSSetup, End time.Time
 	Error                           string
 }
 
-// splitAddress undoes [exchange.JoinAuthority], also for a host that is none: flow
-// files keep the two apart.
+// splitAddress undoes [exchange.JoinAuthority], also for invalid hosts. Flow files have
+// host and port as two values.
 func splitAddress(addr string) (host string, port int, ok bool) {
 	i := strings.LastIndexByte(addr, ':')
 	if i < 0 {

@@ -1,16 +1,16 @@
 package flow
 
-// A HAR document is JSON: log, and in it the entries, which are all there is of
-// any size. Both ways they are taken one by one.
+// A HAR document is JSON with a list of entries, which can be long. It is read and written
+// entry by entry.
 
-// What a comment in a HAR document says of a body that isn't there as it should
-// be. An import understands it.
+// The comments of a HAR document about a body that is missing or still encoded. An import
+// understands them.
 const (
 	notStored = "the body was not stored"
 	stillIn   = "still in its content encoding"
 )
 
-// harTime is how times are written in HAR.
+// harTime is the format of times in HAR.
 const harTime = "2006-01-02T15:04:05.000000Z07:00"
 
 type harPair struct {
@@ -28,8 +28,8 @@ type harCookie struct {
 	SameSite string `json:"sameSite,omitempty"`
 }
 
-// harMessage is what requests and responses share. PostData and Content come
-// last: exports write them by hand, for their text may be large.
+// harMessage has the fields of requests and of responses. PostData and Content come last,
+// because exports write them apart: their text may be large.
 type harMessage struct {
 	Proto       string      `json:"httpVersion"`
 	Cookies     []harCookie `json:"cookies"`
@@ -56,8 +56,7 @@ type harResponse struct {
 	Content *harText `json:"content,omitempty"`
 }
 
-// harText is a body. Text is nil where there is none, and in exports, which
-// write it apart.
+// harText is a body. Text is nil when there is none. Exports write it apart.
 type harText struct {
 	Size        *int64    `json:"size,omitempty"`
 	Compression int64     `json:"compression,omitempty"`
@@ -86,7 +85,7 @@ type harTimings struct {
 	Receive float64 `json:"receive"`
 }
 
-// sum is what the timings amount to.
+// sum returns the sum of the timings that apply.
 func (t harTimings) sum() float64 {
 	var total float64
 	for _, ms := range []float64{t.Connect, t.SSL, t.Send, t.Wait, t.Receive} {

@@ -14,25 +14,25 @@ import (
 )
 
 const (
-	// maxInMemory is the size up to which a body is read once and kept until it
-	// is written; larger ones are read twice.
+	// maxInMemory is the largest body that is read once and kept until it is written, in
+	// bytes. Larger bodies are read twice.
 	maxInMemory = 1 << 20
-	// maxUnfolded bounds what an encoded body may unfold to. Beyond, it is
-	// exported as it came.
+	// maxUnfolded is the largest decoded size of an encoded body, in bytes. A larger body
+	// is exported in its encoding.
 	maxUnfolded = 1 << 30
 )
 
-// harBody is a body about to be exported: how much it is and how it is written.
+// harBody is a body that is being exported.
 type harBody struct {
 	size    int64
 	base64  bool
 	missing bool
 	comment string
-	data    []byte // all of it, when there is no open
+	data    []byte // the whole body, when open is nil
 	open    func() (io.ReadCloser, error)
 }
 
-// measure reads a body, with its content encodings undone where that works.
+// measure reads a body and undoes its content encodings if that is possible.
 func measure(header exchange.Header, b Body) (harBody, error) {
 	m, err := unfold(header, b)
 	// An import writes text in the charset of its type, see harBytes.
@@ -67,7 +67,7 @@ func unfold(header exchange.Header, b Body) (harBody, error) {
 	return m, err
 }
 
-// read goes through the body once.
+// read reads the body once, for its size and its form.
 func (m *harBody) read() error {
 	r, err := m.open()
 	if err != nil {
@@ -130,7 +130,8 @@ func (m *harBody) writeTo(w io.Writer) error {
 	return nil
 }
 
-// mostlyBinary tells whether nobody would read data as text, by its beginning.
+// mostlyBinary reports whether more than 30 % of the beginning of data are control
+// characters.
 func mostlyBinary(data []byte) bool {
 	data = data[:min(len(data), 512)]
 	odd := 0
@@ -142,10 +143,10 @@ func mostlyBinary(data []byte) bool {
 	return odd*10 > len(data)*3
 }
 
-// utf8Check tells whether all that is written to it is UTF-8.
+// utf8Check checks that all bytes written to it are UTF-8.
 type utf8Check struct {
 	bad  bool
-	part []byte // of a character that is not complete yet
+	part []byte // beginning of a character that the last Write cut
 }
 
 func (c *utf8Check) Write(p []byte) (int, error) {

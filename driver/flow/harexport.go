@@ -16,14 +16,14 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// maxForm bounds the forms that are taken apart in an export.
+// maxForm is the largest form whose fields are exported, in bytes.
 const maxForm = 64 << 10
 
-// WriteHAR writes flows as a HAR 1.2 document, one after the other. A HAR has no
-// place for TCP streams: they are left out, and the comment of the log tells
-// how many. creator is
-// the version of this program, as the build has it when empty. Bodies have their content encoding undone, in
-// base64 when they are not text. It ends at the first error of the flows.
+// WriteHAR writes flows as a HAR 1.2 document, one after the other. A HAR has no place for
+// TCP streams: they are left out, and the comment of the log counts them. creator is the
+// version of this program, that of the build when empty. Bodies are written without their
+// content encoding, in base64 when they are not text. WriteHAR ends at the first error of
+// flows.
 func WriteHAR(w io.Writer, flows iter.Seq2[*Flow, error], creator string) error {
 	if creator == "" {
 		creator = version()
@@ -211,8 +211,8 @@ func (h *harWriter) response(f *Flow, body *harBody) {
 	h.raw("}")
 }
 
-// timings tells how long a flow took for what. Connecting counts with the first
-// flow of a connection.
+// timings returns the timings of a flow. The time to connect counts for the first flow of a
+// connection.
 func (h *harWriter) timings(f *Flow) harTimings {
 	t := harTimings{Blocked: -1, DNS: -1, Connect: -1, SSL: -1, Send: between(f.Request.Start, f.Request.End)}
 	if s := &f.Server; !h.servers[s.ID] {
@@ -230,7 +230,7 @@ func (h *harWriter) timings(f *Flow) harTimings {
 	return t
 }
 
-// between gives milliseconds, 0 for what isn't known.
+// between returns the milliseconds from one time to another, 0 if one is not known.
 func between(a, b time.Time) float64 {
 	if a.IsZero() || b.Before(a) {
 		return 0
@@ -276,7 +276,7 @@ func harSocketOf(m *Message) harSocketMessage {
 	return out
 }
 
-// prettyURL is the URL of a request with the host that its header names.
+// prettyURL returns the URL of a request with the host of its Host header.
 func prettyURL(r *Request) string {
 	host := r.Authority
 	if host == "" {
@@ -313,7 +313,7 @@ func harCookieOf(c exchange.SetCookie) harCookie {
 	return harCookie{legible(c.Name), legible(c.Value), text("Path"), text("Domain"), httpOnly, secure, text("SameSite")}
 }
 
-// legible is s as JSON can have it: what isn't UTF-8 is taken for Latin-1.
+// legible returns s as UTF-8. Other bytes are read as Latin-1.
 func legible(s string) string {
 	if utf8.ValidString(s) {
 		return s

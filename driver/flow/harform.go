@@ -13,8 +13,8 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// formKey is the key of the metadata that tells of a request whose body was made
-// of the fields of a form: it has the fields, but the bytes were others perhaps.
+// formKey is the key of the metadata for a request whose body was made from the fields of a
+// form. It has the same fields as the recorded body, but perhaps not the same bytes.
 const formKey = "starproxy.form"
 
 const (
@@ -22,16 +22,16 @@ const (
 	formData   = "multipart/form-data"
 )
 
-// madeUp separates the parts of a form of which the boundary is not known.
+// madeUp is the boundary of a form whose own boundary is not known.
 const madeUp = "starproxy-form-boundary"
 
-// fieldsOnly reports whether a body is given by the fields of a form alone.
+// fieldsOnly reports whether a body has the fields of a form, but no text.
 func (t *harTextIn) fieldsOnly() bool {
 	return len(t.Params) > 0 && (t.Text == nil || *t.Text == "")
 }
 
-// form makes the body of a form of its fields, and the content type of that.
-// contentType is the header's.
+// form returns the body of a form with the fields of t, and its content type. contentType is
+// that of the header.
 func (t *harTextIn) form(contentType string) (data []byte, typ string) {
 	typ = t.typ(contentType)
 	kind, params, _ := mime.ParseMediaType(typ)
@@ -92,8 +92,8 @@ func (t *harTextIn) multipart(boundary string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// typed gives a header that has nothing the content type of its body, for
-// programs that write none.
+// typed returns the header with the content type of the body if the header is empty,
+// because some programs write no headers.
 func (t *harTextIn) typed(header exchange.Header) exchange.Header {
 	if len(header) == 0 && strings.Contains(string(t.MimeType), "/") {
 		return exchange.HeaderOf("Content-Type", string(t.MimeType))

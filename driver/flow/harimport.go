@@ -13,7 +13,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// harEntry is an entry as it is imported.
+// harEntry is an entry that is being imported.
 type harEntry struct {
 	Started   harString                   `json:"startedDateTime"`
 	Time      harNumber                   `json:"time"`
@@ -44,7 +44,7 @@ type harResponseIn struct {
 	Content    *harTextIn `json:"content"`
 }
 
-// flow makes a flow of an entry.
+// flow returns the flow of an entry.
 func (e *harEntry) flow() (*Flow, error) {
 	request := e.Request.value
 	if request == nil {
@@ -88,7 +88,7 @@ func (e *harEntry) flow() (*Flow, error) {
 	return f, nil
 }
 
-// doubt notes what of an entry is left out.
+// doubt notes a part of an entry that is left out.
 func (f *Flow) doubt(format string, args ...any) {
 	f.doubts = append(f.doubts, fmt.Sprintf(format, args...))
 }
@@ -132,7 +132,7 @@ func (h *harRequestIn) flow(f *Flow) error {
 	return nil
 }
 
-// target takes a URL apart, of which nothing is decoded.
+// target splits a URL without decoding it.
 func (r *Request) target(url string) error {
 	scheme, rest, ok := strings.Cut(url, "://")
 	r.Scheme = strings.ToLower(scheme)
@@ -164,7 +164,7 @@ func (r *Request) target(url string) error {
 	return nil
 }
 
-// hostOf is the host as an authority names it, without the usual port.
+// hostOf returns the host of an authority, without the default port.
 func hostOf(r *Request) string {
 	return exchange.URLAuthority(r.Scheme, r.Host, r.Port)
 }
@@ -204,7 +204,7 @@ func (h *harResponseIn) flow(f *Flow) {
 			f.Metadata = map[string]any{}
 		}
 		f.Metadata[bodyKey] = bodyUnstored
-	case f.Error != nil: // it broke off: the length is not that of what came
+	case f.Error != nil: // the transfer broke off: the length is not that of the bytes that came
 		if r.Header.Get("Content-Encoding") != "" && h.Content.decoded(body) {
 			r.Header.Del("Content-Length")
 		}
@@ -215,7 +215,7 @@ func (h *harResponseIn) flow(f *Flow) {
 	}
 }
 
-// fieldsOf reads a header. Browsers have the pseudo-headers of HTTP/2 in it.
+// fieldsOf returns a header without the pseudo-headers of HTTP/2, which browsers write.
 func fieldsOf(fields harFields) (h exchange.Header, authority string) {
 	for _, f := range fields {
 		switch {
@@ -228,7 +228,7 @@ func fieldsOf(fields harFields) (h exchange.Header, authority string) {
 	return h, authority
 }
 
-// protoOf spells a version as recordings do.
+// protoOf returns a version in the spelling of recordings.
 func protoOf(s string) string {
 	s = strings.ToUpper(strings.TrimSpace(s))
 	switch {

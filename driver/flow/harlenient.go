@@ -13,15 +13,15 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Programs that write HAR disagree on types: numbers come as text, text as
-// numbers, null and other things where a list or an object is due. These types
-// take what can be understood and are empty otherwise, so that an entry is lost
-// only for what nobody can do without.
+// Programs that write HAR disagree on types. They write numbers as text, text as numbers,
+// and null or other values in place of a list or an object. These types accept all values
+// that can be understood and are empty for others, so that an entry is rejected only if
+// something necessary is missing.
 
-// harString is text, or what else has a text.
+// harString is a text, a number or a boolean.
 type harString string
 
-// UnmarshalJSON takes text, numbers and booleans; all else is empty.
+// UnmarshalJSON accepts texts, numbers and booleans. Other values are empty.
 func (s *harString) UnmarshalJSON(data []byte) error {
 	switch data[0] {
 	case '"':
@@ -37,10 +37,10 @@ func (s *harString) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// harPayload is the text of a body; a value of JSON in its place is the body.
+// harPayload is the text of a body. A JSON value that is no text is itself the body.
 type harPayload string
 
-// UnmarshalJSON fails for what is no JSON.
+// UnmarshalJSON accepts all JSON values.
 func (s *harPayload) UnmarshalJSON(data []byte) error {
 	if data[0] == '"' {
 		return (*harString)(s).UnmarshalJSON(data)
@@ -49,7 +49,7 @@ func (s *harPayload) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// harNumber is a number, or text that is one; NaN for anything else.
+// harNumber is a number, or a text with a number, and NaN for other values.
 type harNumber float64
 
 // UnmarshalJSON never fails.
@@ -65,13 +65,13 @@ func (n *harNumber) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// int is the whole number that it is, if it is one.
+// int returns the whole number, if it is one.
 func (n harNumber) int() (int64, bool) {
 	f := float64(n)
 	return int64(f), f == math.Trunc(f) && math.Abs(f) < 1<<53
 }
 
-// maybe is an object that counts as absent when it is something else.
+// maybe is an object. A value that is no object counts as absent.
 type maybe[T any] struct{ value *T }
 
 // UnmarshalJSON never fails.
@@ -83,10 +83,10 @@ func (m *maybe[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// harList is a list without the elements that are no T.
+// harList is a list without the elements that can't be read as T.
 type harList[T any] []T
 
-// UnmarshalJSON never fails; what is no list is an empty one.
+// UnmarshalJSON never fails. A value that is no list is an empty list.
 func (l *harList[T]) UnmarshalJSON(data []byte) error {
 	*l = nil
 	if data[0] != '[' {
@@ -178,8 +178,8 @@ func fieldLines(name, value string) (lines exchange.Header) {
 	return lines
 }
 
-// harTimes are the ways in which the time of an entry is written, beside that of
-// the standard. Without a zone it is UTC.
+// harTimes are the formats of an entry's time that are not the standard's. Without a zone it
+// is UTC.
 func harTimes() []string {
 	return []string{
 		time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999Z07", "2006-01-02T15:04:05.999999999",
@@ -187,8 +187,8 @@ func harTimes() []string {
 	}
 }
 
-// parseHARTime reads the time of an entry, or seconds or milliseconds since
-// 1970; the zero time for what can't be read.
+// parseHARTime returns the time of an entry. It may be seconds or milliseconds since 1970. A
+// text that can't be read is the zero time.
 func parseHARTime(s string) time.Time {
 	s = strings.TrimSpace(s)
 	if n, err := strconv.ParseFloat(s, 64); err == nil {
@@ -213,8 +213,8 @@ func parseHARTime(s string) time.Time {
 	return time.Time{}
 }
 
-// epoch is the time of seconds since 1970, or of milliseconds where seconds
-// would be thousands of years off. Zero and less is not known.
+// epoch returns the time of a number of seconds since 1970, or of milliseconds if seconds
+// would be thousands of years in the future. Zero and less is an unknown time.
 func epoch(n float64) time.Time {
 	if n > 1e11 {
 		n /= 1000
@@ -225,7 +225,7 @@ func epoch(n float64) time.Time {
 	return time.UnixMicro(int64(math.Round(n * 1e6)))
 }
 
-// lax decodes base64 in all of its spellings.
+// lax decodes base64 of any variant.
 func lax(s string) ([]byte, error) {
 	clean := strings.Map(func(r rune) rune {
 		switch r {

@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// maxEntry bounds an entry of a HAR document, which is in memory while it is
-	// read.
+	// maxEntry is the largest entry of a HAR document, in bytes. It is in memory while it
+	// is read.
 	maxEntry = 512 << 20
-	// maxNesting is how deeply what is passed over may be nested.
+	// maxNesting is how deep values that are skipped may be nested.
 	maxNesting = 10000
 )
 
-// readHAR gives the flows of a HAR document. An entry that can't be used is a
-// *RecordError in its place; one that has no index ends it.
+// readHAR yields the flows of a HAR document. An entry that can't be used is a *RecordError
+// in its place. An error without an index ends the document.
 func readHAR(r io.Reader, path string) iter.Seq2[*Flow, error] {
 	return func(yield func(*Flow, error) bool) {
-		// A mark of the byte order goes; with one, UTF-16 is understood.
+		// A byte order mark is removed. With one, the document may be UTF-16.
 		br := bufio.NewReaderSize(transform.NewReader(r, unicode.BOMOverride(encoding.Nop.NewDecoder())), 64<<10)
 		in := &lines{r: br}
 		h := &harReader{in: in, dec: json.NewDecoder(in), path: path, yield: yield}
@@ -46,7 +46,7 @@ type harReader struct {
 	found bool // the entries
 }
 
-// document goes through the document, down to its entries.
+// document reads the document down to its entries.
 func (h *harReader) document() error {
 	err := h.object(func(key string) error {
 		switch key {
@@ -69,7 +69,7 @@ func (h *harReader) document() error {
 	return err
 }
 
-// object calls f for every key; f takes the value.
+// object calls f for each key. f reads the value.
 func (h *harReader) object(f func(key string) error) error {
 	if err := h.delim('{'); err != nil {
 		return err
@@ -117,7 +117,7 @@ func inWords(token json.Token) string {
 	return fmt.Sprintf("%.40v", token)
 }
 
-// skip passes over a value.
+// skip skips a value.
 func (h *harReader) skip() error {
 	for depth := 0; ; {
 		token, err := h.dec.Token()
@@ -178,19 +178,19 @@ func (h *harReader) entries() error {
 	return h.delim(']')
 }
 
-// broken tells whether err, of decoding an entry, is one of reading or of the
-// syntax, so that nothing can follow. All others are about the entry.
+// broken reports whether an error of decoding an entry is one of reading or of the syntax.
+// No entry can follow then. Other errors are about one entry.
 func (h *harReader) broken(err error) bool {
 	var syntax *json.SyntaxError
 	return errors.As(err, &syntax) || h.in.err != nil && err != nil || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// place says where in the document an error is.
+// place adds the place in the document to an error.
 func (h *harReader) place(err error) error {
 	off := h.dec.InputOffset()
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		// A Decoder does not say where in a value it is, so the value is looked at
-		// once more.
+		// A Decoder does not tell its place inside a value, so the value is decoded once
+		// more.
 		data, _ := io.ReadAll(h.dec.Buffered())
 		if errors.As(json.Unmarshal(data, new(json.RawMessage)), &syntax) {
 			off += max(syntax.Offset-1, 0)
@@ -206,8 +206,8 @@ func (h *harReader) place(err error) error {
 	return fmt.Errorf("line %d:%d: %w", line, column, err)
 }
 
-// lines knows where the lines of what it reads begin, back to where it was told
-// to forget them, and bounds how much is read from there.
+// lines is a reader that knows where lines begin, back to the last forget. It limits how
+// much is read from there.
 type lines struct {
 	r      io.Reader
 	read   int64
@@ -247,7 +247,7 @@ func (l *lines) forget(before int64) {
 	l.kept = before
 }
 
-// at gives the line and the column of an offset, both from 1.
+// at returns the line and the column of an offset, both counted from 1.
 func (l *lines) at(off int64) (line, column int64) {
 	begin := l.begin
 	line = int64(l.line) + 1

@@ -14,8 +14,8 @@ type harSocketMessageIn struct {
 	Data   harString  `json:"data"`
 }
 
-// socketOf makes a WebSocket of its frames. Those that are no messages are
-// passed over: pings, pongs, and -1, with which Chromium tells of an error.
+// socketOf returns the WebSocket of frames. It skips frames that are no messages: pings,
+// pongs, and the opcode -1, which Chromium writes for an error.
 func socketOf(frames []harSocketMessageIn) *WebSocket {
 	w := &WebSocket{}
 	last := map[bool]int{} // the message that a continuation belongs to
@@ -47,7 +47,7 @@ func socketOf(frames []harSocketMessageIn) *WebSocket {
 	return w
 }
 
-// fromClient tells the direction by the words that are in use for it.
+// fromClient returns the direction that a word means.
 func fromClient(kind string) bool {
 	switch strings.ToLower(kind) {
 	case "send", "sent", "request", "outgoing", "client":
@@ -56,7 +56,7 @@ func fromClient(kind string) bool {
 	return false
 }
 
-// bytes is the payload; that of a binary frame is in base64, as a rule.
+// bytes returns the payload. That of a binary frame is usually in base64.
 func (m *harSocketMessageIn) bytes(binary bool) []byte {
 	if binary {
 		if data, err := lax(string(m.Data)); err == nil {
@@ -66,7 +66,7 @@ func (m *harSocketMessageIn) bytes(binary bool) []byte {
 	return []byte(m.Data)
 }
 
-// close takes a close frame. Its payload is in base64, or text.
+// close reads a close frame. Its payload is in base64, or text.
 func (w *WebSocket) close(m *harSocketMessageIn, as Message) {
 	if w.ClosedByClient != nil {
 		return

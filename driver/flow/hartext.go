@@ -11,7 +11,7 @@ import (
 	"starproxy/driver/capture"
 )
 
-// harTextIn is a body as it is imported.
+// harTextIn is a body that is being imported.
 type harTextIn struct {
 	Size     harNumber         `json:"size"`
 	MimeType harString         `json:"mimeType"`
@@ -29,7 +29,7 @@ type harParam struct {
 	Type     harString `json:"contentType"`
 }
 
-// UnmarshalJSON takes bare text as well, which some programs write.
+// UnmarshalJSON accepts a text in place of an object, too, which some programs write.
 func (t *harTextIn) UnmarshalJSON(data []byte) error {
 	type bare harTextIn
 	*t = harTextIn{}
@@ -70,7 +70,7 @@ func bodyOfBytes(data []byte) Body {
 	return Body{Blob: capture.Blob{Size: int64(len(data)), Data: data}}
 }
 
-// typ is the content type of a body; contentType is the header's.
+// typ returns the content type of a body. contentType is that of the header.
 func (t *harTextIn) typ(contentType string) string { return cmp.Or(string(t.MimeType), contentType) }
 
 // decoded reports whether the content encoding of a body is undone.
@@ -78,8 +78,8 @@ func (t *harTextIn) decoded(body Body) bool {
 	return !body.Missing && body.Size > 0 && !strings.HasPrefix(string(t.Comment), stillIn)
 }
 
-// fit makes a header fit a body whose content encoding is undone. length says
-// that the length must be that of the body.
+// fit changes a header for a body whose content encoding is undone. With length it also
+// sets the Content-Length, if there is one, to the length of the body.
 func (t *harTextIn) fit(header *exchange.Header, body Body, length bool) {
 	if t.decoded(body) {
 		header.Del("Content-Encoding")

@@ -9,9 +9,9 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// encode writes the record. Everything is written backwards, so it is to be read
-// from below: keys follow their values here. The keys are those that any version
-// demands; one more or less and some refuse the file.
+// encode writes the record. It writes backwards, so read it from the end: keys follow their
+// values here. The keys are those that all versions of mitmproxy demand. With one more or
+// less, some versions refuse the file.
 func (w *Writer) encode(f *Flow, b flowBodies) {
 	e := &w.e
 	all := e.open(tagDict)
@@ -209,7 +209,7 @@ func (e *encoder) message(m *Message) {
 	e.close(item)
 }
 
-// conn writes a connection. since is when it stood at the latest.
+// conn writes a connection. since is a time at which it was established already.
 func (w *Writer) conn(c *Conn, server bool, since time.Time) {
 	e := &w.e
 	dict := e.open(tagDict)
@@ -273,8 +273,8 @@ func (w *Writer) conn(c *Conn, server bool, since time.Time) {
 	e.close(dict)
 }
 
-// end writes a client's address, which can't be null: mitmproxy uses this one
-// for clients it doesn't know.
+// end writes a client's address. It can't be null: an unknown address is written as
+// mitmproxy writes it.
 func (e *encoder) end(addr string) {
 	if known(addr) == "" {
 		e.raw("16:9:127.0.0.1;1:0#]")
@@ -283,8 +283,8 @@ func (e *encoder) end(addr string) {
 	e.address(addr)
 }
 
-// isCertificate tells whether mitmproxy will read a certificate. With one that
-// it can't, it reads nothing of the flow. Recordings have few different ones.
+// isCertificate reports whether mitmproxy can read a certificate. It refuses the whole flow
+// if it can't.
 func (w *Writer) isCertificate(text []byte) bool {
 	good, ok := w.certs[string(text)]
 	if !ok {
@@ -300,7 +300,7 @@ func (w *Writer) isCertificate(text []byte) bool {
 	return good
 }
 
-// knownTLS tells whether mitmproxy has heard of a TLS version.
+// knownTLS reports whether mitmproxy knows a TLS version.
 func knownTLS(version string) bool {
 	switch version {
 	case "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv0.9", "DTLSv1", "DTLSv1.2", "QUICv1":

@@ -16,9 +16,9 @@ import (
 	"starproxy/driver/capture"
 )
 
-// Matching says what of a request counts when its recording is looked for. Its
-// zero value is mitmproxy's: scheme, method, path, query, host, port and body;
-// and the Range of what was answered with a part.
+// Matching says which parts of a request are compared with recordings. The zero value is
+// that of mitmproxy: scheme, method, path, query, host, port and body, and the Range of a
+// request that was answered with a part.
 type Matching struct {
 	IgnoreHost, IgnorePort, IgnoreBody bool
 	// IgnoreQuery and IgnoreForm name parameters of the query, and fields of
@@ -28,7 +28,7 @@ type Matching struct {
 	Headers []string
 }
 
-// subject is what is compared of a request, recorded or live.
+// subject has the parts of a request that are compared, recorded or live.
 type subject struct {
 	scheme, method, host string
 	port                 int
@@ -37,13 +37,13 @@ type subject struct {
 	body                 func() (io.ReadCloser, error)
 	missing              bool   // the body was not recorded
 	span                 string // the range that is asked for, see spanOf
-	fields               bool   // of a form count its fields, not its bytes
+	fields               bool   // a form is compared by its fields, not by its bytes
 }
 
-// key is the digest of all that counts.
+// key is the digest of all parts that are compared.
 type key [16]byte
 
-// subjectOf is the subject of a flow.
+// subjectOf returns the subject of a flow.
 func subjectOf(f *Flow) subject {
 	s := recorded(&f.Request)
 	_, s.fields = f.Metadata[formKey]
@@ -53,7 +53,7 @@ func subjectOf(f *Flow) subject {
 	return s
 }
 
-// recorded is the subject of a request that was recorded.
+// recorded returns the subject of a recorded request.
 func recorded(r *Request) subject {
 	s := subject{scheme: r.Scheme, method: r.Method, port: r.Port, target: r.Path, header: r.Header, missing: r.Body.Missing}
 	authority := r.Authority
@@ -67,7 +67,7 @@ func recorded(r *Request) subject {
 	return s
 }
 
-// live is the subject of a request that came; body is all of it.
+// live returns the subject of a request with the whole body.
 func live(q *exchange.Request, body []byte) subject {
 	s := subject{scheme: q.Scheme, method: q.Method, port: q.Port, target: q.Target, header: q.Header, span: span(q.Header.Get("Range"))}
 	authority := q.Authority
@@ -81,7 +81,7 @@ func live(q *exchange.Request, body []byte) subject {
 	return s
 }
 
-// hostPart is an authority without its port, in the spelling it has.
+// hostPart returns an authority without its port, in its own spelling.
 func hostPart(authority string) string {
 	if i := strings.LastIndexByte(authority, ':'); i >= 0 && strings.IndexByte(authority[i:], ']') < 0 &&
 		strings.Trim(authority[i+1:], "0123456789") == "" {
@@ -90,7 +90,7 @@ func hostPart(authority string) string {
 	return authority
 }
 
-// Key parts as people know them, in the order in which they are told.
+// The names of parts in messages, in the order of messages.
 const (
 	partScheme = "scheme"
 	partMethod = "method"
@@ -103,10 +103,10 @@ const (
 	partHeader = "header "
 )
 
-// part is one thing that counts, with its value as text.
+// part is a part that is compared, with its value as text.
 type part struct{ name, value string }
 
-// parts lists what counts but the body.
+// parts returns all parts but the body.
 func (m *Matching) parts(s *subject) []part {
 	path, query := splitTarget(s.target)
 	list := append(make([]part, 0, 8), part{partScheme, s.scheme}, part{partMethod, strings.ToUpper(s.method)}, part{partPath, path})
@@ -127,7 +127,7 @@ func (m *Matching) parts(s *subject) []part {
 	return list
 }
 
-// keyOf digests what counts.
+// keyOf returns the digest of a subject.
 func (m *Matching) keyOf(s *subject) (k key, err error) {
 	h := sha256.New()
 	for _, p := range m.parts(s) {
@@ -151,7 +151,7 @@ func field(h hash.Hash, s string) {
 	io.WriteString(h, s)
 }
 
-// emptySum is that of a body without bytes, which most requests have.
+// emptySum is the digest of an empty body, which most requests have.
 var emptySum = digestOf(nil)
 
 func digestOf(b []byte) string {
@@ -159,7 +159,8 @@ func digestOf(b []byte) string {
 	return string(s[:])
 }
 
-// bodySum digests the body: its bytes as sent, or the fields of a form that count.
+// bodySum returns the digest of the body: of its bytes, or of the fields of a form that are
+// compared.
 func (m *Matching) bodySum(s *subject) (string, error) {
 	if s.missing {
 		return "missing", nil
@@ -185,7 +186,7 @@ func (m *Matching) bodySum(s *subject) (string, error) {
 	return string(h.Sum(nil)), err
 }
 
-// maxFields bounds the forms that are taken apart, in bytes.
+// maxFields is the largest form that is compared by its fields, in bytes.
 const maxFields = 16 << 20
 
 func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (string, error) {
@@ -213,7 +214,7 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 				break
 			}
 			if err != nil {
-				return digestOf(data), nil // not the form that it says it is
+				return digestOf(data), nil // it is no form
 			}
 			value, err := io.ReadAll(p)
 			if err != nil {
@@ -250,8 +251,8 @@ func (m *Matching) query(raw string) string {
 	return b.String()
 }
 
-// splitTarget takes a request target apart: its path, without the parameters
-// of the last segment and without a fragment, and its query.
+// splitTarget returns the path of a request target, without the parameters of its last
+// segment and without a fragment, and the query.
 func splitTarget(target string) (path, query string) {
 	query = exchange.QueryOf(target)
 	target, _, _ = strings.Cut(target, "#")

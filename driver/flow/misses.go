@@ -13,26 +13,25 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// maxNear is how many recordings a rejection names.
+// maxNear is how many recordings the answer to an unmatched request names.
 const maxNear = 5
 
-// near is a recording that does not answer a request.
+// near is a recording that resembles a request.
 type near struct {
 	Recording string   `json:"recording"`
 	Source    string   `json:"source"`
 	Why       []string `json:"why"`
 }
 
-// Reject answers with 501 and the recordings that come nearest, with what
-// differs in each.
+// Reject answers with 501. The body names the nearest recordings and their differences.
 func (r *Replay) Reject(x *exchange.Exchange, s *subject) (*exchange.Response, error) {
 	return exchange.Reject(x.Request, notRecorded, r.misses(s)), nil
 }
 
 const notRecorded = "nothing was recorded for this request"
 
-// passed has the configured handler answer what was not recorded. When the real
-// server was asked and failed, the answer names the recordings that come nearest.
+// passed lets the configured handler answer a request that was not recorded. When the real
+// server was asked and failed, the answer names the nearest recordings.
 func (r *Replay) passed(ctx context.Context, x *exchange.Exchange, s *subject) (*exchange.Response, error) {
 	res, err := r.o.Missed.Respond(ctx, x)
 	var up *exchange.UpstreamError
@@ -46,7 +45,7 @@ func (r *Replay) passed(ctx context.Context, x *exchange.Exchange, s *subject) (
 	return res, exchange.Unanswered(err, notRecorded, nearest)
 }
 
-// misses lists the recordings that come nearest.
+// misses returns the text about the nearest recordings.
 func (r *Replay) misses(s *subject) (list []near) {
 	for _, at := range r.nearest(s) {
 		f, err := r.file.FlowAt(r.items[at].off)
@@ -59,7 +58,7 @@ func (r *Replay) misses(s *subject) (list []near) {
 	return list
 }
 
-// nearest gives the items that differ least. A different path weighs most.
+// nearest returns the items that differ least. A different path counts most.
 func (r *Replay) nearest(s *subject) []int {
 	type scored struct{ at, score int }
 	want := r.o.parts(&subject{scheme: s.scheme, method: s.method, host: s.host, port: s.port, target: s.target, span: s.span})
@@ -86,7 +85,7 @@ func (r *Replay) nearest(s *subject) []int {
 		if len(best) == maxNear && score >= best[maxNear-1].score {
 			continue
 		}
-		// A request that was repeated a thousand times is one of the nearest.
+		// A request that was recorded a thousand times counts once.
 		id := it.method + " " + it.scheme + it.host + itoa(it.port) + it.target
 		if seen[id] {
 			continue
@@ -103,7 +102,7 @@ func (r *Replay) nearest(s *subject) []int {
 	return list
 }
 
-// shared is how much two paths have in common, 0 to 90.
+// shared returns how much two paths have in common, from 0 to 90.
 func shared(a, b string) int {
 	n, m := common(a, b), 0
 	for m < len(a)-n && m < len(b)-n && a[len(a)-1-m] == b[len(b)-1-m] {
@@ -112,7 +111,7 @@ func shared(a, b string) int {
 	return 90 * (n + m) / max(len(a), len(b), 1)
 }
 
-// common is the length of what two strings begin with.
+// common returns the length of the common prefix of two strings.
 func common(a, b string) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -121,7 +120,7 @@ func common(a, b string) int {
 	return n
 }
 
-// differences tells what of a request is not as in a recording.
+// differences describes how a request differs from a recording.
 func (r *Replay) differences(s *subject, f *Flow) []string {
 	then := subjectOf(f)
 	was := r.o.parts(&then)
@@ -147,7 +146,7 @@ func (r *Replay) differences(s *subject, f *Flow) []string {
 	return why
 }
 
-// shown is a value as people read it.
+// shown returns a value for a message.
 func shown(v string) string {
 	if v == "\x00" {
 		return "absent"
@@ -158,7 +157,7 @@ func shown(v string) string {
 	return strconv.Quote(v)
 }
 
-// bodyDiffers shows where two bodies part.
+// bodyDiffers describes where two bodies differ.
 func bodyDiffers(now, then *subject) string {
 	if then.missing {
 		return "the body of the recording was not stored"
@@ -169,7 +168,7 @@ func bodyDiffers(now, then *subject) string {
 	return fmt.Sprintf("body differs from byte %d on: %s, recorded was %s", n, shown(a[from:min(n+40, len(a))]), shown(b[from:min(n+40, len(b))]))
 }
 
-// start is the beginning of a body.
+// start returns the beginning of a body.
 func start(s *subject) string {
 	r, err := s.body()
 	if err != nil {

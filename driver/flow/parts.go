@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// maxJoined bounds the messages that are put together of parts, in bytes.
+// maxJoined is the largest size of the messages that are joined from parts, in bytes.
 const maxJoined = 512 << 20
 
-// parts tell where a recording that did not come to its end has the messages of
-// WebSockets that were open then; see sockets.
+// parts says where a recording that was not completed has the messages of WebSockets, see
+// sockets.
 type parts struct {
 	once sync.Once
-	of   map[string][]int64 // the offsets of parts, by the id of their flow
+	of   map[string][]int64 // offsets of parts by the id of their flow
 	err  error
 }
 
@@ -63,7 +63,7 @@ func (f *File) join(first *Flow) (*Flow, error) {
 	return &joined, nil
 }
 
-// findParts goes through the file once.
+// findParts reads the file once.
 func (f *File) findParts() {
 	f.parts.of = map[string][]int64{}
 	r := f.reader(window)
@@ -73,7 +73,7 @@ func (f *File) findParts() {
 		switch bad := (*RecordError)(nil); {
 		case err == io.EOF:
 			return
-		case errors.As(err, &bad): // told by those who read the flows
+		case errors.As(err, &bad): // Flows reports it
 		case err != nil:
 			f.parts.err = err
 			return
@@ -81,7 +81,7 @@ func (f *File) findParts() {
 			if offsets, seen := f.parts.of[flow.ID]; !seen || offsets != nil {
 				f.parts.of[flow.ID] = append(offsets, flow.Offset)
 			}
-		case flow.WebSocket != nil: // it is there itself: no part of it counts
+		case flow.WebSocket != nil: // the file has the whole flow: its parts are not needed
 			f.parts.of[flow.ID] = nil
 		}
 	}

@@ -91,7 +91,7 @@ func (r *reader) next() (*Flow, error) {
 // headHAR is how much of a file [startsHAR] looks at, in bytes.
 const headHAR = 64
 
-// startsHAR tells a HAR document by its beginning; a record has a digit there.
+// startsHAR reports whether head begins a HAR document. A record begins with a digit.
 func startsHAR(head []byte) bool {
 	if len(head) >= 4 && (bytes.HasPrefix(head, []byte("\xff\xfe{\x00")) || bytes.HasPrefix(head, []byte("\xfe\xff\x00{"))) {
 		return true
@@ -99,9 +99,8 @@ func startsHAR(head []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n"), []byte("{"))
 }
 
-// record reads the record at off. next is where the one after it begins, off
-// when there is none. No flow and no error is a record of another type, or the
-// end.
+// record reads the record at off. next is the offset of the next record, off when there is
+// none. Without a flow and an error, the record has another type, or off is the end.
 func (r *reader) record(off int64) (f *Flow, next int64, err error) {
 	s := r.s
 	bad := func(err error) (*Flow, int64, error) {
@@ -136,7 +135,7 @@ func (r *reader) record(off int64) (f *Flow, next int64, err error) {
 		return bad(fmt.Errorf("it is cut short, expected %d bytes: %w", n, io.ErrUnexpectedEOF))
 	}
 	s.ahead = r.ahead
-	if n > int64(r.ahead) { // then most of it is bodies, as a rule
+	if n > int64(r.ahead) { // most of it is probably bodies
 		s.ahead = min(glance, r.ahead)
 	} else if _, err := s.peek(off, int(end-off)); err != nil {
 		return bad(err)
@@ -161,8 +160,8 @@ func (r *reader) record(off int64) (f *Flow, next int64, err error) {
 	return flow, next, nil
 }
 
-// decode reads the record with the payload v. Without a flow it is one of
-// another kind.
+// decode reads the record with the payload v. Without a flow and an error it has another
+// kind.
 func (r *reader) decode(off int64, v value) (f *Flow, kind string, err error) {
 	v.tag = tagDict
 	rec, err := r.s.open(v)
@@ -188,13 +187,13 @@ func (r *reader) decode(off int64, v value) (f *Flow, kind string, err error) {
 	return f, "", nil
 }
 
-// tally is what a reader has to say about what it did not give. Those that read
-// the same file share one.
+// tally has the warnings about a file, and counts the records that were skipped. All readers
+// of a file share one.
 type tally struct {
 	path string
 
 	mu       sync.Mutex
-	end      int64 // up to where records are counted
+	end      int64 // records before it are counted
 	skipped  map[string]int
 	warnings []string
 	versions map[int]bool
@@ -224,7 +223,7 @@ func (t *tally) skips() map[string]int {
 	return maps.Clone(t.skipped)
 }
 
-// newer warns of a format that is not known, once.
+// newer warns of an unknown format version, once.
 func (t *tally) newer(version int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -238,7 +237,7 @@ func (t *tally) newer(version int) {
 	t.warnings = append(t.warnings, fmt.Sprintf("recording %s: format %d is newer than %d, the newest that is known: something may be missing", t.path, version, newest))
 }
 
-// doubted warns of what of an entry is left out.
+// doubted warns of the parts of an entry that are left out.
 func (t *tally) doubted(f *Flow) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -9,15 +9,15 @@ import (
 	"starproxy/driver/capture"
 )
 
-// The formats that are read: those of mitmproxy 7 to 13. What is newer is tried,
-// for the part about HTTP has not changed since.
+// The format versions that are read: those of mitmproxy 7 to 13. Newer ones are tried,
+// because the keys of HTTP flows have not changed since.
 const (
 	oldest = 14
 	newest = 21
 )
 
-// record is a flow that is taken apart but not yet read. The type tells what
-// the rest means, and may stand at the end.
+// record has the values of a flow before they are read. The type says what they mean, and
+// may be the last key.
 type record struct {
 	version value
 	kind    string
@@ -26,7 +26,7 @@ type record struct {
 	replayed, marked, comment, metadata, created value
 }
 
-// open takes the record v apart.
+// open finds the values of the record v.
 func (s *source) open(v value) (r record, err error) {
 	c := s.walk(v, tagDict)
 	for c.pair() {
@@ -66,7 +66,7 @@ func (s *source) open(v value) (r record, err error) {
 	return r, c.err
 }
 
-// format reads the version of a record and refuses old ones.
+// format returns the format version of a record. Old versions are an error.
 func (s *source) format(v value) (int, error) {
 	var n int
 	switch c := (cursor{s: s, value: v}); v.tag {
@@ -76,7 +76,7 @@ func (s *source) format(v value) (int, error) {
 		if n = c.small(); c.err != nil {
 			return 0, fmt.Errorf("version: %w", c.err)
 		}
-	case tagList: // until 2018 it was that of the program
+	case tagList: // until 2018 it was the version of the program
 		n = 3
 	default:
 		return 0, fmt.Errorf("version: %w", mismatch("an integer", v))
@@ -87,9 +87,8 @@ func (s *source) format(v value) (int, error) {
 	return n, nil
 }
 
-// flow reads an HTTP flow or a stream. Formats differ in the names of what
-// connections are made of and in what they left out; all that is unknown is
-// passed over.
+// flow reads an HTTP flow or a stream. Format versions differ in the keys of connections and
+// in missing keys. Unknown keys are skipped.
 func (s *source) flow(r *record, f *Flow) error {
 	var err error
 	wrap := func(name string, e error) {
@@ -135,14 +134,14 @@ func (s *source) flow(r *record, f *Flow) error {
 		err = c.err
 	}
 	for _, t := range []time.Time{f.Request.Start, f.Client.Start} {
-		if f.Created.IsZero() { // formats before 16 have none
+		if f.Created.IsZero() { // versions before 16 do not have it
 			f.Created = t
 		}
 	}
 	return err
 }
 
-// http reads the part of a flow that only HTTP has.
+// http reads the keys that only HTTP flows have.
 func (s *source) http(r *record, f *Flow) error {
 	if r.request.null() {
 		return errors.New("it has no request")
@@ -278,7 +277,7 @@ func (c *cursor) fields() exchange.Header {
 	return fields
 }
 
-// body reads a body, or where it is.
+// body reads a body. A large one stays in the file.
 func (c *cursor) body() Body {
 	v := c.value
 	if v.tag == tagNull {

@@ -16,14 +16,14 @@ import (
 	"starproxy/driver/capture"
 )
 
-// Recorder writes what passes through the proxy to a flow file. It returns when
-// the file has it, so a device that has its whole answer is in the recording,
-// whatever happens to this process next. Its methods are for any goroutine.
+// Recorder writes the traffic of the proxy to a flow file. Its methods return when the bytes
+// are in the file. So once a device has its whole response, the exchange is in the
+// recording, even if this process is killed. It may be used by any number of goroutines.
 //
 // The messages of an open WebSocket are written one by one, see sockets.
 type Recorder struct {
 	path  string
-	lock  *disk.FileLock // says that path is written; nil where there are no locks
+	lock  *disk.FileLock // says that path is being written; nil where there are no locks
 	log   *slog.Logger
 	space uuid.UUID
 
@@ -34,27 +34,27 @@ type Recorder struct {
 	closed  bool
 	sockets sockets
 
-	tally   sync.Mutex // of what follows; never held while something is written
+	tally   sync.Mutex // guards the fields below; never held during a write
 	flows   int
 	lost    uint64
-	fault   error // of the last one; nil once another was written
-	last    error // the last fault ever
+	fault   error // of the last flow, nil when it was written
+	last    error // the last fault
 	changed follow.Signal
 }
 
-// RecorderStats tell how a recording goes.
+// RecorderStats are the figures of a recording.
 type RecorderStats struct {
-	// Flows is how many exchanges were written, Lost how many are not in the file
-	// or not whole: without a body, or without a message of a WebSocket.
+	// Flows counts the exchanges that were written. Lost counts those that are missing or
+	// incomplete: without a body, or without a message of a WebSocket.
 	Flows int    `json:"flows"`
 	Lost  uint64 `json:"lost"`
-	// Error is why the last one could not be written, or empty.
+	// Error is the reason why the last exchange could not be written, "" when it was.
 	Error string `json:"error,omitempty"`
 }
 
-// Record begins a recording. The file is made in dir, which is made if need be,
-// and named by the time. Nobody but the owner may read it: recordings hold
-// passwords and cookies.
+// Record begins a recording. It makes the directory dir, and in it a file that is named by
+// the time. Only the owner may read the file, because recordings have passwords and cookies
+// in them.
 func Record(dir string, now time.Time, log *slog.Logger) (*Recorder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
@@ -69,10 +69,10 @@ func Record(dir string, now time.Time, log *slog.Logger) (*Recorder, error) {
 	}, nil
 }
 
-// Path is the file.
+// Path returns the path of the file.
 func (r *Recorder) Path() string { return r.path }
 
-// Stats tell how it goes.
+// Stats returns the figures of the recording.
 func (r *Recorder) Stats() RecorderStats {
 	r.tally.Lock()
 	defer r.tally.Unlock()
@@ -90,7 +90,7 @@ func (r *Recorder) Changed() <-chan struct{} {
 	return r.changed.Changed()
 }
 
-// Exchange writes an exchange. Entries that are no flows are passed over.
+// Exchange writes an exchange. It ignores entries that are no flows.
 func (r *Recorder) Exchange(e *capture.Entry) {
 	f := FromEntry(e, nil, nil, r.space)
 	if f == nil {
@@ -101,7 +101,7 @@ func (r *Recorder) Exchange(e *capture.Entry) {
 	r.done(r.write(f))
 }
 
-// done counts a flow, or what is missing of it.
+// done counts a flow, or a lost one.
 func (r *Recorder) done(err error) {
 	r.tally.Lock()
 	defer r.tally.Unlock()
@@ -120,7 +120,7 @@ func (r *Recorder) done(err error) {
 	}
 }
 
-// lose counts what can't be recorded; tally is held. The log hears of the first.
+// lose counts a lost flow and logs the first one. The lock tally is held.
 func (r *Recorder) lose(err error) {
 	if r.fault == nil {
 		r.log.Error("flows are not recorded, or not whole", "file", r.path, "error", err)
@@ -130,8 +130,8 @@ func (r *Recorder) lose(err error) {
 	r.fault, r.last = err, err
 }
 
-// write appends a flow; mu is held. What is left of one that could not be
-// written whole is cut off, so that the file stays readable.
+// write appends a flow. When it can't be written whole, its bytes are cut off, so that the
+// file stays readable. The lock mu is held.
 func (r *Recorder) write(f *Flow) error {
 	if r.closed {
 		return errors.New("the recording is closed")
@@ -155,7 +155,7 @@ func (e *unstoredError) Error() string {
 	return fmt.Sprintf("%s: the body of the %s was not kept whole", e.flow, e.message)
 }
 
-// cut takes an incomplete record off the file.
+// cut removes an incomplete record from the end of the file.
 func (r *Recorder) cut() error {
 	if err := r.file.Truncate(r.size); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (r *Recorder) cut() error {
 	return err
 }
 
-// Close completes the file and closes it. What comes later is lost.
+// Close completes the file and closes it. Later exchanges are lost.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// refresh moves the times of an answer on by d, as mitmproxy does: Date,
-// Expires, Last-Modified, and when cookies end. A time that can't be read stays,
-// but for that of a cookie, which then has none.
+// refresh adds d to the times of a response, as mitmproxy does: Date, Expires, Last-Modified
+// and the expiry of cookies. A time that can't be read stays. A cookie with such a time
+// loses it.
 func refresh(h exchange.Header, d time.Duration) {
 	for i := range h {
 		switch f := &h[i]; strings.ToLower(f.Name) {
@@ -25,8 +25,8 @@ func refresh(h exchange.Header, d time.Duration) {
 	}
 }
 
-// answered is when a response was recorded. Of one that has no time, as in HAR
-// documents of some programs, it is its Date.
+// answered returns the time when a response was recorded. Without one, as in HAR documents
+// of some programs, it returns its Date.
 func answered(rec *Response, h exchange.Header) (at time.Time, known bool) {
 	if !rec.Start.IsZero() {
 		return rec.Start, true
@@ -54,8 +54,8 @@ func refreshCookie(cookie string, d time.Duration) string {
 	return strings.Join(out, ";")
 }
 
-// parseTime reads a time as it stands in headers (RFC 9110 section 5.6.7), and
-// what mail programs and old servers write.
+// parseTime reads a time of a header (RFC 9110 section 5.6.7), and the formats of mail
+// programs and old servers.
 func parseTime(s string) (time.Time, bool) {
 	if t, err := http.ParseTime(s); err == nil {
 		return t, true

@@ -16,13 +16,13 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Repeat says which answer a request gets that was recorded more than once.
+// Repeat says which response a request gets when it was recorded more than once.
 type Repeat string
 
 // The values of Repeat.
 const (
-	InOrder Repeat = "order" // one after the other, then the last one for ever
-	First   Repeat = "first" // the first that has an answer, as mitmproxy with reuse
+	InOrder Repeat = "order" // one after the other, then always the last one
+	First   Repeat = "first" // the first one with a response, as mitmproxy does with reuse
 	Last    Repeat = "last"
 )
 
@@ -31,20 +31,20 @@ type ReplayOptions struct {
 	Matching
 	// Repeat is InOrder when empty.
 	Repeat Repeat
-	// Refresh moves the times in Date, Expires, Last-Modified and of cookies on
-	// by as much as has passed since the recording.
+	// Refresh adds the time since the recording to Date, Expires, Last-Modified and the
+	// expiry of cookies.
 	Refresh bool
-	// Timing waits before an answer, and between the messages of a WebSocket, as
-	// long as it took when it was recorded.
+	// Timing waits before a response, and between the messages of a WebSocket, as long as
+	// it took in the recording.
 	Timing bool
-	// Missed answers what was not recorded: nil rejects it with the nearest
-	// recordings, see [Replay.Reject].
+	// Missed answers requests that were not recorded. With nil they are rejected, see
+	// [Replay.Reject].
 	Missed exchange.Handler
-	// Now tells the time; nil is the system's clock.
+	// Now returns the time. Nil means the clock of the system.
 	Now func() time.Time
 }
 
-// maxBody bounds the request bodies that are compared, in bytes.
+// maxBody is the largest request body that is compared, in bytes.
 const maxBody = 64 << 20
 
 // Replay answers from a recording. It never asks a real server. It is for any
@@ -57,7 +57,7 @@ type Replay struct {
 	mu    sync.Mutex
 	byKey map[key]*answers
 	items []item
-	forms bool // of some recordings only the fields of a form are known
+	forms bool // some recordings have only the fields of a form
 	notes []string
 }
 
@@ -67,7 +67,7 @@ type answers struct {
 	next  int
 }
 
-// item is what is known of a recording without reading it again.
+// item has the parts of a recording that are in memory.
 type item struct {
 	off int64
 	s   subject // without its functions; host, method and scheme are shared
@@ -322,7 +322,7 @@ func (r *Replay) breakOff(x *exchange.Exchange, res *exchange.Response, f *Flow,
 	return res, nil
 }
 
-// body sets the recorded body: what is in the file is sent from there.
+// body sets the recorded body. A body in the file is sent from there.
 func (r *Replay) body(x *exchange.Exchange, res *exchange.Response, rec *Response) error {
 	b := rec.Body
 	switch {
@@ -340,13 +340,13 @@ func (r *Replay) body(x *exchange.Exchange, res *exchange.Response, rec *Respons
 	return nil
 }
 
-// storedBody is what the bodies of recordings are.
+// storedBody is a body of a recording.
 type storedBody interface {
 	exchange.Body
 	exchange.Stored
 }
 
-// unsized is a body that does not tell its length, as it did not then.
+// unsized is a body without a length, because the recorded one had none.
 type unsized struct{ storedBody }
 
 // Close closes the file, if it is one.

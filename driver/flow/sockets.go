@@ -24,7 +24,7 @@ const (
 	// partKey is the key of the metadata that marks a part. Its value is the
 	// number of the part's first message, from 0.
 	partKey = "starproxy.part"
-	// maxWaste is how many bytes of parts a file may have in any case.
+	// maxWaste is how many bytes of parts a file may always have.
 	maxWaste = 128 << 20
 )
 
@@ -47,7 +47,7 @@ type storedMessages struct {
 	r    io.ReadCloser
 }
 
-// body is how a record takes them up.
+// body returns the messages as a body of a record.
 func (m *storedMessages) body() openBody {
 	return openBody{Body: Body{Blob: capture.Blob{Size: m.size, Path: "messages"}}, r: m.r}
 }
@@ -115,13 +115,12 @@ func (r *Recorder) endSocket(f *Flow, s *openSocket) {
 	r.done(r.write(f))
 }
 
-// stored are the messages of s.
+// stored returns the messages of s.
 func (r *Recorder) stored(s *openSocket) *storedMessages {
 	return &storedMessages{size: s.messages.size, r: s.messages.reader(r.file)}
 }
 
-// endSockets writes the flows of sockets that are open still, and takes all
-// parts out of the file.
+// endSockets writes the flows of open sockets, and removes all parts from the file.
 func (r *Recorder) endSockets() {
 	for _, seq := range slices.Sorted(maps.Keys(r.sockets.open)) {
 		s := r.sockets.open[seq]
@@ -135,9 +134,8 @@ func (r *Recorder) endSockets() {
 	r.compact()
 }
 
-// compact writes the file anew without its parts, and then one part for each
-// socket that is open. When that fails the file stays as it is: it is longer
-// than it must be, and as good.
+// compact writes the file again without its parts, and then one part for each open socket.
+// When that fails, the file stays as it is: it is longer than necessary, but complete.
 func (r *Recorder) compact() {
 	if r.sockets.parts.size == 0 {
 		return

@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// window is how much of a file is read at once by who reads all of it, and so
-	// the size up to which a record is taken in whole.
+	// window is how much of a file is read at once when all of it is read, in bytes. Up to
+	// this size, a record is read whole.
 	window = 256 << 10
-	// glance is how much is read at once where most of it will be passed over.
+	// glance is how much is read at once when most of it is skipped, in bytes.
 	glance = 8 << 10
-	// onDisk is the size from which a body stays in its file.
+	// onDisk is the smallest body that stays in the file, in bytes.
 	onDisk = 4 << 10
-	// maxHeld bounds what a record may take of memory once it is decoded, which
-	// leaves out the bodies that stay in their file.
+	// maxHeld is how much memory a decoded record may take, in bytes, without the bodies
+	// that stay in the file.
 	maxHeld = 256 << 20
 )
 
-// errTooMuch says that a record has more in it than can be held.
+// errTooMuch says that a record would take more than maxHeld.
 var errTooMuch = fmt.Errorf("more than %d MiB besides bodies", maxHeld>>20)
 
 // source is the file that records are read from, through a window that slides over
 // it.
 type source struct {
 	file *os.File
-	size int64 // of the file, as far as known
+	size int64 // of the file when it was checked last
 	path string
 
 	buf   []byte // the window
@@ -61,7 +61,7 @@ func (s *source) peek(off int64, n int) ([]byte, error) {
 	return s.buf[:min(n, m)], nil
 }
 
-// exact is peek of all n bytes.
+// exact is [source.peek] that fails when there are fewer than n bytes.
 func (s *source) exact(off int64, n int) ([]byte, error) {
 	if i := off - s.start; i >= 0 && i+int64(n) <= int64(len(s.buf)) {
 		return s.buf[i : i+int64(n)], nil
@@ -77,7 +77,7 @@ func (s *source) fetch(off int64, n int) ([]byte, error) {
 	return b, err
 }
 
-// hold counts n bytes as kept in memory for the record at hand.
+// hold counts n bytes of memory of the current record.
 func (s *source) hold(n int64) error {
 	if s.held += n; s.held > maxHeld {
 		return errTooMuch
@@ -104,9 +104,9 @@ func (s *source) bytes(off, n int64) ([]byte, error) {
 	return data, nil
 }
 
-// string is bytes as a string. Short ones are shared with those that were seen
-// lately: recordings say the same things over and over, and who keeps an index
-// of one then keeps most words once.
+// string returns a section as a string. Short strings that were read before are shared,
+// because recordings repeat most of their words. So an index of a recording keeps each
+// word once.
 func (s *source) string(off, n int64) (string, error) {
 	if n == 0 {
 		return "", nil

@@ -4,8 +4,8 @@ import (
 	"errors"
 )
 
-// The tags of a tnetstring, LENGTH:PAYLOAD and then the tag. Bytes and text are
-// two things in mitmproxy's dialect.
+// The tags of a tnetstring, which is LENGTH:PAYLOAD followed by the tag. mitmproxy's dialect
+// has different tags for bytes and text.
 const (
 	tagBytes = ','
 	tagText  = ';'
@@ -18,25 +18,25 @@ const (
 )
 
 const (
-	// maxPrefix is how long the length of an element may be, leading zeros and
-	// colon included; maxTop the same for a record, as mitmproxy has it.
+	// maxPrefix is how long the length of an element may be, with leading zeros and the
+	// colon, in bytes. maxTop is the same for a record, as in mitmproxy.
 	maxPrefix = 24
 	maxTop    = 13
-	// maxName is the length of the longest key that means something.
+	// maxName is the length of the longest known key.
 	maxName = 24
-	// maxDepth is how deeply metadata may be nested.
+	// maxDepth is how deep metadata may be nested.
 	maxDepth = 64
 )
 
-// What can be wrong with the frame of an element.
+// The errors of the frame of an element.
 var (
 	errPrefix = errors.New("expected a length and a colon")
 	errBeyond = errors.New("an element reaches beyond what it is part of")
 	errTag    = errors.New("expected a type at the end of an element")
 )
 
-// prefix reads the length that an element begins with, and how many bytes that
-// took.
+// prefix reads the length at the beginning of an element. size is how many bytes that is
+// written in.
 func prefix(head []byte) (n int64, size int, err error) {
 	for i, c := range head {
 		switch {
@@ -80,7 +80,7 @@ func tagName(c byte) string {
 	return ""
 }
 
-// value is an element: its tag, 0 for none, and where its payload stands.
+// value is an element: its tag, 0 for none, and the place of its payload.
 type value struct {
 	off, n int64
 	tag    byte
@@ -91,7 +91,7 @@ func (v value) null() bool { return v.tag == tagNull || v.tag == 0 }
 // element reads the frame of the element at off, in a container that ends at
 // end.
 func (s *source) element(off, end int64) (v value, next int64, err error) {
-	// As a rule all is in the window, and this is where reading spends its time.
+	// Usually all is in the window. Most of the time of reading is spent here.
 	if i, j := off-s.start, end-s.start; i >= 0 && j <= int64(len(s.buf)) {
 		n, size, err := prefix(s.buf[i:min(j, i+maxPrefix)])
 		if err != nil {

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// format is the one that is written: the oldest that says all we know, so
-	// every mitmproxy since 8.1 reads it.
+	// format is the version that is written: the oldest one that has all our values. Each
+	// mitmproxy since 8.1 reads it.
 	format = "17"
-	// maxWhole is the size up to which bodies from files are put into the record
-	// before it is written.
+	// maxWhole is the largest size of bodies from files that are copied into the record
+	// before it is written, in bytes.
 	maxWhole = 1 << 20
-	// maxKept is the size up to which a buffer is kept for the next record.
+	// maxKept is the largest buffer that is kept for the next record, in bytes.
 	maxKept = 4 << 20
 )
 
@@ -26,13 +26,13 @@ type Writer struct {
 	copy    []byte
 	certs   map[string]bool
 	written int64
-	// unstored names the message of the last flow whose body had bytes that were
-	// not written, because they were not kept; empty for none.
+	// unstored names the message of the last flow whose body was not kept and is not
+	// written, "" for none.
 	unstored string
 }
 
-// PartialError says that a record was left incomplete. Who cuts the file back
-// by Written bytes can go on writing to it.
+// PartialError says that a record is incomplete. When the file is cut by Written bytes,
+// writing can go on.
 type PartialError struct {
 	Written int64
 	Err     error
@@ -44,15 +44,15 @@ func (e *PartialError) Error() string {
 
 func (e *PartialError) Unwrap() error { return e.Err }
 
-// NewWriter writes a flow file to w. It keeps nothing back.
+// NewWriter returns a writer of a flow file to w. It does not buffer records.
 func NewWriter(w io.Writer) *Writer {
 	return &Writer{w: w, certs: map[string]bool{}}
 }
 
-// Write writes a flow, with a single Write to what is below unless large bodies
-// are in files: those are copied. Bodies that were truncated or are gone from
-// the spool are written as not stored. An error that isn't a *[PartialError]
-// leaves nothing behind.
+// Write writes a flow with a single Write to the underlying writer, unless it has large
+// bodies in files, which are copied. Bodies that were truncated or are gone from the spool
+// are written as not stored. After an error that is no *[PartialError], nothing was
+// written.
 func (w *Writer) Write(f *Flow) error {
 	e := &w.e
 	e.reset()
@@ -80,11 +80,11 @@ func (w *Writer) Write(f *Flow) error {
 	return &PartialError{n, fmt.Errorf("write flow: %w", err)}
 }
 
-// messages tells where, in the record that was written last, the messages of
-// its WebSocket are, and how many bytes they have.
+// messages returns the offset of the WebSocket's messages in the record that was written
+// last, and their size in bytes.
 func (w *Writer) messages() (at, n int64) { return w.e.n - w.e.messages, w.e.messages - w.e.after }
 
-// flush writes what is encoded, with its holes filled.
+// flush writes the encoded bytes, with the bodies in their holes.
 func (w *Writer) flush() (n int64, err error) {
 	e := &w.e
 	rest := e.buf[e.at:]
@@ -103,7 +103,7 @@ func (w *Writer) flush() (n int64, err error) {
 		if w.copy == nil {
 			w.copy = make([]byte, window)
 		}
-		// Only what copies through our buffer does not make one of its own.
+		// Without this buffer, the copy would allocate one.
 		m, err := io.CopyBuffer(struct{ io.Writer }{w.w}, io.LimitReader(h.body.r, h.body.Size), w.copy)
 		n += m
 		if err == nil && m < h.body.Size {
@@ -125,8 +125,8 @@ type openBody struct {
 // flowBodies are the bodies of a flow.
 type flowBodies struct {
 	request, response openBody
-	whole             bool   // those of files go into the record at once
-	unstored          string // the message whose body had bytes, and has none here
+	whole             bool   // bodies of files are copied into the record first
+	unstored          string // see Writer.unstored
 }
 
 // openBodies opens the bodies of a flow, all before anything is written.
