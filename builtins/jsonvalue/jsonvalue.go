@@ -10,6 +10,7 @@ package jsonvalue
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -127,11 +128,17 @@ func Plain(v any) any {
 
 // Parse reads one JSON text. Whole numbers within int64 become int64, all others stay
 // as they are written. Of a key that comes twice the last value counts. Bytes that
-// are not UTF-8 become U+FFFD.
+// are not UTF-8 become U+FFFD. Errors tell the byte of a mistake, counted from 1.
 func Parse(data []byte) (any, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	v, err := next(dec)
-	if err != nil {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("byte %d: %w", syntax.ByteOffset+1, syntax.Err)
+	case err == io.EOF:
+		return nil, errors.New("no value")
+	case err != nil:
 		return nil, err
 	}
 	if _, err := dec.ReadToken(); err != io.EOF {

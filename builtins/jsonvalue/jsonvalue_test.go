@@ -28,9 +28,12 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", c.text, err, diff)
 		}
 	}
-	for _, text := range []string{"", "{", "[1,]", "{1:2}", "1 2", "01", `{"a":1}}`} {
-		if got, err := Parse([]byte(text)); err == nil {
-			t.Errorf("%q: got %#v, want an error", text, got)
+	for text, want := range map[string]string{
+		"": "no value", "{": "byte 2: unexpected EOF", "[1,]": "byte 3: invalid character ',' at start of value", "{1:2}": "byte 2: object member name must be a string",
+		"1 2": "more after the first value", "01": "more after the first value", `{"a":1}}`: "more after the first value", `{"a" 1}`: "byte 6: invalid character '1' after object name (expecting ':')",
+	} {
+		if got, err := Parse([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q: got %#v, %v, want the error %q", text, got, err, want)
 		}
 	}
 }
