@@ -33,7 +33,7 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	path := scenarioPath(c.Scenario)
 	content, err := disk.ReadInput(path, disk.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("File not found: %s", path)
+		return errors.New("File not found: " + path) // as the stock command says it
 	}
 	if err != nil {
 		return fmt.Errorf("Error reading file: %w", err)
