@@ -12,17 +12,51 @@ import (
 
 func answerModule() Module {
 	return Module{
-		Doc: "What a handler returns. Besides these: None, for the real server, and a plain dict with the keys of a scenario.",
+		Doc: "What a handler returns. Besides these: None, for the real server, and a plain dict with the " +
+			"keys of a scenario.",
 		Funcs: []Func{
-			{"response", "status=200, body=None, headers={}, content_type=None, file=None, latency_ms=0, stream=None",
-				"Makes an answer. A dict or list as body is sent as JSON, text as text/plain, bytes as application/octet-stream, unless content_type or headers say otherwise; headers is a dict of texts or lists of texts. file is a path in the files directory, served with ranges and conditions. stream is a function of one argument, out: out.write(text or bytes) reaches the client at once, out.closed tells whether it has left. The answer waits latency_ms, which is milliseconds, or a dict as in YAML, {\"min\": 50, \"max\": 200} for instance, from which a time is drawn for each request. It has .status, .headers, .body and .text, which can be set, and .json(path).",
-				"r = response(status = 201, body = {\"id\": 7}, headers = {\"X-Trace\": \"abc\"})\nr.status  # => 201\nr.json(\"id\")  # => 7\nr.headers[\"x-trace\"]  # => \"abc\"\nresponse(stream = lambda out: out.write(\"tick\\n\")).status  # => 200\nresponse(latency_ms = {\"distribution\": \"normal\", \"mean\": 80, \"stddev\": 20}).status  # => 200", callResponse},
-			{"fault", "kind, after=0, answer=None",
-				"What the network does instead of an answer: \"reset\" the connection, \"close\" it, \"stall\" (say nothing until the client gives up), \"truncate\" (end in the middle of the body) or send \"garbage\". With after, the header and that many bytes of the body of answer, a response, are sent first; without answer the body is filler.",
-				"fault(\"reset\").kind  # => \"reset\"\nfault(\"truncate\", after = 100).after  # => 100\ntry_(fault, \"explode\").ok  # => False", callFault},
-			{"forward", "req, method=None, url=None, headers=None, body=None",
-				"Asks the real server and gives its answer, a response that can be changed and returned. What is given goes with this request only: headers are laid over those of req (None takes one away), url is a full URL or a path. A server that can't be reached is an error, which try_ catches; uncaught it is a 502.",
-				"res = forward(req, headers = {\"X-Debug\": \"1\"})\nres.status  # => 200\nres.headers[\"X-Served-By\"] = \"starproxy\"\nres.body = merge(res.json(), {\"patched\": True})\nres.json(\"patched\")  # => True", forwardTo},
+			{
+				"response", "status=200, body=None, headers={}, content_type=None, file=None, latency_ms=0, stream=None",
+				"Makes an answer. A dict or list as body is sent as JSON, text as text/plain, bytes as " +
+					"application/octet-stream, unless content_type or headers say otherwise; headers is a dict " +
+					"of texts or lists of texts. file is a path in the files directory, served with ranges and " +
+					"conditions. stream is a function of one argument, out: out.write(text or bytes) reaches the " +
+					"client at once, out.closed tells whether it has left. The answer waits latency_ms, which is " +
+					`milliseconds, or a dict as in YAML, {"min": 50, "max": 200} for instance, from which a time ` +
+					"is drawn for each request. It has .status, .headers, .body and .text, which can be set, and " +
+					".json(path).",
+				"r = response(status = 201, body = {\"id\": 7}, headers = {\"X-Trace\": \"abc\"})\n" +
+					"r.status  # => 201\n" +
+					"r.json(\"id\")  # => 7\n" +
+					"r.headers[\"x-trace\"]  # => \"abc\"\n" +
+					"response(stream = lambda out: out.write(\"tick\\n\")).status  # => 200\n" +
+					`response(latency_ms = {"distribution": "normal", "mean": 80, "stddev": 20}).status  # => 200`,
+				callResponse,
+			},
+			{
+				"fault", "kind, after=0, answer=None",
+				`What the network does instead of an answer: "reset" the connection, "close" it, "stall" ` +
+					`(say nothing until the client gives up), "truncate" (end in the middle of the body) or send ` +
+					`"garbage". With after, the header and that many bytes of the body of answer, a response, ` +
+					"are sent first; without answer the body is filler.",
+				"fault(\"reset\").kind  # => \"reset\"\n" +
+					"fault(\"truncate\", after = 100).after  # => 100\n" +
+					`try_(fault, "explode").ok  # => False`,
+				callFault,
+			},
+			{
+				"forward", "req, method=None, url=None, headers=None, body=None",
+				"Asks the real server and gives its answer, a response that can be changed and returned. " +
+					"What is given goes with this request only: headers are laid over those of req (None takes " +
+					"one away), url is a full URL or a path. A server that can't be reached is an error, which " +
+					"try_ catches; uncaught it is a 502.",
+				"res = forward(req, headers = {\"X-Debug\": \"1\"})\n" +
+					"res.status  # => 200\n" +
+					"res.headers[\"X-Served-By\"] = \"starproxy\"\n" +
+					"res.body = merge(res.json(), {\"patched\": True})\n" +
+					`res.json("patched")  # => True`,
+				forwardTo,
+			},
 		},
 	}
 }

@@ -13,8 +13,26 @@ func cellModule() Module {
 	return Module{
 		Doc: "Private memory of one endpoint. Globals are frozen once a script is loaded; a cell is what may still change.",
 		Funcs: []Func{
-			{"cell", "initial=None", "Makes a mutable value with .get(), .set(value), .incr(by=1) and .update(fn); incr and update are atomic among all requests and return the new value. fn gets a copy of a list or dict, which it may change and must return; what get gives is frozen. A start of the proxy puts the cell back to initial.",
-				"hits = cell(0)\nhits.incr()  # => 1\nhits.update(lambda n: n * 10)  # => 10\nhits.set(3)\nhits.get()  # => 3\nby_path = cell({})\ndef hit(d):\n    d[\"/a\"] = d.get(\"/a\", 0) + 1\n    return d\nby_path.update(hit)  # => {\"/a\": 1}\nby_path.update(hit)  # => {\"/a\": 2}\nby_path.get()[\"/a\"]  # => 2", callCell},
+			{
+				"cell", "initial=None",
+				"Makes a mutable value with .get(), .set(value), .incr(by=1) and .update(fn); incr and " +
+					"update are atomic among all requests and return the new value. fn gets a copy of a list or " +
+					"dict, which it may change and must return; what get gives is frozen. A start of the proxy " +
+					"puts the cell back to initial.",
+				"hits = cell(0)\n" +
+					"hits.incr()  # => 1\n" +
+					"hits.update(lambda n: n * 10)  # => 10\n" +
+					"hits.set(3)\n" +
+					"hits.get()  # => 3\n" +
+					"by_path = cell({})\n" +
+					"def hit(d):\n" +
+					"    d[\"/a\"] = d.get(\"/a\", 0) + 1\n" +
+					"    return d\n" +
+					"by_path.update(hit)  # => {\"/a\": 1}\n" +
+					"by_path.update(hit)  # => {\"/a\": 2}\n" +
+					`by_path.get()["/a"]  # => 2`,
+				callCell,
+			},
 		},
 	}
 }

@@ -69,7 +69,7 @@ const (
 // which the reference shows it.
 func Modules() []Module {
 	return []Module{
-		answerModule(), fileModule(), valuesModule(), fmtModule(), stateModule(), cellModule(), matcherModule(), mergeModule(), flowModule(), laterModule(),
+		answerModule(), fileModule(), generateModule(), fmtModule(), stateModule(), cellModule(), matcherModule(), mergeModule(), recordModule(), laterModule(),
 		jsonModule(), mathModule(), timeModule(), reModule(), sprigModule(), templateModule(),
 		assertModule(), clockModule(), testModule(),
 	}

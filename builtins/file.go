@@ -15,7 +15,15 @@ func fileModule() Module {
 	return Module{
 		Doc: "The files directory, for handlers that need more of a file than to send it.",
 		Funcs: []Func{
-			{"read_file", "path, default=None", "The content of a file in the files directory, in bytes; default when there is none, and an error without a default. A file that is only sent is better left to response(file = path), which reads it piece by piece.", "read_file(\"no-such.jpg\", default=None)  # => None\nread_file(\"no-such.jpg\", default=b\"\")  # => b\"\"", callReadFile},
+			{
+				"read_file", "path, default=None",
+				"The content of a file in the files directory, in bytes; default when there is none, and an " +
+					"error without a default. A file that is only sent is better left to response(file = path), " +
+					"which reads it piece by piece.",
+				"read_file(\"no-such.jpg\", default=None)  # => None\n" +
+					`read_file("no-such.jpg", default=b"")  # => b""`,
+				callReadFile,
+			},
 		},
 	}
 }

@@ -16,8 +16,19 @@ func fmtModule() Module {
 	return Module{
 		Doc: "Numbers as text.",
 		Funcs: []Func{
-			{"fmt", "format, *args", "Fills values into a format, as printf does: %d, %x, %X, %o and %b for whole numbers of any size, %f, %e and %g for others, %s for everything, %% for a percent sign, with a width, a precision and the flags 0, -, +, space, # and a comma, which groups thousands. Text that is a number counts as one, so that what a request says can be formatted.",
-				"fmt(\"%05d\", 42)  # => \"00042\"\nfmt(\"%.2f EUR\", 3.14159)  # => \"3.14 EUR\"\nfmt(\"%,d\", 1234567)  # => \"1,234,567\"\nfmt(\"%08X\", 48879)  # => \"0000BEEF\"\nfmt(\"%03d\", \"7\")  # => \"007\"", callFmt},
+			{
+				"fmt", "format, *args",
+				"Fills values into a format, as printf does: %d, %x, %X, %o and %b for whole numbers of any " +
+					"size, %f, %e and %g for others, %s for everything, %% for a percent sign, with a width, a " +
+					"precision and the flags 0, -, +, space, # and a comma, which groups thousands. Text that is " +
+					"a number counts as one, so that what a request says can be formatted.",
+				"fmt(\"%05d\", 42)  # => \"00042\"\n" +
+					"fmt(\"%.2f EUR\", 3.14159)  # => \"3.14 EUR\"\n" +
+					"fmt(\"%,d\", 1234567)  # => \"1,234,567\"\n" +
+					"fmt(\"%08X\", 48879)  # => \"0000BEEF\"\n" +
+					`fmt("%03d", "7")  # => "007"`,
+				callFmt,
+			},
 		},
 	}
 }

@@ -20,9 +20,26 @@ func jsonModule() Module {
 		Doc:  "JSON text.",
 		Funcs: []Func{
 			{"encode", "x", "x as compact JSON.", `json.encode({"a": [1, None]})  # => '{"a":[1,null]}'`, jsonEncode},
-			{"encode_indent", "x, prefix=\"\", indent=\"  \"", "x as JSON over several lines.", `json.encode_indent([1])  # => "[\n  1\n]"`, jsonEncodeIndent},
-			{"decode", "x, default=None", "The value of a JSON text. Text that is not JSON gives default when there is one, else an error.", "json.decode('{\"a\": 1}')[\"a\"]  # => 1\njson.decode(\"oops\", default={})  # => {}", jsonDecode},
-			{"indent", "s, prefix=\"\", indent=\"  \"", "JSON text, laid out over several lines.", `json.indent("[1]")  # => "[\n  1\n]"`, jsonIndent},
+			{
+				"encode_indent", `x, prefix="", indent="  "`,
+				"x as JSON over several lines.",
+				`json.encode_indent([1])  # => "[\n  1\n]"`,
+				jsonEncodeIndent,
+			},
+			{
+				"decode", "x, default=None",
+				"The value of a JSON text. Text that is not JSON gives default when there is one, else an " +
+					"error.",
+				"json.decode('{\"a\": 1}')[\"a\"]  # => 1\n" +
+					`json.decode("oops", default={})  # => {}`,
+				jsonDecode,
+			},
+			{
+				"indent", `s, prefix="", indent="  "`,
+				"JSON text, laid out over several lines.",
+				`json.indent("[1]")  # => "[\n  1\n]"`,
+				jsonIndent,
+			},
 		},
 	}
 }

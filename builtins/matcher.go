@@ -14,8 +14,18 @@ func matcherModule() Module {
 	return Module{
 		Doc: "Conditions on requests.",
 		Funcs: []Func{
-			{"matcher", "conditions", "Makes a function that tells whether a request fulfils conditions, a dict as below match: in YAML: method, host, path, params, query, headers, headers_absent, cookies, form, body, body_contains, body_json, body_xml, parts. A plain value means equality; a dict of equals, regex, contains, one_of, absent, gt, gte, lt, lte and not is a matcher. It is compiled once, best in a global.",
-				"late = matcher({\"query\": {\"page\": {\"gte\": 2}}, \"headers\": {\"X-Device\": {\"regex\": \"^d[0-9]$\"}}})\nlate(req)  # => True\nmatcher({\"body_json\": {\"user.name\": {\"one_of\": [\"bob\", \"eve\"]}}})(req)  # => False", callMatcher},
+			{
+				"matcher", "conditions",
+				"Makes a function that tells whether a request fulfils conditions, a dict as below match: in " +
+					"YAML: method, host, path, params, query, headers, headers_absent, cookies, form, body, " +
+					"body_contains, body_json, body_xml, parts. A plain value means equality; a dict of equals, " +
+					"regex, contains, one_of, absent, gt, gte, lt, lte and not is a matcher. It is compiled " +
+					"once, best in a global.",
+				"late = matcher({\"query\": {\"page\": {\"gte\": 2}}, \"headers\": {\"X-Device\": {\"regex\": \"^d[0-9]$\"}}})\n" +
+					"late(req)  # => True\n" +
+					`matcher({"body_json": {"user.name": {"one_of": ["bob", "eve"]}}})(req)  # => False`,
+				callMatcher,
+			},
 		},
 	}
 }

@@ -21,11 +21,22 @@ func mathModule() Module {
 		Funcs: []Func{
 			{"ceil", "x", "The smallest int that is not less than x.", `math.ceil(1.2)  # => 2`, mathRounding("ceil", math.Ceil)},
 			{"floor", "x", "The largest int that is not more than x.", `math.floor(1.8)  # => 1`, mathRounding("floor", math.Floor)},
-			{"round", "x, digits=0", "x rounded to a number of decimals, halves away from zero.", "math.round(2.345, 1)  # => 2.3\nmath.round(2.5)  # => 3.0", exactly(mathRound)},
+			{
+				"round", "x, digits=0",
+				"x rounded to a number of decimals, halves away from zero.",
+				"math.round(2.345, 1)  # => 2.3\n" +
+					"math.round(2.5)  # => 3.0",
+				exactly(mathRound),
+			},
 			{"pow", "x, y", "x to the power of y.", `math.pow(2, 10)  # => 1024.0`, mathBinary(math.Pow)},
 			{"atan2", "x, y", "The angle whose tangent is x/y.", `math.atan2(0, 1)  # => 0.0`, mathBinary(math.Atan2)},
 			{"hypot", "x, y", "The square root of x*x + y*y.", `math.hypot(3, 4)  # => 5.0`, mathBinary(math.Hypot)},
-			{"mod", "x, y", "The floating-point remainder of x/y, with the sign of x.", `math.mod(7, 4)  # => 3.0`, exactly(mathBinary(math.Mod))},
+			{
+				"mod", "x, y",
+				"The floating-point remainder of x/y, with the sign of x.",
+				"math.mod(7, 4)  # => 3.0",
+				exactly(mathBinary(math.Mod)),
+			},
 			{"fabs", "x", "The absolute value of x.", `math.fabs(-2)  # => 2.0`, exactly(mathUnary(math.Abs))},
 			{"copysign", "x, y", "x with the sign of y.", `math.copysign(2, -1)  # => -2.0`, exactly(mathBinary(math.Copysign))},
 		},

@@ -15,8 +15,14 @@ func mergeModule() Module {
 	return Module{
 		Doc: "JSON values.",
 		Funcs: []Func{
-			{"merge", "target, patch", "Lays the dict patch over target, deeply, as a patch: endpoint does, and returns the result; neither is changed. A key \"name[2]\" is an element of the list \"name\", \"name[-1]\" the last; a path such as \"user.name\" replaces what is there.",
-				"merge({\"a\": 1, \"l\": [1, 2]}, {\"b\": 2, \"l[0]\": 9})  # => {\"a\": 1, \"b\": 2, \"l\": [9, 2]}", callMerge},
+			{
+				"merge", "target, patch",
+				"Lays the dict patch over target, deeply, as a patch: endpoint does, and returns the result; " +
+					`neither is changed. A key "name[2]" is an element of the list "name", "name[-1]" the last; ` +
+					`a path such as "user.name" replaces what is there.`,
+				`merge({"a": 1, "l": [1, 2]}, {"b": 2, "l[0]": 9})  # => {"a": 1, "b": 2, "l": [9, 2]}`,
+				callMerge,
+			},
 		},
 	}
 }

@@ -17,13 +17,43 @@ import (
 func reModule() Module {
 	return Module{
 		Name: "re",
-		Doc:  "Regular expressions, in Go's RE2 syntax; they take time linear in the text. A match has .text, .start, .end, .groups (a tuple) and .named (a dict).",
+		Doc: "Regular expressions, in Go's RE2 syntax; they take time linear in the text. A match has " +
+			".text, .start, .end, .groups (a tuple) and .named (a dict).",
 		Funcs: []Func{
-			{"search", "pattern, s", "The first match anywhere in s, or None.", "re.search(\"v([0-9]+)\", \"fw v12\").groups  # => (\"12\",)\nre.search(\"x\", \"abc\")  # => None", reSearch},
-			{"match", "pattern, s", "The match at the start of s, or None.", "re.match(\"[a-z]+\", \"abc1\").text  # => \"abc\"\nre.match(\"[0-9]\", \"abc1\")  # => None", reMatch},
-			{"fullmatch", "pattern, s", "The match that covers all of s, or None.", "re.fullmatch(\"(?P<id>[0-9]+)\", \"42\").named  # => {\"id\": \"42\"}", reFullMatch},
-			{"findall", "pattern, s", "All matches: their texts, or what the group matched if there is one group, or a tuple of the groups.", `re.findall("[0-9]+", "1 and 22")  # => ["1", "22"]`, reFindAll},
-			{"sub", "pattern, repl, s", "s with every match replaced; $1 or ${name} in repl is a group of the pattern, $$ a dollar sign; any other group is an error.", `re.sub("([a-z])([0-9])", "$2$1", "a1 b2")  # => "1a 2b"`, reSub},
+			{
+				"search", "pattern, s",
+				"The first match anywhere in s, or None.",
+				"re.search(\"v([0-9]+)\", \"fw v12\").groups  # => (\"12\",)\n" +
+					`re.search("x", "abc")  # => None`,
+				reSearch,
+			},
+			{
+				"match", "pattern, s",
+				"The match at the start of s, or None.",
+				"re.match(\"[a-z]+\", \"abc1\").text  # => \"abc\"\n" +
+					`re.match("[0-9]", "abc1")  # => None`,
+				reMatch,
+			},
+			{
+				"fullmatch", "pattern, s",
+				"The match that covers all of s, or None.",
+				`re.fullmatch("(?P<id>[0-9]+)", "42").named  # => {"id": "42"}`,
+				reFullMatch,
+			},
+			{
+				"findall", "pattern, s",
+				"All matches: their texts, or what the group matched if there is one group, or a tuple of " +
+					"the groups.",
+				`re.findall("[0-9]+", "1 and 22")  # => ["1", "22"]`,
+				reFindAll,
+			},
+			{
+				"sub", "pattern, repl, s",
+				"s with every match replaced; $1 or ${name} in repl is a group of the pattern, $$ a dollar " +
+					"sign; any other group is an error.",
+				`re.sub("([a-z])([0-9])", "$2$1", "a1 b2")  # => "1a 2b"`,
+				reSub,
+			},
 			{"split", "pattern, s", "The parts of s between the matches.", `re.split(", *", "a, b,c")  # => ["a", "b", "c"]`, reSplit},
 			{"escape", "s", "s as a pattern that matches just s.", `re.escape("a.b")  # => "a\\.b"`, reEscape},
 		},

@@ -44,7 +44,11 @@ func length(v starlark.Value) int { return len(words(v)) }
 func sprigModule() Module {
 	m := Module{
 		Name: "sprig",
-		Doc:  "The functions of the sprig library (masterminds.github.io/sprig), with its argument order: the value worked on comes last. Whole numbers are exact whatever their size, and dicts keep the order of their keys. Times are in UTC. Chance and time come from the driver's source and clock, but for the functions that say they are not repeatable. Not there: env, expandenv, getHostByName.",
+		Doc: "The functions of the sprig library (masterminds.github.io/sprig), with its argument order: " +
+			"the value worked on comes last. Whole numbers are exact whatever their size, and dicts keep " +
+			"the order of their keys. Times are in UTC. Chance and time come from the driver's source " +
+			"and clock, but for the functions that say they are not repeatable. Not there: env, " +
+			"expandenv, getHostByName.",
 	}
 	funcs, own := sprig.GenericFuncMap(), sprigOwn()
 	for _, name := range sprigLeftOut {
@@ -99,11 +103,7 @@ func sprigCall(name string, fn reflect.Value) func(*call.Call, call.Args) (starl
 		if err := checkSprig(c, name, given); err != nil {
 			return nil, err
 		}
-		size, err := c.Measured("sprig."+name, given)
-		if err != nil {
-			return nil, err
-		}
-		long, err := afford(c, name, given, size)
+		long, err := afford(c, name, given)
 		if err != nil {
 			return nil, err
 		}

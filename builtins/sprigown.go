@@ -56,11 +56,7 @@ func (f sprigFunc) bounded(name string) func(*call.Call, call.Args) (starlark.Va
 		if a.Probing() || len(given) == 0 || len(given) < strings.Count(f.params, ",") {
 			return f.call(c, a)
 		}
-		size, err := c.Measured("sprig."+name, given)
-		if err != nil {
-			return nil, err
-		}
-		long, err := afford(c, name, given, size)
+		long, err := afford(c, name, given)
 		if err != nil {
 			return nil, err
 		}

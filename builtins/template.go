@@ -9,17 +9,55 @@ import (
 
 func templateModule() Module {
 	return Module{
-		Doc:   "What template expressions can ask of the request; scripts have req. A name without arguments needs no parentheses, an unquoted word is its own text: {{request_header(User-Agent)}}.",
+		Doc: "What template expressions can ask of the request; scripts have req. A name without " +
+			"arguments needs no parentheses, an unquoted word is its own text: " +
+			"{{request_header(User-Agent)}}.",
 		Scope: Templates,
 		Funcs: []Func{
 			{"request_path", "", "Path and query as sent.", `request_path()  # => "/api/items/7?page=2"`, requestPath},
 			{"request_body", "", "The body as text.", `request_body()  # => '{"user": {"name": "ada"}, "tags": ["x"]}'`, requestBody},
-			{"request_header", "name, default=\"\"", "The first value of a header, or default.", `request_header("x-device")  # => "d1"`, named(headerOf)},
-			{"request_body_json", "path=\"\", default=None", "The value at a path of the JSON body, or default: keys and indexes with dots between, -1 for the last element, \"tags[0]\" too. A key with dots is written as it is.", "request_body_json(\"user.name\")  # => \"ada\"\nrequest_body_json(\"tags.0\")  # => \"x\"\nrequest_body_json(\"tags.-1\")  # => \"x\"\nrequest_body_json(\"nothing\")  # => None", requestBodyJSON},
-			{"request_query", "name, default=\"\"", "The first value of a query parameter, or default.", `request_query("page")  # => "2"`, named(queryOf)},
-			{"request_query_all", "name", "All values of a query parameter, a list.", `request_query_all("page")  # => ["2"]`, requestQueryAll},
-			{"request_path_segment", "index", "A part of the path between slashes, counted from 0, or from -1 at the end; \"\" when there is none.", "request_path_segment(1)  # => \"items\"\nrequest_path_segment(-1)  # => \"7\"", requestPathSegment},
-			{"request_param", "name, default=\"\"", "What a {name} segment of the endpoint's path matched, or default.", `request_param("id")  # => "7"`, named(paramOf)},
+			{
+				"request_header", `name, default=""`,
+				"The first value of a header, or default.",
+				`request_header("x-device")  # => "d1"`,
+				named(headerOf),
+			},
+			{
+				"request_body_json", `path="", default=None`,
+				"The value at a path of the JSON body, or default: keys and indexes with dots between, -1 " +
+					`for the last element, "tags[0]" too. A key with dots is written as it is.`,
+				"request_body_json(\"user.name\")  # => \"ada\"\n" +
+					"request_body_json(\"tags.0\")  # => \"x\"\n" +
+					"request_body_json(\"tags.-1\")  # => \"x\"\n" +
+					`request_body_json("nothing")  # => None`,
+				requestBodyJSON,
+			},
+			{
+				"request_query", `name, default=""`,
+				"The first value of a query parameter, or default.",
+				`request_query("page")  # => "2"`,
+				named(queryOf),
+			},
+			{
+				"request_query_all", "name",
+				"All values of a query parameter, a list.",
+				`request_query_all("page")  # => ["2"]`,
+				requestQueryAll,
+			},
+			{
+				"request_path_segment", "index",
+				`A part of the path between slashes, counted from 0, or from -1 at the end; "" when there is ` +
+					"none.",
+				"request_path_segment(1)  # => \"items\"\n" +
+					`request_path_segment(-1)  # => "7"`,
+				requestPathSegment,
+			},
+			{
+				"request_param", `name, default=""`,
+				"What a {name} segment of the endpoint's path matched, or default.",
+				`request_param("id")  # => "7"`,
+				named(paramOf),
+			},
 		},
 	}
 }

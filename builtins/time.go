@@ -14,7 +14,10 @@ import (
 func timeModule() Module {
 	return Module{
 		Name: "time",
-		Doc:  "Times and durations. Times are in UTC unless a zone is named; zones are known on machines that have no files of them, too. A time has .year .month .day .hour .minute .second .nanosecond .unix .unix_nano .in_location(zone) .format(layout), with layouts as Go writes them; times and durations can be compared, added and subtracted.",
+		Doc: "Times and durations. Times are in UTC unless a zone is named; zones are known on machines " +
+			"that have no files of them, too. A time has .year .month .day .hour .minute .second " +
+			".nanosecond .unix .unix_nano .in_location(zone) .format(layout), with layouts as Go writes " +
+			"them; times and durations can be compared, added and subtracted.",
 		Consts: []Const{
 			{"nanosecond", "A duration.", startime.Duration(time.Nanosecond)},
 			{"microsecond", "A duration.", startime.Duration(time.Microsecond)},
@@ -25,11 +28,36 @@ func timeModule() Module {
 		},
 		Funcs: []Func{
 			{"now", "", "The time by the driver's clock, in UTC.", `time.now() >= time.from_timestamp(0)  # => True`, timeNow},
-			{"parse_duration", "d", "The duration of a text like \"1h30m\".", `time.parse_duration("90s").minutes  # => 1.5`, timeParseDuration},
-			{"parse_time", "x, format=\"2006-01-02T15:04:05Z07:00\", location=\"UTC\"", "The time that a text gives in a layout.", `time.parse_time("2024-05-06T07:08:09Z").unix  # => 1714979289`, timeParse},
-			{"from_timestamp", "sec, nsec=0", "The time of seconds since 1970, in UTC.", `time.from_timestamp(60).minute  # => 1`, timeFromTimestamp},
-			{"time", "year=0, month=0, day=0, hour=0, minute=0, second=0, nanosecond=0, location=\"UTC\"", "The time of a date.", `time.time(year=2024, month=2, day=30).day  # => 1`, timeOf},
-			{"is_valid_timezone", "loc", "Whether a time zone with this name is known.", `time.is_valid_timezone("UTC")  # => True`, timeZone},
+			{
+				"parse_duration", "d",
+				`The duration of a text like "1h30m".`,
+				`time.parse_duration("90s").minutes  # => 1.5`,
+				timeParseDuration,
+			},
+			{
+				"parse_time", `x, format="2006-01-02T15:04:05Z07:00", location="UTC"`,
+				"The time that a text gives in a layout.",
+				`time.parse_time("2024-05-06T07:08:09Z").unix  # => 1714979289`,
+				timeParse,
+			},
+			{
+				"from_timestamp", "sec, nsec=0",
+				"The time of seconds since 1970, in UTC.",
+				"time.from_timestamp(60).minute  # => 1",
+				timeFromTimestamp,
+			},
+			{
+				"time", `year=0, month=0, day=0, hour=0, minute=0, second=0, nanosecond=0, location="UTC"`,
+				"The time of a date.",
+				"time.time(year=2024, month=2, day=30).day  # => 1",
+				timeOf,
+			},
+			{
+				"is_valid_timezone", "loc",
+				"Whether a time zone with this name is known.",
+				`time.is_valid_timezone("UTC")  # => True`,
+				timeZone,
+			},
 		},
 	}
 }

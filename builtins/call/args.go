@@ -105,6 +105,10 @@ func (a Args) Unpack(pairs ...any) error {
 
 // Text gives the argument of a call with just one, a string: the usual call of
 // what looks something up. Unpack deals with all others.
+//
+// It saves 5 to 10 % of a request whose handler reads one header or one field of a
+// small JSON body (BenchmarkReading of driver/proxy); when Unpack makes no garbage
+// for a call with one string, it should go.
 func (a Args) Text() (string, bool) {
 	if a.probe != nil || len(a.Positional) != 1 || len(a.Keywords) > 0 {
 		return "", false

@@ -48,8 +48,12 @@ func (p *Draft) Set(key string, v starlark.Value) (known bool, err error) {
 	return true, nil
 }
 
-// TakeKeywords takes the usual call, keywords only, without a detour; it refuses
-// what an error must be found for.
+// TakeKeywords stores the keywords of the usual call, which has no others, and
+// reports whether all of them were good: otherwise Unpack finds the error.
+//
+// It saves 8 % of a request that is answered by response(status, body, content_type)
+// (BenchmarkReading of driver/proxy); when Unpack makes no garbage for keywords, it
+// should go.
 func (p *Draft) TakeKeywords(kwargs []starlark.Tuple) bool {
 	for _, kv := range kwargs {
 		if known, err := p.Set(string(kv[0].(starlark.String)), kv[1]); !known || err != nil {

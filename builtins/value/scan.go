@@ -14,6 +14,11 @@ import (
 // Most handlers look at one or two fields of a JSON body. Building all of its
 // dicts for that costs more than the rest of the handler, so the first looks
 // walk the text and build what they find.
+//
+// That saves 45 % of a request with a JSON body of 1.2 kB of which one field is
+// read, and little with a body of 23 bytes (BenchmarkReading
+// of driver/proxy). When decoding the whole body costs less than 5 % more than
+// walking it, this should go.
 
 // maxScans is how many looks walk the text before it is decoded whole.
 const maxScans = 2

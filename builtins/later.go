@@ -16,12 +16,42 @@ import (
 
 func laterModule() Module {
 	return Module{
-		Doc: "What happens after an answer. It ends with the proxy, with reset_mocks, clear_mocks and the load of a scenario; 1000 may wait at once, 100 of one request.",
+		Doc: "What happens after an answer. It ends with the proxy, with reset_mocks, clear_mocks and the " +
+			"load of a scenario; 1000 may wait at once, 100 of one request.",
 		Funcs: []Func{
-			{"later", "fn, delay=None", "Calls fn() once the answer has been sent and delay (\"250ms\", \"1.5s\", or a number of seconds) has passed; in a stream, a WebSocket or another later function from now on. Functions of one request are called one at a time. forward is not possible any more, and a body of more than 1 MiB is there only if it was looked at before. fn has the same limits as a handler; an error goes to the log, and fails a test.",
-				"def ship(req):\n    later(lambda: state.set(\"order\", \"shipped\"), \"5s\")\n    return response(status = 202)\nserve({\"POST /order\": ship})\ncall(\"POST /order\").status  # => 202\nstate(\"order\")  # => None\nclock.advance(\"5s\")\nstate(\"order\")  # => \"shipped\"", callLater},
-			{"webhook", "url, method=\"POST\", headers={}, body=None, delay=None", "Sends a request of the mock's own, as after: does in YAML: once the answer has been sent and delay has passed; in a later function from now on. A dict or list as body is sent as JSON. Nobody waits for the answer; list_webhooks, the status and the log tell of it. None is sent where no real server may be asked (unmatched: reject, replay), unless webhooks.send is always. In tests nothing is sent: webhooks() has what would have been.",
-				"def order(req):\n    webhook(\"http://shop.example/events\", body = {\"state\": \"paid\"}, delay = \"2s\")\n    return response(status = 202)\nserve({\"POST /order\": order})\ncall(\"POST /order\").status  # => 202\nclock.advance(\"2s\")\nwebhooks()[0][\"json\"]  # => {\"state\": \"paid\"}", callWebhook},
+			{
+				"later", "fn, delay=None",
+				`Calls fn() once the answer has been sent and delay ("250ms", "1.5s", or a number of ` +
+					"seconds) has passed; in a stream, a WebSocket or another later function from now on. " +
+					"Functions of one request are called one at a time. forward is not possible any more, and a " +
+					"body of more than 1 MiB is there only if it was looked at before. fn has the same limits as " +
+					"a handler; an error goes to the log, and fails a test.",
+				"def ship(req):\n" +
+					"    later(lambda: state.set(\"order\", \"shipped\"), \"5s\")\n" +
+					"    return response(status = 202)\n" +
+					"serve({\"POST /order\": ship})\n" +
+					"call(\"POST /order\").status  # => 202\n" +
+					"state(\"order\")  # => None\n" +
+					"clock.advance(\"5s\")\n" +
+					`state("order")  # => "shipped"`,
+				callLater,
+			},
+			{
+				"webhook", `url, method="POST", headers={}, body=None, delay=None`,
+				"Sends a request of the mock's own, as after: does in YAML: once the answer has been sent " +
+					"and delay has passed; in a later function from now on. A dict or list as body is sent as " +
+					"JSON. Nobody waits for the answer; list_webhooks, the status and the log tell of it. None " +
+					"is sent where no real server may be asked (unmatched: reject, replay), unless webhooks.send " +
+					"is always. In tests nothing is sent: webhooks() has what would have been.",
+				"def order(req):\n" +
+					"    webhook(\"http://shop.example/events\", body = {\"state\": \"paid\"}, delay = \"2s\")\n" +
+					"    return response(status = 202)\n" +
+					"serve({\"POST /order\": order})\n" +
+					"call(\"POST /order\").status  # => 202\n" +
+					"clock.advance(\"2s\")\n" +
+					`webhooks()[0]["json"]  # => {"state": "paid"}`,
+				callWebhook,
+			},
 		},
 	}
 }

@@ -20,19 +20,48 @@ var allowedEnv = []string{
 	"JUMPSTARTER_REGION", "NODE_ENV", "MOCK_SCENARIO",
 }
 
-func valuesModule() Module {
+func generateModule() Module {
 	return Module{
-		Doc: "Values made on the spot. Chance and time come from one source and one clock per driver, so a run with a seed can be repeated.",
+		Doc: "Values made on the spot. Chance and time come from one source and one clock per driver, so " +
+			"a run with a seed can be repeated.",
 		Funcs: []Func{
 			{"uuid", "", "A random UUID (version 4).", `len(uuid())  # => 36`, callUUID},
 			{"now_iso", "", "The time as ISO 8601 in UTC, with microseconds.", `now_iso()[-6:]  # => "+00:00"`, callNowISO},
 			{"now_epoch", "", "The time in whole seconds since 1970.", `type(now_epoch())  # => "int"`, callNowEpoch},
 			{"random_int", "a, b", "A random whole number from a to b, both included.", `random_int(3, 3)  # => 3`, callRandomInt},
-			{"random_float", "a, b, digits=2", "A random number from a to b, rounded to a number of decimals.", `0.5 <= random_float(0.5, 1.5) and random_float(0.5, 1.5) <= 1.5  # => True`, callRandomFloat},
-			{"random_choice", "*items", "One of its arguments, by chance.", `random_choice("sunny", "rain") in ["sunny", "rain"]  # => True`, callRandomChoice},
-			{"counter", "name", "Counts its calls with this name: 1, 2, 3 and so on. A start of the proxy counts from 1 again.", "counter(\"docs\")  # => 1\ncounter(\"docs\")  # => 2", callCounter},
-			{"env", "name", "An environment variable, \"\" when unset. Only " + strings.Join(allowedEnv, ", ") + " can be read; any other reads as \"\".", `env("SECRET")  # => ""`, callEnv},
-			{"sleep", "duration", "Waits: \"250ms\", \"1.5s\", or a number of seconds. It ends early, with an error, when the client goes away.", `sleep("1ms")  # => None`, callSleep},
+			{
+				"random_float", "a, b, digits=2",
+				"A random number from a to b, rounded to a number of decimals.",
+				"0.5 <= random_float(0.5, 1.5) and random_float(0.5, 1.5) <= 1.5  # => True",
+				callRandomFloat,
+			},
+			{
+				"random_choice", "*items",
+				"One of its arguments, by chance.",
+				`random_choice("sunny", "rain") in ["sunny", "rain"]  # => True`,
+				callRandomChoice,
+			},
+			{
+				"counter", "name",
+				"Counts its calls with this name: 1, 2, 3 and so on. A start of the proxy counts from 1 " +
+					"again.",
+				"counter(\"docs\")  # => 1\n" +
+					`counter("docs")  # => 2`,
+				callCounter,
+			},
+			{
+				"env", "name",
+				"An environment variable, \"\" when unset. Only " + strings.Join(allowedEnv, ", ") + " can be read; any other reads as \"\".",
+				`env("SECRET")  # => ""`,
+				callEnv,
+			},
+			{
+				"sleep", "duration",
+				`Waits: "250ms", "1.5s", or a number of seconds. It ends early, with an error, when the ` +
+					"client goes away.",
+				`sleep("1ms")  # => None`,
+				callSleep,
+			},
 		},
 	}
 }

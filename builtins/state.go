@@ -12,32 +12,59 @@ import (
 func stateModule() Module {
 	return Module{
 		Name: "state", Call: "get",
-		Doc: "The key-value store shared by the test (set_state, get_state), templates and scripts. Values are JSON values. state(key, default) is state.get.",
+		Doc: "The key-value store shared by the test (set_state, get_state), templates and scripts. " +
+			"Values are JSON values. state(key, default) is state.get.",
 		Funcs: []Func{
-			{"get", "key, default=None", "The value of key, or default. What it returns is a copy.", "state.set(\"user\", {\"name\": \"ada\"})\nstate.get(\"user\")[\"name\"]  # => \"ada\"\nstate(\"missing\", 7)  # => 7", stateGet},
+			{
+				"get", "key, default=None",
+				"The value of key, or default. What it returns is a copy.",
+				"state.set(\"user\", {\"name\": \"ada\"})\n" +
+					"state.get(\"user\")[\"name\"]  # => \"ada\"\n" +
+					`state("missing", 7)  # => 7`,
+				stateGet,
+			},
 			{"set", "key, value", "Stores a JSON value.", "state.set(\"mode\", \"idle\")\nstate.get(\"mode\")  # => \"idle\"", stateSet},
-			{"incr", "key, by=1", "Adds to a number, atomically, and returns the sum; an unset key counts as 0.", "state.incr(\"hits\")  # => 1\nstate.incr(\"hits\", by=10)  # => 11", stateIncr},
-			{"update", "key, fn, default=None", "Replaces the value by fn(value), atomically, and returns it; fn gets default for an unset key, and a copy of a list or dict, which it may change and must return. fn runs again when another request changed the value meanwhile, so it should do nothing else.", "state.update(\"log\", lambda l: l + [\"boot\"], default=[])  # => [\"boot\"]\ndef hit(d):\n    d[\"/a\"] = d.get(\"/a\", 0) + 1\n    return d\nstate.update(\"hits\", hit, default={})  # => {\"/a\": 1}", stateUpdate},
-			{"pop", "key, default=None", "Removes key and returns its value, or default.", "state.set(\"once\", 1)\nstate.pop(\"once\")  # => 1\nstate.pop(\"once\")  # => None", statePop},
-			{"keys", "", "The keys, in alphabetical order.", "state.set(\"b\", 1)\nstate.set(\"a\", 2)\nstate.keys()  # => [\"a\", \"b\"]", stateKeys},
+			{
+				"incr", "key, by=1",
+				"Adds to a number, atomically, and returns the sum; an unset key counts as 0.",
+				"state.incr(\"hits\")  # => 1\n" +
+					`state.incr("hits", by=10)  # => 11`,
+				stateIncr,
+			},
+			{
+				"update", "key, fn, default=None",
+				"Replaces the value by fn(value), atomically, and returns it; fn gets default for an unset " +
+					"key, and a copy of a list or dict, which it may change and must return. fn runs again when " +
+					"another request changed the value meanwhile, so it should do nothing else.",
+				"state.update(\"log\", lambda l: l + [\"boot\"], default=[])  # => [\"boot\"]\n" +
+					"def hit(d):\n" +
+					"    d[\"/a\"] = d.get(\"/a\", 0) + 1\n" +
+					"    return d\n" +
+					`state.update("hits", hit, default={})  # => {"/a": 1}`,
+				stateUpdate,
+			},
+			{
+				"pop", "key, default=None",
+				"Removes key and returns its value, or default.",
+				"state.set(\"once\", 1)\n" +
+					"state.pop(\"once\")  # => 1\n" +
+					`state.pop("once")  # => None`,
+				statePop,
+			},
+			{
+				"keys", "",
+				"The keys, in alphabetical order.",
+				"state.set(\"b\", 1)\n" +
+					"state.set(\"a\", 2)\n" +
+					`state.keys()  # => ["a", "b"]`,
+				stateKeys,
+			},
 			{"clear", "", "Removes all keys and returns their number.", "state.set(\"a\", 1)\nstate.clear()  # => 1", stateClear},
 		},
 	}
 }
 
 func stateGet(c *call.Call, a call.Args) (starlark.Value, error) {
-	if len(a.Positional) == 2 && len(a.Keywords) == 0 && !a.Probing() {
-		if key, ok := a.Positional[0].(starlark.String); ok {
-			if v, ok := c.Env.State.Get(string(key)); ok {
-				return value.Within(c, v)
-			}
-			return a.Positional[1], nil
-		}
-	}
-	return stateGetOr(c, a)
-}
-
-func stateGetOr(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var def starlark.Value = starlark.None
 	if err := a.Unpack("key", &key, "default?", &def); err != nil {

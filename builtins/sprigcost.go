@@ -123,9 +123,12 @@ func sprigBase(name string) string {
 }
 
 // afford refuses a call of the sprig function name that would take too much,
-// and charges for it. long says that the function should run aside; size is
-// what the arguments hold, in bytes.
-func afford(c *call.Call, name string, given []starlark.Value, size int) (long bool, err error) {
+// and charges for it. long says that the function should run aside.
+func afford(c *call.Call, name string, given []starlark.Value) (long bool, err error) {
+	size, err := c.Measured("sprig."+name, given)
+	if err != nil {
+		return false, err
+	}
 	base := sprigBase(name)
 	row := costs[base]
 	if shortText[base] && size > maxShortText {

@@ -10,13 +10,26 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-func flowModule() Module {
+func recordModule() Module {
 	return Module{
 		Doc: "Records, errors as values, and the log.",
 		Funcs: []Func{
 			{"struct", "**kwargs", "A record with the keywords as its fields.", "p = struct(x=1, y=2)\np.x + p.y  # => 3", callStruct},
-			{"try_", "fn, *args", "Calls fn(*args) and returns struct(ok, value, error): Starlark has no exceptions. A limit or a client that went away can't be caught.", "r = try_(int, \"many\")\nr.ok  # => False\ntry_(int, \"7\").value  # => 7", callTry},
-			{"log", "*args", "Writes its arguments to the log and to the record of the request, as print does.", `log("token issued")  # => None`, callLog},
+			{
+				"try_", "fn, *args",
+				"Calls fn(*args) and returns struct(ok, value, error): Starlark has no exceptions. A limit " +
+					"or a client that went away can't be caught.",
+				"r = try_(int, \"many\")\n" +
+					"r.ok  # => False\n" +
+					`try_(int, "7").value  # => 7`,
+				callTry,
+			},
+			{
+				"log", "*args",
+				"Writes its arguments to the log and to the record of the request, as print does.",
+				`log("token issued")  # => None`,
+				callLog,
+			},
 		},
 	}
 }
