@@ -48,7 +48,8 @@ var arrows = []struct{ pkg, imports string }{
 	{"script", "stdlib script/sandbox builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/call builtins/nearest builtins/value"},
 	{"script/sandbox", "builtins/call"},
 	{"stdlib", ""},
-	{"builtins", "builtins/value builtins/call builtins/nearest builtins/pattern builtins/exchange builtins/state builtins/jsonvalue"},
+	{"builtins", "builtins/trial builtins/value builtins/call builtins/nearest builtins/pattern builtins/exchange builtins/state builtins/jsonvalue"},
+	{"builtins/trial", "builtins/value builtins/call builtins/exchange"},
 	{"builtins/value", "builtins/call builtins/exchange builtins/jsonvalue"},
 	{"builtins/call", "builtins/nearest builtins/pattern builtins/exchange builtins/state builtins/jsonvalue builtins/follow"},
 	// The ground floor.
@@ -67,7 +68,7 @@ var keepers = map[string]string{
 	"github.com/alecthomas/kong":          "driver/cli",
 	"github.com/antchfx/xpath":            "driver/mock",
 	"github.com/creack/pty":               "driver/exporter/hook",
-	"go.starlark.net":                     "script script/sandbox builtins builtins/call builtins/value driver/scenario",
+	"go.starlark.net":                     "script script/sandbox builtins builtins/call builtins/value builtins/trial driver/scenario",
 	"github.com/prometheus/client_golang": "driver/exporter/metrics",
 }
 

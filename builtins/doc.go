@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/trial"
 	"starproxy/builtins/value"
 
 	"go.starlark.net/starlark"
@@ -77,7 +78,7 @@ func Modules() []Module {
 
 // Types is the list of values with fields of their own, in the order in which
 // the reference shows them.
-func Types() []value.Type { return append(value.Types(), answers.Type()) }
+func Types() []value.Type { return append(value.Types(), trial.AnswerType()) }
 
 // Names builds the names that code in a scope starts with.
 func Names(scope Scope) starlark.StringDict {

@@ -1,4 +1,8 @@
-package builtins
+// Package trial is what only the tests of scripts can call: assertions, the clock,
+// and requests to endpoints without a socket.
+//
+// package builtins lists its functions for scripts, with their documentation.
+package trial
 
 import (
 	"bufio"
@@ -22,7 +26,8 @@ import (
 	"starproxy/builtins/value"
 )
 
-func callServe(c *call.Call, a call.Args) (starlark.Value, error) {
+// Serve sets the endpoints that Call asks.
+func Serve(c *call.Call, a call.Args) (starlark.Value, error) {
 	var scenario, upstream starlark.Value
 	if err := a.Unpack("scenario", &scenario, "upstream?", &upstream); err != nil {
 		return nil, err
@@ -37,7 +42,8 @@ func callServe(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, c.Env.Test.Serve(scenario, fn)
 }
 
-func callCall(c *call.Call, a call.Args) (starlark.Value, error) {
+// Call sends a request to the endpoints and returns the answer.
+func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var body, headers, query, messages starlark.Value
 	limit := 1 << 20
@@ -262,6 +268,9 @@ func (r *answer) AttrNames() []string { return answers.AttrNames() }
 
 // Attr gives a field or method.
 func (r *answer) Attr(name string) (starlark.Value, error) { return answers.Attr(r, name) }
+
+// AnswerType documents the values that Call returns.
+func AnswerType() value.Type { return answers.Type() }
 
 var answers = value.NewTable("answer", "answer", "What call() returns in tests.",
 	value.Field("status", "The status code; 0 when a fault came before it.", func(r *answer) (starlark.Value, error) {
