@@ -98,7 +98,8 @@ func (r *Request) HandshakeFault() string {
 	return ""
 }
 
-// upgrader is the ResponseWriter that a handshake is answered on.
+// upgrader is the http.ResponseWriter on which the WebSocket library answers a
+// handshake. The library needs headers of net/http.
 type upgrader struct {
 	conn   Conn
 	header http.Header

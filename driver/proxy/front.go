@@ -32,7 +32,7 @@ import (
 
 var quietGomitmproxy = sync.OnceFunc(func() { glog.SetOutput(io.Discard) })
 
-// serveFront lets gomitmproxy serve l until it is closed.
+// serveFront has gomitmproxy serve l until it is closed.
 func (p *Proxy) serveFront(l net.Listener) {
 	quietGomitmproxy()
 	front := gomitmproxy.NewProxy(gomitmproxy.Config{

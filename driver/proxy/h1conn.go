@@ -39,9 +39,9 @@ type h1Conn struct {
 	users  atomic.Int32
 	broken atomic.Bool // closed
 	spent  atomic.Bool // to be closed by its last user
-	dev    *presence   // whose end breaks the exchange off, if stop is nil
+	dev    *presence   // breaks the exchange off when the device leaves; nil if stop is set
 	stop   func() bool // stops watching the context
-	cut    func()      // ends what waits on the connection; made once, for each exchange needs it
+	cut    func()      // ends reads and writes that wait; made once, since each exchange needs it
 	pool   *h1Pool
 	wrote  int64 // bytes that were sent; read before an upload only
 	unsent bool  // nothing was sent

@@ -37,8 +37,8 @@ func (bs h2Blocks) of(stream uint32) []hpack.HeaderField {
 	return nil
 }
 
-// maxFields bounds what is read of header blocks, in bytes: a few may stand for
-// many.
+// maxFields bounds the decoded size of header blocks, in bytes: a few compressed
+// bytes may decode to many.
 const maxFields = 64 << 10
 
 // read reads the header blocks, as far as they can be: only when those before are

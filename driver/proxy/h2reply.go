@@ -59,8 +59,8 @@ func isForbidden(f exchange.Field) bool {
 
 func (w *h2Reply) FlushError() error { return http.NewResponseController(w.ResponseWriter).Flush() }
 
-// trailers gives net/http the announced ones by name, the rest with its prefix for
-// late ones.
+// trailers sets the trailers for net/http: the announced ones by their names, the
+// others with its prefix for trailers that were not announced.
 func (w *h2Reply) trailers(h exchange.Header) {
 	to := w.Header()
 	for _, f := range h {

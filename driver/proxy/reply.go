@@ -29,7 +29,7 @@ type replier interface {
 	FlushError() error
 	// trailers sets the trailers.
 	trailers(exchange.Header)
-	// Hijack gives the connection away, if the version allows it.
+	// Hijack hands the connection over, if the version allows it.
 	Hijack() (net.Conn, *bufio.ReadWriter, error)
 }
 
@@ -167,7 +167,7 @@ func (w *reply) FlushError() error {
 // SetReadDeadline bounds the reading of the body.
 func (w *reply) SetReadDeadline(t time.Time) error { return w.s.nc.SetReadDeadline(t) }
 
-// Hijack gives the connection away, with what was read of it already.
+// Hijack hands the connection over, with the bytes that were read of it already.
 func (w *reply) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.taken || w.headed {
 		return nil, nil, errors.New("the connection can't be taken: the answer has begun")

@@ -76,7 +76,7 @@ func (c *sender) Flush() error {
 	return gone(c.w.FlushError())
 }
 
-// Hijack gives the connection away.
+// Hijack hands the connection over.
 func (c *sender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := c.w.Hijack()
 	c.taken = err == nil

@@ -32,7 +32,7 @@ type serving struct {
 	up       *upload            // the last one
 
 	answered time.Duration // when the response's header was there
-	err      error         // what went wrong on the way to the device
+	err      error         // of sending the answer to the device
 
 	entry capture.Entry
 }
@@ -147,8 +147,8 @@ func (s *serving) destination() string {
 	return ""
 }
 
-// answer asks the handler, the real server when that has no answer, and makes
-// a response of what fails.
+// answer asks the handler, and the real server when the handler has no answer. It
+// makes a response of an error.
 func (s *serving) answer() *exchange.Response {
 	ctx := s.ctx
 	defer func() { s.answered = time.Since(s.x.Start) }()

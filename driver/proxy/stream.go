@@ -41,7 +41,7 @@ type stream struct {
 // half is one direction of a stream.
 type half struct {
 	size int64 // bytes that passed
-	cost int   // of what is kept
+	cost int   // memory of the pieces that are kept, in bytes
 	cut  bool  // some are not kept
 }
 

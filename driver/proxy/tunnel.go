@@ -77,7 +77,7 @@ func (t *tunnel) close() {
 	}
 }
 
-// serve lets our server have a connection that carries HTTP.
+// serve hands a connection that carries HTTP to our server.
 func (t *tunnel) serve() {
 	if t.server != nil {
 		t.server.Close()

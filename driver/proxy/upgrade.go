@@ -130,7 +130,8 @@ func (s *serving) upgraded(upgrade string) *stream {
 	return s.p.stream(e)
 }
 
-// buffered reads what a bufio.Reader holds before the connection itself.
+// buffered is a connection of which a bufio.Reader has read a part. It reads that
+// part first.
 type buffered struct {
 	net.Conn
 	br *bufio.Reader

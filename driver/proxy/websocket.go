@@ -18,7 +18,7 @@ import (
 // maxHandshake bounds the answer to a handshake that is looked at, in bytes.
 const maxHandshake = 64 << 10
 
-// watch journals the messages of a WebSocket as they pass by, whoever answers:
+// watch journals the messages of a WebSocket as they pass, whichever side answers:
 // the real server, a script or a recording.
 type watch struct {
 	j     *capture.Sockets
@@ -41,8 +41,8 @@ func (s *serving) watchable() bool {
 	return s.p.cfg.Sockets != nil && s.r.h2 == nil && s.req.IsWebSocket()
 }
 
-// watching gives the watch of a socket whose handshake is journaled, nil when
-// nobody is to see its messages.
+// watching returns the watch of a socket whose handshake is journaled, nil when its
+// messages are not journaled.
 func (s *serving) watching() *watch {
 	if s.entry.Seq == 0 || !s.watchable() {
 		return nil
