@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// BinaryTag marks bytes in a document, in base64. They are a body, and nothing
-// else: JSON has no bytes. In JSON a body_base64 says the same.
+// BinaryTag is the tag of bytes in a YAML document, written in base64. Only the
+// body of a mock may be bytes. JSON has no tags and uses the key body_base64.
 const BinaryTag = "!!binary"
 
-// DecodeBase64 decodes text in which space does not count.
+// DecodeBase64 decodes text in base64 and ignores white space in it.
 func DecodeBase64(s string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
 }

@@ -8,20 +8,21 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The helpers below build maps out of maps; the nodes in them are shared.
+// The functions below build maps from maps. The new maps share the nodes of the
+// old ones.
 
 func Map(at *yaml.Node, content []*yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: at.Line, Column: at.Column, Content: content}
 }
 
-// Listed is the map {key: items}.
+// Listed returns the map {key: items}.
 func Listed(key string, items []*yaml.Node, at *yaml.Node) *yaml.Node {
 	k := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Line: at.Line, Column: at.Column}
 	l := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Line: at.Line, Column: at.Column, Content: items}
 	return Map(at, []*yaml.Node{k, l})
 }
 
-// Merged is n with the keys of more that n does not have.
+// Merged returns n with those keys of more that n does not have.
 func Merged(n, more *yaml.Node) *yaml.Node {
 	out := slices.Clone(n.Content)
 	own := make(map[string]bool, len(out)/2)
@@ -63,8 +64,9 @@ func Integer(i int64) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(i, 10)}
 }
 
-// Quoted is a text. What does not begin like a word or a path gets quotes, for
-// the sake of readers with other ideas of what is a number or a null.
+// Quoted returns a node for a text. A text that does not begin with a letter or a
+// slash gets quotes: readers of YAML disagree about which words are numbers or
+// nulls.
 func Quoted(s string) *yaml.Node {
 	n := &yaml.Node{}
 	n.SetString(s)

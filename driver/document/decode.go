@@ -22,9 +22,9 @@ import (
 // name in lower case).
 //
 // It is strict: an unknown key, a key given twice and a value of the wrong type
-// are errors, each an [*Error] that tells the place, what was expected and the
-// nearest known key. What a document leaves out, or sets to null, keeps the
-// Value that dst had. A [time.Duration] is written "250ms" or "1m30s". A field
+// are errors. Each is an [*Error] with the place, the wanted type and the nearest
+// known key. A key that the document leaves out, or sets to null, keeps the value
+// that dst had. A [time.Duration] is written "250ms" or "1m30s". A field
 // of type [yaml.Node] takes any value, for [DecodeNode] later; one of type any
 // takes JSON values, with int64 for whole numbers and json.Number for all others.
 //
@@ -49,12 +49,12 @@ func DecodeNode(filename string, n *yaml.Node, dst any) error {
 	return InFile(filename, assign(n, v.Elem(), ""))
 }
 
-// DecodeAt is [Decode] for a node below path, which errors name.
+// DecodeAt is [DecodeNode] for a node at a path of keys. Errors begin with the path.
 func DecodeAt(n *yaml.Node, dst any, path string) error {
 	return assign(n, reflect.ValueOf(dst).Elem(), path)
 }
 
-// Wrong is the error for a value of another type than the one expected.
+// Wrong returns the error for a value that is not of the wanted type.
 func Wrong(n *yaml.Node, path, want string) error {
 	hint := ""
 	if want == "text" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
@@ -158,7 +158,7 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 	return fmt.Errorf("decode: a document can't fill a %s", v.Type())
 }
 
-// RefuseBinary reports bytes in n: only bodies of mocks can be some.
+// RefuseBinary returns an error if n, or a node in it, is bytes.
 func RefuseBinary(n *yaml.Node) error {
 	if n.Tag == BinaryTag {
 		return Errorf(n, "got the tag !!binary, want text, a number, true, false or null; bytes can only be the body of a mock")
@@ -171,7 +171,8 @@ func RefuseBinary(n *yaml.Node) error {
 	return nil
 }
 
-// assignCustom lets a type read itself.
+// assignCustom calls the method of a type that decodes itself. done is false for
+// a type without one.
 func assignCustom(n *yaml.Node, dst any, path string) (done bool, err error) {
 	switch u := dst.(type) {
 	case yaml.Unmarshaler:
@@ -254,7 +255,7 @@ func structFields(t reflect.Type, prefix []int, fields map[string][]int) {
 	}
 }
 
-// UnknownKey is the error for a key that is not among known.
+// UnknownKey returns the error for a key that is not among known.
 func UnknownKey(k *yaml.Node, path string, known []string) error {
 	in := ""
 	if path != "" {
@@ -267,7 +268,7 @@ func UnknownKey(k *yaml.Node, path string, known []string) error {
 	return Errorf(k, "unknown key %q%s; want one of %s", k.Value, in, strings.Join(known, ", "))
 }
 
-// Join is the path of a key below path.
+// Join returns the path of a key in the map at path.
 func Join(path, key string) string {
 	if path == "" {
 		return key

@@ -14,19 +14,19 @@ type Error struct {
 	File string
 	// Line and Column count from 1; they are 0 when the place is unknown.
 	Line, Column int
-	// Message says what is wrong and what was expected.
+	// Message says what is there and what is wanted.
 	Message string
-	// Err is what code may ask for with errors.Is, or nil.
+	// Err is an error for errors.Is, or nil.
 	Err error
 }
 
-// Paths is the document that the error names.
+// Paths returns the name of the document.
 func (e *Error) Paths() []string { return []string{e.File} }
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Error gives "file:line:column: message"; without a file, the message alone.
+// Error returns "file:line:column: message", or the message alone without a file.
 func (e *Error) Error() string {
 	s := e.File
 	if s == "" {
@@ -41,7 +41,7 @@ func (e *Error) Error() string {
 	return s + ": " + e.Message
 }
 
-// Errorf makes an Error at n. The file is filled in where it is known.
+// Errorf returns an Error at the place of n. [InFile] adds the file.
 func Errorf(n *yaml.Node, format string, args ...any) *Error {
 	e := &Error{Message: fmt.Sprintf(format, args...)}
 	if n != nil {
@@ -50,7 +50,7 @@ func Errorf(n *yaml.Node, format string, args ...any) *Error {
 	return e
 }
 
-// InFile names the file in err, where err is an Error without one.
+// InFile sets the file of err if err is an Error without a file.
 func InFile(filename string, err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.File == "" {

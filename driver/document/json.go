@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ReadJSON builds the nodes that a YAML parser would have built.
+// ReadJSON parses JSON and returns the same nodes as the YAML parser.
 func ReadJSON(data []byte) (*yaml.Node, error) {
 	at := place{data: data, line: 1, column: 1}
 	if len(bytes.TrimSpace(data)) == 0 {
@@ -61,7 +61,7 @@ type jsonReader struct {
 	count int // of values
 }
 
-// token gives the next token and where it begins.
+// token returns the next token and a node at its place.
 func (j *jsonReader) token() (json.Token, *yaml.Node, error) {
 	off := int(j.dec.InputOffset())
 	for off < len(j.at.data) && strings.IndexByte(" \t\r\n,:", j.at.data[off]) >= 0 {

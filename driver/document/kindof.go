@@ -6,8 +6,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// KindOf tells what a document is by its keys: "scenario", or another kind with an
-// article and a hint at what it is for. It is empty when the keys do not tell.
+// KindOf returns the kind of a document, judged by its keys: "scenario", or
+// another kind with its article and a hint how to use it. It is empty if the keys
+// do not say.
 func KindOf(root *yaml.Node) (kind, hint string) {
 	if root.Kind != yaml.MappingNode {
 		return "", ""
@@ -32,5 +33,5 @@ func KindOf(root *yaml.Node) (kind, hint string) {
 	return "", ""
 }
 
-// IsEndpoint tells whether s looks like an endpoint's key rather than a setting.
+// IsEndpoint reports whether s is the key of an endpoint and not of a setting.
 func IsEndpoint(s string) bool { return strings.ContainsAny(s, " /") }

@@ -9,8 +9,8 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// Value is a node as a JSON value of package jsonvalue: keys in the document's
-// order, numbers as they were written where JSON can say so.
+// Value returns a node as a JSON value of package jsonvalue. Keys keep the order
+// of the document. Numbers keep their digits where JSON allows that form.
 func Value(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -42,7 +42,7 @@ func Value(n *yaml.Node) any {
 	return nil
 }
 
-// Describe names a node for an error message.
+// Describe returns words for a node in an error message, such as "a map".
 func Describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -73,8 +73,9 @@ func Describe(n *yaml.Node) string {
 	return fmt.Sprintf("the text %q", s)
 }
 
-// ScalarText is a scalar as it was written: numbers and words count as text
-// where only text can be meant. Null is empty.
+// ScalarText returns a scalar as it was written, for keys that take only text:
+// numbers and truth values count as text there, and null is empty. ok is false
+// for a map, a list and bytes.
 func ScalarText(n *yaml.Node) (string, bool) {
 	if n.Kind != yaml.ScalarNode || n.Tag == BinaryTag {
 		return "", false
@@ -85,7 +86,7 @@ func ScalarText(n *yaml.Node) (string, bool) {
 	return n.Value, true
 }
 
-// Pairs goes through the keys of a map and their values.
+// Pairs iterates over the keys of a map and their values.
 func Pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -96,7 +97,8 @@ func Pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// Child is the value of a key of a map, nil for none and for what is no map.
+// Child returns the value of a key of a map. It is nil without the key, and if n
+// is not a map.
 func Child(n *yaml.Node, key string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
@@ -109,7 +111,8 @@ func Child(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// Field is the value of a key that is there, or else the map.
+// Field returns the value of a key, or n itself without the key: the nearest place
+// for an error.
 func Field(n *yaml.Node, key string) *yaml.Node {
 	if v := Child(n, key); v != nil {
 		return v
@@ -119,9 +122,8 @@ func Field(n *yaml.Node, key string) *yaml.Node {
 
 func Has(n *yaml.Node, key string) bool { return Child(n, key) != nil }
 
-// AppendJSON writes a node as compact JSON: keys in the document's order,
-// numbers as they were written where JSON can say so.
+// AppendJSON appends a node as compact JSON, in the form of [Value].
 func AppendJSON(b []byte, n *yaml.Node) []byte {
-	b, _ = jsonvalue.Append(b, Value(n)) // a value of a document always has a form
+	b, _ = jsonvalue.Append(b, Value(n)) // each value of a document has a JSON form
 	return b
 }

@@ -15,9 +15,9 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// number is the value of a scalar tagged !!int or !!float, as package jsonvalue
-// has it: an int64 where that says all of it, else a json.Number. What JSON
-// writes in another form (0x1F, 1_000, +5, .5) keeps its digits.
+// number returns the value of a scalar tagged !!int or !!float: an int64 if that
+// holds it exactly, else a json.Number. Forms that JSON does not have (0x1F, 1_000,
+// +5, .5) are rewritten without a change of the value.
 func number(n *yaml.Node) (any, error) {
 	if json.Valid([]byte(n.Value)) && n.Value != "" {
 		return jsonvalue.Number(n.Value), nil
@@ -45,7 +45,7 @@ func number(n *yaml.Node) (any, error) {
 	return json.Number(sign + cmp.Or(whole, "0") + "." + cmp.Or(fraction, "0") + exponent), nil
 }
 
-// Truth is the value of a scalar tagged !!bool.
+// Truth returns the value of a scalar tagged !!bool.
 func Truth(n *yaml.Node) bool {
 	switch strings.ToLower(n.Value) {
 	case "true", "yes", "on":
@@ -54,8 +54,8 @@ func Truth(n *yaml.Node) bool {
 	return false
 }
 
-// exact is a number without a fraction, however it was written. No number of a
-// setting has more than maxDigits digits.
+// exact returns a number that has no fraction; 3.0 has none. ok is false for other
+// numbers and for those of more than maxDigits digits.
 func exact(n *yaml.Node) (*big.Int, bool) {
 	const maxDigits = 40
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!float" {
@@ -76,7 +76,7 @@ func exact(n *yaml.Node) (*big.Int, bool) {
 	return r.Num(), true
 }
 
-// Whole is a number without a fraction, however it was written, that fits an int64.
+// Whole returns a number that has no fraction and fits an int64; 3.0 is one.
 func Whole(n *yaml.Node) (int64, bool) {
 	i, ok := exact(n)
 	if !ok || !i.IsInt64() {

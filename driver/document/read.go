@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The bounds of a document. What a person or an export writes stays far below.
+// The bounds of a document. Documents of people and of exports are far smaller.
 const (
 	MaxBytes  = 16 << 20
 	MaxDepth  = 500
@@ -23,10 +23,11 @@ func tooMany(n *yaml.Node) *Error {
 	return Errorf(n, "more than %d values, keys and brackets", maxTokens)
 }
 
-// Read gives the root of a document as nodes of the JSON kind only: maps with
-// text keys and no key twice, lists, and scalars tagged !!str, !!int, !!float,
-// !!bool or !!null. Aliases and merge keys are resolved: nodes may be shared, so
-// nobody changes them. An empty document is a !!null.
+// Read returns the root of a document. The nodes are those that JSON can express:
+// maps with text keys and no key twice, lists, and scalars tagged !!str, !!int,
+// !!float, !!bool or !!null; besides, bytes tagged [BinaryTag]. Aliases and merge
+// keys are resolved, so nodes may be shared: callers must not change them. An
+// empty document is a !!null.
 func Read(filename string, data []byte) (*yaml.Node, error) {
 	if len(data) > MaxBytes {
 		return nil, &Error{File: filename, Message: fmt.Sprintf("%d bytes are more than a document may have (%d)", len(data), MaxBytes)}
@@ -34,8 +35,8 @@ func Read(filename string, data []byte) (*yaml.Node, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	isJSON := strings.EqualFold(filepath.Ext(filename), ".json")
 	if !isJSON {
-		// A JSON text is nearly always a YAML text too, but not where strings
-		// hold surrogate pairs or the indentation is made of tabs.
+		// Most JSON is YAML too, but not JSON with surrogate pairs in strings or
+		// with tabs as indentation.
 		t := bytes.TrimLeft(data, " \t\r\n")
 		isJSON = len(t) > 0 && (t[0] == '{' || t[0] == '[') && json.Valid(t)
 	}
@@ -57,13 +58,13 @@ func Read(filename string, data []byte) (*yaml.Node, error) {
 }
 
 func readYAML(data []byte) (root *yaml.Node, err error) {
-	// The parser is not ours, and its input may come from anybody.
+	// The parser is a library and may panic; its input may come from anybody.
 	defer func() {
 		if p := recover(); p != nil {
 			root, err = nil, &Error{Message: fmt.Sprintf("not a YAML document: %v", p)}
 		}
 	}()
-	// Each value stands on a line of its own, or behind a comma or a bracket.
+	// Each value is on a line of its own, or follows a comma or a bracket.
 	if bytes.Count(data, []byte{'\n'})+bytes.Count(data, []byte{','})+bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > 2*maxTokens {
 		return nil, &Error{Message: fmt.Sprintf("a document of more than %d lines, commas and brackets", 2*maxTokens)}
 	}

@@ -14,17 +14,17 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// TooDeep is the error for a node below MaxDepth others.
+// TooDeep returns the error for a node inside more than MaxDepth others.
 func TooDeep(n *yaml.Node) *Error { return Errorf(n, "nested more than %d levels deep", MaxDepth) }
 
-// extent is how large a node is with all that it refers to.
+// extent is the size of a node together with the nodes that it refers to.
 type extent struct{ nodes, height int }
 
-// resolver turns parsed nodes into what [Read] promises.
+// resolver turns the nodes of the parser into those that [Read] returns.
 type resolver struct {
-	seen  map[*yaml.Node]extent // nodes 0: being resolved
-	room  int                   // what merge keys may still add
-	alias int                   // nodes that aliases added
+	seen  map[*yaml.Node]extent // nodes is 0 while a node is being resolved
+	room  int                   // number of keys that merge keys may still add
+	alias int                   // number of nodes that aliases added
 	yaml  bool                  // the document is YAML, not JSON
 }
 
@@ -87,7 +87,8 @@ func (e *extent) add(c extent) {
 	e.height = max(e.height, c.height+1)
 }
 
-// Map resolves a map: its values, its merge keys, and that no key is there twice.
+// mapping resolves the values and merge keys of a map, and refuses a key that is
+// there twice.
 func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	e := extent{nodes: 1}
 	own := make(map[string]*yaml.Node, len(n.Content)/2)
@@ -148,11 +149,10 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	return e, nil
 }
 
-// settle gives a scalar one of the five JSON tags. Unquoted words in YAML mean
-// what they mean to the YAML 1.1 reader that scenario files were written for:
-// yes, no, on and off are true and false; 08, 1e3 and 1234e5 are text, since
-// its decimals have no leading zero and its exponents a point and a sign. A
-// date is text.
+// settle sets the tag of a scalar to one of those of [Read]. Unquoted words follow
+// YAML 1.1, for which scenario files were written. yes and on are true, no and off
+// are false. 08 is text, since a decimal has no leading zero. 1e3 and 1234e5 are
+// text, since a number with an exponent has a point and a sign. A date is text.
 func (r *resolver) settle(n *yaml.Node) error {
 	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
 	switch tag := n.ShortTag(); tag {
@@ -205,8 +205,8 @@ func (r *resolver) settle(n *yaml.Node) error {
 	return nil
 }
 
-// hugeTag is the tag of an unquoted word that is a number beyond what the YAML
-// parser can hold, which then takes it for text; "" for all other words.
+// hugeTag returns the tag of an unquoted word that is a number too large for the
+// YAML parser, which takes it for text. It returns "" for all other words.
 func hugeTag(s string) string {
 	digits := strings.ToLower(strings.ReplaceAll(strings.TrimLeft(s, "+-"), "_", ""))
 	if len(digits) < 2 || digits[0] < '0' || digits[0] > '9' || len(s)-len(strings.TrimLeft(s, "+-")) > 1 {
@@ -223,8 +223,8 @@ func hugeTag(s string) string {
 	return ""
 }
 
-// isDecimal tells whether an unquoted word that YAML 1.2 reads as a decimal
-// number is one for YAML 1.1 too.
+// isDecimal reports whether an unquoted word, a decimal number in YAML 1.2, is one
+// in YAML 1.1 too.
 func isDecimal(s string) bool {
 	s = strings.TrimLeft(s, "+-")
 	digits, exponent, hasExponent := strings.Cut(strings.ToLower(s), "e")

@@ -10,19 +10,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// JSON writes a character beyond U+FFFF as two escapes, "\ud83d\ude00", and so does
-// whoever pastes JSON into YAML. Our parser refuses these in text in double quotes,
-// where Python's takes them; in all other text they are no escapes. The parser
-// alone knows which text is which, so a rune that the document does not have
-// stands for their backslashes while it works.
+// JSON writes a character beyond U+FFFF as two escapes, "\ud83d\ude00". People
+// paste JSON into YAML. Our parser refuses these escapes in double quotes; Python's
+// parser accepts them. In all other text they are no escapes. Only the parser knows
+// where double quotes are. So the backslashes of these escapes are replaced by a
+// rune that the document does not have, and restored after parsing.
 
-// hideSurrogates puts a rune in the place of the backslash of each escape of a
-// surrogate. It returns data itself and 0 where there are none.
+// hideSurrogates replaces the backslash of each escape of a surrogate by a rune,
+// and returns the rune. It returns data itself and 0 if there are no such escapes.
 func hideSurrogates(data []byte) ([]byte, rune) {
 	if !bytes.Contains(data, []byte(`\ud`)) && !bytes.Contains(data, []byte(`\uD`)) {
 		return data, 0
 	}
-	mark := rune(0xe000) // of those for private use
+	mark := rune(0xe000) // the first rune for private use
 	for ; bytes.ContainsRune(data, mark); mark++ {
 		if mark == 0xf8ff {
 			return data, 0
@@ -38,7 +38,7 @@ func hideSurrogates(data []byte) ([]byte, rune) {
 			out = utf8.AppendRune(append(out, data[done:i]...), mark)
 			done = i + 1
 		} else {
-			i++ // a backslash before another one escapes that
+			i++ // the next character is escaped
 		}
 	}
 	if done == 0 {
@@ -47,8 +47,8 @@ func hideSurrogates(data []byte) ([]byte, rune) {
 	return append(out, data[done:]...), mark
 }
 
-// surrogateHex reads what follows the backslash of an escape, 0 for another one
-// than that of a surrogate.
+// surrogateHex returns the surrogate of the text that follows a backslash, 0 if the
+// text is no escape of a surrogate.
 func surrogateHex[T []byte | string](s T) rune {
 	if len(s) < 5 || s[0] != 'u' {
 		return 0
@@ -60,9 +60,9 @@ func surrogateHex[T []byte | string](s T) rune {
 	return rune(n)
 }
 
-// showSurrogates undoes hideSurrogates in a node and all below it. Pairs in double
-// quotes become the character that they mean, and one without its other half
-// U+FFFD.
+// showSurrogates restores the backslashes that hideSurrogates replaced, in a node
+// and all nodes in it. In double quotes a pair becomes its character, and a single
+// surrogate becomes U+FFFD.
 func showSurrogates(n *yaml.Node, mark rune) {
 	if n.Kind == yaml.ScalarNode && strings.ContainsRune(n.Value, mark) {
 		n.Value = shown(n.Value, string(mark), n.Style&yaml.DoubleQuotedStyle != 0)

@@ -11,15 +11,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxSought is the size up to which the place of a syntax error is looked for:
-// that takes some twenty attempts to parse.
+// maxSought is the largest document, in bytes, in which the place of a syntax error
+// is looked for. The search parses the document about twenty times.
 const maxSought = 1 << 20
 
 var yamlMessage = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?((?s).*)$`)
 
-// yamlFault is a syntax error with its place. The parser tells no columns, and
-// of lines sometimes the one where the construct began, sometimes the one
-// before, or none.
+// yamlFault returns a syntax error with its place. The parser reports no columns.
+// Its line may be the one where the construct begins, the line before, or missing.
 func yamlFault(data []byte, err error) error {
 	m := yamlMessage.FindStringSubmatch(err.Error())
 	message := "not a YAML document: " + m[2] + yamlHint(m[2])
@@ -32,12 +31,12 @@ func yamlFault(data []byte, err error) error {
 	return &Error{Line: at.line, Column: at.column, Message: message}
 }
 
-// faultOffset finds the shortest beginning of data that is refused in the same
-// words: it ends where the parser saw that something is wrong, or, for what is
-// never closed, behind where it was opened.
+// faultOffset returns the offset of a syntax error. It looks for the shortest prefix
+// of data for which the parser has the same message. The prefix ends where the
+// parser noticed the error, or just behind a bracket or quote that is never closed.
 func faultOffset(data []byte) int {
-	// Behind an empty line: the parser says where a construct began unless that
-	// is in the first line, and these words must not depend on where data ends.
+	// An empty line comes first: the parser does not say where a construct begins
+	// that is in the first line, and so its message would depend on the prefix.
 	lead := append([]byte("\n"), data...)
 	message := parseFault(lead)
 	n := sort.Search(len(data), func(n int) bool { return parseFault(lead[:n+1]) == message })
@@ -47,12 +46,12 @@ func faultOffset(data []byte) int {
 	}
 	n = max(0, n-1)
 	for n > 0 && strings.IndexByte("\r\n", data[n]) >= 0 {
-		n-- // seen at the end of the line: it is the line that is wrong
+		n-- // noticed at the end of a line: the place is in that line
 	}
 	return n
 }
 
-// parseFault is the parser's message for data, empty if it has none.
+// parseFault returns the message of the parser for data, empty without an error.
 func parseFault(data []byte) (message string) {
 	defer func() {
 		if recover() != nil {
@@ -60,7 +59,7 @@ func parseFault(data []byte) (message string) {
 		}
 	}()
 	dec := yaml.NewDecoder(bytes.NewReader(data))
-	for range 2 { // as read does: a second document is an error of its own
+	for range 2 { // as in readYAML: a second document is an error too
 		var n yaml.Node
 		switch err := dec.Decode(&n); {
 		case err == io.EOF:
@@ -72,7 +71,7 @@ func parseFault(data []byte) (message string) {
 	return ""
 }
 
-// yamlHint says what helps with the errors that scenarios run into.
+// yamlHint returns advice for the usual errors in scenarios.
 func yamlHint(message string) string {
 	switch {
 	case strings.Contains(message, "alphabetic or numeric character"):

@@ -7,13 +7,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Block writes a node in YAML's block style.
+// Block returns a node as YAML in block style. It changes the styles of the node.
 func Block(n *yaml.Node) (string, error) {
 	Plain(n)
 	return YAML(n)
 }
 
-// Plain takes the styles of JSON off a node; empty maps and lists keep theirs.
+// Plain removes the styles of JSON from a node. Empty maps and lists keep theirs.
 func Plain(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode || len(n.Content) > 0 {
 		n.Style = 0
@@ -21,7 +21,7 @@ func Plain(n *yaml.Node) {
 	if n.Tag == "!!int" || n.Tag == "!!float" {
 		n.Value = yamlNumber(n.Value)
 		if _, err := strconv.ParseFloat(n.Value, 64); err == nil {
-			n.Tag = "" // the parser takes large whole numbers for floats, and would get a tag for them
+			n.Tag = "" // with the tag, the encoder would write !!int before a large number
 		}
 	}
 	for _, c := range n.Content {
@@ -29,8 +29,8 @@ func Plain(n *yaml.Node) {
 	}
 }
 
-// yamlNumber writes a number of JSON as every version of YAML reads it: with a
-// point before an exponent, which has a sign.
+// yamlNumber returns a number of JSON in a form that each version of YAML reads as a
+// number: an exponent has a sign and a point before it.
 func yamlNumber(text string) string {
 	i := strings.IndexAny(text, "eE")
 	if i < 0 {
@@ -46,7 +46,7 @@ func yamlNumber(text string) string {
 	return mantissa + text[i:i+1] + exponent
 }
 
-// YAML is a node as a YAML document, indented by two.
+// YAML returns a node as a YAML document, indented by two.
 func YAML(n *yaml.Node) (string, error) {
 	var b strings.Builder
 	enc := yaml.NewEncoder(&b)

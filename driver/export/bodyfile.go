@@ -19,12 +19,12 @@ import (
 const (
 	// maxHeld is the size up to which a body is held in memory while it is exported.
 	maxHeld = 1 << 20
-	// maxUnfolded bounds what an encoded body may unfold to; beyond, it is
-	// exported in its encoding.
+	// maxUnfolded is the largest size of a body without its content encoding. A
+	// larger body is exported with its encoding.
 	maxUnfolded = 1 << 30
 )
 
-// unreadable says that a captured body can't be read any more.
+// unreadable is the error for a captured body that can't be read any more.
 type unreadable struct{ error }
 
 // bodyFiles writes the bodies of an export. Every body gets a name of its
@@ -34,8 +34,8 @@ type bodyFiles struct {
 	root *os.Root
 	list []string // names, in the order in which they were given
 
-	taken map[string][32]byte // lower-case names and what is in them
-	dirs  map[string]bool     // lower-case directories of those
+	taken map[string][32]byte // the hash of the content, by lower-case name
+	dirs  map[string]bool     // the lower-case directories of those names
 	next  map[string]int      // the number to try next for a name
 	same  map[string]string   // name and content to file
 }
@@ -67,7 +67,7 @@ func (f *bodyFiles) open() error {
 }
 
 // body writes the response body of e and returns its file, empty for an empty
-// body. encoded says that it still has its content encoding.
+// body. encoded is true if the file still has its content encoding.
 func (f *bodyFiles) body(e *capture.Entry) (file string, encoded bool, err error) {
 	if e.ResponseBody.Size == 0 {
 		return "", false, nil
@@ -83,7 +83,7 @@ func (f *bodyFiles) body(e *capture.Entry) (file string, encoded bool, err error
 				return file, false, err
 			}
 		}
-		encoded = true // then as it came
+		encoded = true // the body is written with its encoding
 	}
 	r, err := capture.OpenBody(e.ResponseBody)
 	if err != nil {
@@ -93,7 +93,7 @@ func (f *bodyFiles) body(e *capture.Entry) (file string, encoded bool, err error
 	return file, encoded, err
 }
 
-// save writes what r gives, at most limit bytes. Errors of r are unreadable.
+// save writes the bytes of r, at most limit. An error of r is an unreadable.
 func (f *bodyFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (string, error) {
 	defer r.Close()
 	base, ext := fileName(e)
@@ -110,7 +110,8 @@ func (f *bodyFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (string
 	if len(data) <= maxHeld {
 		return f.place(base, ext, int64(len(data)), sha256.Sum256(data), func(name string) error { return f.write(name, data) })
 	}
-	// Too large to hold: into a file first, for the name depends on what is in it.
+	// Too large for memory. It goes into a file without a name first, since the name
+	// depends on the content.
 	if err := f.mkdir("responses"); err != nil {
 		return "", err
 	}
@@ -152,8 +153,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// mkdir makes a directory. Its error is never taken for that of a file that
-// exists, which is what a file in its way would look like.
+// mkdir makes a directory. If a file has the name of the directory, the error is
+// not fs.ErrExist: callers use that for the file that they write.
 func (f *bodyFiles) mkdir(dir string) error {
 	if err := f.root.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("directory %s: %v", dir, err)
@@ -176,8 +177,8 @@ func (f *bodyFiles) write(name string, data []byte) error {
 	return part.CommitNew(name)
 }
 
-// place finds the file for a body: one that has the same bytes under the same
-// name, or else the first name that is free, which write then fills.
+// place returns the file for a body. That is a file of the same name with the same
+// bytes, or else the first free name, with which it calls write.
 func (f *bodyFiles) place(base, ext string, size int64, sum [32]byte, write func(string) error) (string, error) {
 	id := base + ext + "\x00" + string(sum[:])
 	if name, ok := f.same[id]; ok {
@@ -216,7 +217,7 @@ func (f *bodyFiles) place(base, ext string, size int64, sum [32]byte, write func
 	}
 }
 
-// has tells whether a file is there with these bytes.
+// has reports whether there is a file of this name with these bytes.
 func (f *bodyFiles) has(name string, size int64, sum [32]byte) bool {
 	in, err := f.root.Open(name)
 	if err != nil {
@@ -231,7 +232,7 @@ func (f *bodyFiles) has(name string, size int64, sum [32]byte) bool {
 	return err == nil && [32]byte(h.Sum(nil)) == sum
 }
 
-// blocked tells whether something on the way to dir is no directory.
+// blocked reports whether dir, or a directory above it, is a file.
 func (f *bodyFiles) blocked(dir string) bool {
 	for ; dir != "."; dir = path.Dir(dir) {
 		if info, err := f.root.Stat(dir); err == nil && !info.IsDir() {

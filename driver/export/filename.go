@@ -17,8 +17,8 @@ const (
 	maxSuffix   = 100
 )
 
-// fileName gives the name for a body, responses/METHOD/path_key-value, and
-// its extension.
+// fileName returns the name for the file of a body, responses/METHOD/path_key-value,
+// and its extension.
 func fileName(e *capture.Entry) (base, ext string) {
 	ext = extension(e.ResponseHeader.Get("Content-Type"))
 	var segments []string

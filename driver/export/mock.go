@@ -16,14 +16,14 @@ import (
 // maxInline is the size up to which a body becomes part of a definition.
 const maxInline = 64 << 10
 
-// Mock makes the key and the definition, in YAML, of an endpoint that answers
-// as a captured exchange was answered, at any server. A body that is no text, or
-// is large, becomes a file below filesDir.
+// Mock returns the key and the definition, in YAML, of an endpoint that gives the
+// response of a captured exchange, whatever the host. A large body, or one that is
+// not text, is written to a file below filesDir.
 func Mock(e *capture.Entry, filesDir string) (key, text string, err error) {
 	if e.Kind != capture.HTTP {
 		return "", "", &document.Error{Message: "there was no request"}
 	}
-	if e.Origin == exchange.FromProxy { // its answer is an error that nobody wants again
+	if e.Origin == exchange.FromProxy { // the response is an error of the proxy, so a plain success is offered
 		fine := *e
 		fine.Status, fine.Error = http.StatusOK, ""
 		fine.ResponseHeader = exchange.HeaderOf("Content-Type", "application/json")
@@ -43,7 +43,7 @@ func Mock(e *capture.Entry, filesDir string) (key, text string, err error) {
 	defer x.files.close()
 	body := inlineBody(e)
 	if body != nil {
-		whole := *e // without its body, which stands inline
+		whole := *e // without the body, which is in the definition
 		whole.ResponseBody = capture.Blob{}
 		e = &whole
 	}
@@ -68,8 +68,8 @@ func Mock(e *capture.Entry, filesDir string) (key, text string, err error) {
 	return key, text, err
 }
 
-// inlineBody is a body as it can stand in a definition, nil when it can't: JSON
-// as a value, other text as text.
+// inlineBody returns a body as a node of a definition: JSON as a value, other text
+// as text. It is nil for a body that needs a file.
 func inlineBody(e *capture.Entry) *yaml.Node {
 	if e.ResponseBody.Size == 0 || e.Method == http.MethodHead {
 		return nil
@@ -78,7 +78,7 @@ func inlineBody(e *capture.Entry) *yaml.Node {
 	if err != nil || more {
 		return nil
 	}
-	// A body that would be sent in other bytes stays a file.
+	// A body that a definition would not send byte for byte needs a file.
 	typ, sent := e.ResponseHeader.Get("Content-Type"), data
 	data, _ = exchange.DecodeText(data, typ)
 	if again, ok := exchange.EncodeText(data, typ); !ok || !bytes.Equal(again, sent) || bytes.ContainsRune(data, 0) {

@@ -18,7 +18,7 @@ import (
 	"starproxy/driver/mock"
 )
 
-// Options say what of the captures becomes a scenario.
+// Options select the captured exchanges that become a scenario.
 type Options struct {
 	// FilesDir is where the bodies go, below responses/. It is made if need
 	// be. A file that is there already is never changed.
@@ -35,18 +35,18 @@ type Options struct {
 
 // Document is a scenario made of captures.
 type Document struct {
-	// YAML is the document. Comments at its head say what it could not take up.
+	// YAML is the document. It begins with comments on the exchanges left out.
 	YAML string `json:"yaml"`
 	// Files are the bodies it refers to, relative to the files directory, with
 	// slashes, each once.
 	Files []string `json:"files"`
-	// LeftOut says what it could not take up, and why, a line for each.
+	// LeftOut names the exchanges and headers left out, with the reason, one a line.
 	LeftOut []string `json:"left_out,omitempty"`
 	// Saved numbers the entries whose answers are in the document or in Files.
 	Saved []uint64 `json:"-"`
 }
 
-// Scenario makes a scenario that gives the answers that were captured: a list of
+// Scenario returns a scenario that answers with the captured responses: a list of
 // entries under each URL, one for each response, in the order of the requests.
 // Requests that differ in their query have a match; repeated ones form a
 // sequence, whose last answer stays.
@@ -104,9 +104,9 @@ func Scenario(entries []*capture.Entry, o Options) (*Document, error) {
 type writer struct {
 	files   bodyFiles
 	timed   bool
-	saved   []uint64 // the entries that were not
-	left    []string // what was left out, and why
-	omitted int      // how many more
+	saved   []uint64 // numbers of the entries that were exported
+	left    []string // a line for each thing left out, with the reason
+	omitted int      // number of further lines
 }
 
 // maxLeft bounds the comments.
@@ -120,7 +120,7 @@ func (x *writer) leaveOut(e *capture.Entry, reason string) {
 	x.left = append(x.left, fmt.Sprintf("%.200q: %.300q", e.Method+" "+e.URL(), reason))
 }
 
-// leftOut is what was left out, a line for each.
+// leftOut returns the lines about the things left out.
 func (x *writer) leftOut() []string {
 	if x.omitted > 0 {
 		return append(x.left, fmt.Sprintf("and %d more", x.omitted))
@@ -135,7 +135,8 @@ func (x *writer) comment() string {
 	return "# Left out:\n#   " + strings.Join(x.leftOut(), "\n#   ") + "\n"
 }
 
-// unrepeatable says why no mock can give the answer of e.
+// unrepeatable returns the reason why no mock can give the response of e, "" if one
+// can.
 func unrepeatable(e *capture.Entry) string {
 	switch {
 	case e.Kind == capture.TCP:
@@ -162,8 +163,8 @@ func unrepeatable(e *capture.Entry) string {
 	return ""
 }
 
-// keyOf is the URL of e without its query. Segments that would be read as
-// patterns, or not at all, become a pattern that fits them.
+// keyOf returns the URL of e without its query. A segment that a key can't hold
+// literally becomes a pattern that it matches.
 func keyOf(e *capture.Entry) string {
 	segments := strings.Split(e.Path(), "/")
 	for i, s := range segments {
@@ -179,7 +180,7 @@ func keyOf(e *capture.Entry) string {
 	return u.URL()
 }
 
-// response makes the response of an entry, nil if its body can't be had.
+// response returns the response of an entry as a node, nil if its body can't be read.
 func (x *writer) response(e *capture.Entry) (*yaml.Node, error) {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	document.Put(n, "status", document.Integer(int64(e.Status)))
@@ -236,8 +237,8 @@ func (x *writer) response(e *capture.Entry) (*yaml.Node, error) {
 	return n, nil
 }
 
-// framing tells whether a header belongs to the connection or the server, or
-// is made anew when a mock answers.
+// framing reports whether a header belongs to the connection or the server, or is
+// computed for the response of a mock.
 func framing(name string) bool {
 	switch name {
 	case "Content-Type", "Content-Encoding", "Date", "Server", "Trailer":
@@ -246,7 +247,7 @@ func framing(name string) bool {
 	return exchange.IsFraming(name) || exchange.IsHop(name)
 }
 
-// unwritable says why a header can't stand in a scenario.
+// unwritable returns the reason why a scenario can't have a header, "" if it can.
 func unwritable(name string, values []string) string {
 	switch {
 	case !httpguts.ValidHeaderFieldName(name):
@@ -257,8 +258,8 @@ func unwritable(name string, values []string) string {
 	return ""
 }
 
-// presentable tells whether a header's value comes back as it is: not text in
-// another encoding, and nothing that would be taken for a template.
+// presentable reports whether a scenario can have a header's value: it is UTF-8 and
+// has no template.
 func presentable(v string) bool {
 	return utf8.ValidString(v) && httpguts.ValidHeaderFieldValue(v) && !strings.Contains(v, "{{")
 }

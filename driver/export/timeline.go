@@ -14,13 +14,13 @@ import (
 const (
 	// maxDelay is the longest delay_ms of a scenario: a day.
 	maxDelay = 86_400_000
-	// haste is how much sooner a request may come than the one that was recorded.
+	// haste is the time by which a request may come sooner than the recorded one.
 	haste = 50 * time.Millisecond
-	// tardy is how much later it may come, where the server took all the time.
+	// tardy is the time by which it may come later if the server took all the time.
 	tardy = 10 * time.Millisecond
 )
 
-// timeline gives the answers of a sequence their delays since the first request.
+// timeline computes the delays of the responses of a sequence since its first request.
 type timeline struct {
 	first, last time.Time // when requests came
 	took        time.Duration
@@ -28,11 +28,11 @@ type timeline struct {
 	begun       bool
 }
 
-// delay is delay_ms for the next answer: when its request came, less the time
-// that the server took for the answer before, for the mock takes none and the
-// device is back sooner; and a little sooner still, for nobody is that exact.
-// It stays behind the request before, and each answer has a delay of its own:
-// of two with the same the first would never be given.
+// delay returns delay_ms for the next response: the time of its request since the
+// first one, less two times. One is the time that the server took for the response
+// before: a mock takes none, so the device asks sooner. The other is haste, since
+// devices are not exact. The delay is after the request before, and greater than
+// the delay before: of two equal delays, the first response would never be given.
 func (t *timeline) delay(e *capture.Entry) *yaml.Node {
 	if !t.begun {
 		t.begun, t.first, t.last, t.took = true, e.Start, e.Start, e.Duration
@@ -40,14 +40,14 @@ func (t *timeline) delay(e *capture.Entry) *yaml.Node {
 	}
 	gap := max(0, e.Start.Sub(t.last))
 	pause := gap - t.took
-	if pause < 0 { // asked again before the answer was there
+	if pause < 0 { // the device asked again before the response came
 		pause = gap
 	}
 	at := t.last.Sub(t.first) + max(pause-min(pause/2, haste), min(gap/8, tardy))
 	before := milli(t.last.Sub(t.first))
 	t.last, t.took = e.Start, e.Duration
 	ms := math.Floor(milli(at))
-	if ms <= before || ms <= t.passed { // a whole number is too coarse
+	if ms <= before || ms <= t.passed { // a whole number of milliseconds is too coarse
 		ms = math.Round(milli(at)*1000) / 1000
 	}
 	if ms <= t.passed {

@@ -20,11 +20,11 @@ type variant struct {
 	method  string
 	query   map[string][]string
 	valued  int    // values in query that are not empty
-	ranges  string // the Range header, where that decided on the answer
+	ranges  string // the Range header, if the response depends on it
 	entries []*capture.Entry
 }
 
-// entries makes the list of one URL.
+// entries returns the list of one URL.
 func (x *writer) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 	slices.SortStableFunc(list, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
 	var variants []*variant
@@ -51,8 +51,8 @@ func (x *writer) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 			methods[e.Method] = len(methods)
 		}
 	}
-	// The first entry whose match holds answers, so those that ask for more
-	// come first.
+	// The first entry that matches answers, so those with more conditions come
+	// first.
 	slices.SortStableFunc(variants, func(a, b *variant) int {
 		return cmp.Or(cmp.Compare(methods[a.method], methods[b.method]),
 			cmp.Compare(len(b.query), len(a.query)), cmp.Compare(b.valued, a.valued), cmp.Compare(len(b.ranges), len(a.ranges)))
@@ -68,7 +68,7 @@ func (x *writer) entries(list []*capture.Entry) ([]*yaml.Node, error) {
 	return nodes, nil
 }
 
-// variant makes the entries of one method and query.
+// variant returns the entries of one method and query.
 func (x *writer) variant(v *variant) ([]*yaml.Node, error) {
 	var nodes []*yaml.Node
 	var when timeline
@@ -104,7 +104,7 @@ func (x *writer) variant(v *variant) ([]*yaml.Node, error) {
 	return nodes, nil
 }
 
-// match makes the condition that picks the requests of v.
+// match returns the condition for the requests of v.
 func (v *variant) match() *yaml.Node {
 	match := &yaml.Node{Kind: yaml.MappingNode}
 	if len(v.query) > 0 {
@@ -118,8 +118,8 @@ func (v *variant) match() *yaml.Node {
 	return match
 }
 
-// rangeOf is the Range header of a request that was answered for it, empty
-// for one that was not: nobody who asks for the whole gets a part.
+// rangeOf returns the Range header of a request if the response depends on it, else
+// "".
 func rangeOf(e *capture.Entry) string {
 	if e.Status != http.StatusPartialContent && e.Status != http.StatusRequestedRangeNotSatisfiable {
 		return ""
@@ -130,13 +130,13 @@ func rangeOf(e *capture.Entry) string {
 	return ""
 }
 
-// steps counts how often each answer of a sequence was given in a row.
+// steps counts how often each response of a sequence came in a row.
 type steps struct {
 	times []int
 	last  string
 }
 
-// next takes the next answer; it tells whether that is another one.
+// next counts the next response. It reports whether it differs from the one before.
 func (s *steps) next(response *yaml.Node) bool {
 	text, err := yaml.Marshal(response)
 	if n := len(s.times); n > 0 && err == nil && string(text) == s.last {
@@ -147,9 +147,9 @@ func (s *steps) next(response *yaml.Node) bool {
 	return true
 }
 
-// queryOf is the parameters that match.query must ask for to pick the
-// request. One with a name that is no text is left out; values that are none
-// count as any value.
+// queryOf returns the parameters that match.query needs to select the request. A
+// parameter whose name is not UTF-8 is left out. One with a value that is not UTF-8
+// matches any value.
 func queryOf(e *capture.Entry) map[string][]string {
 	q := exchange.Values(exchange.QueryOf(e.Target))
 	for name, values := range q {
@@ -163,8 +163,8 @@ func queryOf(e *capture.Entry) map[string][]string {
 	return q
 }
 
-// queryNode is what match.query says: the value of each parameter, or a list of
-// all values where there are several.
+// queryNode returns the node of match.query: the value of each parameter, or a list
+// if there are several.
 func queryNode(q map[string][]string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for _, name := range slices.Sorted(maps.Keys(q)) {

@@ -26,7 +26,7 @@ import (
 	"starproxy/script"
 )
 
-// ErrNoAddon is an addon whose script is not there, for errors.Is.
+// ErrNoAddon is the error for an addon without a script, for errors.Is.
 //
 //lint:ignore ST1005 the stock driver's words
 var ErrNoAddon = errors.New("Addon not found")
@@ -54,12 +54,12 @@ func NewAddons(host *script.Host, log *slog.Logger) *Addons {
 // addon is one script.
 type addon struct {
 	name, dir, path string
-	now             atomic.Pointer[addonCode] // nil as long as there is none
+	now             atomic.Pointer[addonCode] // nil before the first load
 
 	// Under Addons.mu:
 	files []string
 	print string // of files, as they were last read
-	fault error  // why the files as they are now are not in force
+	fault error  // the error of the present files, nil if they are in force
 }
 
 // addonCode is a version of an addon: its functions, nil where it has none.
@@ -161,7 +161,7 @@ func (a *Addons) load(ad *addon) {
 	}
 }
 
-// explain tells what a script that can't be read may be instead.
+// explain adds advice to the error of a script that can't be read.
 func (ad *addon) explain(err error) error {
 	if _, missing := os.Stat(ad.path); !errors.Is(missing, fs.ErrNotExist) {
 		return err
@@ -172,7 +172,7 @@ func (ad *addon) explain(err error) error {
 	return fmt.Errorf("%w: %s", ErrNoAddon, ad.name)
 }
 
-// newAddonCode takes the functions out of a script.
+// newAddonCode returns the functions of a script.
 func newAddonCode(s *script.Script) (*addonCode, error) {
 	code := &addonCode{}
 	for _, f := range []struct {
@@ -203,7 +203,7 @@ func newAddonCode(s *script.Script) (*addonCode, error) {
 	return code, nil
 }
 
-// Files are what the addons were read from: what to watch.
+// Files returns the files of the addons, for a watcher.
 func (a *Addons) Files() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -297,7 +297,7 @@ func addonHandler(d *definition) (exchange.Handler, error) {
 	}
 	h := &addonEndpoint{host: host, how: d.c.answering(), addon: ad, config: values, socket: d.method == mock.WebSocket}
 	if err != nil {
-		// It answers that it is missing, until the script comes.
+		// Until the script is there, the endpoint answers that it is missing.
 		at := script.Position{File: d.c.src.File, Line: d.get("addon").Line, Column: d.get("addon").Column}
 		addons.log.Warn("addon not found", "endpoint", d.path, "addon", name, "path", ad.path,
 			"warning", fmt.Sprintf("%s: %s: no addon %s in %s", at, d.path, name, d.c.env.AddonsDir))
@@ -327,7 +327,7 @@ type addonVersion struct {
 	handle, websocket exchange.Handler
 }
 
-// version gives what answers now: the addon may have been reloaded.
+// version returns the present version of the addon, which may have been reloaded.
 func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
 	code := e.addon.now.Load()
 	if code == nil {
@@ -360,7 +360,7 @@ func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
 	return v.handle, nil
 }
 
-// bind makes a function of one argument: the config is the second.
+// bind returns a function of one argument that calls f with the config as second.
 func (e *addonEndpoint) bind(fn starlark.Callable) starlark.Callable {
 	return starlark.NewBuiltin(fn.Name(), func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		return starlark.Call(thread, fn, append(slices.Clip(args), e.config), kwargs)

@@ -15,7 +15,7 @@ import (
 	"starproxy/driver/mock"
 )
 
-// answer is what all kinds with a response of their own read.
+// responseFields are the keys that each kind with a response of its own has.
 type responseFields struct {
 	status    int
 	header    exchange.Header
@@ -40,10 +40,10 @@ func (d *definition) answer() (a responseFields, err error) {
 	return a, err
 }
 
-// typed is the header with a content type, unless the header says it itself. One
-// that is computed for each request takes its place later. A 304 has none by
-// default: a device would take it for news of what it has (RFC 9110 section
-// 15.4.5).
+// typed returns the header with the content type typ, unless the header has one. A
+// content type that is computed for each request replaces it later. A 304 has none
+// by default: a device would take it for a change of the stored response (RFC 9110
+// section 15.4.5).
 func (a *responseFields) typed(typ string) exchange.Header {
 	if a.status == http.StatusNotModified && !a.typeGiven {
 		return a.header
@@ -58,7 +58,7 @@ func (a *responseFields) typed(typ string) exchange.Header {
 	return h
 }
 
-// finish adds to a handler what is computed for each request.
+// finish adds the headers and the latency that are computed for each request.
 func (a *responseFields) finish(h exchange.Handler) exchange.Handler {
 	return exchange.Drawn(withHeaders(h, a.templates), a.latency.Draw)
 }
@@ -81,7 +81,7 @@ func (d *definition) static(a responseFields, text []byte) exchange.Handler {
 	return a.finish(mock.NewStatic(a.status, header, body, a.latency.Fixed))
 }
 
-// staticBody gives text as it is and everything else as JSON.
+// staticBody returns text as it is and every other value as JSON.
 func staticBody(n *yaml.Node) []byte {
 	if n == nil {
 		return nil
@@ -148,18 +148,18 @@ func (t *templated) Respond(ctx context.Context, x *exchange.Exchange) (*exchang
 	return t.head.with(b), nil
 }
 
-// head is all of an answer but its body.
+// head is a response without its body.
 type head struct {
 	status int
 	header exchange.Header
 	delay  time.Duration
 }
 
-// head is that of the answer, with a content type, see typed.
+// head returns the head of the response, with the content type of typed.
 func (a *responseFields) head(typ string) head { return head{a.status, a.typed(typ), a.latency.Fixed} }
 
-// with is the answer with a text as its body, in the charset of the header: in
-// UTF-8 where that can't say it.
+// with returns the response with a text as its body. The text is in the charset of
+// the header, or in UTF-8 if the charset lacks a character.
 func (h head) with(text []byte) *exchange.Response {
 	b, header, _ := exchange.EncodeBody(h.header, text)
 	return &exchange.Response{Status: h.status, Header: header, Body: exchange.Bytes(b), Origin: exchange.FromMock, Delay: h.delay}
