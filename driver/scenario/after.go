@@ -20,7 +20,7 @@ import (
 // maxWebhooks bounds the webhooks of one definition.
 const maxWebhooks = 10
 
-// webhook is a request that follows an answer.
+// webhook is a request that is sent after a response.
 type webhook struct {
 	host      *script.Host
 	method    string
@@ -55,7 +55,7 @@ func (d *definition) after() ([]*webhook, error) {
 	return list, nil
 }
 
-// webhook reads one.
+// webhook reads one of them.
 func (d *definition) webhook(n *yaml.Node, path string) (*webhook, error) {
 	const want = "a map such as {url: http://host/path, method: POST, body: {...}, delay_ms: 500}"
 	if n.Kind != yaml.MappingNode {
@@ -75,7 +75,7 @@ func (d *definition) webhook(n *yaml.Node, path string) (*webhook, error) {
 		}
 	}
 	if part.get("url") == nil {
-		return nil, document.Errorf(n, "%s: got no url, want the one that it is sent to", path)
+		return nil, document.Errorf(n, "%s: got no url, want the URL of the webhook", path)
 	}
 	w := &webhook{method: http.MethodPost}
 	var err error
@@ -137,7 +137,8 @@ func (d *definition) webhookBody(w *webhook) (err error) {
 	return nil
 }
 
-// make makes the request for an exchange. What fails is noted in it.
+// make returns the request for an exchange. The request has the error of a template
+// that fails.
 func (w *webhook) make(ctx context.Context, x *exchange.Exchange) *call.Webhook {
 	out := &call.Webhook{Method: w.method, URL: w.url, Header: w.header.Clone(), Body: w.body}
 	out.Err = w.render(ctx, x, out)
@@ -193,7 +194,7 @@ func (d *definition) following(next exchange.Handler) (exchange.Handler, error) 
 	return &afterHandler{list, next}, nil
 }
 
-// afterHandler has next answer, and sends webhooks afterwards.
+// afterHandler answers with next and then sends webhooks.
 type afterHandler struct {
 	webhooks []*webhook
 	next     exchange.Handler

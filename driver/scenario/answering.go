@@ -11,8 +11,9 @@ import (
 	"starproxy/script"
 )
 
-// answering is how the functions of a script answer: with the defaults and files
-// of the document, and with dicts that have the keys of an endpoint.
+// answering returns how results of script functions become responses: with the
+// defaults and files of the document, and with dicts that have the keys of an
+// endpoint.
 func (c *compiler) answering() *script.Answering {
 	dir := c.files
 	how := &script.Answering{
@@ -25,7 +26,7 @@ func (c *compiler) answering() *script.Answering {
 	return how
 }
 
-// Matching compiles conditions, JSON as below match:, for scripts.
+// Matching compiles conditions for scripts. They are JSON, as the value of match:.
 func Matching(conditions []byte) (func(*exchange.Exchange) bool, error) {
 	n, err := document.Read("match.json", conditions)
 	if err != nil {
@@ -68,7 +69,7 @@ func (c *compiler) answer(def map[string]any, where script.Position) (exchange.H
 	return h, nil
 }
 
-// answerFault is a fault in a dict as an error of the script that made it.
+// answerFault returns an error in a dict as an error of the script that returned it.
 func answerFault(where script.Position, err error) error {
 	var e *document.Error
 	if errors.As(err, &e) {

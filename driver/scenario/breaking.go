@@ -15,15 +15,15 @@ import (
 	"starproxy/driver/document"
 )
 
-// breaking is the fault that a definition asks for: the network fails instead
-// of answering, or in the middle of the answer.
+// breaking is the network fault of a definition, in place of the response or in the
+// middle of it.
 type breaking struct {
 	kind  string
 	after int64
 	rate  float64
 }
 
-// breaking reads fault: a kind, or a map of it.
+// breaking reads fault: a kind, or a map with the kind and its settings.
 func (d *definition) breaking() (b breaking, err error) {
 	b.rate = 1
 	n, path := d.get("fault"), d.at("fault")
@@ -66,10 +66,10 @@ func (d *definition) breaking() (b breaking, err error) {
 	return b, nil
 }
 
-// bare says that nothing of an answer is sent before.
+// bare reports whether no part of a response is sent before the fault.
 func (b breaking) bare() bool { return b.after == 0 && b.kind != "truncate" }
 
-// String is the fault in a summary: "fault:reset".
+// String returns the fault for a summary, such as "fault:reset".
 func (b breaking) String() string {
 	if b.rate < 1 {
 		return fmt.Sprintf("fault:%s (%g%%)", b.kind, 100*b.rate)
@@ -77,7 +77,7 @@ func (b breaking) String() string {
 	return "fault:" + b.kind
 }
 
-// faulty puts the fault of the definition in front of what answers it.
+// faulty returns a handler that has the fault of the definition, and next else.
 func (d *definition) faulty(next exchange.Handler, k kind) (exchange.Handler, error) {
 	b, err := d.breaking()
 	if err != nil {
@@ -89,7 +89,7 @@ func (d *definition) faulty(next exchange.Handler, k kind) (exchange.Handler, er
 			return nil, err
 		}
 	}
-	// Which rule or step it is decides whether there is an answer at all.
+	// The rule or step decides whether there is a response, so next is asked first.
 	if b.bare() && k.key != "rules" && k.key != "sequence" {
 		latency, err := d.latency()
 		if err != nil {
@@ -103,12 +103,13 @@ func (d *definition) faulty(next exchange.Handler, k kind) (exchange.Handler, er
 	return h, nil
 }
 
-// faultHandler fails instead of next, or in the middle of its answer.
+// faultHandler breaks the connection in place of the response of next, or in the
+// middle of it.
 type faultHandler struct {
 	breaking
 	next   exchange.Handler
-	random *call.Random       // nil when it fails each time
-	whole  *exchange.Response // the fault, when next need not be asked
+	random *call.Random       // nil for a fault of each request
+	whole  *exchange.Response // the fault, if it does not need a response of next
 }
 
 func (h *faultHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {

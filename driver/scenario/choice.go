@@ -94,7 +94,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 	return h, nil
 }
 
-// child is the definition of a rule or a step.
+// child returns the definition of a rule or a step.
 func (d *definition) child(key string, i int, n *yaml.Node, where role) (*definition, error) {
 	if d.where == inEntry {
 		where = inEntry

@@ -14,12 +14,12 @@ import (
 	"starproxy/script"
 )
 
-// Companions lists the files that a document names, in their order, as paths
-// below the files directory of the exporter that it is sent to: every "file" and "file_template" of
-// an endpoint, a response, a rule or a step, however deep, and in a script what
-// its data has and what its calls name as text, as response(file = "a.bin")
-// does. What a name has in {{…}} stands as *. A document that can't be read has
-// none: the exporter says what is wrong with it.
+// Companions returns the files that a document names, in their order, as paths
+// below the files directory of an exporter. These are each "file" and
+// "file_template" of an endpoint, a response, a rule or a step. In a script they
+// are those of its data and of its calls, such as response(file = "a.bin"). An
+// {{expression}} in a name becomes *. The list is empty for a document that can't
+// be read: the exporter reports what is wrong with it.
 func Companions(filename string, data []byte, host *script.Host) []string {
 	c := &companions{}
 	if isScript(filename) {
@@ -65,7 +65,8 @@ func (c *companions) endpoints(n *yaml.Node) {
 	}
 }
 
-// definition takes up a definition, or a list of them, with those within.
+// definition adds the files of a definition, or of a list of definitions, with those
+// inside.
 func (c *companions) definition(n *yaml.Node, depth int) {
 	if depth > document.MaxDepth || n == nil {
 		return
@@ -148,7 +149,7 @@ func (c *companions) script(filename string, data []byte, host *script.Host) {
 	})
 }
 
-// call takes up the files that a call names as text.
+// call adds the files that a call names as text.
 func (c *companions) call(call *syntax.CallExpr) {
 	fn := ""
 	switch f := call.Fn.(type) {

@@ -12,18 +12,18 @@ import (
 	"starproxy/driver/mock"
 )
 
-// role is where in a document a definition stands; it decides which keys it
-// may have.
+// role is the place of a definition in a document. It decides which keys the
+// definition may have.
 type role uint8
 
 const (
 	inEndpoint role = iota // the value of a METHOD /path key
-	inEntry                // under a URL, its response lifted up
+	inEntry                // an entry under a URL, with the keys of its response
 	inRule                 // in rules
 	inStep                 // in sequence
 )
 
-// keys lists what a definition may say in a role.
+// keys returns the keys that a definition may have in a role.
 func (w role) keys() []string {
 	keys := []string{"status", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "content_type", "headers", "latency_ms",
 		"fault", "state", "after",
@@ -39,13 +39,13 @@ func (w role) keys() []string {
 	return append(keys, "delay_ms", "repeat")
 }
 
-// roleNames says each role in words.
+// roleNames returns words for each role.
 func roleNames() []string {
 	return []string{"an endpoint", "an entry", "a rule", "a step of a sequence"}
 }
 
-// definition is one response, or what chooses among several: an endpoint's
-// value, a rule, a step.
+// definition is one response, or a choice among several. It is the value of an
+// endpoint, a rule or a step of a sequence.
 type definition struct {
 	c      *compiler
 	node   *yaml.Node
@@ -54,12 +54,12 @@ type definition struct {
 	method string   // of the endpoint, empty for any
 	params []string // in its path; nil when they are not known
 	values map[string]*yaml.Node
-	// matches says that its conditions are looked at.
+	// matches is true if the conditions of the definition count.
 	matches bool
 	rules   []*mock.Match // of rules, once they are compiled; nil for one without a match
 }
 
-// tables are what a definition may have and how it is read.
+// tables are the keys that definitions may have, and the functions that read them.
 type tables struct {
 	keys    [inStep + 1][]string // by role
 	kinds   []kind
@@ -74,8 +74,8 @@ func newTables() tables {
 	return t
 }
 
-// define checks the keys of a definition. A key set to null is as if it were
-// not there, unless it is the one that says what kind of mock this is.
+// define checks the keys of a definition. A key with the value null is ignored,
+// unless it is the key of a kind of mock.
 func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, document.Wrong(n, path, "a map")
@@ -104,7 +104,7 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 		case k.Value == "body" && v.Tag == document.BinaryTag:
 			d.values["body_base64"] = v
 			continue
-		case k.Value == "rules" || k.Value == "sequence": // they look themselves
+		case k.Value == "rules" || k.Value == "sequence": // their definitions check for bytes
 		default:
 			if err := document.RefuseBinary(v); err != nil {
 				return nil, err
@@ -115,10 +115,10 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 	return d, nil
 }
 
-// get gives the value of a key, or nil.
+// get returns the value of a key, or nil.
 func (d *definition) get(key string) *yaml.Node { return d.values[key] }
 
-// at names a part of the definition in messages.
+// at returns the name of a key of the definition for messages.
 func (d *definition) at(key string) string {
 	if d.path == "" {
 		return key
@@ -130,7 +130,7 @@ func (d *definition) wrong(key string, n *yaml.Node, want string) error {
 	return document.Wrong(n, d.at(key), want)
 }
 
-// text reads a key whose value must be text that is not empty.
+// text returns the value of a key, which must be text that is not empty.
 func (d *definition) text(key string) (string, error) {
 	n := d.get(key)
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
@@ -142,7 +142,7 @@ func (d *definition) text(key string) (string, error) {
 	return n.Value, nil
 }
 
-// list reads a key whose value must be a list that is not empty.
+// list returns the value of a key, which must be a list that is not empty.
 func (d *definition) list(key string) ([]*yaml.Node, error) {
 	n := d.get(key)
 	if n.Kind != yaml.SequenceNode {
@@ -183,7 +183,7 @@ func (d *definition) contentType() (string, error) {
 	return s, err
 }
 
-// number of a key for a summary.
+// count returns the number of rules or steps for a summary.
 func (d *definition) count(key string) string {
 	n := len(d.get(key).Content)
 	if key == "rules" {

@@ -14,10 +14,10 @@ import (
 	"starproxy/driver/mock"
 )
 
-// Compile makes endpoints of one definition, as the set_mock calls give it. Its
+// Compile returns the endpoints of one definition, as set_mock calls pass it. Its
 // values are JSON values or anything that marshals to JSON (a json.RawMessage
-// keeps the order of its keys). A URL key may give several endpoints, one a
-// method; every other key gives one. Errors carry src's place.
+// keeps the order of its keys). A URL key may result in several endpoints, one for
+// each method; every other key results in one. Errors have the place of src.
 func Compile(key string, def map[string]any, env Env, src mock.Source) ([]*mock.Endpoint, error) {
 	b, err := exchange.EncodeJSON(def)
 	if err != nil {
@@ -37,7 +37,7 @@ func Compile(key string, def map[string]any, env Env, src mock.Source) ([]*mock.
 	return eps, nil
 }
 
-// unplace moves the nodes of a value to the place of the definition it came with.
+// unplace sets the place of all nodes of a value to that of its definition.
 func unplace(n *yaml.Node, src mock.Source) {
 	n.Line, n.Column = src.Line, src.Column
 	for _, c := range n.Content {
@@ -46,7 +46,7 @@ func unplace(n *yaml.Node, src mock.Source) {
 }
 
 // Endpoints compiles a map of endpoints that is part of another document, such
-// as the mocks of an exporter's configuration that [Decode] left as a node.
+// as the mocks of an exporter's configuration that [document.Decode] left as a node.
 func Endpoints(filename string, n *yaml.Node, env Env, src mock.Source) ([]*mock.Endpoint, error) {
 	if n.Kind == 0 || n.Tag == "!!null" {
 		return nil, nil
@@ -62,23 +62,23 @@ func Endpoints(filename string, n *yaml.Node, env Env, src mock.Source) ([]*mock
 	return eps, nil
 }
 
-// compiler makes endpoints for one document.
+// compiler compiles the endpoints of one document.
 type compiler struct {
 	env Env
 	src mock.Source
-	// dir is where the document lies, empty when it was sent.
+	// dir is the directory of the document, empty for a document that was sent.
 	dir string
 	// files is the directory env.FilesDir.
 	files access.Dir
-	// answers are the values of nodes that stand for functions.
+	// answers are the functions of scripts, by the node in their place.
 	answers map[*yaml.Node]starlark.Value
-	// states are what the endpoint being compiled names of scenarios.
+	// states are the scenario states that the endpoint being compiled names.
 	states map[string][]string
-	// typed says that somebody has set env.DefaultContentType.
+	// typed is true if the document or its owner set env.DefaultContentType.
 	typed bool
-	// quiet keeps warnings to itself.
+	// quiet suppresses warnings.
 	quiet bool
-	// tables are made once for all definitions of the document.
+	// tables are shared by all definitions of the document.
 	tables tables
 }
 
@@ -94,8 +94,8 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 	return c
 }
 
-// endpoints compiles a map key → definition; config is a setting among them
-// when bare.
+// endpoints compiles a map from keys to definitions. If bare, the map may have
+// settings such as config too.
 func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) {
 	var all []*mock.Endpoint
 	first := map[string]int{}

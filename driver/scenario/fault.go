@@ -6,8 +6,8 @@ import (
 	"starproxy/script"
 )
 
-// Describe gives the attributes with which the log tells an error: for one of a
-// script, the way to it through the files that it loads, too.
+// Describe returns the attributes of a log record for an error. For an error of a
+// script they have the backtrace too.
 func Describe(err error) []any {
 	attrs := []any{"error", err}
 	var e *script.Error

@@ -9,9 +9,9 @@ import (
 	"starproxy/builtins/disk"
 )
 
-// Fingerprint changes with the content of files and with where links lead to,
-// for what is loaded beside a file is looked for there. What is no regular
-// file, which reading might wait for, counts as missing.
+// Fingerprint returns a hash of the content of files and of the targets of links: a
+// scenario loads further files beside the target. A file that is not regular counts
+// as missing, since reading it might block.
 func Fingerprint(files []string) string {
 	h := sha256.New()
 	for _, name := range files {

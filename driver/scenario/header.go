@@ -22,16 +22,16 @@ type headerTemplate struct {
 	values []headerValue
 }
 
-// headerValue is a text, or one that is computed.
+// headerValue is a text, or a template that computes one.
 type headerValue struct {
 	text     string
 	template *script.Template // nil for a text
 	where    script.Position  // of the template
 }
 
-// headers reads the header fields, as they are written and in their order; those
-// with {{expressions}} come compiled, and have empty lines in their places. What
-// frames the message on the wire is left to the proxy.
+// headers reads the header fields in their spelling and order. Those with
+// {{expressions}} are returned as templates, and h has an empty value in the place
+// of each. Headers that frame the message are left out: the proxy writes them.
 func (d *definition) headers() (exchange.Header, []headerTemplate, error) {
 	n := d.get("headers")
 	if n == nil {
@@ -55,7 +55,7 @@ func (d *definition) headers() (exchange.Header, []headerTemplate, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if seen[name] { // in other letters; the later one counts
+		if seen[name] { // the same name in other case; the later one counts
 			h.Del(name)
 			templates = slices.DeleteFunc(templates, func(t headerTemplate) bool { return exchange.EqualName(t.name, name) })
 		}
@@ -70,7 +70,7 @@ func (d *definition) headers() (exchange.Header, []headerTemplate, error) {
 	return h, templates, nil
 }
 
-// headerValues reads the value of a header, or the list of its values, and tells
+// headerValues reads the value of a header, or the list of its values, and reports
 // whether one of them is computed.
 func (d *definition) headerValues(key string, n *yaml.Node) (values []headerValue, computed bool, err error) {
 	list := []*yaml.Node{n}
@@ -100,7 +100,7 @@ func (d *definition) headerValues(key string, n *yaml.Node) (values []headerValu
 	return values, computed, nil
 }
 
-// validValue tells whether s can stand in a header.
+// validValue reports whether s can be the value of a header.
 func validValue(s string) bool { return httpguts.ValidHeaderFieldValue(s) }
 
 // withHeaders sets headers that are computed for each request.
@@ -130,7 +130,7 @@ func (h *headed) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.R
 	return res, nil
 }
 
-// set gives h the values for a request.
+// set sets the values for a request in h.
 func (t headerTemplate) set(ctx context.Context, x *exchange.Exchange, h *exchange.Header) error {
 	values := make([]string, len(t.values))
 	for i, v := range t.values {
@@ -143,7 +143,7 @@ func (t headerTemplate) set(ctx context.Context, x *exchange.Exchange, h *exchan
 	return nil
 }
 
-// render is the value for a request.
+// render returns the value for a request.
 func (v headerValue) render(ctx context.Context, x *exchange.Exchange, name string) (string, error) {
 	if v.template == nil {
 		return v.text, nil
@@ -164,7 +164,7 @@ func (v headerValue) render(ctx context.Context, x *exchange.Exchange, name stri
 	return s, nil
 }
 
-// valueText is text as it is, and every other value as JSON.
+// valueText returns text as it is and every other value as JSON.
 func valueText(value any) (string, error) {
 	if s, ok := value.(string); ok {
 		return s, nil

@@ -12,12 +12,12 @@ import (
 // kind is a way to answer. To add one, add a row to kinds, its key to
 // role.keys and to schema.json.
 type kind struct {
-	key string // the key that asks for it; empty for the last
-	// handler makes what answers; it is called for definitions that have the key.
+	key string // the key that selects the kind; empty for the last
+	// handler returns the handler of a definition that has the key.
 	handler func(d *definition) (exchange.Handler, error)
-	// uses are the other keys that count; the rest is warned about.
+	// uses are the other keys that count; other keys lead to a warning.
 	uses []string
-	// summary is what "j proxy mock list" prints.
+	// summary returns the text that "j proxy mock list" prints.
 	summary func(d *definition) string
 }
 
@@ -40,7 +40,7 @@ func kinds() []kind {
 	}
 }
 
-// handler makes what answers for the definition.
+// handler returns the handler of the definition.
 func (d *definition) handler() (exchange.Handler, kind, error) {
 	for _, k := range d.c.tables.kinds {
 		if k.key == "" || d.get(k.key) != nil {
@@ -79,7 +79,7 @@ func staticSummary(d *definition) string {
 	return s
 }
 
-// summarize is what "j proxy mock list" prints of the definition.
+// summarize returns the text that "j proxy mock list" prints for the definition.
 func (d *definition) summarize(k kind) string {
 	if d.get("fault") == nil {
 		return k.summary(d)

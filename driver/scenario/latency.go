@@ -16,7 +16,7 @@ const (
 	latencyRange = delayRange + ", or a map such as {min: 50, max: 200}"
 )
 
-// delay reads delay_ms; without it there is none.
+// delay reads delay_ms. The default is none.
 func (d *definition) delay() (time.Duration, error) {
 	n := d.get("delay_ms")
 	if n == nil {
@@ -29,7 +29,7 @@ func (d *definition) delay() (time.Duration, error) {
 	return w, nil
 }
 
-// milliseconds is a scalar as a duration within a day.
+// milliseconds returns a number of milliseconds, at most a day, as a duration.
 func milliseconds(n *yaml.Node) (time.Duration, bool) {
 	ms, ok := document.Float(n)
 	if !ok {
@@ -38,7 +38,7 @@ func milliseconds(n *yaml.Node) (time.Duration, bool) {
 	return call.Milliseconds(ms)
 }
 
-// latency reads latency_ms; without it, it is that of the document.
+// latency reads latency_ms. Its default is the latency of the document.
 func (d *definition) latency() (call.Latency, error) {
 	n := d.get("latency_ms")
 	if n == nil {
@@ -47,7 +47,7 @@ func (d *definition) latency() (call.Latency, error) {
 	return d.c.latency(n, d.at("latency_ms"))
 }
 
-// latency reads a latency: milliseconds, or a map of how they are drawn.
+// latency reads a latency: milliseconds, or a map of a random distribution.
 func (c *compiler) latency(n *yaml.Node, path string) (call.Latency, error) {
 	if n.Kind != yaml.MappingNode {
 		w, ok := milliseconds(n)
@@ -65,7 +65,7 @@ func (c *compiler) latency(n *yaml.Node, path string) (call.Latency, error) {
 	return l, atKey(n, path, err)
 }
 
-// random gives the source of chance.
+// random returns the source of random numbers.
 func (c *compiler) random(n *yaml.Node, path string) (*call.Random, error) {
 	if c.env.Script == nil {
 		return nil, document.Errorf(n, "%s: nothing here draws by chance", path)
@@ -73,7 +73,7 @@ func (c *compiler) random(n *yaml.Node, path string) (*call.Random, error) {
 	return c.env.Script.Random(), nil
 }
 
-// atKey places an error about a key of the map n at that key's value.
+// atKey sets the place of an error about a key of the map n to the key's value.
 func atKey(n *yaml.Node, path string, err error) error {
 	var at *call.KeyError
 	if !errors.As(err, &at) {

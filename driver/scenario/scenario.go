@@ -17,25 +17,25 @@ import (
 	"starproxy/script"
 )
 
-// The ways in which a document can be no scenario at all, for errors.Is.
+// The errors for documents that are not scenarios, for errors.Is.
 var (
-	// ErrNotObject is a document that is no map.
+	// ErrNotObject is the error for a document that is not a map.
 	ErrNotObject = errors.New("want a JSON/YAML object")
-	// ErrNoEndpoints is a document whose endpoints are no map.
+	// ErrNoEndpoints is the error for a document whose endpoints are not a map.
 	ErrNoEndpoints = errors.New("want an object of endpoints")
 )
 
-// Env is what endpoints are compiled against.
+// Env has the directories, defaults and services for compiling endpoints.
 type Env struct {
-	// FilesDir is where the files that "file:" names lie.
+	// FilesDir is the directory of the files that "file:" names.
 	FilesDir string
-	// AddonsDir is where the scripts that "addon:" names lie.
+	// AddonsDir is the directory of the scripts that "addon:" names.
 	AddonsDir string
 	// Access says which files a document may reach; nil sets no bounds but
 	// those of [Parse]. Files of FilesDir and AddonsDir are reached in any case.
 	Access *access.Policy
-	// Owned says that the owner of the exporter named the document that is
-	// loaded: it, and the directories of its config block, may lie anywhere.
+	// Owned is true if the owner of the exporter named the document. Then it, and
+	// the directories of its config block, may be anywhere.
 	Owned bool
 	// DefaultLatency is the delay of a response without latency_ms; default none.
 	DefaultLatency call.Latency
@@ -48,8 +48,8 @@ type Env struct {
 	Script *script.Host
 	// Log gets warnings about documents that load all the same; nil for none.
 	Log *slog.Logger
-	// Mistake gets the error of each endpoint that is wrong; the others are
-	// compiled all the same. Without it the first error ends the load.
+	// Mistake is called with the error of each endpoint that is wrong, and the
+	// others are compiled. If it is nil, the first error ends the load.
 	Mistake func(error)
 }
 
@@ -63,12 +63,12 @@ type Scenario struct {
 	Endpoints []*mock.Endpoint
 	// Hooks see all traffic; nil when there are none, as in YAML.
 	Hooks *Hooks
-	// Files is what a reload watches; empty for a document that is no file.
+	// Files are the files to watch for a reload; empty for a document that was sent.
 	Files []string
 }
 
-// Documents are the paths of the files that may be the scenario of a directory,
-// in the order in which they are tried.
+// Documents returns the paths that may be the scenario of a directory, in the order
+// in which they are tried.
 func Documents(dir string) []string {
 	paths := documentNames()
 	for i, name := range paths {
@@ -77,8 +77,8 @@ func Documents(dir string) []string {
 	return paths
 }
 
-// DocumentIn is the path of the scenario of a directory, or of the first that is
-// tried when there is none.
+// DocumentIn returns the path of the scenario of a directory; if there is none, the
+// first of [Documents].
 func DocumentIn(dir string) string {
 	paths := Documents(dir)
 	for _, path := range paths {
@@ -89,7 +89,8 @@ func DocumentIn(dir string) string {
 	return paths[0]
 }
 
-// documentNames are what a scenario directory may hold, in the order they are tried.
+// documentNames are the names of the scenario in a directory, in the order in which
+// they are tried.
 func documentNames() []string {
 	return []string{"scenario.yaml", "scenario.yml", "scenario.json", "scenario.star"}
 }
@@ -97,8 +98,8 @@ func documentNames() []string {
 // Load reads a scenario file, or a directory that holds scenario.yaml,
 // scenario.yml, scenario.json or scenario.star. Relative directories in its
 // config block are relative to the document. A missing file is an
-// fs.ErrNotExist; a fault in the document is an [*Error], and nothing of it is
-// used: a Scenario that comes with it holds only Files, where a repair may be.
+// fs.ErrNotExist. A fault in the document is a [*document.Error]. A Scenario that is
+// returned with an error has only Files: the files to watch for a repair.
 func Load(path string, env Env) (*Scenario, error) {
 	path, err := find(path)
 	if err != nil {
@@ -130,7 +131,7 @@ func Parse(filename string, data []byte, env Env) (*Scenario, error) {
 	return parse(filename, data, env, "")
 }
 
-// find gives the document that path means.
+// find returns the path of the document at path, a file or a directory.
 func find(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -146,7 +147,7 @@ func find(path string) (string, error) {
 	return "", fmt.Errorf("scenario directory %s has no %s: %w", path, strings.Join(documentNames(), ", "), fs.ErrNotExist)
 }
 
-// policy says which files Load may read.
+// policy returns the policy for the files that Load reads; nil allows all.
 func (e *Env) policy() *access.Policy {
 	if e.Owned {
 		return nil

@@ -19,16 +19,16 @@ type Hooks struct {
 	how  *script.Answering
 }
 
-// Wrap puts the hooks around what answers.
+// Wrap returns a handler that calls the hooks before and after next.
 func (h *Hooks) Wrap(next exchange.Handler) exchange.Handler {
 	return h.host.WrapWith(h.Hooks, next, h.how)
 }
 
-// answerTag marks a node that stands for what a script answers with.
+// answerTag is the tag of a node in the place of a script's function or response.
 const answerTag = "!answer"
 
-// isAnswer tells whether a value of a script's endpoints is a function, or
-// what one may return; all else is data, as in YAML.
+// isAnswer reports whether a value of a script's endpoints is a function, or a
+// response that one may return. All other values are data, as in YAML.
 func isAnswer(v starlark.Value) bool {
 	switch v.(type) {
 	case *starvalue.Handler, starlark.Callable:
@@ -78,7 +78,7 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 // function that answers; documents don't have it.
 const scriptKey = "script"
 
-// isScripted tells whether a script answers for an endpoint.
+// isScripted reports whether a script answers for an endpoint.
 func isScripted(ep *mock.Endpoint) bool {
 	def, _ := ep.Definition.(jsonvalue.Object)
 	label, _ := def.Get(scriptKey)

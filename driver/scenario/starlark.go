@@ -16,7 +16,7 @@ import (
 	"starproxy/script"
 )
 
-// isScript tells whether a document is a Starlark script.
+// isScript reports whether a document is a Starlark script.
 func isScript(filename string) bool { return strings.EqualFold(filepath.Ext(filename), script.Ext) }
 
 // loadScript reads a scenario that is a script; its load statements reach what
@@ -59,7 +59,7 @@ func parseScript(filename string, data []byte, env Env) (*Scenario, error) {
 	return s, scriptFault(err)
 }
 
-// scriptFault makes an [*Error] of an error of a script.
+// scriptFault returns an error of a script as a [*document.Error].
 func scriptFault(err error) error {
 	var own *document.Error
 	var e *script.Error
@@ -69,7 +69,7 @@ func scriptFault(err error) error {
 	return &document.Error{File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Column, Message: scriptMessage(err), Err: err}
 }
 
-// compile makes the endpoints of a script's globals.
+// compile returns the endpoints and hooks of a script's globals.
 func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
 	defer func() { err = document.InFile(s.Path, err) }()
 	r := reader{c: c, room: maxValues}
@@ -110,7 +110,7 @@ func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
 	return err
 }
 
-// assigned is the expression that a global is assigned in a file, or nil.
+// assigned returns the expression that a file assigns to a global, or nil.
 func assigned(file *syntax.File, name string) syntax.Expr {
 	var found syntax.Expr
 	for _, stmt := range file.Stmts {

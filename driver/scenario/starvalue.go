@@ -15,17 +15,17 @@ import (
 	"starproxy/driver/document"
 )
 
-// maxValues bounds what a script's data may come to: it can contain itself.
+// maxValues bounds the number of values in a script's data, which can contain itself.
 const maxValues = 1_000_000
 
-// reader turns Starlark data into the nodes that a YAML document would have,
-// placed where the script wrote them down as far as that can be told.
+// reader turns Starlark data into the nodes of a document. A node has the place of
+// its expression in the script, where that is known.
 type reader struct {
 	c    *compiler
 	room int
 }
 
-// at is a node at the place of an expression, or else of the node above.
+// at returns a node at the place of an expression, or else of the node above.
 func at(e syntax.Expr, above *yaml.Node) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode}
 	if e != nil {
@@ -139,7 +139,7 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 	return n, nil
 }
 
-// entry finds where a dict that is written down has a key and its value.
+// entry returns the expressions of a key and its value in a dict display.
 func entry(e syntax.Expr, key starlark.Value) (k, v syntax.Expr) {
 	s, ok := starlark.AsString(key)
 	if d, isDict := unwrap(e).(*syntax.DictExpr); ok && isDict {
@@ -153,7 +153,7 @@ func entry(e syntax.Expr, key starlark.Value) (k, v syntax.Expr) {
 	return nil, nil
 }
 
-// element finds where a list that is written down has its element i of n.
+// element returns the expression of element i of n in a list display.
 func element(e syntax.Expr, i, n int) syntax.Expr {
 	switch e := unwrap(e).(type) {
 	case *syntax.ListExpr:
@@ -220,11 +220,11 @@ func (r *reader) hooks(v starlark.Value, e syntax.Expr) (*Hooks, error) {
 	return h, nil
 }
 
-// takes checks that a function can be called with n arguments.
+// takes returns an error if a function can't be called with n arguments.
 func takes(fn starlark.Callable, n int, what string) error {
 	f, ok := fn.(*starlark.Function)
 	if !ok {
-		return nil // it knows itself
+		return nil // a builtin checks its arguments itself
 	}
 	params := f.NumParams()
 	if f.HasKwargs() {

@@ -12,8 +12,8 @@ import (
 	"starproxy/script"
 )
 
-// Table gives what [script.TestOptions] want: a function that makes a table of
-// the scenario at a path, or of the endpoints of a script when that is empty. A
+// Table returns the function for [script.TestOptions]: it makes a table from the
+// scenario at a path, or from the endpoints of a script if the path is empty. A
 // request that no endpoint answers is forwarded; where that fails, the error
 // says which endpoints came nearest.
 func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) (exchange.Handler, error) {
@@ -49,7 +49,8 @@ func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) 
 	}
 }
 
-// forwardOrTell asks the real server.
+// forwardOrTell returns a handler that forwards to the real server. Its error names
+// the nearest endpoints.
 func forwardOrTell(t *mock.Table) exchange.Handler {
 	return exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 		res, err := x.Forward(ctx)

@@ -57,8 +57,8 @@ func (c *compiler) position(n *yaml.Node) script.Position {
 	return script.Position{File: c.src.File, Line: n.Line, Column: n.Column}
 }
 
-// part is the node at a path of keys and indexes in n, or the last one on the
-// way there.
+// part returns the node at a path of keys and indexes in n, or the last node on the
+// path that exists.
 func part(n *yaml.Node, path []string) *yaml.Node {
 	for _, key := range path {
 		next := document.Field(n, key)
@@ -89,10 +89,10 @@ func each(n *yaml.Node, visit func(*yaml.Node) bool) bool {
 	return true
 }
 
-// hasExpression tells whether a text in n holds an expression.
+// hasExpression reports whether a text in n has an expression.
 func hasExpression(n *yaml.Node) bool { return !each(n, func(*yaml.Node) bool { return false }) }
 
-// scriptMessage is an error without its place, which is ours to tell.
+// scriptMessage returns the message of a script error without its place.
 func scriptMessage(err error) string {
 	var e *script.Error
 	if !errors.As(err, &e) {
@@ -103,7 +103,7 @@ func scriptMessage(err error) string {
 	return bare.Error()
 }
 
-// script gives the host that runs what can't be said without one.
+// script returns the host that runs scripts, or an error without one.
 func (d *definition) script(key string, n *yaml.Node) (*script.Host, error) {
 	if d.c.env.Script == nil {
 		return nil, document.Errorf(n, "%s: nothing here runs scripts", d.at(key))

@@ -10,7 +10,7 @@ import (
 	"starproxy/driver/mock"
 )
 
-// Text is the definition of an endpoint as YAML, for people to edit.
+// Text returns the definition of an endpoint as YAML, for people to edit.
 func Text(def any) (string, error) {
 	b, err := exchange.EncodeJSON(def)
 	if err != nil {
@@ -23,8 +23,8 @@ func Text(def any) (string, error) {
 	return document.Block(n)
 }
 
-// CompileText makes the endpoints of one key whose definition is a text in YAML
-// or JSON. Places in errors are those in the text; filename appears in them.
+// CompileText returns the endpoints of one key whose definition is a text in YAML or
+// JSON. Errors have the file name and the place in the text.
 func CompileText(filename, key string, text []byte, env Env) ([]*mock.Endpoint, error) {
 	var def yaml.Node
 	if err := document.Decode(filename, text, &def); err != nil {

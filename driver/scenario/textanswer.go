@@ -51,8 +51,7 @@ func (d *definition) textTemplate(key string, n *yaml.Node) (*script.Template, e
 	return t, nil
 }
 
-// typeOr is the content type that the definition or its document says, or else
-// usual.
+// typeOr returns the content type of the definition or its document, or else usual.
 func (d *definition) typeOr(usual string) (string, error) {
 	if d.get("content_type") == nil && !d.c.typed {
 		return usual, nil

@@ -55,20 +55,20 @@ func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 	return c.endpoints(endpoints, true)
 }
 
-// sentinel is err, which says what was wanted, for a node that is got instead.
+// sentinel returns an error at n. err names the wanted value, got the one of n.
 func sentinel(n *yaml.Node, got string, err error) error {
 	return &document.Error{Line: n.Line, Column: n.Column, Message: "got " + got + ", " + err.Error(), Err: err}
 }
 
-// remark is the key that JSON documents, which have no comments, have them under.
-// It may stand wherever keys of ours do.
+// remark is the key of comments in JSON, which has no comments of its own. Each map
+// of a scenario may have it.
 const remark = "$comment"
 
 // isRemark reports whether a key is one for people and tools, whatever its value:
 // a remark, or one that begins with "x-", as extensions of many formats do.
 func isRemark(key string) bool { return key == remark || strings.HasPrefix(key, "x-") }
 
-// settings are the keys at the top that are no endpoints.
+// settings are the keys at the top that are not endpoints.
 func settings() []string { return []string{"config", "name", "description", "version", "$schema"} }
 
 // unused warns of a key beside the endpoints that means nothing. A value with an
@@ -128,8 +128,8 @@ func (c *compiler) configure(n *yaml.Node) error {
 
 // directory resolves a directory of the config block; base is the driver's own.
 // Relative ones are relative to the document, or to base when it was sent. A
-// directory that the policy does not allow, as scenarios written for another
-// machine name it, is not used: base stays, and the log warns.
+// directory that the policy does not allow is not used: base is used and a warning
+// is logged. Scenarios written for another machine may name such directories.
 func (c *compiler) directory(name, base string, at *yaml.Node) (access.Dir, bool) {
 	path, policy := name, c.env.Access
 	switch {

@@ -119,7 +119,8 @@ func entryMethod(e *yaml.Node, path, dflt string) (string, error) {
 	return strings.ToUpper(n.Value), nil
 }
 
-// flatten lifts what stands under response into the entry; the response wins.
+// flatten moves the keys under response into the entry and replaces those of the
+// entry.
 func flatten(e *yaml.Node, path string) (*yaml.Node, error) {
 	if !document.Has(e, "response") {
 		return document.Without(e, "method"), nil
@@ -131,7 +132,7 @@ func flatten(e *yaml.Node, path string) (*yaml.Node, error) {
 	return document.Merged(r, document.Without(e, "method", "response")), nil
 }
 
-// group makes one definition of the entries of a method.
+// group returns one definition for the entries of a method.
 func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	if len(entries) == 1 {
 		return entries[0]
@@ -192,7 +193,7 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	return def
 }
 
-// asksState tells whether an entry asks for the state of a scenario.
+// asksState reports whether an entry asks for the state of a scenario.
 func asksState(e *yaml.Node) bool {
 	return document.Has(e, "state") && document.Has(document.Field(e, "state"), "is") && document.Field(document.Field(e, "state"), "is").Tag != "!!null"
 }
