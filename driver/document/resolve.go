@@ -22,7 +22,7 @@ type extent struct{ nodes, height int }
 
 // resolver turns the nodes of the parser into those that [Read] returns.
 type resolver struct {
-	seen  map[*yaml.Node]extent // nodes is 0 while a node is being resolved
+	seen  map[*yaml.Node]extent // of nodes with an anchor; nodes is 0 while one is being resolved
 	room  int                   // number of keys that merge keys may still add
 	alias int                   // number of nodes that aliases added
 	yaml  bool                  // the document is YAML, not JSON
@@ -38,7 +38,8 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 	if depth > MaxDepth {
 		return nil, extent{}, TooDeep(via)
 	}
-	if e, ok := r.seen[n]; ok {
+	anchored := n.Anchor != "" // only such a node is visited again
+	if e, ok := r.seen[n]; anchored && ok {
 		if e.nodes == 0 {
 			return nil, e, Errorf(via, "alias *%s lies inside what it refers to", via.Value)
 		}
@@ -50,7 +51,9 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 		}
 		return n, e, nil
 	}
-	r.seen[n] = extent{}
+	if anchored {
+		r.seen[n] = extent{}
+	}
 	e := extent{nodes: 1}
 	var err error
 	switch n.Kind {
@@ -78,7 +81,9 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 	if err != nil {
 		return nil, e, err
 	}
-	r.seen[n] = e
+	if anchored {
+		r.seen[n] = e
+	}
 	return n, e, nil
 }
 
@@ -92,7 +97,7 @@ func (e *extent) add(c extent) {
 func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	e := extent{nodes: 1}
 	own := make(map[string]*yaml.Node, len(n.Content)/2)
-	var out []*yaml.Node
+	out := n.Content[:0] // never behind the key that is read
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
@@ -110,6 +115,8 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 			return e, err
 		}
 		if k.ShortTag() == "!!merge" {
+			e.nodes = min(e.nodes+ve.nodes, math.MaxInt32)
+			e.height = max(e.height, ve.height)
 			if v.Kind == yaml.SequenceNode {
 				merges = append(merges, v.Content...)
 			} else {
@@ -131,7 +138,6 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 		e.add(ve)
 	}
 	for _, m := range merges {
-		me := r.seen[m]
 		for k, v := range Pairs(m) {
 			if own[k.Value] != nil {
 				continue
@@ -142,8 +148,6 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 				return e, Errorf(n, "merge keys add more than %d values", aliasRoom)
 			}
 		}
-		e.nodes = min(e.nodes+me.nodes, math.MaxInt32)
-		e.height = max(e.height, me.height)
 	}
 	n.Content = slices.Clip(out)
 	return e, nil
