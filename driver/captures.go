@@ -19,7 +19,7 @@ import (
 	"starproxy/driver/view"
 )
 
-// captures are the captured exchanges as clients of the stock driver have them:
+// captures serves captured exchanges as clients of the stock driver know them: as
 // events, exports and files.
 type captures struct {
 	journal *capture.Journal

@@ -59,10 +59,10 @@ func (l *Listen) selects() bool { return len(l.Clients) > 0 || len(l.Users) > 0 
 // shares reports whether two proxies are configured for one address.
 func (l *Listen) shares(o *Listen) bool { return l.Port == o.Port && proxy.SameHost(l.Host, o.Host) }
 
-// Conflict finds two proxies of one exporter file that are configured for one
-// address and leave open whose a connection is. Names are those of the proxies,
-// for the error, which belongs to the proxy with the index later. The error is
-// nil when there are none.
+// Conflict finds two proxies of one exporter file that are configured for one address,
+// so that a connection could be for both. It uses the names of the proxies in the
+// error, and later is the index of the proxy with the mistake. The error is nil when
+// there is no conflict.
 //
 // Proxies without any selection may be configured for one address: one of them
 // at a time can run.
@@ -90,10 +90,10 @@ func Conflict(names []string, configs []*Config) (later int, err error) {
 	return 0, nil
 }
 
-// Devices are the proxies of one exporter as far as they share listening
-// addresses: the drivers that have the same Devices do.
+// Devices lets the proxies of one exporter share listening addresses. Drivers that get
+// the same Devices do so.
 type Devices struct{ demux *proxy.Demux }
 
-// NewDevices is empty. Connections that no proxy is meant for are logged; a nil
-// log drops that.
+// NewDevices makes Devices without proxies. log gets the connections that are for no
+// proxy; it may be nil.
 func NewDevices(log *slog.Logger) *Devices { return &Devices{proxy.NewDemux(log)} }

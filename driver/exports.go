@@ -60,14 +60,14 @@ func (c *captures) write(w io.Writer, format string, f capture.Filter) error {
 	return nil
 }
 
-// exportArgs say what of the captures is exported, and as what.
+// exportArgs are the arguments of an export: its format and what it contains.
 type exportArgs struct {
 	format, filter string
 	excludeMocked  bool
 	expr, seqs     string
 }
 
-// exported makes the filter that a caller of method gave as arguments.
+// exported returns the filter for the arguments of method.
 func (c *captures) exported(ctx context.Context, method string, args exportArgs) (capture.Filter, error) {
 	if args.format != "har" && args.format != "flow" {
 		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument format: got %q, want har or flow", method, args.format)
@@ -107,11 +107,11 @@ func (c *captures) export(ctx context.Context, format, filter string, excludeMoc
 	}), nil
 }
 
-// maxMissing bounds how many things that an export lacks are told.
+// maxMissing bounds the lines of missing_from_export.
 const maxMissing = 50
 
-// missing tells what export_captures of the same arguments leaves out,
-// and why, a line for each.
+// missing returns a line for each thing that export_captures with the same arguments
+// leaves out, with the reason.
 func (c *captures) missing(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) ([]string, error) {
 	picks, err := c.exported(ctx, "missing_from_export", exportArgs{format, filter, excludeMocked, expr, seqs})
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"starproxy/driver/access"
 )
 
-// chunkSize is how much of a file goes into one message: in base64 it stays
-// well below gRPC's 4 MiB.
+// chunkSize is the size of a piece of a file, in bytes. In base64 it fits into a gRPC
+// message of 4 MiB.
 const chunkSize = 2 << 20
 
-// chunks streams what open opens, in pieces. An error of reading that is
-// [io.ErrUnexpectedEOF] itself, unwrapped, counts as the end.
+// chunks opens a file and yields its content in pieces. The reader must not return
+// [io.ErrUnexpectedEOF] unwrapped: chunks takes that for the end of the file.
 func chunks(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
 	return func(yield func(any, error) bool) {
 		f, err := open()
@@ -41,8 +41,8 @@ func chunks(open func() (io.ReadCloser, error)) iter.Seq2[any, error] {
 	}
 }
 
-// openIn opens a regular file below dir, which the configuration names; invalid
-// is the error for a file that clients can't have, whether or not it is there.
+// openIn opens a regular file below dir, a directory of the configuration. It returns
+// invalid for a file that clients must not have, whether or not the file exists.
 func openIn(p *access.Policy, dir, name string, invalid error) (io.ReadCloser, error) {
 	f, _, err := p.Owned(dir).Open(name)
 	switch {

@@ -9,8 +9,7 @@ import (
 // Metrics are the counters of a proxy, as get_metrics gives them in JSON. They
 // begin with the driver and go on when the proxy is stopped and started.
 type Metrics struct {
-	// Source tells one driver from another: the counters of another source
-	// began at 0.
+	// Source identifies the driver. The counters of another source began at 0.
 	Source string `json:"source"`
 	// Mode is that of the proxy, or "stopped".
 	Mode string `json:"mode"`
@@ -18,12 +17,12 @@ type Metrics struct {
 	Mocks int `json:"mocks"`
 	// Requests counts by outcome, see [capture.Outcome].
 	Requests map[string]uint64 `json:"requests"`
-	// Unmatched requests are those that no mock, or no recording, answers.
+	// Unmatched counts requests that no mock, or no recording, answers.
 	Unmatched uint64 `json:"unmatched"`
-	// Refused is what devices sent as requests and was refused, see
-	// [proxy.Counters]. It is not among Requests.
+	// Refused counts refused requests of devices, see [proxy.Counters]. They are
+	// not among Requests.
 	Refused uint64 `json:"refused"`
-	// Streams are tunnels that carried something else than HTTP.
+	// Streams counts tunnels that carried a protocol other than HTTP.
 	Streams uint64 `json:"streams"`
 	// Dials counts attempts to connect to real servers by their result, see
 	// [proxy.Counters].

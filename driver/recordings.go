@@ -93,7 +93,7 @@ func (r *recordings) file(name string) (path string, ok bool) {
 	if errors.Is(err, access.ErrOutside) {
 		r.log.Warn("recording not replayed: its path lies outside of the directories of the configuration", "path", path)
 	}
-	return path, err == nil || errors.As(err, new(disk.KindError)) // what it is then, opening it says
+	return path, err == nil || errors.As(err, new(disk.KindError)) // to open it then fails with the reason
 }
 
 // isRecording reports whether a file has a name that a recording can have.

@@ -58,7 +58,7 @@ func (m *Misses) UnmarshalText(text []byte) error {
 	return fmt.Errorf("expected reject, passthrough or a status from 200 to 599, found %q", text)
 }
 
-// status is the number, 0 when it is none.
+// status returns the status, 0 when m is a word.
 func (m Misses) status() int {
 	n := 0
 	if len(m) != 3 || strings.Trim(string(m), "0123456789") != "" {
@@ -103,7 +103,7 @@ func (r *Replay) resolve() error {
 	return nil
 }
 
-// open makes what answers from a recording.
+// open opens a recording to answer from.
 func (r *Replay) open(path string) (*flow.Replay, error) {
 	o := flow.ReplayOptions{
 		Matching: flow.Matching{
@@ -122,5 +122,5 @@ func (r *Replay) open(path string) (*flow.Replay, error) {
 	return flow.OpenReplay(path, o)
 }
 
-// isolated tells that nothing in replay mode may reach a real server.
+// isolated reports whether no request in replay mode may reach a real server.
 func (r *Replay) isolated() bool { return r.Misses != Misses(Passthrough) }

@@ -9,14 +9,14 @@ import (
 	"starproxy/driver/export"
 )
 
-// savedBodies are the captured bodies that clients have in scenarios by now, so
-// that they need not stay on disk.
+// savedBodies are the captured bodies that were exported with a scenario. They need
+// not stay on disk.
 type savedBodies struct {
 	mu   sync.Mutex
 	seqs map[uint64]bool // nil when nothing was exported since the last take
 }
 
-// add notes what an export has.
+// add adds the bodies of an export.
 func (s *savedBodies) add(x *export.Document) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,8 +37,8 @@ func (s *savedBodies) take() (seqs map[uint64]bool, ok bool) {
 	return seqs, seqs != nil
 }
 
-// clean removes the bodies that were exported since the last call.
-// After no export it is a wish of its own, and removes all.
+// clean removes the bodies that were exported since the last call. When nothing was
+// exported since, it removes all.
 func (c *captures) clean(context.Context) (string, error) {
 	if seqs, ok := c.saved.take(); ok {
 		removed := c.journal.CleanResponses(maps.Keys(seqs))

@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	// uploadIdle is how long an upload may rest between two parts.
+	// uploadIdle is the longest time between two parts of a file.
 	uploadIdle = 2 * time.Minute
-	// maxUploads bounds the files being received in parts at one time.
+	// maxUploads bounds the files that are received in parts at one time.
 	maxUploads = 64
 )
 
-// errUploadPath marks a path that is none in the files directory, or leads out
-// of it through a symbolic link.
+// errUploadPath says that a path is not in the directory, or leads out of it through a
+// symbolic link.
 var errUploadPath = errors.New("invalid file path")
 
-// errDriverClosed is what callers get who come too late.
+// errDriverClosed is the refusal of a call after Close.
 var errDriverClosed error = rpc.Refuse(rpc.FailedPrecondition, "the driver is closed")
 
 // incoming is a file that is being received. It appears under its name in one step,
@@ -40,7 +40,7 @@ type incoming struct {
 	size int64
 }
 
-// receive begins a file at path below the directory, where clients may write.
+// receive begins to receive a file for a path below the directory.
 func (u *uploads) receive(path string) (*incoming, error) {
 	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") || strings.Contains(path, "\x00") {
 		return nil, errUploadPath
@@ -94,7 +94,8 @@ func (in *incoming) discard() {
 	in.root.Close()
 }
 
-// escape tells os.Root's refusal apart: it has no error value of its own.
+// escape makes an errUploadPath of the error of os.Root for a path that leads out of
+// the root. That error has no value of its own.
 func escape(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes") {
@@ -164,7 +165,7 @@ func newUploads(dir string, p *access.Policy, mode fs.FileMode) *uploads {
 	return &uploads{dir: dir, access: p, mode: mode, files: map[string]*upload{}}
 }
 
-// close gives up what is not whole.
+// close discards the files that are not whole.
 func (u *uploads) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -182,7 +183,7 @@ func (u *uploads) drop(id string) *upload {
 	return up
 }
 
-// expire gives up an upload to which nothing has come for long.
+// expire discards an upload that has had no part for uploadIdle.
 func (u *uploads) expire(id string, up *upload) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -209,7 +210,7 @@ func (u *uploads) begin(id, path string) (*upload, error) {
 	return up, nil
 }
 
-// add takes a part and gives the size so far.
+// add writes a part and returns the size of the file so far.
 func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (int64, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -246,7 +247,7 @@ func (f mockFiles) uploadPart(_ context.Context, path, id string, offset int, co
 	return f.part("upload_mock_file_part", path, id, offset, content, last)
 }
 
-// part takes a part of a file for a method.
+// part serves a method that receives a part of a file.
 func (u *uploads) part(method, path, id string, offset int, content string, last bool) (string, error) {
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {

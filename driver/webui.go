@@ -33,7 +33,7 @@ func (u *webUI) rows() []rpc.Row {
 type webServer struct {
 	*web.Server
 	listener net.Listener
-	forget   func() // its address
+	forget   func() // makes Shared forget its address and secrets
 	address  string // as the configuration names the host, with the real port
 }
 
@@ -47,9 +47,9 @@ func (u *webUI) url() string {
 }
 
 // ready prepares the page as a start asks for it. A page that asks for it itself
-// stays as it is. Any other page gives way to a new one with another token, on the
-// same socket. One of serve, which puts the new state in force, and undo has to be
-// called. Calls of ready must not overlap, nor be followed by another before that.
+// stays as it is. Any other start replaces the page by a new one with another token, on
+// the same socket. The caller then calls either serve, which puts the new page in force,
+// or undo, and only after that calls ready again.
 func (u *webUI) ready(ctx context.Context, on bool) (serve, undo func(), err error) {
 	old := u.page.Load()
 	none := func() {}

@@ -12,8 +12,8 @@ import (
 	"starproxy/driver/rpc"
 )
 
-// maxPiece bounds how much of a body one call gives, and maxSkip how far into
-// an encoded body calls reach.
+// maxPiece bounds the part of a body that one call returns. maxSkip bounds the offset
+// of a part. Both are in bytes.
 const (
 	maxPiece = 2 << 20
 	maxSkip  = 256 << 20
@@ -71,7 +71,7 @@ func (s *Service) body(_ context.Context, seq int, side string, offset, limit in
 	return p, nil
 }
 
-// trimRune takes an incomplete character off the end.
+// trimRune returns b without an incomplete character at its end.
 func trimRune(b []byte) []byte {
 	for n := 1; n <= 3 && n <= len(b); n++ {
 		if c := b[len(b)-n]; utf8.RuneStart(c) {

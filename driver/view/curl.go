@@ -10,10 +10,10 @@ import (
 	"starproxy/driver/capture"
 )
 
-// maxCurl is up to which size a body is part of a curl command, in bytes.
+// maxCurl is the size of the largest body that a curl command contains, in bytes.
 const maxCurl = 64 << 10
 
-// curl is the command that sends the request again.
+// curl returns the command that sends the request again.
 func curl(e *capture.Entry) string {
 	if e.Kind != capture.HTTP {
 		return ""
@@ -26,7 +26,7 @@ func curl(e *capture.Entry) string {
 	case e.Method != http.MethodGet && !(e.Method == http.MethodPost && e.RequestBody.Size > 0):
 		b.WriteString(" -X " + ShellWord(e.Method))
 	}
-	// Brackets and braces in a URL are not patterns.
+	// With --globoff curl does not take brackets and braces in a URL for patterns.
 	b.WriteString(" " + ShellWord(e.URL()) + " --globoff")
 	for _, f := range e.RequestHeader {
 		switch {

@@ -15,8 +15,8 @@ import (
 	"starproxy/driver/capture"
 )
 
-// getCapture tells all there is to know of a captured exchange but its bodies'
-// bytes: the event that captures show, and more.
+// detail returns everything about a captured exchange except its bodies: the event
+// that clients of the stock driver get, and more.
 func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage, error) {
 	e, err := s.Entry("get_capture", seq)
 	if err != nil {
@@ -57,9 +57,9 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 	return all, nil
 }
 
-// visible writes bytes as text in which every byte can be told: what is no printable
-// character is escaped as in a Go string, and so is a backslash. A line feed ends the
-// line behind its escape.
+// visible returns bytes as text that shows every byte. A backslash, and every byte that
+// is no part of a printable character, is escaped as in a Go string. The escape of a
+// line feed is followed by a line feed.
 func visible(b []byte) string {
 	var s strings.Builder
 	for len(b) > 0 {
@@ -79,7 +79,7 @@ func visible(b []byte) string {
 	return s.String()
 }
 
-// shownTLS is a handshake as people read it, nil for none.
+// shownTLS returns the names of what a handshake agreed on, nil when there was none.
 func shownTLS(t exchange.TLS) any {
 	if t.Version == 0 {
 		return nil
@@ -96,7 +96,7 @@ func responseCookies(h exchange.Header) [][2]string {
 	return list
 }
 
-// pairs makes a list of names and values, as JSON can have them.
+// pairs returns a list of names and values as valid UTF-8.
 func pairs(all iter.Seq2[string, string]) [][2]string {
 	list := [][2]string{}
 	for name, value := range all {
@@ -105,14 +105,15 @@ func pairs(all iter.Seq2[string, string]) [][2]string {
 	return list
 }
 
-// rawJSON lets a JSON text stand in a larger one.
+// rawJSON returns the members of a JSON object, each as JSON text.
 func rawJSON(b []byte) map[string]json.RawMessage {
 	m := map[string]json.RawMessage{}
 	json.Unmarshal(b, &m)
 	return m
 }
 
-// socketState tells how a WebSocket or a stream stands, nil for what is neither.
+// socketState returns whether a WebSocket or a stream has ended, and how. It returns nil
+// for any other exchange.
 func (s *Service) socketState(e *capture.Entry) any {
 	if e.Status != http.StatusSwitchingProtocols && e.Kind != capture.TCP {
 		return nil

@@ -14,14 +14,14 @@ import (
 	"starproxy/driver/capture"
 )
 
-// maxForm is up to which size a body is taken apart as a form, and maxField up
-// to which a field's value is shown, in bytes.
+// maxForm is the size of the largest body whose fields are shown, in bytes. maxField
+// is how much of the value of a field is shown.
 const (
 	maxForm  = 1 << 20
 	maxField = 10_000
 )
 
-// formPairs are the fields of a form, nil when the request has none.
+// formPairs returns the fields of a form, nil when the request has none.
 func formPairs(e *capture.Entry) any {
 	kind, params, err := mime.ParseMediaType(e.RequestHeader.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" && kind != "multipart/form-data" {
@@ -37,8 +37,8 @@ func formPairs(e *capture.Entry) any {
 	return pairs(exchange.FormPairs(data, e.RequestHeader.Get("Content-Type")))
 }
 
-// parts are the fields of a multipart form (RFC 7578); of files it tells what
-// they are.
+// parts returns the fields of a multipart form (RFC 7578). The value of a file is its
+// name, type and size.
 func parts(data []byte, boundary string) any {
 	list := [][2]string{}
 	r := multipart.NewReader(bytes.NewReader(data), boundary)

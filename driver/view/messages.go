@@ -24,7 +24,7 @@ type Message struct {
 	Reason    string  `json:"reason,omitempty"`
 }
 
-// Number is where watch_messages goes on after the message.
+// Number returns the number after which watch_messages is resumed.
 func (m Message) Number() uint64 { return m.Seq }
 
 // maxShown bounds how much of a message is shown, in bytes.

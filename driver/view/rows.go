@@ -11,7 +11,7 @@ import (
 	"starproxy/driver/capture"
 )
 
-// Row is a captured exchange in one line, as the web UI lists it.
+// Row is a captured exchange in one line, as the page lists it.
 type Row struct {
 	Seq        uint64  `json:"seq"`
 	Kind       string  `json:"kind"`             // http, tls_error, tcp or refused; gone for one that the filter no longer shows
@@ -42,8 +42,8 @@ type Row struct {
 	Client     string  `json:"client,omitempty"`
 }
 
-// Number is where watch_captures goes on after the row: an update of an older row is
-// no place for that.
+// Number returns the number after which watch_captures is resumed. It is 0 for an
+// update, which says nothing about the rows between.
 func (r Row) Number() uint64 {
 	if r.Update {
 		return 0
@@ -51,7 +51,8 @@ func (r Row) Number() uint64 {
 	return r.Seq
 }
 
-// viewer is how somebody looks at captured exchanges. It is for one goroutine.
+// viewer makes rows with the filter and the highlighting of one caller. It is for one
+// goroutine.
 type viewer struct {
 	*Service
 	filter    capture.Filter // nil shows all
@@ -59,7 +60,7 @@ type viewer struct {
 }
 
 // viewer compiles the expressions of a caller of method. Messages of sockets up to
-// the handshake with the number sorted are sorted once, see messages.
+// the handshake with the number sorted are sorted once, see [messages].
 func (s *Service) viewer(ctx context.Context, method, filter, highlight string, sorted uint64) (*viewer, error) {
 	v := &viewer{Service: s}
 	var err error

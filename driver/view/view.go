@@ -1,5 +1,5 @@
-// Package view is what people look at: captured exchanges in rows and in detail,
-// the messages of sockets, marks and comments, and a request that is sent again.
+// Package view shows captured traffic to people: exchanges in rows and in detail, and
+// the messages of sockets. People can mark an exchange and send its request again.
 //
 // A Service is for any number of goroutines.
 //

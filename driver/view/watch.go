@@ -28,7 +28,7 @@ func parseCursor(text string) (c cursor, ok bool) {
 	return c, err == nil && c.String() == text
 }
 
-// news is something that watch_captures tells of.
+// news is a new exchange, a change of an older one, or a gap.
 type news struct {
 	entry  *capture.Entry // nil for a gap
 	update bool           // the entry was captured before
@@ -50,7 +50,8 @@ func (s *Service) watch(ctx context.Context, filter, highlight string, after int
 	if err != nil {
 		return nil, err
 	}
-	// News come at any time, so that messages must not be sorted beforehand.
+	// Updates come at any time. Messages that were sorted at an earlier update would
+	// lack those since.
 	updated, err := s.viewer(ctx, "watch_captures", filter, highlight, 0)
 	if err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func (s *Service) watch(ctx context.Context, filter, highlight string, after int
 	}, nil
 }
 
-// item returns what is told of news, nil for nothing.
+// item returns what watch_captures yields for news, nil for nothing.
 func (v *viewer) item(n news) any {
 	switch {
 	case n.entry == nil:
@@ -105,7 +106,7 @@ func (s *Service) captured(ctx context.Context, after uint64) iter.Seq[news] {
 	}
 }
 
-// updates yields those exchanges that are still held.
+// updates yields the exchanges with these numbers that the journal still holds.
 func (s *Service) updates(seqs iter.Seq[uint64]) iter.Seq[news] {
 	return func(yield func(news) bool) {
 		for seq := range seqs {

@@ -8,7 +8,7 @@ import (
 	"starproxy/driver/capture"
 )
 
-// why tells what answered, or why no mock did.
+// why returns what answered the request, or why no mock did.
 func (s *Service) why(e *capture.Entry) any {
 	switch {
 	case e.Kind != capture.HTTP:
@@ -32,7 +32,7 @@ func (s *Service) why(e *capture.Entry) any {
 	return map[string]any{"misses": misses}
 }
 
-// requestOf makes the request of a captured exchange again.
+// requestOf returns the request of a captured exchange, with its body.
 func requestOf(e *capture.Entry) *exchange.Request {
 	q := &exchange.Request{
 		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Proto: e.Proto,

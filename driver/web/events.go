@@ -11,8 +11,8 @@ import (
 	"starproxy/driver/rpc"
 )
 
-// events writes server-sent events (WHATWG HTML section 9.2). What comes
-// quickly goes out together.
+// events writes server-sent events (WHATWG HTML section 9.2). Events that
+// come within a short time are sent together.
 type events struct {
 	mu    sync.Mutex
 	w     http.ResponseWriter
@@ -24,7 +24,7 @@ type events struct {
 	done  bool
 }
 
-// gather is how long events may wait for others.
+// gather is how long an event waits for others.
 const gather = 20 * time.Millisecond
 
 func newEvents(w http.ResponseWriter) *events {
@@ -37,7 +37,7 @@ func newEvents(w http.ResponseWriter) *events {
 	return e
 }
 
-// pulse flushes what waits, or shows that the stream lives.
+// pulse sends the events that wait, or else a comment that keeps the connection open.
 func (e *events) pulse() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -84,7 +84,7 @@ func (e *events) send(item any) error {
 	return e.err
 }
 
-// end tells the browser that there will be no more.
+// end tells the browser that there are no more events.
 func (e *events) end() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

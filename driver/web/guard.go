@@ -12,11 +12,13 @@ import (
 	"strings"
 )
 
-// policy is the Content-Security-Policy: nothing runs that is not the page's own.
+// policy is the Content-Security-Policy: the browser runs and loads only files of the
+// page.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// guard lets in who has a session, by a name that is ours, from our own page.
+// guard passes a request on to next if it has a session, names this machine as the
+// host, and does not come from a page of another site.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -51,9 +53,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// known tells whether a Host header is one that no other site can have: an
-// address, or a name of this machine. A name that somebody else made point here
-// (DNS rebinding) is none.
+// known reports whether a Host header has an address or a name of this machine. Any
+// other name may belong to a site that lets it point to this machine (DNS rebinding).
 func (s *Server) known(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -64,10 +65,10 @@ func (s *Server) known(host string) bool {
 	return err == nil || slices.Contains(s.names, name)
 }
 
-// ownOrigin tells whether a request is not one that another site's page makes.
+// ownOrigin reports whether no page of another site made the request.
 func ownOrigin(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
-		// A link to the page may stand anywhere.
+		// Any site may have a link to the page.
 		if r.Method != http.MethodGet || r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 			return false
 		}
@@ -80,8 +81,8 @@ func ownOrigin(r *http.Request) bool {
 	return err == nil && u.Host == r.Host && (u.Scheme == "http" || u.Scheme == "https")
 }
 
-// cookie is the name of the session's cookie. Browsers don't tell ports apart,
-// so the name does.
+// cookie returns the name of the session's cookie. It contains the port, because
+// browsers send the cookies of one port to all ports of the host.
 func cookie(r *http.Request) string {
 	_, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -97,10 +98,10 @@ func (s *Server) inSession(r *http.Request) bool {
 	return err == nil && same(c.Value, s.session)
 }
 
-// tunnelKey marks the context of what comes through a tunnel.
+// tunnelKey marks the context of requests that come through a tunnel.
 type tunnelKey struct{}
 
-// enter begins a session and takes the token out of the address.
+// enter begins a session if the token is right, and redirects to an address without it.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, token string) {
 	ok := same(token, s.token)
 	if through, _ := r.Context().Value(tunnelKey{}).(bool); through && token == tunnelToken {
@@ -115,7 +116,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, token string) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// login asks for the token.
+// login answers with a form for the token.
 func (s *Server) login(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusForbidden)

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// tunnels is a listener whose connections come from within the process.
+// tunnels is a listener for connections from within the process.
 type tunnels struct {
 	ch   chan net.Conn
 	done chan struct{}
 	once sync.Once
 }
 
-// tunnel is the server's end of one.
+// tunnel is the server's end of such a connection.
 type tunnel struct{ net.Conn }
 
 func newTunnels() *tunnels {
@@ -29,7 +29,7 @@ func (t *tunnels) connect() (net.Conn, error) {
 	}
 }
 
-// Accept waits for the next one.
+// Accept waits for the next connection.
 func (t *tunnels) Accept() (net.Conn, error) {
 	select {
 	case c := <-t.ch:
@@ -45,5 +45,5 @@ func (t *tunnels) Close() error {
 	return nil
 }
 
-// Addr is none that anybody could dial.
+// Addr returns an address that cannot be dialled.
 func (t *tunnels) Addr() net.Addr { return &net.UnixAddr{Name: "tunnel", Net: "unix"} }

@@ -49,10 +49,11 @@ func Calls(ctx context.Context) bool { return ctx.Value(callKey{}) != nil }
 const (
 	// maxCall is how many bytes of arguments a call may have.
 	maxCall = 64 << 20
-	// beat is how often an idle stream shows that it lives.
+	// beat is how often an idle stream sends a comment.
 	beat = 15 * time.Second
-	// tunnelToken is what the stock client puts into its link; it opens the page
-	// through the tunnel only, where Jumpstarter has asked who is there.
+	// tunnelToken is the token in the link of the stock client. It opens the page
+	// through the tunnel only, because Jumpstarter has already authenticated the
+	// client there.
 	tunnelToken = "jumpstarter"
 )
 
@@ -75,8 +76,9 @@ type asset struct {
 	etag string
 }
 
-// New makes the server that calls the methods of m. Its token and the secret of its cookies are
-// its own: a session ends with its server. host is what it will listen on.
+// New makes a server that calls the methods of m. It has a token and a secret for its
+// cookies of its own, so that a session ends with its server. host is the configured
+// address to listen on.
 func New(m *rpc.Table, host string, log *slog.Logger) (*Server, error) {
 	s := &Server{methods: m, log: log, token: secret(), session: secret(), tunnels: newTunnels(), assets: map[string]asset{}}
 	s.names = []string{"localhost"}
@@ -110,9 +112,9 @@ func New(m *rpc.Table, host string, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-// load reads the files of the page. All but the first stand below a directory
-// that is named for what is in them, so that a browser keeps them until another
-// build has others.
+// load reads the files of the page. All but index.html are in a directory
+// that is named after a hash of them, so that a browser keeps them until another build
+// has others.
 func (s *Server) load() error {
 	names, err := fs.Glob(files, "ui/*")
 	if err != nil {
@@ -139,7 +141,7 @@ func (s *Server) load() error {
 	return nil
 }
 
-// secret makes 128 random bits, as text.
+// secret returns 128 random bits as text.
 func secret() string { return strings.ToLower(rand.Text()) }
 
 func hostname() string {
@@ -147,17 +149,16 @@ func hostname() string {
 	return name
 }
 
-// Token is what opens the page; it is new for every server.
+// Token returns the token that opens the page. Each server has its own.
 func (s *Server) Token() string { return s.token }
 
-// Secrets are the texts that let somebody in: the token, and what its cookies
-// hold.
+// Secrets returns the texts that give access: the token and the value of the cookies.
 func (s *Server) Secrets() []string { return []string{s.token, s.session} }
 
 // Serve answers the connections of a listener until Close.
 func (s *Server) Serve(l net.Listener) { s.http.Serve(l) }
 
-// Connect gives a connection to the server for somebody who has been let in
+// Connect returns a connection to the server for a client that is authenticated
 // already.
 func (s *Server) Connect() (net.Conn, error) { return s.tunnels.connect() }
 
@@ -327,7 +328,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 				failed(w, err)
 				return
 			}
-			panic(http.ErrAbortHandler) // a part would look like the whole
+			panic(http.ErrAbortHandler) // else the browser takes the part for the whole
 		}
 		if !begun {
 			begun = true

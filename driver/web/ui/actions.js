@@ -1,4 +1,4 @@
-// What can be done with the exchange that is open.
+// The actions for the exchange that is open.
 
 import { decode, fetchBody } from './body.js';
 import { event, opening, showNote } from './detail.js';
@@ -21,8 +21,8 @@ const makeMock = action(async e => {
 	editMock(key, definition);
 });
 
-// resend edits a request as the message it is: headers, an empty line, the
-// body. A body that is no text is sent as it was.
+// resend edits a request as text: headers, an empty line, the body. A body that is no
+// text is sent unchanged.
 const resend = action(async e => {
 	const { bytes, binary, charset } = await fetchBody(e.seq, 'request');
 	const headers = e.headers_list.filter(([name]) => !/^(content-(length|encoding)|host)$/i.test(name)).map(h => `${h.join(': ')}\n`).join('');
@@ -50,7 +50,7 @@ function parse(key, text) {
 	return { method, url, headers, body: text.slice(head.length + 1) };
 }
 
-// annotate tells of one change after the other.
+// annotate sends one change after the other.
 let annotated = Promise.resolve();
 function annotate(e, change) {
 	Object.assign(e, change);

@@ -1,5 +1,5 @@
-// The page: the list of exchanges with all around it. What is opened from there
-// comes after it.
+// The page: the list of exchanges and the controls around it. The modules for its
+// other views are imported last.
 
 import { makeList, select, step, toggleFollow, update } from './list.js';
 import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route } from './page.js';
@@ -15,8 +15,8 @@ onChange((...news) => {
 	tally();
 });
 
-// expressionBox checks what one types into a box for filter expressions. apply
-// gets every expression that is right; the answer sets the text.
+// expressionBox checks a filter expression while it is typed, and calls apply with each
+// valid one. It returns a function that sets the text.
 function expressionBox(name, apply) {
 	const input = $(name), problem = $(`${name}-error`), store = `recent-${name}`;
 	let recent = JSON.parse(localStorage[store] || '[]'), applied = '';
@@ -25,7 +25,7 @@ function expressionBox(name, apply) {
 	async function check() {
 		const expr = input.value;
 		const { error, column } = expr.trim() ? await call('check_filter', expr).catch(e => ({ error: e.message })) : {};
-		if (expr !== input.value) return; // typed on meanwhile
+		if (expr !== input.value) return; // more was typed meanwhile
 		problem.hidden = !error;
 		input.ariaInvalid = !!error;
 		if (error) problem.textContent = (column ? `${' '.repeat(column - 1)}▲\n` : '') + error;

@@ -6,11 +6,11 @@ import { button, bytes, clock, count, el, fill, hex, pairs, saveBytes } from './
 import { call, stream } from './proxy.js';
 
 const PIECE = 1 << 16;
-const WHOLE = 1 << 20; // what has to be understood is fetched up to here
+const WHOLE = 1 << 20; // bytes of a body that are fetched when it is parsed
 
 const MESSAGES = 1000; // shown at once
 
-const chosen = {}; // which view was picked, by what else there was
+const chosen = {}; // the view that was picked, by the list of views
 
 export function bodyView(seq, side, form) {
 	const view = el('div');
@@ -38,7 +38,7 @@ export function bodyView(seq, side, form) {
 	return view;
 }
 
-// fetchBody gets a body up to a size, going on from where b ended.
+// fetchBody fetches more of the body b, up to a size.
 export async function fetchBody(seq, side, upto = Infinity, b = { bytes: new Uint8Array(), more: true }) {
 	while (b.more && b.bytes.length < upto) {
 		const piece = await call('get_capture_body', seq, side, b.bytes.length, Math.min(upto - b.bytes.length, 1 << 20)), data = unbase64(piece.data);
@@ -57,7 +57,7 @@ export function decode(data, charset) {
 	}
 }
 
-// views gives the ways to show a body, the best first.
+// views returns the ways to show a body, the best first.
 function views(b, form) {
 	const modes = {}, plain = b.binary ? '' : decode(b.bytes, b.charset), value = b.more ? undefined : parse(plain);
 	if (isBranch(value)) {
@@ -85,7 +85,7 @@ function dump(data) {
 	return lines.join('\n');
 }
 
-// messages gives the elements and a function that ends following.
+// messages returns the elements, and a function that stops following.
 export function messages(event) {
 	const list = el('div', { role: 'log' }), foot = el('p.dim');
 	let waiting = [], n = 0, end = 'The socket is open.';

@@ -14,7 +14,7 @@ inSight('scripts', async () => {
 	});
 });
 
-// flat makes [name, value] rows of an object, in which others may be.
+// flat returns the values of an object and of the objects in it as [name, value].
 const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[(at + k).replaceAll('_', ' '), String(v)]] : []);
 
 onStatus(s => {

@@ -14,11 +14,11 @@ let leave; // ends what the panel follows
 // event is the exchange that is shown, null when there is none.
 export let event = null;
 
-// opening is the promise of the one that was chosen last.
+// opening is the promise of the exchange that was chosen last.
 export let opening;
 
-// open shows the exchange of the route. The panel changes when all is there, so
-// that it does not flicker.
+// open shows the exchange of the route. It changes the panel only when everything has
+// been fetched, so that the panel does not flicker.
 async function open() {
 	const n = seq = route.seq;
 	fill($('tabs'));

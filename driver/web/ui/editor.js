@@ -1,4 +1,4 @@
-// The dialog in which something is edited as text, checked while one types.
+// The dialog in which a text is edited. The text is checked while it is typed.
 
 import { button, el, later } from './page.js';
 

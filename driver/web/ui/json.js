@@ -5,7 +5,7 @@ import { el } from './page.js';
 const CHUNK = 200; // children shown at once
 const OPEN = 60; // how many are unfolded at the start
 
-// parse keeps numbers as they were written. What is no JSON is undefined.
+// parse keeps numbers as they were written. It returns undefined for a text that is not JSON.
 export function parse(text) {
 	try {
 		return JSON.parse(text, (_, v, context) => typeof v === 'number' && JSON.rawJSON && String(v) !== context.source ? JSON.rawJSON(context.source) : v);

@@ -59,8 +59,8 @@ function arrange(added) {
 
 const follows = () => follow && column === 'Time';
 
-// update shows a change of the journal. What is in sight stays in its place
-// unless the list follows.
+// update shows a change of the journal. Unless the list follows new exchanges, the
+// visible rows stay in their places.
 export function update(added, changed, anew) {
 	const at = Math.floor(top / height), row = view[at];
 	arrange(!anew && !changed.length && added);
@@ -137,13 +137,14 @@ export function select(seq) {
 	paint();
 }
 
-// step moves the cursor by n rows and gives the number of the row it is on.
+// step moves the cursor by n rows and returns the number of its row.
 export function step(n) {
 	select(view[Math.min(Math.max(index() + n, 0), view.length - 1)]?.seq);
 	return current;
 }
 
-// say fills a cell, by default with its title. What says the same costs no layout.
+// say sets the text of a cell, by default also as its title. An unchanged text causes
+// no layout.
 const say = (cell, title, ...content) => {
 	if (cell.title !== title) fill(cell, content.length ? content : title).title = title;
 };
@@ -175,7 +176,7 @@ export const statusOf = r => r.status || r.sent_status || 0;
 
 export const statusClass = r => `s${Math.floor(statusOf(r) / 100)}`;
 
-// verdict gives the kind (a CSS class), the word for it, and by whom or why.
+// verdict returns a CSS class, a word, and the reason or the source of the answer.
 export function verdict(r) {
 	const status = statusOf(r), own = r.origin === 'proxy';
 	const [kind, word, by] = r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]

@@ -1,5 +1,4 @@
-// What all parts of the page are made of: elements, numbers as text, notices,
-// the route, keys.
+// The common parts of the page: elements, numbers as text, notices, the route and keys.
 
 export const $ = id => document.getElementById(id);
 
@@ -17,7 +16,7 @@ export function el(spec, ...children) {
 	return fill(node, children);
 }
 
-// fill replaces what a node holds; what is false, null or 0 is left out.
+// fill replaces the children of a node, and leaves out those that are false, null or 0.
 export function fill(node, ...children) {
 	node.replaceChildren(...children.flat(9).filter(Boolean));
 	return node;
@@ -29,8 +28,8 @@ export const pairs = rows => rows?.length > 0 && el('table.pairs', rows.map(r =>
 
 export const section = (title, content) => content && el('details.part', { open: true }, el('summary', title), content);
 
-// signal makes a function that adds a listener: it hears what was sent last,
-// and all that is sent from then on.
+// signal returns a function that adds a listener. The listener is called with the value
+// that was sent last, and with each later one.
 export function signal() {
 	const all = [];
 	let last;
@@ -45,7 +44,7 @@ export function signal() {
 	return on;
 }
 
-// later gives a function that runs f once, a moment after it was last called.
+// later returns a function that runs f once, a moment after the last call.
 export function later(f) {
 	let timer;
 	return () => {
@@ -81,7 +80,7 @@ export const hex = byte => byte.toString(16).padStart(2, '0');
 
 let toasting;
 
-// toast says what happened: for a while, unless it is a failure.
+// toast shows a message. A failure stays; any other message disappears after a while.
 export function toast(text, bad = false) {
 	fill($('toast'), text).className = bad ? 'bad' : '';
 	clearTimeout(toasting);
@@ -89,7 +88,7 @@ export function toast(text, bad = false) {
 }
 $('toast').onclick = () => toast('');
 
-// What fails and nobody else deals with is said.
+// Failures that nothing else handles are shown.
 onunhandledrejection = e => toast(e.reason.message, true);
 
 // popup shows something below an element, within the window.

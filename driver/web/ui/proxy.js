@@ -4,14 +4,13 @@ import { $, save, signal } from './page.js';
 
 const RETRY = 500, IDLE = 30000;
 
-// Streams live and die together: when one breaks, all are closed, and made anew
-// once the proxy answers.
+// When one stream breaks, all are closed. They are opened again once the proxy answers.
 const streams = new Set();
 let timer;
 
 export let status = {};
 
-// onUp hears of each new connection, onStatus of what the proxy does.
+// onUp tells of each new connection, onStatus of each change of the status.
 export const onUp = signal(), onStatus = signal();
 
 export async function call(name, ...args) {
@@ -26,7 +25,7 @@ const url = (kind, name, args) => `api/${kind}/${name}?args=${encodeURIComponent
 
 export const download = (name, args, as) => save(`${url('file', name, args)}&as=${encodeURIComponent(as)}`, as);
 
-// stream follows a method; the answer closes it.
+// stream follows a method. It returns a function that ends this.
 export function stream(name, args, onItem) {
 	const source = new EventSource(url('stream', name, args));
 	source.onmessage = e => onItem(JSON.parse(e.data));
@@ -67,7 +66,8 @@ function setStatus(s) {
 	onStatus.send(s);
 }
 
-// A hidden page gives its streams back: browsers open only six per server.
+// A hidden page closes its streams, because browsers open only six connections to a
+// server.
 document.onvisibilitychange = () => {
 	if (document.hidden) timer = setTimeout(down, IDLE, 'asleep');
 	else if (streams.size) clearTimeout(timer);
@@ -91,7 +91,7 @@ let run = 0; // counts syncs; an older one stops when it notices
 let id; // which journal it is: another process has another
 let close, frame = 0;
 
-// onChange hears of (added, changed, anew), at most once a frame.
+// onChange tells of (added, changed, anew), at most once a frame.
 export const onChange = signal();
 
 export const rowOf = seq => bySeq.get(seq);

@@ -1,25 +1,25 @@
-// The tables of the other views: what was done is told, and rows stay in place.
+// The tables of the other views. Rows stay in their places when a table is loaded again.
 
 import { $, el, fill, onRoute, route, toast } from './page.js';
 import { call } from './proxy.js';
 
 const POLL = 2000;
 
-// inSight loads a view when it is opened, and again and again while it is seen.
+// inSight loads a view when it is opened, and regularly while it is visible.
 export function inSight(view, load) {
 	const look = () => route.view === view && !document.hidden && load().catch(() => {});
 	onRoute(look);
 	setInterval(look, POLL);
 }
 
-// then gives a function that calls a method, says what it answered, and does f.
+// then returns a function that calls a method, shows its answer, and calls f.
 export const then = f => async (...args) => {
 	toast(await call(...args));
 	f();
 };
 
-// keyed makes the rows of a table those of items, by their keys. Rows that were
-// there before stay, and with them focus and selection.
+// keyed shows one row for each item. A row whose key was there before is kept, with
+// its focus and selection.
 export function keyed(name, items, key, make, update) {
 	const body = $(`${name}-rows`), old = new Map([...body.children].map(n => [n.dataset.key, n]));
 	$(`${name}-none`).hidden = items.length;
