@@ -4,6 +4,8 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -123,6 +125,24 @@ func TestArrows(t *testing.T) {
 	for _, a := range arrows {
 		if !seen[a.pkg] {
 			t.Errorf("%s: no such package", a.pkg)
+		}
+	}
+}
+
+// TestRoomsAreDescribed finds each package in the table of docs/architecture.md, by
+// its path or by its last name.
+func TestRoomsAreDescribed(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range arrows {
+		if a.pkg == "." {
+			continue
+		}
+		if text := string(page); !strings.Contains(text, "`"+a.pkg+"`") && !strings.Contains(text, "`"+path.Base(a.pkg)+"`") {
+			t.Errorf("docs/architecture.md: got no row for %s, want one with what it does", a.pkg)
 		}
 	}
 }
