@@ -16,45 +16,46 @@ var guarded = map[string]int{
 	"reversed": 16, "set": 2 * call.PerElement, "sorted": 32, "tuple": 16, "zip": 2 * call.PerElement,
 }
 
-// guards gives the same functions with a bound on the length of their arguments.
+// guards returns functions of the language with a bound on their arguments.
 func guards() starlark.StringDict {
 	names := starlark.StringDict{}
 	for name, size := range guarded {
 		guard(names, name, func(c *call.Call, args starlark.Tuple, kwargs []starlark.Tuple) error {
-			for _, a := range args {
-				if err := iterable(c, name, a, size); err != nil {
-					return err
-				}
-			}
-			for _, kv := range kwargs {
-				if err := iterable(c, name, kv[1], size); err != nil {
-					return err
-				}
-			}
-			return nil
+			return iterables(c, name, args, kwargs, size)
 		})
 	}
 	for _, name := range []string{"str", "repr", "print", "fail"} {
 		guard(names, name, func(c *call.Call, args starlark.Tuple, kwargs []starlark.Tuple) error {
 			before := 0
 			for _, kv := range kwargs {
-				before += call.Times(length(kv[1]), len(args)) // what stands between them
+				before += call.Times(length(kv[1]), len(args)) // the text between them
 			}
 			return c.Fits(name, before, args...)
 		})
 	}
-	guard(names, "int", func(_ *call.Call, args starlark.Tuple, kwargs []starlark.Tuple) error {
-		text := length(first(args))
-		for _, kv := range kwargs {
-			text = max(text, length(kv[1]))
-		}
-		if text > call.MaxDigits {
-			return fmt.Errorf("int: text of %d bytes is longer than %d", text, call.MaxDigits)
-		}
-		return nil
-	})
+	guard(names, "int", shortNumber)
+	names["getattr"] = guardedGetattr()
+	return names
+}
+
+// shortNumber refuses the arguments of int when the text is too long.
+func shortNumber(_ *call.Call, args starlark.Tuple, kwargs []starlark.Tuple) error {
+	text := length(first(args))
+	for _, kv := range kwargs {
+		text = max(text, length(kv[1]))
+	}
+	if text > call.MaxDigits {
+		return fmt.Errorf("int: text of %d bytes is longer than %d", text, call.MaxDigits)
+	}
+	return nil
+}
+
+// guardedGetattr returns getattr, whose methods have the bounds that they have
+// after a dot.
+func guardedGetattr() *starlark.Builtin {
 	getattr := starlark.Universe["getattr"].(*starlark.Builtin)
-	names["getattr"] = starlark.NewBuiltin("getattr", func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+	return starlark.NewBuiltin("getattr", func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
+		kwargs []starlark.Tuple) (v starlark.Value, err error) {
 		defer call.Rescue("getattr", &err)
 		if v, err = getattr.CallInternal(thread, args, kwargs); err == nil && len(args) > 1 {
 			if name, ok := args[1].(starlark.String); ok {
@@ -63,7 +64,21 @@ func guards() starlark.StringDict {
 		}
 		return v, err
 	})
-	return names
+}
+
+// iterables is iterable for all arguments of a call.
+func iterables(c *call.Call, name string, args starlark.Tuple, kwargs []starlark.Tuple, size int) error {
+	for _, a := range args {
+		if err := iterable(c, name, a, size); err != nil {
+			return err
+		}
+	}
+	for _, kv := range kwargs {
+		if err := iterable(c, name, kv[1], size); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // iterable refuses an argument that is too long for the function name, which
@@ -92,7 +107,8 @@ func iterable(c *call.Call, name string, v starlark.Value, size int) error {
 // guard puts a check before a function of the language.
 func guard(names starlark.StringDict, name string, check func(*call.Call, starlark.Tuple, []starlark.Tuple) error) {
 	fn := starlark.Universe[name].(*starlark.Builtin)
-	names[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+	names[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
+		kwargs []starlark.Tuple) (v starlark.Value, err error) {
 		defer call.Rescue(name, &err)
 		if err := check(call.Of(thread), args, kwargs); err != nil {
 			return nil, err

@@ -79,41 +79,23 @@ func sprigParams(t reflect.Type) string {
 	return strings.Join(names, ", ")
 }
 
-// sprigCall calls a Go function with converted arguments.
+// sprigCall returns a builtin that calls the Go function fn with converted
+// arguments.
 func sprigCall(name string, fn reflect.Value) func(*call.Call, call.Args) (starlark.Value, error) {
 	t := fn.Type()
-	n := t.NumIn()
-	if t.IsVariadic() {
-		n--
-	}
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
-		fixed := make([]starlark.Value, n)
-		var rest starlark.Tuple
-		pairs := make([]any, 0, 2*n+2)
-		for i := range fixed {
-			pairs = append(pairs, string(rune('a'+i)), &fixed[i])
-		}
-		if t.IsVariadic() {
-			pairs = append(pairs, "*"+string(rune('a'+n)), &rest)
-		}
-		if err := a.Unpack(pairs...); err != nil {
-			return nil, err
-		}
-		given := append(fixed, rest...)
-		if err := checkSprig(c, name, given); err != nil {
-			return nil, err
-		}
-		long, err := afford(c, name, given)
+		given, err := sprigGiven(a, t)
 		if err != nil {
 			return nil, err
 		}
-		if err := sprigFloatArgs(name, given); err != nil {
+		long, err := sprigChecked(c, name, given)
+		if err != nil {
 			return nil, err
 		}
 		in := make([]reflect.Value, 0, len(given))
 		for i, v := range given {
 			want := t.In(min(i, t.NumIn()-1))
-			if t.IsVariadic() && i >= n {
+			if t.IsVariadic() && i >= t.NumIn()-1 {
 				want = want.Elem()
 			}
 			g, err := sprigArg(c, v, want)
@@ -137,6 +119,39 @@ func sprigCall(name string, fn reflect.Value) func(*call.Call, call.Args) (starl
 		}
 		return v, m.done()
 	}
+}
+
+// sprigGiven returns the arguments of a call of a Go function of type t.
+func sprigGiven(a call.Args, t reflect.Type) ([]starlark.Value, error) {
+	n := t.NumIn()
+	if t.IsVariadic() {
+		n--
+	}
+	fixed := make([]starlark.Value, n)
+	var rest starlark.Tuple
+	pairs := make([]any, 0, 2*n+2)
+	for i := range fixed {
+		pairs = append(pairs, string(rune('a'+i)), &fixed[i])
+	}
+	if t.IsVariadic() {
+		pairs = append(pairs, "*"+string(rune('a'+n)), &rest)
+	}
+	if err := a.Unpack(pairs...); err != nil {
+		return nil, err
+	}
+	return append(fixed, rest...), nil
+}
+
+// sprigChecked checks the arguments of a call and claims what it takes. long
+// reports whether the call may take long.
+func sprigChecked(c *call.Call, name string, given []starlark.Value) (long bool, err error) {
+	if err := checkSprig(c, name, given); err != nil {
+		return false, err
+	}
+	if long, err = afford(c, name, given); err != nil {
+		return false, err
+	}
+	return long, sprigFloatArgs(name, given)
 }
 
 // sprigArg converts v to what a Go parameter wants.

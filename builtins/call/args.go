@@ -48,59 +48,82 @@ func (a Args) Unpack(pairs ...any) error {
 	if a.probe != nil {
 		return a.probe.record(pairs)
 	}
-	next := 0
-	used := 0
-	var rest *[]starlark.Tuple
-	variadic := false
+	t := taker{args: a}
 	for i := 0; i < len(pairs); i += 2 {
-		name := pairs[i].(string)
+		name, to := pairs[i].(string), pairs[i+1]
 		switch {
 		case strings.HasPrefix(name, "**"):
-			rest = pairs[i+1].(*[]starlark.Tuple)
-			continue
+			t.rest = to.(*[]starlark.Tuple)
 		case name[0] == '*':
-			*pairs[i+1].(*starlark.Tuple) = a.Positional[next:]
-			next, variadic = len(a.Positional), true
-			continue
-		}
-		optional := name[len(name)-1] == '?'
-		if optional {
-			name = name[:len(name)-1]
-		}
-		var v starlark.Value
-		if next < len(a.Positional) && !variadic {
-			v = a.Positional[next]
-			next++
-			if len(a.Keywords) > 0 && a.keyword(name) != nil {
-				return fmt.Errorf("%s: two values for argument %q", a.Func, name)
+			*to.(*starlark.Tuple) = a.Positional[t.next:]
+			t.next, t.variadic = len(a.Positional), true
+		default:
+			if err := t.take(pairs, name, to); err != nil {
+				return err
 			}
-		} else if len(a.Keywords) > 0 {
-			if v = a.keyword(name); v != nil {
-				used++
-			}
-		}
-		if v == nil {
-			if !optional {
-				if used < len(a.Keywords) {
-					if err := a.surplus(pairs, rest); err != nil {
-						return err // a misspelt keyword is why it is missing
-					}
-				}
-				return fmt.Errorf("%s: missing argument %q", a.Func, name)
-			}
-			continue
-		}
-		if want := assign(pairs[i+1], v); want != "" {
-			return fmt.Errorf("%s: argument %q: got %s, want %s", a.Func, name, Describe(v), want)
 		}
 	}
-	if next < len(a.Positional) {
-		return fmt.Errorf("%s: got %d arguments, want at most %d", a.Func, len(a.Positional), next)
+	if t.next < len(a.Positional) {
+		return fmt.Errorf("%s: got %d arguments, want at most %d", a.Func, len(a.Positional), t.next)
 	}
-	if used < len(a.Keywords) || rest != nil {
-		return a.surplus(pairs, rest)
+	if t.used < len(a.Keywords) || t.rest != nil {
+		return a.surplus(pairs, t.rest)
 	}
 	return nil
+}
+
+// taker is how far Unpack has come.
+type taker struct {
+	args     Args
+	next     int // positional argument
+	used     int // keyword arguments
+	variadic bool
+	rest     *[]starlark.Tuple
+}
+
+// take stores the argument for one parameter, whose name may end in "?".
+func (t *taker) take(pairs []any, name string, to any) error {
+	required := name[len(name)-1] != '?'
+	if !required {
+		name = name[:len(name)-1]
+	}
+	v, err := t.find(name)
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		if !required {
+			return nil
+		}
+		if t.used < len(t.args.Keywords) {
+			if err := t.args.surplus(pairs, t.rest); err != nil {
+				return err // a misspelt keyword is why it is missing
+			}
+		}
+		return fmt.Errorf("%s: missing argument %q", t.args.Func, name)
+	}
+	if want := assign(to, v); want != "" {
+		return fmt.Errorf("%s: argument %q: got %s, want %s", t.args.Func, name, Describe(v), want)
+	}
+	return nil
+}
+
+// find returns the argument for a parameter, nil if there is none.
+func (t *taker) find(name string) (starlark.Value, error) {
+	a := &t.args
+	if t.next >= len(a.Positional) || t.variadic {
+		v := a.keyword(name)
+		if v != nil {
+			t.used++
+		}
+		return v, nil
+	}
+	v := a.Positional[t.next]
+	t.next++
+	if a.keyword(name) != nil {
+		return nil, fmt.Errorf("%s: two values for argument %q", a.Func, name)
+	}
+	return v, nil
 }
 
 // Text gives the argument of a call with just one, a string: the usual call of

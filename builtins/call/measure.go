@@ -55,6 +55,10 @@ type measure struct {
 	path []starlark.Value
 }
 
+// over reports whether there is nothing left to measure for.
+func (m *measure) over() bool { return m.room < 0 || m.deep }
+
+// add counts v, and what it holds until the room is used up.
 func (m *measure) add(v starlark.Value) {
 	switch v := v.(type) {
 	case starlark.String:
@@ -62,92 +66,122 @@ func (m *measure) add(v starlark.Value) {
 	case starlark.Bytes:
 		m.room -= len(v) + 3
 	case starlark.Int:
-		m.room -= 8
-		if _, ok := v.Int64(); !ok {
-			m.room -= v.BigInt().BitLen() / 3
-			if err := Printable(v); err != nil {
-				m.bad = err
-			}
-		}
+		m.int(v)
 	case *starlark.List:
-		if m.enter(v) {
-			for i := 0; i < v.Len() && m.room >= 0 && !m.deep; i++ {
-				m.add(v.Index(i))
-			}
-			m.leave()
-		}
+		m.list(v)
 	case starlark.Tuple:
-		m.room -= perContainer
-		if len(m.path) >= MaxDepth {
-			m.deep = true
-			return
-		}
-		m.path = append(m.path, nil)
-		for i := 0; i < len(v) && m.room >= 0 && !m.deep; i++ {
-			m.add(v[i])
-		}
-		m.leave()
+		m.tuple(v)
 	case *starlark.Dict:
-		if m.enter(v) {
-			for k, v := range v.Entries() {
-				m.add(k)
-				m.add(v)
-				if m.room < 0 || m.deep {
-					break
-				}
-			}
-			m.leave()
-		}
+		m.dict(v)
 	case *starlark.Set:
-		m.room -= perContainer
-		for e := range v.Elements() {
-			if m.add(e); m.room < 0 || m.deep {
-				break
-			}
-		}
+		m.set(v)
 	case *starlarkstruct.Struct:
-		if !m.enter(v) {
-			return
-		}
-		for _, name := range v.AttrNames() {
-			if field, err := v.Attr(name); err == nil {
-				m.room -= len(name) + 2
-				m.add(field)
-			}
-			if m.room < 0 || m.deep {
-				break
-			}
-		}
-		m.leave()
+		m.fields(v)
 	case Written:
-		size, holds := v.Written()
-		m.room -= size
-		if holds == nil {
-			return
-		}
-		if len(m.path) >= MaxDepth {
-			m.deep = true
-			return
-		}
-		m.path = append(m.path, v)
-		m.add(holds)
-		m.leave()
+		m.written(v)
 	default:
 		m.room -= 16
 	}
 }
 
-// enter notes a container that is gone into, unless it is inside of itself.
+func (m *measure) int(v starlark.Int) {
+	m.room -= 8
+	if _, ok := v.Int64(); ok {
+		return
+	}
+	m.room -= v.BigInt().BitLen() / 3
+	if err := Printable(v); err != nil {
+		m.bad = err
+	}
+}
+
+func (m *measure) list(v *starlark.List) {
+	if !m.enter(v) {
+		return
+	}
+	for i := 0; i < v.Len() && !m.over(); i++ {
+		m.add(v.Index(i))
+	}
+	m.leave()
+}
+
+// tuple counts a tuple. It cannot be inside of itself.
+func (m *measure) tuple(v starlark.Tuple) {
+	m.room -= perContainer
+	if !m.goInto(nil) {
+		return
+	}
+	for i := 0; i < len(v) && !m.over(); i++ {
+		m.add(v[i])
+	}
+	m.leave()
+}
+
+func (m *measure) dict(v *starlark.Dict) {
+	if !m.enter(v) {
+		return
+	}
+	for k, e := range v.Entries() {
+		m.add(k)
+		if m.add(e); m.over() {
+			break
+		}
+	}
+	m.leave()
+}
+
+// set counts a set, which holds no containers but tuples.
+func (m *measure) set(v *starlark.Set) {
+	m.room -= perContainer
+	for e := range v.Elements() {
+		if m.add(e); m.over() {
+			break
+		}
+	}
+}
+
+func (m *measure) fields(v *starlarkstruct.Struct) {
+	if !m.enter(v) {
+		return
+	}
+	for _, name := range v.AttrNames() {
+		if field, err := v.Attr(name); err == nil {
+			m.room -= len(name) + 2
+			m.add(field)
+		}
+		if m.over() {
+			break
+		}
+	}
+	m.leave()
+}
+
+func (m *measure) written(v Written) {
+	size, holds := v.Written()
+	m.room -= size
+	if holds != nil && m.goInto(v) {
+		m.add(holds)
+		m.leave()
+	}
+}
+
+// enter counts a container and goes into it, unless it is inside of itself.
 func (m *measure) enter(v starlark.Value) bool {
 	m.room -= perContainer
-	if len(m.path) >= MaxDepth {
-		m.deep = true
-		return false
-	}
 	for _, outer := range m.path {
 		if outer == v {
 			return false
 		}
+	}
+	return m.goInto(v)
+}
+
+// goInto notes that what is counted next is inside of v. It reports false where
+// that is too deep.
+func (m *measure) goInto(v starlark.Value) bool {
+	if len(m.path) >= MaxDepth {
+		m.deep = true
+		return false
 	}
 	m.path = append(m.path, v)
 	return true

@@ -20,7 +20,7 @@ func Append(dst []byte, v any) ([]byte, error) { return AppendMax(dst, v, math.M
 
 // AppendMax is [Append] for texts of up to max bytes; a longer one is an
 // [ErrLong].
-func AppendMax(dst []byte, v any, max int) (_ []byte, err error) {
+func AppendMax(dst []byte, v any, max int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...), nil
@@ -39,34 +39,9 @@ func AppendMax(dst []byte, v any, max int) (_ []byte, err error) {
 			return append(dst, v...), nil
 		}
 	case []any:
-		dst = append(dst, '[')
-		for i, e := range v {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			if dst, err = AppendMax(dst, e, max); err != nil {
-				return nil, err
-			}
-			if len(dst) > max {
-				return nil, ErrLong
-			}
-		}
-		return append(dst, ']'), nil
+		return appendList(dst, v, max)
 	case Object:
-		dst = append(dst, '{')
-		for i, m := range v {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(AppendText(dst, m.Key), ':')
-			if dst, err = AppendMax(dst, m.Value, max); err != nil {
-				return nil, fmt.Errorf("%s: %w", m.Key, err)
-			}
-			if len(dst) > max {
-				return nil, ErrLong
-			}
-		}
-		return append(dst, '}'), nil
+		return appendObject(dst, v, max)
 	case map[string]any:
 		return AppendMax(dst, Sorted(v), max)
 	}
@@ -77,6 +52,39 @@ func AppendMax(dst []byte, v any, max int) (_ []byte, err error) {
 		return nil, err
 	}
 	return append(dst, bytes.TrimSuffix(data.Bytes(), []byte("\n"))...), nil
+}
+
+func appendList(dst []byte, list []any, max int) (_ []byte, err error) {
+	dst = append(dst, '[')
+	for i, e := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = AppendMax(dst, e, max); err != nil {
+			return nil, err
+		}
+		if len(dst) > max {
+			return nil, ErrLong
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+func appendObject(dst []byte, o Object, max int) (_ []byte, err error) {
+	dst = append(dst, '{')
+	for i, m := range o {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(AppendText(dst, m.Key), ':')
+		if dst, err = AppendMax(dst, m.Value, max); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Key, err)
+		}
+		if len(dst) > max {
+			return nil, ErrLong
+		}
+	}
+	return append(dst, '}'), nil
 }
 
 // AppendFloat writes f so that it reads back as a float: 2.0, not 2.

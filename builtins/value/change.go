@@ -48,7 +48,7 @@ type copier struct {
 	copied int
 }
 
-func (t *copier) value(v starlark.Value, depth int) (_ starlark.Value, err error) {
+func (t *copier) value(v starlark.Value, depth int) (starlark.Value, error) {
 	if depth == 0 {
 		return nil, call.ErrDepth
 	}
@@ -64,49 +64,68 @@ func (t *copier) value(v starlark.Value, depth int) (_ starlark.Value, err error
 	}
 	switch v := v.(type) {
 	case *starlark.List:
-		list := starlark.NewList(make([]starlark.Value, 0, v.Len()))
-		t.done[v] = list
-		for i := range v.Len() {
-			e, err := t.value(v.Index(i), depth-1)
-			if err != nil {
-				return nil, err
-			}
-			list.Append(e)
-		}
-		return list, nil
+		return t.list(v, depth)
 	case *starlark.Dict:
-		if err := t.call.Hashable("set", v); err != nil {
-			return nil, err
-		}
-		d := starlark.NewDict(v.Len())
-		t.done[v] = d
-		for k, e := range v.Entries() {
-			if e, err = t.value(e, depth-1); err != nil {
-				return nil, err
-			}
-			d.SetKey(k, e)
-		}
-		return d, nil
+		return t.dict(v, depth)
 	case *starlark.Set:
-		if err := t.call.Hashable("set", v); err != nil {
-			return nil, err
-		}
-		s := starlark.NewSet(v.Len())
-		t.done[v] = s
-		for e := range v.Elements() {
-			s.Insert(e)
-		}
-		return s, nil
+		return t.set(v)
 	case starlark.Tuple:
-		tuple := make(starlark.Tuple, len(v))
-		for i, e := range v {
-			if tuple[i], err = t.value(e, depth-1); err != nil {
-				return nil, err
-			}
-		}
-		return tuple, nil
+		return t.tuple(v, depth)
 	}
 	return v, nil
+}
+
+func (t *copier) list(v *starlark.List, depth int) (starlark.Value, error) {
+	list := starlark.NewList(make([]starlark.Value, 0, v.Len()))
+	t.done[v] = list
+	for i := range v.Len() {
+		e, err := t.value(v.Index(i), depth-1)
+		if err != nil {
+			return nil, err
+		}
+		list.Append(e)
+	}
+	return list, nil
+}
+
+func (t *copier) dict(v *starlark.Dict, depth int) (starlark.Value, error) {
+	if err := t.call.Hashable("set", v); err != nil {
+		return nil, err
+	}
+	d := starlark.NewDict(v.Len())
+	t.done[v] = d
+	for k, e := range v.Entries() {
+		e, err := t.value(e, depth-1)
+		if err != nil {
+			return nil, err
+		}
+		d.SetKey(k, e)
+	}
+	return d, nil
+}
+
+// set copies a set. Its elements can't be changed.
+func (t *copier) set(v *starlark.Set) (starlark.Value, error) {
+	if err := t.call.Hashable("set", v); err != nil {
+		return nil, err
+	}
+	s := starlark.NewSet(v.Len())
+	t.done[v] = s
+	for e := range v.Elements() {
+		s.Insert(e)
+	}
+	return s, nil
+}
+
+func (t *copier) tuple(v starlark.Tuple, depth int) (starlark.Value, error) {
+	tuple := make(starlark.Tuple, len(v))
+	for i, e := range v {
+		var err error
+		if tuple[i], err = t.value(e, depth-1); err != nil {
+			return nil, err
+		}
+	}
+	return tuple, nil
 }
 
 // Add is a + b of two numbers.

@@ -247,13 +247,7 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	case starlark.Bytes:
 		return string(v), nil
 	case starlark.Int:
-		if n, ok := v.Int64(); ok {
-			return n, nil
-		}
-		if err := call.Printable(v); err != nil {
-			return nil, err
-		}
-		return json.Number(v.String()), nil
+		return wholeNumber(v)
 	case starlark.Float:
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
 			return nil, fmt.Errorf("%v has no JSON form", f)
@@ -266,51 +260,73 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	case constant:
 		return v.value, nil
 	case starlark.IterableMapping:
-		items := v.Items()
-		o := make(jsonvalue.Object, 0, len(items))
-		for _, kv := range items {
-			k, err := JSONKey(kv[0])
-			if err != nil {
-				return nil, err
-			}
-			e, err := c.value(kv[1], depth-1)
-			if err != nil {
-				return nil, fmt.Errorf("%q: %w", k, err)
-			}
-			o = append(o, jsonvalue.Member{Key: k, Value: e})
-		}
-		return o, nil
+		return c.object(v.Items(), depth)
 	case *starlarkstruct.Struct:
-		var o jsonvalue.Object
-		for _, name := range v.AttrNames() {
-			attr, err := v.Attr(name)
-			if err != nil {
-				return nil, err
-			}
-			e, err := c.value(attr, depth-1)
-			if err != nil {
-				return nil, fmt.Errorf("%q: %w", name, err)
-			}
-			o = append(o, jsonvalue.Member{Key: name, Value: e})
-		}
-		return o, nil
+		return c.fields(v, depth)
 	case starlark.Callable:
 		return nil, fmt.Errorf("%s %s has no JSON form", v.Type(), v.Name())
 	case starlark.Iterable:
-		list := []any{}
-		it := v.Iterate()
-		defer it.Done()
-		var e starlark.Value
-		for it.Next(&e) {
-			g, err := c.value(e, depth-1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, g)
-		}
-		return list, nil
+		return c.list(v, depth)
 	}
 	return nil, fmt.Errorf("%s has no JSON form", v.Type())
+}
+
+// wholeNumber returns v as an int64, or as a json.Number where it is larger.
+func wholeNumber(v starlark.Int) (any, error) {
+	if n, ok := v.Int64(); ok {
+		return n, nil
+	}
+	if err := call.Printable(v); err != nil {
+		return nil, err
+	}
+	return json.Number(v.String()), nil
+}
+
+func (c *converter) object(items []starlark.Tuple, depth int) (any, error) {
+	o := make(jsonvalue.Object, 0, len(items))
+	for _, kv := range items {
+		k, err := JSONKey(kv[0])
+		if err != nil {
+			return nil, err
+		}
+		e, err := c.value(kv[1], depth-1)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", k, err)
+		}
+		o = append(o, jsonvalue.Member{Key: k, Value: e})
+	}
+	return o, nil
+}
+
+func (c *converter) fields(v *starlarkstruct.Struct, depth int) (any, error) {
+	var o jsonvalue.Object
+	for _, name := range v.AttrNames() {
+		attr, err := v.Attr(name)
+		if err != nil {
+			return nil, err
+		}
+		e, err := c.value(attr, depth-1)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", name, err)
+		}
+		o = append(o, jsonvalue.Member{Key: name, Value: e})
+	}
+	return o, nil
+}
+
+func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
+	list := []any{}
+	it := v.Iterate()
+	defer it.Done()
+	var e starlark.Value
+	for it.Next(&e) {
+		g, err := c.value(e, depth-1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, g)
+	}
+	return list, nil
 }
 
 // JSONKey is the text of a mapping's key.

@@ -352,21 +352,27 @@ func (d *jsonDecoder) escaped(start, i int) (string, error) {
 		}
 		i += 4
 		if utf16.IsSurrogate(r) {
-			if i+2 < len(d.data) && d.data[i+1] == '\\' {
-				if low, ok := d.unicode(i + 2); ok {
-					if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-						out = utf8.AppendRune(out, pair)
-						i += 6
-						continue
-					}
-				}
-			}
-			r = utf8.RuneError
+			var more int
+			r, more = d.pair(r, i+1)
+			i += more
 		}
 		out = utf8.AppendRune(out, r)
 	}
 	d.pos = len(d.data)
 	return "", d.fail("string without an end")
+}
+
+// pair returns the character of the surrogate high and the escape of another one
+// at i, and the length of that escape. It returns U+FFFD and 0 where there is none.
+func (d *jsonDecoder) pair(high rune, i int) (rune, int) {
+	if i+1 < len(d.data) && d.data[i] == '\\' {
+		if low, ok := d.unicode(i + 1); ok {
+			if r := utf16.DecodeRune(high, low); r != utf8.RuneError {
+				return r, 6
+			}
+		}
+	}
+	return utf8.RuneError, 0
 }
 
 // unicode reads a code unit at i, in the form of a JSON escape: u and four

@@ -72,39 +72,16 @@ func (f *freezer) value(v starlark.Value) {
 		}
 	case *starlark.List:
 		if v.Len() > 0 && !frozenList(v) {
-			f.once(v, func() {
-				for i := 0; i < v.Len() && !f.over(); i++ {
-					f.value(v.Index(i))
-				}
-			})
+			f.once(v, func() { f.list(v) })
 		}
 	case *starlark.Dict:
 		if v.Len() > 0 && !FrozenDict(v) {
-			f.once(v, func() {
-				for k, e := range v.Entries() {
-					f.value(k)
-					if f.value(e); f.over() {
-						break
-					}
-				}
-			})
+			f.once(v, func() { f.dict(v) })
 		}
 	case *starlark.Set:
-		f.once(v, func() {
-			for e := range v.Elements() {
-				if f.value(e); f.over() {
-					break
-				}
-			}
-		})
+		f.once(v, func() { f.set(v) })
 	case *starlarkstruct.Struct:
-		f.once(v, func() {
-			for _, name := range v.AttrNames() {
-				if e, err := v.Attr(name); err == nil && !f.over() {
-					f.value(e)
-				}
-			}
-		})
+		f.once(v, func() { f.fields(v) })
 	case *starlark.Function:
 		f.often(v, v.Name(), func() { f.all(captured(v)) })
 	case *starlark.Builtin:
@@ -118,6 +95,37 @@ func (f *freezer) value(v starlark.Value) {
 	case *Fault:
 		if v.Answer != nil {
 			f.often(v, "fault", func() { f.value(v.Answer) })
+		}
+	}
+}
+
+func (f *freezer) list(v *starlark.List) {
+	for i := 0; i < v.Len() && !f.over(); i++ {
+		f.value(v.Index(i))
+	}
+}
+
+func (f *freezer) dict(v *starlark.Dict) {
+	for k, e := range v.Entries() {
+		f.value(k)
+		if f.value(e); f.over() {
+			break
+		}
+	}
+}
+
+func (f *freezer) set(v *starlark.Set) {
+	for e := range v.Elements() {
+		if f.value(e); f.over() {
+			break
+		}
+	}
+}
+
+func (f *freezer) fields(v *starlarkstruct.Struct) {
+	for _, name := range v.AttrNames() {
+		if e, err := v.Attr(name); err == nil && !f.over() {
+			f.value(e)
 		}
 	}
 }
