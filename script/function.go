@@ -2,7 +2,6 @@ package script
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,11 +16,10 @@ import (
 // Answering says how answers are made from the results of a script.
 type Answering struct {
 	call.Defaults
-	// Compile makes a handler from a dict with the keys of a scenario. The values
-	// are JSON values or json.RawMessage; where is the place of the function that
-	// returned the dict. If Compile is nil, a dict may have only the keys status,
-	// body, headers, content_type, file and latency_ms.
-	Compile func(def map[string]any, where Position) (exchange.Handler, error)
+	// Compile makes a handler of a dict with the keys of a scenario, which it does
+	// not keep. where is the place of the function that returned it. Without it
+	// only plain dicts (status, body, headers, content_type, file, latency_ms) answer.
+	Compile func(def *starlark.Dict, where Position) (exchange.Handler, error)
 }
 
 // Handler makes a handler from a Starlark function of one parameter, the request.
@@ -173,28 +171,20 @@ func (f *function) dict(r *runner, fn starlark.Callable, d *starlark.Dict) (*exc
 
 // compile makes a handler from a dict by Answering.Compile.
 func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (exchange.Handler, error) {
-	def := make(map[string]any, d.Len())
-	for k, v := range d.Entries() {
-		key, ok := k.(starlark.String)
-		if !ok {
+	for k := range d.Entries() {
+		if _, ok := k.(starlark.String); !ok {
 			return nil, fmt.Errorf("%s returned a dict with the key %s, want the keys of a scenario", fn.Name(), k)
 		}
-		text, err := value.AppendJSON(&r.call, nil, v)
-		if err != nil {
-			return nil, fmt.Errorf("%s returned a dict: %s: %w", fn.Name(), key, err)
-		}
-		if b, ok := v.(starlark.Bytes); ok && key == "body" {
-			def["body_base64"] = []byte(b) // encoding/json writes it in base64
-			continue
-		}
-		def[string(key)] = json.RawMessage(text)
+	}
+	if err := r.call.Fits(fn.Name()+" returned a dict", 0, d); err != nil {
+		return nil, err
 	}
 	if f.how.Compile == nil {
 		return nil, fmt.Errorf("%s returned a dict with other keys than status, body, headers, content_type, file and latency_ms", fn.Name())
 	}
 	r.bounds.Waits() // the templates in it are compiled by other runs
 	defer r.bounds.Waited()
-	return f.how.Compile(def, place(fn))
+	return f.how.Compile(d, place(fn))
 }
 
 // fault adds the place of fn to an error that has no place.

@@ -14,6 +14,7 @@ import (
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/value"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
@@ -141,12 +142,12 @@ func TestAnswerDicts(t *testing.T) {
 	var seen []string
 	how := script.Answering{
 		Defaults: call.Defaults{ContentType: "text/x", Latency: call.Latency{Fixed: time.Second}},
-		Compile: func(def map[string]any, where script.Position) (exchange.Handler, error) {
+		Compile: func(def *starlark.Dict, where script.Position) (exchange.Handler, error) {
 			mu.Lock()
 			defer mu.Unlock()
-			text, err := exchange.EncodeJSON(def)
+			text, err := value.AppendJSON(nil, nil, def)
 			seen = append(seen, where.String()+" "+string(text))
-			if def["bad"] != nil {
+			if _, bad, _ := def.Get(starlark.String("bad")); bad {
 				return nil, errors.New("no such key: bad")
 			}
 			return mock.NewStatic(222, nil, nil, 0), err

@@ -1,8 +1,12 @@
 package scenario
 
 import (
+	"encoding/base64"
 	"errors"
 	"time"
+
+	"go.starlark.net/starlark"
+	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/call"
 	"starproxy/builtins/exchange"
@@ -45,14 +49,15 @@ func Matching(conditions []byte) (func(*exchange.Exchange) bool, error) {
 }
 
 // answer compiles a dict that a function returned.
-func (c *compiler) answer(def map[string]any, where script.Position) (exchange.Handler, error) {
-	b, err := exchange.EncodeJSON(def)
+func (c *compiler) answer(def *starlark.Dict, where script.Position) (exchange.Handler, error) {
+	r := reader{c: c, room: maxValues}
+	n, err := r.node(def, nil, nil, "answer", 0)
 	if err != nil {
-		return nil, err
+		return nil, answerFault(where, err)
 	}
-	n, err := document.Read("answer.json", b)
-	if err != nil {
-		return nil, err
+	body, _, _ := def.Get(starlark.String("body"))
+	if b, ok := body.(starlark.Bytes); ok {
+		encodeBytes(n, b)
 	}
 	src := mock.Source{Name: c.src.Name, File: where.File, Line: where.Line, Column: where.Column}
 	unplace(n, src)
@@ -67,6 +72,19 @@ func (c *compiler) answer(def map[string]any, where script.Position) (exchange.H
 		return nil, answerFault(where, err)
 	}
 	return h, nil
+}
+
+// encodeBytes writes the body of an answer as base64: bytes are binary even if they
+// could be text.
+func encodeBytes(answer *yaml.Node, body starlark.Bytes) {
+	for i := 0; i < len(answer.Content); i += 2 {
+		if key := answer.Content[i]; key.Value == "body" {
+			key.Value = "body_base64"
+			answer.Content[i+1] = &yaml.Node{
+				Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: base64.StdEncoding.EncodeToString([]byte(body)),
+			}
+		}
+	}
 }
 
 // answerFault returns an error in a dict as an error of the script that returned it.

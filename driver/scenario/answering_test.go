@@ -35,6 +35,7 @@ endpoints = {
     "GET /steps": lambda req: STEPS,
     "GET /rules": lambda req: {"rules": [{"match": {"query": {"q": "1"}}, "status": 204}, {"status": 205}]},
     "GET /unknown": lambda req: {"statuss": 200},
+    "GET /bytes": lambda req: {"body": b"\x00\xff", "headers": {"X-At": "{{request_path}}"}},
 }
 `), env)
 	if err != nil {
@@ -67,6 +68,8 @@ endpoints = {
 		{"/plain", nil, 200, "Content-Type: text/x"},
 		{"/template", nil, 200, `{"at":"/template"}`},
 		{"/header", nil, 200, "X-At: /header"},
+		{"/bytes", nil, 200, "\x00\xff"},
+		{"/bytes", nil, 200, "X-At: /bytes"},
 		{"/steps", nil, 201, ""},
 		{"/steps", nil, 202, ""},
 		{"/rules", nil, 205, ""},
