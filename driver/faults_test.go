@@ -87,7 +87,7 @@ GET /step: {sequence: [{fault: garbage, repeat: 1}, {body: up, repeat: 1}, {faul
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
-	b.want("Invalid answer JSON: expected an object, found a list", "set_mock_fault", "GET", "/bad", "reset", "[1]")
+	b.want("Invalid answer JSON: got a list, want an object", "set_mock_fault", "GET", "/bad", "reset", "[1]")
 	proxy := b.start()
 	for _, c := range []struct{ path, want string }{
 		{"/reset", "reset"},

@@ -121,7 +121,7 @@ func (l *lifecycle) check(args startArgs) error {
 		return unknownMode(args.mode)
 	}
 	if args.port < 0 || args.port > 65535 {
-		return rpc.Refuse(rpc.InvalidArgument, "start: argument port: expected 0 to 65535, found %d", args.port)
+		return rpc.Refuse(rpc.InvalidArgument, "start: argument port: got %d, want 0 to 65535", args.port)
 	}
 	if args.mode != modeReplay {
 		return nil

@@ -96,7 +96,7 @@ func TestPortInUse(t *testing.T) {
 		b.call("stop")
 		port = 0
 	}
-	b.want("INVALID_ARGUMENT start: argument port: expected 0 to 65535, found 70000", "start", "mock", false, "", 70000.0)
+	b.want("INVALID_ARGUMENT start: argument port: got 70000, want 0 to 65535", "start", "mock", false, "", 70000.0)
 }
 
 func TestModes(t *testing.T) {

@@ -55,7 +55,7 @@ func TestNoMethodWaitsForPipes(t *testing.T) {
 				"flows/f.bin", "flows/f.har", "mock-files/m.json"} {
 				oddFile(t, kind, filepath.Join(dir, name))
 			}
-			want := "expected a regular file, found " + kind
+			want := "got " + kind + ", want a regular file"
 			for _, call := range [][]any{
 				{"load_mock_scenario", "s.yaml"}, {"load_mock_scenario", "s.json"}, {"load_mock_scenario", "s.star"},
 				{"set_mock_addon", "GET", "/a", "a"},

@@ -55,7 +55,7 @@ func (m *Misses) UnmarshalText(text []byte) error {
 	if *m == Misses(Reject) || *m == Misses(Passthrough) || m.status() != 0 {
 		return nil
 	}
-	return fmt.Errorf("expected reject, passthrough or a status from 200 to 599, found %q", text)
+	return fmt.Errorf("got %q, want reject, passthrough or a status from 200 to 599", text)
 }
 
 // status returns the status, 0 when m is a word.
@@ -92,13 +92,13 @@ func (r *Replay) resolve() error {
 		r.Timing = NoTime
 	}
 	if all := []flow.Repeat{flow.InOrder, flow.First, flow.Last}; !slices.Contains(all, r.Repeat) {
-		return fmt.Errorf("replay.repeat: expected order, first or last, found %q", r.Repeat)
+		return fmt.Errorf("replay.repeat: got %q, want order, first or last", r.Repeat)
 	}
 	if err := r.Misses.UnmarshalText([]byte(r.Misses)); err != nil {
 		return fmt.Errorf("replay.misses: %w", err)
 	}
 	if r.Timing != NoTime && r.Timing != Recorded {
-		return fmt.Errorf("replay.timing: expected none or recorded, found %q", r.Timing)
+		return fmt.Errorf("replay.timing: got %q, want none or recorded", r.Timing)
 	}
 	return nil
 }

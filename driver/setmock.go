@@ -31,7 +31,7 @@ func parseObject(text string) (jsonvalue.Object, error) {
 	}
 	m, ok := v.(jsonvalue.Object)
 	if !ok {
-		return nil, fmt.Errorf("expected an object, found %s", rpc.Show(v))
+		return nil, fmt.Errorf("got %s, want an object", rpc.Show(v))
 	}
 	return m, nil
 }

@@ -219,11 +219,11 @@ func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (in
 	if under {
 		size = up.size
 		if up.path != path {
-			return 0, rpc.Refuse(rpc.InvalidArgument, "argument relative_path: expected %q as in the parts before, found %q", up.path, path)
+			return 0, rpc.Refuse(rpc.InvalidArgument, "argument relative_path: got %q, want %q as in the parts before", path, up.path)
 		}
 	}
 	if offset != size {
-		return 0, rpc.Refuse(rpc.InvalidArgument, "argument offset: expected %d, found %d", size, offset)
+		return 0, rpc.Refuse(rpc.InvalidArgument, "argument offset: got %d, want %d", offset, size)
 	}
 	if !under {
 		var err error

@@ -33,9 +33,9 @@ func TestUploadInParts(t *testing.T) {
 	}
 
 	part("Received: fw/a.bin (4 bytes so far)", "fw/a.bin", "1", 0, "one ", false)
-	part("INVALID_ARGUMENT upload_mock_file_part: argument offset: expected 4, found 5", "fw/a.bin", "1", 5, "x", false)
-	part("INVALID_ARGUMENT upload_mock_file_part: argument offset: expected 4, found 0", "fw/a.bin", "1", 0, "x", false)
-	part(`INVALID_ARGUMENT upload_mock_file_part: argument relative_path: expected "fw/a.bin" as in the parts before, found "b"`, "b", "1", 4, "x", false)
+	part("INVALID_ARGUMENT upload_mock_file_part: argument offset: got 5, want 4", "fw/a.bin", "1", 5, "x", false)
+	part("INVALID_ARGUMENT upload_mock_file_part: argument offset: got 0, want 4", "fw/a.bin", "1", 0, "x", false)
+	part(`INVALID_ARGUMENT upload_mock_file_part: argument relative_path: got "b", want "fw/a.bin" as in the parts before`, "b", "1", 4, "x", false)
 	// Two who upload the same file don't mix.
 	part("Received: fw/a.bin (2 bytes so far)", "fw/a.bin", "2", 0, "AB", false)
 	part("Received: fw/a.bin (7 bytes so far)", "fw/a.bin", "1", 4, "two", false)
@@ -46,7 +46,7 @@ func TestUploadInParts(t *testing.T) {
 	part("Uploaded: fw/a.bin (3 bytes)", "fw/a.bin", "2", 2, "C", true)
 	read("ABC")
 	temps(0)
-	part("INVALID_ARGUMENT upload_mock_file_part: argument offset: expected 0, found 7", "fw/a.bin", "1", 7, "", true)
+	part("INVALID_ARGUMENT upload_mock_file_part: argument offset: got 7, want 0", "fw/a.bin", "1", 7, "", true)
 
 	for _, path := range []string{"", "../x", "/x", "fw", "fw/", ".", "a\x00b"} {
 		part("INVALID_ARGUMENT Invalid file path: "+path, path, "3", 0, "x", true)
@@ -56,7 +56,7 @@ func TestUploadInParts(t *testing.T) {
 	}
 	part("INVALID_ARGUMENT Invalid file path: out/x", "out/x", "3", 0, "x", true)
 	b.want("INVALID_ARGUMENT upload_mock_file_part: argument content_base64: illegal base64 data at input byte 0", "upload_mock_file_part", "a", "3", 0.0, "*")
-	b.want("INVALID_ARGUMENT upload_mock_file_part: argument offset: expected a whole number, found 0.5", "upload_mock_file_part", "a", "3", 0.5, "")
+	b.want("INVALID_ARGUMENT upload_mock_file_part: argument offset: got 0.5, want a whole number", "upload_mock_file_part", "a", "3", 0.5, "")
 
 	// What nobody goes on with goes away: after a while, at the end, and, after
 	// a crash, with the next upload to the same directory.

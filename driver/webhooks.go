@@ -36,7 +36,7 @@ func (s *Sending) UnmarshalText(text []byte) error {
 		*s = v
 		return nil
 	}
-	return fmt.Errorf("expected auto, always or never, found %q", text)
+	return fmt.Errorf("got %q, want auto, always or never", text)
 }
 
 // Webhooks reports whether mocks may send requests of their own.
@@ -57,7 +57,7 @@ func (w *Webhooks) resolve() error {
 		return fmt.Errorf("webhooks.send: %w", err)
 	}
 	if !(w.Timeout >= 0 && w.Timeout <= 3600) {
-		return fmt.Errorf("webhooks.timeout: expected seconds, from 0 to 3600 (an hour), found %v", w.Timeout)
+		return fmt.Errorf("webhooks.timeout: got %v, want seconds from 0 to 3600 (an hour)", w.Timeout)
 	}
 	if w.Timeout == 0 {
 		w.Timeout = defaultWebhookTimeout

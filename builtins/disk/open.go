@@ -28,13 +28,13 @@ const MaxDocument = 64 << 20
 // [fs.PathError].
 type KindError fs.FileMode
 
-func (e KindError) Error() string { return "expected a regular file, found " + kind(fs.FileMode(e)) }
+func (e KindError) Error() string { return "got " + kind(fs.FileMode(e)) + ", want a regular file" }
 
 // SizeError is the error about a file that has more than so many bytes.
 type SizeError int64
 
 func (e SizeError) Error() string {
-	return fmt.Sprintf("expected a file of at most %d bytes, found more", int64(e))
+	return fmt.Sprintf("got a larger file, want at most %d bytes", int64(e))
 }
 
 // kind names the type of a file, with its article.

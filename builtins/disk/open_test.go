@@ -51,7 +51,7 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 		_, readErr := Read(path, 10)
 		for how, err := range map[string]error{"Open": opened, "Read": readErr} {
 			var k KindError
-			if !errors.As(err, &k) || !strings.HasSuffix(err.Error(), path+": expected a regular file, found "+found) {
+			if !errors.As(err, &k) || !strings.HasSuffix(err.Error(), path+": got "+found+", want a regular file") {
 				t.Errorf("%s(%s): got %v, want %q", how, name, err, found)
 			}
 		}

@@ -52,7 +52,7 @@ func IsEncoding(name string) bool {
 // the caller's to close, and there is nothing else to.
 func NewDecoder(r io.Reader, encodings []string) (io.Reader, error) {
 	if len(encodings) > maxEncodings {
-		return nil, fmt.Errorf("content-encoding: %d on top of each other, expected at most %d", len(encodings), maxEncodings)
+		return nil, fmt.Errorf("content-encoding: got %d on top of each other, want at most %d", len(encodings), maxEncodings)
 	}
 	for _, name := range slices.Backward(encodings) {
 		var err error

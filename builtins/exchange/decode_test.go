@@ -121,7 +121,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"xx", []string{"lzma"}, `content-encoding "lzma": expected gzip, deflate, br or zstd`},
 		{"xx", []string{"gzip"}, "EOF"},
 		{"not gzip at all", []string{"gzip"}, "invalid header"},
-		{"xx", []string{"gzip", "gzip", "gzip", "gzip", "gzip"}, "content-encoding: 5 on top of each other, expected at most 4"},
+		{"xx", []string{"gzip", "gzip", "gzip", "gzip", "gzip"}, "content-encoding: got 5 on top of each other, want at most 4"},
 	} {
 		if _, err := Decode([]byte(c.data), c.encodings, 100); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %s", c.encodings, err, c.want)

@@ -178,7 +178,7 @@ func TestCommands(t *testing.T) {
 		{args: "capture watch --filter-expr ~s", fake: fake{answers: map[string]any{"watch_captured_requests": &client.Error{Code: codes.Unknown,
 			Message: "MitmproxyDriver.watch_captured_requests() takes 1 positional argument but 2 were given"}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n", stderr: stock, code: 1},
 		{args: "capture watch --filter-expr ~s", fake: fake{answers: map[string]any{"watch_captured_requests": &client.Error{Code: codes.InvalidArgument,
-			Message: "watch_captured_requests: expected at most 0 arguments, found 1"}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n", stderr: stock, code: 1},
+			Message: "watch_captured_requests: got 1, want at most 0 arguments"}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n", stderr: stock, code: 1},
 		{args: "capture clear", fake: fake{answers: map[string]any{"clear_captured_requests": "Cleared 1 captured request(s)"}}, stdout: "Cleared 1 captured request(s)\n"},
 		{args: "capture -f /api/*", fake: fake{streams: map[string][]string{"watch_captured_requests": {other, event}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n" + line},
 		{args: "capture watch --filter /api/x", fake: fake{streams: map[string][]string{"watch_captured_requests": {other, event}}}, stdout: "Watching captured requests (Ctrl+C to stop)...\n" + line},

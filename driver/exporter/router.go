@@ -49,7 +49,7 @@ func readStreamRequest(ctx context.Context) (*streamRequest, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	values := md.Get("request")
 	if len(values) != 1 {
-		return nil, status.Errorf(codes.InvalidArgument, "stream: expected one metadata value with the key request, found %d", len(values))
+		return nil, status.Errorf(codes.InvalidArgument, "stream: got %d metadata values with the key request, want one", len(values))
 	}
 	req := &streamRequest{text: values[0]}
 	if err := json.Unmarshal([]byte(values[0]), req); err != nil {

@@ -287,7 +287,7 @@ func TestHARBad(t *testing.T) {
 		return strings.Replace(entry, old, new, 1)
 	}
 	for _, test := range []struct{ name, entry, want string }{
-		{"no object", `7`, "entry 1: got a JSON number, expected an object"},
+		{"no object", `7`, "entry 1: got a JSON number, want an object"},
 		{"no request", `{"startedDateTime":"2024-01-02T03:04:05Z"}`, "entry 1: it has no request"},
 		{"no method", swap(`"GET"`, `""`), "entry 1: request: it has no method"},
 		{"url", swap(`https://`, `about:`), "entry 1: request: url "},

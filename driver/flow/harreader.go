@@ -151,7 +151,7 @@ func (h *harReader) entries() error {
 		var kind *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &kind):
-			err = fmt.Errorf("got a JSON %s, expected an object", kind.Value)
+			err = fmt.Errorf("got a JSON %s, want an object", kind.Value)
 			if kind.Field != "" {
 				err = fmt.Errorf("%s: got a JSON %s", kind.Field, kind.Value)
 			}

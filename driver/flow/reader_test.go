@@ -229,7 +229,7 @@ func TestLenient(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "expected a regular file, found a directory") {
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "got a directory, want a regular file") {
 		t.Errorf("a directory: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {

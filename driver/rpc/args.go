@@ -21,7 +21,7 @@ type Param struct {
 // arrive as doubles; a whole one is an int where an int is meant.
 func unpack(method string, params []Param, args []any) ([]any, *Refusal) {
 	if len(args) > len(params) {
-		return nil, Refuse(InvalidArgument, "%s: expected at most %d arguments, found %d", method, len(params), len(args))
+		return nil, Refuse(InvalidArgument, "%s: got %d, want at most %d arguments", method, len(args), len(params))
 	}
 	out := make([]any, len(params))
 	for i, p := range params {
@@ -34,7 +34,7 @@ func unpack(method string, params []Param, args []any) ([]any, *Refusal) {
 		}
 		v, ok := convert(p.Type, args[i])
 		if !ok {
-			return nil, Refuse(InvalidArgument, "%s: argument %s: expected %s, found %s", method, p.Name, article(p.Type), Show(args[i]))
+			return nil, Refuse(InvalidArgument, "%s: argument %s: got %s, want %s", method, p.Name, Show(args[i]), article(p.Type))
 		}
 		out[i] = v
 	}

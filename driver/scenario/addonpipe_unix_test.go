@@ -18,7 +18,7 @@ func TestAddonIsPipe(t *testing.T) {
 	}
 	addons := NewAddons(testEnv(t).Script, nil)
 	for _, name := range []string{"a", "pipe"} {
-		if err := addons.Check(dir, name); err == nil || !strings.Contains(err.Error(), "expected a regular file, found a named pipe") {
+		if err := addons.Check(dir, name); err == nil || !strings.Contains(err.Error(), "got a named pipe, want a regular file") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
