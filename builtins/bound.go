@@ -52,7 +52,7 @@ var boundMethods = map[string]func(c *call.Call, recv starlark.Value, args starl
 // Bounded reports whether methods of this name have a bound.
 func Bounded(name string) bool { return boundMethods[name] != nil }
 
-// boundMethod is the method v of x with its bound, or v itself.
+// boundMethod returns the method v of x with its bound, or v itself.
 func boundMethod(x starlark.Value, name string, v starlark.Value) starlark.Value {
 	check := boundMethods[name]
 	fn, ok := v.(*starlark.Builtin)
@@ -171,7 +171,7 @@ func boundReplace(c *call.Call, recv starlark.Value, args starlark.Tuple, _ []st
 	return c.Enough("replace", replaced(string(s), string(old), string(repl)))
 }
 
-// replaced is at least as long as s with every old replaced by repl.
+// replaced returns at least as long as s with every old replaced by repl.
 func replaced(s, old, repl string) int {
 	if len(repl) <= len(old) {
 		return len(s)

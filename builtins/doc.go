@@ -66,7 +66,7 @@ const (
 	Tests            // *_test.star
 )
 
-// Modules is the list of everything that scripts can call, in the order in
+// Modules returns the list of everything that scripts can call, in the order in
 // which the reference shows it.
 func Modules() []Module {
 	return []Module{
@@ -76,8 +76,8 @@ func Modules() []Module {
 	}
 }
 
-// Types is the list of values with fields of their own, in the order in which
-// the reference shows them.
+// Types returns the list of values with fields of their own, in the order in
+// which the reference shows them.
 func Types() []value.Type { return append(value.Types(), trial.AnswerType()) }
 
 // Names builds the names that code in a scope starts with.

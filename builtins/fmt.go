@@ -44,7 +44,7 @@ type directive struct {
 	verb             byte
 }
 
-// String is the directive as it was written, for errors.
+// String returns the directive as it was written, for errors.
 func (d directive) String() string {
 	comma := ""
 	if d.comma {
@@ -140,7 +140,7 @@ func callFmt(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.String(b.String()), nil
 }
 
-// fill is a value as the directive wants it.
+// fill returns a value as the directive wants it.
 func (d directive) fill(v starlark.Value) (string, error) {
 	var value any
 	switch d.verb {
@@ -207,7 +207,7 @@ func grouped(s string) string {
 // maxNumeral bounds the length of text that counts as a number.
 const maxNumeral = 400
 
-// wholeNumber is v, or the text in it, as a whole number.
+// wholeNumber returns v, or the text in it, as a whole number.
 func wholeNumber(v starlark.Value) (*big.Int, error) {
 	switch v := v.(type) {
 	case starlark.Int:
@@ -230,8 +230,8 @@ func wholeNumber(v starlark.Value) (*big.Int, error) {
 	return nil, fmt.Errorf("got %s, want a whole number", call.Describe(v))
 }
 
-// decimalNumber is v, or the text in it, as a number that fmt can write: exact
-// for whole numbers, whatever their size.
+// decimalNumber returns v, or the text in it, as a number that fmt can write:
+// exact for whole numbers, whatever their size.
 func decimalNumber(v starlark.Value) (any, error) {
 	switch v := v.(type) {
 	case starlark.Float:

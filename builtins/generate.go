@@ -107,7 +107,7 @@ func callRandomInt(c *call.Call, a call.Args) (starlark.Value, error) {
 	return c.Env.Random.Between(lo, hi.Add(hi, big.NewInt(1))), nil
 }
 
-// span is the bounds a and b of fn, ints of any size.
+// span returns the bounds a and b of fn, ints of any size.
 func span(fn string, x, y starlark.Value) (lo, hi *big.Int, err error) {
 	bounds := [2]*big.Int{}
 	for i, v := range []starlark.Value{x, y} {

@@ -75,8 +75,8 @@ func mathUnary(fn func(float64) float64) func(*call.Call, call.Args) (starlark.V
 	}
 }
 
-// exactly is a function that refuses ints which no float holds: its result would
-// be about another number than the one that was given.
+// exactly returns a function that refuses ints which no float holds: its result
+// would be about another number than the one that was given.
 func exactly(fn func(*call.Call, call.Args) (starlark.Value, error)) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		for i, v := range a.Given() {

@@ -25,10 +25,11 @@ const (
 	GuardArguments = "*args"
 )
 
-// OperandGuards are the values that bound single operations of the interpreter, which
-// nothing can interrupt. The host writes guard[x] in the place of an operand x;
-// that is x itself, or a value that does the operation for x within the bounds of
-// env, or an error. To index a guard costs much less than to call a function.
+// OperandGuards returns the values that bound single operations of the
+// interpreter, which nothing can interrupt. The host writes guard[x] in the
+// place of an operand x; that is x itself, or a value that does the operation
+// for x within the bounds of env, or an error. To index a guard costs much less
+// than to call a function.
 func OperandGuards(env *call.Env) starlark.StringDict {
 	c := &call.Call{Env: env}
 	return starlark.StringDict{
@@ -174,7 +175,7 @@ func (l *lookups) Get(key starlark.Value) (starlark.Value, bool, error) {
 	return v, found, nil
 }
 
-// multiply is x * y.
+// multiply returns x * y.
 func multiply(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	n, isInt := y.(starlark.Int)
 	other := x
@@ -213,7 +214,7 @@ func multiply(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	return starlark.Binary(syntax.STAR, x, y)
 }
 
-// remainder is x % y, which formats when x is text.
+// remainder returns x % y, which formats when x is text.
 func remainder(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	if s, ok := x.(starlark.String); ok {
 		size, err := filledIn(c, string(s), y)
@@ -227,8 +228,8 @@ func remainder(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	return starlark.Binary(syntax.PERCENT, x, y)
 }
 
-// filledIn is how long the text of what format takes from y would be. A value
-// of a dict can stand in many places, those of a tuple stand in one each.
+// filledIn returns how long the text of what format takes from y would be. A
+// value of a dict can stand in many places, those of a tuple stand in one each.
 func filledIn(c *call.Call, format string, y starlark.Value) (int, error) {
 	m, ok := y.(starlark.Mapping)
 	if !ok || !strings.Contains(format, "%(") {

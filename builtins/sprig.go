@@ -294,7 +294,7 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 	return starlark.String(fmt.Sprint(v.Interface()))
 }
 
-// partsOf is how many parts a Go value counts for by itself.
+// partsOf returns how many parts a Go value counts for by itself.
 func partsOf(v reflect.Value) int {
 	switch v.Kind() {
 	case reflect.Map, reflect.Struct:

@@ -176,7 +176,7 @@ func checkDig(a []starlark.Value) error {
 	}
 }
 
-// dotted is a list of keys with dots between.
+// dotted returns a list of keys with dots between.
 func dotted(keys []starlark.Value) string {
 	parts := make([]string, len(keys))
 	for i, k := range keys {

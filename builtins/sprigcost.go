@@ -113,7 +113,7 @@ var shortText = map[string]bool{
 // maxShortText is how long the arguments of those are at most, in bytes.
 const maxShortText = 64 << 10
 
-// sprigBase is the name of the function without must: mustFirst is first.
+// sprigBase returns the name of the function without must: mustFirst is first.
 func sprigBase(name string) string {
 	if rest, ok := strings.CutPrefix(name, "must"); ok && rest != "" {
 		rest = strings.TrimPrefix(rest, "_")
@@ -161,7 +161,7 @@ func afford(c *call.Call, name string, given []starlark.Value) (long bool, err e
 
 func abs(n int) int { return max(n, -n) }
 
-// pieces is at most how many parts s has between separators.
+// pieces returns at most how many parts s has between separators.
 func pieces(s, sep string) int {
 	if sep == "" {
 		return len(s)
@@ -169,7 +169,7 @@ func pieces(s, sep string) int {
 	return strings.Count(s, sep) + 1
 }
 
-// trimmed is the work of taking the characters of cutset off s.
+// trimmed returns the work of taking the characters of cutset off s.
 func trimmed(s, cutset string) int {
 	for i := range len(cutset) {
 		if cutset[i] >= utf8.RuneSelf {
@@ -179,20 +179,20 @@ func trimmed(s, cutset string) int {
 	return 0
 }
 
-// sprigExpanded is at least what replacing by a text with groups makes: each of
-// them may be as long as the match.
+// sprigExpanded returns at least what replacing by a text with groups makes:
+// each of them may be as long as the match.
 func sprigExpanded(a []starlark.Value) int {
 	repl := words(a[2])
 	return call.Times(length(a[1])+1, len(repl)+1) + call.Times(length(a[1]), strings.Count(repl, "$"))
 }
 
-// jsonWeight is about what the value of a JSON text takes, as Go's and as
+// jsonWeight returns about what the value of a JSON text takes, as Go's and as
 // Starlark's. Brackets in strings count, too.
 func jsonWeight(s string) int {
 	return 2*len(s) + mapSize*strings.Count(s, "{") + partSize*(strings.Count(s, "[")+strings.Count(s, ","))
 }
 
-// prettySize is at least how long a value is as JSON over several lines.
+// prettySize returns at least how long a value is as JSON over several lines.
 func prettySize(v starlark.Value) int {
 	b, err := value.AppendJSON(nil, nil, v)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigDicts are the functions of sprig that make dicts, or go through them.
-// Sprig's own lose the order of keys: these keep it.
+// sprigDicts returns the functions of sprig that make dicts, or go through
+// them. Sprig's own lose the order of keys: these keep it.
 func sprigDicts() map[string]sprigFunc {
 	return map[string]sprigFunc{
 		"dict":               {"*a", sprigDict},
@@ -29,7 +29,7 @@ func sprigDicts() map[string]sprigFunc {
 	}
 }
 
-// sprigDictArg is argument i, a dict with texts as keys.
+// sprigDictArg returns argument i, a dict with texts as keys.
 func sprigDictArg(fn string, i int, v starlark.Value) (*starlark.Dict, error) {
 	d, ok := v.(*starlark.Dict)
 	if !ok {
@@ -43,7 +43,7 @@ func sprigDictArg(fn string, i int, v starlark.Value) (*starlark.Dict, error) {
 	return d, nil
 }
 
-// copyDict is d in a dict that can be changed; its values are copied, too.
+// copyDict returns d in a dict that can be changed; its values are copied, too.
 func copyDict(c *call.Call, d *starlark.Dict) (*starlark.Dict, error) {
 	v, err := copyValue(c, d)
 	if err != nil {
@@ -52,7 +52,7 @@ func copyDict(c *call.Call, d *starlark.Dict) (*starlark.Dict, error) {
 	return v.(*starlark.Dict), nil
 }
 
-// copyValue is a copy of a value, within the bounds of the run.
+// copyValue returns a copy of a value, within the bounds of the run.
 func copyValue(c *call.Call, v starlark.Value) (starlark.Value, error) {
 	size, err := c.Measured("the copy", []starlark.Value{v})
 	if err != nil {

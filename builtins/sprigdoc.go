@@ -3,7 +3,7 @@ package builtins
 // sprigRow documents one function of sprig.
 type sprigRow struct{ name, doc, example string }
 
-// sprigDoc is the description of a function.
+// sprigDoc returns the description of a function.
 func sprigDoc(name string) string {
 	for _, r := range sprigRows {
 		if r.name == name {
@@ -13,7 +13,7 @@ func sprigDoc(name string) string {
 	return ""
 }
 
-// sprigExample is the example of a function.
+// sprigExample returns the example of a function.
 func sprigExample(name string) string {
 	for _, r := range sprigRows {
 		if r.name == name {

@@ -11,8 +11,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigJSON are the functions of sprig about JSON. Sprig's own turn every number
-// into a float and sort keys; these keep both as they are.
+// sprigJSON returns the functions of sprig about JSON. Sprig's own turn every
+// number into a float and sort keys; these keep both as they are.
 func sprigJSON() map[string]sprigFunc {
 	return map[string]sprigFunc{
 		"fromJson":         {"a", sprigFromJSON(false)},

@@ -11,8 +11,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigNumbers are the functions of sprig over whole numbers. Sprig's own count
-// in 64 bits; these are exact, whatever the size.
+// sprigNumbers returns the functions of sprig over whole numbers. Sprig's own
+// count in 64 bits; these are exact, whatever the size.
 func sprigNumbers() map[string]sprigFunc {
 	sum := func(a, b *big.Int) (*big.Int, error) { return a.Add(a, b), nil }
 	less := func(sign int) func(a, b *big.Int) (*big.Int, error) {
@@ -144,8 +144,8 @@ func wholeText(s string, base int) (*big.Int, bool) {
 	return new(big.Int).SetString(s, base)
 }
 
-// sprigWholeArg is an argument as the whole number that sprig takes it for: a
-// float without its fraction, text read, True as 1, None as 0.
+// sprigWholeArg returns an argument as the whole number that sprig takes it
+// for: a float without its fraction, text read, True as 1, None as 0.
 func sprigWholeArg(v starlark.Value) (*big.Int, error) {
 	switch v := v.(type) {
 	case starlark.NoneType:
@@ -171,7 +171,8 @@ func sprigWholeArg(v starlark.Value) (*big.Int, error) {
 	return nil, fmt.Errorf("got %s, want int", call.Describe(v))
 }
 
-// sprigFloats are the functions of sprig that compute with floats of 64 bits.
+// sprigFloats returns the functions of sprig that compute with floats of 64
+// bits.
 func sprigFloats(name string) bool {
 	switch sprigBase(name) {
 	case "addf", "add1f", "subf", "mulf", "divf", "maxf", "minf", "ceil", "floor", "round", "float64":

@@ -49,7 +49,7 @@ func sprigOwn() map[string]sprigFunc {
 	return own
 }
 
-// bounded is the function within the bounds of sprig's functions.
+// bounded returns the function within the bounds of sprig's functions.
 func (f sprigFunc) bounded(name string) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		given := a.Given()
@@ -71,7 +71,7 @@ func (f sprigFunc) bounded(name string) func(*call.Call, call.Args) (starlark.Va
 	}
 }
 
-// ascii is all printable ASCII characters.
+// ascii returns all printable ASCII characters.
 func ascii() string {
 	var b []byte
 	for c := byte(' '); c <= '~'; c++ {

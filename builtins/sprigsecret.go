@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/blowfish"
 )
 
-// sprigSecrets are the functions of sprig that encrypt with chance; here it
+// sprigSecrets returns the functions of sprig that encrypt with chance; here it
 // comes from the driver's source, so that a seed makes them repeatable.
 func sprigSecrets() map[string]sprigFunc {
 	return map[string]sprigFunc{

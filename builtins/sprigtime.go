@@ -13,9 +13,9 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigTimes are the functions of sprig about times. Sprig's own take the zone
-// of the machine, and the present for what is no time; these take UTC, and say
-// what is wrong.
+// sprigTimes returns the functions of sprig about times. Sprig's own take the
+// zone of the machine, and the present for what is no time; these take UTC, and
+// say what is wrong.
 func sprigTimes() map[string]sprigFunc {
 	return map[string]sprigFunc{
 		"now":              {"", timeNow},
@@ -37,7 +37,7 @@ func sprigTimes() map[string]sprigFunc {
 	}
 }
 
-// sprigTime is an argument that is a time, or the seconds since 1970.
+// sprigTime returns an argument that is a time, or the seconds since 1970.
 func sprigTime(fn, arg string, v starlark.Value) (time.Time, error) {
 	if t, ok := goTime(v); ok {
 		return t, nil

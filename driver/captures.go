@@ -37,16 +37,20 @@ func (c *captures) rows() []rpc.Row {
 		rpc.New("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON.", c.asMock, rpc.With("seq", 0)),
 		rpc.New("get_captured_requests", "Give all captured requests as a JSON array.", c.all),
 		rpc.New("list_captured_requests", "Give the captured requests that a filter expression picks as a JSON array.", c.list, rpc.With("filter_expr", "")),
-		rpc.New("watch_captured_requests", "Stream captured requests, or those that a filter expression picks: those kept, then new ones as they happen.", c.watch,
+		rpc.New("watch_captured_requests", "Stream captured requests, or those that a filter expression picks: those kept, then "+
+			"new ones as they happen.", c.watch,
 			rpc.With("filter_expr", "")),
 		rpc.New("clear_captured_requests", "Forget all captured requests.", c.clear),
 		rpc.New("wait_for_request", "Wait for a captured request, at most timeout seconds; a path may end in *.", c.wait,
 			rpc.Need("method"), rpc.Need("path"), rpc.With("timeout", 10.0)),
 		rpc.New("export_captured_scenario", "Make a scenario of the captured traffic; the filter is a glob on the path.", c.exportScenario,
 			rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false), rpc.With("timed", false)),
-		rpc.New("export_captures", "Stream the captured traffic in base64, as a HAR document (har) or a flow file (flow); the filter is a glob on the path.", c.export, chosen...),
-		rpc.New("missing_from_export", "Tell what export_captures of the same arguments leaves out, and why, as a JSON array of lines.", c.missing, chosen...),
-		rpc.New("clean_capture_spool", "Delete the captured bodies kept on disk that were exported as a scenario since the last call; all of them when nothing was.", c.clean),
+		rpc.New("export_captures", "Stream the captured traffic in base64, as a HAR document (har) or a flow file (flow); the "+
+			"filter is a glob on the path.", c.export, chosen...),
+		rpc.New("missing_from_export", "Tell what export_captures of the same arguments leaves out, and why, as a JSON array of "+
+			"lines.", c.missing, chosen...),
+		rpc.New("clean_capture_spool", "Delete the captured bodies kept on disk that were exported as a scenario since the last "+
+			"call; all of them when nothing was.", c.clean),
 		rpc.New("get_captured_file", "Stream an exported or captured file in base64.", c.file, rpc.Need("relative_path")),
 	}
 }

@@ -77,7 +77,7 @@ func (v *TLSVersion) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// number is the version as crypto/tls numbers it, 0 for none.
+// number returns the version as crypto/tls numbers it, 0 for none.
 func (v TLSVersion) number() uint16 {
 	switch v {
 	case "1.0":
@@ -161,10 +161,10 @@ type Scripts struct {
 // maxIdle is the longest time that a connection may be silent, in seconds.
 const maxIdle = 365 * 24 * 3600
 
-// maxTime is MaxTime as a duration.
+// maxTime returns MaxTime as a duration.
 func (s Scripts) maxTime() time.Duration { return inSeconds(s.MaxTime) }
 
-// inSeconds is a number of seconds as a duration.
+// inSeconds returns a number of seconds as a duration.
 func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // Unmatched says what happens to requests without an endpoint.

@@ -96,7 +96,7 @@ func defaultData(getenv func(string) string) (string, error) {
 	return UserData(getenv)
 }
 
-// UserData is starproxy's directory below the user's XDG data directory.
+// UserData returns starproxy's directory below the user's XDG data directory.
 func UserData(getenv func(string) string) (string, error) {
 	if dir := getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "starproxy"), nil
@@ -107,7 +107,7 @@ func UserData(getenv func(string) string) (string, error) {
 	return "", fmt.Errorf("no directory for data: neither XDG_DATA_HOME nor HOME is set")
 }
 
-// spool is the directory of captured bodies.
+// spool returns the directory of captured bodies.
 func (d *Directories) spool() string { return filepath.Join(d.Data, "capture-spool") }
 
 // exists reports whether there is a file.

@@ -14,7 +14,7 @@ import (
 	"starproxy/script"
 )
 
-// scenarioPath is where the configured scenario lies; empty for none.
+// scenarioPath returns where the configured scenario lies; empty for none.
 func (c *Config) scenarioPath() string {
 	if c.MockScenario == "" || filepath.IsAbs(c.MockScenario) {
 		return c.MockScenario

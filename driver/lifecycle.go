@@ -246,7 +246,7 @@ func (l *lifecycle) ownAddress() (address string, running bool) {
 	return net.JoinHostPort(host, strconv.Itoa(r.port)), true
 }
 
-// mode is the mode of the proxy, modeStopped when it does not run.
+// mode returns the mode of the proxy, modeStopped when it does not run.
 func (l *lifecycle) mode() string {
 	if r := l.run.Load(); r != nil {
 		return r.mode

@@ -26,7 +26,8 @@ func (m *mockMethods) rows() []rpc.Row {
 			key(need("patches_json"), with("headers", "{}"))...),
 		rpc.New("set_mock_with_latency", "Answer an endpoint with a fixed response after a delay in milliseconds.", m.setMockWithLatency,
 			key(need("status"), need("body"), need("latency_ms"), with("content_type", "application/json"))...),
-		rpc.New("set_mock_fault", "Let an endpoint fail as the network does: reset, close, stall, truncate, garbage, or a JSON object of kind, after and rate; the answer is JSON with the keys of an endpoint.", m.setMockFault,
+		rpc.New("set_mock_fault", "Let an endpoint fail as the network does: reset, close, stall, truncate, garbage, or a JSON "+
+			"object of kind, after and rate; the answer is JSON with the keys of an endpoint.", m.setMockFault,
 			key(need("fault"), with("answer_json", "{}"))...),
 		rpc.New("set_mock_sequence", "Answer an endpoint with one response after the other.", m.setMockSequence, key(need("sequence_json"))...),
 		rpc.New("set_mock_template", "Answer an endpoint with JSON whose {{…}} are computed for each request.", m.setMockTemplate,
@@ -45,7 +46,7 @@ func (m *mockMethods) rows() []rpc.Row {
 	}
 }
 
-// mockKey is the key of an endpoint given as method and path.
+// mockKey returns the key of an endpoint given as method and path.
 func mockKey(method, path string) string { return strings.ToUpper(method) + " " + path }
 
 func (m *mockMethods) removeMock(_ context.Context, method, path string) (string, error) {

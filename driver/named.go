@@ -47,7 +47,8 @@ func (m *stateMethods) setScenarioState(_ context.Context, name, to string) (str
 	all := m.scenarios()
 	s, ok := all[name]
 	if !ok {
-		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument scenario: got %q, want one that an endpoint "+
+			"names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	if !slices.Contains(s.States, to) {
 		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name, orNone(s.States))
@@ -63,7 +64,8 @@ func (m *stateMethods) resetScenarioStates(_ context.Context, name string) (stri
 		return fmt.Sprintf(sayScenariosReset, m.state.ResetMachines()), nil
 	}
 	if all := m.scenarios(); all[name].States == nil {
-		return "", rpc.Refuse(rpc.InvalidArgument, "reset_scenario_states: argument scenario: got %q, want one that an endpoint names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
+		return "", rpc.Refuse(rpc.InvalidArgument, "reset_scenario_states: argument scenario: got %q, want one that an endpoint "+
+			"names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	n := 0
 	if m.state.Machine(name).Reset() {

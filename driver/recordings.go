@@ -35,7 +35,8 @@ func (r *recordings) rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("list_flow_files", "List the recorded flow files as a JSON array.", r.list),
 		rpc.New("get_flow_file", "Stream a recorded flow file in base64.", r.get, rpc.Need("name")),
-		rpc.New("upload_flow_file_part", "Put a recording of any size into the flows directory, part by part in order; the caller chooses the id.", r.upload,
+		rpc.New("upload_flow_file_part", "Put a recording of any size into the flows directory, part by part in order; the "+
+			"caller chooses the id.", r.upload,
 			rpc.Need("name"), rpc.Need("upload_id"), rpc.Need("offset"), rpc.Need("content_base64"), rpc.With("last", false)),
 	}
 }

@@ -84,7 +84,7 @@ func (r *reporter) rows() []rpc.Row {
 
 func (r *reporter) status(context.Context) (*statusReport, error) { return r.report(), nil }
 
-// report is the status as it is.
+// report returns the status as it is.
 func (r *reporter) report() *statusReport {
 	s := &statusReport{
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),

@@ -48,8 +48,8 @@ const (
 	sayReceived        = "Received: %s (%d bytes so far)"
 )
 
-// startedText is the sentence about a proxy that has started; link opens the page,
-// empty when there is none.
+// startedText returns the sentence about a proxy that has started; link opens
+// the page, empty when there is none.
 func startedText(r *running, link string) string {
 	text := fmt.Sprintf("Started in '%s' mode on %s (PID %d)", r.mode, r.address, os.Getpid())
 	if link != "" {
@@ -61,7 +61,7 @@ func startedText(r *running, link string) string {
 	return text
 }
 
-// stoppedText is the sentence about a proxy that has stopped.
+// stoppedText returns the sentence about a proxy that has stopped.
 func stoppedText(r *running) string {
 	text := fmt.Sprintf("Stopped (was '%s' mode, PID %d)", r.mode, os.Getpid())
 	if r.recorder == nil {
@@ -113,18 +113,18 @@ func noReplayFile(path string) *rpc.Refusal {
 	return stock(rpc.NotFound, "replay_file", "Replay file not found: %s", path)
 }
 
-// noMockMode is the refusal of a start whose endpoints can't be loaded.
+// noMockMode returns the refusal of a start whose endpoints can't be loaded.
 func noMockMode(err error) *rpc.Refusal {
 	return stock(rpc.FailedPrecondition, "", "Failed to initialize mock mode: %v", err)
 }
 
-// notStarted is the refusal of a start that failed with err.
+// notStarted returns the refusal of a start that failed with err.
 func notStarted(err error) *rpc.Refusal {
 	return stock(rpc.FailedPrecondition, "", "Failed to start: %v", err)
 }
 
-// notListening is the refusal of a start that can't listen on a port, for which
-// the configuration has a key.
+// notListening returns the refusal of a start that can't listen on a port, for
+// which the configuration has a key.
 func notListening(key, name string, port int, err error) *rpc.Refusal {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return stock(rpc.AlreadyExists, key, "Failed to start (%s %d is already in use by another program): %v", name, port, err)
@@ -132,14 +132,14 @@ func notListening(key, name string, port int, err error) *rpc.Refusal {
 	return stock(rpc.FailedPrecondition, key, "Failed to start: %v", err)
 }
 
-// noMock is the refusal of a call for an endpoint that does not exist. about is
-// the argument that names it.
+// noMock returns the refusal of a call for an endpoint that does not exist.
+// about is the argument that names it.
 func noMock(about, key string) *rpc.Refusal {
 	return stock(rpc.NotFound, about, "Mock not found: %s", key)
 }
 
-// notJSON is the refusal of an argument that is no JSON. what names it in the
-// sentence, empty for "Invalid JSON".
+// notJSON returns the refusal of an argument that is no JSON. what names it in
+// the sentence, empty for "Invalid JSON".
 func notJSON(about, what string, err error) *rpc.Refusal {
 	if what != "" {
 		what += " "
@@ -147,7 +147,7 @@ func notJSON(about, what string, err error) *rpc.Refusal {
 	return stock(rpc.InvalidArgument, about, "Invalid %sJSON: %v", what, err)
 }
 
-// notPatches is the refusal of patches that are no JSON object.
+// notPatches returns the refusal of patches that are no JSON object.
 func notPatches(err error) *rpc.Refusal {
 	if err != nil {
 		return stock(rpc.InvalidArgument, "patches_json", "Invalid JSON for patches")
@@ -155,12 +155,13 @@ func notPatches(err error) *rpc.Refusal {
 	return stock(rpc.InvalidArgument, "patches_json", "Patches must be a JSON object")
 }
 
-// emptyList is the refusal of an argument that is no list, or an empty one.
+// emptyList returns the refusal of an argument that is no list, or an empty
+// one.
 func emptyList(about, name string) *rpc.Refusal {
 	return stock(rpc.InvalidArgument, about, "%s must be a non-empty JSON array", name)
 }
 
-// noAddon is the refusal of an addon that is not there or has a mistake.
+// noAddon returns the refusal of an addon that is not there or has a mistake.
 func noAddon(name string, err error) *rpc.Refusal {
 	if errors.Is(err, scenario.ErrNoAddon) {
 		return stock(rpc.NotFound, "addon_name", "Addon not found: %s", name)
@@ -168,7 +169,8 @@ func noAddon(name string, err error) *rpc.Refusal {
 	return stock(rpc.InvalidArgument, "addon_name", "Addon %s: %v", name, err)
 }
 
-// notLoaded is the refusal of a scenario. attempt is what failed, "load" or "parse".
+// notLoaded returns the refusal of a scenario. attempt is what failed, "load"
+// or "parse".
 func notLoaded(attempt string, err error) *rpc.Refusal {
 	var own *rpc.Refusal
 	var path *endpoints.PathError
@@ -187,12 +189,14 @@ func notLoaded(attempt string, err error) *rpc.Refusal {
 	return stock(rpc.InvalidArgument, "", "Failed to %s scenario: %v", attempt, err)
 }
 
-// noStateKey is the refusal of a call for a key of the state that is not set.
+// noStateKey returns the refusal of a call for a key of the state that is not
+// set.
 func noStateKey(key string) *rpc.Refusal {
 	return stock(rpc.NotFound, "key", "State key not found: %s", key)
 }
 
-// noCertificate is the refusal of a call for a CA certificate that is not there.
+// noCertificate returns the refusal of a call for a CA certificate that is not
+// there.
 func noCertificate(path string) *rpc.Refusal {
 	return stock(rpc.NotFound, "", "CA cert not found at %s. Start proxy once to generate.", path)
 }
@@ -216,9 +220,11 @@ func noFlowFile(name string) *rpc.Refusal {
 	return rpc.Refuse(rpc.Internal, "Flow file not found: %s", name)
 }
 
-// notRecording is the refusal of an upload whose name is none of a recording.
+// notRecording returns the refusal of an upload whose name is none of a
+// recording.
 func notRecording(name string) *rpc.Refusal {
-	return rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s' (expected a file name that ends in .bin, .flow, .flows, .mitm or .har)", name)
+	return rpc.Refuse(rpc.InvalidArgument, "Invalid flow file name: '%s' (expected a file name that ends in .bin, .flow, .flows, "+
+		".mitm or .har)", name)
 }
 
 // seconds writes a number of seconds as the stock driver does: always with a point.

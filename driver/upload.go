@@ -112,7 +112,8 @@ func (f mockFiles) rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("upload_mock_file", "Put a file, given in base64, into the files directory.", f.upload,
 			rpc.Need("relative_path"), rpc.Need("content_base64")),
-		rpc.New("upload_mock_file_part", "Put a file of any size into the files directory, part by part in order; the caller chooses the id.", f.uploadPart,
+		rpc.New("upload_mock_file_part", "Put a file of any size into the files directory, part by part in order; the caller "+
+			"chooses the id.", f.uploadPart,
 			rpc.Need("relative_path"), rpc.Need("upload_id"), rpc.Need("offset"), rpc.Need("content_base64"), rpc.With("last", false)),
 	}
 }

@@ -204,7 +204,8 @@ var (
 func advised(text string, err error) error {
 	switch {
 	case block.MatchString(text):
-		return fmt.Errorf("%w (there are no blocks: write one expression, such as 'a' if x == 1 else 'b', or a function in a .star scenario)", err)
+		return fmt.Errorf("%w (there are no blocks: write one expression, such as 'a' if x == 1 else 'b', or a function in a "+
+			".star scenario)", err)
 	case bareFormat.MatchString(text):
 		return fmt.Errorf("%w (a format needs quotes, as in fmt('%%d', 3))", err)
 	}

@@ -11,7 +11,7 @@ import (
 
 const stdlibPrefix = "@stdlib//"
 
-// load is the load statement of threads from the pool.
+// load returns the load statement of threads from the pool.
 func (h *Host) load(_ *starlark.Thread, name string) (starlark.StringDict, error) {
 	if !strings.HasPrefix(name, stdlibPrefix) {
 		return nil, fmt.Errorf("only %sNAME.star can be loaded here", stdlibPrefix)

@@ -120,7 +120,7 @@ func (l *loader) run(file, shown string, src []byte) (starlark.StringDict, *synt
 	return l.host.execFile(shown, src, e)
 }
 
-// load is the load statement in the file from.
+// load returns the load statement in the file from.
 func (l *loader) load(from, name string) (starlark.StringDict, error) {
 	if strings.HasPrefix(name, stdlibPrefix) {
 		return l.host.load(nil, name)

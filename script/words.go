@@ -322,7 +322,8 @@ func (w *words) unknown(word string) string {
 		}
 	}
 	if len(near) == 0 && identifier.MatchString(word) {
-		return fmt.Sprintf("%s is text here: there is no such name (text needs no braces; a {%s} of the path is request_param(%s))", word, word, word)
+		return fmt.Sprintf("%s is text here: there is no such name (text needs no braces; a {%s} of the path is "+
+			"request_param(%s))", word, word, word)
 	}
 	if len(near) == 0 {
 		return word + " is text here: there is no such name (text needs no braces)"

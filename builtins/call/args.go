@@ -140,7 +140,7 @@ func (a Args) Text() (string, bool) {
 	return string(s), ok
 }
 
-// Given are the arguments, positional and keyword ones.
+// Given returns the arguments, positional and keyword ones.
 func (a Args) Given() []starlark.Value {
 	given := slices.Clone(a.Positional)
 	for _, kv := range a.Keywords {

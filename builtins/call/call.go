@@ -84,7 +84,7 @@ func (c *Call) Clear() {
 	c.Context, c.Exchange, c.Request, c.Defaults = nil, nil, nil, nil
 }
 
-// Settings are the defaults of answers made here.
+// Settings returns the defaults of answers made here.
 func (c *Call) Settings() *Defaults {
 	if c.Defaults != nil {
 		return c.Defaults
@@ -167,7 +167,7 @@ func (c *Call) Print(text string) {
 		slog.Uint64("exchange", c.Exchange.ID), slog.String("endpoint", c.Exchange.Endpoint))
 }
 
-// Alive is the reason why the run must end, if there is one.
+// Alive returns the reason why the run must end, if there is one.
 func (c *Call) Alive() error {
 	if c.Bounds != nil {
 		if err := c.Bounds.Ended(); err != nil {

@@ -21,7 +21,7 @@ const MaxBits = 1 << 20
 // MaxDigits bounds the text that int() reads.
 const MaxDigits = 100_000
 
-// Room is how many bytes one operation may make.
+// Room returns how many bytes one operation may make.
 func (c *Call) Room() int {
 	if c != nil && c.Env != nil && c.Env.MaxResult > 0 {
 		return c.Env.MaxResult
@@ -62,7 +62,7 @@ func Printable(v starlark.Int) error {
 // far as it is made along with it.
 const PerElement = 64
 
-// Times is a * b, as large as an int can be.
+// Times returns a * b, as large as an int can be.
 func Times(a, b int) int {
 	if a > 0 && b > (1<<62)/a {
 		return 1 << 62

@@ -23,7 +23,7 @@ type timer struct {
 // NewClock makes a clock that stands at t.
 func NewClock(t time.Time) *Clock { return &Clock{now: t} }
 
-// Now is the time it shows.
+// Now returns the time it shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +53,8 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 }
 
-// next is the first timer that is due at a time, nil when none is; c.mu is held.
+// next returns the first timer that is due at a time, nil when none is; c.mu is
+// held.
 func (c *Clock) next(until time.Time) *timer {
 	var next *timer
 	for t := range c.timers {

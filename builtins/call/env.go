@@ -113,7 +113,7 @@ func (e *Env) Count(name string) (int64, error) {
 	return e.counters[name], nil
 }
 
-// Era is the number of resets so far.
+// Era returns the number of resets so far.
 func (e *Env) Era() uint64 { return e.era.Load() }
 
 // NextCall numbers the calls of a test: 1, 2 and so on.

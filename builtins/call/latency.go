@@ -33,8 +33,8 @@ func (e *KeyError) Error() string {
 	return fmt.Sprintf("%s: got %s, want %s", e.Key, e.Got, e.Want)
 }
 
-// Milliseconds is a duration of so many milliseconds, if it is from none to
-// [MaxLatency].
+// Milliseconds returns a duration of so many milliseconds, if it is from none
+// to [MaxLatency].
 func Milliseconds(ms float64) (time.Duration, bool) {
 	if !(ms >= 0 && ms <= float64(MaxLatency/time.Millisecond)) {
 		return 0, false
@@ -123,7 +123,7 @@ func NewLatency(spec jsonvalue.Object, r *Random) (Latency, error) {
 	}}, nil
 }
 
-// distributionOf is the one that a map names, uniform when it names none.
+// distributionOf returns the one that a map names, uniform when it names none.
 func distributionOf(spec jsonvalue.Object) (distribution, error) {
 	name, _ := spec.Get("distribution")
 	if name == nil {
@@ -137,7 +137,7 @@ func distributionOf(spec jsonvalue.Object) (distribution, error) {
 	return distribution{}, &KeyError{"distribution", show(name), strings.Join(Distributions(), ", ")}
 }
 
-// float is a JSON number.
+// float returns a JSON number.
 func float(v any) (float64, bool) {
 	switch v := v.(type) {
 	case int64:
@@ -154,7 +154,7 @@ func float(v any) (float64, bool) {
 	return 0, false
 }
 
-// show is a JSON value as messages show it.
+// show returns a JSON value as messages show it.
 func show(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

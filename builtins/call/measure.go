@@ -16,7 +16,8 @@ func (c *Call) Fits(what string, before int, values ...starlark.Value) error {
 	return c.Enough(what, before+size)
 }
 
-// Measured is how long the text of values would be, or what is wrong with it.
+// Measured returns how long the text of values would be, or what is wrong with
+// it.
 func (c *Call) Measured(what string, values []starlark.Value) (int, error) {
 	m := measure{room: c.Room()}
 	for _, v := range values {

@@ -48,14 +48,14 @@ func (r *Random) Reset() {
 	}
 }
 
-// Int64N is a number from 0 to n-1; n must be positive.
+// Int64N returns a number from 0 to n-1; n must be positive.
 func (r *Random) Int64N(n int64) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rng.Int64N(n)
 }
 
-// Between is a number from lo to end, end excluded, which must be more.
+// Between returns a number from lo to end, end excluded, which must be more.
 func (r *Random) Between(lo, end *big.Int) starlark.Value {
 	span := new(big.Int).Sub(end, lo)
 	if span.IsInt64() {
@@ -73,22 +73,22 @@ func (r *Random) Between(lo, end *big.Int) starlark.Value {
 	}
 }
 
-// Uint64 is any number.
+// Uint64 returns any number.
 func (r *Random) Uint64() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rng.Uint64()
 }
 
-// Float64 is a number from 0 to 1, 1 excluded.
+// Float64 returns a number from 0 to 1, 1 excluded.
 func (r *Random) Float64() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rng.Float64()
 }
 
-// NormFloat64 is a number of the normal distribution with the mean 0 and the
-// standard deviation 1.
+// NormFloat64 returns a number of the normal distribution with the mean 0 and
+// the standard deviation 1.
 func (r *Random) NormFloat64() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,7 +107,7 @@ func (r *Random) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// UUID is a random UUID (version 4).
+// UUID returns a random UUID (version 4).
 func (r *Random) UUID() string {
 	var b uuid.UUID
 	r.Read(b[:])

@@ -118,7 +118,7 @@ func (t *Tasks) Close() {
 	t.Cancel()
 }
 
-// Pending is how many wait or run.
+// Pending returns how many wait or run.
 func (t *Tasks) Pending() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -111,7 +111,7 @@ func (t *trail) add(path, name string) *step {
 // by the last name, for one directory can have several paths.
 func (t *trail) concerns(path string) bool { return t.names[filepath.Base(path)] }
 
-// watched are the steps to have events of: directories, for what happens to
+// watched returns the steps to have events of: directories, for what happens to
 // their entries, and the files, which can be written by another path.
 func (t *trail) watched() []step {
 	return slices.DeleteFunc(slices.Clone(t.steps), func(s step) bool {

@@ -70,7 +70,7 @@ func (x *Exchange) Aside(fn func()) {
 	fn()
 }
 
-// Endless tells whether sending a body has no known end.
+// Endless reports whether sending a body has no known end.
 func Endless(b Body) bool {
 	if b == nil {
 		return false

@@ -91,7 +91,7 @@ func URLAuthority(scheme, host string, port int) string {
 	return host
 }
 
-// DefaultPort is 443 for https, else 80.
+// DefaultPort returns 443 for https, else 80.
 func DefaultPort(scheme string) int {
 	if scheme == "https" {
 		return 443

@@ -62,7 +62,7 @@ func (b Bytes) SendTo(_ context.Context, c Conn) error {
 	return err
 }
 
-// Size is the number of bytes.
+// Size returns the number of bytes.
 func (b Bytes) Size() int64 { return int64(len(b)) }
 
 // Stored gives the bytes themselves.
@@ -87,7 +87,7 @@ func (f *File) SendTo(ctx context.Context, c Conn) error {
 	return err
 }
 
-// Size is the length of the section.
+// Size returns the length of the section.
 func (f *File) Size() int64 { return f.N }
 
 // Stored refers to the file by its path.
@@ -110,7 +110,7 @@ func (r *Reader) SendTo(ctx context.Context, c Conn) error {
 	return err
 }
 
-// Size is N.
+// Size returns N.
 func (r *Reader) Size() int64 { return r.N }
 
 // Close closes the source.

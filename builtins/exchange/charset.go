@@ -150,7 +150,7 @@ func EncodeBody(h Header, text []byte) (data []byte, header Header, ok bool) {
 	return data, h, false
 }
 
-// inUTF8 is a content type whose charset is UTF-8.
+// inUTF8 returns a content type whose charset is UTF-8.
 func inUTF8(contentType string) string {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -223,8 +223,8 @@ func HasCharset(contentType string) bool {
 	return enc != nil
 }
 
-// charsetOf is the charset that a content type names, nil for UTF-8, for none,
-// and for one that is not known.
+// charsetOf returns the charset that a content type names, nil for UTF-8, for
+// none, and for one that is not known.
 func charsetOf(contentType string) (string, encoding.Encoding) {
 	name := charsetParam(contentType)
 	if name == "" {
@@ -233,8 +233,8 @@ func charsetOf(contentType string) (string, encoding.Encoding) {
 	return name, charsetNamed(name)
 }
 
-// UnknownCharset is the charset that a content type names, when it is none that is
-// known; else "".
+// UnknownCharset returns the charset that a content type names, when it is none
+// that is known; else "".
 func UnknownCharset(contentType string) string {
 	name, enc := charsetOf(contentType)
 	if enc != nil || isUTF8(name) {
@@ -253,8 +253,8 @@ func isUTF8(name string) bool {
 	return false
 }
 
-// charsetParam is the charset parameter of a content type in lower case. The
-// rest of the type may be wrong.
+// charsetParam returns the charset parameter of a content type in lower case.
+// The rest of the type may be wrong.
 func charsetParam(contentType string) string {
 	_, params, more := strings.Cut(contentType, ";")
 	for more {
@@ -267,8 +267,8 @@ func charsetParam(contentType string) string {
 	return ""
 }
 
-// charsetNamed is the charset of a lower-case name, nil where [isUTF8] holds and
-// for a name that is not known.
+// charsetNamed returns the charset of a lower-case name, nil where [isUTF8]
+// holds and for a name that is not known.
 func charsetNamed(name string) encoding.Encoding {
 	if isUTF8(name) {
 		return nil

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Cookies are the names and values of the Cookie lines of a request, in their
-// order. It reads as mitmproxy does: any text may be a name or a value, a quoted
-// value loses its quotes and backslashes, and a cookie without "=" has an empty
-// value.
+// Cookies returns the names and values of the Cookie lines of a request, in
+// their order. It reads as mitmproxy does: any text may be a name or a value, a
+// quoted value loses its quotes and backslashes, and a cookie without "=" has
+// an empty value.
 func Cookies(h Header) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, f := range h {
@@ -26,7 +26,7 @@ func Cookies(h Header) iter.Seq2[string, string] {
 	}
 }
 
-// CookieValues are the values of [Cookies] by their names.
+// CookieValues returns the values of [Cookies] by their names.
 func CookieValues(h Header) map[string][]string {
 	m := map[string][]string{}
 	for name, value := range Cookies(h) {
@@ -53,9 +53,9 @@ func (c *SetCookie) Attribute(name string) (value string, ok bool) {
 	return value, ok
 }
 
-// SetCookies are the cookies of the Set-Cookie lines of an answer, one for each
-// line. Names and values are read as those of [Cookies]; a line without "=" sets
-// nothing.
+// SetCookies returns the cookies of the Set-Cookie lines of an answer, one for
+// each line. Names and values are read as those of [Cookies]; a line without
+// "=" sets nothing.
 func SetCookies(h Header) []SetCookie {
 	var list []SetCookie
 	for _, line := range h.Values("Set-Cookie") {

@@ -22,8 +22,8 @@ const (
 	maxWindow = 8 << 20
 )
 
-// Encodings are the content encodings of a header in the order in which they
-// were applied: lower case, without "identity", nil for none.
+// Encodings returns the content encodings of a header in the order in which
+// they were applied: lower case, without "identity", nil for none.
 func Encodings(h Header) []string {
 	var list []string
 	for _, v := range h.Values("Content-Encoding") {
@@ -37,7 +37,7 @@ func Encodings(h Header) []string {
 	return list
 }
 
-// IsEncoding tells whether a lower-case name is one that [NewDecoder] undoes.
+// IsEncoding reports whether a lower-case name is one that [NewDecoder] undoes.
 func IsEncoding(name string) bool {
 	switch name {
 	case "gzip", "x-gzip", "deflate", "br", "zstd", "identity":

@@ -124,8 +124,8 @@ type cutBody struct {
 	body Body
 }
 
-// Size is the length that the whole body would have, so that the device misses
-// what does not come.
+// Size returns the length that the whole body would have, so that the device
+// misses what does not come.
 func (b *cutBody) Size() int64 {
 	if b.kind == "garbage" {
 		return -1 // else it would pass for the rest of the body
@@ -200,7 +200,7 @@ type Broken struct {
 	N int64
 }
 
-// Size is N.
+// Size returns N.
 func (b *Broken) Size() int64 { return b.N }
 
 // Close closes the body.
@@ -233,7 +233,7 @@ func (b *Broken) SendTo(ctx context.Context, c Conn) error {
 // filler is a body of n bytes that mean nothing.
 type filler int64
 
-// Size is n.
+// Size returns n.
 func (f filler) Size() int64 { return int64(f) }
 
 // SendTo writes them.

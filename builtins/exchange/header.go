@@ -15,7 +15,7 @@ type Field struct{ Name, Value string }
 // value has no lines.
 type Header []Field
 
-// Get is the value of the first line with that name, "" for none.
+// Get returns the value of the first line with that name, "" for none.
 func (h Header) Get(name string) string {
 	if i := h.index(name, 0); i >= 0 {
 		return h[i].Value
@@ -35,8 +35,8 @@ func (h Header) Values(name string) []string {
 	return all
 }
 
-// Joined is the values of all lines with that name as one list, separated by ", "
-// (RFC 9110 section 5.3); "" for none.
+// Joined returns the values of all lines with that name as one list, separated
+// by ", " (RFC 9110 section 5.3); "" for none.
 func (h Header) Joined(name string) string {
 	i := h.index(name, 0)
 	if i < 0 {
@@ -111,7 +111,7 @@ func (h *Header) Del(name string) {
 	}
 }
 
-// Clone is a copy that may be changed.
+// Clone returns a copy that may be changed.
 func (h Header) Clone() Header { return slices.Clone(h) }
 
 // HeaderOf makes a header of names and values by turns.
@@ -139,7 +139,7 @@ func HeaderFrom(m http.Header) Header {
 	return h
 }
 
-// Map is the header as net/http has it: by canonical names, without order.
+// Map returns the header as net/http has it: by canonical names, without order.
 func (h Header) Map() http.Header {
 	m := make(http.Header, len(h))
 	h.AddTo(m)
@@ -173,8 +173,8 @@ func (h Header) HasToken(name, token string) bool {
 	return false
 }
 
-// index is the place of the first line with that name from a place on, -1 for
-// none.
+// index returns the place of the first line with that name from a place on, -1
+// for none.
 func (h Header) index(name string, from int) int {
 	for i := from; i < len(h); i++ {
 		if EqualName(h[i].Name, name) {

@@ -128,7 +128,7 @@ type claimed struct {
 
 func (c *claimed) Read(p []byte) (int, error) { return c.b.read(p, c.keep) }
 
-// Ended is when the body had come whole, or broke off; zero before that.
+// Ended returns when the body had come whole, or broke off; zero before that.
 func (b *Incoming) Ended() time.Time {
 	if b.ended.Load() {
 		return b.end

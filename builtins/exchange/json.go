@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// EncodeJSON is v as compact JSON text on one line. Unlike json.Marshal it
+// EncodeJSON returns v as compact JSON text on one line. Unlike json.Marshal it
 // leaves <, > and & as they are: it is for devices and people, not for HTML.
 func EncodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer

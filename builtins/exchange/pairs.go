@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// PathOf is the path of a request target, escapes untouched: the text before the
-// first '?'.
+// PathOf returns the path of a request target, escapes untouched: the text
+// before the first '?'.
 func PathOf(target string) string {
 	path, _, _ := strings.Cut(target, "?")
 	return path
 }
 
-// QueryOf is the query of a request target or of a URL: the text between the
-// first '?' and the fragment.
+// QueryOf returns the query of a request target or of a URL: the text between
+// the first '?' and the fragment.
 func QueryOf(target string) string {
 	i := strings.IndexByte(target, '?')
 	if i < 0 {
@@ -47,7 +47,7 @@ func Pairs(text string) iter.Seq2[string, string] {
 	}
 }
 
-// Values are the values of [Pairs] by their names, in their order.
+// Values returns the values of [Pairs] by their names, in their order.
 func Values(text string) url.Values {
 	v := url.Values{}
 	for name, value := range Pairs(text) {
@@ -76,7 +76,7 @@ func Unescape(s string) string {
 	return string(b)
 }
 
-// HexDigit is the value of a hexadecimal digit, -1 for what is none.
+// HexDigit returns the value of a hexadecimal digit, -1 for what is none.
 func HexDigit(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':

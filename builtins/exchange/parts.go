@@ -22,7 +22,7 @@ type Part struct {
 	Cut bool
 }
 
-// ContentType is the type that the part says, "" when it says none.
+// ContentType returns the type that the part says, "" when it says none.
 func (p *Part) ContentType() string { return p.Header.Get("Content-Type") }
 
 // Text is what the part holds as text, see [DecodeText].
@@ -62,7 +62,8 @@ func Parts(contentType string, body []byte) []Part {
 	return parts
 }
 
-// formFields are the fields of a form among the parts of a body, files left out.
+// formFields returns the fields of a form among the parts of a body, files left
+// out.
 func formFields(parts []Part) map[string][]string {
 	form := map[string][]string{}
 	for _, p := range slices.DeleteFunc(parts, func(p Part) bool { return p.Name == "" || p.FileName != "" || p.Cut }) {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Public is the text of an error for devices: files are named without the
+// Public returns the text of an error for devices: files are named without the
 // directories of this machine. The error itself keeps them for its owner.
 func Public(err error) string {
 	text := err.Error()
@@ -26,8 +26,8 @@ func Public(err error) string {
 // place is a line in a document or script of ours, with its directory.
 var place = regexp.MustCompile(`(?:/[^\s/:"']+)*/([^\s/:"']+\.(?:star|yaml|yml|json):\d+)`)
 
-// Naming is err, whose text names paths of this machine that [Public] has to
-// shorten.
+// Naming returns err, whose text names paths of this machine that [Public] has
+// to shorten.
 func Naming(err error, paths ...string) error { return &naming{err, paths} }
 
 type naming struct {

@@ -40,14 +40,14 @@ type Request struct {
 	query url.Values
 }
 
-// Path is the target without its query, escapes untouched.
+// Path returns the target without its query, escapes untouched.
 func (r *Request) Path() string { return PathOf(r.Target) }
 
-// RawQuery is the query of the target, escapes untouched.
+// RawQuery returns the query of the target, escapes untouched.
 func (r *Request) RawQuery() string { return QueryOf(r.Target) }
 
-// Query is the decoded query as [Pairs] reads it, parsed at the first call. The
-// caller must not change it.
+// Query returns the decoded query as [Pairs] reads it, parsed at the first
+// call. The caller must not change it.
 func (r *Request) Query() url.Values {
 	if r.query == nil {
 		r.query = Values(r.RawQuery())
@@ -58,15 +58,15 @@ func (r *Request) Query() url.Values {
 // SetTarget changes path and query.
 func (r *Request) SetTarget(target string) { r.Target, r.query = target, nil }
 
-// Addr is "host:port", with brackets around an IPv6 address.
+// Addr returns "host:port", with brackets around an IPv6 address.
 func (r *Request) Addr() string { return JoinAuthority(r.Host, r.Port) }
 
-// URL is the full URL; the port is left out when it is the scheme's own.
+// URL returns the full URL; the port is left out when it is the scheme's own.
 func (r *Request) URL() string {
 	return r.Scheme + "://" + URLAuthority(r.Scheme, r.Host, r.Port) + r.Target
 }
 
-// IsWebSocket tells whether the request asks for an upgrade to WebSocket
+// IsWebSocket reports whether the request asks for an upgrade to WebSocket
 // (RFC 6455 section 4.1).
 func (r *Request) IsWebSocket() bool {
 	return r.Header.HasToken("Upgrade", "websocket")

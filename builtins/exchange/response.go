@@ -21,10 +21,10 @@ const (
 	FromReplay               // a recording
 )
 
-// Mocked tells whether something else than the real server had a hand in it.
+// Mocked reports whether something else than the real server had a hand in it.
 func (o Origin) Mocked() bool { return o == FromMock || o == FromPatch || o == FromReplay }
 
-// String is the word that captures and the user interface show.
+// String returns the word that captures and the user interface show.
 func (o Origin) String() string {
 	switch o {
 	case FromMock:
@@ -110,7 +110,8 @@ func Drawn(next Handler, draw func() time.Duration) Handler {
 	})
 }
 
-// Clone is a copy whose fields and header may be changed. The body is shared.
+// Clone returns a copy whose fields and header may be changed. The body is
+// shared.
 func (r *Response) Clone() *Response {
 	c := *r
 	c.Header = r.Header.Clone()
@@ -122,9 +123,9 @@ func Text(status int, text string) *Response {
 	return &Response{Status: status, Header: HeaderOf("Content-Type", "text/plain; charset=utf-8"), Body: Bytes(text + "\n")}
 }
 
-// Failure is the answer to a request whose handler failed: 400 when that is the
-// device's fault, 502 when it is the real server's, else 500. Its text is that of
-// [Public].
+// Failure returns the answer to a request whose handler failed: 400 when that
+// is the device's fault, 502 when it is the real server's, else 500. Its text
+// is that of [Public].
 func Failure(err error) *Response {
 	text := Public(err)
 	var res *Response
@@ -142,9 +143,9 @@ func Failure(err error) *Response {
 	return res
 }
 
-// Unanswered is the failure of a request that went to the real server because
-// nothing here answers it. Its text is that of the failure alone: only the
-// answer to the device says what came nearest.
+// Unanswered returns the failure of a request that went to the real server
+// because nothing here answers it. Its text is that of the failure alone: only
+// the answer to the device says what came nearest.
 func Unanswered(err error, why string, nearest []string) error {
 	return &unanswered{err, why, nearest}
 }
@@ -157,7 +158,7 @@ type unanswered struct {
 
 func (u *unanswered) Unwrap() error { return u.error }
 
-// unansweredText is a second line for the answer to such a failure.
+// unansweredText returns a second line for the answer to such a failure.
 func unansweredText(err error) string {
 	var u *unanswered
 	switch {
@@ -173,7 +174,7 @@ func unansweredText(err error) string {
 // else.
 func Logged(err error) error { return &logged{err} }
 
-// IsLogged tells whether the log has an error already.
+// IsLogged reports whether the log has an error already.
 func IsLogged(err error) bool {
 	var l *logged
 	return errors.As(err, &l)

@@ -92,8 +92,8 @@ func broke(err error) string {
 	return ""
 }
 
-// plain is an error's text without the addresses that the system's errors carry
-// and that the text around it names already.
+// plain returns an error's text without the addresses that the system's errors
+// carry and that the text around it names already.
 func plain(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && err == error(op) && op.Op != "dial" && op.Err != nil {

@@ -98,7 +98,7 @@ func (b *Builder) place(key string) (int, bool) {
 	return i, ok
 }
 
-// Sorted is a map as an object, its keys in alphabetical order.
+// Sorted returns a map as an object, its keys in alphabetical order.
 func Sorted(m map[string]any) Object {
 	o := make(Object, 0, len(m))
 	for _, key := range slices.Sorted(maps.Keys(m)) {

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Number is a number as JSON writes it: an int64 when that says all of it, else
-// a json.Number with the text.
+// Number returns a number as JSON writes it: an int64 when that says all of it,
+// else a json.Number with the text.
 func Number(text string) any {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && (n != 0 || text == "0") {
 		return n
@@ -21,8 +21,8 @@ func Number(text string) any {
 	return json.Number(text)
 }
 
-// Float is the text of f, which reads back as a float: 2.0, not 2. NaN and the
-// infinities have none.
+// Float returns the text of f, which reads back as a float: 2.0, not 2. NaN and
+// the infinities have none.
 func Float(f float64) (json.Number, error) {
 	b, err := AppendFloat(nil, f)
 	return json.Number(b), err
@@ -32,8 +32,8 @@ func Float(f float64) (json.Number, error) {
 // then it is a whole number of any size, else a float.
 func IsWhole(text string) bool { return !strings.ContainsAny(text, ".eE") }
 
-// Value is the value of a number: an int64 or *big.Int when it is written as a
-// whole number, else a float64. One that a float64 can't hold is an error.
+// Value returns the value of a number: an int64 or *big.Int when it is written
+// as a whole number, else a float64. One that a float64 can't hold is an error.
 func Value(n json.Number) (any, error) {
 	text := string(n)
 	if IsWhole(text) {
@@ -132,7 +132,7 @@ func Compare(a, b any) (order int, ok bool) {
 	return d.compare(e), okX && okY
 }
 
-// numberText is a number of any Go type as it is written.
+// numberText returns a number of any Go type as it is written.
 func numberText(v any) (string, bool) {
 	switch n := v.(type) {
 	case json.Number:

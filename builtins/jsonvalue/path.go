@@ -27,8 +27,8 @@ type Step struct {
 	List  bool // it is an index
 }
 
-// Steps are the parts of a path to something that v has; ok is false when there is
-// nothing.
+// Steps returns the parts of a path to something that v has; ok is false when
+// there is nothing.
 func Steps(v any, path string) (steps []Step, ok bool) {
 	_, ok = Follow(v, path, goNode, func(s Step) { steps = append(steps, s) })
 	slices.Reverse(steps)
@@ -139,7 +139,7 @@ func ListIndex(text string, n int) (i int, ok bool) {
 	return i, 0 <= i && i < n
 }
 
-// UnescapedKey is a key without the backslashes before dots, brackets and
+// UnescapedKey returns a key without the backslashes before dots, brackets and
 // backslashes.
 func UnescapedKey(key string) string {
 	if strings.IndexByte(key, '\\') < 0 {

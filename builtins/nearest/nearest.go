@@ -3,7 +3,7 @@ package nearest
 
 import "strings"
 
-// Name is the candidate that name was probably meant to be, whatever the
+// Name returns the candidate that name was probably meant to be, whatever the
 // case of its letters: the one that is the fewest edits away, the first in the
 // alphabet of several. It is "" when none is near enough for a slip of the pen.
 func Name(name string, candidates []string) string {

@@ -26,7 +26,7 @@ const (
 	sizeOfMember = 32
 )
 
-// weigh is about how many bytes a stored value takes.
+// weigh returns about how many bytes a stored value takes.
 func weigh(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -69,8 +69,8 @@ func (s *Store) admit(key string, old, next *slot) error {
 	return nil
 }
 
-// JSONSize is at least about how many bytes the value of a JSON text takes, and
-// how deep it is nested. It does not check the text.
+// JSONSize returns at least about how many bytes the value of a JSON text
+// takes, and how deep it is nested. It does not check the text.
 func JSONSize(text string) (size, depth int) {
 	size = len(text)
 	level, inside := 0, false

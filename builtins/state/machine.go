@@ -24,7 +24,7 @@ type Machine struct {
 // Machine returns the machine of that name.
 func (s *Store) Machine(name string) Machine { return Machine{s, MachineKey(name)} }
 
-// MachineKey is the key under which a store has the machine of that name.
+// MachineKey returns the key under which a store has the machine of that name.
 func MachineKey(name string) string { return machinePrefix + name }
 
 // Now returns the present state.
@@ -33,7 +33,7 @@ func (m Machine) Now() string {
 	return stateText(v, ok)
 }
 
-// stateText is a value of the store as the name of a state.
+// stateText returns a value of the store as the name of a state.
 func stateText(v any, ok bool) string {
 	if !ok || v == nil {
 		return Started

@@ -173,7 +173,7 @@ func (r *answer) receive(ctx context.Context, c *call.Call, leave func(), x *exc
 	return err
 }
 
-// faultOf is the kind of a deliberate fault, or "".
+// faultOf returns the kind of a deliberate fault, or "".
 func faultOf(err error) string {
 	if !errors.Is(err, exchange.ErrFault) {
 		return ""
@@ -326,12 +326,12 @@ var answers = value.NewTable("answer", "answer", "What call() returns in tests."
 	}),
 )
 
-// decoded is the body with its content encoding undone.
+// decoded returns the body with its content encoding undone.
 func (r *answer) decoded() ([]byte, error) {
 	return exchange.Decode(r.body, exchange.Encodings(r.header), 64<<20)
 }
 
-// content is the body as text.
+// content returns the body as text.
 func (r *answer) content() ([]byte, error) {
 	b, err := r.decoded()
 	text, _ := exchange.DecodeText(b, r.header.Get("Content-Type"))

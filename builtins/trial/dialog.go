@@ -80,7 +80,7 @@ func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
 	return d, nil
 }
 
-// socket is the end of it that the function has.
+// socket returns the end of it that the function has.
 func (d *dialog) socket(ctx context.Context, x *exchange.Exchange) *value.Socket {
 	protocol, _, _ := strings.Cut(x.Request.Header.Get("Sec-WebSocket-Protocol"), ",")
 	s := value.NewTalk(ctx, d, strings.TrimSpace(protocol))

@@ -49,7 +49,7 @@ func (c *Cell) Freeze()               {}
 func (c *Cell) Truth() starlark.Bool  { return true }
 func (c *Cell) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: cell") }
 
-// Written is the first value and what is around it.
+// Written returns the first value and what is around it.
 func (c *Cell) Written() (int, starlark.Value) { return 16, c.initial }
 
 // AttrNames lists the fields and methods.

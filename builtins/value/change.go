@@ -31,8 +31,8 @@ func isContainer(v starlark.Value) bool {
 	return false
 }
 
-// Mutable is a copy of v whose lists, dicts and sets can be changed, at every
-// level. What stands in it twice is one in the copy, too.
+// Mutable returns a copy of v whose lists, dicts and sets can be changed, at
+// every level. What stands in it twice is one in the copy, too.
 func Mutable(c *call.Call, v starlark.Value) (starlark.Value, error) {
 	switch v.(type) {
 	case *starlark.List, *starlark.Dict, *starlark.Set, starlark.Tuple:
@@ -128,7 +128,7 @@ func (t *copier) tuple(v starlark.Tuple, depth int) (starlark.Value, error) {
 	return tuple, nil
 }
 
-// Add is a + b of two numbers.
+// Add returns a + b of two numbers.
 func Add(a, b starlark.Value) (starlark.Value, error) {
 	switch a.(type) {
 	case starlark.Int, starlark.Float:

@@ -329,7 +329,7 @@ func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
 	return list, nil
 }
 
-// JSONKey is the text of a mapping's key.
+// JSONKey returns the text of a mapping's key.
 func JSONKey(k starlark.Value) (string, error) {
 	s, ok := starlark.AsString(k)
 	if !ok {

@@ -79,7 +79,7 @@ func IsJSON(err error) bool {
 	return !errors.As(err, &bad)
 }
 
-// tooLarge is the error of a value that is JSON and cannot be held.
+// tooLarge returns the error of a value that is JSON and cannot be held.
 func (d *jsonDecoder) tooLarge(what string) error {
 	return fmt.Errorf("at offset %d: %s", d.pos, what)
 }

@@ -135,7 +135,8 @@ func LatencyOf(c *call.Call, v starlark.Value) (call.Latency, error) {
 	ms, ok := starlark.AsFloat(v)
 	fixed, within := call.Milliseconds(ms)
 	if !ok || !within {
-		return call.Latency{}, fmt.Errorf("got %s, want milliseconds, 0 to 86400000 (a day), or a dict such as {\"min\": 50, \"max\": 200}", call.Describe(v))
+		return call.Latency{}, fmt.Errorf("got %s, want milliseconds, 0 to 86400000 (a day), or a dict such as {\"min\": 50, "+
+			"\"max\": 200}", call.Describe(v))
 	}
 	return call.Latency{Fixed: fixed}, nil
 }
@@ -143,7 +144,7 @@ func LatencyOf(c *call.Call, v starlark.Value) (call.Latency, error) {
 // jsonHeader is the header of most answers; nobody changes it.
 var jsonHeader = exchange.HeaderOf("Content-Type", jsonType)
 
-// sharedHeader tells whether h is jsonHeader itself.
+// sharedHeader reports whether h is jsonHeader itself.
 func sharedHeader(h exchange.Header) bool { return len(h) > 0 && &h[0] == &jsonHeader[0] }
 
 // HeaderFrom reads a dict of headers, None being empty. Fields that frame the message

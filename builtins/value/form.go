@@ -23,7 +23,7 @@ func (r *Request) formDict(c *call.Call, a call.Args) (starlark.Value, error) {
 	return firstValues(c, "req.form", form)
 }
 
-// fields are those of a form, read at the first call.
+// fields returns those of a form, read at the first call.
 func (r *Request) fields() (url.Values, error) {
 	if r.form == nil {
 		b, err := r.decoded()
@@ -40,7 +40,8 @@ func (r *Request) fields() (url.Values, error) {
 	return r.form, nil
 }
 
-// firstValues is a dict of the first value of each name; where names it in errors.
+// firstValues returns a dict of the first value of each name; where names it in
+// errors.
 func firstValues(c *call.Call, where string, values map[string][]string) (starlark.Value, error) {
 	d := c.Maker(len(values))
 	for _, k := range slices.Sorted(maps.Keys(values)) {

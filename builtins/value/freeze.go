@@ -130,7 +130,7 @@ func (f *freezer) fields(v *starlarkstruct.Struct) {
 	}
 }
 
-// captured are the values that a function keeps.
+// captured returns the values that a function keeps.
 func captured(fn *starlark.Function) []starlark.Value {
 	var list []starlark.Value
 	for i := range fn.NumParams() {

@@ -39,7 +39,7 @@ func (h Header) Freeze()               {}
 func (h Header) Truth() starlark.Bool  { return len(h.owner.lines()) > 0 }
 func (h Header) Hash() (uint32, error) { return 0, errors.New("unhashable: headers") }
 
-// Len is the number of names.
+// Len returns the number of names.
 func (h Header) Len() int { return len(h.names()) }
 
 // Get finds the first value of a name, ignoring case.
@@ -173,8 +173,8 @@ func EachHeader(v starlark.Value, take func(name string, values ...string)) erro
 	return nil
 }
 
-// headerValues are the values of one header field: a text, a number, True or
-// False, or a list of them; nil for None.
+// headerValues returns the values of one header field: a text, a number, True
+// or False, or a list of them; nil for None.
 func headerValues(name string, v starlark.Value) ([]string, error) {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return nil, fmt.Errorf("%q is no name of a header", name)

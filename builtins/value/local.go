@@ -143,7 +143,7 @@ func eachText(v starlark.Value, want string, take func(key string, v starlark.Va
 	return nil
 }
 
-// plainText is a text, or a number as text.
+// plainText returns a text, or a number as text.
 func plainText(v starlark.Value) (string, bool) {
 	switch v := v.(type) {
 	case starlark.String:

@@ -15,7 +15,7 @@ type Match struct {
 	loc []int
 }
 
-// NewMatch is a match of re in s; loc are the places of its groups.
+// NewMatch returns a match of re in s; loc are the places of its groups.
 func NewMatch(re *regexp.Regexp, s string, loc []int) *Match { return &Match{re, s, loc} }
 
 func (m *Match) String() string        { return fmt.Sprintf("match(%q)", m.s[m.loc[0]:m.loc[1]]) }
@@ -24,7 +24,7 @@ func (m *Match) Freeze()               {}
 func (m *Match) Truth() starlark.Bool  { return true }
 func (m *Match) Hash() (uint32, error) { return 0, errors.New("unhashable: match") }
 
-// Written is the size of the text that was matched.
+// Written returns the size of the text that was matched.
 func (m *Match) Written() (int, starlark.Value) { return m.loc[1] - m.loc[0], nil }
 
 // Group is what group i matched, None if it took no part.

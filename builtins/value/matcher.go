@@ -20,7 +20,7 @@ func (m Matcher) Freeze()               {}
 func (m Matcher) Truth() starlark.Bool  { return true }
 func (m Matcher) Hash() (uint32, error) { return 0, errors.New("unhashable: matcher") }
 
-// CallInternal tells whether the request matches.
+// CallInternal reports whether the request matches.
 func (m Matcher) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
 	defer call.Rescue("matcher", &err)
 	if len(args) != 1 || len(kwargs) > 0 {

@@ -11,7 +11,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// parts are the parts of the body as scripts see them, a list.
+// parts returns the parts of the body as scripts see them, a list.
 func (r *Request) parts() (starlark.Value, error) {
 	b, err := r.decoded()
 	if err != nil {

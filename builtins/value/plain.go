@@ -49,13 +49,13 @@ func (r *plain) take(k, v starlark.Value) bool {
 	return known && err == nil
 }
 
-// expression tells whether the name of a file has an expression in it.
+// expression reports whether the name of a file has an expression in it.
 func expression(file starlark.Value) bool {
 	s, ok := starlark.AsString(file)
 	return ok && strings.Contains(s, "{{")
 }
 
-// templated tells whether a header has an expression in it.
+// templated reports whether a header has an expression in it.
 func templated(headers starlark.Value) bool {
 	d, ok := headers.(*starlark.Dict)
 	if !ok || d.Len() == 0 {

@@ -44,8 +44,8 @@ func NewRequest(x *exchange.Exchange, maxBody int) *Request {
 // End forgets the run, which is over.
 func (r *Request) End() { r.call = nil }
 
-// RequestOf is the request of the exchange that a run answers, as scripts see it;
-// the same value for the whole run.
+// RequestOf returns the request of the exchange that a run answers, as scripts
+// see it; the same value for the whole run.
 func RequestOf(c *call.Call) *Request {
 	if r, ok := c.Request.(*Request); ok {
 		return r
@@ -95,7 +95,7 @@ func (r *Request) Body() ([]byte, error) {
 	return b, nil
 }
 
-// decoded is the body with its content encoding undone. Where that fails
+// decoded returns the body with its content encoding undone. Where that fails
 // (there is no such encoding, or it is another one) it is the body as sent.
 func (r *Request) decoded() ([]byte, error) {
 	if r.plain != nil {
@@ -116,7 +116,7 @@ func (r *Request) decoded() ([]byte, error) {
 	return plain, nil
 }
 
-// Text is the body as text, see [exchange.DecodeText].
+// Text returns the body as text, see [exchange.DecodeText].
 func (r *Request) Text() (string, error) {
 	b, err := r.content()
 	return string(b), err
@@ -129,8 +129,9 @@ func (r *Request) content() ([]byte, error) {
 	return text, err
 }
 
-// JSON is the value at a path ("user.tags.0", see [Dig]) of the decoded JSON body, nil
-// when there is none; the path "" is the whole body. The caller may change it.
+// JSON returns the value at a path ("user.tags.0", see [Dig]) of the decoded
+// JSON body, nil when there is none; the path "" is the whole body. The caller
+// may change it.
 func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.parsed == nil && r.failed == nil {
 		b, err := r.content()
@@ -164,7 +165,7 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 	return v, nil
 }
 
-// unread is why the JSON body cannot be had; nil when there is none.
+// unread returns why the JSON body cannot be had; nil when there is none.
 func (r *Request) unread() error {
 	if IsJSON(r.failed) {
 		return fmt.Errorf("req.json: %w", r.failed)
@@ -192,8 +193,8 @@ func (r *Request) headerOr(a call.Args) (starlark.Value, error) {
 	return def, nil
 }
 
-// HeaderValue is the first value of a header. Host is the authority where no line
-// says it.
+// HeaderValue returns the first value of a header. Host is the authority where
+// no line says it.
 func HeaderValue(q *exchange.Request, name string) (string, bool) {
 	if v := q.Header.Get(name); v != "" || q.Header.Has(name) {
 		return v, true
@@ -273,7 +274,7 @@ func (t *thawer) value(v starlark.Value) (starlark.Value, error) {
 	return v, nil
 }
 
-// Segments are the parts of a path between slashes, without empty ones.
+// Segments returns the parts of a path between slashes, without empty ones.
 func Segments(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }

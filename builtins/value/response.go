@@ -51,7 +51,7 @@ func ForwardedResponse(c *call.Call, f *call.Forwarded) *Response {
 	return r
 }
 
-// run is the run that the response belongs to, nil when it is frozen.
+// run returns the run that the response belongs to, nil when it is frozen.
 func (r *Response) run() *call.Call {
 	if r.frozen {
 		return nil
@@ -59,13 +59,13 @@ func (r *Response) run() *call.Call {
 	return r.call
 }
 
-// Answer is the response as it is now; nobody may change it any more.
+// Answer returns the response as it is now; nobody may change it any more.
 func (r *Response) Answer() *exchange.Response { return r.res }
 
 // Handler is what answers instead of Answer, or nil.
 func (r *Response) Handler() exchange.Handler { return r.handler }
 
-// Stream is the function that writes the body, or nil.
+// Stream returns the function that writes the body, or nil.
 func (r *Response) Stream() starlark.Callable { return r.stream }
 
 func (r *Response) String() string        { return fmt.Sprintf("<response %d>", r.res.Status) }
@@ -172,7 +172,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 	return nil
 }
 
-// editable is the header to change; edit has been called.
+// editable returns the header to change; edit has been called.
 func (r *Response) editable() *exchange.Header {
 	if sharedHeader(r.res.Header) {
 		r.res.Header = r.res.Header.Clone()
@@ -243,7 +243,7 @@ func (r *Response) decoded() ([]byte, error) {
 	return plain, nil
 }
 
-// content is the body as text.
+// content returns the body as text.
 func (r *Response) content() ([]byte, error) {
 	b, err := r.decoded()
 	text, _ := exchange.DecodeText(b, r.res.Header.Get("Content-Type"))
@@ -254,7 +254,7 @@ func (r *Response) json(c *call.Call, a call.Args) (starlark.Value, error) {
 	return jsonAt(c, a, r.content)
 }
 
-// jsonAt is the method json(path, default) of what has a JSON body.
+// jsonAt returns the method json(path, default) of what has a JSON body.
 func jsonAt(c *call.Call, a call.Args, body func() ([]byte, error)) (starlark.Value, error) {
 	var path, def starlark.Value = starlark.None, starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
@@ -294,12 +294,13 @@ func EncodeBody(c *call.Call, h exchange.Header, data []byte, kind string) ([]by
 	}
 	data, header, ok := exchange.EncodeBody(h, data)
 	if !ok && c != nil && c.Exchange != nil {
-		c.Exchange.Notes.Add("warning", fmt.Sprintf("the body has characters that its content type %q does not: it is sent in UTF-8", h.Get("Content-Type")))
+		c.Exchange.Notes.Add("warning", fmt.Sprintf("the body has characters that its content type %q does not: it is sent in "+
+			"UTF-8", h.Get("Content-Type")))
 	}
 	return data, header
 }
 
-// BodyBytes is a body in UTF-8, and its content type when none is given.
+// BodyBytes returns a body in UTF-8, and its content type when none is given.
 func BodyBytes(c *call.Call, v starlark.Value) ([]byte, string, error) {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:

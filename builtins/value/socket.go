@@ -381,7 +381,7 @@ func (m *Message) Freeze()               {}
 func (m *Message) Truth() starlark.Bool  { return true }
 func (m *Message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
 
-// Written is the size of the message.
+// Written returns the size of the message.
 func (m *Message) Written() (int, starlark.Value) { return len(m.Data), nil }
 
 // AttrNames lists the fields and methods.

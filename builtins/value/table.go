@@ -31,12 +31,12 @@ type answer[T starlark.Value] struct {
 	method *starlark.Builtin // to be bound to a value
 }
 
-// Field is a row that is read.
+// Field returns a row that is read.
 func Field[T starlark.Value](name, doc string, get func(T) (starlark.Value, error)) Row[T] {
 	return Row[T]{Name: name, Doc: doc, Get: get}
 }
 
-// Method is a row that is called.
+// Method returns a row that is called.
 func Method[T starlark.Value](name, doc string, fn func(T, *call.Call, call.Args) (starlark.Value, error)) Row[T] {
 	return Row[T]{Name: name, Doc: doc, Call: fn}
 }
@@ -57,7 +57,7 @@ func NewTable[T starlark.Value](name, prefix, doc string, rows ...Row[T]) *Table
 	return t
 }
 
-// Attr is the field or method of v with a name; nil when there is none.
+// Attr returns the field or method of v with a name; nil when there is none.
 func (t *Table[T]) Attr(v T, name string) (starlark.Value, error) {
 	a := t.byName[name]
 	switch {
@@ -89,7 +89,7 @@ func (t *Table[T]) Type() Type {
 	return doc
 }
 
-// flat is a text without its line breaks.
+// flat returns a text without its line breaks.
 func flat(doc string) string { return strings.Join(strings.Fields(doc), " ") }
 
 // Type documents a value that scripts are given.
@@ -108,8 +108,8 @@ type Attr struct {
 	Doc    string
 }
 
-// Types is the list of values with fields of their own, in the order in which
-// the reference shows them.
+// Types returns the list of values with fields of their own, in the order in
+// which the reference shows them.
 func Types() []Type {
 	return []Type{
 		requests.Type(), bodyParts.Type(), responses.Type(), outs.Type(), sockets.Type(), messages.Type(), matches.Type(), cells.Type(),

@@ -52,7 +52,8 @@ func New(dirs []string, secrets *Secrets) *Policy {
 // the owner named. Scripts beside or below them count as theirs.
 func (p *Policy) Own(paths ...string) { p.owned = append(p.owned, paths...) }
 
-// Dir is the directory path, if clients may reach it. It need not exist yet.
+// Dir returns the directory path, if clients may reach it. It need not exist
+// yet.
 func (p *Policy) Dir(path string) (Dir, error) {
 	if p == nil {
 		return Dir{root: path, rel: "."}, nil
@@ -64,8 +65,8 @@ func (p *Policy) Dir(path string) (Dir, error) {
 	return Dir{root: root, rel: rel, secrets: p.secrets}, nil
 }
 
-// Owned is the directory path, which the owner of the exporter named: it may
-// lie anywhere. A nil Policy, that of a tool which its owner runs, knows no
+// Owned returns the directory path, which the owner of the exporter named: it
+// may lie anywhere. A nil Policy, that of a tool which its owner runs, knows no
 // secrets.
 func (p *Policy) Owned(path string) Dir {
 	if p == nil {
@@ -81,7 +82,7 @@ func (p *Policy) Open(path string) (*os.File, fs.FileInfo, error) {
 	return f, info, err
 }
 
-// Resolve is the path, without symbolic links, of the regular file at an
+// Resolve returns the path, without symbolic links, of the regular file at an
 // absolute path. Its errors are those of Open.
 func (p *Policy) Resolve(path string) (string, error) {
 	real, f, _, err := p.open(path)
@@ -128,7 +129,8 @@ func below(dir, path string) (string, bool) {
 	return rel, err == nil && filepath.IsLocal(rel)
 }
 
-// resolved is an absolute path with the links of all of it that exists followed.
+// resolved returns an absolute path with the links of all of it that exists
+// followed.
 func resolved(path string) string {
 	path = filepath.Clean(path)
 	rest := ""
@@ -189,7 +191,7 @@ type Dir struct {
 	secrets *Secrets
 }
 
-// String is its path.
+// String returns its path.
 func (d Dir) String() string { return filepath.Join(d.root, d.rel) }
 
 // open opens the directory.
@@ -242,7 +244,8 @@ func (d Dir) Stat(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// reason is an error of the file system without the path, which others tell.
+// reason returns an error of the file system without the path, which others
+// tell.
 func reason(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -251,8 +254,8 @@ func reason(err error) error {
 	return err
 }
 
-// outside is the error of an [os.Root]: one that its links lead out has no value
-// of its own there.
+// outside returns the error of an [os.Root]: one that its links lead out has no
+// value of its own there.
 func outside(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes") {

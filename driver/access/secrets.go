@@ -54,7 +54,7 @@ func (s *Secrets) Add(paths ...string) {
 	}
 }
 
-// Paths are the absolute paths of the files.
+// Paths returns the absolute paths of the files.
 func (s *Secrets) Paths() []string {
 	var paths []string
 	for _, one := range s.list() {

@@ -34,11 +34,11 @@ const (
 	certP12File = "mitmproxy-ca-cert.p12" // 0644: certificate only, empty password
 )
 
-// CertPath is where the certificate of a CA kept in dir is: the file to give
-// to devices.
+// CertPath returns where the certificate of a CA kept in dir is: the file to
+// give to devices.
 func CertPath(dir string) string { return filepath.Join(dir, certFile) }
 
-// KeyPaths are the files of a CA kept in dir that hold its private key.
+// KeyPaths returns the files of a CA kept in dir that hold its private key.
 func KeyPaths(dir string) []string {
 	return []string{filepath.Join(dir, caFile), filepath.Join(dir, caP12File)}
 }
@@ -151,17 +151,17 @@ func parseKey(b *pem.Block) (crypto.Signer, error) {
 	return nil, fmt.Errorf("private key: got one of type %T, want RSA or ECDSA", k)
 }
 
-// Cert is the CA's certificate.
+// Cert returns the CA's certificate.
 func (a *Authority) Cert() *x509.Certificate { return a.cert }
 
-// CertPEM is the CA's certificate in PEM form.
+// CertPEM returns the CA's certificate in PEM form.
 func (a *Authority) CertPEM() []byte {
 	var b bytes.Buffer
 	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 	return b.Bytes()
 }
 
-// CertPath is the file that holds the certificate for devices.
+// CertPath returns the file that holds the certificate for devices.
 func (a *Authority) CertPath() string { return CertPath(a.dir) }
 
 // Certificate returns the certificate for a TLS handshake: for the name that the

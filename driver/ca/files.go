@@ -120,7 +120,8 @@ func subject(cn, o string) []byte {
 
 func serial() (*big.Int, error) { return rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 159)) }
 
-// keyID is the subject key identifier of RFC 5280 section 4.2.1.2, method 1.
+// keyID returns the subject key identifier of RFC 5280 section 4.2.1.2, method
+// 1.
 func keyID(pub crypto.PublicKey) []byte {
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {

@@ -22,11 +22,11 @@ const (
 	margin = day
 )
 
-// wall is the time of the wall clock.
+// wall returns the time of the wall clock.
 func wall() time.Time { return time.Now().Round(0) }
 
-// written is a time at which this code was there already. A clock that shows an
-// earlier one is wrong.
+// written returns a time at which this code was there already. A clock that
+// shows an earlier one is wrong.
 func written() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // span is the time in which a certificate is valid.
@@ -39,8 +39,8 @@ func (s span) holds(other span) bool {
 	return !other.from.Before(s.from) && !other.until.After(s.until)
 }
 
-// back is the time from which a certificate that is issued at now is valid. It is not
-// before 1970: not every device can read such a date.
+// back returns the time from which a certificate that is issued at now is
+// valid. It is not before 1970: not every device can read such a date.
 func back(now time.Time) time.Time {
 	from := now.Add(-early)
 	if epoch := time.Unix(0, 0); from.Before(epoch) && !now.Before(epoch) {
@@ -49,13 +49,13 @@ func back(now time.Time) time.Time {
 	return from
 }
 
-// leafSpan is the validity of a leaf that is made at now.
+// leafSpan returns the validity of a leaf that is made at now.
 func leafSpan(now time.Time) span { return span{back(now), now.Add(leafLife)} }
 
-// caSpan is the validity of a CA that is made at now. It begins in 1970, so that
-// it is valid on a device that has just booted, and lasts its ten years from
-// the time that it may really be, so that a CA which was made in 1970 is still
-// valid when the clock is set.
+// caSpan returns the validity of a CA that is made at now. It begins in 1970,
+// so that it is valid on a device that has just booted, and lasts its ten years
+// from the time that it may really be, so that a CA which was made in 1970 is
+// still valid when the clock is set.
 func caSpan(now time.Time) span {
 	from, until := time.Unix(0, 0).UTC(), now
 	if now.Before(from) {
@@ -67,8 +67,8 @@ func caSpan(now time.Time) span {
 	return span{from, until.Add(caLife)}
 }
 
-// issuerSpan is the validity of the intermediate CA made at now under a CA that
-// is valid in s: all of that, and now, whatever the clock says.
+// issuerSpan returns the validity of the intermediate CA made at now under a CA
+// that is valid in s: all of that, and now, whatever the clock says.
 func issuerSpan(s span, now time.Time) span {
 	leaf := leafSpan(now)
 	if leaf.from.Before(s.from) {

@@ -46,7 +46,8 @@ func (b Blob) Missing() string {
 	case b.Lost != "":
 		return b.Lost
 	case b.Truncated, b.Size > 0 && b.Data == nil && b.Path == "":
-		return "it was larger than what was left for bodies when it came (capture.inline_bytes, capture.max_spool_bytes), or could not be written"
+		return "it was larger than what was left for bodies when it came (capture.inline_bytes, capture.max_spool_bytes), or " +
+			"could not be written"
 	}
 	return ""
 }

@@ -165,7 +165,7 @@ type reader struct {
 // errPacked means a bug, because only pack writes these bytes.
 var errPacked = errors.New("packed entry is damaged")
 
-// unpack is the reverse of pack. The bytes of kept bodies are left nil.
+// unpack returns the reverse of pack. The bytes of kept bodies are left nil.
 func unpack(packed []byte) (e *Entry, err error) {
 	defer func() {
 		// Damage makes an index out of range. One check here replaces one at each of

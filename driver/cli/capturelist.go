@@ -47,8 +47,8 @@ func (c *captureListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	return nil
 }
 
-// lines is how capture lines look on this standard output now: a terminal may
-// change its width while they are printed.
+// lines returns how capture lines look on this standard output now: a terminal
+// may change its width while they are printed.
 func (s *System) lines() lineFormat {
 	return lineFormat{palette: palette(s.colours()), width: s.width(), zone: time.Local}
 }

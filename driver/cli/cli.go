@@ -39,7 +39,7 @@ type program struct {
 	Complete   completeCmd    `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
 }
 
-// Help is the text below the program's usage line.
+// Help returns the text below the program's usage line.
 func (program) Help() string {
 	return `starproxy answers HTTP and HTTPS for a device under test: it mocks, passes on and captures. It is a drop-in for the Python driver jumpstarter-driver-mitmproxy: exporter files, scenarios, the stock Python client and "j proxy" commands work unchanged.
 
@@ -157,8 +157,8 @@ func (s *System) dispatch(ctx context.Context, name string, grammar any, args []
 // errInterrupted is the failure of a command that a signal ended early.
 var errInterrupted = errors.New("interrupted")
 
-// parser is the parser of a grammar. It never ends the process: helped turns
-// true when --help was answered.
+// parser returns the parser of a grammar. It never ends the process: helped
+// turns true when --help was answered.
 func (s *System) parser(ctx context.Context, name string, grammar any, bind ...any) (app *kong.Kong, helped *bool, err error) {
 	helped = new(bool)
 	app, err = kong.New(grammar,
@@ -196,5 +196,5 @@ func (s *System) exit(err error) int {
 	return exitFailure
 }
 
-// oneLine is the text of an error without line breaks.
+// oneLine returns the text of an error without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

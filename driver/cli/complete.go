@@ -31,7 +31,7 @@ func (c *completeCmd) Run(ctx context.Context, sys *System) error {
 	return nil
 }
 
-// complete is the candidates for the last word.
+// complete returns the candidates for the last word.
 func complete(ctx context.Context, sys *System, words []string) []string {
 	if len(words) < 2 {
 		return nil
@@ -140,7 +140,7 @@ func candidates(node *kong.Node, words []string) []string {
 	return found
 }
 
-// command is the subcommand of that name, or nil.
+// command returns the subcommand of that name, or nil.
 func command(node *kong.Node, name string) *kong.Node {
 	for _, child := range node.Children {
 		if child.Name == name {
@@ -150,7 +150,7 @@ func command(node *kong.Node, name string) *kong.Node {
 	return nil
 }
 
-// valueFlag is the flag that word names if its value is the next word.
+// valueFlag returns the flag that word names if its value is the next word.
 func valueFlag(node *kong.Node, word string) *kong.Flag {
 	for _, group := range node.AllFlags(true) {
 		for _, f := range group {

@@ -15,7 +15,7 @@ type export struct {
 	children []*export
 }
 
-// exportOf is the tree below n.
+// exportOf returns the tree below n.
 func exportOf(n *client.Node) *export {
 	e := &export{name: n.Name, class: n.Client, caller: n}
 	for _, child := range n.Children {
@@ -27,7 +27,7 @@ func exportOf(n *client.Node) *export {
 // isGroup reports whether e has no commands of its own.
 func (e *export) isGroup() bool { return e.class == client.CompositeClass }
 
-// child is the child of that name, or nil.
+// child returns the child of that name, or nil.
 func (e *export) child(name string) *export {
 	for _, c := range e.children {
 		if c.name == name {
@@ -79,7 +79,7 @@ func (e *foreignError) subject() string {
 	return fmt.Sprintf("export %q", e.path)
 }
 
-// firstProxy is the path of the first proxy below e, empty for none.
+// firstProxy returns the path of the first proxy below e, empty for none.
 func (e *export) firstProxy() string {
 	for _, line := range e.listing() {
 		path, class, _ := strings.Cut(line, " (")

@@ -21,7 +21,7 @@ type exporterFlags struct {
 	LogFormat string `name:"log-format" enum:"text,json," default:"" placeholder:"FORMAT" help:"Form of the log, text or json (default text). With run, the log tells of each request too, in the place of lines on a terminal."`
 }
 
-// newLog is the log that the flags ask for.
+// newLog returns the log that the flags ask for.
 func (f *exporterFlags) newLog(sys *System) logHandler {
 	return newLogHandler(sys.Stderr, logLevel(f.LogLevel), f.LogFormat)
 }
@@ -33,7 +33,7 @@ type partFlags struct {
 	Memory  uint64 `name:"proxy-memory" default:"4096" placeholder:"MIB" help:"Memory in MiB that this process may use (default ${default})."`
 }
 
-// isolation is how the proxies are kept apart; nil if they are not.
+// isolation returns how the proxies are kept apart; nil if they are not.
 func (f *partFlags) isolation() *exporter.Isolation {
 	if !f.Isolate {
 		return nil
@@ -181,7 +181,7 @@ func (b *bench) end() {
 	}
 }
 
-// proxy is the proxy at a dotted path of the served session.
+// proxy returns the proxy at a dotted path of the served session.
 func (b *bench) proxy(path string) (proxy, error) {
 	n, err := b.client.Find(strings.Split(path, ".")...)
 	return proxy{n}, err

@@ -39,7 +39,7 @@ func (c *flowSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	return nil
 }
 
-// flowSize is the size of a recording for its progress bar, -1 when nobody
+// flowSize returns the size of a recording for its progress bar, -1 when nobody
 // looks or when it can't be told.
 func (p proxy) flowSize(ctx context.Context, sys *System, name string) int64 {
 	if !terminal(sys.Stderr) {

@@ -51,8 +51,8 @@ func handOver(sys *System, foreign *foreignError, args []string) error {
 	return childError{126, fmt.Errorf("running Python's j at %s: %w", path, err)}
 }
 
-// packages are the Python packages with j and the client of the export, as far
-// as its name tells.
+// packages returns the Python packages with j and the client of the export, as
+// far as its name tells.
 func (e *foreignError) packages() []string {
 	list := []string{"jumpstarter-cli"}
 	if module, _, _ := strings.Cut(e.class, "."); strings.HasPrefix(module, "jumpstarter_driver_") {
@@ -92,8 +92,8 @@ func completeForeign(ctx context.Context, sys *System, words []string) []string 
 	return found
 }
 
-// pythonJ is the path of Python's j: the first on PATH, else that of the active
-// virtual environment; empty if there is none.
+// pythonJ returns the path of Python's j: the first on PATH, else that of the
+// active virtual environment; empty if there is none.
 func pythonJ(sys *System) string {
 	dirs := filepath.SplitList(sys.Getenv("PATH"))
 	if venv := sys.Getenv("VIRTUAL_ENV"); venv != "" {

@@ -60,7 +60,7 @@ func (h *history) Add(line string) {
 	}
 }
 
-// Len is the number of lines.
+// Len returns the number of lines.
 func (h *history) Len() int { return len(h.lines) }
 
 // At gives a line, 0 for the latest.

@@ -68,7 +68,7 @@ Examples:
     j proxy capture list`
 }
 
-// Help is the text below the usage line of "j EXPORT --help".
+// Help returns the text below the usage line of "j EXPORT --help".
 func (proxyCommands) Help() string {
 	return `Controls one proxy of the exporter at JUMPSTARTER_HOST. Failures exit with 1 and one line on standard error.
 
@@ -226,7 +226,8 @@ func jUsage(ctx context.Context, sys *System, bare bool) error {
 // dial connects to the exporter of the environment.
 func dial(ctx context.Context, sys *System) (*client.Client, error) {
 	if sys.Getenv("JUMPSTARTER_HOST") == "" {
-		return nil, errors.New("JUMPSTARTER_HOST is not set: use j inside starproxy shell or jmp shell, or paste the export line that starproxy run prints")
+		return nil, errors.New("JUMPSTARTER_HOST is not set: use j inside starproxy shell or jmp shell, or paste the export line " +
+			"that starproxy run prints")
 	}
 	return client.FromEnv(ctx)
 }

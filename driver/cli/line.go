@@ -62,7 +62,7 @@ const (
 	resultColumns = 3 + 7 + 8 + 3
 )
 
-// clockTime is a time in seconds since 1970 as lists show it.
+// clockTime returns a time in seconds since 1970 as lists show it.
 func clockTime(seconds float64, zone *time.Location) string {
 	if seconds == 0 {
 		return "--:--:--"
@@ -71,7 +71,8 @@ func clockTime(seconds float64, zone *time.Location) string {
 	return time.Unix(int64(sec), int64(frac*1e9)).In(zone).Format(time.TimeOnly)
 }
 
-// line is the line of one event; every column but the path has a fixed width.
+// line returns the line of one event; every column but the path has a fixed
+// width.
 func (f lineFormat) line(e event) string {
 	width := max(f.width-fixedColumns, minPath)
 	columns := []string{" " + f.paint(clockTime(e.Timestamp, f.zone), grey), f.bold(left(e.Method, 7), methodColour(e.Method))}
@@ -122,7 +123,7 @@ func cause(failure string) string {
 	return strings.TrimSpace(failure[strings.LastIndex(failure, ": ")+1:])
 }
 
-// status is the status column, coloured by its class.
+// status returns the status column, coloured by its class.
 func (f lineFormat) status(n json.Number) string {
 	code, err := n.Int64()
 	if err != nil || code == 0 {
@@ -142,7 +143,7 @@ func (f lineFormat) status(n json.Number) string {
 	return f.paint(text, white)
 }
 
-// tag is the last column: where the answer came from.
+// tag returns the last column: where the answer came from.
 func (f lineFormat) tag(e event) string {
 	switch {
 	case e.unmatched == "forwarded":
@@ -181,8 +182,8 @@ func methodColour(method string) colour {
 	return white
 }
 
-// duration is a time in milliseconds for a column of 7: 12ms, 1.2s, or - when
-// it took none.
+// duration returns a time in milliseconds for a column of 7: 12ms, 1.2s, or -
+// when it took none.
 func duration(ms float64) string {
 	switch {
 	case ms == 0:
@@ -193,7 +194,7 @@ func duration(ms float64) string {
 	return fmt.Sprintf("%.0fms", ms)
 }
 
-// byteSize is a number of bytes in the largest unit that leaves one digit
+// byteSize returns a number of bytes in the largest unit that leaves one digit
 // before the point: 900 B, 1.5 KB.
 func byteSize(n float64) string {
 	if n < 1024 {
@@ -215,8 +216,9 @@ func right(s string, width int) string {
 	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s))) + s
 }
 
-// fit is s in exactly width columns, cut with an ellipsis. Control characters,
-// which a device could send to play with the terminal, show as U+FFFD.
+// fit returns s in exactly width columns, cut with an ellipsis. Control
+// characters, which a device could send to play with the terminal, show as
+// U+FFFD.
 func fit(s string, width int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -71,7 +71,7 @@ func (a *hostPort) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// or is the host, or one that stands for it when it was left out.
+// or returns the host, or one that stands for it when it was left out.
 func (a hostPort) or(host string) string {
 	if a.host != "" {
 		return a.host

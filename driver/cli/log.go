@@ -27,7 +27,7 @@ func newLogHandler(w io.Writer, level slog.Level, format string) logHandler {
 	return logHandler{slog.NewTextHandler(w, o), level, new(atomic.Bool)}
 }
 
-// all is the handler that writes records of every level.
+// all returns the handler that writes records of every level.
 func (h logHandler) all() slog.Handler { return h.Handler }
 
 // Enabled reports whether records of a level are written.
@@ -41,12 +41,12 @@ func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs is the handler with more attributes, quiet when this one is.
+// WithAttrs returns the handler with more attributes, quiet when this one is.
 func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return logHandler{h.Handler.WithAttrs(attrs), h.level, h.quiet}
 }
 
-// WithGroup is the handler with a group, quiet when this one is.
+// WithGroup returns the handler with a group, quiet when this one is.
 func (h logHandler) WithGroup(name string) slog.Handler {
 	return logHandler{h.Handler.WithGroup(name), h.level, h.quiet}
 }

@@ -48,7 +48,7 @@ func (p proxy) mocks(ctx context.Context) ([]mockEntry, error) {
 	return orderedObject(raw)
 }
 
-// orderedObject is the members of a JSON object as they stand in it.
+// orderedObject returns the members of a JSON object as they stand in it.
 func orderedObject(raw []byte) ([]mockEntry, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
@@ -94,7 +94,7 @@ func (m mockEntry) summary() string {
 	return m.answer() + " fault:" + f.Kind
 }
 
-// answer is the summary without the fault.
+// answer returns the summary without the fault.
 func (m mockEntry) answer() string {
 	d := struct {
 		Rules     []json.RawMessage `json:"rules"`

@@ -72,7 +72,7 @@ func (f *observeFlags) observe(ctx context.Context, o observed) (*observation, e
 	return w, nil
 }
 
-// controller is where the controller mode tells Prometheus how it is; nil
+// controller returns where the controller mode tells Prometheus how it is; nil
 // without metrics.
 func (w *observation) controller() *metrics.Controller {
 	if w.metrics == nil {
@@ -113,7 +113,7 @@ func (w *observation) detach() {
 	}
 }
 
-// requestLog is how requests are told of, nil for not at all.
+// requestLog returns how requests are told of, nil for not at all.
 func (w *observation) requestLog(exports []string) *requestLog {
 	switch {
 	case w.quiet:

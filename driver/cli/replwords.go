@@ -35,7 +35,7 @@ func withWords(s *script.Session, read func(more bool) (string, error), say func
 	}
 }
 
-// helpOf is the documentation of a name, or what can be entered.
+// helpOf returns the documentation of a name, or what can be entered.
 func helpOf(name string) string {
 	if name == "" {
 		return replHelp

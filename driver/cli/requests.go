@@ -38,7 +38,8 @@ type requestRow struct {
 	Client     string  `json:"client"`
 }
 
-// host is the server that was meant, with the port unless it is the scheme's own.
+// host returns the server that was meant, with the port unless it is the
+// scheme's own.
 func (r requestRow) host() string {
 	if r.Port == 0 {
 		return r.Host
@@ -180,7 +181,7 @@ func (b *budget) take() bool {
 	return true
 }
 
-// rest is the time until there is one.
+// rest returns the time until there is one.
 func (b *budget) rest() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -218,7 +219,7 @@ func (l requestLines) skipped(export string, n uint64) {
 	l.sys.out("%s%s", l.export(export), f.paint(fmt.Sprintf("  %s not shown: they came too fast", plural(int(n), "request")), grey))
 }
 
-// export is the column with the export.
+// export returns the column with the export.
 func (l requestLines) export(name string) string {
 	if l.exports == 0 {
 		return ""
@@ -226,7 +227,8 @@ func (l requestLines) export(name string) string {
 	return "  " + fit(name, l.exports)
 }
 
-// event is the row as capture lines show it: the path begins with the host.
+// event returns the row as capture lines show it: the path begins with the
+// host.
 func (r requestRow) event() event {
 	e := event{
 		Timestamp: r.Start, Method: r.Method, Path: r.host() + r.Path, Duration: r.Duration, Size: float64(r.Size),

@@ -70,7 +70,8 @@ func (c *runCmd) Validate() error {
 	case c.Listener != "" && (c.Cert == "") != (c.Key == ""):
 		return fmt.Errorf("--tls-cert and --tls-key belong together")
 	case c.Start == "replay" && c.ReplayFile == "":
-		return fmt.Errorf("--start replay needs --replay-file FILE: the path of a recording, or its name in the flows directory (j EXPORT flow list shows those)")
+		return fmt.Errorf("--start replay needs --replay-file FILE: the path of a recording, or its name in the flows directory " +
+			"(j EXPORT flow list shows those)")
 	case c.Port < 0 || c.Port > 65535:
 		return fmt.Errorf("--port %d: expected 1 to 65535", c.Port)
 	}
@@ -223,7 +224,8 @@ func (b *bench) tell(ctx context.Context, w *observation) error {
 	return nil
 }
 
-// callers are the proxies of the served session by the paths of their exports.
+// callers returns the proxies of the served session by the paths of their
+// exports.
 func (b *bench) callers() (map[string]proxy, error) {
 	proxies := map[string]proxy{}
 	for _, path := range b.Proxies() {
@@ -285,9 +287,9 @@ func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure b
 	return nil
 }
 
-// tryLine is a command that shows the proxy at work: it asks for a mock that
-// answers a plain GET, of a host that need not exist, or without one for the CA
-// certificate that every proxy serves.
+// tryLine returns a command that shows the proxy at work: it asks for a mock
+// that answers a plain GET, of a host that need not exist, or without one for
+// the CA certificate that every proxy serves.
 func (p proxy) tryLine(ctx context.Context, st proxyStatus, ca string) (string, error) {
 	host, port, err := net.SplitHostPort(st.ProxyAddress)
 	if err != nil {
@@ -308,7 +310,7 @@ func (p proxy) tryLine(ctx context.Context, st proxyStatus, ca string) (string, 
 	return curl + " http://mitm.it/cert/pem", nil
 }
 
-// reachable is where this machine reaches what listens on a host.
+// reachable returns where this machine reaches what listens on a host.
 func reachable(host string) string {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		return "127.0.0.1"
@@ -316,7 +318,8 @@ func reachable(host string) string {
 	return host
 }
 
-// plainGet is the path of an endpoint key that one GET request can be made from.
+// plainGet returns the path of an endpoint key that one GET request can be made
+// from.
 func plainGet(key string) (path string, ok bool) {
 	path, ok = strings.CutPrefix(key, "GET /")
 	return "/" + path, ok && regexp.MustCompile(`^[\w./~-]*$`).MatchString(path)

@@ -25,7 +25,7 @@ type scriptDirs struct {
 	AddonsDir string `placeholder:"DIR" help:"Where addons lie; default addons beside the script or its directory, else the directory of the script."`
 }
 
-// env is the environment in which scenarios beside a script are compiled.
+// env returns the environment in which scenarios beside a script are compiled.
 func (d scriptDirs) env(dir string) scenario.Env {
 	env := scenario.Env{FilesDir: d.FilesDir, AddonsDir: d.AddonsDir}
 	if env.FilesDir == "" {
@@ -44,7 +44,7 @@ func (d scriptDirs) env(dir string) scenario.Env {
 	return env
 }
 
-// scriptOptions are those of every host of the tools.
+// scriptOptions returns those of every host of the tools.
 func scriptOptions() script.Options {
 	return script.Options{Merge: mock.Merge, Match: scenario.Matching}
 }
@@ -57,7 +57,7 @@ type source struct {
 	named bool
 }
 
-// path is where the file lies.
+// path returns where the file lies.
 func (s source) path() string { return filepath.Join(s.root, s.file) }
 
 // sources lists the files that paths mean: each file, and those below each

@@ -162,7 +162,7 @@ func wrap(s string, width int) []string {
 // beyond, their names have to do.
 const maxRows = 28
 
-// markdown is a table per section.
+// markdown returns a table per section.
 func markdown(sections []script.Section) string {
 	var b strings.Builder
 	for _, s := range sections {

@@ -135,8 +135,8 @@ func (c *scriptReplCmd) interactive(ctx context.Context, sys *System, s *script.
 	}
 }
 
-// complete is the callback of the terminal for each key: Tab completes the name
-// before the cursor, or indents where there is none.
+// complete returns the callback of the terminal for each key: Tab completes the
+// name before the cursor, or indents where there is none.
 func (t *terminalSession) complete(line string, pos int, key rune) (newLine string, newPos int, ok bool) {
 	if key != '\t' {
 		return "", 0, false
@@ -177,7 +177,7 @@ func (t *terminalSession) read(ctx context.Context, more bool) (string, error) {
 	return wait(ctx, t.ReadLine)
 }
 
-// common is the longest text with which all of texts begin.
+// common returns the longest text with which all of texts begin.
 func common(texts []string) string {
 	prefix := texts[0]
 	for _, s := range texts[1:] {

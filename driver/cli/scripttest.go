@@ -91,7 +91,7 @@ type testSuite struct {
 	results []script.TestResult
 }
 
-// duration is how long all tests took.
+// duration returns how long all tests took.
 func (s testSuite) duration() (sum time.Duration) {
 	for _, r := range s.results {
 		sum += r.Duration
@@ -99,7 +99,7 @@ func (s testSuite) duration() (sum time.Duration) {
 	return sum
 }
 
-// count is how many tests passed and failed.
+// count returns how many tests passed and failed.
 func count(suites []testSuite) (passed, failed int) {
 	for _, s := range suites {
 		for _, r := range s.results {
@@ -178,5 +178,5 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-// short is a duration as people read it.
+// short returns a duration as people read it.
 func short(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }

@@ -70,7 +70,7 @@ func (c *shellCmd) Run(ctx context.Context, sys *System) error {
 	return runChild(cmd)
 }
 
-// argv is the command line of the child.
+// argv returns the command line of the child.
 func (c *shellCmd) argv(sys *System) (argv []string, interactive bool) {
 	argv = c.Command
 	if len(argv) > 0 && argv[0] == "--" {

@@ -14,14 +14,14 @@ type stopSignal syscall.Signal
 
 func (s stopSignal) Error() string { return "stopped by signal: " + syscall.Signal(s).String() }
 
-// code is the exit code that shells have for it.
+// code returns the exit code that shells have for it.
 func (s stopSignal) code() exitCode { return exitCode(128 + int(s)) }
 
 // hangupSignal is that of a terminal that is gone.
 const hangupSignal = stopSignal(syscall.SIGHUP)
 
-// stopCode is the exit code of a service whose context has ended: that of the
-// signal, if one ended it.
+// stopCode returns the exit code of a service whose context has ended: that of
+// the signal, if one ended it.
 func stopCode(ctx context.Context) error {
 	var s stopSignal
 	if errors.As(context.Cause(ctx), &s) {

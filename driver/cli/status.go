@@ -96,7 +96,7 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	return nil
 }
 
-// serving is the reason why devices of this machine are not served.
+// serving returns the reason why devices of this machine are not served.
 func (st *proxyStatus) serving(ctx context.Context) error {
 	if !st.Running {
 		return errors.New("the proxy does not run")

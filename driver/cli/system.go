@@ -62,8 +62,8 @@ func (s *System) colours() bool {
 	return s.Getenv("NO_COLOR") == "" && s.Getenv("TERM") != "dumb" && terminal(s.Stdout)
 }
 
-// width is the number of columns that a line of data may take: COLUMNS, else
-// the terminal's width, else 100.
+// width returns the number of columns that a line of data may take: COLUMNS,
+// else the terminal's width, else 100.
 func (s *System) width() int {
 	if n, err := strconv.Atoi(s.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n

@@ -81,7 +81,7 @@ func saveFile(name string, mode fs.FileMode, fill func(io.Writer) error) error {
 	return disk.Replace(name, mode, fill)
 }
 
-// resolved is the absolute form of a path, symbolic links followed.
+// resolved returns the absolute form of a path, symbolic links followed.
 func resolved(name string) string {
 	abs, err := filepath.Abs(name)
 	if err != nil {

@@ -8,13 +8,14 @@ import (
 	"starproxy/driver/view"
 )
 
-// proxyWords are the commands of a proxy, which j has behind the export's name.
+// proxyWords returns the commands of a proxy, which j has behind the export's
+// name.
 func proxyWords() []string {
 	return []string{"start", "stop", "restart", "status", "mock", "state", "flow", "capture", "web", "cert"}
 }
 
-// proxyWord is the mistake of a command line that begins with a command of a
-// proxy where j and the name of the export are missing; nil for another line.
+// proxyWord returns the mistake of a command line that begins with a command of
+// a proxy where j and the name of the export are missing; nil for another line.
 func proxyWord(args []string, export string) error {
 	if len(args) == 0 {
 		return nil

@@ -26,8 +26,8 @@ func (c *versionCmd) Run(sys *System) error {
 	return nil
 }
 
-// version is the stamped version, or the module's as the build recorded it, for
-// a build from a checkout the commit, for one without either "devel".
+// version returns the stamped version, or the module's as the build recorded
+// it, for a build from a checkout the commit, for one without either "devel".
 func version() string {
 	if stampVersion != "" {
 		return stampVersion
@@ -49,11 +49,12 @@ func version() string {
 	return "devel-" + id[:min(12, len(id))]
 }
 
-// commit is the commit that the program was built from, empty when not known.
+// commit returns the commit that the program was built from, empty when not
+// known.
 func commit() string { return cmp.Or(stampCommit, setting("vcs.revision")) }
 
-// date is that of the commit, or that of the build, as RFC 3339 has it; empty
-// when not known.
+// date returns that of the commit, or that of the build, as RFC 3339 has it;
+// empty when not known.
 func date() string { return cmp.Or(stampDate, setting("vcs.time")) }
 
 // setting returns the value that the build recorded for a key.

@@ -93,8 +93,8 @@ func (c *webCmd) listen() (net.Listener, error) {
 	return l, nil
 }
 
-// webToken is the token in the address that the exporter gives for its web UI.
-// The stock driver's fixed one stands in when it gives none.
+// webToken returns the token in the address that the exporter gives for its web
+// UI. The stock driver's fixed one stands in when it gives none.
 func webToken(address string) string {
 	if u, err := url.Parse(address); err == nil {
 		if token := u.Query().Get("token"); token != "" {

@@ -62,7 +62,8 @@ type Client struct {
 }
 
 // ErrNoHost is the error of FromEnv outside of a jmp shell.
-var ErrNoHost = errors.New("JUMPSTARTER_HOST is not set: run this inside a jmp shell or starproxy shell, or set it to the exporter's address")
+var ErrNoHost = errors.New("JUMPSTARTER_HOST is not set: run this inside a jmp shell or starproxy shell, or set it to the " +
+	"exporter's address")
 
 // FromEnv connects as the variables of a jmp shell say: JUMPSTARTER_HOST, and
 // for TCP JMP_GRPC_INSECURE or JUMPSTARTER_GRPC_INSECURE (1 means plain text),
@@ -169,18 +170,19 @@ func (p passphrase) GetRequestMetadata(context.Context, ...string) (map[string]s
 // RequireTransportSecurity is false: the user decides, by Options.Insecure.
 func (passphrase) RequireTransportSecurity() bool { return false }
 
-// Services are the services of the exporter, for those who pass messages on.
+// Services returns the services of the exporter, for those who pass messages
+// on.
 func (c *Client) Services() (pb.ExporterServiceClient, pb.RouterServiceClient) {
 	return c.exporter, c.router
 }
 
-// Host is the address that was dialled.
+// Host returns the address that was dialled.
 func (c *Client) Host() string { return c.host }
 
-// Labels are those of the exporter; empty in a local session.
+// Labels returns those of the exporter; empty in a local session.
 func (c *Client) Labels() map[string]string { return c.labels }
 
-// MOTD is the exporter's message of the day; usually empty.
+// MOTD returns the exporter's message of the day; usually empty.
 func (c *Client) MOTD() string { return c.motd }
 
 // Ping asks the exporter how it is. It fails when no answer comes; which one

@@ -49,7 +49,8 @@ func (c *Client) errorOf(method string, err error) error {
 	return &Error{Code: s.Code(), Method: method, Message: strings.TrimSpace(message)}
 }
 
-// endOf is the error of a stream that ended with err: nil if that is its end.
+// endOf returns the error of a stream that ended with err: nil if that is its
+// end.
 func (c *Client) endOf(method string, err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil

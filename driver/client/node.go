@@ -129,7 +129,7 @@ func (n *Node) walk(yield func(*Node) bool) bool {
 	return true
 }
 
-// Path is the dotted path from the root; empty for the root.
+// Path returns the dotted path from the root; empty for the root.
 func (n *Node) Path() string { return n.path }
 
 // Call runs a method and returns its result as nil, bool, float64, string,

@@ -18,10 +18,11 @@ const (
 	maxText    = 4 << 10 // bytes
 )
 
-// Done is the trailer of a call that did what was asked.
+// Done returns the trailer of a call that did what was asked.
 func Done() metadata.MD { return metadata.Pairs(outcomeKey, done) }
 
-// Refused is the trailer of a call that is answered with the stock sentence of r.
+// Refused returns the trailer of a call that is answered with the stock
+// sentence of r.
 func Refused(r *rpc.Refusal) metadata.MD {
 	md := metadata.Pairs(outcomeKey, r.Code.String())
 	if r.About != "" {
@@ -33,8 +34,8 @@ func Refused(r *rpc.Refusal) metadata.MD {
 	return md
 }
 
-// outcome is the error of a call of a proxy with that trailer and result: nil
-// when it did what was asked.
+// outcome returns the error of a call of a proxy with that trailer and result:
+// nil when it did what was asked.
 func outcome(md metadata.MD, method string, result any) error {
 	first := func(key string) string {
 		if all := md.Get(key); len(all) > 0 {

@@ -6,8 +6,8 @@ import (
 	"starproxy/driver/rpc"
 )
 
-// successes are the beginnings of the sentences with which a stock driver tells
-// that it did what was asked. A method that is not here always does.
+// successes returns the beginnings of the sentences with which a stock driver
+// tells that it did what was asked. A method that is not here always does.
 func successes(method string) string {
 	switch method {
 	case "start", "restart":
@@ -46,10 +46,10 @@ func successes(method string) string {
 	return ""
 }
 
-// JudgeStock is the error of a call whose outcome the exporter does not tell: a
-// [rpc.Refusal] when its result is none of the sentences of success, else nil.
-// Only the words of a stock driver, and of the first versions of ours, can be
-// judged by.
+// JudgeStock returns the error of a call whose outcome the exporter does not
+// tell: a [rpc.Refusal] when its result is none of the sentences of success,
+// else nil. Only the words of a stock driver, and of the first versions of
+// ours, can be judged by.
 func JudgeStock(method string, result any) error {
 	sentence, ok := result.(string)
 	if !ok || strings.HasPrefix(sentence, successes(method)) {

@@ -45,7 +45,7 @@ func (s *Service) listScenarios(context.Context) ([]scenarioRow, error) {
 
 func (s *Service) listAddons(context.Context) ([]string, error) { return addonNames(s.Addons) }
 
-// addonNames are the names of the scripts in a directory of addons.
+// addonNames returns the names of the scripts in a directory of addons.
 func addonNames(dir string) ([]string, error) {
 	names := []string{}
 	entries, err := os.ReadDir(dir)

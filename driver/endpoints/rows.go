@@ -12,12 +12,13 @@ import (
 	"starproxy/driver/scenario"
 )
 
-// Rows are the methods that read the endpoints, and what they come from.
+// Rows returns the methods that read the endpoints, and what they come from.
 func (s *Service) Rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("list_mocks", "List the endpoints as a JSON object from key to definition.", s.listMocks),
 		rpc.New("list_endpoints", "List the endpoints as JSON, with their source and how often they were asked.", s.listEndpoints),
-		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is not.", s.checkMock,
+		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is "+
+			"not.", s.checkMock,
 			rpc.Need("key"), rpc.Need("text")),
 		rpc.New("list_scenarios", "List the scenarios in the mocks directory, as JSON.", s.listScenarios),
 		rpc.New("list_addons", "List the addon scripts as a JSON array.", s.listAddons),

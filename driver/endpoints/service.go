@@ -83,7 +83,7 @@ func (s *Service) CheckAddon(name string) error { return s.addons.Check(s.Addons
 // not in force.
 func (s *Service) AddonFaults() map[string]string { return s.addons.Faults() }
 
-// env is the environment in which endpoints are compiled.
+// env returns the environment in which endpoints are compiled.
 func (s *Service) env() scenario.Env {
 	return scenario.Env{FilesDir: s.Files, AddonsDir: s.Addons, Access: s.Access, Addons: s.addons, Script: s.Script, Log: s.Log}
 }

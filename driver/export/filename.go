@@ -64,7 +64,7 @@ func clean(s, others string) string {
 
 func dashed(s string) string { return strings.ReplaceAll(clean(s, "-."), "_", "-") }
 
-// extension is the usual ending of a content type's files.
+// extension returns the usual ending of a content type's files.
 func extension(contentType string) string {
 	bare, _, _ := strings.Cut(contentType, ";")
 	bare = strings.ToLower(strings.TrimSpace(bare))

@@ -123,8 +123,8 @@ func (f *frameConn) refuse(r *rpc.Refusal) error {
 	})
 }
 
-// reply is the answer that a frame holds. Its errors are gRPC statuses or a
-// *rpc.Refusal.
+// reply returns the answer that a frame holds. Its errors are gRPC statuses or
+// a *rpc.Refusal.
 func reply(kind frameKind, message []byte) (*pb.DriverCallResponse, error) {
 	switch {
 	case kind == frameResult:

@@ -43,7 +43,7 @@ type Finding struct {
 	Message  string   `json:"message"`
 }
 
-// String is file:line:column: severity: message.
+// String returns file:line:column: severity: message.
 func (f Finding) String() string {
 	at := script.Position{File: f.File, Line: f.Line, Column: f.Column}
 	return fmt.Sprintf("%s: %s: %s", at, f.Severity, f.Message)
@@ -127,7 +127,8 @@ func (c *checker) know(n *yaml.Node, format string, args ...any) {
 	c.found(Known, n, fmt.Errorf(format, args...))
 }
 
-// at is the value of a key, or else the nearest above it that the file has.
+// at returns the value of a key, or else the nearest above it that the file
+// has.
 func at(n *yaml.Node, keys ...string) *yaml.Node {
 	for _, key := range keys {
 		below := value(n, key)
@@ -218,7 +219,7 @@ func (c *checker) proxies(nodes []*Node, above string, all []exported) {
 	}
 }
 
-// configAt is the place of a key in the config block of a driver.
+// configAt returns the place of a key in the config block of a driver.
 func configAt(all []exported, path, key string) *yaml.Node {
 	for _, e := range all {
 		if e.path == path {
@@ -228,8 +229,8 @@ func configAt(all []exported, path, key string) *yaml.Node {
 	return nil
 }
 
-// FindFile is the exporter file that a word means: the path of a file, or the
-// name of an exporter, see [Find].
+// FindFile returns the exporter file that a word means: the path of a file, or
+// the name of an exporter, see [Find].
 func FindFile(word string) (string, error) {
 	if _, err := os.Stat(word); err == nil || strings.ContainsRune(word, filepath.Separator) || filepath.Ext(word) != "" {
 		return word, nil

@@ -12,8 +12,8 @@ import (
 	"starproxy/driver/rpc"
 )
 
-// grpcError is the one place where a driver's failure becomes a gRPC status.
-// Clients show the text as it is, so it is kept to one line.
+// grpcError returns the one place where a driver's failure becomes a gRPC
+// status. Clients show the text as it is, so it is kept to one line.
 func grpcError(err error) error {
 	if err == nil {
 		return nil

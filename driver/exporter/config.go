@@ -155,7 +155,8 @@ func (r *reader) head(data []byte) (export *yaml.Node, err error) {
 	}
 	export = take(root, "export")
 	if kind, hint := document.KindOf(root); export == nil && kind == "scenario" {
-		return nil, r.errorf(root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers (\"starproxy script check FILE\" looks at scenarios)")
+		return nil, r.errorf(root, "this is a scenario, not an exporter file: expected the key export, a map of names to drivers "+
+			"(\"starproxy script check FILE\" looks at scenarios)")
 	} else if export == nil && kind != "" && !strings.HasSuffix(kind, "exporter file") {
 		return nil, r.errorf(root, "this is %s, not an exporter file: %s", kind, hint)
 	}
@@ -216,7 +217,7 @@ type position struct {
 	line, column int
 }
 
-// errorf is an error at the place.
+// errorf returns an error at the place.
 func (p position) errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &document.Error{File: p.file, Line: p.line, Column: p.column, Message: err.Error(), Err: errors.Unwrap(err)}

@@ -17,7 +17,8 @@ func (r *reader) foreignNode(key, n *yaml.Node, kind, path string) (*Node, error
 		return nil, r.errorf(value(n, "type"), "%s: driver type %q is not known; did you mean %q?", path, kind, near)
 	}
 	if i := strings.LastIndexByte(kind, '.'); i <= 0 || i == len(kind)-1 {
-		return nil, r.errorf(n, "%s: driver type %q is not known: expected %s, or the class of a Python driver such as jumpstarter_driver_power.driver.MockPower",
+		return nil, r.errorf(n, "%s: driver type %q is not known: expected %s, or the class of a Python driver such as "+
+			"jumpstarter_driver_power.driver.MockPower",
 			path, kind, typeProxy)
 	}
 	if err := r.checkForeign(n, path); err != nil {
@@ -26,8 +27,8 @@ func (r *reader) foreignNode(key, n *yaml.Node, kind, path string) (*Node, error
 	return &Node{Name: key.Value, Type: kind, place: r.place(key), raw: n}, nil
 }
 
-// ownTypeNear is the type of ours that kind was probably meant to be, "" for
-// none: one that is misspelt, or its class alone.
+// ownTypeNear returns the type of ours that kind was probably meant to be, ""
+// for none: one that is misspelt, or its class alone.
 func ownTypeNear(kind string) string {
 	const slips = 3
 	module, class := "", kind
@@ -67,7 +68,7 @@ func (r *reader) checkForeign(n *yaml.Node, path string) error {
 	return nil
 }
 
-// typeOf is the type that a driver node names, empty for none.
+// typeOf returns the type that a driver node names, empty for none.
 func typeOf(n *yaml.Node) string {
 	if t := value(n, "type"); t != nil && t.Kind == yaml.ScalarNode {
 		return t.Value
@@ -129,8 +130,8 @@ func keepRefs(nodes []*Node) {
 	}
 }
 
-// pythonPath is the path at which Python finds a node, or what it names: its
-// refs cannot lead through others.
+// pythonPath returns the path at which Python finds a node, or what it names:
+// its refs cannot lead through others.
 func (n *Node) pythonPath(paths map[*Node]string) string {
 	switch {
 	case n.through:
@@ -153,8 +154,9 @@ func anyForeign(nodes []*Node) bool {
 	return false
 }
 
-// pythonExport is the part of the export tree that Python hosts, as YAML: our
-// proxies are left out, groups stay where they are, for refs go through them.
+// pythonExport returns the part of the export tree that Python hosts, as YAML:
+// our proxies are left out, groups stay where they are, for refs go through
+// them.
 func pythonExport(nodes []*Node) (string, error) {
 	text, err := yaml.Marshal(pythonNodes(nodes, pathsOf(nodes)))
 	return string(text), err
@@ -185,9 +187,9 @@ func pythonNodes(nodes []*Node, paths map[*Node]string) *yaml.Node {
 	return out
 }
 
-// expanded is a copy of n with the content of its aliases in their place: what
-// they name may lie elsewhere in the file. Keys are quoted: to Python's YAML, on
-// and yes are no words.
+// expanded returns a copy of n with the content of its aliases in their place:
+// what they name may lie elsewhere in the file. Keys are quoted: to Python's
+// YAML, on and yes are no words.
 func expanded(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return expanded(n.Alias)
@@ -204,7 +206,7 @@ func expanded(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// pathsOf are the dotted paths of the nodes where the file has them.
+// pathsOf returns the dotted paths of the nodes where the file has them.
 func pathsOf(nodes []*Node) map[*Node]string {
 	out := map[*Node]string{}
 	for _, it := range listed(nodes, "") {
@@ -257,8 +259,8 @@ func packages(refused *part.Refusal, kind string) (out []string) {
 	return out
 }
 
-// foreignAt is the driver of Python's that has the path, or has it below, and
-// the first one for the empty path, as the file has it.
+// foreignAt returns the driver of Python's that has the path, or has it below,
+// and the first one for the empty path, as the file has it.
 func (c *Config) foreignAt(path string) (n *Node, at string) {
 	for _, it := range listed(c.Export, "") {
 		if it.node.Type != "" && (path == "" || path == it.path || strings.HasPrefix(path, it.path+".")) {
@@ -268,7 +270,8 @@ func (c *Config) foreignAt(path string) (n *Node, at string) {
 	return nil, ""
 }
 
-// listed are the nodes as the file has them, in its order, with their paths.
+// listed returns the nodes as the file has them, in its order, with their
+// paths.
 func listed(nodes []*Node, at string) (out []item) {
 	for _, n := range nodes {
 		here := join(at, n.Name)
@@ -278,7 +281,8 @@ func listed(nodes []*Node, at string) (out []item) {
 	return out
 }
 
-// packageOf is the name under which a Python module is most likely published.
+// packageOf returns the name under which a Python module is most likely
+// published.
 func packageOf(module string) string {
 	first, _, _ := strings.Cut(module, ".")
 	return strings.ReplaceAll(first, "_", "-")

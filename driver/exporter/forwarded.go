@@ -84,7 +84,7 @@ type links interface {
 	link(ctx context.Context) (*remote, error)
 }
 
-// link is r itself: a process that is not started again during a session.
+// link returns r itself: a process that is not started again during a session.
 func (r *remote) link(context.Context) (*remote, error) {
 	if reason := r.session.Reason(); reason != nil {
 		return nil, status.Error(codes.Unavailable, oneLine(reason.Error()))

@@ -78,7 +78,7 @@ func (h hosted) stream(ctx context.Context, req *pb.StreamingDriverCallRequest, 
 	return nil
 }
 
-// badResult is the status of a result that cannot be sent.
+// badResult returns the status of a result that cannot be sent.
 func badResult(method string, err error) error {
 	return status.Errorf(codes.Internal, "result of %s: %v", method, err)
 }

@@ -14,8 +14,8 @@ import (
 	"starproxy/driver/pb"
 )
 
-// HostProxies is the process of the proxies: it is told what to do on in and
-// answers on out, until in ends.
+// HostProxies returns the process of the proxies: it is told what to do on in
+// and answers on out, until in ends.
 func HostProxies() error {
 	var s *Session
 	shared := driver.NewShared()
@@ -91,8 +91,8 @@ func sendRecord(r *pb.LogStreamResponse) {
 	_ = err // the exporter is gone, and this process ends soon
 }
 
-// encodeRecord is the JSON of a record. One that is too long loses its fields
-// and the end of its text.
+// encodeRecord returns the JSON of a record. One that is too long loses its
+// fields and the end of its text.
 func encodeRecord(r *pb.LogStreamResponse) ([]byte, error) {
 	data, err := protojson.Marshal(r)
 	if len(data) <= part.MaxRecord {

@@ -205,7 +205,7 @@ func (r *run) replayFile() string {
 	return r.Replay.File
 }
 
-// port is where devices reach the proxy.
+// port returns where devices reach the proxy.
 func (r *run) port() int {
 	if r.Address == nil {
 		return 0
@@ -291,7 +291,8 @@ func (i *isolated) inform() {
 	}
 }
 
-// link is the process that runs now. It waits for one that is started again.
+// link returns the process that runs now. It waits for one that is started
+// again.
 func (i *isolated) link(ctx context.Context) (*remote, error) {
 	i.mu.Lock()
 	r, back, reason := i.now, i.back.Changed(), i.reason
@@ -326,7 +327,8 @@ func (i *isolated) close() error {
 	return err
 }
 
-// at is the node at a dotted path of the report, refs resolved; nil for none.
+// at returns the node at a dotted path of the report, refs resolved; nil for
+// none.
 func (s *Session) at(path string) *Node {
 	for _, it := range s.items {
 		if it.path == path {

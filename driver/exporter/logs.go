@@ -166,7 +166,7 @@ func (s *Session) relayRecord(data []byte) {
 	s.relay(context.Background(), r)
 }
 
-// levelOf is the level that severity names.
+// levelOf returns the level that severity names.
 func levelOf(severity string) slog.Level {
 	switch severity {
 	case "DEBUG":
@@ -181,7 +181,8 @@ func levelOf(severity string) slog.Level {
 	return slog.LevelInfo
 }
 
-// severity is the name of Python's level: clients look it up in their logging module.
+// severity returns the name of Python's level: clients look it up in their
+// logging module.
 func severity(l slog.Level) string {
 	switch {
 	case l < slog.LevelInfo:

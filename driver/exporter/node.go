@@ -141,9 +141,9 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 	return node, err
 }
 
-// checked is the tree of the configuration. It finds what makes that impossible:
-// refs to nothing, refs in a circle, and proxies of which two are meant for the
-// same connections.
+// checked returns the tree of the configuration. It finds what makes that
+// impossible: refs to nothing, refs in a circle, and proxies of which two are
+// meant for the same connections.
 func (c *Config) checked() ([]item, error) {
 	items, err := unfold(c)
 	if err != nil {
@@ -264,7 +264,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// clientClass is the Python class that clients build for the node.
+// clientClass returns the Python class that clients build for the node.
 func (n *Node) clientClass() string {
 	if n.Driver != nil {
 		return clientProxy

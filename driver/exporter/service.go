@@ -125,15 +125,15 @@ func (s *service) EndSession(context.Context, *pb.EndSessionRequest) (*pb.EndSes
 	return &pb.EndSessionResponse{Success: success, Message: proto.String(message)}, nil
 }
 
-// until is ctx that also ends when the session closes.
+// until returns ctx that also ends when the session closes.
 func (s *service) until(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.closing, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-// ended is the status of a stream that failed, told apart from one that the
-// end of the session cut off.
+// ended returns the status of a stream that failed, told apart from one that
+// the end of the session cut off.
 func (s *service) ended(err error) error {
 	if s.closing.Err() != nil && errors.Is(err, context.Canceled) {
 		return errClosing

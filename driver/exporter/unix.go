@@ -81,5 +81,5 @@ func (l *unixListener) Close() error {
 	return err
 }
 
-// Addr is where the socket lies.
+// Addr returns where the socket lies.
 func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }

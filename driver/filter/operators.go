@@ -122,7 +122,8 @@ var rows = []operator{
 	{Operator{"d", Regex, "host name"}, costText, "", func(s *subject, a *argument) bool { return s.host(a.re) }},
 	{Operator{"m", Regex, "method"}, costText, "", func(s *subject, a *argument) bool { return s.method(a.re) }},
 	{Operator{"c", Status, "status of the response"}, costField, "", (*subject).status},
-	{Operator{"b", Regex, "body of request or response, a WebSocket's message, bytes of a TCP stream, or what came of a refused request"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
+	{Operator{"b", Regex, "body of request or response, a WebSocket's message, bytes of a TCP stream, or what came of a refused " +
+		"request"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
 	{Operator{"bq", Regex, "body of the request, a message of the device, or what came of a refused request"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request) }},
 	{Operator{"bs", Regex, "body of the response, or a message of the server"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, response) }},
 	{Operator{"h", Regex, "header line (Name: value) of request or response"}, costBlock, "m", func(s *subject, a *argument) bool { return s.header(a.re, request, response) }},

@@ -293,7 +293,7 @@ func prettyURL(r *Request) string {
 	return x.URL()
 }
 
-// harPairs are the pairs of a query or a form, in their order.
+// harPairs returns the pairs of a query or a form, in their order.
 func harPairs(of iter.Seq2[string, string]) []harPair {
 	pairs := []harPair{}
 	for name, value := range of {
@@ -302,7 +302,7 @@ func harPairs(of iter.Seq2[string, string]) []harPair {
 	return pairs
 }
 
-// harCookieOf is a cookie that a server set.
+// harCookieOf returns a cookie that a server set.
 func harCookieOf(c exchange.SetCookie) harCookie {
 	text := func(name string) string {
 		value, _ := c.Attribute(name)

@@ -178,8 +178,8 @@ func fieldLines(name, value string) (lines exchange.Header) {
 	return lines
 }
 
-// harTimes are the formats of an entry's time that are not the standard's. Without a zone it
-// is UTC.
+// harTimes returns the formats of an entry's time that are not the standard's.
+// Without a zone it is UTC.
 func harTimes() []string {
 	return []string{
 		time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999Z07", "2006-01-02T15:04:05.999999999",

@@ -233,7 +233,7 @@ func (m *Matching) formSum(s *subject, r io.Reader, typ, boundary string) (strin
 	return string(digest.Sum(nil)), nil
 }
 
-// query is the canonical form of the pairs of a query that count.
+// query returns the canonical form of the pairs of a query that count.
 func (m *Matching) query(raw string) string {
 	if raw == "" {
 		return ""

@@ -234,7 +234,8 @@ func (t *tally) newer(version int) {
 		t.versions = map[int]bool{}
 	}
 	t.versions[version] = true
-	t.warnings = append(t.warnings, fmt.Sprintf("recording %s: format %d is newer than %d, the newest that is known: something may be missing", t.path, version, newest))
+	t.warnings = append(t.warnings, fmt.Sprintf("recording %s: format %d is newer than %d, the newest that is known: something "+
+		"may be missing", t.path, version, newest))
 }
 
 // doubted warns of the parts of an entry that are left out.

@@ -82,7 +82,8 @@ func (s *source) format(v value) (int, error) {
 		return 0, fmt.Errorf("version: %w", mismatch("an integer", v))
 	}
 	if n < oldest {
-		return 0, fmt.Errorf("its format is older than %d, that of mitmproxy 7: expected a file that mitmproxy 7 or newer has saved", oldest)
+		return 0, fmt.Errorf("its format is older than %d, that of mitmproxy 7: expected a file that mitmproxy 7 or newer has "+
+			"saved", oldest)
 	}
 	return n, nil
 }

@@ -183,7 +183,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// writeError is why sending failed: gRPC says only EOF, the reason is with the receiver.
+// writeError returns why sending failed: gRPC says only EOF, the reason is with
+// the receiver.
 func (c *Conn) writeError(err error) error {
 	if !errors.Is(err, io.EOF) {
 		return c.options.Error(err)

@@ -22,7 +22,7 @@ const (
 // pattern reports whether the path of the row is more than an exact one.
 func (w *row) pattern() bool { return w.match.c.path.kind != exactPath }
 
-// lists are where lookups find the row, and its key there.
+// lists returns where lookups find the row, and its key there.
 func (ix *index) lists(w *row) (*shards[[]slot], string) {
 	if w.pattern() {
 		return &ix.leads, w.match.c.path.lead
@@ -191,7 +191,7 @@ func (s *shards[V]) set(key string, v V) {
 	(*part)[key] = v
 }
 
-// clone is a copy to be changed by put and drop.
+// clone returns a copy to be changed by put and drop.
 func (s shards[V]) clone() shards[V] {
 	s.parts = slices.Clone(s.parts)
 	return s

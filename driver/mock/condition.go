@@ -105,7 +105,7 @@ func (m *Match) condition(c *Condition, p *probe) bool {
 	return c.Matcher.holds(values)
 }
 
-// values are those at the place of c. An error says why it can't be told.
+// values returns those at the place of c. An error says why it can't be told.
 func (m *Match) values(c *Condition, p *probe) ([]any, error) {
 	switch c.In {
 	case InMethod:

@@ -84,7 +84,7 @@ func (p *pathPattern) covers(other *pathPattern) bool {
 	return p.kind == other.kind && p.shape() == other.shape()
 }
 
-// shape is the pattern without the names of its captures.
+// shape returns the pattern without the names of its captures.
 func (p *pathPattern) shape() string {
 	if p.segs == nil {
 		return p.lead

@@ -52,7 +52,8 @@ type Source struct {
 	Line, Column int
 }
 
-// String is "happy.yaml:12": the file's own name and the line, as far as known.
+// String returns "happy.yaml:12": the file's own name and the line, as far as
+// known.
 func (s Source) String() string {
 	if s.File == "" {
 		return s.Name

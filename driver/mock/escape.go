@@ -6,11 +6,11 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// canonicalPath is a path in the one spelling in which patterns and requests are
-// compared. Characters that clients escape (all that are not ASCII, blanks, and
-// "<>[\]^`{|}) are escaped, and so is a % that begins no escape; letters, digits
-// and -._~ are not (RFC 3986 section 6.2.2). Escapes of all other characters stay
-// what they are, for "/a%2Fb" is not "/a/b".
+// canonicalPath returns a path in the one spelling in which patterns and
+// requests are compared. Characters that clients escape (all that are not
+// ASCII, blanks, and "<>[\]^`{|}) are escaped, and so is a % that begins no
+// escape; letters, digits and -._~ are not (RFC 3986 section 6.2.2). Escapes of
+// all other characters stay what they are, for "/a%2Fb" is not "/a/b".
 func canonicalPath(path string) string {
 	for i := 0; i < len(path); i++ {
 		if !literalByte(path[i]) {
@@ -20,7 +20,7 @@ func canonicalPath(path string) string {
 	return path
 }
 
-// requestPath is the path of a request as patterns are compared with it.
+// requestPath returns the path of a request as patterns are compared with it.
 func requestPath(r *exchange.Request) string { return canonicalPath(r.Path()) }
 
 // literalLow and literalHigh are the bytes of a path, below 64 and from there on,

@@ -34,7 +34,7 @@ type test struct {
 	re   *pattern.Pattern
 }
 
-// Words are the words of matchers.
+// Words returns the words of matchers.
 func Words() []string {
 	return []string{"equals", "regex", "contains", "one_of", "absent", "gt", "gte", "lt", "lte", "not"}
 }
@@ -94,7 +94,7 @@ func (m *Matcher) Add(word string, operand any) error {
 	return nil
 }
 
-// Equal is the matcher of a plain value.
+// Equal returns the matcher of a plain value.
 func Equal(v any) *Matcher {
 	return &Matcher{tests: []test{{word: "equals", want: v}}}
 }
@@ -157,7 +157,8 @@ func (t *test) holds(v any) bool {
 	return c <= 0
 }
 
-// longest is the length of the texts in which the expression is looked for.
+// longest returns the length of the texts in which the expression is looked
+// for.
 func (t *test) longest() int { return maxMatching / max(1, t.re.Size) }
 
 // text is a value of a place that has only text, such as a header. In a
@@ -174,7 +175,7 @@ func equal(v, want any) bool {
 	return ok && string(s) == w
 }
 
-// scalar is the text of a value that is text, a number or a truth.
+// scalar returns the text of a value that is text, a number or a truth.
 func scalar(v any) (string, bool) {
 	switch v := v.(type) {
 	case text:
@@ -191,7 +192,7 @@ func scalar(v any) (string, bool) {
 	return "", false
 }
 
-// amount is the number in a text, if there is one, or else v itself.
+// amount returns the number in a text, if there is one, or else v itself.
 func amount(v any) any {
 	s, ok := v.(text)
 	if !ok {
@@ -254,7 +255,7 @@ func (t *test) String() string {
 	return show(t.want)
 }
 
-// show is a value in an explanation.
+// show returns a value in an explanation.
 func show(v any) string {
 	if s, ok := v.(text); ok {
 		return quote(string(s))

@@ -87,8 +87,8 @@ func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
 	return merged.Object()
 }
 
-// inTurn is a patch as it is to be applied: in its own order, but "a" before
-// "a[0]", which goes into it.
+// inTurn returns a patch as it is to be applied: in its own order, but "a"
+// before "a[0]", which goes into it.
 func inTurn(patch jsonvalue.Object) jsonvalue.Object {
 	first := map[string]int{} // where a name first comes
 	turn := make([]int, len(patch))

@@ -19,7 +19,7 @@ type probePart struct {
 	haveJSON bool
 }
 
-// text is the content of the part as text.
+// text returns the content of the part as text.
 func (p *probePart) text() text {
 	if !p.haveText {
 		p.haveText, p.content = true, text(p.Text())
@@ -48,7 +48,7 @@ func (p *probePart) fulfils(c *Condition) bool {
 	return true
 }
 
-// values are those that a further condition looks at.
+// values returns those that a further condition looks at.
 func (p *probePart) values(of *PartCondition) []any {
 	switch {
 	case of.FileName:
@@ -68,7 +68,7 @@ func (p *probePart) values(of *PartCondition) []any {
 	return nil
 }
 
-// given is a text that is there unless it is empty.
+// given returns a text that is there unless it is empty.
 func given(s string) []any {
 	if s == "" {
 		return nil
@@ -76,7 +76,7 @@ func given(s string) []any {
 	return []any{text(s)}
 }
 
-// parts are those of the body, as far as it could be read.
+// parts returns those of the body, as far as it could be read.
 func (p *probe) parts() []*probePart {
 	if !p.haveParts {
 		p.haveParts = true
@@ -89,7 +89,7 @@ func (p *probe) parts() []*probePart {
 	return p.found
 }
 
-// partsNamed are the parts of a name.
+// partsNamed returns the parts of a name.
 func (p *probe) partsNamed(name string) (parts []*probePart) {
 	for _, part := range p.parts() {
 		if part.Name == name {

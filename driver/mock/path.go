@@ -196,7 +196,7 @@ func (p *pathPattern) captures() bool {
 	return false
 }
 
-// distance is how many edits path is away from fitting.
+// distance returns how many edits path is away from fitting.
 func (p *pathPattern) distance(path string) int {
 	want := p.lead
 	if p.segs != nil {
@@ -220,7 +220,8 @@ func (p *pathPattern) distance(path string) int {
 	return nearest.Distance(path, want)
 }
 
-// shared is how many segments path and the pattern have in common from the left.
+// shared returns how many segments path and the pattern have in common from the
+// left.
 func (p *pathPattern) shared(path string) (n int) {
 	want := p.segs
 	if want == nil {

@@ -74,8 +74,9 @@ func (p *probe) hasHeader(name, want string) bool {
 	return p.r.Header.Joined(name) == want
 }
 
-// text is the body with its content-encoding and charset undone. An error says
-// why that is not all of the body; what could be read is returned beside it.
+// text returns the body with its content-encoding and charset undone. An error
+// says why that is not all of the body; what could be read is returned beside
+// it.
 func (p *probe) text() (string, error) {
 	raw, err := p.bytes()
 	if !p.haveText {
@@ -85,7 +86,8 @@ func (p *probe) text() (string, error) {
 	return p.content, err
 }
 
-// bytes is the body with its content-encoding undone; errors are those of text.
+// bytes returns the body with its content-encoding undone; errors are those of
+// text.
 func (p *probe) bytes() ([]byte, error) {
 	if !p.haveRaw {
 		p.haveRaw = true
@@ -109,7 +111,7 @@ func requestBytes(r *exchange.Request) ([]byte, error) {
 	return data, err
 }
 
-// cookies are the values of the cookies by their names.
+// cookies returns the values of the cookies by their names.
 func (p *probe) cookies() map[string][]string {
 	if p.crumbs == nil {
 		p.crumbs = exchange.CookieValues(p.r.Header)
@@ -117,7 +119,7 @@ func (p *probe) cookies() map[string][]string {
 	return p.crumbs
 }
 
-// form are the fields of a form, files left out.
+// form returns the fields of a form, files left out.
 func (p *probe) form() (url.Values, error) {
 	body, err := p.bytes()
 	if p.fields == nil {
@@ -126,7 +128,7 @@ func (p *probe) form() (url.Values, error) {
 	return p.fields, err
 }
 
-// xml is the body as an XML document.
+// xml returns the body as an XML document.
 func (p *probe) xml() (*xmlNode, error) {
 	if !p.haveXML {
 		p.haveXML = true
@@ -139,7 +141,8 @@ func (p *probe) xml() (*xmlNode, error) {
 	return p.root, p.rootErr
 }
 
-// json is the body parsed, numbers kept as written. An empty body is an empty object.
+// json returns the body parsed, numbers kept as written. An empty body is an
+// empty object.
 func (p *probe) json() (any, error) {
 	if !p.haveJSON {
 		p.haveJSON = true
@@ -180,7 +183,7 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// compact is v as short JSON.
+// compact returns v as short JSON.
 func compact(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -147,7 +147,7 @@ func (m *multipart) SendTo(ctx context.Context, c exchange.Conn) error {
 	return err
 }
 
-// Size is the length of it all, the parts' headers included.
+// Size returns the length of it all, the parts' headers included.
 func (m *multipart) Size() int64 {
 	n := int64(len(m.tail))
 	for i, r := range m.ranges {

@@ -77,8 +77,8 @@ func (t *Table) ReplaceAll(eps []*Endpoint) {
 	t.change(func([]*row) []*row { return newRows(eps) })
 }
 
-// newRows are the rows of eps; of two with one name the later counts, at the
-// place of the first.
+// newRows returns the rows of eps; of two with one name the later counts, at
+// the place of the first.
 func newRows(eps []*Endpoint) []*row {
 	rows := make([]*row, 0, len(eps))
 	at := make(map[string]int, len(eps))
@@ -166,7 +166,7 @@ func (t *Table) Find(fits func(*Endpoint) bool) (eps []*Endpoint) {
 	return eps
 }
 
-// Len is the number of endpoints.
+// Len returns the number of endpoints.
 func (t *Table) Len() int { return len(t.ix.Load().rows) }
 
 // Get returns the endpoint of that name, or nil.

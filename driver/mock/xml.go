@@ -82,7 +82,7 @@ func hasPrefix(path string) bool {
 	return false
 }
 
-// values are the texts of the nodes that the path finds, blanks around them
+// values returns the texts of the nodes that the path finds, blanks around them
 // left out, or the number, text or truth that it computes.
 func (p *xmlPath) values(root *xmlNode) ([]any, error) {
 	var expr *xpath.Expr
@@ -245,7 +245,7 @@ func (c *xmlCursor) step() {
 	}
 }
 
-// NodeType is the kind of the node.
+// NodeType returns the kind of the node.
 func (c *xmlCursor) NodeType() xpath.NodeType {
 	if c.attr >= 0 {
 		return xpath.AttributeNode
@@ -260,10 +260,10 @@ func (c *xmlCursor) name() xml.Name {
 	return c.at.name
 }
 
-// LocalName is the name without its prefix.
+// LocalName returns the name without its prefix.
 func (c *xmlCursor) LocalName() string { return c.name().Local }
 
-// Prefix is the prefix of the name, if prefixes matter.
+// Prefix returns the prefix of the name, if prefixes matter.
 func (c *xmlCursor) Prefix() string {
 	if !c.prefixes {
 		return ""
@@ -271,7 +271,7 @@ func (c *xmlCursor) Prefix() string {
 	return c.name().Space
 }
 
-// Value is the text of the node, without the blanks around what an element
+// Value returns the text of the node, without the blanks around what an element
 // holds: documents are indented, and numbers are compared.
 func (c *xmlCursor) Value() string {
 	switch {
@@ -286,7 +286,7 @@ func (c *xmlCursor) Value() string {
 	return strings.TrimSpace(b.String())
 }
 
-// Copy is another cursor at the same node.
+// Copy returns another cursor at the same node.
 func (c *xmlCursor) Copy() xpath.NodeNavigator {
 	c.step()
 	other := *c

@@ -86,7 +86,7 @@ func newValue(v any, depth int) (*structpb.Value, error) {
 	return viaJSON(v, depth)
 }
 
-// double is a number as the wire has it.
+// double returns a number as the wire has it.
 func double(n json.Number) (*structpb.Value, error) {
 	f, err := n.Float64()
 	if err != nil {

@@ -27,8 +27,8 @@ func connectTarget(target string) (string, error) {
 	return exchange.JoinAuthority(host, port), nil
 }
 
-// asciiAuthority is a right authority as a Host header can have it: a name that
-// is not in ASCII is spelt as [exchange.HostName] does; all others stay.
+// asciiAuthority returns a right authority as a Host header can have it: a name
+// that is not in ASCII is spelt as [exchange.HostName] does; all others stay.
 func asciiAuthority(authority string) string {
 	if strings.IndexFunc(authority, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
 		return authority

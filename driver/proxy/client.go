@@ -23,7 +23,7 @@ type client struct {
 	socket net.Conn // without
 }
 
-// base is the connection that the device made, or the tunnel in it.
+// base returns the connection that the device made, or the tunnel in it.
 func (cl *client) base() *conn {
 	c, _ := cl.socket.(*conn)
 	return c
@@ -73,7 +73,7 @@ func peerOf(nc net.Conn) (p exchange.Peer) {
 	return p
 }
 
-// agreed is the outcome of a handshake.
+// agreed returns the outcome of a handshake.
 func agreed(t *tls.Conn) exchange.TLS {
 	s := t.ConnectionState()
 	return exchange.TLS{Version: s.Version, Cipher: s.CipherSuite, ALPN: s.NegotiatedProtocol}

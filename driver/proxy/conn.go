@@ -63,7 +63,7 @@ func (p *Proxy) newConn(nc net.Conn, tcp *net.TCPConn, pre []byte) *conn {
 // bare reports whether the bytes of the connection are those of the socket.
 func (c *conn) bare() bool { return c.Conn == net.Conn(c.tcp) }
 
-// meant is the host and the port that the device meant: the target of its
+// meant returns the host and the port that the device meant: the target of its
 // CONNECT, or, without one, the address at which it reached the proxy.
 func (c *conn) meant() (string, int) {
 	if c.target != "" {

@@ -61,8 +61,9 @@ func (r *reasons) list() map[string]uint64 {
 	return maps.Clone(r.times)
 }
 
-// tlsFailure is the reason of a failed handshake in one word. There are not
-// more words than alerts in TLS and a few: nothing that a peer sends gets in.
+// tlsFailure returns the reason of a failed handshake in one word. There are
+// not more words than alerts in TLS and a few: nothing that a peer sends gets
+// in.
 func tlsFailure(err error) string {
 	text := err.Error()
 	if alert, ok := strings.CutPrefix(text, "remote error: tls: "); ok {

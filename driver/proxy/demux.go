@@ -151,7 +151,7 @@ func (m *Member) Listen(port int) (net.Listener, error) {
 	return b.listen(), nil
 }
 
-// trunk is the socket at an address, nil for none; d.mu is held.
+// trunk returns the socket at an address, nil for none; d.mu is held.
 func (d *Demux) trunk(a address) *trunk {
 	for _, t := range d.trunks {
 		if t.address == a {

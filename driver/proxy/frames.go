@@ -77,7 +77,7 @@ func (f *frames) add(p []byte, emit func(message)) {
 	}
 }
 
-// headLen is how long the header is, as far as it can be told.
+// headLen returns how long the header is, as far as it can be told.
 func (f *frames) headLen() int {
 	n := 2
 	if len(f.head) < 2 {

@@ -69,7 +69,8 @@ func (p *Proxy) serveFront(l net.Listener) {
 	// Its Close would panic after Serve: it only knows listeners of its own.
 }
 
-// tunnelOf is the target of a CONNECT, empty for one that is to be refused.
+// tunnelOf returns the target of a CONNECT, empty for one that is to be
+// refused.
 func tunnelOf(r *http.Request) string {
 	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
 		return ""

@@ -44,7 +44,7 @@ func (b *h1Body) SendTo(_ context.Context, c exchange.Conn) error {
 	return err
 }
 
-// Size is the announced length, -1 without one.
+// Size returns the announced length, -1 without one.
 func (b *h1Body) Size() int64 { return b.size }
 
 // Ready reports whether the beginning of the body was read already, so that it can

@@ -93,7 +93,7 @@ func (c *h1Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Write is the buffered writer's destination.
+// Write returns the buffered writer's destination.
 func (c *h1Conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.wrote += int64(n)
@@ -102,7 +102,7 @@ func (c *h1Conn) Write(b []byte) (int, error) {
 
 var errHeadTooLarge = errors.New("response header over 1 MiB")
 
-// Read is the buffered reader's source.
+// Read returns the buffered reader's source.
 func (c *h1Conn) Read(b []byte) (int, error) {
 	if c.left <= 0 {
 		return 0, errHeadTooLarge

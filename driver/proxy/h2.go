@@ -70,10 +70,10 @@ func keyOf(ctx context.Context) h1Key {
 	return key
 }
 
-// host is a text that no other key has, in the form of a host and port.
+// host returns a text that no other key has, in the form of a host and port.
 func (k h1Key) host() string { return hex.EncodeToString([]byte(k.addr+"|"+k.sni)) + ":1" }
 
-// dialTLS is the Transport's DialTLSContext.
+// dialTLS returns the Transport's DialTLSContext.
 func (c *h2Client) dialTLS(ctx context.Context, _, _ string) (net.Conn, error) {
 	key := keyOf(ctx)
 	t, err := c.u.dialTLS(ctx, key, "h2", "http/1.1")
@@ -167,7 +167,7 @@ func repeat(out *http.Request) (io.ReadCloser, bool) {
 	return body, err == nil
 }
 
-// h2Request is the request for the Transport.
+// h2Request returns the request for the Transport.
 func (s *serving) h2Request(ctx context.Context, key h1Key) (*http.Request, error) {
 	q := &s.req
 	host := key.host()

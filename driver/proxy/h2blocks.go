@@ -27,7 +27,7 @@ type h2Block struct {
 // h2Blocks are header blocks in the order in which they came.
 type h2Blocks []h2Block
 
-// of is the last header of a stream.
+// of returns the last header of a stream.
 func (bs h2Blocks) of(stream uint32) []hpack.HeaderField {
 	for _, b := range slices.Backward(bs) {
 		if b.stream == stream {

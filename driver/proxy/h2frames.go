@@ -161,7 +161,8 @@ func (f *outFrames) answers() bool {
 	return k == http2.FrameData || k == http2.FrameHeaders || k == http2.FrameContinuation
 }
 
-// looked is how many bytes of the payload say whether the frame is a refusal.
+// looked returns how many bytes of the payload say whether the frame is a
+// refusal.
 func (f *outFrames) looked() int {
 	switch f.head.kind() {
 	case http2.FrameHeaders:

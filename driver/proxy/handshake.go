@@ -30,7 +30,7 @@ func (c *conn) handshake(first []byte) (*tls.Conn, error) {
 	return t, nil
 }
 
-// certificate is the TLS configuration's GetCertificate.
+// certificate returns the TLS configuration's GetCertificate.
 func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if p.cfg.CA == nil {
 		return nil, errors.New("there is no certificate authority")

@@ -24,8 +24,8 @@ func (p *Proxy) closeIdle(ctx context.Context) {
 	}
 }
 
-// ticks is t in nanoseconds of the monotonic clock, which does not jump when the
-// clock is set; more than 0 for the times after New.
+// ticks returns t in nanoseconds of the monotonic clock, which does not jump
+// when the clock is set; more than 0 for the times after New.
 func (p *Proxy) ticks(t time.Time) int64 { return int64(t.Sub(p.began)) }
 
 // sweep closes the connections that have waited for too long at the given time.

@@ -44,7 +44,8 @@ func (p *Proxy) admits(w replier, r *inbound, cl *client) bool {
 // move gives a connection to another proxy, with the request that was read.
 func (p *Proxy) move(w replier, r *inbound, cl *client, to *branch) *refusal {
 	if r.h2 != nil {
-		return &refusal{status: http.StatusForbidden, why: "proxy user: got that of another export, want HTTP/1.1 for it: a connection of HTTP/2 stays with the export that it began with"}
+		return &refusal{status: http.StatusForbidden, why: "proxy user: got that of another export, want HTTP/1.1 for it: a " +
+			"connection of HTTP/2 stays with the export that it began with"}
 	}
 	carrier := cl.base()
 	if carrier == nil {
@@ -56,7 +57,8 @@ func (p *Proxy) move(w replier, r *inbound, cl *client, to *branch) *refusal {
 	b.Flush()
 	nc, pre, err := unserve(w)
 	if err != nil {
-		return &refusal{status: http.StatusForbidden, why: fmt.Sprintf("proxy user: got that of another export, want a connection of its own: %v", err)}
+		return &refusal{status: http.StatusForbidden, why: fmt.Sprintf("proxy user: got that of another export, want a "+
+			"connection of its own: %v", err)}
 	}
 	p.untrack(carrier)
 	if carrier.owns.Load() {

@@ -46,7 +46,7 @@ func (l *Listeners) Add(addr net.Addr) (forget func()) {
 	})
 }
 
-// All are the addresses.
+// All returns the addresses.
 func (l *Listeners) All() []netip.AddrPort {
 	if list := l.list.Load(); list != nil {
 		return slices.Clone(*list)
@@ -82,8 +82,8 @@ func (l *Listeners) Reaches(to netip.AddrPort) bool {
 	return false
 }
 
-// plainAddr is an address in its shortest form: without a zone, an IPv4 one as
-// such.
+// plainAddr returns an address in its shortest form: without a zone, an IPv4
+// one as such.
 func plainAddr(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }

@@ -10,7 +10,7 @@ import (
 // 6). A connection to a server that carried either is used for the device's own
 // connection alone, and is closed with it.
 
-// owner is the device's connection if it has connections to servers of its
+// owner returns the device's connection if it has connections to servers of its
 // own, or is about to have one; else nil.
 func (s *serving) owner() *conn {
 	c := s.cl.base()

@@ -74,7 +74,7 @@ func (p *payload) reclaim(ctx context.Context, up *upload) error {
 // chunked reports whether the body goes out in chunks.
 func (p *payload) chunked() bool { return p.body != nil && p.length < 0 }
 
-// announced is the value of Content-Length, "" for no such line.
+// announced returns the value of Content-Length, "" for no such line.
 func (p *payload) announced() string {
 	switch {
 	case p.chunked() || !p.any:

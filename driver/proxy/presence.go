@@ -55,8 +55,8 @@ func (d *presence) bodyEnded() {
 	d.look()
 }
 
-// get is the context of the request. It ends when the device leaves, with the
-// proxy, and when the request is served.
+// get returns the context of the request. It ends when the device leaves, with
+// the proxy, and when the request is served.
 func (d *presence) get() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -175,11 +175,11 @@ func (d *presence) Done() <-chan struct{} { return d.get().Done() }
 // Err begins to look for the device.
 func (d *presence) Err() error { return d.get().Err() }
 
-// Deadline is that of the proxy, which has none.
+// Deadline returns that of the proxy, which has none.
 func (d *presence) Deadline() (time.Time, bool) { return d.s.ctx.Deadline() }
 
-// Value is that of the context that ends, which contexts that are made from this one
-// look for.
+// Value returns that of the context that ends, which contexts that are made
+// from this one look for.
 func (d *presence) Value(key any) any {
 	d.mu.Lock()
 	ctx := d.ctx

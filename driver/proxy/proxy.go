@@ -96,7 +96,7 @@ func (p *Proxy) Start() error {
 	return nil
 }
 
-// Addr is the address that the proxy listens at.
+// Addr returns the address that the proxy listens at.
 func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
 
 // Close stops listening, gives exchanges under way a tenth of a second (less

@@ -10,8 +10,8 @@ import (
 // challenge is the header that asks for a proxy user (RFC 7617 section 2).
 const challenge = `Basic realm="starproxy", charset="UTF-8"`
 
-// userOf is the user that credentials of the scheme Basic name (RFC 7617), empty
-// for none.
+// userOf returns the user that credentials of the scheme Basic name (RFC 7617),
+// empty for none.
 func userOf(credentials string) string {
 	scheme, code, _ := strings.Cut(credentials, " ")
 	if !strings.EqualFold(scheme, "Basic") {

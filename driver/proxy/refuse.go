@@ -107,8 +107,8 @@ func (p *Proxy) told(s string) string { return p.cfg.Hidden.text(withoutCredenti
 var proxyCredentials = regexp.MustCompile(`(?i)(proxy-authorization(?:[\t\v\f\r :]|\n[ \t])*(?:[a-z0-9_-]+[ \t]+)?)` +
 	`[^\s:](?:[^\r\n]|\r+[^\r\n])*(?:\r*\n[ \t](?:[^\r\n]|\r+[^\r\n])*)*`)
 
-// withoutCredentials is the text of a header without the credentials of the proxy's
-// user. The scheme stays.
+// withoutCredentials returns the text of a header without the credentials of
+// the proxy's user. The scheme stays.
 func withoutCredentials(head string) string {
 	return proxyCredentials.ReplaceAllString(head, "${1}"+hidden)
 }

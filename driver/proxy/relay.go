@@ -63,7 +63,7 @@ func (t *tunnel) refuse(why string) {
 	s.end(why)
 }
 
-// entry is that of the tunnel's stream.
+// entry returns that of the tunnel's stream.
 func (t *tunnel) entry() *capture.Entry {
 	e := &capture.Entry{
 		Kind: capture.TCP, Start: t.start, Client: peerOf(t.c).Addr, Conn: t.p.conned.Add(1),

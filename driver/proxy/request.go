@@ -89,8 +89,8 @@ func h2Inbound(r *http.Request) inbound {
 	return in
 }
 
-// h2Header is a header of net/http's in the spelling of HTTP/2, in alphabetical
-// order: net/http does not keep that of the lines.
+// h2Header returns a header of net/http's in the spelling of HTTP/2, in
+// alphabetical order: net/http does not keep that of the lines.
 func h2Header(m http.Header) exchange.Header {
 	h := exchange.HeaderFrom(m)
 	for i := range h {

@@ -28,7 +28,8 @@ func (r *refusal) log(to *slog.Logger, client string) {
 	to.Log(context.Background(), level, "request refused", slog.String("client", client), slog.String("error", r.why))
 }
 
-// response is the refusal as a whole answer, the last one of its connection.
+// response returns the refusal as a whole answer, the last one of its
+// connection.
 func (r *refusal) response() string {
 	ask := ""
 	if r.status == http.StatusProxyAuthRequired {
@@ -81,7 +82,7 @@ func (t *seating) add(s *Selection, at *seat) {
 	}
 }
 
-// byAddr is the proxy of a device's address, nil for none.
+// byAddr returns the proxy of a device's address, nil for none.
 func (t *seating) byAddr(a netip.Addr) *seat {
 	if at := t.exact[a]; at != nil {
 		return at
@@ -113,11 +114,14 @@ func (t *seating) judge(from netip.Addr, credentials string) (*branch, *refusal)
 	case at != nil:
 		return at.open()
 	case user != "":
-		return nil, &refusal{status: http.StatusProxyAuthRequired, why: fmt.Sprintf("proxy user: got %s, want one that an export at this address has in listen.users", exchange.Clip(user))}
+		return nil, &refusal{status: http.StatusProxyAuthRequired, why: fmt.Sprintf("proxy user: got %s, want one that an export "+
+			"at this address has in listen.users", exchange.Clip(user))}
 	case len(t.users) > 0:
-		return nil, &refusal{status: http.StatusProxyAuthRequired, why: "proxy user: got none, want one that an export at this address has in listen.users, with the scheme Basic", usual: credentials == ""}
+		return nil, &refusal{status: http.StatusProxyAuthRequired, why: "proxy user: got none, want one that an export at this " +
+			"address has in listen.users, with the scheme Basic", usual: credentials == ""}
 	}
-	return nil, &refusal{status: http.StatusForbidden, why: fmt.Sprintf("client: got %s, want an address that an export at this address has in listen.clients", from)}
+	return nil, &refusal{status: http.StatusForbidden, why: fmt.Sprintf("client: got %s, want an address that an export at this "+
+		"address has in listen.clients", from)}
 }
 
 // judgeOpaque is judge for a connection whose first bytes have no user.

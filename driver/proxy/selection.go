@@ -72,7 +72,7 @@ func ParseClients(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// clientText is a range as ParseClients reads it.
+// clientText returns a range as ParseClients reads it.
 func clientText(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()

@@ -146,7 +146,7 @@ func (s *h1Session) refuse(err error) {
 	s.closeBehind()
 }
 
-// came is the head of the request that is served, as it was sent.
+// came returns the head of the request that is served, as it was sent.
 func (s *h1Session) came() string {
 	var b strings.Builder
 	w := bufio.NewWriter(&b)

@@ -90,7 +90,7 @@ func isOpaque(head []byte) bool {
 	return isRecord(head) || isPreface(head)
 }
 
-// headCredentials is the Proxy-Authorization of a raw header block.
+// headCredentials returns the Proxy-Authorization of a raw header block.
 func headCredentials(head []byte) string {
 	if len(head) == 0 {
 		return ""

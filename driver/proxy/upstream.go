@@ -112,8 +112,8 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	return s.forwardH1(ctx, key)
 }
 
-// sni is the name for the TLS handshake with the real server: the one that the
-// device asked for, unless a script sent the request elsewhere.
+// sni returns the name for the TLS handshake with the real server: the one that
+// the device asked for, unless a script sent the request elsewhere.
 func (s *serving) sni() string {
 	if s.cl.sni != "" && (s.req.DialAddr != "" || s.req.Host == s.cl.host) {
 		return s.cl.sni
@@ -165,8 +165,8 @@ func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) 
 	return t, nil
 }
 
-// tlsReason is the error of a TLS handshake with a real server, in other words where
-// the server does not speak TLS or an allowed version of it.
+// tlsReason returns the error of a TLS handshake with a real server, in other
+// words where the server does not speak TLS or an allowed version of it.
 func tlsReason(err error) error {
 	var rec tls.RecordHeaderError
 	if errors.As(err, &rec) {

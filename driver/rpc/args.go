@@ -90,7 +90,7 @@ func article(typ string) string {
 	return "text"
 }
 
-// Show is a value as an error message quotes it.
+// Show returns a value as an error message quotes it.
 func Show(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -53,7 +53,7 @@ func (c Code) row() codeRow {
 	return rows[c]
 }
 
-// String is the gRPC name of the code.
+// String returns the gRPC name of the code.
 func (c Code) String() string { return c.row().name }
 
 // UnmarshalText takes the name of a code.
@@ -85,7 +85,7 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Text }
 
-// Status is the code as an HTTP status, and its name.
+// Status returns the code as an HTTP status, and its name.
 func (r *Refusal) Status() (int, string) {
 	c := r.Code.row()
 	return c.status, c.name

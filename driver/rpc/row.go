@@ -21,7 +21,7 @@ const (
 	ByteStream             // a connection
 )
 
-// marker is the name of the kind in Python drivers.
+// marker returns the name of the kind in Python drivers.
 func (k Kind) marker() string {
 	switch k {
 	case Stream:
@@ -88,7 +88,7 @@ func Need(name string) Param { return Param{Name: name} }
 // With names a parameter that callers may leave out, and its value then.
 func With(name string, value any) Param { return Param{Name: name, Default: value} }
 
-// typeName is the Go type of a parameter by the name that callers know.
+// typeName returns the Go type of a parameter by the name that callers know.
 func typeName(k reflect.Kind) string {
 	switch k {
 	case reflect.Int:

@@ -148,7 +148,7 @@ const CallFailed = "call failed"
 // maxTold is how much of an argument a warning tells, in bytes.
 const maxTold = 200
 
-// told are the parameters whose arguments a warning tells.
+// told returns the parameters whose arguments a warning tells.
 func told() []string {
 	return []string{"method", "path", "key", "mode", "replay_file", "filename", "name", "relative_path", "addon_name", "file_path", "scenario", "state"}
 }

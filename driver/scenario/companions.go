@@ -106,7 +106,7 @@ func (c *companions) add(name string) {
 	}
 }
 
-// below are the files with the directory that the document has them in. An
+// below returns the files with the directory that the document has them in. An
 // exporter does not use an absolute one of a document that is sent.
 func (c *companions) below() []string {
 	if c.dir == "" || filepath.IsAbs(c.dir) {

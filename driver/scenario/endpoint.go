@@ -118,7 +118,8 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 		}
 		for _, ep := range eps {
 			if line, ok := first[ep.Name]; ok {
-				return nil, document.Errorf(k, "endpoint %q is there twice (first at line %d); add #name to the key to tell two apart", ep.Name, line)
+				return nil, document.Errorf(k, "endpoint %q is there twice (first at line %d); add #name to the key to tell two "+
+					"apart", ep.Name, line)
 			}
 			first[ep.Name] = k.Line
 		}

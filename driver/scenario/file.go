@@ -20,8 +20,8 @@ import (
 // naming makes the name of a file for a request.
 type naming func(context.Context, *exchange.Exchange) (string, error)
 
-// fileName is the name at key; where it has {{expressions}}, render makes it for
-// a request and is not nil.
+// fileName returns the name at key; where it has {{expressions}}, render makes
+// it for a request and is not nil.
 func (d *definition) fileName(key string) (name string, render naming, err error) {
 	if name, err = d.text(key); err != nil || !strings.Contains(name, "{{") {
 		return name, nil, err
@@ -154,7 +154,7 @@ func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	return a.head(typ).with([]byte(s)), nil
 }
 
-// template is the file of that name, compiled. An error of the text is a
+// template returns the file of that name, compiled. An error of the text is a
 // [script.Error]; any other means that the file can't be opened.
 func (f *fileTemplate) template(name string) (*script.Template, error) {
 	file, info, err := f.dir.Open(name)

@@ -38,7 +38,8 @@ func (c *compiler) checkPath(k *yaml.Node, m mock.Match) {
 	}
 	path := strings.TrimRight(m.Path, "*")
 	if rx := pathRegexp.FindString(m.Path); rx != "" {
-		c.warn(k, "endpoint %q: %s is text here: a path is no regular expression; {name} is one segment, * at the end all that begins so", k.Value, rx)
+		c.warn(k, "endpoint %q: %s is text here: a path is no regular expression; {name} is one segment, * at the end all that "+
+			"begins so", k.Value, rx)
 		return
 	}
 	for _, part := range strings.Split(path, "/") {
@@ -52,9 +53,11 @@ func (c *compiler) checkPath(k *yaml.Node, m mock.Match) {
 		case name != "":
 			c.warn(k, "endpoint %q: %s is text here: write {%s}", k.Value, part, name)
 		case part == "*":
-			c.warn(k, "endpoint %q: * in the middle of a path is one segment: write {name} for it, or end the path with * for all that begins so", k.Value)
+			c.warn(k, "endpoint %q: * in the middle of a path is one segment: write {name} for it, or end the path with * for "+
+				"all that begins so", k.Value)
 		case strings.Contains(part, "*"):
-			c.warn(k, "endpoint %q: * within %s is text: only at the end of a path it stands for anything; write {name} for a part of a segment", k.Value, part)
+			c.warn(k, "endpoint %q: * within %s is text: only at the end of a path it stands for anything; write {name} for a "+
+				"part of a segment", k.Value, part)
 		default:
 			continue
 		}
@@ -135,7 +138,8 @@ func (d *definition) checkCharset() {
 	}
 }
 
-// anywhere are the keys that say when a definition answers, whatever its kind is.
+// anywhere returns the keys that say when a definition answers, whatever its
+// kind is.
 func anywhere() []string {
 	return []string{"match", "priority", "repeat", "delay_ms", "state", "fault", "after"}
 }
@@ -151,7 +155,8 @@ func (d *definition) checkFault() {
 	}
 	for _, key := range []string{"status", "headers", "content_type", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "patch"} {
 		if n := d.get(key); n != nil {
-			d.c.warn(n, "%s: %s does not count beside fault: %s, which sends nothing of the answer; after: sends its begin, rate: lets some answers be", d.path, key, b.kind)
+			d.c.warn(n, "%s: %s does not count beside fault: %s, which sends nothing of the answer; after: sends its begin, "+
+				"rate: lets some answers be", d.path, key, b.kind)
 		}
 	}
 }
@@ -243,7 +248,7 @@ func (d *definition) checkSteps(steps []*definition, when []script.Step, timed b
 	}
 }
 
-// after is "2 steps after it are" for what follows.
+// after returns "2 steps after it are" for what follows.
 func after(n int, what string) string {
 	if n == 1 {
 		return what + " after it is"

@@ -212,8 +212,8 @@ func (r *matchReader) json(at string, v *yaml.Node) error {
 	return nil
 }
 
-// partKeys are those of a part beside the words of matchers, which are about
-// its text.
+// partKeys returns those of a part beside the words of matchers, which are
+// about its text.
 func partKeys() []string { return []string{"filename", "content_type", "headers", "body_json"} }
 
 // parts reads the conditions on parts of a multipart body.

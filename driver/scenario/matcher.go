@@ -115,7 +115,7 @@ func (d *definition) operand(at, word string, n *yaml.Node, json bool) (any, err
 	return document.Value(n), nil
 }
 
-// plain is a value as it stands: a JSON value, or text.
+// plain returns a value as it stands: a JSON value, or text.
 func (d *definition) plain(at string, n *yaml.Node, json bool) (any, error) {
 	if json {
 		return jsonvalue.Plain(document.Value(n)), nil

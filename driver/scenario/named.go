@@ -115,7 +115,8 @@ func (d *definition) moving(next exchange.Handler) (exchange.Handler, error) {
 		return nil, err
 	}
 	if len(s.is) > 0 && !d.matches {
-		return nil, document.Errorf(document.Field(d.get("state"), "is"), "%s.is does not go with %s: an endpoint or a rule asks for a state", d.at("state"), roleNames()[inStep])
+		return nil, document.Errorf(document.Field(d.get("state"), "is"), "%s.is does not go with %s: an endpoint or a rule asks "+
+			"for a state", d.at("state"), roleNames()[inStep])
 	}
 	if s.then == "" {
 		return next, nil

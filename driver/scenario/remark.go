@@ -97,7 +97,7 @@ func (d *definition) checkParam(n *yaml.Node, name, asked string) {
 	d.c.warn(n, "%s: %s: %s", d.path, asked, hint)
 }
 
-// params are the names in the path of a key; not nil.
+// params returns the names in the path of a key; not nil.
 func params(path string) []string {
 	names := []string{}
 	for _, m := range hasParam.FindAllStringSubmatch(path, -1) {

@@ -89,8 +89,8 @@ func DocumentIn(dir string) string {
 	return paths[0]
 }
 
-// documentNames are the names of the scenario in a directory, in the order in which
-// they are tried.
+// documentNames returns the names of the scenario in a directory, in the order
+// in which they are tried.
 func documentNames() []string {
 	return []string{"scenario.yaml", "scenario.yml", "scenario.json", "scenario.star"}
 }

@@ -5,5 +5,5 @@ import _ "embed"
 //go:embed schema.json
 var schema string
 
-// Schema is the JSON Schema (2020-12) of scenario documents, for editors.
+// Schema returns the JSON Schema (2020-12) of scenario documents, for editors.
 func Schema() []byte { return []byte(schema) }

@@ -52,7 +52,7 @@ func (d *definition) warnTemplate(t *script.Template) {
 	}
 }
 
-// position is the place of a node in the document.
+// position returns the place of a node in the document.
 func (c *compiler) position(n *yaml.Node) script.Position {
 	return script.Position{File: c.src.File, Line: n.Line, Column: n.Column}
 }

@@ -68,7 +68,7 @@ const remark = "$comment"
 // a remark, or one that begins with "x-", as extensions of many formats do.
 func isRemark(key string) bool { return key == remark || strings.HasPrefix(key, "x-") }
 
-// settings are the keys at the top that are not endpoints.
+// settings returns the keys at the top that are not endpoints.
 func settings() []string { return []string{"config", "name", "description", "version", "$schema"} }
 
 // unused warns of a key beside the endpoints that means nothing. A value with an

@@ -37,12 +37,13 @@ type Service struct {
 // New makes a Service without marks.
 func New(o Options) *Service { return &Service{Options: o, marks: newMarks()} }
 
-// Rows are the methods that callers of the driver get.
+// Rows returns the methods that callers of the driver get.
 func (s *Service) Rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("list_captures", "List captured exchanges in rows, as JSON, the newest or those before a number.", s.list,
 			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("before", 0), rpc.With("limit", 500)),
-		rpc.New("watch_captures", "Stream captured exchanges in rows: those kept after a number, then new ones and news of old ones.", s.watch,
+		rpc.New("watch_captures", "Stream captured exchanges in rows: those kept after a number, then new ones and news of old "+
+			"ones.", s.watch,
 			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("after", 0), rpc.With("since", "")),
 		rpc.New("get_capture", "Tell all of a captured exchange but its bodies, as JSON.", s.detail, rpc.With("seq", 0)),
 		rpc.New("get_capture_body", "Give a piece of a captured body with its content encoding undone, as JSON.", s.body,

@@ -232,7 +232,7 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// identity is the name of the exporter at its controller.
+// identity returns the name of the exporter at its controller.
 func identity(c *exporter.Config) string { return c.Metadata.Namespace + "/" + c.Metadata.Name }
 
 // Interface guards.

@@ -98,7 +98,8 @@ func (f fault) advice(c *exporter.Config, err error) string {
 		}
 		return fmt.Sprintf("the token of exporter %s expired%s: %s", name, when, newToken)
 	case faultRefused:
-		return fmt.Sprintf("the controller at %s refuses the token of exporter %s: %s; an exporter that was deleted and created again has another token: %s", c.Endpoint, name, said, newToken)
+		return fmt.Sprintf("the controller at %s refuses the token of exporter %s: %s; an exporter that was deleted and created "+
+			"again has another token: %s", c.Endpoint, name, said, newToken)
 	case faultMissing:
 		return fmt.Sprintf("the controller at %s does not know exporter %s: create it (jmp admin create exporter %s -n %s) and %s", c.Endpoint, name, c.Metadata.Name, c.Metadata.Namespace, newToken)
 	}

@@ -38,7 +38,8 @@ func (r *runner) listen(ctx context.Context, l *lease) {
 			most = r.pace.most
 			if replaced > 1 && !said {
 				said = true
-				text := fmt.Sprintf("another process listens as exporter %s: the controller ends the calls of the one for those of the other; end one of them, until then clients reach either", identity(link.config))
+				text := fmt.Sprintf("another process listens as exporter %s: the controller ends the calls of the one for those "+
+					"of the other; end one of them, until then clients reach either", identity(link.config))
 				r.tell(slog.LevelError, text, text)
 			}
 		} else {

@@ -157,7 +157,7 @@ func (r *runner) attach(live context.Context, config *exporter.Config) error {
 	return err
 }
 
-// cause is why ctx ended, or err while it has not.
+// cause returns why ctx ended, or err while it has not.
 func cause(ctx context.Context, err error) error {
 	if c := context.Cause(ctx); c != nil {
 		return c

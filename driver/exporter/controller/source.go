@@ -29,7 +29,7 @@ func (s *source) get() (*exporter.Config, <-chan struct{}) {
 	return s.config, s.changed.Changed()
 }
 
-// dialing is how servers are dialled now.
+// dialing returns how servers are dialled now.
 func (s *source) dialing() (*dialing, error) {
 	config, _ := s.get()
 	return newDialing(config)

@@ -253,7 +253,7 @@ func (t *tunnels) Close() error {
 	return nil
 }
 
-// Addr is the name of the lease.
+// Addr returns the name of the lease.
 func (t *tunnels) Addr() net.Addr { return tunnelAddr("lease/" + t.name) }
 
 type tunnelAddr string

@@ -18,20 +18,20 @@ import (
 // caller is the object that a call comes from.
 type caller struct{ kind, namespace, name string }
 
-// object is how errors name it.
+// object returns how errors name it.
 func (c caller) object() string {
 	return fmt.Sprintf("%s %s/%s", strings.ToLower(c.kind), c.namespace, c.name)
 }
 
 type callerKey struct{}
 
-// callerOf is the name of the object that a call comes from.
+// callerOf returns the name of the object that a call comes from.
 func callerOf(ctx context.Context) string {
 	who, _ := ctx.Value(callerKey{}).(caller)
 	return who.name
 }
 
-// kindOf is the kind of object that may call a method.
+// kindOf returns the kind of object that may call a method.
 func kindOf(method string) string {
 	if method == pb.ControllerService_Dial_FullMethodName || strings.HasPrefix(method, "/"+leasing.ClientService_ServiceDesc.ServiceName+"/") {
 		return "Client"
@@ -76,7 +76,7 @@ func (l *Lab) authenticate(ctx context.Context, method string) (context.Context,
 	return context.WithValue(ctx, callerKey{}, who), nil
 }
 
-// named is the object that the metadata of a call name.
+// named returns the object that the metadata of a call name.
 func named(md metadata.MD) (caller, error) {
 	one := func(key string) (string, error) {
 		switch values := md.Get(key); len(values) {

@@ -21,7 +21,7 @@ type controllerService struct {
 	*Lab
 }
 
-// exporterOf is the object of the exporter that calls.
+// exporterOf returns the object of the exporter that calls.
 func (c *controllerService) exporterOf(ctx context.Context) (*Exporter, error) {
 	name := callerOf(ctx)
 	c.mu.Lock()
@@ -46,7 +46,8 @@ func (c *controllerService) Register(ctx context.Context, r *pb.RegisterRequest)
 	}
 	for k, v := range r.GetLabels() {
 		if strings.HasPrefix(k, reserved) && (!labelPart.MatchString(k[len(reserved):]) || v != "" && !labelPart.MatchString(v)) {
-			return nil, status.Errorf(codes.Internal, "unable to update exporter: Exporter %q is invalid: metadata.labels: Invalid value: %q", e.Name, k+"="+v)
+			return nil, status.Errorf(codes.Internal, "unable to update exporter: Exporter %q is invalid: metadata.labels: "+
+				"Invalid value: %q", e.Name, k+"="+v)
 		}
 	}
 	c.edit(func() {
@@ -170,7 +171,8 @@ func (c *controllerService) Status(_ *pb.StatusRequest, stream grpc.ServerStream
 	}
 }
 
-// tell is the lease of an exporter, and what is closed when something changes.
+// tell returns the lease of an exporter, and what is closed when something
+// changes.
 func (c *controllerService) tell(e *Exporter) (now *pb.StatusResponse, changed <-chan struct{}, present bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -270,8 +272,8 @@ func (c *controllerService) Dial(ctx context.Context, r *pb.DialRequest) (*pb.Di
 	}
 }
 
-// state is the status that the controller goes by; an exporter without an object
-// is offline.
+// state returns the status that the controller goes by; an exporter without an
+// object is offline.
 func (e *Exporter) state() pb.ExporterStatus {
 	if e == nil {
 		return pb.ExporterStatus_EXPORTER_STATUS_OFFLINE

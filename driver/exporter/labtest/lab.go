@@ -118,7 +118,7 @@ func (l *Lab) Close() {
 	l.KillRouter()
 }
 
-// Endpoint is the controller's host:port. It stays the same for life.
+// Endpoint returns the controller's host:port. It stays the same for life.
 func (l *Lab) Endpoint() string { return l.controller.addr }
 
 // Stall lets no byte pass between the lab and anybody, until Resume.

@@ -26,10 +26,10 @@ type clientService struct {
 	*Lab
 }
 
-// resource is the full name of an object.
+// resource returns the full name of an object.
 func resource(kind, name string) string { return "namespaces/" + Namespace + "/" + kind + "/" + name }
 
-// short is the last part of a full name.
+// short returns the last part of a full name.
 func short(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 func (c *clientService) GetExporter(_ context.Context, r *leasing.GetExporterRequest) (*leasing.Exporter, error) {
@@ -102,7 +102,7 @@ func (c *clientService) CreateLease(ctx context.Context, r *leasing.CreateLeaseR
 	return out, err
 }
 
-// message is the lease as clients see it; the lab is locked.
+// message returns the lease as clients see it; the lab is locked.
 func (s *lease) message() *leasing.Lease {
 	out := &leasing.Lease{
 		Name: resource("leases", s.name), Selector: s.selector, Duration: durationpb.New(s.duration), EffectiveDuration: durationpb.New(0),

@@ -38,7 +38,7 @@ type Report struct {
 	At      time.Time
 }
 
-// String is the name of the status, without its prefix, and the message.
+// String returns the name of the status, without its prefix, and the message.
 func (r Report) String() string {
 	return strings.TrimPrefix(r.Status.String(), "EXPORTER_STATUS_") + " " + r.Message
 }
@@ -65,7 +65,7 @@ func (l *Lab) AddExporter(name string, labels map[string]string) {
 	})
 }
 
-// Dials is how many tokens for tunnels clients were given.
+// Dials returns how many tokens for tunnels clients were given.
 func (l *Lab) Dials() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,24 +109,26 @@ func (l *Lab) subject(kind, name string) (string, error) {
 	return subjectOf(kind, name, e.uid), nil
 }
 
-// ExporterFile is the head of an exporter's file: everything but export and
-// hooks.
+// ExporterFile returns the head of an exporter's file: everything but export
+// and hooks.
 func (l *Lab) ExporterFile(name string) (string, error) {
 	token, err := l.Token("exporter", name, 24*time.Hour)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: {namespace: %s, name: %s}\nendpoint: %s\ntls: {ca: %q, insecure: false}\ntoken: %s\n",
+	return fmt.Sprintf("apiVersion: jumpstarter.dev/v1alpha1\nkind: ExporterConfig\nmetadata: {namespace: %s, name: "+
+		"%s}\nendpoint: %s\ntls: {ca: %q, insecure: false}\ntoken: %s\n",
 		Namespace, name, l.Endpoint(), base64.StdEncoding.EncodeToString(l.ca), token), nil
 }
 
-// ClientFile is a client's configuration for jmp.
+// ClientFile returns a client's configuration for jmp.
 func (l *Lab) ClientFile(name string) (string, error) {
 	token, err := l.Token("client", name, 24*time.Hour)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("apiVersion: jumpstarter.dev/v1alpha1\nkind: ClientConfig\nmetadata: {namespace: %s, name: %s}\nendpoint: %s\ntls: {ca: %q, insecure: false}\ntoken: %s\ndrivers: {allow: [], unsafe: true}\n",
+	return fmt.Sprintf("apiVersion: jumpstarter.dev/v1alpha1\nkind: ClientConfig\nmetadata: {namespace: %s, name: %s}\nendpoint: "+
+		"%s\ntls: {ca: %q, insecure: false}\ntoken: %s\ndrivers: {allow: [], unsafe: true}\n",
 		Namespace, name, l.Endpoint(), base64.StdEncoding.EncodeToString(l.ca), token), nil
 }
 

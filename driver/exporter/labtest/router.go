@@ -106,7 +106,7 @@ func (r *routerService) Stream(stream pb.RouterService_StreamServer) error {
 	return nil
 }
 
-// tunnelOf is the tunnel that the token of a stream is for.
+// tunnelOf returns the tunnel that the token of a stream is for.
 func (r *routerService) tunnelOf(ctx context.Context) (string, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	auth := md.Get("authorization")

@@ -76,8 +76,8 @@ func (l *Lab) beginAt(s *lease, at time.Time) {
 	time.AfterFunc(time.Until(at)+time.Millisecond, func() { l.edit(func() {}) })
 }
 
-// busy is why an exporter cannot be leased, as the conditions of a lease tell
-// it: the reason is empty if it can. l.mu is held.
+// busy returns why an exporter cannot be leased, as the conditions of a lease
+// tell it: the reason is empty if it can. l.mu is held.
 func (l *Lab) busy(e *Exporter) (reason, message string) {
 	switch {
 	case e.online == 0:
@@ -90,7 +90,7 @@ func (l *Lab) busy(e *Exporter) (reason, message string) {
 	return "", ""
 }
 
-// leaseOf is the lease that an exporter has, or nil; l.mu is held.
+// leaseOf returns the lease that an exporter has, or nil; l.mu is held.
 func (l *Lab) leaseOf(exporter string) *lease {
 	for _, s := range l.order {
 		if s.active() && s.exporter == exporter {

@@ -92,7 +92,7 @@ func checked(t term, text string) (term, error) {
 	return t, nil
 }
 
-// labels are those that must have one value.
+// labels returns those that must have one value.
 func (s selector) labels() map[string]string {
 	out := map[string]string{}
 	for _, t := range s {

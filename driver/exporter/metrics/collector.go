@@ -65,7 +65,7 @@ func newDescs() descs {
 	}
 }
 
-// counters are the counters among the metrics of a proxy.
+// counters returns the counters among the metrics of a proxy.
 func (d *descs) counters(m *driver.Metrics) counts {
 	c := counts{
 		{desc: d.unmatched}:   m.Unmatched,

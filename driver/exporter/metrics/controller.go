@@ -83,12 +83,12 @@ func (c *Controller) LeaseEnded() {
 	c.leased.Set(0)
 }
 
-// statusWord is a status in lower case: lease_ready.
+// statusWord returns a status in lower case: lease_ready.
 func statusWord(s pb.ExporterStatus) string {
 	return strings.ToLower(strings.TrimPrefix(s.String(), "EXPORTER_STATUS_"))
 }
 
-// number is 1 for true.
+// number returns 1 for true.
 func number(b bool) float64 {
 	if b {
 		return 1

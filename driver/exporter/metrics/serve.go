@@ -69,7 +69,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// answer is the handler of a probe: 200 and "ok", or 503 and the reason.
+// answer returns the handler of a probe: 200 and "ok", or 503 and the reason.
 func answer(probe func(context.Context) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), healthTime)

@@ -112,7 +112,7 @@ func (h *host) release() {
 	}
 }
 
-// why is the reason of the end.
+// why returns the reason of the end.
 func (h *host) why(err error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -184,7 +184,7 @@ func (h *host) readLog(r io.Reader) {
 	}
 }
 
-// logger is where the lines of the host go now.
+// logger returns where the lines of the host go now.
 func (h *host) logger() *slog.Logger {
 	if log := h.log.Load(); log != nil {
 		return log
@@ -242,7 +242,7 @@ type patience struct {
 
 func newPatience(limit time.Duration) patience { return patience{limit, time.After(limit)} }
 
-// fault is why a host that took longer was killed.
+// fault returns why a host that took longer was killed.
 func (p patience) fault() string {
 	return fmt.Sprintf("it did not answer within %v and was killed", p.limit)
 }

@@ -83,14 +83,15 @@ func (p *Part) Start(ctx context.Context) error {
 	return err
 }
 
-// untilClosed is a context that ends with ctx, and when the part is closed.
+// untilClosed returns a context that ends with ctx, and when the part is
+// closed.
 func (p *Part) untilClosed(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	detach := context.AfterFunc(p.closing, func() { cancel(errClosed) })
 	return ctx, func() { detach(); cancel(nil) }
 }
 
-// running is the host, started if there is none; p.mu is held.
+// running returns the host, started if there is none; p.mu is held.
 func (p *Part) running(ctx context.Context) (*host, error) {
 	if p.closing.Err() != nil {
 		return nil, errClosed
@@ -161,7 +162,7 @@ type Session struct {
 // Dead is closed when the host has ended.
 func (s *Session) Dead() <-chan struct{} { return s.host.dead }
 
-// Reason is why the host has ended, in one line; nil while it runs.
+// Reason returns why the host has ended, in one line; nil while it runs.
 func (s *Session) Reason() error {
 	if s.host.alive() {
 		return nil
@@ -169,7 +170,7 @@ func (s *Session) Reason() error {
 	return fmt.Errorf("%s has died: %w", s.host.program.Name, s.host.reason)
 }
 
-// PID is the number of the host's process.
+// PID returns the number of the host's process.
 func (s *Session) PID() int { return s.host.cmd.Process.Pid }
 
 // Tell sends the host a command of the session's own and waits for its answer.

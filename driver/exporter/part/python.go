@@ -13,10 +13,10 @@ import (
 //go:embed host.py
 var pythonHost string
 
-// Python is the part that hosts drivers written in Python. Nothing is started,
-// nor looked for, until a session needs it. python is an interpreter, or the
-// directory of a virtual environment; when it is empty, that of $VIRTUAL_ENV is
-// taken, else the one beside jmp on PATH, else python3 on PATH.
+// Python returns the part that hosts drivers written in Python. Nothing is
+// started, nor looked for, until a session needs it. python is an interpreter,
+// or the directory of a virtual environment; when it is empty, that of
+// $VIRTUAL_ENV is taken, else the one beside jmp on PATH, else python3 on PATH.
 func Python(python string, log *slog.Logger) *Part {
 	return New(Program{Name: "the Python part", Log: log, Command: func() (*exec.Cmd, error) {
 		path, err := FindPython(python)

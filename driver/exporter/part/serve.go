@@ -25,8 +25,9 @@ type Command struct {
 // lastGrace is how long a host in Go may take to end after its input has.
 const lastGrace = 5 * time.Second
 
-// Serve is a host in Go: it says that it is ready and answers the commands on in
-// with what do returns, until in ends. The answer to open has the key socket.
+// Serve returns a host in Go: it says that it is ready and answers the commands
+// on in with what do returns, until in ends. The answer to open has the key
+// socket.
 //
 // It is the last thing that the process does: 5 s after in has ended the process
 // ends, whatever it is doing, since the exporter is gone then.

@@ -150,7 +150,7 @@ func (c *chunks) line() ([]byte, error) {
 	}
 }
 
-// chunkSize is the size in a chunk's first line.
+// chunkSize returns the size in a chunk's first line.
 func chunkSize(line []byte) (n uint64, err error) {
 	size, _, _ := bytes.Cut(line, []byte{';'})
 	size = bytes.TrimRight(size, " \t")

@@ -47,8 +47,8 @@ func hideUser(s string) string {
 	return s[:from] + "…" + s[at:]
 }
 
-// version is the version of a message. A minor one that is not known counts as
-// the highest that is (RFC 9110 section 2.5).
+// version returns the version of a message. A minor one that is not known
+// counts as the highest that is (RFC 9110 section 2.5).
 func version(s string) (string, error) {
 	switch {
 	case s == "HTTP/1.1":

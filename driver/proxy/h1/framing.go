@@ -100,9 +100,9 @@ func responseFraming(r *Response, method string) (f Framing, err error) {
 	return f, err
 }
 
-// codedFraming is that of a response with Transfer-Encoding. A coding that is not
-// known ends with the connection. Some clients find "chunked" wherever it is in the
-// list; so it has to be the last entry or none.
+// codedFraming returns that of a response with Transfer-Encoding. A coding that
+// is not known ends with the connection. Some clients find "chunked" wherever
+// it is in the list; so it has to be the last entry or none.
 func codedFraming(r *Response, t told) (Framing, error) {
 	list := strings.ToLower(t.coding)
 	before, chunked := strings.CutSuffix(list, "chunked")
