@@ -12,16 +12,16 @@ import (
 
 func answerModule() Module {
 	return Module{
-		Doc: "What a handler returns. Besides these: None, for the real server, and a plain dict with the " +
-			"keys of a scenario.",
+		Doc: "The values that a handler may return. A handler may also return None, to ask the real server, " +
+			"or a plain dict with the keys of a scenario.",
 		Funcs: []Func{
 			{
 				"response", "status=200, body=None, headers={}, content_type=None, file=None, latency_ms=0, stream=None",
 				"Makes an answer. A dict or list as body is sent as JSON, text as text/plain, bytes as " +
 					"application/octet-stream, unless content_type or headers say otherwise; headers is a dict " +
 					"of texts or lists of texts. file is a path in the files directory, served with ranges and " +
-					"conditions. stream is a function of one argument, out: out.write(text or bytes) reaches the " +
-					"client at once, out.closed tells whether it has left. The answer waits latency_ms, which is " +
+					"conditions. stream is a function of one argument, out: out.write(text or bytes) sends to the " +
+					"client at once, and out.closed is True when it has left. The answer waits latency_ms, which is " +
 					`milliseconds, or a dict as in YAML, {"min": 50, "max": 200} for instance, from which a time ` +
 					"is drawn for each request. It has .status, .headers, .body and .text, which can be set, and " +
 					".json(path).",
@@ -35,10 +35,10 @@ func answerModule() Module {
 			},
 			{
 				"fault", "kind, after=0, answer=None",
-				`What the network does instead of an answer: "reset" the connection, "close" it, "stall" ` +
-					`(say nothing until the client gives up), "truncate" (end in the middle of the body) or send ` +
-					`"garbage". With after, the header and that many bytes of the body of answer, a response, ` +
-					"are sent first; without answer the body is filler.",
+				`A network fault instead of an answer: "reset" the connection, "close" it, "stall" (send ` +
+					`nothing until the client gives up), "truncate" (end in the middle of the body) or send ` +
+					`"garbage". With after, the header and that many bytes of the body are sent first. The body ` +
+					"is that of answer, a response. Without answer it is filler.",
 				"fault(\"reset\").kind  # => \"reset\"\n" +
 					"fault(\"truncate\", after = 100).after  # => 100\n" +
 					`try_(fault, "explode").ok  # => False`,
@@ -46,10 +46,10 @@ func answerModule() Module {
 			},
 			{
 				"forward", "req, method=None, url=None, headers=None, body=None",
-				"Asks the real server and gives its answer, a response that can be changed and returned. " +
-					"What is given goes with this request only: headers are laid over those of req (None takes " +
-					"one away), url is a full URL or a path. A server that can't be reached is an error, which " +
-					"try_ catches; uncaught it is a 502.",
+				"Asks the real server and returns its answer, a response that can be changed and returned. " +
+					"The arguments change this request only. headers replaces headers of req by name; None " +
+					"removes one. url is a full URL or a path. It is an error if the server can't be reached; " +
+					"try_ catches it, and without try_ the client gets a 502.",
 				"res = forward(req, headers = {\"X-Debug\": \"1\"})\n" +
 					"res.status  # => 200\n" +
 					"res.headers[\"X-Served-By\"] = \"starproxy\"\n" +

@@ -22,9 +22,9 @@ func elements(name string, v starlark.Value) error {
 	return nil
 }
 
-// boundMethods are the methods of text, lists, sets and dicts that can make
-// much of little, or go through an iterable in one step; each looks at the
-// receiver and the arguments first.
+// boundMethods has the methods of text, lists, sets and dicts that can make a large
+// result of small arguments, or go through an iterable in one step. Its function
+// checks the receiver and the arguments before the method is called.
 var boundMethods = map[string]func(c *call.Call, recv starlark.Value, args starlark.Tuple, kwargs []starlark.Tuple) error{
 	"join":                 boundJoin,
 	"replace":              boundReplace,
@@ -49,10 +49,11 @@ var boundMethods = map[string]func(c *call.Call, recv starlark.Value, args starl
 	"rstrip":               boundStrip,
 }
 
-// Bounded reports whether methods of this name have a bound.
+// Bounded reports whether methods of this name are checked.
 func Bounded(name string) bool { return boundMethods[name] != nil }
 
-// boundMethod returns the method v of x with its bound, or v itself.
+// boundMethod returns the method v of x with its check before it. If the method has
+// no check, it returns v.
 func boundMethod(x starlark.Value, name string, v starlark.Value) starlark.Value {
 	check := boundMethods[name]
 	fn, ok := v.(*starlark.Builtin)
@@ -109,10 +110,11 @@ func boundElems(c *call.Call, recv starlark.Value, _ starlark.Tuple, _ []starlar
 	if n > call.MaxElements {
 		return fmt.Errorf("%d elements are more than %d", n, call.MaxElements)
 	}
-	return c.Charge(n / call.BytesPerStep) // they are made when they are asked for
+	return c.Charge(n / call.BytesPerStep) // the elements are made later, one by one
 }
 
-// boundStrip looks at characters to take off: each may be compared with all.
+// boundStrip checks the characters that strip removes. Each character of the text
+// may be compared with all of them.
 func boundStrip(c *call.Call, recv starlark.Value, args starlark.Tuple, _ []starlark.Tuple) error {
 	s, ok := recv.(starlark.String)
 	cutset, also := first(args).(starlark.String)
@@ -171,13 +173,14 @@ func boundReplace(c *call.Call, recv starlark.Value, args starlark.Tuple, _ []st
 	return c.Enough("replace", replaced(string(s), string(old), string(repl)))
 }
 
-// replaced returns at least as long as s with every old replaced by repl.
+// replaced returns an upper bound of the length of s with every old replaced by
+// repl.
 func replaced(s, old, repl string) int {
 	if len(repl) <= len(old) {
 		return len(s)
 	}
 	if most := call.Times(len(s)+1, len(repl)); most < 1<<20 {
-		return most // no matter how often
+		return most // short enough even if old is everywhere in s
 	}
 	return len(s) + call.Times(strings.Count(s, old), len(repl)-len(old))
 }
@@ -195,7 +198,7 @@ func boundFormat(c *call.Call, recv starlark.Value, args starlark.Tuple, kwargs 
 	if err != nil {
 		return err
 	}
-	// A value can stand in many places.
+	// A value may be used in many places of the format.
 	size = call.Times(size, max(strings.Count(string(s), "{"), 1))
 	return c.Enough("format", len(s)+size)
 }

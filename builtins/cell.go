@@ -11,14 +11,14 @@ import (
 
 func cellModule() Module {
 	return Module{
-		Doc: "Private memory of one endpoint. Globals are frozen once a script is loaded; a cell is what may still change.",
+		Doc: "Private memory of one endpoint. Globals are frozen once a script is loaded, but the value of a cell can still be replaced.",
 		Funcs: []Func{
 			{
 				"cell", "initial=None",
 				"Makes a mutable value with .get(), .set(value), .incr(by=1) and .update(fn); incr and " +
 					"update are atomic among all requests and return the new value. fn gets a copy of a list or " +
-					"dict, which it may change and must return; what get gives is frozen. A start of the proxy " +
-					"puts the cell back to initial.",
+					"dict, which it may change and must return. get returns a frozen value. A start of the proxy " +
+					"sets the cell to initial.",
 				"hits = cell(0)\n" +
 					"hits.incr()  # => 1\n" +
 					"hits.update(lambda n: n * 10)  # => 10\n" +

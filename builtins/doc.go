@@ -1,12 +1,14 @@
-// Package builtins is what scripts and template expressions can call: one file
-// per module, with the documentation of every function beside its code.
+// Package builtins has the functions that scripts and template expressions can
+// call. Each module is a file, with the documentation of each function beside its
+// code.
 //
-// Modules and their members are immutable and shared by all threads. What
-// changes is in an [Env] (one per script host: the state store, the random
-// source, the clock, the counters), which is for any number of goroutines, and
-// in a [Call] (one per running thread), which is for one.
+// Modules and their members are immutable and shared by all threads. Mutable data
+// is in a [call.Env] and a [call.Call]. There is one Env for each script host: the
+// state store, the random source, the clock, the counters. Any number of goroutines
+// may use it. There is one Call for each running thread, which alone may use it.
 //
-// script runs threads that call in here; the tools print the documentation.
+// Package script runs the threads that call these functions. The command line prints
+// the documentation.
 package builtins
 
 import (
@@ -26,12 +28,12 @@ import (
 type Func struct {
 	// Name is what scripts write, without the module: "incr".
 	Name string
-	// Params is the parameter list as it would stand in a def statement:
-	// "key, by=1". A test compares it with what the function really unpacks.
+	// Params is the parameter list as in a def statement: "key, by=1". A test
+	// compares it with the parameters that the function really reads.
 	Params string
-	// Doc says what the function does; its first sentence stands alone in lists.
+	// Doc says what the function does. Lists show its first sentence only.
 	Doc string
-	// Example is Starlark that runs as it stands. "EXPR  # => EXPR" states a
+	// Example is Starlark that can be run unchanged. "EXPR  # => EXPR" states a
 	// result, which a test checks.
 	Example string
 
@@ -44,15 +46,16 @@ type Const struct {
 	Value     starlark.Value
 }
 
-// Module is a namespace that scripts see under Name; the module without a name
-// holds what needs no prefix.
+// Module is a namespace that scripts see under Name. The members of a module without
+// a name are written without a prefix.
 type Module struct {
 	Name, Doc string
 	Funcs     []Func
 	Consts    []Const
-	// Scope says who sees it; the zero value is everybody.
+	// Scope says where the module can be used. The zero value means everywhere.
 	Scope Scope
-	// Call is called when the module itself is: state(key) means state.get(key).
+	// Call is the member that is called when a script calls the module itself:
+	// state(key) means state.get(key).
 	Call string
 }
 
@@ -80,7 +83,7 @@ func Modules() []Module {
 // which the reference shows them.
 func Types() []value.Type { return append(value.Types(), trial.AnswerType()) }
 
-// Names builds the names that code in a scope starts with.
+// Names returns the predeclared names of code in a scope.
 func Names(scope Scope) starlark.StringDict {
 	names := guards()
 	for _, m := range Modules() {
@@ -130,7 +133,7 @@ func (f Func) builtin(module string) *starlark.Builtin {
 // Signature is what the function really unpacks, written as Params is.
 func (f Func) Signature() string { return f.call.Signature(f.Name) }
 
-// callableModule is a module that is a function, too.
+// callableModule is a module that can also be called like a function.
 type callableModule struct {
 	starlarkstruct.Module
 	call *starlark.Builtin

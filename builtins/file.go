@@ -13,13 +13,13 @@ import (
 
 func fileModule() Module {
 	return Module{
-		Doc: "The files directory, for handlers that need more of a file than to send it.",
+		Doc: "The files directory, for handlers that read a file instead of sending it as it is.",
 		Funcs: []Func{
 			{
 				"read_file", "path, default=None",
-				"The content of a file in the files directory, in bytes; default when there is none, and an " +
-					"error without a default. A file that is only sent is better left to response(file = path), " +
-					"which reads it piece by piece.",
+				"The content of a file in the files directory, in bytes. If there is no such file, it returns " +
+					"default; without a default that is an error. To send a file as it is, use " +
+					"response(file = path), which reads it piece by piece.",
 				"read_file(\"no-such.jpg\", default=None)  # => None\n" +
 					`read_file("no-such.jpg", default=b"")  # => b""`,
 				callReadFile,
@@ -49,8 +49,8 @@ func callReadFile(c *call.Call, a call.Args) (starlark.Value, error) {
 	if open == nil {
 		return missing()
 	}
-	// The handler of a mock's file knows what may be read; it is asked as a
-	// client without conditions would.
+	// The handler of a mock's file checks which files may be read. It gets a request
+	// without conditions, so that it returns the whole file.
 	x := &exchange.Exchange{Request: &exchange.Request{Method: http.MethodGet, Scheme: "http", Target: "/"}}
 	res, err := open(name, http.StatusOK, nil, "", 0).Respond(c.Context, x)
 	if err != nil {

@@ -20,8 +20,8 @@ func fmtModule() Module {
 				"fmt", "format, *args",
 				"Fills values into a format, as printf does: %d, %x, %X, %o and %b for whole numbers of any " +
 					"size, %f, %e and %g for others, %s for everything, %% for a percent sign, with a width, a " +
-					"precision and the flags 0, -, +, space, # and a comma, which groups thousands. Text that is " +
-					"a number counts as one, so that what a request says can be formatted.",
+					"precision and the flags 0, -, +, space, # and a comma, which groups thousands. A text that " +
+					"is a number counts as a number, so that values of a request can be formatted.",
 				"fmt(\"%05d\", 42)  # => \"00042\"\n" +
 					"fmt(\"%.2f EUR\", 3.14159)  # => \"3.14 EUR\"\n" +
 					"fmt(\"%,d\", 1234567)  # => \"1,234,567\"\n" +
@@ -36,7 +36,7 @@ func fmtModule() Module {
 // maxWidth bounds the width and the precision of a value in a format.
 const maxWidth = 1000
 
-// directive is a % in a format with what follows it.
+// directive is a % in a format, with its flags, width, precision and verb.
 type directive struct {
 	flags            string
 	width, precision string // digits; precision with its point
@@ -53,8 +53,8 @@ func (d directive) String() string {
 	return "%" + d.flags + comma + d.width + d.precision + string(d.verb)
 }
 
-// directiveAt reads the directive behind the % at the beginning of s, and tells
-// how long it is.
+// directiveAt reads the directive at the beginning of s and returns its length. s
+// begins with the %.
 func directiveAt(s string) (d directive, n int, err error) {
 	n = 1
 	for ; n < len(s) && strings.IndexByte("0-+ #,", s[n]) >= 0; n++ {
@@ -140,7 +140,7 @@ func callFmt(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.String(b.String()), nil
 }
 
-// fill returns a value as the directive wants it.
+// fill returns the text of a value in the form of the directive.
 func (d directive) fill(v starlark.Value) (string, error) {
 	var value any
 	switch d.verb {
@@ -169,7 +169,7 @@ func (d directive) fill(v starlark.Value) (string, error) {
 	if d.verb != 'd' && d.verb != 'f' {
 		return "", fmt.Errorf("fmt: %s: a comma goes with d and f", d)
 	}
-	// The groups count for the width, so it is filled up behind them.
+	// The commas count for the width, so the text is padded after they are added.
 	text := grouped(fmt.Sprintf("%"+strings.Trim(d.flags, "0-")+d.precision+string(d.verb), value))
 	width, _ := strconv.Atoi(d.width)
 	if room := width - len(text); room > 0 {
@@ -204,7 +204,7 @@ func grouped(s string) string {
 	return b.String()
 }
 
-// maxNumeral bounds the length of text that counts as a number.
+// maxNumeral is the longest text that counts as a number, in bytes.
 const maxNumeral = 400
 
 // wholeNumber returns v, or the text in it, as a whole number.

@@ -29,12 +29,13 @@ func forwardTo(c *call.Call, a call.Args) (starlark.Value, error) {
 	}
 	q := x.Request
 	saved := *q
-	// What is given goes with this one request: the device's own stays as it is.
+	// The changes apply to the request that is sent. Afterwards the device's request
+	// is as it was.
 	defer func() {
 		sent := q.Body
 		*q = saved
 		if body != starlark.None {
-			q.Body = sent // it may still be on its way
+			q.Body = sent // the body may still be read by the connection to the server
 		}
 	}()
 	if s, ok := starlark.AsString(method); ok {
@@ -66,7 +67,7 @@ func forwardTo(c *call.Call, a call.Args) (starlark.Value, error) {
 		if err != nil {
 			return nil, fmt.Errorf("forward: body: %w", err)
 		}
-		if _, err := r.Body(); err != nil { // the script may ask for it later
+		if _, err := r.Body(); err != nil { // read it now: the script may use it later
 			return nil, err
 		}
 		value.ReplaceBody(c, q, data, kind)

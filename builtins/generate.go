@@ -22,8 +22,8 @@ var allowedEnv = []string{
 
 func generateModule() Module {
 	return Module{
-		Doc: "Values made on the spot. Chance and time come from one source and one clock per driver, so " +
-			"a run with a seed can be repeated.",
+		Doc: "Generated values. Each driver has one random source and one clock, so a run with a seed can be " +
+			"repeated.",
 		Funcs: []Func{
 			{"uuid", "", "A random UUID (version 4).", `len(uuid())  # => 36`, callUUID},
 			{"now_iso", "", "The time as ISO 8601 in UTC, with microseconds.", `now_iso()[-6:]  # => "+00:00"`, callNowISO},
@@ -37,7 +37,7 @@ func generateModule() Module {
 			},
 			{
 				"random_choice", "*items",
-				"One of its arguments, by chance.",
+				"One of the arguments, chosen at random.",
 				`random_choice("sunny", "rain") in ["sunny", "rain"]  # => True`,
 				callRandomChoice,
 			},
@@ -107,7 +107,8 @@ func callRandomInt(c *call.Call, a call.Args) (starlark.Value, error) {
 	return c.Env.Random.Between(lo, hi.Add(hi, big.NewInt(1))), nil
 }
 
-// span returns the bounds a and b of fn, ints of any size.
+// span returns the bounds of a random number as ints of any size. fn is the function
+// for errors.
 func span(fn string, x, y starlark.Value) (lo, hi *big.Int, err error) {
 	bounds := [2]*big.Int{}
 	for i, v := range []starlark.Value{x, y} {

@@ -9,14 +9,15 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// guarded are the functions of the language that go through a whole iterable,
-// with what they make for each element, in bytes.
+// guarded has the functions of the language that go through a whole iterable, with
+// the bytes that they allocate for each element.
 var guarded = map[string]int{
 	"all": 0, "any": 0, "bytes": 1, "dict": 2 * call.PerElement, "enumerate": 2 * call.PerElement, "list": 16, "max": 0, "min": 0,
 	"reversed": 16, "set": 2 * call.PerElement, "sorted": 32, "tuple": 16, "zip": 2 * call.PerElement,
 }
 
-// guards returns functions of the language with a bound on their arguments.
+// guards returns functions of the language that check the size of their arguments
+// first.
 func guards() starlark.StringDict {
 	names := starlark.StringDict{}
 	for name, size := range guarded {
@@ -28,7 +29,7 @@ func guards() starlark.StringDict {
 		guard(names, name, func(c *call.Call, args starlark.Tuple, kwargs []starlark.Tuple) error {
 			before := 0
 			for _, kv := range kwargs {
-				before += call.Times(length(kv[1]), len(args)) // the text between them
+				before += call.Times(length(kv[1]), len(args)) // sep comes between all arguments
 			}
 			return c.Fits(name, before, args...)
 		})
@@ -38,7 +39,7 @@ func guards() starlark.StringDict {
 	return names
 }
 
-// shortNumber refuses the arguments of int when the text is too long.
+// shortNumber returns an error if the text that int should convert is too long.
 func shortNumber(_ *call.Call, args starlark.Tuple, kwargs []starlark.Tuple) error {
 	text := length(first(args))
 	for _, kv := range kwargs {
@@ -50,8 +51,8 @@ func shortNumber(_ *call.Call, args starlark.Tuple, kwargs []starlark.Tuple) err
 	return nil
 }
 
-// guardedGetattr returns getattr, whose methods have the bounds that they have
-// after a dot.
+// guardedGetattr returns a getattr that limits methods: those that it returns have
+// the same limits as in x.method.
 func guardedGetattr() *starlark.Builtin {
 	getattr := starlark.Universe["getattr"].(*starlark.Builtin)
 	return starlark.NewBuiltin("getattr", func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
@@ -66,7 +67,7 @@ func guardedGetattr() *starlark.Builtin {
 	})
 }
 
-// iterables is iterable for all arguments of a call.
+// iterables calls iterable for each argument of a call.
 func iterables(c *call.Call, name string, args starlark.Tuple, kwargs []starlark.Tuple, size int) error {
 	for _, a := range args {
 		if err := iterable(c, name, a, size); err != nil {
@@ -81,8 +82,8 @@ func iterables(c *call.Call, name string, args starlark.Tuple, kwargs []starlark
 	return nil
 }
 
-// iterable refuses an argument that is too long for the function name, which
-// makes size bytes for each element, and charges for it.
+// iterable charges for an argument of the function name, and returns an error if the
+// argument is too long. The function allocates size bytes for each element.
 func iterable(c *call.Call, name string, v starlark.Value, size int) error {
 	n := starlark.Len(v)
 	if n <= call.Noticed/16 {
@@ -104,7 +105,7 @@ func iterable(c *call.Call, name string, v starlark.Value, size int) error {
 	return c.Enough(name, call.Times(n, size))
 }
 
-// guard puts a check before a function of the language.
+// guard adds a function of the language to names. The function calls check first.
 func guard(names starlark.StringDict, name string, check func(*call.Call, starlark.Tuple, []starlark.Tuple) error) {
 	fn := starlark.Universe[name].(*starlark.Builtin)
 	names[name] = starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,

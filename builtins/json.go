@@ -98,7 +98,7 @@ func indented(c *call.Call, fn string, b []byte, prefix, indent string) (starlar
 	return starlark.String(out.String()), nil
 }
 
-// laidOut returns at least how long JSON text is over several lines.
+// laidOut returns an upper bound of the length of a JSON text after indenting.
 func laidOut(b []byte, prefix, indent int) int {
 	size, depth := len(b), 0
 	inside := false

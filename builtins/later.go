@@ -16,16 +16,17 @@ import (
 
 func laterModule() Module {
 	return Module{
-		Doc: "What happens after an answer. It ends with the proxy, with reset_mocks, clear_mocks and the " +
-			"load of a scenario; 1000 may wait at once, 100 of one request.",
+		Doc: "Work after an answer. Waiting functions and webhooks are dropped when the proxy stops, and by " +
+			"reset_mocks, clear_mocks and the load of a scenario. At most 1000 may wait at once, 100 of " +
+			"them from one request.",
 		Funcs: []Func{
 			{
 				"later", "fn, delay=None",
 				`Calls fn() once the answer has been sent and delay ("250ms", "1.5s", or a number of ` +
-					"seconds) has passed; in a stream, a WebSocket or another later function from now on. " +
-					"Functions of one request are called one at a time. forward is not possible any more, and a " +
-					"body of more than 1 MiB is there only if it was looked at before. fn has the same limits as " +
-					"a handler; an error goes to the log, and fails a test.",
+					"seconds) has passed. In a stream, a WebSocket or another later function, the delay begins " +
+					"at once. Functions of one request are called one at a time. fn cannot call forward, and it " +
+					"can read a request body of more than 1 MiB only if the handler read it before. fn has the " +
+					"same limits as a handler. An error in fn is logged, and fails a test.",
 				"def ship(req):\n" +
 					"    later(lambda: state.set(\"order\", \"shipped\"), \"5s\")\n" +
 					"    return response(status = 202)\n" +
@@ -38,11 +39,12 @@ func laterModule() Module {
 			},
 			{
 				"webhook", `url, method="POST", headers={}, body=None, delay=None`,
-				"Sends a request of the mock's own, as after: does in YAML: once the answer has been sent " +
-					"and delay has passed; in a later function from now on. A dict or list as body is sent as " +
-					"JSON. Nobody waits for the answer; list_webhooks, the status and the log tell of it. None " +
-					"is sent where no real server may be asked (unmatched: reject, replay), unless webhooks.send " +
-					"is always. In tests nothing is sent: webhooks() has what would have been.",
+				"Sends a request to url, as after: does in YAML, once the answer has been sent and delay " +
+					"has passed. In a later function, the delay begins at once. A dict or list as body is sent " +
+					"as JSON. The script does not wait for the reply; list_webhooks, the status and the log show " +
+					"it. Nothing is sent where the proxy may not ask real servers (unmatched: reject, replay " +
+					"mode), unless webhooks.send is always. In tests nothing is sent, and webhooks() lists the " +
+					"requests.",
 				"def order(req):\n" +
 					"    webhook(\"http://shop.example/events\", body = {\"state\": \"paid\"}, delay = \"2s\")\n" +
 					"    return response(status = 202)\n" +
@@ -73,7 +75,7 @@ func callLater(c *call.Call, a call.Args) (starlark.Value, error) {
 	if x != nil {
 		keepBody(c)
 	}
-	if x != nil && env.Manual == nil { // in a test one may run within another that sleeps
+	if x != nil && env.Manual == nil { // in a test, a function may have to run while another one sleeps
 		run = func(ctx context.Context) {
 			x.Aside(func() { env.Background(ctx, fn, defaults) })
 		}
@@ -85,21 +87,23 @@ func callLater(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// maxKept bounds the body that is read ahead for a later function, in bytes.
+// maxKept is the longest request body that is read for a later function, in bytes.
 const maxKept = 1 << 20
 
-// keepBody reads the body of the request, so that a function which is called when
-// the device has left can ask for it.
+// keepBody reads the body of the request, unless it is longer than maxKept. A later
+// function can then use it although the device has left.
 func keepBody(c *call.Call) {
 	if n := c.Exchange.Request.ContentLength; n > 0 && n <= maxKept {
-		value.RequestOf(c).Body() // an error comes again when the body is asked for
+		value.RequestOf(c).Body() // an error is returned again when the script reads the body
 	}
 }
 
-// errNoTasks is the error of what is called where nothing comes after.
+// errNoTasks is the error of later and webhook outside a request: no answer comes
+// after which they could act.
 var errNoTasks = errors.New("a handler calls it, not a file that is loaded")
 
-// checkDelay reports what keeps something from being done after a delay.
+// checkDelay returns an error if the delay is out of range, or if c has neither a
+// request nor a task.
 func checkDelay(c *call.Call, delay time.Duration) error {
 	switch {
 	case delay < 0 || delay > call.MaxLatency:
@@ -139,7 +143,7 @@ func callWebhook(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// callWebhooks lists what a test has sent.
+// callWebhooks lists the webhooks that a test would have sent.
 func callWebhooks(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err

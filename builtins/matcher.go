@@ -16,7 +16,7 @@ func matcherModule() Module {
 		Funcs: []Func{
 			{
 				"matcher", "conditions",
-				"Makes a function that tells whether a request fulfils conditions, a dict as below match: in " +
+				"Makes a function that reports whether a request fulfils conditions, a dict as below match: in " +
 					"YAML: method, host, path, params, query, headers, headers_absent, cookies, form, body, " +
 					"body_contains, body_json, body_xml, parts. A plain value means equality; a dict of equals, " +
 					"regex, contains, one_of, absent, gt, gte, lt, lte and not is a matcher. It is compiled " +

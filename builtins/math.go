@@ -75,8 +75,8 @@ func mathUnary(fn func(float64) float64) func(*call.Call, call.Args) (starlark.V
 	}
 }
 
-// exactly returns a function that refuses ints which no float holds: its result
-// would be about another number than the one that was given.
+// exactly returns fn with a check before it: an int that a float cannot hold exactly
+// is an error. Without the check, the result would be that of another number.
 func exactly(fn func(*call.Call, call.Args) (starlark.Value, error)) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		for i, v := range a.Given() {
@@ -88,7 +88,7 @@ func exactly(fn func(*call.Call, call.Args) (starlark.Value, error)) func(*call.
 	}
 }
 
-// fitsFloat reports whether a number can be a float without being another one.
+// fitsFloat reports whether a float can hold a number exactly.
 func fitsFloat(v starlark.Value) bool {
 	n, ok := v.(starlark.Int)
 	if !ok {

@@ -17,9 +17,9 @@ func mergeModule() Module {
 		Funcs: []Func{
 			{
 				"merge", "target, patch",
-				"Lays the dict patch over target, deeply, as a patch: endpoint does, and returns the result; " +
-					`neither is changed. A key "name[2]" is an element of the list "name", "name[-1]" the last; ` +
-					`a path such as "user.name" replaces what is there.`,
+				"Merges the dict patch into a copy of target, at every level, as a patch: endpoint does, and " +
+					`returns the result. A key "name[2]" is an element of the list "name", "name[-1]" the last ` +
+					`one. A path such as "user.name" replaces the value there.`,
 				`merge({"a": 1, "l": [1, 2]}, {"b": 2, "l[0]": 9})  # => {"a": 1, "b": 2, "l": [9, 2]}`,
 				callMerge,
 			},

@@ -10,10 +10,10 @@ import (
 	"starproxy/builtins/call"
 )
 
-// The names of guards, which no script can write.
+// The names of guards. No script can write them.
 const (
-	// GuardOperand is for either operand of x * y, for x in x % y, and for what
-	// a method is called of.
+	// GuardOperand is for both operands of x * y, for x in x % y, and for x in
+	// x.method().
 	GuardOperand = "."
 	// GuardFactor is for y in x *= y.
 	GuardFactor = "*="
@@ -25,11 +25,10 @@ const (
 	GuardArguments = "*args"
 )
 
-// OperandGuards returns the values that bound single operations of the
-// interpreter, which nothing can interrupt. The host writes guard[x] in the
-// place of an operand x; that is x itself, or a value that does the operation
-// for x within the bounds of env, or an error. To index a guard costs much less
-// than to call a function.
+// OperandGuards returns the guards of single operations of the interpreter, which
+// cannot be interrupted. The host replaces an operand x by guard[x]. The result is x
+// itself, an error, or a value that does the operation within the limits of env. An
+// index expression is used because it costs much less than a function call.
 func OperandGuards(env *call.Env) starlark.StringDict {
 	c := &call.Call{Env: env}
 	return starlark.StringDict{
@@ -41,14 +40,14 @@ func OperandGuards(env *call.Env) starlark.StringDict {
 	}
 }
 
-// guardOf is one guard. It is for any number of threads: call has no thread and
-// no bounds of a run.
+// guardOf is one guard. Any number of threads may use it: call belongs to no thread
+// and has no limits of a run.
 type guardOf struct {
 	call *call.Call
 	of   func(*call.Call, starlark.Value) (starlark.Value, error)
 }
 
-// Get returns the operand that stands in for x.
+// Get returns the operand that replaces x.
 func (g guardOf) Get(x starlark.Value) (starlark.Value, bool, error) {
 	v, err := g.of(g.call, x)
 	return v, true, err
@@ -73,7 +72,8 @@ func guardOperand(c *call.Call, x starlark.Value) (starlark.Value, error) {
 	return operand{x, c}, nil
 }
 
-// guardFactor wraps any number, too: the other factor may be a text or a list.
+// guardFactor also wraps small numbers, because the other factor may be a text or a
+// list.
 func guardFactor(c *call.Call, x starlark.Value) (starlark.Value, error) {
 	if _, ok := x.(starlark.Int); ok {
 		return operand{x, c}, nil
@@ -81,9 +81,9 @@ func guardFactor(c *call.Call, x starlark.Value) (starlark.Value, error) {
 	return guardOperand(c, x)
 }
 
-// guardFilling refuses values that are too long for a text to be filled with. A
-// text takes any operand of %= for the value, so only a dict can stand in for a
-// dict, and nothing for the rest.
+// guardFilling returns an error if x is too long to be formatted into a text. With
+// %=, the interpreter formats the operand itself, so a wrapper would appear in the
+// text. Only a dict can be replaced, by another mapping.
 func guardFilling(c *call.Call, x starlark.Value) (v starlark.Value, err error) {
 	defer call.Rescue(GuardFilling, &err)
 	size, err := c.Measured(GuardFilling, []starlark.Value{x})
@@ -99,20 +99,22 @@ func guardFilling(c *call.Call, x starlark.Value) (v starlark.Value, err error) 
 	return x, nil
 }
 
-// guardElements refuses what has too many elements to be gone through in one step.
+// guardElements returns a guard that refuses values with too many elements for one
+// operation.
 func guardElements(name string) func(*call.Call, starlark.Value) (starlark.Value, error) {
 	return func(_ *call.Call, x starlark.Value) (starlark.Value, error) {
 		return x, elements(name, x)
 	}
 }
 
-// operand stands in for an operand of an operator, or for the receiver of a method.
+// operand replaces an operand of an operator, or the receiver of a method.
 type operand struct {
 	starlark.Value
 	call *call.Call
 }
 
-// Binary does x * y and x % y within bounds; every other operator is left as it is.
+// Binary computes x * y and x % y within limits. It passes other operators on
+// unchanged.
 func (o operand) Binary(op syntax.Token, y starlark.Value, side starlark.Side) (v starlark.Value, err error) {
 	defer call.Rescue(op.String(), &err)
 	x := o.Value
@@ -131,7 +133,7 @@ func (o operand) Binary(op syntax.Token, y starlark.Value, side starlark.Side) (
 	return starlark.Binary(op, x, y)
 }
 
-// Attr returns the method of the operand with its bound.
+// Attr returns the method of the operand with its limits.
 func (o operand) Attr(name string) (starlark.Value, error) {
 	x, ok := o.Value.(starlark.HasAttrs)
 	if !ok {
@@ -152,16 +154,16 @@ func (o operand) AttrNames() []string {
 	return nil
 }
 
-// lookups is a dict that fills a text, in which each value may occur many times.
-// When the text would become too long, lookups finds no value any more.
+// lookups is a dict whose values are formatted into a text, each any number of
+// times. When the text would become too long, lookups finds no more values.
 type lookups struct {
 	starlark.Mapping
 	call *call.Call
-	room int // for the values that are still to come, in bytes
+	room int // the bytes that are left for further values
 }
 
-// Get returns a value of the dict. The interpreter hears of no error, only that
-// there is no value.
+// Get returns a value of the dict. The interpreter ignores the error and reports
+// that the key is missing.
 func (l *lookups) Get(key starlark.Value) (starlark.Value, bool, error) {
 	v, found, err := l.Mapping.Get(key)
 	if err == nil && found {
@@ -214,7 +216,7 @@ func multiply(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	return starlark.Binary(syntax.STAR, x, y)
 }
 
-// remainder returns x % y, which formats when x is text.
+// remainder returns x % y. If x is text, that is formatting.
 func remainder(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	if s, ok := x.(starlark.String); ok {
 		size, err := filledIn(c, string(s), y)
@@ -228,8 +230,8 @@ func remainder(c *call.Call, x, y starlark.Value) (starlark.Value, error) {
 	return starlark.Binary(syntax.PERCENT, x, y)
 }
 
-// filledIn returns how long the text of what format takes from y would be. A
-// value of a dict can stand in many places, those of a tuple stand in one each.
+// filledIn returns the length of the text that formatting takes from y. A value of a
+// dict may be used many times, a value of a tuple only once.
 func filledIn(c *call.Call, format string, y starlark.Value) (int, error) {
 	m, ok := y.(starlark.Mapping)
 	if !ok || !strings.Contains(format, "%(") {

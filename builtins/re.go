@@ -62,12 +62,12 @@ func reModule() Module {
 
 // The bounds of matching, in bytes of the text times instructions of the pattern.
 const (
-	quickMatch   = 10_000_000    // from here on it is done aside
-	longestMatch = 4_000_000_000 // more is refused
+	quickMatch   = 10_000_000    // a match with more work runs on another goroutine
+	longestMatch = 4_000_000_000 // a match with more work is an error
 )
 
-// matching charges for matching re against size bytes. long says that it should
-// be done aside: nothing can interrupt it.
+// matching charges for matching re against size bytes. long says that the match
+// should run on another goroutine, because it cannot be interrupted.
 func matching(c *call.Call, fn string, re *pattern.Pattern, size int) (long bool, err error) {
 	work := call.Times(size, re.Size)
 	if work > longestMatch {
@@ -85,13 +85,14 @@ func compiled(c *call.Call, fn, expr string) (*pattern.Pattern, error) {
 	return p, nil
 }
 
-// search is one use of an expression: aside runs what matches it.
+// search is one use of a regular expression. Its method aside runs a function that
+// matches it.
 type search struct {
 	re *pattern.Pattern
 	s  string
 	c  *call.Call
 	fn string
-	on bool // it takes long
+	on bool // matching takes so long that it runs on another goroutine
 }
 
 func reArgs(c *call.Call, a call.Args, wrap func(string) string) (m search, err error) {
@@ -140,8 +141,8 @@ func reFullMatch(c *call.Call, a call.Args) (starlark.Value, error) {
 	return reFind(c, a, func(p string) string { return `\A(?:` + p + `)\z` })
 }
 
-// findAll returns the places of all matches, at most most of them, within the
-// memory that their list may take.
+// findAll returns the offsets of all matches. It is an error if their list would
+// take too much memory.
 func (m search) findAll() (found [][]int, err error) {
 	most := min(call.MaxElements, m.c.Room()/(partSize+16*(m.re.NumSubexp()+1)))
 	if err := m.run(func() { found = m.re.FindAllStringSubmatchIndex(m.s, most+1) }); err != nil {
@@ -193,7 +194,7 @@ func reSub(c *call.Call, a call.Args) (starlark.Value, error) {
 		return nil, fmt.Errorf("%s: argument \"repl\": %w", a.Func, err)
 	}
 	if !m.on && call.Times(len(s)+1, len(repl)+1) < 1<<20 {
-		return starlark.String(m.re.ReplaceAllString(s, repl)), nil // no matter how often
+		return starlark.String(m.re.ReplaceAllString(s, repl)), nil // short enough for any number of matches
 	}
 	found, err := m.findAll()
 	if err != nil {
@@ -215,8 +216,8 @@ func reSub(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.String(append(out, s[last:]...)), nil
 }
 
-// checkGroups refuses a replacement that names a group which re does not have:
-// [regexp.Regexp.Expand] leaves it out in silence.
+// checkGroups returns an error if a replacement names a group that re does not have.
+// [regexp.Regexp.Expand] would replace such a group by nothing.
 func checkGroups(re *regexp.Regexp, repl string) error {
 	for {
 		_, rest, found := strings.Cut(repl, "$")
@@ -231,7 +232,7 @@ func checkGroups(re *regexp.Regexp, repl string) error {
 		rest = strings.TrimPrefix(rest, "{")
 		name := rest[:len(rest)-len(strings.TrimLeftFunc(rest, inGroupName))]
 		if name == "" || braced && !strings.HasPrefix(rest[len(name):], "}") {
-			continue // Expand takes the dollar sign for itself
+			continue // Expand copies such a dollar sign
 		}
 		number := name[:len(name)-len(strings.TrimLeft(name, digits))]
 		switch n, err := strconv.Atoi(number); {

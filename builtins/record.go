@@ -58,7 +58,7 @@ func callTry(c *call.Call, a call.Args) (starlark.Value, error) {
 	return result(true, v, starlark.None), nil
 }
 
-// result is what try_ returns.
+// result returns the value of try_.
 func result(ok bool, value, err starlark.Value) starlark.Value {
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
 		"ok": starlark.Bool(ok), "value": value, "error": err,

@@ -12,31 +12,32 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// cost is what a function of sprig may take beyond the size of its arguments.
-// The functions of cost get the arguments that were given.
+// cost is the cost of a sprig function, where that is more than in proportion to its
+// arguments. size and steps get the arguments of the call.
 type cost struct {
-	// size is at least how many bytes it makes; nil means no more than it gets.
+	// size returns an upper bound of the result, in bytes. Nil means that the
+	// result is not larger than the arguments.
 	size func(a []starlark.Value) int
-	// steps is the work; nil means in proportion to the arguments.
+	// steps returns the steps to charge. Nil means in proportion to the arguments.
 	steps func(a []starlark.Value) int
-	// slow functions run aside.
+	// slow says that the function runs on another goroutine.
 	slow bool
-	// counts says that it makes as many of something as a number says.
+	// counts says that a number among the arguments is a number of things to make.
 	counts bool
 	// pattern says that the first argument is a regular expression, matched
 	// against the second.
 	pattern bool
 }
 
-// partSize is what one of the texts of a list takes, in bytes, and mapSize what
-// a map of one takes, on its way from Go to Starlark.
+// partSize is the memory of one text in a list, in bytes, and mapSize that of a map
+// with one entry. Both include the Go value and the Starlark value.
 const (
 	partSize = 96
 	mapSize  = 800
 )
 
-// steps that single functions take, about: a bcrypt or scrypt hash some 100 ms,
-// a key of 2048 bits up to a second.
+// The approximate steps of slow functions. A bcrypt or scrypt hash takes some 100
+// ms, a key of 2048 bits up to a second.
 const (
 	hashSteps = 1_000_000
 	keySteps  = 3_000_000
@@ -46,9 +47,9 @@ func fixed(steps int) func([]starlark.Value) int {
 	return func([]starlark.Value) int { return steps }
 }
 
-// costs are those of the sprig functions which take more than time and memory
-// in proportion to their arguments. A function whose name begins with "must"
-// costs what the one without does.
+// costs has the sprig functions that take more time or memory than in proportion to
+// their arguments. A function whose name begins with "must" costs the same as the
+// one without it.
 var costs = map[string]cost{
 	"repeat":       {counts: true, size: func(a []starlark.Value) int { return call.Times(number(a[0]), length(a[1])) }},
 	"indent":       {counts: true, size: sprigIndented},
@@ -100,8 +101,8 @@ var costs = map[string]cost{
 	"buildCustomCert":          {slow: true, steps: fixed(hashSteps / 10)},
 }
 
-// shortText are the functions that read a short text, such as a version or a
-// date: their time does not grow with its length alone.
+// shortText has the functions that read a short text, such as a version or a date.
+// Their time is not in proportion to the length of that text.
 var shortText = map[string]bool{
 	"semver": true, "semverCompare": true, "date": true, "dateInZone": true, "date_in_zone": true, "dateModify": true,
 	"date_modify": true, "toDate": true, "duration": true, "durationRound": true, "htmlDate": true, "htmlDateInZone": true,
@@ -110,10 +111,10 @@ var shortText = map[string]bool{
 	"genSignedCert": true, "genSignedCertWithKey": true,
 }
 
-// maxShortText is how long the arguments of those are at most, in bytes.
+// maxShortText is the largest size of the arguments of these functions, in bytes.
 const maxShortText = 64 << 10
 
-// sprigBase returns the name of the function without must: mustFirst is first.
+// sprigBase returns the name of a function without "must": first for mustFirst.
 func sprigBase(name string) string {
 	if rest, ok := strings.CutPrefix(name, "must"); ok && rest != "" {
 		rest = strings.TrimPrefix(rest, "_")
@@ -122,8 +123,9 @@ func sprigBase(name string) string {
 	return name
 }
 
-// afford refuses a call of the sprig function name that would take too much,
-// and charges for it. long says that the function should run aside.
+// afford charges for a call of the sprig function name. It returns an error if the
+// call would take too much memory or time. long says that the function should run
+// on another goroutine.
 func afford(c *call.Call, name string, given []starlark.Value) (long bool, err error) {
 	size, err := c.Measured("sprig."+name, given)
 	if err != nil {
@@ -161,7 +163,7 @@ func afford(c *call.Call, name string, given []starlark.Value) (long bool, err e
 
 func abs(n int) int { return max(n, -n) }
 
-// pieces returns at most how many parts s has between separators.
+// pieces returns an upper bound of the number of parts of s between separators.
 func pieces(s, sep string) int {
 	if sep == "" {
 		return len(s)
@@ -169,7 +171,7 @@ func pieces(s, sep string) int {
 	return strings.Count(s, sep) + 1
 }
 
-// trimmed returns the work of taking the characters of cutset off s.
+// trimmed returns the steps of removing the characters of cutset from the ends of s.
 func trimmed(s, cutset string) int {
 	for i := range len(cutset) {
 		if cutset[i] >= utf8.RuneSelf {
@@ -179,24 +181,24 @@ func trimmed(s, cutset string) int {
 	return 0
 }
 
-// sprigExpanded returns at least what replacing by a text with groups makes:
-// each of them may be as long as the match.
+// sprigExpanded returns an upper bound of the result of regexReplaceAll. Each group
+// in the replacement may be as long as the whole match.
 func sprigExpanded(a []starlark.Value) int {
 	repl := words(a[2])
 	return call.Times(length(a[1])+1, len(repl)+1) + call.Times(length(a[1]), strings.Count(repl, "$"))
 }
 
-// jsonWeight returns about what the value of a JSON text takes, as Go's and as
-// Starlark's. Brackets in strings count, too.
+// jsonWeight returns the approximate memory of a JSON text's value, as Go value and
+// Starlark value together. Brackets in strings are counted as well.
 func jsonWeight(s string) int {
 	return 2*len(s) + mapSize*strings.Count(s, "{") + partSize*(strings.Count(s, "[")+strings.Count(s, ","))
 }
 
-// prettySize returns at least how long a value is as JSON over several lines.
+// prettySize returns an upper bound of the length of a value as indented JSON.
 func prettySize(v starlark.Value) int {
 	b, err := value.AppendJSON(nil, nil, v)
 	if err != nil {
-		return 0 // the function will say so
+		return 0 // the function returns the error
 	}
 	return laidOut(b, 0, 2)
 }

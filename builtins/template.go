@@ -9,8 +9,8 @@ import (
 
 func templateModule() Module {
 	return Module{
-		Doc: "What template expressions can ask of the request; scripts have req. A name without " +
-			"arguments needs no parentheses, an unquoted word is its own text: " +
+		Doc: "The request in template expressions; scripts use req instead. A function without " +
+			"arguments needs no parentheses, and an unquoted word is a text: " +
 			"{{request_header(User-Agent)}}.",
 		Scope: Templates,
 		Funcs: []Func{
@@ -54,7 +54,7 @@ func templateModule() Module {
 			},
 			{
 				"request_param", `name, default=""`,
-				"What a {name} segment of the endpoint's path matched, or default.",
+				"The text that a {name} segment of the endpoint's path matched, or default.",
 				`request_param("id")  # => "7"`,
 				named(paramOf),
 			},
@@ -124,7 +124,8 @@ func requestPathSegment(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.String(parts[index]), nil
 }
 
-// named makes a function that looks a name up in the request, with a default.
+// named makes a function with the parameters name and default. It returns the value
+// that look finds in the request.
 func named(look func(r *value.Request, name string) (string, bool)) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var name string

@@ -14,8 +14,8 @@ import (
 func timeModule() Module {
 	return Module{
 		Name: "time",
-		Doc: "Times and durations. Times are in UTC unless a zone is named; zones are known on machines " +
-			"that have no files of them, too. A time has .year .month .day .hour .minute .second " +
+		Doc: "Times and durations. Times are in UTC unless a zone is named. The names of zones work on every " +
+			"machine. A time has .year .month .day .hour .minute .second " +
 			".nanosecond .unix .unix_nano .in_location(zone) .format(layout), with layouts as Go writes " +
 			"them; times and durations can be compared, added and subtracted.",
 		Consts: []Const{
@@ -36,7 +36,7 @@ func timeModule() Module {
 			},
 			{
 				"parse_time", `x, format="2006-01-02T15:04:05Z07:00", location="UTC"`,
-				"The time that a text gives in a layout.",
+				"The time in a text with this layout.",
 				`time.parse_time("2024-05-06T07:08:09Z").unix  # => 1714979289`,
 				timeParse,
 			},
@@ -54,7 +54,7 @@ func timeModule() Module {
 			},
 			{
 				"is_valid_timezone", "loc",
-				"Whether a time zone with this name is known.",
+				"True if a time zone with this name is known.",
 				`time.is_valid_timezone("UTC")  # => True`,
 				timeZone,
 			},

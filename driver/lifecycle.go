@@ -23,7 +23,8 @@ import (
 	"starproxy/driver/web"
 )
 
-// The modes of a proxy. They differ in what answers requests, see [lifecycle.handler].
+// The modes of a proxy. Each has its own handler of requests, see
+// [lifecycle.handler].
 const (
 	modeMock        = "mock"
 	modePassthrough = "passthrough"
@@ -37,7 +38,7 @@ type lifecycle struct {
 	cfg        *Config
 	log        *slog.Logger
 	shared     *Shared
-	place      *proxy.Member // among the proxies that share an address
+	place      *proxy.Member // this proxy among those that share an address
 	authority  *authority
 	journal    *capture.Journal
 	sockets    *capture.Sockets
@@ -48,13 +49,13 @@ type lifecycle struct {
 	web        *webUI
 
 	run     atomic.Pointer[running] // nil when stopped
-	changed follow.Notice           // of run
+	changed follow.Notice           // announces each change of run
 	mu      sync.Mutex              // held while starting, stopping and closing
-	port    int                     // to listen on, under mu
-	closed  bool                    // under mu
+	port    int                     // the configured port; mu guards it
+	closed  bool                    // mu guards it
 }
 
-// rows are for the table of methods.
+// rows returns the rows of the method table that start and stop the proxy.
 func (l *lifecycle) rows() []rpc.Row {
 	how := func(mode string) []rpc.Param {
 		return []rpc.Param{rpc.With("mode", mode), rpc.With("web_ui", false), rpc.With("replay_file", ""), rpc.With("port", 0)}
@@ -71,16 +72,16 @@ func (l *lifecycle) rows() []rpc.Row {
 type running struct {
 	mode    string
 	proxy   *proxy.Proxy
-	address string // as the configuration names the host, with the real port
+	address string // the configured host with the port that is really used
 	port    int
 
-	recorder   *flow.Recorder // nil unless it records
-	release    func()         // ends the hold on bodies, with a recorder
-	replay     *flow.Replay   // nil unless it replays
+	recorder   *flow.Recorder // nil unless mode is record
+	release    func()         // lets the journal drop bodies again; nil without a recorder
+	replay     *flow.Replay   // nil unless mode is replay
 	replayFile string
 }
 
-// startArgs say how the proxy is to run.
+// startArgs are the arguments of start and restart.
 type startArgs struct {
 	mode       string
 	webUI      bool
@@ -106,13 +107,14 @@ func (l *lifecycle) restart(ctx context.Context, mode string, webUI bool, replay
 		if args.mode == modeReplay {
 			args.replayFile = cmp.Or(replayFile, r.replayFile)
 		}
-		args.port = cmp.Or(port, r.port) // devices find it where it was, although any free port was configured
+		args.port = cmp.Or(port, r.port) // keep the port for the devices, even if port 0 (any free one) is configured
 	}
 	args.mode = cmp.Or(args.mode, modeMock)
 	return l.launch(ctx, args)
 }
 
-// check refuses a start that can't be, before anything changes.
+// check returns an error for arguments with which the proxy cannot start. It
+// changes nothing.
 func (l *lifecycle) check(args startArgs) error {
 	if l.closed {
 		return errDriverClosed
@@ -135,8 +137,8 @@ func (l *lifecycle) check(args startArgs) error {
 	return nil
 }
 
-// launch starts the proxy, in the place of one that runs. When that fails,
-// everything is as it was. The caller holds mu.
+// launch starts the proxy. A running proxy is stopped for it. When launch fails,
+// everything stays as it was. The caller holds mu.
 func (l *lifecycle) launch(ctx context.Context, args startArgs) (string, error) {
 	if err := l.check(args); err != nil {
 		return "", err
@@ -158,7 +160,7 @@ func (l *lifecycle) launch(ctx context.Context, args startArgs) (string, error) 
 	return startedText(next.next, l.web.url()), nil
 }
 
-// handler returns what answers requests in the mode of r.
+// handler returns the handler that answers requests in the mode of r.
 func (l *lifecycle) handler(r *running) exchange.Handler {
 	end := exchange.Handler(mock.Forward)
 	switch r.mode {
@@ -191,8 +193,8 @@ func (l *lifecycle) stop(ctx context.Context) (string, error) {
 	return stoppedText(r), nil
 }
 
-// close stops the proxy for good, if it runs. It reports whether that is the
-// first time that it is called.
+// close stops the proxy, if it runs, so that it cannot be started again. first is
+// true on the first call. Later calls do nothing.
 func (l *lifecycle) close() (first bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -209,7 +211,7 @@ func (l *lifecycle) close() (first bool, err error) {
 	return true, err
 }
 
-// shut ends a proxy that runs; the caller holds mu.
+// shut stops the running proxy r. The caller holds mu.
 func (l *lifecycle) shut(ctx context.Context, r *running) error {
 	l.run.Store(nil)
 	l.changed.Notify()
@@ -233,7 +235,7 @@ func (l *lifecycle) mocking() bool {
 	return r == nil || r.mode == modeMock
 }
 
-// ownAddress returns where the proxy is reached from this machine.
+// ownAddress returns the host:port at which this machine reaches the proxy.
 func (l *lifecycle) ownAddress() (address string, running bool) {
 	r := l.run.Load()
 	if r == nil {
@@ -246,7 +248,7 @@ func (l *lifecycle) ownAddress() (address string, running bool) {
 	return net.JoinHostPort(host, strconv.Itoa(r.port)), true
 }
 
-// mode returns the mode of the proxy, modeStopped when it does not run.
+// mode returns the mode of the proxy, or modeStopped when it does not run.
 func (l *lifecycle) mode() string {
 	if r := l.run.Load(); r != nil {
 		return r.mode
@@ -254,7 +256,7 @@ func (l *lifecycle) mode() string {
 	return modeStopped
 }
 
-// maySend reports why no webhook may be sent now.
+// maySend returns nil if webhooks may be sent now, else an error with the reason.
 func (l *lifecycle) maySend() error {
 	mode, send := l.mode(), l.cfg.Webhooks.Send
 	switch {

@@ -32,16 +32,17 @@ type Section struct {
 type Entry struct {
 	// Name is what scripts write: "state.incr", "uuid", "conditional".
 	Name string
-	// Signature is Name with its parameters. If it is no function, it is Name.
+	// Signature is Name with the parameters of the function, or Name alone if it is
+	// not a function.
 	Signature string
-	// Doc is the whole description, in paragraphs; its first sentence stands
-	// alone in lists.
+	// Doc is the whole description, in paragraphs. Lists show its first sentence
+	// only.
 	Doc string
 	// Example is Starlark that can be run unchanged.
 	Example string
 }
 
-// testSuffix is the end of the names of files with tests.
+// testSuffix ends the name of each file with tests.
 const testSuffix = "_test.star"
 
 // Summary returns the first sentence of the description.
@@ -248,9 +249,10 @@ func sentence(s string) string {
 	return strings.Join(words, " ")
 }
 
-// Find returns the section whose name, file or title is name. If there is none, it
-// returns every entry of that name, with or without the module before its dot. If
-// there is no entry either, the error names the nearest name.
+// Find returns the sections that name names. A section matches as a whole by its
+// name or by its file, with or without ".star". Of other sections, Find returns only
+// the entries with that name. The name of an entry may be given without the module
+// before its dot. When nothing matches, the error suggests the nearest known name.
 func Find(sections []Section, name string) ([]Section, error) {
 	name = strings.TrimSuffix(name, "()")
 	var found []Section

@@ -12,18 +12,19 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// Latency is how long an answer waits. The zero value is not at all.
+// Latency is the time that an answer waits: Fixed plus Draw. The zero value means
+// no wait.
 type Latency struct {
-	// Fixed is waited each time.
+	// Fixed is the same for each answer.
 	Fixed time.Duration
-	// Draw returns what is waited besides, by chance; nil for nothing.
+	// Draw returns a random time. Nil means none.
 	Draw func() time.Duration
 }
 
 // MaxLatency is the longest latency.
 const MaxLatency = 24 * time.Hour
 
-// KeyError is what is wrong with the value of a key of a map.
+// KeyError reports a wrong or missing value of a key in a map.
 type KeyError struct{ Key, Got, Want string }
 
 func (e *KeyError) Error() string {
@@ -33,8 +34,8 @@ func (e *KeyError) Error() string {
 	return fmt.Sprintf("%s: got %s, want %s", e.Key, e.Got, e.Want)
 }
 
-// Milliseconds returns a duration of so many milliseconds, if it is from none
-// to [MaxLatency].
+// Milliseconds converts ms milliseconds to a duration. It reports false if that is
+// negative or longer than [MaxLatency].
 func Milliseconds(ms float64) (time.Duration, bool) {
 	if !(ms >= 0 && ms <= float64(MaxLatency/time.Millisecond)) {
 		return 0, false
@@ -42,14 +43,15 @@ func Milliseconds(ms float64) (time.Duration, bool) {
 	return time.Duration(math.Round(ms * float64(time.Millisecond))), true
 }
 
-// distribution is a way to draw a latency: the keys of its map besides
-// "distribution", "min" and "max", and the function that draws milliseconds.
+// distribution is a way to draw a random latency.
 type distribution struct {
 	name string
+	// keys are its keys in the map besides "distribution", "min" and "max".
 	keys []string
-	// bounded says that max has to be there.
+	// bounded says that the map must have "max".
 	bounded bool
-	draw    func(r *Random, p map[string]float64) float64
+	// draw returns milliseconds. p has the values of the map.
+	draw func(r *Random, p map[string]float64) float64
 }
 
 func distributions() []distribution {
@@ -75,10 +77,10 @@ func Distributions() []string {
 	return names
 }
 
-// NewLatency reads a latency that is a map: {min, max} in milliseconds, or a
-// distribution with its own keys, {distribution: normal, mean, stddev} or
-// {distribution: lognormal, median, sigma}, for which min and max are bounds.
-// Chance comes from r. Errors are of type *KeyError.
+// NewLatency reads a latency from a map. {min, max} is a uniform distribution in
+// milliseconds. {distribution: normal, mean, stddev} and {distribution: lognormal,
+// median, sigma} may have min and max as bounds. Random numbers come from r. Errors
+// are of type *KeyError.
 func NewLatency(spec jsonvalue.Object, r *Random) (Latency, error) {
 	d, err := distributionOf(spec)
 	if err != nil {
@@ -123,7 +125,7 @@ func NewLatency(spec jsonvalue.Object, r *Random) (Latency, error) {
 	}}, nil
 }
 
-// distributionOf returns the one that a map names, uniform when it names none.
+// distributionOf returns the distribution that a map names. The default is uniform.
 func distributionOf(spec jsonvalue.Object) (distribution, error) {
 	name, _ := spec.Get("distribution")
 	if name == nil {
@@ -137,7 +139,7 @@ func distributionOf(spec jsonvalue.Object) (distribution, error) {
 	return distribution{}, &KeyError{"distribution", show(name), strings.Join(Distributions(), ", ")}
 }
 
-// float returns a JSON number.
+// float converts a JSON number. It reports false if v is not a number.
 func float(v any) (float64, bool) {
 	switch v := v.(type) {
 	case int64:
@@ -154,7 +156,7 @@ func float(v any) (float64, bool) {
 	return 0, false
 }
 
-// show returns a JSON value as messages show it.
+// show returns a JSON value as text for a message, at most 40 bytes of it.
 func show(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// IsHop reports whether header lines with that name are about one connection, so
-// that a proxy does not pass them on (RFC 9110 section 7.6.1).
+// IsHop reports whether header lines with that name are about one connection. A
+// proxy does not pass such lines on (RFC 9110 section 7.6.1).
 func IsHop(name string) bool {
 	switch len(name) { // most names have another length
 	case 2:
@@ -25,14 +25,14 @@ func IsHop(name string) bool {
 	return false
 }
 
-// IsForProxy reports whether a device writes lines with that name for its proxy
-// alone.
+// IsForProxy reports whether header lines with that name are meant for the proxy
+// only, not for the server.
 func IsForProxy(name string) bool {
 	return EqualName(name, "Proxy-Connection") || EqualName(name, "Proxy-Authorization")
 }
 
-// IsFraming reports whether lines with that name tell where a message ends. The
-// proxy writes them itself.
+// IsFraming reports whether header lines with that name say where the message
+// ends. The proxy writes its own.
 func IsFraming(name string) bool {
 	return EqualName(name, "Content-Length") || EqualName(name, "Transfer-Encoding")
 }
@@ -52,8 +52,9 @@ func (h *Header) DropHops() {
 
 func isHopLine(f Field) bool { return IsHop(f.Name) }
 
-// DropBody removes the lines about a body that is being replaced: its length and
-// coding, its version and its digests. A trailer speaks of that body, too.
+// DropBody removes the lines that describe the body, because it is replaced: its
+// length, coding, version and digests. The Trailer line goes, too, because the
+// trailer belongs to the old body.
 func (h *Header) DropBody() {
 	for _, name := range [...]string{
 		"Content-Length", "Content-Encoding", "Transfer-Encoding", "Trailer", "ETag", "Last-Modified",

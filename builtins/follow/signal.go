@@ -1,6 +1,6 @@
-// Package follow lets any number of readers wait for news: a [Signal] announces
-// that a value has changed, a [Log] is a bounded sequence that each reader follows
-// with a cursor of its own.
+// Package follow lets any number of readers wait for changes. A [Signal] announces
+// that a value has changed. A [Log] is a bounded sequence that each reader follows
+// with its own cursor.
 package follow
 
 // Signal announces changes of a value. It has no lock of its own: the lock that
@@ -21,7 +21,7 @@ func (s *Signal) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Notify wakes all that wait for a channel of Changed.
+// Notify wakes all readers that wait on a channel from Changed.
 func (s *Signal) Notify() {
 	if s.changed != nil {
 		close(s.changed)

@@ -10,7 +10,7 @@ import (
 	"starproxy/builtins/call"
 )
 
-// Eq fails unless got equals want.
+// Eq returns an error unless got equals want.
 func Eq(c *call.Call, a call.Args) (starlark.Value, error) {
 	var got, want starlark.Value
 	if err := a.Unpack("got", &got, "want", &want); err != nil {
@@ -23,7 +23,7 @@ func Eq(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-// Ne fails if got equals other.
+// Ne returns an error if got equals other.
 func Ne(c *call.Call, a call.Args) (starlark.Value, error) {
 	var got, other starlark.Value
 	if err := a.Unpack("got", &got, "other", &other); err != nil {
@@ -36,7 +36,7 @@ func Ne(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-// True fails unless cond is true.
+// True returns an error unless cond is true.
 func True(c *call.Call, a call.Args) (starlark.Value, error) {
 	var cond starlark.Value
 	message := ""
@@ -52,7 +52,7 @@ func True(c *call.Call, a call.Args) (starlark.Value, error) {
 	return nil, errors.New(message)
 }
 
-// Contains fails unless item is in container.
+// Contains returns an error unless item is in container.
 func Contains(c *call.Call, a call.Args) (starlark.Value, error) {
 	var container, item starlark.Value
 	if err := a.Unpack("container", &container, "item", &item); err != nil {
@@ -65,7 +65,8 @@ func Contains(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, err
 }
 
-// Fails fails unless fn() ends with an error that matches pattern.
+// Fails calls fn. It returns an error unless fn itself fails with an error that
+// matches pattern.
 func Fails(c *call.Call, a call.Args) (starlark.Value, error) {
 	var fn starlark.Callable
 	pattern := ""

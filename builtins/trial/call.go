@@ -1,7 +1,7 @@
-// Package trial is what only the tests of scripts can call: assertions, the clock,
-// and requests to endpoints without a socket.
+// Package trial has the functions that only the tests of scripts can call:
+// assertions, the clock, and requests to endpoints without a socket.
 //
-// package builtins lists its functions for scripts, with their documentation.
+// Package builtins makes them known to scripts and documents them.
 package trial
 
 import (
@@ -26,7 +26,7 @@ import (
 	"starproxy/builtins/value"
 )
 
-// Serve sets the endpoints that Call asks.
+// Serve sets the endpoints that Call sends its requests to.
 func Serve(c *call.Call, a call.Args) (starlark.Value, error) {
 	var scenario, upstream starlark.Value
 	if err := a.Unpack("scenario", &scenario, "upstream?", &upstream); err != nil {
@@ -70,7 +70,7 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 		return nil, fmt.Errorf("call: %s: messages are for WEBSOCKET /path", key)
 	}
 	x.ID, x.Start = c.Env.NextCall(), c.Env.Clock()
-	// The client leaves when its patience is at an end, by the test's clock.
+	// The client leaves when timeout has passed on the test's clock.
 	ctx, leave := context.WithCancel(c.Context)
 	defer leave()
 	if c.Env.Manual != nil {
@@ -84,7 +84,7 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 		res, err = x.Forward(ctx)
 	}
 	if err == nil && res.Err != nil && faultOf(res.Err) == "" {
-		err = res.Err // a response hook was shown what failed
+		err = res.Err // the request failed; a response hook has seen the error
 	}
 	if err != nil {
 		if c.Context.Err() == nil && errors.Is(err, context.Canceled) {
@@ -109,7 +109,7 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	return ans, c.Alive()
 }
 
-// answer is what call() got.
+// answer is the Starlark value that call() returns.
 type answer struct {
 	status   int
 	header   exchange.Header
@@ -117,8 +117,8 @@ type answer struct {
 	endpoint string
 	took     time.Duration // until the answer began
 	fault    string
-	ended    bool    // by itself, not because the client left
-	talk     *dialog // over a WebSocket, or nil
+	ended    bool    // the body came to its own end; the client did not leave before
+	talk     *dialog // the messages of a WebSocket; nil for other answers
 }
 
 // receive reads the body as a client would.
@@ -173,7 +173,7 @@ func (r *answer) receive(ctx context.Context, c *call.Call, leave func(), x *exc
 	return err
 }
 
-// faultOf returns the kind of a deliberate fault, or "".
+// faultOf returns the kind of the deliberate fault that err reports, or "".
 func faultOf(err error) string {
 	if !errors.Is(err, exchange.ErrFault) {
 		return ""
@@ -183,7 +183,8 @@ func faultOf(err error) string {
 	return kind
 }
 
-// receiver is the end of a connection that keeps what it is sent.
+// receiver is the client's end of a connection. It keeps the bytes that are sent
+// to it, up to limit.
 type receiver struct {
 	buf      bytes.Buffer
 	limit    int
@@ -192,12 +193,12 @@ type receiver struct {
 	progress atomic.Uint64
 }
 
-// idle is how long, by the clock on the wall, a body may do nothing at all
-// before its client gives up: nobody else waits in a test.
+// idle is the real time after which the client leaves a body that sends nothing
+// while the test's clock does not move. Nothing else could end such a body.
 const idle = 300 * time.Millisecond
 
-// wait gives what ends the sending. When nothing is written and the clock
-// stands still, the client leaves.
+// wait returns the error with which the sending ends. When nothing is written and
+// the test's clock does not move, the client leaves.
 func (r *receiver) wait(sent <-chan error, env *call.Env) error {
 	tick := time.NewTicker(idle)
 	defer tick.Stop()
@@ -216,7 +217,7 @@ func (r *receiver) wait(sent <-chan error, env *call.Env) error {
 	}
 }
 
-// Write keeps b; beyond the limit the client leaves.
+// Write keeps b. When the limit is passed, the client leaves.
 func (r *receiver) Write(b []byte) (int, error) {
 	r.progress.Add(1)
 	room := r.limit - r.buf.Len()
@@ -229,20 +230,20 @@ func (r *receiver) Write(b []byte) (int, error) {
 	return room, errors.New("the client left")
 }
 
-// ReadFrom keeps what src has.
+// ReadFrom keeps all bytes of src.
 func (r *receiver) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{r}, src)
 }
 
-// Flush has nothing to do.
+// Flush does nothing: all bytes are kept at once.
 func (r *receiver) Flush() error { return nil }
 
-// Hijack refuses.
+// Hijack returns an error: there is no socket that could be taken over.
 func (r *receiver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("the endpoint wants the connection itself, as WebSockets do")
 }
 
-// Break ends the connection.
+// Break does nothing: SendTo returns the fault as its error.
 func (r *receiver) Break([]byte, bool) error { return nil }
 
 func (r *answer) String() string {
@@ -266,13 +267,13 @@ func (r *answer) Hash() (uint32, error) { return 0, errors.New("unhashable: answ
 // AttrNames lists the fields and methods.
 func (r *answer) AttrNames() []string { return answers.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (r *answer) Attr(name string) (starlark.Value, error) { return answers.Attr(r, name) }
 
 // AnswerType documents the values that Call returns.
 func AnswerType() value.Type { return answers.Type() }
 
-var answers = value.NewTable("answer", "answer", "What call() returns in tests.",
+var answers = value.NewTable("answer", "answer", "The value that call() returns in tests.",
 	value.Field("status", "The status code; 0 when a fault came before it.", func(r *answer) (starlark.Value, error) {
 		return starlark.MakeInt(r.status), nil
 	}),
@@ -286,8 +287,8 @@ var answers = value.NewTable("answer", "answer", "What call() returns in tests."
 		text, err := r.content()
 		return starlark.String(text), err
 	}),
-	value.Method("json", `The JSON body, or what stands at a path of it; default when there is
-		nothing. A body that is no JSON is an error.`, (*answer).json),
+	value.Method("json", `The JSON body, or the value at a path in it; default when there is no
+		such value. A body that is not JSON is an error.`, (*answer).json),
 	value.Field("endpoint", `The key of the endpoint that answered, "" when none did.`, func(r *answer) (starlark.Value, error) {
 		return starlark.String(r.endpoint), nil
 	}),
@@ -300,25 +301,25 @@ var answers = value.NewTable("answer", "answer", "What call() returns in tests."
 		}
 		return starlark.String(r.fault), nil
 	}),
-	value.Field("complete", `Whether the body came to its end; a stream that the client left did
-		not.`, func(r *answer) (starlark.Value, error) {
+	value.Field("complete", `True if the body came to its end; False if the client left before
+		that.`, func(r *answer) (starlark.Value, error) {
 		return starlark.Bool(r.ended), nil
 	}),
-	value.Field("messages", `What a WEBSOCKET function sent, a list of text and bytes; None for
-		other answers.`, func(r *answer) (starlark.Value, error) {
+	value.Field("messages", `The messages that a WEBSOCKET function sent, a list of text and bytes;
+		None for other answers.`, func(r *answer) (starlark.Value, error) {
 		if r.talk == nil {
 			return starlark.None, nil
 		}
 		return starlark.NewList(slices.Clone(r.talk.sent)), nil
 	}),
-	value.Field("code", `The code with which a WEBSOCKET function closed, 1000 at its end; None
-		when the client left first.`, func(r *answer) (starlark.Value, error) {
+	value.Field("code", `The code with which a WEBSOCKET function closed the socket. It is 1000
+		when the function returned, and None when the client left first.`, func(r *answer) (starlark.Value, error) {
 		if r.talk == nil || !r.talk.closed {
 			return starlark.None, nil
 		}
 		return starlark.MakeInt(r.talk.code), nil
 	}),
-	value.Field("reason", `What it gave as the reason, else "".`, func(r *answer) (starlark.Value, error) {
+	value.Field("reason", `The reason with which a WEBSOCKET function closed the socket, or "".`, func(r *answer) (starlark.Value, error) {
 		if r.talk == nil {
 			return starlark.String(""), nil
 		}

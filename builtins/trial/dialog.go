@@ -15,33 +15,34 @@ import (
 	"starproxy/builtins/value"
 )
 
-// dialog is the client of a WebSocket in a test: it says what it was given to
-// say, by the test's clock, and keeps what it is sent. The thread that runs the
-// function of the endpoint is the only one that uses it until that has ended.
+// dialog is the client of a WebSocket in a test. It sends the messages of call() at
+// their times on the test's clock, and keeps the messages that it receives. Until
+// the function of the endpoint has ended, only the thread that runs the function
+// uses the dialog.
 type dialog struct {
-	receiver // counts what comes, and lets the client leave
+	receiver // counts the received messages, and lets the client leave
 
 	env  *call.Env
 	ctx  context.Context // of the socket
-	said []utterance
-	end  time.Time // of the silence after the last word
-	mute bool      // nothing was given to say: the client only listens
+	said []utterance     // the messages that are still to be sent
+	end  time.Time       // when the client leaves: after the last message and pause
+	mute bool            // call() was given no messages: the client only receives
 
-	sent   []starlark.Value
-	gone   bool // the client has left
-	closed bool // the function has closed it
+	sent   []starlark.Value // the messages that the function sent
+	gone   bool             // the client has left
+	closed bool             // the function has closed it
 	code   int
 	reason string
 }
 
-// utterance is a message with the time at which it is said.
+// utterance is a message with the time at which the client sends it.
 type utterance struct {
 	at time.Time
 	*value.Message
 }
 
-// newDialog reads the messages of call(): text, bytes, values that are sent as
-// JSON, and numbers, which are pauses in seconds.
+// newDialog reads the argument messages of call(). Text and bytes are sent as they
+// are, and other values as JSON. A number is a pause in seconds.
 func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
 	d := &dialog{env: env, end: env.Clock()}
 	if messages == nil || messages == starlark.None {
@@ -80,7 +81,7 @@ func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
 	return d, nil
 }
 
-// socket returns the end of it that the function has.
+// socket returns the function's end of the WebSocket.
 func (d *dialog) socket(ctx context.Context, x *exchange.Exchange) *value.Socket {
 	protocol, _, _ := strings.Cut(x.Request.Header.Get("Sec-WebSocket-Protocol"), ",")
 	s := value.NewTalk(ctx, d, strings.TrimSpace(protocol))
@@ -88,14 +89,15 @@ func (d *dialog) socket(ctx context.Context, x *exchange.Exchange) *value.Socket
 	return s
 }
 
-// Next is what the client says next: it is waited for on the test's clock, at
-// most as long as limit if that is not negative. Nil means that it said nothing
-// in time, or has left, which it does when all is said.
+// Next returns the next message of the client. It moves the test's clock to the
+// time of the message, but at most by limit, unless limit is negative. It returns
+// nil when no message came in time or when the client has left. The client leaves
+// when all its messages are sent.
 func (d *dialog) Next(s *value.Socket, limit time.Duration) *value.Message {
 	if d.gone || d.closed || s.Context().Err() != nil {
 		return nil
 	}
-	if limit != 0 { // who asks without end, but does not wait, does nothing
+	if limit != 0 { // a function that polls without waiting makes no progress
 		d.progress.Add(1)
 	}
 	due := d.end
@@ -146,7 +148,8 @@ func (d *dialog) Write(_ context.Context, kind websocket.MessageType, data []byt
 	return nil
 }
 
-// Close notes with what the function closed, if it was the first to do so.
+// Close notes the code and the reason with which the function closed the socket. It
+// returns an error if the socket was closed before.
 func (d *dialog) Close(code websocket.StatusCode, reason string) error {
 	if d.gone || d.closed || d.ctx.Err() != nil {
 		return errors.New("closed before")
@@ -155,16 +158,16 @@ func (d *dialog) Close(code websocket.StatusCode, reason string) error {
 	return nil
 }
 
-// CloseNow has nothing to do.
+// CloseNow does nothing: there is no connection.
 func (d *dialog) CloseNow() error { return nil }
 
-// visitor is the connection that a dialog comes over.
+// visitor is the connection on which a WebSocket endpoint answers a dialog.
 type visitor struct {
 	*receiver
 	dialog *dialog
 }
 
-// Socket opens the end that the function has.
+// Socket opens the function's end of the WebSocket.
 func (v visitor) Socket(ctx context.Context, x *exchange.Exchange) *value.Socket {
 	return v.dialog.socket(ctx, x)
 }

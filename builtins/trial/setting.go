@@ -11,7 +11,7 @@ import (
 	"starproxy/builtins/value"
 )
 
-// Advance moves the clock of a test on.
+// Advance moves the test's clock forward.
 func Advance(c *call.Call, a call.Args) (starlark.Value, error) {
 	var d time.Duration
 	if err := a.Unpack("duration", &d); err != nil {
@@ -26,7 +26,7 @@ func Advance(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, c.Env.Tasks.Failure()
 }
 
-// Seed starts the random source from a number.
+// Seed sets the number from which the random source starts.
 func Seed(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("n", &v); err != nil {
@@ -44,7 +44,7 @@ func Seed(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.None, nil
 }
 
-// Request makes a request as a handler gets it.
+// Request returns a request value like the one that a handler is called with.
 func Request(c *call.Call, a call.Args) (starlark.Value, error) {
 	var key string
 	var headers, query, params, body starlark.Value

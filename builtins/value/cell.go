@@ -9,8 +9,8 @@ import (
 	"starproxy/builtins/call"
 )
 
-// cell is a value that any number of threads may read and replace. What it
-// holds is frozen.
+// Cell is a variable that any number of threads may read and replace. Its value is
+// always frozen.
 type Cell struct {
 	env     *call.Env
 	initial starlark.Value
@@ -23,12 +23,12 @@ type held struct {
 	era   uint64
 }
 
-// NewCell makes a cell; initial is frozen.
+// NewCell makes a cell. initial must be frozen.
 func NewCell(env *call.Env, initial starlark.Value) *Cell {
 	return &Cell{env: env, initial: initial}
 }
 
-// load gives the value and what to compare with when it is replaced.
+// load returns the value, and the pointer with which swap detects a change.
 func (c *Cell) load() (starlark.Value, *held) {
 	h := c.now.Load()
 	if h == nil || h.era != c.env.Era() {
@@ -37,8 +37,8 @@ func (c *Cell) load() (starlark.Value, *held) {
 	return h.value, h
 }
 
-// swap replaces the value by a frozen one, unless it was replaced since load
-// gave seen.
+// swap replaces the value by v, which must be frozen. It reports false if the value
+// was replaced since load returned seen.
 func (c *Cell) swap(seen *held, v starlark.Value) bool {
 	return c.now.CompareAndSwap(seen, &held{v, c.env.Era()})
 }
@@ -49,21 +49,23 @@ func (c *Cell) Freeze()               {}
 func (c *Cell) Truth() starlark.Bool  { return true }
 func (c *Cell) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: cell") }
 
-// Written returns the first value and what is around it.
+// Written returns the initial value, and an upper bound of the characters that
+// String writes around it.
 func (c *Cell) Written() (int, starlark.Value) { return 16, c.initial }
 
 // AttrNames lists the fields and methods.
 func (c *Cell) AttrNames() []string { return cells.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (c *Cell) Attr(name string) (starlark.Value, error) { return cells.Attr(c, name) }
 
 var cells = NewTable("cell", "cell", "A mutable value, made by cell(initial).",
-	Method("get", "The value; a list or dict is frozen: update changes it.", (*Cell).get),
+	Method("get", "The value. A list or dict is frozen; use update to change it.", (*Cell).get),
 	Method("set", "Replaces the value.", (*Cell).set),
 	Method("incr", "Adds to the value, atomically, and returns the sum.", (*Cell).incr),
-	Method("update", `Replaces the value by fn(value), atomically, and returns it; fn gets a
-		copy that it may change, must return the new value and may run more than once.`, (*Cell).update),
+	Method("update", `Replaces the value by fn(value), atomically, and returns it. fn gets a
+		copy, which it may change, and must return the new value. It may be called more than
+		once.`, (*Cell).update),
 )
 
 func (c *Cell) get(_ *call.Call, a call.Args) (starlark.Value, error) {

@@ -9,8 +9,9 @@ import (
 	"starproxy/builtins/call"
 )
 
-// Change calls fn with a value that it may change and gives what it returned.
-// A list or dict that becomes None was changed in place and not returned.
+// Change calls fn with a copy of old, which fn may change, and returns the value
+// that fn returned. It is an error if fn returns None for a list or dict: then fn
+// has changed it in place and forgotten to return it.
 func Change(name string, c *call.Call, fn starlark.Callable, old starlark.Value) (starlark.Value, error) {
 	given, err := Mutable(c, old)
 	if err != nil {
@@ -31,8 +32,8 @@ func isContainer(v starlark.Value) bool {
 	return false
 }
 
-// Mutable returns a copy of v whose lists, dicts and sets can be changed, at
-// every level. What stands in it twice is one in the copy, too.
+// Mutable returns a copy of v whose lists, dicts and sets can be changed, at every
+// level. A value that occurs twice in v is copied once, and the copy occurs twice.
 func Mutable(c *call.Call, v starlark.Value) (starlark.Value, error) {
 	switch v.(type) {
 	case *starlark.List, *starlark.Dict, *starlark.Set, starlark.Tuple:

@@ -45,7 +45,7 @@ func FromGo(v any) starlark.Value {
 	case json.Number:
 		n, err := jsonvalue.Value(v)
 		if err != nil {
-			f, _ := v.Float64() // what makes values refuses such a number
+			f, _ := v.Float64() // decoded documents have no such number
 			return starlark.Float(f)
 		}
 		return FromGo(n)
@@ -85,10 +85,10 @@ func FromGo(v any) starlark.Value {
 	return x
 }
 
-// ToGo makes a JSON value of a Starlark value, as package jsonvalue has them, within
-// the bounds of the run c; nil has none. An int beyond int64 becomes a json.Number,
-// a dict an object in its own order. Functions and the like have no JSON form and
-// are an error.
+// ToGo converts a Starlark value to a JSON value of package jsonvalue. The limits of
+// the run c apply; if c is nil, there are none. An int beyond int64 becomes a
+// json.Number. A dict becomes an object and keeps its order. A value without a JSON
+// form, such as a function, is an error.
 func ToGo(c *call.Call, v starlark.Value) (any, error) {
 	t := converter{call: c}
 	g, err := t.value(v, call.MaxDepth)
@@ -98,7 +98,7 @@ func ToGo(c *call.Call, v starlark.Value) (any, error) {
 	return g, err
 }
 
-// Within is FromGo within the bounds of the run.
+// Within is FromGo with the limits of the run c.
 func Within(c *call.Call, v any) (starlark.Value, error) {
 	var t Tally
 	t.count(v)
@@ -113,39 +113,40 @@ func Within(c *call.Call, v any) (starlark.Value, error) {
 	}
 	var made starlark.Value
 	if err := c.Aside(t.parts > longConversion, "conversion", func() { made = FromGo(v) }); err != nil {
-		return nil, err // made is still being set
+		return nil, err // another goroutine is still setting made
 	}
 	return made, nil
 }
 
-// maxConverted bounds the parts of one conversion: a list that stands in many
-// places of another is copied for each.
+// maxConverted is the largest number of parts in one conversion. A list that occurs
+// many times in a value is copied each time.
 const maxConverted = 4_000_000
 
 var errParts = fmt.Errorf("value has more than %d parts", maxConverted)
 
-// longConversion is from how many parts on a conversion is done aside.
+// longConversion is the number of parts from which a conversion runs on another
+// goroutine, so that the run can end meanwhile.
 const longConversion = 1 << 17
 
-// A part takes partBytes bytes; a map is as large as some of them. A step is
-// charged for some parts, as they are bounded anyway.
+// The cost of parts. A part takes partBytes bytes, and a map counts as PartsOfMap
+// parts. One step is charged for partsPerStep parts.
 const (
 	partBytes    = 48
 	PartsOfMap   = 12
 	partsPerStep = 32
 )
 
-// Tally counts the parts of a conversion.
+// Tally counts the parts of a conversion and charges the run for them.
 type Tally struct {
 	parts int
 	paid  int
-	Err   error // a map whose keys are crowded
+	Err   error // set for a map with too many keys of the same hash
 }
 
-// payEvery is after how many parts they are paid for.
+// payEvery is the number of parts after which the run is charged.
 const payEvery = 1 << 15
 
-// Add counts parts.
+// Add adds parts to the count. It returns an error if there are too many.
 func (t *Tally) Add(c *call.Call, parts int) error {
 	if t.parts += parts; t.parts > maxConverted {
 		return errParts
@@ -156,7 +157,7 @@ func (t *Tally) Add(c *call.Call, parts int) error {
 	return nil
 }
 
-// Pay charges for parts that were not paid for.
+// Pay charges the run for the parts that were added since the last charge.
 func (t *Tally) Pay(c *call.Call) error {
 	n := t.parts - t.paid
 	t.paid = t.parts
@@ -207,7 +208,8 @@ func (t *Tally) count(v any) {
 	}
 }
 
-// Keys looks at the keys of a map that becomes a dict.
+// Keys checks the keys of a map that becomes a dict, and sets Err if too many of them
+// have the same hash.
 func (t *Tally) Keys(n int, keys iter.Seq[string]) {
 	if n <= call.CrowdFrom || t.Err != nil {
 		return
@@ -271,7 +273,7 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 	return nil, fmt.Errorf("%s has no JSON form", v.Type())
 }
 
-// wholeNumber returns v as an int64, or as a json.Number where it is larger.
+// wholeNumber returns v as an int64, or as a json.Number if it does not fit.
 func wholeNumber(v starlark.Int) (any, error) {
 	if n, ok := v.Int64(); ok {
 		return n, nil
@@ -329,7 +331,7 @@ func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
 	return list, nil
 }
 
-// JSONKey returns the text of a mapping's key.
+// JSONKey returns the text of a mapping's key. Any other key is an error.
 func JSONKey(k starlark.Value) (string, error) {
 	s, ok := starlark.AsString(k)
 	if !ok {
@@ -338,7 +340,7 @@ func JSONKey(k starlark.Value) (string, error) {
 	return s, nil
 }
 
-// constant carries a JSON value through Starlark untouched.
+// constant carries a JSON value through Starlark unchanged.
 type constant struct {
 	value any
 }

@@ -15,8 +15,9 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// DecodeJSON makes a Starlark value of one JSON text, within the bounds of the run
-// c; nil has none. Integral numbers become ints; of equal keys the last one counts.
+// DecodeJSON makes a Starlark value of one JSON text. The limits of the run c apply;
+// if c is nil, there are none. Integral numbers become ints. If a key occurs twice,
+// its last value counts.
 func DecodeJSON(c *call.Call, data []byte) (starlark.Value, error) {
 	d := jsonDecoder{data: data, call: c, next: call.Worthwhile}
 	v, err := d.value(call.MaxDepth)
@@ -32,12 +33,12 @@ func DecodeJSON(c *call.Call, data []byte) (starlark.Value, error) {
 type jsonDecoder struct {
 	data  []byte
 	pos   int
-	count int // of values
-	size  int // of what was made, in bytes
-	next  int // the size from which more memory is needed
+	count int // the number of values so far
+	size  int // the bytes that these values take
+	next  int // the size at which more memory must be reserved
 	call  *call.Call
 
-	passed int // members and elements
+	passed int // the number of members and elements that were read so far
 }
 
 // The sizes of values beside their text, in bytes.
@@ -47,7 +48,7 @@ const (
 	sizeOfValue = 48
 )
 
-// made counts what a value takes.
+// made adds size bytes for a new value, and reserves more memory when it is needed.
 func (d *jsonDecoder) made(size int) error {
 	if d.size += size; d.size <= d.next || d.next == 0 {
 		return nil
@@ -56,7 +57,7 @@ func (d *jsonDecoder) made(size int) error {
 	return d.call.Enough("the JSON value", d.size)
 }
 
-// look is [call.Call.Look], now and then.
+// look calls [call.Call.Look], but not for every value.
 func (d *jsonDecoder) look() error {
 	if d.passed++; d.passed%call.LookEvery != 0 {
 		return nil
@@ -72,14 +73,14 @@ type jsonError struct {
 
 func (e *jsonError) Error() string { return fmt.Sprintf("at offset %d: %s", e.at, e.what) }
 
-// IsJSON reports whether an error of decoding, such as the end of the run, leaves
-// open whether the text is JSON.
+// IsJSON reports whether err is an error of decoding that does not say that the text
+// is malformed. Examples are the end of the run and a value that is too large.
 func IsJSON(err error) bool {
 	var bad *jsonError
 	return !errors.As(err, &bad)
 }
 
-// tooLarge returns the error of a value that is JSON and cannot be held.
+// tooLarge returns the error of a value that is valid JSON but too large.
 func (d *jsonDecoder) tooLarge(what string) error {
 	return fmt.Errorf("at offset %d: %s", d.pos, what)
 }
@@ -165,8 +166,8 @@ func (d *jsonDecoder) object(depth int) (starlark.Value, error) {
 	})
 }
 
-// members passes over an object; each is called at the value of every key, and
-// passes over it.
+// members reads an object. It calls each before the value of every key, and each
+// must read that value.
 func (d *jsonDecoder) members(each func(key []byte) error) error {
 	d.pos++
 	if d.peek() == '}' {
@@ -216,8 +217,8 @@ func (d *jsonDecoder) array(depth int) (starlark.Value, error) {
 	return starlark.NewList(list), err
 }
 
-// elements passes over an array; each is called at every element, and passes
-// over it.
+// elements reads an array. It calls each before every element, and each must read
+// that element.
 func (d *jsonDecoder) elements(each func() error) error {
 	d.pos++
 	if d.peek() == ']' {
@@ -243,7 +244,7 @@ func (d *jsonDecoder) elements(each func() error) error {
 	}
 }
 
-// number reads a number as the JSON grammar has it.
+// number reads a number. It accepts only the forms of the JSON grammar.
 func (d *jsonDecoder) number() (starlark.Value, error) {
 	start := d.pos
 	digits := func() bool {
@@ -320,7 +321,8 @@ func (d *jsonDecoder) text() (string, error) {
 	return "", d.fail("string without an end")
 }
 
-// escaped reads on from the first backslash, at i.
+// escaped reads the rest of a string that began at start. Its first backslash is at
+// i.
 func (d *jsonDecoder) escaped(start, i int) (string, error) {
 	out := append([]byte(nil), d.data[start:i]...)
 	for ; i < len(d.data); i++ {
@@ -362,8 +364,9 @@ func (d *jsonDecoder) escaped(start, i int) (string, error) {
 	return "", d.fail("string without an end")
 }
 
-// pair returns the character of the surrogate high and the escape of another one
-// at i, and the length of that escape. It returns U+FFFD and 0 where there is none.
+// pair returns the character that the surrogate high forms with the escape at i, and
+// the length of that escape. If there is no second surrogate, it returns U+FFFD and
+// 0.
 func (d *jsonDecoder) pair(high rune, i int) (rune, int) {
 	if i+1 < len(d.data) && d.data[i] == '\\' {
 		if low, ok := d.unicode(i + 1); ok {

@@ -13,15 +13,15 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// Draft is an answer as response() and a plain dict state it: the keys that both
-// have.
+// Draft is an answer as a script describes it. It has the keys that response() and a
+// plain dict have in common.
 type Draft struct {
 	Status                     int
 	Body, Headers, ContentType starlark.Value
 	File, Latency, Stream      starlark.Value
 }
 
-// Set stores a part; it tells whether there is one of that name.
+// Set stores the value of a key. It reports false for an unknown key.
 func (p *Draft) Set(key string, v starlark.Value) (known bool, err error) {
 	switch key {
 	case "status":
@@ -48,8 +48,8 @@ func (p *Draft) Set(key string, v starlark.Value) (known bool, err error) {
 	return true, nil
 }
 
-// TakeKeywords stores the keywords of the usual call, which has no others, and
-// reports whether all of them were good: otherwise Unpack finds the error.
+// TakeKeywords stores the keywords of a usual call of response(). It reports false
+// if there are other keywords or wrong values; Unpack then finds the error.
 //
 // It saves 8 % of a request that is answered by response(status, body, content_type)
 // (BenchmarkReading of driver/proxy); when Unpack makes no garbage for keywords, it
@@ -63,8 +63,8 @@ func (p *Draft) TakeKeywords(kwargs []starlark.Tuple) bool {
 	return true
 }
 
-// build fills res, or gives the handler that answers instead. The type is that
-// of a body which does not say it.
+// build fills res, or returns the handler that answers instead of res. typ is the
+// content type of a body whose type is not given.
 func (p *Draft) build(c *call.Call, res *exchange.Response, d *call.Defaults, typ string) (exchange.Handler, error) {
 	res.Status, res.Origin, res.Delay, res.Draw = p.Status, exchange.FromMock, d.Latency.Fixed, d.Latency.Draw
 	given := ""
@@ -141,14 +141,14 @@ func LatencyOf(c *call.Call, v starlark.Value) (call.Latency, error) {
 	return call.Latency{Fixed: fixed}, nil
 }
 
-// jsonHeader is the header of most answers; nobody changes it.
+// jsonHeader is the header of most answers. It is shared, so it must not be changed.
 var jsonHeader = exchange.HeaderOf("Content-Type", jsonType)
 
 // sharedHeader reports whether h is jsonHeader itself.
 func sharedHeader(h exchange.Header) bool { return len(h) > 0 && &h[0] == &jsonHeader[0] }
 
-// HeaderFrom reads a dict of headers, None being empty. Fields that frame the message
-// are left to the proxy.
+// HeaderFrom reads a dict of headers. None is an empty dict. Fields that say where
+// the message ends are left out: the proxy writes its own.
 func HeaderFrom(v starlark.Value) (h exchange.Header, err error) {
 	if v == nil || v == starlark.None {
 		return nil, nil

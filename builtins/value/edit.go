@@ -12,9 +12,9 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// SetField changes what goes to the real server, and what handlers, hooks and
-// the record of the exchange see from here on: method, url (a full one, or path
-// and query), path (with a query or without) and body.
+// SetField sets method, url, path or body. The change applies to the request that
+// goes to the real server, and to later handlers, hooks and the record. url is a
+// full URL, or a path with a query. path may have a query, too.
 func (r *Request) SetField(name string, v starlark.Value) error {
 	q := r.x.Request
 	if name == "body" || name == "text" {
@@ -44,8 +44,8 @@ func SetMethod(q *exchange.Request, s string) error {
 	return nil
 }
 
-// SetURL changes where a request goes: to a full URL, or to another path and
-// query of the same server.
+// SetURL changes the destination of a request. s is a full URL, or a path with a
+// query on the same server.
 func SetURL(q *exchange.Request, s string) error {
 	u, err := url.Parse(s)
 	if err != nil || strings.ContainsAny(s, " \t\r\n") {
@@ -66,7 +66,7 @@ func SetURL(q *exchange.Request, s string) error {
 	q.Scheme, q.Host, q.Port = u.Scheme, host, port
 	q.Authority, q.DialAddr = u.Host, ""
 	if q.Header.Has("Host") {
-		q.Header = q.Header.Clone() // others may hold it
+		q.Header = q.Header.Clone() // the header may be in use elsewhere
 		q.Header.Set("Host", u.Host)
 	}
 	q.SetTarget(u.RequestURI())
@@ -84,8 +84,8 @@ func (r *Request) setBody(v starlark.Value) error {
 	return nil
 }
 
-// ReplaceBody gives a request another body, which it returns as it is sent, and
-// changes its header.
+// ReplaceBody replaces the body of a request and changes its header. It returns the
+// body as it is sent.
 func ReplaceBody(c *call.Call, q *exchange.Request, data []byte, kind string) []byte {
 	if q.Body != nil {
 		q.Body.Drain() // the record has it
@@ -104,7 +104,8 @@ func ReplaceBody(c *call.Call, q *exchange.Request, data []byte, kind string) []
 
 func (r *Request) lines() exchange.Header { return r.x.Request.Header }
 
-// ownHeader copies the header before the first change: others may hold it.
+// ownHeader copies the header before its first change, because it may be in use
+// elsewhere.
 func (r *Request) ownHeader() {
 	if q := r.x.Request; !r.own {
 		r.own, q.Header = true, q.Header.Clone()
@@ -117,7 +118,7 @@ func (r *Request) editHeader(change func(*exchange.Header)) error {
 	return nil
 }
 
-// ChangeHeader changes the header of a request; Authority is what its Host says.
+// ChangeHeader changes the header of a request, and sets Authority to its Host.
 func ChangeHeader(q *exchange.Request, change func(*exchange.Header)) {
 	before := q.Header.Get("Host")
 	change(&q.Header)

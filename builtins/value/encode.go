@@ -11,13 +11,14 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// maxText bounds JSON texts: a value can stand in many places of another.
+// maxText is the longest JSON text. A small value can make a long text, because the
+// same list can be an element many times.
 const maxText = call.MaxResult
 
 var errText = fmt.Errorf("%w: the JSON text has more than %d bytes", call.ErrMemory, maxText)
 
-// AppendJSON writes v as compact JSON, mappings in their own order, within the
-// bounds of the run c; nil has none.
+// AppendJSON writes v as compact JSON, with mappings in their own order. The limits
+// of the run c apply; if c is nil, there are none.
 func AppendJSON(c *call.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	e := jsonEncoder{out: dst, depth: call.MaxDepth, call: c, next: call.Worthwhile}
 	if !e.leaf(v) {
@@ -26,18 +27,19 @@ func AppendJSON(c *call.Call, dst []byte, v starlark.Value) ([]byte, error) {
 	return e.out, e.err
 }
 
-// jsonEncoder writes one value. It goes through dicts with one function of its
-// own, made once: a closure for each would be most of the price.
+// jsonEncoder writes one value. entry is made once and used for all dicts, because
+// a closure for each dict would take most of the time.
 type jsonEncoder struct {
 	out   []byte
-	depth int // how much deeper it may go
+	depth int // how many more levels are allowed
 	err   error
 	entry func(k, v starlark.Value) bool
 	call  *call.Call
 	next  int // the length from which more memory is needed
 }
 
-// grow reports whether the text, which has reached next, may go on.
+// grow is called when the text has reached the length next. It reports whether the
+// text may become longer.
 func (e *jsonEncoder) grow() bool {
 	if err := e.call.Enough("the JSON text", len(e.out)); err != nil {
 		return e.fail(err)
@@ -46,12 +48,12 @@ func (e *jsonEncoder) grow() bool {
 	return true
 }
 
-// value writes v; it tells whether to go on.
+// value writes v. It reports false after an error.
 func (e *jsonEncoder) value(v starlark.Value) bool {
 	return e.leaf(v) && e.err == nil || e.err == nil && e.container(v)
 }
 
-// leaf writes v if it has no parts.
+// leaf writes v if it is a value without parts, such as a number.
 func (e *jsonEncoder) leaf(v starlark.Value) bool {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:
@@ -125,7 +127,8 @@ func (e *jsonEncoder) container(v starlark.Value) bool {
 	return e.err == nil
 }
 
-// writeEntry writes a key and its value. No value ends in a brace that opens.
+// writeEntry writes a key and its value. A comma comes before it, unless the text
+// ends in an opening brace, which no value does.
 func (e *jsonEncoder) writeEntry(k, v starlark.Value) bool {
 	if e.out[len(e.out)-1] != '{' {
 		e.out = append(e.out, ',')

@@ -13,7 +13,7 @@ import (
 type Fault struct {
 	kind  string
 	after int64
-	// Answer is what begins before the fault, or nil.
+	// Answer is the response that begins before the fault, or nil.
 	Answer *Response
 }
 
@@ -51,7 +51,7 @@ func (f *Fault) Freeze() {
 // AttrNames lists the fields and methods.
 func (f *Fault) AttrNames() []string { return faults.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (f *Fault) Attr(name string) (starlark.Value, error) { return faults.Attr(f, name) }
 
 var faults = NewTable("fault", "fault", "What fault() makes.",

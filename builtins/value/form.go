@@ -23,7 +23,7 @@ func (r *Request) formDict(c *call.Call, a call.Args) (starlark.Value, error) {
 	return firstValues(c, "req.form", form)
 }
 
-// fields returns those of a form, read at the first call.
+// fields returns the fields of a form. The form is read at the first call.
 func (r *Request) fields() (url.Values, error) {
 	if r.form == nil {
 		b, err := r.decoded()
@@ -40,8 +40,8 @@ func (r *Request) fields() (url.Values, error) {
 	return r.form, nil
 }
 
-// firstValues returns a dict of the first value of each name; where names it in
-// errors.
+// firstValues returns a dict of the first value of each name. where is the name of
+// the dict in errors.
 func firstValues(c *call.Call, where string, values map[string][]string) (starlark.Value, error) {
 	d := c.Maker(len(values))
 	for _, k := range slices.Sorted(maps.Keys(values)) {
@@ -52,7 +52,8 @@ func firstValues(c *call.Call, where string, values map[string][]string) (starla
 	return d.Dict, nil
 }
 
-// allValues makes a method that lists all values of a name in what look finds.
+// allValues makes a method that lists all values of a name in the map that look
+// returns.
 func allValues(look func(*Request) (map[string][]string, error)) func(*Request, *call.Call, call.Args) (starlark.Value, error) {
 	return func(r *Request, _ *call.Call, a call.Args) (starlark.Value, error) {
 		var key string

@@ -9,16 +9,16 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// The bounds of what is frozen: the interpreter freezes by recursion, and goes
-// through a tuple as often as it is found.
+// The limits of a value that is frozen. The interpreter freezes by recursion, and
+// it goes through a tuple again each time that it meets it.
 const (
 	maxFrozenDepth = 10_000
 	maxFrozen      = 20_000_000
 )
 
-// Freeze freezes a value with all that it holds. It refuses a value that is
-// nested so deep, repeats its parts so often, or holds a function that refers to
-// itself, that freezing it would not come to an end.
+// Freeze freezes a value with all values in it. It returns an error for a value that
+// the interpreter could not freeze in a bounded time: it is nested too deep, it
+// repeats its parts too often, or it holds a function that refers to itself.
 func Freeze(v starlark.Value) error {
 	switch v.(type) {
 	case starlark.String, starlark.Int, starlark.Bool, starlark.NoneType, starlark.Float, starlark.Bytes:
@@ -41,21 +41,22 @@ func Freeze(v starlark.Value) error {
 // freezer counts the visits that freezing a value makes.
 type freezer struct {
 	depth, count int
-	barriers     int // lists and the like on the way to where it is
+	barriers     int // the number of lists, dicts, sets and structs around the present value
 	deep         bool
 	loop         string
 	seen         map[any]visits
 }
 
-// visits are those that one value costs. The interpreter goes into lists,
-// dicts, sets and structs once, and into all others as often as it finds them.
+// visits counts the visits that freezing one value makes. The interpreter goes into
+// a list, dict, set or struct once, and into any other value each time that it
+// meets it.
 type visits struct {
-	open     bool // it is on the way to where the freezer is
-	barriers int  // that were on the way to it
+	open     bool // the freezer is inside this value
+	barriers int  // the freezer's barriers when it met this value
 	count    int
 }
 
-// tupleKey tells a tuple from others: it is no pointer.
+// tupleKey identifies a tuple. Unlike a list, a tuple is not a pointer.
 type tupleKey struct {
 	first *starlark.Value
 	len   int
@@ -130,7 +131,7 @@ func (f *freezer) fields(v *starlarkstruct.Struct) {
 	}
 }
 
-// captured returns the values that a function keeps.
+// captured returns the defaults and the captured variables of a function.
 func captured(fn *starlark.Function) []starlark.Value {
 	var list []starlark.Value
 	for i := range fn.NumParams() {
@@ -155,7 +156,7 @@ func (f *freezer) all(list []starlark.Value) {
 	}
 }
 
-// once goes into a container that freezing goes into once.
+// once counts the visits to a container that is visited only once.
 func (f *freezer) once(key any, into func()) {
 	if _, ok := f.seen[key]; ok {
 		return
@@ -166,12 +167,12 @@ func (f *freezer) once(key any, into func()) {
 	f.barriers--
 }
 
-// often goes into a value that freezing goes into as often as it finds it; the
-// visits are counted without making them again.
+// often counts the visits to a value that is visited each time it is met. When it
+// is met again, its count is added without visiting its parts again.
 func (f *freezer) often(key any, name string, into func()) {
 	if v, ok := f.seen[key]; ok {
 		if v.open && v.barriers == f.barriers {
-			f.loop = name // nothing on the way ends it
+			f.loop = name // no list or dict in this circle ends it
 		}
 		f.count = min(f.count+v.count, 2*maxFrozen)
 		return
@@ -192,22 +193,22 @@ func (f *freezer) deeper(into func()) {
 	f.depth--
 }
 
-// frozenKey is a key that no dict holds.
+// frozenKey is a key that no dict can hold.
 type frozenKey struct{ starlark.NoneType }
 
 var errFrozenKey = fmt.Errorf("no key")
 
-// Hash refuses, so that nothing is ever deleted.
+// Hash returns an error, so that Delete never deletes an entry.
 func (frozenKey) Hash() (uint32, error) { return 0, errFrozenKey }
 
-// FrozenDict reports whether a dict can't change any more: the interpreter
-// refuses a change before it looks at the key.
+// FrozenDict reports whether a dict is frozen. The interpreter refuses a change of
+// a frozen dict before it hashes the key.
 func FrozenDict(d *starlark.Dict) bool {
 	_, _, err := d.Delete(frozenKey{})
 	return err != nil && err != errFrozenKey && strings.Contains(err.Error(), "frozen")
 }
 
-// frozenList tells the same of a list that is not empty.
+// frozenList reports whether a list is frozen. The list must not be empty.
 func frozenList(l *starlark.List) bool {
 	err := l.SetIndex(0, l.Index(0))
 	return err != nil && strings.Contains(err.Error(), "frozen")

@@ -8,8 +8,8 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Handler is an [exchange.Handler] that scripts can hand on: a handler
-// function that returns one is answered by it.
+// Handler is an [exchange.Handler] as a Starlark value. When a handler function
+// returns one, it answers the request.
 type Handler struct{ exchange.Handler }
 
 func (h *Handler) String() string        { return "<handler>" }

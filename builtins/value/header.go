@@ -12,15 +12,16 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Header is a header as scripts see it: a mapping by name, ignoring case, to
-// the first value. headers[name] = value replaces all values of a name; a list
-// sets several, None removes the name.
+// Header is a header as scripts see it: a mapping from names to first values. Names
+// ignore case. headers[name] = value replaces all values of a name. A list sets
+// several values, and None removes the name.
 type Header struct{ owner headerOwner }
 
-// headerOwner is what has a header.
+// headerOwner is a request or response to which a header belongs.
 type headerOwner interface {
 	lines() exchange.Header
-	// editHeader has change work on the header, or says why it can't be changed.
+	// editHeader calls change with the header. It returns an error if the header
+	// must not be changed.
 	editHeader(change func(h *exchange.Header)) error
 }
 
@@ -71,7 +72,7 @@ func (h Header) Iterate() starlark.Iterator { return FromGo(h.names()).(*starlar
 // AttrNames lists the fields and methods.
 func (h Header) AttrNames() []string { return headers.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (h Header) Attr(name string) (starlark.Value, error) { return headers.Attr(h, name) }
 
 var headers = NewTable("headers", "headers", "A header.",
@@ -152,8 +153,8 @@ func (h Header) pop(_ *call.Call, a call.Args) (starlark.Value, error) {
 	return v, h.SetKey(starlark.String(name), starlark.None)
 }
 
-// EachHeader goes through a dict of headers: values are those of a name, none for
-// None.
+// EachHeader calls take for each name in a dict of headers, with the values of that
+// name. For None there are no values.
 func EachHeader(v starlark.Value, take func(name string, values ...string)) error {
 	d, ok := v.(starlark.IterableMapping)
 	if !ok {
@@ -173,8 +174,8 @@ func EachHeader(v starlark.Value, take func(name string, values ...string)) erro
 	return nil
 }
 
-// headerValues returns the values of one header field: a text, a number, True
-// or False, or a list of them; nil for None.
+// headerValues returns the values of one header field. v is a text, a number, True,
+// False, or a list of them. For None the result is nil.
 func headerValues(name string, v starlark.Value) ([]string, error) {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return nil, fmt.Errorf("%q is no name of a header", name)
@@ -220,7 +221,7 @@ func headerText(name string, v starlark.Value) (string, error) {
 	return s, nil
 }
 
-// Fixed shows a header that scripts can't change.
+// Fixed returns a header value that scripts cannot change.
 func Fixed(h exchange.Header) Header { return Header{fixedHeader(h)} }
 
 type fixedHeader exchange.Header

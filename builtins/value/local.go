@@ -13,7 +13,7 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// NewExchange makes the exchange of a request that never saw a network.
+// NewExchange makes the exchange of a request that does not come from the network.
 func NewExchange(key string, headers, query, params, body starlark.Value) (*exchange.Exchange, error) {
 	verb, target, ok := strings.Cut(key, " ")
 	if !ok {
@@ -61,7 +61,7 @@ func NewExchange(key string, headers, query, params, body starlark.Value) (*exch
 	return x, setBody(q, body)
 }
 
-// setBody gives a request its body: text as it is, all else as JSON.
+// setBody sets the body of a request. Text is sent as it is, other values as JSON.
 func setBody(q *exchange.Request, body starlark.Value) error {
 	var data []byte
 	switch v := body.(type) {
@@ -88,7 +88,7 @@ func setBody(q *exchange.Request, body starlark.Value) error {
 	return nil
 }
 
-// textMap reads a dict of texts; numbers count as text. None is empty.
+// textMap reads a dict of texts. A number counts as its text. None is an empty dict.
 func textMap(v starlark.Value) (map[string]string, error) {
 	m := map[string]string{}
 	err := eachText(v, "string", func(k string, v starlark.Value) (ok bool) {
@@ -98,7 +98,7 @@ func textMap(v starlark.Value) (map[string]string, error) {
 	return m, err
 }
 
-// textLists is textMap for names that may have lists of texts.
+// textLists reads a dict like textMap. A value may also be a list of texts.
 func textLists(v starlark.Value) (map[string][]string, error) {
 	m := map[string][]string{}
 	err := eachText(v, "string or list of strings", func(k string, v starlark.Value) bool {
@@ -122,7 +122,8 @@ func textLists(v starlark.Value) (map[string][]string, error) {
 	return m, err
 }
 
-// eachText goes through a dict; take refuses values that are not what it wants.
+// eachText calls take for each entry of a dict. If take reports false, the error says
+// that the value is not of the kind want.
 func eachText(v starlark.Value, want string, take func(key string, v starlark.Value) bool) error {
 	if v == nil || v == starlark.None {
 		return nil

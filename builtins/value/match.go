@@ -8,14 +8,15 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Match is what a pattern found. It is immutable.
+// Match is a match of a regular expression. It is immutable.
 type Match struct {
 	re  *regexp.Regexp
 	s   string
 	loc []int
 }
 
-// NewMatch returns a match of re in s; loc are the places of its groups.
+// NewMatch returns a match of re in s. loc has the offsets of the groups, as
+// [regexp.Regexp.FindStringSubmatchIndex] returns them.
 func NewMatch(re *regexp.Regexp, s string, loc []int) *Match { return &Match{re, s, loc} }
 
 func (m *Match) String() string        { return fmt.Sprintf("match(%q)", m.s[m.loc[0]:m.loc[1]]) }
@@ -47,23 +48,23 @@ func (m *Match) Groups() starlark.Tuple {
 // AttrNames lists the fields and methods.
 func (m *Match) AttrNames() []string { return matches.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (m *Match) Attr(name string) (starlark.Value, error) { return matches.Attr(m, name) }
 
-var matches = NewTable("match", "match", "What re.search, re.match and re.fullmatch found.",
-	Field("text", "What the pattern matched.", func(m *Match) (starlark.Value, error) {
+var matches = NewTable("match", "match", "A match that re.search, re.match or re.fullmatch found.",
+	Field("text", "The text that the pattern matched.", func(m *Match) (starlark.Value, error) {
 		return m.Group(0), nil
 	}),
-	Field("start", "Where the match begins, in bytes.", func(m *Match) (starlark.Value, error) {
+	Field("start", "The offset in the text at which the match begins, in bytes.", func(m *Match) (starlark.Value, error) {
 		return starlark.MakeInt(m.loc[0]), nil
 	}),
-	Field("end", "Where it ends.", func(m *Match) (starlark.Value, error) {
+	Field("end", "The offset at which the match ends, in bytes.", func(m *Match) (starlark.Value, error) {
 		return starlark.MakeInt(m.loc[1]), nil
 	}),
-	Field("groups", "What the groups matched, a tuple; None for one that took no part.", func(m *Match) (starlark.Value, error) {
+	Field("groups", "The texts of the groups, a tuple; None for a group that took no part.", func(m *Match) (starlark.Value, error) {
 		return m.Groups(), nil
 	}),
-	Field("named", "What the named groups matched, a dict.", (*Match).named),
+	Field("named", "The texts of the named groups, a dict.", (*Match).named),
 )
 
 func (m *Match) named() (starlark.Value, error) {

@@ -11,18 +11,18 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Out is what a stream function writes to: the client's side of a response. It
-// belongs to the thread that runs the function.
+// Out is the client's side of a response, to which a stream function writes. Only
+// the thread that runs the function uses it.
 type Out struct {
 	ctx  context.Context
 	conn exchange.Conn
 	call *call.Call
-	typ  string // the content type, whose charset texts are sent in
+	typ  string // the content type; texts are sent in its charset
 	sent int64
 }
 
-// NewOut makes the Out of a run, which ctx ends when the client leaves. Texts are
-// sent in the charset of the content type.
+// NewOut makes the Out of a run. ctx ends when the client leaves. Texts are sent in
+// the charset of the content type.
 func NewOut(ctx context.Context, conn exchange.Conn, c *call.Call, contentType string) *Out {
 	return &Out{ctx: ctx, conn: conn, call: c, typ: contentType}
 }
@@ -36,11 +36,11 @@ func (o *Out) Hash() (uint32, error) { return 0, errors.New("unhashable: out") }
 // AttrNames lists the fields and methods.
 func (o *Out) AttrNames() []string { return outs.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (o *Out) Attr(name string) (starlark.Value, error) { return outs.Attr(o, name) }
 
-var outs = NewTable("out", "out", "What a stream function writes to.",
-	Method("write", "Sends text or bytes to the client at once; an error when it has left.", (*Out).writeData),
+var outs = NewTable("out", "out", "The client's side of a response, to which a stream function writes.",
+	Method("write", "Sends text or bytes to the client at once. It is an error if the client has left.", (*Out).writeData),
 	Field("closed", "Whether the client has left.", func(o *Out) (starlark.Value, error) {
 		return starlark.Bool(o.ctx.Err() != nil), nil
 	}),

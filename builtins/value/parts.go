@@ -45,7 +45,7 @@ func (p *Part) Hash() (uint32, error) { return 0, errors.New("unhashable: part")
 // AttrNames lists the fields and methods.
 func (p *Part) AttrNames() []string { return bodyParts.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (p *Part) Attr(name string) (starlark.Value, error) { return bodyParts.Attr(p, name) }
 
 var bodyParts = NewTable("part", "part", "A part of a multipart body, as req.parts lists them.",
@@ -55,14 +55,14 @@ var bodyParts = NewTable("part", "part", "A part of a multipart body, as req.par
 	Field("filename", `The name of the file, without directories; "" for a field that is no file.`, func(p *Part) (starlark.Value, error) {
 		return starlark.String(p.FileName), nil
 	}),
-	Field("content_type", `The type that the part says, "" when it says none.`, func(p *Part) (starlark.Value, error) {
+	Field("content_type", `The content type that the part names, "" when it names none.`, func(p *Part) (starlark.Value, error) {
 		return starlark.String(p.ContentType()), nil
 	}),
 	Field("headers", "The part's header, a dict; names are spelt as in Content-Type.", (*Part).headers),
-	Field("body", "What the part holds, in bytes.", func(p *Part) (starlark.Value, error) {
+	Field("body", "The content of the part, in bytes.", func(p *Part) (starlark.Value, error) {
 		return starlark.Bytes(p.Data), nil
 	}),
-	Field("text", "What it holds as text.", func(p *Part) (starlark.Value, error) {
+	Field("text", "The content as text.", func(p *Part) (starlark.Value, error) {
 		return starlark.String(p.Text()), nil
 	}),
 	Method("json", `What it holds as JSON, or what stands at a dotted path of it; default

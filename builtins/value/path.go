@@ -8,8 +8,8 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// Dig follows a path (see [jsonvalue.Dig]) and returns the value that it leads to,
-// nil when there is nothing.
+// Dig returns the value at a path in v (see [jsonvalue.Dig]), or nil when there is
+// none.
 func Dig(v starlark.Value, path string) starlark.Value {
 	found, ok := jsonvalue.Follow(v, path, starlarkNode, nil)
 	if !ok {
@@ -31,8 +31,8 @@ func starlarkNode(v starlark.Value) jsonvalue.Node[starlark.Value] {
 	return jsonvalue.Node[starlark.Value]{}
 }
 
-// scannable reports whether [scanJSON] reads a path as [Dig] does: it has few
-// dots, and nothing but keys and indexes from the beginning of lists.
+// scannable reports whether [scanJSON] reads a path as [Dig] does. Such a path has at
+// most maxDots dots and no negative index or brackets.
 func scannable(path string) bool {
 	return strings.Count(path, ".") <= maxDots && !strings.ContainsAny(path, `\[`) &&
 		!strings.HasPrefix(path, "-") && !strings.Contains(path, ".-")

@@ -10,8 +10,8 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Plain makes the answer of a dict that says no more than status, body, headers,
-// content_type, file and latency_ms; ok is false for any other.
+// Plain makes the answer of a dict that has only the keys status, body, headers,
+// content_type, file and latency_ms. For any other dict, ok is false.
 func Plain(c *call.Call, d *starlark.Dict, defaults *call.Defaults) (res *exchange.Response, h exchange.Handler, ok bool, err error) {
 	r := &plain{Draft: Draft{Status: http.StatusOK}}
 	d.Entries()(r.take)
@@ -29,15 +29,15 @@ func Plain(c *call.Call, d *starlark.Dict, defaults *call.Defaults) (res *exchan
 	return &r.res, h, true, err
 }
 
-// plain is a dict being read, and its answer.
+// plain reads a dict into an answer.
 type plain struct {
 	Draft
 	res   exchange.Response
-	other bool // there is a key of another kind of answer
+	other bool // the dict has a key of another kind of answer
 	err   error
 }
 
-// take reads an entry; it tells whether to go on.
+// take reads an entry. It reports false when the rest need not be read.
 func (r *plain) take(k, v starlark.Value) bool {
 	key, isText := k.(starlark.String)
 	if !isText || key == "stream" {
@@ -49,13 +49,13 @@ func (r *plain) take(k, v starlark.Value) bool {
 	return known && err == nil
 }
 
-// expression reports whether the name of a file has an expression in it.
+// expression reports whether the name of a file has a template expression in it.
 func expression(file starlark.Value) bool {
 	s, ok := starlark.AsString(file)
 	return ok && strings.Contains(s, "{{")
 }
 
-// templated reports whether a header has an expression in it.
+// templated reports whether a header has a template expression in it.
 func templated(headers starlark.Value) bool {
 	d, ok := headers.(*starlark.Dict)
 	if !ok || d.Len() == 0 {

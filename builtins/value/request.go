@@ -1,6 +1,6 @@
-// Package value is what scripts hold: requests, responses, sockets, cells and the
-// other values with attributes of their own, and the roads between Starlark's
-// values, Go's and JSON.
+// Package value has the Starlark types with attributes that scripts use: requests,
+// responses, sockets, cells and others. It also converts between Starlark values, Go
+// values and JSON.
 package value
 
 import (
@@ -15,37 +15,37 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Request is a request as scripts see it. Every field is worked out when it is
-// asked for, so that a handler pays for what it reads. It belongs to one thread.
+// Request is a request as scripts see it. Each field is computed when a script reads
+// it, so that unused fields cost no time. Only one thread may use a Request.
 type Request struct {
 	x       *exchange.Exchange
 	maxBody int
-	call    *call.Call // of the run that answers it, nil after that
+	call    *call.Call // the run that answers the request; nil when it is over
 
 	body   []byte // as sent
 	read   bool
-	plain  []byte         // its encoding undone; nil before the first look
-	parsed starlark.Value // the JSON body, frozen; nil before it was needed
-	failed error          // why there is no parsed
-	scans  int            // looks at the JSON body that needed no parsed
+	plain  []byte         // the body with its encoding undone; nil until it is read
+	parsed starlark.Value // the JSON body, frozen; nil until it is needed
+	failed error          // the error of decoding the JSON body
+	scans  int            // the number of reads that did not need parsed
 	form   url.Values
-	found  []exchange.Part // of a multipart body; nil before the first look
-	own    bool            // the header of the exchange was copied, to be changed
+	found  []exchange.Part // the parts of a multipart body; nil until they are read
+	own    bool            // the header of the exchange is a copy that may be changed
 }
 
 // Exchange is what the request belongs to.
 func (r *Request) Exchange() *exchange.Exchange { return r.x }
 
-// NewRequest shows the request of an exchange that no run answers.
+// NewRequest returns the request of an exchange outside a run.
 func NewRequest(x *exchange.Exchange, maxBody int) *Request {
 	return &Request{x: x, maxBody: maxBody}
 }
 
-// End forgets the run, which is over.
+// End ends the connection to the run when the run is over.
 func (r *Request) End() { r.call = nil }
 
-// RequestOf returns the request of the exchange that a run answers, as scripts
-// see it; the same value for the whole run.
+// RequestOf returns the request that the run c answers. It returns the same value
+// during the whole run.
 func RequestOf(c *call.Call) *Request {
 	if r, ok := c.Request.(*Request); ok {
 		return r
@@ -55,7 +55,8 @@ func RequestOf(c *call.Call) *Request {
 	return r
 }
 
-// CurrentRequest returns the request being answered or an error that names fn.
+// CurrentRequest returns the request that the run c answers. If there is none, the
+// error names fn.
 func CurrentRequest(c *call.Call, fn string) (*Request, error) {
 	if c.Exchange == nil {
 		return nil, fmt.Errorf("%s: there is no request here", fn)
@@ -74,10 +75,10 @@ func (r *Request) Hash() (uint32, error) { return 0, errors.New("unhashable: req
 // AttrNames lists the fields and methods.
 func (r *Request) AttrNames() []string { return requests.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (r *Request) Attr(name string) (starlark.Value, error) { return requests.Attr(r, name) }
 
-// Body reads the body whole, as it was sent.
+// Body reads the whole body, as it was sent.
 func (r *Request) Body() ([]byte, error) {
 	if r.read || r.x.Request.Body == nil {
 		return r.body, nil
@@ -95,8 +96,8 @@ func (r *Request) Body() ([]byte, error) {
 	return b, nil
 }
 
-// decoded returns the body with its content encoding undone. Where that fails
-// (there is no such encoding, or it is another one) it is the body as sent.
+// decoded returns the body with its content encoding undone. If the encoding is
+// unknown or the body is not in it, decoded returns the body as sent.
 func (r *Request) decoded() ([]byte, error) {
 	if r.plain != nil {
 		return r.plain, nil
@@ -122,16 +123,16 @@ func (r *Request) Text() (string, error) {
 	return string(b), err
 }
 
-// content is Text in bytes.
+// content returns the same as Text, as bytes.
 func (r *Request) content() ([]byte, error) {
 	b, err := r.decoded()
 	text, _ := exchange.DecodeText(b, r.x.Request.Header.Get("Content-Type"))
 	return text, err
 }
 
-// JSON returns the value at a path ("user.tags.0", see [Dig]) of the decoded
-// JSON body, nil when there is none; the path "" is the whole body. The caller
-// may change it.
+// JSON returns the value at a path ("user.tags.0", see [Dig]) of the decoded JSON
+// body, or nil when there is none. The path "" means the whole body. The caller may
+// change the value.
 func (r *Request) JSON(path string) (starlark.Value, error) {
 	if r.parsed == nil && r.failed == nil {
 		b, err := r.content()
@@ -165,7 +166,8 @@ func (r *Request) JSON(path string) (starlark.Value, error) {
 	return v, nil
 }
 
-// unread returns why the JSON body cannot be had; nil when there is none.
+// unread returns the error because of which the JSON body could not be read. It is
+// nil when the body is only malformed: then it counts as no JSON.
 func (r *Request) unread() error {
 	if IsJSON(r.failed) {
 		return fmt.Errorf("req.json: %w", r.failed)
@@ -193,8 +195,8 @@ func (r *Request) headerOr(a call.Args) (starlark.Value, error) {
 	return def, nil
 }
 
-// HeaderValue returns the first value of a header. Host is the authority where
-// no line says it.
+// HeaderValue returns the first value of a header. If there is no Host line, Host is
+// the authority.
 func HeaderValue(q *exchange.Request, name string) (string, bool) {
 	if v := q.Header.Get(name); v != "" || q.Header.Has(name) {
 		return v, true
@@ -237,8 +239,8 @@ func (r *Request) jsonOr(a call.Args) (starlark.Value, error) {
 	return v, nil
 }
 
-// thawer copies containers, so that the script may change what it got. The
-// dicts in them were made by a [call.DictMaker].
+// thawer copies lists and dicts, so that the script may change the copy. All dicts
+// were made by a [call.DictMaker].
 type thawer struct {
 	call   *call.Call
 	copied int

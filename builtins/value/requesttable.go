@@ -38,7 +38,7 @@ var requests = NewTable("req", "req", "The request that a handler answers.",
 		return firstValues(r.call, "req.query", r.x.Request.Query())
 	}),
 	Method("query_all", "All values of a name in the query, a list.", allValues((*Request).allQuery)),
-	Field("params", "What the {name} segments of the endpoint's key matched, a dict.", (*Request).params),
+	Field("params", "The path segments that the {name} parts of the endpoint's key matched, a dict.", (*Request).params),
 	Field("headers", `The header: headers[name] and headers.get(name) ignore case,
 		headers.all(name) lists all values.`, func(r *Request) (starlark.Value, error) {
 		return Header{r}, nil
@@ -68,7 +68,7 @@ var requests = NewTable("req", "req", "The request that a handler answers.",
 		return starlark.MakeUint64(r.x.ID), nil
 	}),
 	Method("header", "The first value of a header, or default.", (*Request).header),
-	Method("json", `The JSON body, or what stands at a path of it ("user.tags.0",
+	Method("json", `The JSON body, or the value at a path in it ("user.tags.0",
 		"tags.-1", "tags[-1].id"); default when there is none.`, (*Request).json),
 	Method("form", "The first value of each field of a form, a dict.", (*Request).formDict),
 	Method("form_all", "All values of a field of a form, a list.", allValues((*Request).allForm)),

@@ -13,45 +13,45 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Response is an answer as scripts see it: what response() makes, or the real
-// server's answer from forward(). It may be changed until it is frozen; one
-// that is kept in a global answers any number of requests. It belongs to one
-// thread until then.
+// Response is an answer as scripts see it. response() makes it, or forward() returns
+// it with the real server's answer. Until it is frozen, one thread may change it. A
+// frozen Response, such as one in a global, answers any number of requests.
 type Response struct {
 	res *exchange.Response
-	// own says that res and its header were made for this value; others are
+	// own says that res and its header belong to this value alone. If not, they are
 	// copied before the first change.
 	own    bool
 	frozen bool
-	made   exchange.Response // what res points to for response()
+	made   exchange.Response // response() makes it, and res points to it
 
 	ctx      context.Context // reads the body of a server's answer
 	cancel   context.CancelCauseFunc
-	deadline time.Time // for reading it
+	deadline time.Time // for reading that body
 	maxBody  int
-	call     *call.Call // the run that it belongs to until it is frozen
-	// plain is the body with its encoding undone, once it was looked at.
+	call     *call.Call // the run to which the response belongs until it is frozen
+	// plain is the body with its encoding undone; nil until it is read.
 	plain []byte
 
-	handler exchange.Handler  // answers instead of res: a file
-	stream  starlark.Callable // writes the body
+	handler exchange.Handler  // answers with a file, instead of res; or nil
+	stream  starlark.Callable // the function that writes the body, or nil
 }
 
-// NewResponse shows a response to the run c. A change to it is made to a copy.
-// Its body comes under ctx, which cancel ends: a script that waits for it too
-// long does that.
+// NewResponse returns the value with which the run c sees res. A change applies to a
+// copy of res. The body is read under ctx. When a script waits for the body too long,
+// it calls cancel, which ends ctx.
 func NewResponse(ctx context.Context, c *call.Call, res *exchange.Response, cancel context.CancelCauseFunc) *Response {
 	return &Response{res: res, ctx: ctx, cancel: cancel, deadline: c.Deadline, maxBody: c.Env.MaxBody, call: c}
 }
 
-// ForwardedResponse shows the answer of a real server, which nobody else has.
+// ForwardedResponse returns the value of a real server's answer. The answer belongs
+// to this value alone.
 func ForwardedResponse(c *call.Call, f *call.Forwarded) *Response {
 	r := NewResponse(f.Context, c, f.Response, f.Cancel)
 	r.own = true
 	return r
 }
 
-// run returns the run that the response belongs to, nil when it is frozen.
+// run returns the run to which the response belongs, or nil when it is frozen.
 func (r *Response) run() *call.Call {
 	if r.frozen {
 		return nil
@@ -59,7 +59,7 @@ func (r *Response) run() *call.Call {
 	return r.call
 }
 
-// Answer returns the response as it is now; nobody may change it any more.
+// Answer returns the response as it is now. It must not be changed afterwards.
 func (r *Response) Answer() *exchange.Response { return r.res }
 
 // Handler is what answers instead of Answer, or nil.
@@ -73,7 +73,7 @@ func (r *Response) Type() string          { return "response" }
 func (r *Response) Truth() starlark.Bool  { return true }
 func (r *Response) Hash() (uint32, error) { return 0, errors.New("unhashable: response") }
 
-// Freeze ends the changes.
+// Freeze makes the response immutable.
 func (r *Response) Freeze() {
 	r.frozen = true
 	if r.stream != nil {
@@ -84,7 +84,7 @@ func (r *Response) Freeze() {
 // AttrNames lists the fields and methods.
 func (r *Response) AttrNames() []string { return responses.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (r *Response) Attr(name string) (starlark.Value, error) { return responses.Attr(r, name) }
 
 var responses = NewTable("res", "response", `An answer: what response() makes, what forward() got from the real
@@ -105,7 +105,7 @@ var responses = NewTable("res", "response", `An answer: what response() makes, w
 		b, err := r.content()
 		return starlark.String(b), err
 	}),
-	Method("json", "The JSON body, or what stands at a path of it; default when there is none.", (*Response).json),
+	Method("json", "The JSON body, or the value at a path in it; default when there is none.", (*Response).json),
 )
 
 // SetField changes status or body. A dict or list as a body is sent as JSON.
@@ -136,7 +136,8 @@ func (r *Response) SetField(name string, v starlark.Value) error {
 
 var errNoBody = errors.New("this response has no body: it is a WebSocket or a fault")
 
-// edit makes res ours to change.
+// edit prepares res for a change: it copies it, unless it belongs to this value. It
+// returns an error if the response is frozen.
 func (r *Response) edit() error {
 	if r.frozen {
 		return errors.New("cannot change a frozen response")
@@ -161,7 +162,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 		c.Close()
 	}
 	h := r.editable()
-	// What was said of the old body is not true of the new one.
+	// These lines describe the old body.
 	h.DropBody()
 	if kind == jsonType && !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") || kind != "" && !h.Has("Content-Type") {
 		h.Set("Content-Type", kind)
@@ -172,7 +173,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 	return nil
 }
 
-// editable returns the header to change; edit has been called.
+// editable returns the header that may be changed. The caller must have called edit.
 func (r *Response) editable() *exchange.Header {
 	if sharedHeader(r.res.Header) {
 		r.res.Header = r.res.Header.Clone()
@@ -193,7 +194,7 @@ func (r *Response) editHeader(change func(*exchange.Header)) error {
 	return nil
 }
 
-// decoded reads the body whole and undoes its encoding.
+// decoded reads the whole body and undoes its encoding.
 func (r *Response) decoded() ([]byte, error) {
 	if r.plain != nil || r.res.Body == nil {
 		return r.plain, nil
@@ -254,7 +255,7 @@ func (r *Response) json(c *call.Call, a call.Args) (starlark.Value, error) {
 	return jsonAt(c, a, r.content)
 }
 
-// jsonAt returns the method json(path, default) of what has a JSON body.
+// jsonAt implements the method json(path, default) of a value with a JSON body.
 func jsonAt(c *call.Call, a call.Args, body func() ([]byte, error)) (starlark.Value, error) {
 	var path, def starlark.Value = starlark.None, starlark.None
 	if err := a.Unpack("path?", &path, "default?", &def); err != nil {
@@ -285,9 +286,9 @@ const jsonType = "application/json"
 
 const binaryType = "application/octet-stream"
 
-// EncodeBody puts a body that bodyBytes made into the charset of h. Bytes
-// stay as they are. The header that it returns is h, or a copy when the charset
-// can't say the text: then it goes out in UTF-8, and a note says so.
+// EncodeBody converts a body from BodyBytes into the charset that h names. Bytes stay
+// as they are. If the charset lacks a character of the text, the body stays in UTF-8,
+// the returned header is a changed copy of h, and a note says so.
 func EncodeBody(c *call.Call, h exchange.Header, data []byte, kind string) ([]byte, exchange.Header) {
 	if kind == binaryType || len(data) == 0 {
 		return data, h
@@ -300,7 +301,7 @@ func EncodeBody(c *call.Call, h exchange.Header, data []byte, kind string) ([]by
 	return data, header
 }
 
-// BodyBytes returns a body in UTF-8, and its content type when none is given.
+// BodyBytes returns a body in UTF-8, and the content type that it has by default.
 func BodyBytes(c *call.Call, v starlark.Value) ([]byte, string, error) {
 	switch v := v.(type) {
 	case nil, starlark.NoneType:

@@ -19,22 +19,22 @@ import (
 const (
 	maxMessage = 16 << 20 // bytes of a message that a client sends
 	maxQueue   = 64       // messages that wait for recv
-	// lastWords is how long a client may take to answer a close frame.
+	// lastWords is the time in which a client must answer a close frame.
 	lastWords = time.Second
-	// lastRun is how long a function may go on after the client has left, from
-	// the last message on that it was given.
+	// lastRun is the time for which a function may go on after the client has left.
+	// It begins anew with each message that the function receives.
 	lastRun = 30 * time.Second
-	// lastSends is how many messages a function may send meanwhile: they are
-	// dropped, so that it gets to the next one that the client had sent.
+	// lastSends is the number of messages that a function may send after the client
+	// has left, between two messages that it receives. They are dropped.
 	lastSends = 16
-	// lastAsks is how often a function may ask for a message when there will be
-	// none, so that it does not ask for ever.
+	// lastAsks is the number of times that a function may call recv after the last
+	// message. It ends a loop that ignores None.
 	lastAsks = 100
 )
 
-// Socket is a WebSocket as scripts see it. It belongs to the thread that runs
-// the function of the endpoint; a goroutine of its own reads what comes, so that
-// the client's leaving is seen at once.
+// Socket is a WebSocket as scripts see it. Only the thread that runs the endpoint's
+// function uses it. A second goroutine reads the client's messages, so that the
+// socket knows at once when the client leaves.
 type Socket struct {
 	wire     Wire
 	protocol string
@@ -43,18 +43,19 @@ type Socket struct {
 	ctx      context.Context // ends when nothing more can be sent
 	end      context.CancelCauseFunc
 
-	queue  chan *Message // closed when nothing more will come
-	closed atomic.Bool   // by the function
-	left   atomic.Bool   // by the client
+	queue  chan *Message // closed after the client's last message
+	closed atomic.Bool   // the function has closed the socket
+	left   atomic.Bool   // the client has left
 	last   *time.Timer   // ends the function after the client has left
 	reads  atomic.Bool   // the function has asked for a message
 
-	// Of the function's thread, since it was given a message: messages that
-	// could not be sent, and questions for a message that were in vain.
+	// dropped counts the messages that could not be sent, and asked the calls of
+	// recv that got none, since the last received message. Only the function's
+	// thread uses them.
 	dropped, asked int
 }
 
-// Wire is what messages go over.
+// Wire is the connection of a WebSocket.
 type Wire interface {
 	Write(ctx context.Context, kind websocket.MessageType, data []byte) error
 	Close(code websocket.StatusCode, reason string) error
@@ -64,19 +65,20 @@ type Wire interface {
 // Talker is the client of a WebSocket in a test.
 type Talker interface {
 	Wire
-	// Next is what the client says next; the socket asks for it on the thread of
-	// the function, and waits at most as long as limit if that is not negative.
-	// Nil means that it said nothing in time, or has left.
+	// Next returns the next message of the client. The socket calls it on the
+	// function's thread. Next waits at most as long as limit, unless limit is
+	// negative. It returns nil when no message came in time or when the client has
+	// left.
 	Next(s *Socket, limit time.Duration) *Message
 }
 
 // Visitor is the connection of a Talker.
 type Visitor interface {
-	// Socket opens the end that the function has.
+	// Socket opens the function's end of the WebSocket.
 	Socket(ctx context.Context, x *exchange.Exchange) *Socket
 }
 
-// NewTalk makes the socket over which a function speaks with the client of a test.
+// NewTalk makes the socket that connects a function with the client of a test.
 func NewTalk(ctx context.Context, t Talker, protocol string) *Socket {
 	s := &Socket{wire: t, talk: t, protocol: protocol, queue: make(chan *Message)}
 	close(s.queue)
@@ -87,12 +89,11 @@ func NewTalk(ctx context.Context, t Talker, protocol string) *Socket {
 // Gone notes that the client of a test has left.
 func (s *Socket) Gone() { s.left.Store(true) }
 
-// ErrLeft is the error of what is sent to a client that has left.
+// ErrLeft is the error of sending to a client that has left.
 var ErrLeft = errors.New("the client has left")
 
-// AcceptSocket does the server's part of the handshake on a connection that a
-// body was given, and begins to read. A handshake that is none is answered with
-// the reason.
+// AcceptSocket does the server's part of the handshake on c and begins to read. An
+// invalid handshake is answered with the reason.
 func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*Socket, error) {
 	if v, ok := c.(Visitor); ok {
 		return v.Socket(ctx, x), nil
@@ -108,14 +109,15 @@ func AcceptSocket(ctx context.Context, x *exchange.Exchange, c exchange.Conn) (*
 	return s, nil
 }
 
-// bind makes what the socket needs to be used, until ctx ends.
+// bind sets the context and the timer of the socket. The socket works until ctx
+// ends.
 func (s *Socket) bind(ctx context.Context) {
 	s.ctx, s.end = context.WithCancelCause(ctx)
 	s.last = time.AfterFunc(lastRun, func() { s.end(ErrLeft) })
 	s.last.Stop() // until the client leaves
 }
 
-// read takes what comes until the client leaves.
+// read puts the client's messages into the queue until the client leaves.
 func (s *Socket) read(conn *websocket.Conn) {
 	defer close(s.queue)
 	for {
@@ -132,9 +134,9 @@ func (s *Socket) read(conn *websocket.Conn) {
 	}
 }
 
-// leave notes that the client has left. A function that reads goes on with what
-// came before; one that does not, and has nothing to read, ends at once, unless
-// it has closed the socket itself.
+// leave notes that the client has left. A function that reads messages goes on with
+// those that came before. A function that has never read and has no message to read
+// ends at once, unless it has closed the socket itself.
 func (s *Socket) leave() {
 	s.left.Store(true)
 	if s.ctx.Err() != nil {
@@ -146,15 +148,15 @@ func (s *Socket) leave() {
 	}
 }
 
-// Context ends with the run: when the endpoint is gone, or when the client has
-// left and the function does not come to its end.
+// Context returns the context of the run. It ends when the endpoint is removed, or
+// when the client has left and the function does not return in time.
 func (s *Socket) Context() context.Context { return s.ctx }
 
-// Bind makes c the run that uses the socket.
+// Bind sets the run that uses the socket.
 func (s *Socket) Bind(c *call.Call) { s.call = c }
 
-// Finish closes the socket after the run: normally, or with what failed. It
-// does not wait for a client that takes its time.
+// Finish closes the socket after the run. The close frame reports err if it is not
+// nil. Finish waits at most lastWords for the client.
 func (s *Socket) Finish(err error) {
 	code, reason := websocket.StatusNormalClosure, ""
 	switch {
@@ -163,8 +165,8 @@ func (s *Socket) Finish(err error) {
 	case err != nil:
 		code, reason = websocket.StatusInternalError, clipReason(exchange.Public(err))
 	}
-	// What comes now is of no interest, but the client's close is waited for
-	// by Close: it must be read.
+	// Close waits for the client's close frame. To reach it, the messages before it
+	// must be read; they are dropped.
 	go func() {
 		for range s.queue {
 		}
@@ -177,13 +179,13 @@ func (s *Socket) Finish(err error) {
 	s.end(nil)
 }
 
-// over reports whether nothing more can be sent nor will come: either side has
-// closed, and what the client sent before has been given.
+// over reports whether the socket is of no more use: one side has closed it, and the
+// function has received all messages.
 func (s *Socket) over() bool {
 	return s.closed.Load() || s.left.Load() && len(s.queue) == 0 || s.ctx.Err() != nil
 }
 
-// clipReason cuts a text to what a close frame can carry.
+// clipReason cuts a text to the length that a close frame can carry.
 func clipReason(s string) string {
 	if len(s) > 120 {
 		s = s[:120]
@@ -200,19 +202,19 @@ func (s *Socket) Hash() (uint32, error) { return 0, errors.New("unhashable: webs
 // AttrNames lists the fields and methods.
 func (s *Socket) AttrNames() []string { return sockets.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (s *Socket) Attr(name string) (starlark.Value, error) { return sockets.Attr(s, name) }
 
-var sockets = NewTable("ws", "ws", `A WebSocket, which a WEBSOCKET endpoint is given. for msg in ws goes through
-	its messages: all that came before the client left; then the loop ends, and
-	the function has 30 s to come to its end.`,
+var sockets = NewTable("ws", "ws", `A WebSocket. The function of a WEBSOCKET endpoint gets it. "for msg in ws" goes
+	through the client's messages and ends when the client has left and all its
+	messages are read. After that the function has 30 s to return.`,
 	Method("send", `Sends text as a text message, bytes as a binary one, and anything else as
-		JSON text. To a client that has left nothing is sent; the function ends quietly
-		where it sends without having more to read.`, (*Socket).send),
-	Method("recv", `The next message; None when there will be none, or none came in time
-		("250ms", or seconds).`, (*Socket).recv),
-	Method("close", "Says goodbye and closes; the end of the function does, too.", (*Socket).closeCall),
-	Field("closed", "Whether either side has closed, and all that came before has been read.", func(s *Socket) (starlark.Value, error) {
+		JSON text. When the client has left, nothing is sent. If no message is left to read
+		then, send ends the function without an error in the log.`, (*Socket).send),
+	Method("recv", `The next message. None when the client has sent its last one, or when none
+		came within timeout ("250ms", or seconds).`, (*Socket).recv),
+	Method("close", "Closes the socket. It is also closed when the function returns.", (*Socket).closeCall),
+	Field("closed", "True if one side has closed the socket and all messages have been read.", func(s *Socket) (starlark.Value, error) {
 		return starlark.Bool(s.over()), nil
 	}),
 	Field("protocol", "The subprotocol that was agreed: the first that the client offered.", func(s *Socket) (starlark.Value, error) {
@@ -249,7 +251,7 @@ func (s *Socket) send(_ *call.Call, a call.Args) (starlark.Value, error) {
 	case s.closed.Load():
 		return nil, errors.New("ws.send: the socket is closed")
 	case s.ctx.Err() == nil && s.reads.Load() && s.asked == 0 && s.dropped < lastSends:
-		s.dropped++ // the client has left; what it said before it did is still to be given
+		s.dropped++ // the client has left, but the function may still have messages to read
 	default:
 		s.end(ErrLeft)
 		return nil, fmt.Errorf("ws.send: the client has left: %w", context.Canceled)
@@ -277,8 +279,8 @@ func (s *Socket) recv(_ *call.Call, a call.Args) (starlark.Value, error) {
 	return m, nil
 }
 
-// next waits for a message, at most as long as limit if that is not negative;
-// nil when there will be none, or it is too late.
+// next waits for a message, at most as long as limit, unless limit is negative. It
+// returns nil when none came in time or no more will come.
 func (s *Socket) next(limit time.Duration) *Message {
 	s.call.Waits()
 	defer s.call.Waited()
@@ -303,10 +305,10 @@ func (s *Socket) next(limit time.Duration) *Message {
 	return m
 }
 
-// take is next for a real client.
+// take waits for a message of a real client.
 func (s *Socket) take(limit time.Duration) *Message {
 	select {
-	case m := <-s.queue: // also when it is too late: it came in time
+	case m := <-s.queue: // a message that has arrived counts even if limit is 0
 		return m
 	default:
 	}
@@ -364,10 +366,10 @@ func (m incoming) Next(p *starlark.Value) bool {
 // Done ends the loop.
 func (m incoming) Done() {}
 
-// Message is what a client sent.
+// Message is a message that a client sent.
 type Message struct {
 	Data []byte
-	Text bool // it is no binary message
+	Text bool // a text message, not a binary one
 }
 
 func (m *Message) String() string {
@@ -387,10 +389,10 @@ func (m *Message) Written() (int, starlark.Value) { return len(m.Data), nil }
 // AttrNames lists the fields and methods.
 func (m *Message) AttrNames() []string { return messages.AttrNames() }
 
-// Attr gives a field or method.
+// Attr returns the field or method with that name.
 func (m *Message) Attr(name string) (starlark.Value, error) { return messages.Attr(m, name) }
 
-var messages = NewTable("msg", "message", "What a client sent over a WebSocket.",
+var messages = NewTable("msg", "message", "A message that a client sent over a WebSocket.",
 	Field("text", "The message as text.", func(m *Message) (starlark.Value, error) {
 		return starlark.String(strings.ToValidUTF8(string(m.Data), "\ufffd")), nil
 	}),
@@ -400,7 +402,7 @@ var messages = NewTable("msg", "message", "What a client sent over a WebSocket."
 	Field("binary", "Whether it is a binary message.", func(m *Message) (starlark.Value, error) {
 		return starlark.Bool(!m.Text), nil
 	}),
-	Method("json", "The message as JSON, or what stands at a path of it; default when there is none.", (*Message).json),
+	Method("json", "The message as JSON, or the value at a path in it; default when there is none.", (*Message).json),
 )
 
 func (m *Message) json(c *call.Call, a call.Args) (starlark.Value, error) {

@@ -9,8 +9,8 @@ import (
 	"starproxy/builtins/call"
 )
 
-// Table is the fields and methods of a type of values. It answers when a script
-// asks a value for one of them, and documents them.
+// Table has the fields and methods of a Starlark type. It looks them up for scripts
+// and documents them.
 type Table[T starlark.Value] struct {
 	name, doc string
 	rows      []Row[T]
@@ -18,7 +18,8 @@ type Table[T starlark.Value] struct {
 	names     []string
 }
 
-// Row is a field or a method; it has either Get or Call. Doc may be wrapped.
+// Row is a field, which has Get, or a method, which has Call. Doc may have line
+// breaks, which are removed.
 type Row[T starlark.Value] struct {
 	Name, Doc string
 	Get       func(T) (starlark.Value, error)
@@ -41,8 +42,8 @@ func Method[T starlark.Value](name, doc string, fn func(T, *call.Call, call.Args
 	return Row[T]{Name: name, Doc: doc, Call: fn}
 }
 
-// NewTable makes the table of a type. Name is what scripts usually call such a
-// value, prefix what stands before its methods' names in errors.
+// NewTable makes the table of a type. name is the usual name of such a value in
+// scripts. prefix comes before the names of methods in errors.
 func NewTable[T starlark.Value](name, prefix, doc string, rows ...Row[T]) *Table[T] {
 	t := &Table[T]{name: name, doc: doc, rows: rows, byName: map[string]answer[T]{}}
 	for _, r := range rows {
@@ -57,7 +58,7 @@ func NewTable[T starlark.Value](name, prefix, doc string, rows ...Row[T]) *Table
 	return t
 }
 
-// Attr returns the field or method of v with a name; nil when there is none.
+// Attr returns the field or method of v with that name, or nil when there is none.
 func (t *Table[T]) Attr(v T, name string) (starlark.Value, error) {
 	a := t.byName[name]
 	switch {
@@ -92,9 +93,9 @@ func (t *Table[T]) Type() Type {
 // flat returns a text without its line breaks.
 func flat(doc string) string { return strings.Join(strings.Fields(doc), " ") }
 
-// Type documents a value that scripts are given.
+// Type documents a type of values with fields or methods.
 type Type struct {
-	// Name is what handlers call it: "req".
+	// Name is the usual name of such a value in scripts: "req".
 	Name, Doc string
 	Attrs     []Attr
 }

@@ -14,18 +14,19 @@ import (
 	"starproxy/driver/scenario"
 )
 
-// loaded is the scenario in force: a file that is followed, or a text.
+// loaded is the scenario in force. It comes from a file, which is watched for
+// changes, or from a text that a client sent.
 type loaded struct {
 	source string // the Source.Name of its endpoints
 	path   string // the file; empty for a text
-	owned  bool   // the configuration names the file, or whoever runs the process
+	owned  bool   // the file was named by the configuration, not by a client
 	name   string // of the text
 	text   []byte
 
-	files []string    // that the scenario was read from, or may be read from next
-	print string      // fingerprint of files, as they were read
-	watch *disk.Watch // nil when nothing is watched
-	fault error       // the reason why the files as they are now are not in force
+	files []string    // the scenario was read from these files, or may be next time
+	print string      // fingerprint of files when they were read
+	watch *disk.Watch // nil when no file is watched
+	fault error       // why the present content of the files is not in force; nil when it is
 	hooks *scenario.Hooks
 }
 
@@ -38,11 +39,11 @@ func (l *loaded) read(env scenario.Env) (*scenario.Scenario, error) {
 	return scenario.Load(l.path, env)
 }
 
-// open reads the scenario and notes the files that it was read from, with their
-// fingerprint. The fingerprint is taken first, so that an edit meanwhile counts as a
-// change. When the scenario turns out to have other files than expected, it is read
-// once more. When open fails, files and fingerprint are those of the failure, so that
-// a repair counts as a change.
+// open reads the scenario and notes its files with their fingerprint. The
+// fingerprint is taken before reading, so that an edit during the reading counts as
+// a change. When the scenario has other files than expected, it is read once more.
+// When open fails, it also notes the files and their fingerprint, so that an edit
+// which mends the fault counts as a change.
 func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
 	for again := true; ; again = false {
 		l.print = scenario.Fingerprint(l.files)
@@ -74,8 +75,8 @@ func (l *loaded) stop() {
 	}
 }
 
-// replace replaces all endpoints by those of a scenario; when it cannot be read
-// nothing changes. It returns the number of endpoints.
+// replace replaces all endpoints by those of a scenario and returns their number.
+// When the scenario cannot be read, nothing changes.
 func (s *Service) replace(l *loaded) (int, error) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -95,8 +96,8 @@ func (s *Service) replace(l *loaded) (int, error) {
 
 // Load replaces all endpoints by those of a scenario on the exporter: a file or a
 // directory, absolute or relative to the directory of scenarios. It returns the
-// file and the number of endpoints. A [*PathError] says that there is no such
-// file.
+// file and the number of endpoints. The error is a [*PathError] when there is no
+// such file.
 func (s *Service) Load(name string) (path string, n int, err error) {
 	if path, err = s.locate(name); err != nil {
 		return "", 0, err
@@ -123,12 +124,13 @@ func (s *Service) unload() {
 type Origin struct {
 	// Path is the file, or the name of a text that was sent.
 	Path string
-	// Fault is why the file as it is now is not in force; empty when it is.
+	// Fault says why the present content of the file is not in force. It is empty
+	// when the content is in force.
 	Fault string
 }
 
-// Origin returns what is loaded; ok is false when nothing is. It does not wait
-// for a script that is being loaded.
+// Origin returns the origin of the loaded scenario. ok is false when none is
+// loaded. Origin does not wait for a scenario that is being loaded.
 func (s *Service) Origin() (o Origin, ok bool) {
 	if o := s.origin.Load(); o != nil {
 		return *o, true
@@ -136,7 +138,7 @@ func (s *Service) Origin() (o Origin, ok bool) {
 	return Origin{}, false
 }
 
-// note notes what is loaded, after a change; s.mu is held.
+// note updates the value that Origin returns. The caller holds s.mu.
 func (s *Service) note() {
 	l := s.loaded
 	if l == nil {
@@ -150,9 +152,9 @@ func (s *Service) note() {
 	s.origin.Store(o)
 }
 
-// configured loads the scenario of the configuration. When there is none yet, the
-// start succeeds, as with the stock driver, and the scenario is loaded once it is
-// there.
+// configured loads the scenario that the configuration names. When its file does not
+// exist, configured succeeds without endpoints, as the stock driver does. The
+// scenario is loaded as soon as the file exists.
 func (s *Service) configured() ([]*mock.Endpoint, *loaded, error) {
 	path := s.Scenario
 	l := &loaded{path: path, owned: true, source: path, files: expected(path)}
@@ -165,9 +167,9 @@ func (s *Service) configured() ([]*mock.Endpoint, *loaded, error) {
 	return eps, l, err
 }
 
-// expected returns the files that a scenario at path is probably read from: the
-// existing one, else all possible ones. When it is right, [loaded.open] reads the
-// scenario only once.
+// expected guesses the files that a scenario at path is read from. It returns the
+// first possible file that exists, or all possible files when none does. If the
+// guess is right, [loaded.open] reads the scenario only once.
 func expected(path string) []string {
 	files := append(scenario.Documents(path), path)
 	for _, f := range files {

@@ -9,15 +9,16 @@ import (
 	"starproxy/driver/capture"
 )
 
-// The format versions that are read: those of mitmproxy 7 to 13. Newer ones are tried,
-// because the keys of HTTP flows have not changed since.
+// oldest and newest are the format versions of mitmproxy 7 and 13. Older versions
+// are refused. Newer ones are tried, because the keys of HTTP flows have been the
+// same since mitmproxy 7.
 const (
 	oldest = 14
 	newest = 21
 )
 
-// record has the values of a flow before they are read. The type says what they mean, and
-// may be the last key.
+// record holds the values of a flow before they are read. Their meaning depends on
+// the flow's type, and "type" may be the last key of the record.
 type record struct {
 	version value
 	kind    string
@@ -66,7 +67,7 @@ func (s *source) open(v value) (r record, err error) {
 	return r, c.err
 }
 
-// format returns the format version of a record. Old versions are an error.
+// format returns the format version of a record. A version before oldest is an error.
 func (s *source) format(v value) (int, error) {
 	var n int
 	switch c := (cursor{s: s, value: v}); v.tag {
@@ -76,7 +77,7 @@ func (s *source) format(v value) (int, error) {
 		if n = c.small(); c.err != nil {
 			return 0, fmt.Errorf("version: %w", c.err)
 		}
-	case tagList: // until 2018 it was the version of the program
+	case tagList: // until 2018 this key held the version of mitmproxy itself
 		n = 3
 	default:
 		return 0, fmt.Errorf("version: %w", mismatch("an integer", v))
@@ -88,8 +89,8 @@ func (s *source) format(v value) (int, error) {
 	return n, nil
 }
 
-// flow reads an HTTP flow or a stream. Format versions differ in the keys of connections and
-// in missing keys. Unknown keys are skipped.
+// flow reads an HTTP flow or a TCP stream. Between format versions, the keys of
+// connections differ, and some keys may be missing. Unknown keys are skipped.
 func (s *source) flow(r *record, f *Flow) error {
 	var err error
 	wrap := func(name string, e error) {
@@ -135,7 +136,7 @@ func (s *source) flow(r *record, f *Flow) error {
 		err = c.err
 	}
 	for _, t := range []time.Time{f.Request.Start, f.Client.Start} {
-		if f.Created.IsZero() { // versions before 16 do not have it
+		if f.Created.IsZero() { // versions before 16 have no timestamp_created
 			f.Created = t
 		}
 	}
@@ -165,7 +166,8 @@ func (s *source) http(r *record, f *Flow) error {
 	return nil
 }
 
-// pieces reads the messages of a stream: from_client, content, timestamp.
+// pieces reads the messages of a TCP stream. Each is a list of from_client, content
+// and timestamp.
 func (s *source) pieces(v value) ([]Message, error) {
 	var list []Message
 	c := s.walk(v, tagList)
@@ -251,7 +253,7 @@ func (s *source) response(v value, r *Response) error {
 	return c.err
 }
 
-// fields reads a header, nil for an empty one.
+// fields reads a header. It returns nil for an empty one.
 func (c *cursor) fields() exchange.Header {
 	var fields exchange.Header
 	if c.value.n > 64 {
@@ -326,8 +328,8 @@ func (c *cursor) messages() []Message {
 	return list
 }
 
-// message reads a message: opcode, from_client, content, timestamp, dropped and,
-// since format 15, injected.
+// message reads a WebSocket message: a list of opcode, from_client, content,
+// timestamp, dropped and, since format 15, injected.
 func (s *source) message(v value) (m Message, err error) {
 	c := s.walk(v, tagList)
 	for c.item() {

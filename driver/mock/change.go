@@ -8,21 +8,21 @@ import (
 	"slices"
 )
 
-// A change of one endpoint shares all but a few small pieces with the index
-// before it, so that it takes as long beside 20,000 endpoints as beside 20.
+// A change of one endpoint makes a new index, which shares all but a few small parts
+// with the old one. So a change takes as long with 20,000 endpoints as with 20.
 
 const (
-	// rankGap is between the ranks of two rows when an index is made, and
-	// rankStep between a row and one that is put in behind it: there is room for
-	// many before the ranks have to be given anew.
+	// rankGap is the distance between the ranks of two rows in a new index.
+	// rankStep is the distance between a row and one that is inserted after it.
+	// Many rows can be inserted before an index must be made with new ranks.
 	rankGap  = 1 << 32
 	rankStep = 1 << 12
 )
 
-// pattern reports whether the path of the row is more than an exact one.
+// pattern reports whether the path of the row is a pattern, not an exact path.
 func (w *row) pattern() bool { return w.match.c.path.kind != exactPath }
 
-// lists returns where lookups find the row, and its key there.
+// lists returns the map in which lookups find the row, and the key of the row there.
 func (ix *index) lists(w *row) (*shards[[]slot], string) {
 	if w.pattern() {
 		return &ix.leads, w.match.c.path.lead
@@ -30,7 +30,7 @@ func (ix *index) lists(w *row) (*shards[[]slot], string) {
 	return &ix.exact, w.match.c.path.lead
 }
 
-// measure notes that there is a lead of n bytes.
+// measure notes that a key of leads has n bytes.
 func (ix *index) measure(n int) {
 	if at, known := slices.BinarySearch(ix.lengths, n); !known {
 		ix.lengths = slices.Insert(slices.Clone(ix.lengths), at, n)
@@ -42,8 +42,8 @@ func byRank(a, b *row) int {
 	return cmp.Or(bySpecificity(a, b), cmp.Compare(a.place, b.place))
 }
 
-// with returns the index with w in the place of the row of the same name, or
-// behind all others.
+// with returns an index with the row w. It replaces the row of the same name. If
+// there is none, w comes last.
 func (ix *index) with(w *row) *index {
 	old := ix.byName.get(w.ep.Name)
 	next := *ix
@@ -62,12 +62,12 @@ func (ix *index) with(w *row) *index {
 	next.byName = next.byName.clone()
 	next.byName.put(w.ep.Name, w)
 	if w.answers() && !next.enter(w) || next.byName.crowded(len(next.rows)) {
-		return newIndex(next.rows) // there is no rank left, or the shards are large
+		return newIndex(next.rows) // no rank was free, or the shards have become large
 	}
 	return &next
 }
 
-// without returns the index without a row that it has.
+// without returns an index without the row w, which the old index must have.
 func (ix *index) without(w *row) *index {
 	next := *ix
 	next.withdraw(w)
@@ -78,13 +78,14 @@ func (ix *index) without(w *row) *index {
 	return &next
 }
 
-// at finds a row in the order of insertion.
+// at returns the position of a row in the order of insertion.
 func (ix *index) at(w *row) int {
 	at, _ := slices.BinarySearchFunc(ix.rows, w, func(a, b *row) int { return cmp.Compare(a.place, b.place) })
 	return at
 }
 
-// enter adds w to the lookups, unless no rank is left between those beside it.
+// enter adds w to the lookups. It reports false if no rank is free between the rows
+// before and after w.
 func (ix *index) enter(w *row) bool {
 	at, _ := slices.BinarySearchFunc(ix.ordered, w, byRank)
 	before, after := 0, math.MaxInt
@@ -115,7 +116,7 @@ func (ix *index) enter(w *row) bool {
 	return true
 }
 
-// withdraw takes w out of the lookups.
+// withdraw removes w from the lookups.
 func (ix *index) withdraw(w *row) {
 	if !w.answers() {
 		return
@@ -146,14 +147,16 @@ func (ix *index) withdraw(w *row) {
 	}
 }
 
-// shards is a map from text in many small ones, so that a copy with one entry
-// changed is cheap. A nil shard is empty.
+// shards is a map from texts to values, made of many small maps. A copy with one
+// changed entry is cheap, because it copies only one small map. A nil shard is
+// empty.
 type shards[V any] struct {
 	seed  maphash.Seed
-	parts []map[string]V // a power of two
+	parts []map[string]V // their number is a power of two
 }
 
-// maxShards bounds the shards; below that each has shardSize entries or so.
+// maxShards is the largest number of shards. With fewer shards, each has about
+// shardSize entries.
 const (
 	maxShards = 1024
 	shardSize = 32
@@ -168,7 +171,7 @@ func newShards[V any](n int) shards[V] {
 	return shards[V]{maphash.MakeSeed(), make([]map[string]V, parts)}
 }
 
-// crowded reports whether n entries are worth more shards.
+// crowded reports whether n entries need more shards.
 func (s *shards[V]) crowded(n int) bool {
 	return len(s.parts) < maxShards && n > 2*shardSize*len(s.parts)
 }
@@ -182,7 +185,7 @@ func (s *shards[V]) part(key string) *map[string]V {
 
 func (s *shards[V]) get(key string) V { return (*s.part(key))[key] }
 
-// set changes the map itself, while it is made.
+// set sets an entry in place. It is used only while the map is made.
 func (s *shards[V]) set(key string, v V) {
 	part := s.part(key)
 	if *part == nil {
@@ -191,20 +194,20 @@ func (s *shards[V]) set(key string, v V) {
 	(*part)[key] = v
 }
 
-// clone returns a copy to be changed by put and drop.
+// clone returns a copy, which put and drop may change.
 func (s shards[V]) clone() shards[V] {
 	s.parts = slices.Clone(s.parts)
 	return s
 }
 
-// put sets an entry of a clone that others do not see.
+// put sets an entry of a clone. No other goroutine may use the clone yet.
 func (s *shards[V]) put(key string, v V) {
 	part := s.part(key)
 	*part = maps.Clone(*part)
 	s.set(key, v)
 }
 
-// drop removes an entry of a clone that others do not see.
+// drop removes an entry of a clone. No other goroutine may use the clone yet.
 func (s *shards[V]) drop(key string) {
 	part := s.part(key)
 	*part = maps.Clone(*part)

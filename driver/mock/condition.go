@@ -12,7 +12,7 @@ import (
 // Place is a part of a request that a [Condition] looks at.
 type Place uint8
 
-// The places, those that cost least first. From InForm on they are in the body.
+// The places, in the order of their cost. From InForm on, they are in the body.
 const (
 	InMethod Place = iota
 	InHost
@@ -21,38 +21,39 @@ const (
 	InQuery  // the values of a parameter
 	InHeader // the values of a header
 	InCookie
-	InForm // the values of a field of a form, files left out
+	InForm // the values of a field of a form, without files
 	InBody // the text of the body
 	InJSON // the value at a path of the JSON body
 	InXML  // the values that an XPath finds in the XML body
 	InPart // the text of the parts of that name
 )
 
-// placeNames describe the part of a request that a condition is about; %s is its
-// name.
+// placeNames has the description of each place. %s is the name in the condition.
 var placeNames = [...]string{"method", "host", "path", "path parameter %s", "query parameter %s", "header %s", "cookie %s",
 	"form field %s", "body", "body %s", "XML %s", "part %s"}
 
 // Condition is a matcher for a place of a request.
 type Condition struct {
 	In Place
-	// Name is that of the header, the parameter, the cookie, the field or the
-	// part, or the path into the body; empty for the places without one.
+	// Name is the name of the header, parameter, cookie, field or part, or the path
+	// in the body. It is empty for places without a name.
 	Name string
-	// Matcher is asked about the values there.
+	// Matcher tests the values of the place.
 	Matcher *Matcher
-	// Of are further conditions on a part: all of them hold for one part of
-	// that name, its text included.
+	// Of has further conditions on a part. One part with that name must fulfil
+	// Matcher and all of them.
 	Of []PartCondition
 
 	path *xmlPath
 }
 
-// PartCondition is a matcher for something of a part of a multipart body.
+// PartCondition is a condition on one property of a part of a multipart body. One
+// of FileName, Type, Header and JSON is set.
 type PartCondition struct {
-	// FileName and Type look at the file name and the content type of the part.
+	// FileName means the file name of the part, and Type its content type.
 	FileName, Type bool
-	// Header is the name of one of its header fields, JSON a dotted path into it.
+	// Header is the name of a header field of the part, and JSON a dotted path in
+	// its JSON content.
 	Header, JSON string
 	Matcher      *Matcher
 }
@@ -68,8 +69,8 @@ func (c *Condition) compile() (err error) {
 	return err
 }
 
-// compileConditions prepares the conditions, those that cost least first: some
-// look at what is before the body, the others into it.
+// compileConditions prepares the conditions and sorts them by their cost. before has
+// the conditions that need no body, and body has the others.
 func compileConditions(given []Condition) (before, body []Condition, err error) {
 	list := slices.Clone(given)
 	for i := range list {
@@ -105,7 +106,8 @@ func (m *Match) condition(c *Condition, p *probe) bool {
 	return c.Matcher.holds(values)
 }
 
-// values returns those at the place of c. An error says why it can't be told.
+// values returns the values at the place of c. The error says why they cannot be
+// read.
 func (m *Match) values(c *Condition, p *probe) ([]any, error) {
 	switch c.In {
 	case InMethod:
@@ -158,7 +160,7 @@ func (m *Match) values(c *Condition, p *probe) ([]any, error) {
 	return values, p.partsFault()
 }
 
-// why explains a condition that does not hold.
+// why says why a condition does not hold.
 func (m *Match) why(c *Condition, p *probe) string {
 	values, err := m.values(c, p)
 	want := c.Matcher.String()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// ContentType guesses a content type by a file name's extension:
-// "application/octet-stream" for one it does not know. The machine's own tables
-// are not asked, so that a scenario answers the same everywhere.
+// ContentType guesses the content type of a file by the extension of its name. For an
+// unknown extension it returns "application/octet-stream". It does not use the tables
+// of the operating system, so that a scenario answers the same on every machine.
 func ContentType(name string) string {
 	switch strings.ToLower(strings.TrimPrefix(path.Ext(name), ".")) {
 	case "json", "map":

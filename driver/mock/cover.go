@@ -7,8 +7,8 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// Covers reports whether every request that other fits is one that m fits, too.
-// It may be false where that is hard to tell. Both have to be compiled.
+// Covers reports whether m fits every request that other fits. When that is hard to
+// find out, it reports false. Both must be compiled.
 func (m *Match) Covers(other *Match) bool {
 	if m.c == nil || other.c == nil {
 		return false
@@ -32,8 +32,8 @@ func (m *Match) coversServer(other *Match) bool {
 		(m.Scheme == "" || m.Scheme == other.Scheme)
 }
 
-// coversConditions compares the conditions of each kind. One of a kind that is
-// not looked at here is taken for one that other does not have.
+// coversConditions reports whether the conditions of other imply those of m. It
+// compares only some kinds of conditions. If m has any other, it reports false.
 func (m *Match) coversConditions(other *Match) bool {
 	implied := 0
 	for _, pair := range [][2][]condition{{m.c.headers, other.c.headers}, {m.c.query, other.c.query}} {
@@ -62,7 +62,7 @@ func (m *Match) coversConditions(other *Match) bool {
 	return implied == m.c.count
 }
 
-// impliedBy reports whether c holds wherever o does.
+// impliedBy reports whether c holds for every request for which o holds.
 func (c condition) impliedBy(o condition) bool {
 	switch {
 	case o.name != c.name:
@@ -73,7 +73,7 @@ func (c condition) impliedBy(o condition) bool {
 	return c.want == "" || o.all == nil && c.want == o.want
 }
 
-// covers reports whether every path that other fits is one that p fits.
+// covers reports whether p fits every path that other fits.
 func (p *pathPattern) covers(other *pathPattern) bool {
 	switch {
 	case other.kind == exactPath:
@@ -98,16 +98,16 @@ func (p *pathPattern) shape() string {
 	return strings.Join(parts, "/")
 }
 
-// Bounds of [Hidden]: how many endpoints one is compared with, and how many
-// comparisons there are in all.
+// The limits of [Hidden]. An endpoint is compared with at most maxRivals others, and
+// there are at most about maxComparisons comparisons.
 const (
 	maxRivals      = 100
 	maxComparisons = 200_000
 )
 
-// Hidden calls found with each endpoint that answers nothing in a table of eps,
-// since another one answers all of its requests. Of very many endpoints with one
-// path not all are found.
+// Hidden calls found with each endpoint that never answers in a table of eps, because
+// the endpoint by answers all of its requests. If very many endpoints have the same
+// path, some are not found.
 func Hidden(eps []*Endpoint, found func(hidden, by *Endpoint)) {
 	rows := make([]*row, 0, len(eps))
 	for _, ep := range eps {
@@ -120,8 +120,8 @@ func Hidden(eps []*Endpoint, found func(hidden, by *Endpoint)) {
 		kind  pathKind
 		shape string
 	}
-	same := map[place][]*row{} // those before, by path
-	var open []*row            // those before with a pattern that a priority puts there
+	same := map[place][]*row{} // the earlier rows, by path
+	var open []*row            // the earlier rows that have a pattern and a priority
 	compared := 0
 	for _, w := range rows {
 		p := &w.match.c.path

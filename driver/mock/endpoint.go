@@ -1,11 +1,13 @@
-// Package mock answers instead of the real server: it has endpoints, the
-// table that picks one for a request, and the handlers that need no script.
+// Package mock answers requests instead of the real server. It has the endpoints,
+// the table that picks an endpoint for a request, and the handlers that need no
+// script.
 //
-// A Table may be used and changed by any number of goroutines: lookups read an
-// immutable index through one atomic pointer and never wait, changes build the
-// next index aside and swap it in.
+// Any number of goroutines may use and change a Table. Lookups read an immutable
+// index through an atomic pointer and never wait. A change builds a new index and
+// replaces the old one.
 //
-// scenario makes Endpoints from documents, driver owns the Table, proxy asks it.
+// Package scenario makes Endpoints from documents, package driver owns the Table,
+// and package proxy calls its handler.
 package mock
 
 import (
@@ -15,8 +17,8 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Endpoint is one thing that can answer: when (Match) and how (Handler).
-// It is immutable once it is in a Table.
+// Endpoint answers the requests that fit Match by its Handler. It is immutable once
+// it is in a Table.
 type Endpoint struct {
 	// Name is the key as it was written: "GET /api/v1/status",
 	// "POST /login#locked", "https://api.example.com/v1". It is unique in a Table.
@@ -25,35 +27,35 @@ type Endpoint struct {
 	Match Match
 	// Handler answers. It must be safe for concurrent use.
 	Handler exchange.Handler
-	// Rules are the conditions of its rules, compiled, for explanations; nil for
-	// a rule that always holds.
+	// Rules has the compiled conditions of the endpoint's rules, for explanations.
+	// A rule that always holds has nil.
 	Rules []*Match
 	// Source says where the endpoint comes from.
 	Source Source
 	// Definition is the endpoint as list_mocks shows it: the document's own
 	// JSON value, in the form of a v2 scenario.
 	Definition any
-	// States maps the named scenarios that the endpoint asks for or moves to the
-	// states of them that it names.
+	// States maps the name of each named scenario that the endpoint uses to the
+	// states that the endpoint names.
 	States map[string][]string
 	// Summary is the short description that "j proxy mock list" prints:
 	// "200", "3 rule(s)", "200 file:a.bin".
 	Summary string
 }
 
-// Source is the origin of endpoints that come and go together.
+// Source is the origin of an endpoint.
 type Source struct {
-	// Name groups endpoints: "" for those set one by one, else the path of the
-	// document.
+	// Name is the path of the document, or "" for endpoints that were set one by
+	// one. Endpoints with the same Name are loaded and removed together.
 	Name string
-	// File, Line and Column place the endpoint in it; Line and Column count
+	// File, Line and Column are the place of the endpoint. Line and Column count
 	// from 1 and are 0 when unknown.
 	File         string
 	Line, Column int
 }
 
-// String returns "happy.yaml:12": the file's own name and the line, as far as
-// known.
+// String returns the file's base name and the line, "happy.yaml:12". Unknown parts
+// are left out.
 func (s Source) String() string {
 	if s.File == "" {
 		return s.Name

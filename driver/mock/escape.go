@@ -6,11 +6,11 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// canonicalPath returns a path in the one spelling in which patterns and
-// requests are compared. Characters that clients escape (all that are not
-// ASCII, blanks, and "<>[\]^`{|}) are escaped, and so is a % that begins no
-// escape; letters, digits and -._~ are not (RFC 3986 section 6.2.2). Escapes of
-// all other characters stay what they are, for "/a%2Fb" is not "/a/b".
+// canonicalPath returns a path in the spelling in which patterns and requests are
+// compared. It escapes characters that clients escape: all that are not ASCII,
+// blanks, "<>[\]^`{|}, and a % that begins no escape. It undoes the escapes of
+// letters, digits and -._~ (RFC 3986 section 6.2.2). Other escapes stay, because
+// "/a%2Fb" is not "/a/b".
 func canonicalPath(path string) string {
 	for i := 0; i < len(path); i++ {
 		if !literalByte(path[i]) {
@@ -20,17 +20,17 @@ func canonicalPath(path string) string {
 	return path
 }
 
-// requestPath returns the path of a request as patterns are compared with it.
+// requestPath returns the path of a request in the spelling in which it is compared.
 func requestPath(r *exchange.Request) string { return canonicalPath(r.Path()) }
 
-// literalLow and literalHigh are the bytes of a path, below 64 and from there on,
-// that are never escaped, or stay as the client sent them.
+// literalLow and literalHigh are bit sets of the bytes that canonicalPath does not
+// change. literalLow has the bytes below 64, literalHigh those from 64 on.
 const (
 	literalLow  uint64 = (1<<64 - 1<<('!')) &^ (1<<'"' | 1<<'%' | 1<<'<' | 1<<'>')
 	literalHigh uint64 = (1<<63 - 1) &^ (1<<('['-64) | 1<<('\\'-64) | 1<<(']'-64) | 1<<('^'-64) | 1<<('`'-64) | 1<<('{'-64) | 1<<('|'-64) | 1<<('}'-64))
 )
 
-// literalByte reports whether c is one of them.
+// literalByte reports whether c is in these sets.
 func literalByte(c byte) bool {
 	if c < 64 {
 		return literalLow>>c&1 != 0
@@ -38,7 +38,8 @@ func literalByte(c byte) bool {
 	return c < 128 && literalHigh>>(c-64)&1 != 0
 }
 
-// respelt is canonicalPath from the first byte on that is not literal.
+// respelt implements canonicalPath. from is the offset of the first byte that is not
+// literal.
 func respelt(path string, from int) string {
 	const digits = "0123456789ABCDEF"
 	b := append(make([]byte, 0, len(path)+16), path[:from]...)
@@ -61,13 +62,13 @@ func respelt(path string, from int) string {
 	return string(b)
 }
 
-// unreserved reports whether a character means the same with an escape as without.
+// unreserved reports whether a character has the same meaning escaped and unescaped.
 func unreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// canonicalLead is canonicalPath for the text before the rest of a path: an escape
-// that only begins in it stays open.
+// canonicalLead is canonicalPath for the literal text at the start of a path. An
+// escape that is incomplete at its end stays as it is.
 func canonicalLead(text string) string {
 	for n := 1; n <= 2 && n <= len(text); n++ {
 		if text[len(text)-n] == '%' {

@@ -13,19 +13,19 @@ import (
 	"starproxy/driver/access"
 )
 
-// NewFile answers with a file in dir or below, opened anew for every request and
-// streamed from disk.
+// NewFile returns a handler that answers with a file in dir or below. The file is
+// opened for every request and streamed from disk.
 //
-// Status 0 is 200. A 200 carries a strong ETag, Last-Modified and Accept-Ranges,
-// and is a 304, 412, 206 or 416 where the request's conditions and Range ask for
-// it. An empty contentType is guessed by [ContentType]; h goes over all of these.
-// What can't be opened is answered with 500 and a JSON error.
+// Status 0 means 200. A 200 has a strong ETag, Last-Modified and Accept-Ranges. The
+// request's conditions and Range can change it to 304, 412, 206 or 416. An empty
+// contentType is guessed by [ContentType]. The fields of h replace these header
+// fields. If the file cannot be opened, the answer is 500 with a JSON error.
 func NewFile(dir access.Dir, name string, status int, h exchange.Header, contentType string, delay time.Duration) exchange.Handler {
 	return newFile(dir, name, status, h, contentType, delay, http.StatusInternalServerError)
 }
 
-// NewChosenFile is NewFile for a name that the request has a say in: what can't
-// be opened is answered with 404, as a server of files does.
+// NewChosenFile is NewFile for a name that depends on the request. If the file cannot
+// be opened, the answer is 404, as that of a file server.
 func NewChosenFile(dir access.Dir, name string, status int, h exchange.Header, contentType string, delay time.Duration) exchange.Handler {
 	return newFile(dir, name, status, h, contentType, delay, http.StatusNotFound)
 }
@@ -41,7 +41,7 @@ func newFile(dir access.Dir, name string, status int, h exchange.Header, content
 	if !h.Has("Content-Type") {
 		f.header = append(exchange.HeaderOf("Content-Type", contentType), h...)
 	}
-	// It is the file's, whatever was written.
+	// The length is that of the file, not one that h has.
 	f.header.Del("Content-Length")
 	return f
 }
@@ -61,7 +61,7 @@ func (f *file) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Respo
 	if err != nil {
 		err = fmt.Errorf("mock file %q: %w", f.name, err)
 		res = exchange.JSON(f.missing, map[string]string{"error": "Mock file not found: " + f.name})
-		if f.missing == http.StatusNotFound { // the device's doing, not the scenario's
+		if f.missing == http.StatusNotFound { // the device asked for it: no fault of the scenario
 			x.Notes.Add("info", err.Error())
 		} else {
 			x.Notes.Add("error", err.Error())
@@ -111,7 +111,7 @@ func (f *file) answer(r *exchange.Request) (*exchange.Response, error) {
 	return res, nil
 }
 
-// cut makes a whole answer a partial one, as the Range header says.
+// cut changes a whole answer to the part that the Range header asks for.
 func cut(res *exchange.Response, opened *os.File, size int64, header string) {
 	ranges, err := parseRange(header, size)
 	switch {

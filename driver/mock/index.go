@@ -10,20 +10,21 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// row is an endpoint in a table with all that lookups need, worked out once.
+// row is an endpoint in a table, with everything that lookups need. It is computed
+// once.
 type row struct {
 	ep     *Endpoint
 	match  Match
 	source string
-	err    error // why the match could not be compiled; it then fits nothing
-	off    bool  // somebody has disabled it
+	err    error // the fault of a match that does not compile; such a row answers nothing
+	off    bool  // a client has disabled the endpoint
 	hits   *atomic.Uint64
 
 	gone   context.Context // ends when the endpoint is no longer in the table
 	retire context.CancelFunc
 
-	// Only changes of the table use these: its place in the order of
-	// insertion, and its rank.
+	// place is the position in the order of insertion. Only changes of the table
+	// use place and rank.
 	place, rank int
 }
 
@@ -37,30 +38,31 @@ func newRow(ep *Endpoint) *row {
 // answers reports whether a lookup can find the row.
 func (w *row) answers() bool { return w.err == nil && !w.off }
 
-// slot is a row at its place in the order of an index.
+// slot is a row with its rank in an index.
 type slot struct {
 	*row
 	rank int // the lowest answers first
 }
 
-// index finds the endpoint for a request. It is immutable: a change makes
-// another one, which shares what is the same.
+// index finds the endpoint for a request. It is immutable: a change makes a new
+// index, which shares the unchanged parts.
 type index struct {
 	rows    []*row // in the order of insertion
 	ordered []*row // those that answer, by rank
 	byName  shards[*row]
-	// exact has the exact paths, each list by rank.
+	// exact maps an exact path to its rows, in the order of their ranks.
 	exact shards[[]slot]
-	// leads has the patterns by the literal text they begin with, and lengths
-	// the different lengths of these texts: a lookup asks once for each.
-	leads   shards[[]slot]
+	// leads maps the literal text at the start of a pattern to its rows.
+	leads shards[[]slot]
+	// lengths has each length of a key of leads once. A lookup asks leads once for
+	// each length.
 	lengths []int
-	// firstPattern is the best rank of a pattern: an exact match before it
-	// needs no look at patterns.
+	// firstPattern is the lowest rank of a pattern. When an exact match has a lower
+	// rank, no pattern has to be tried.
 	firstPattern int
 }
 
-// newIndex makes an index of rows, and gives them their places and ranks.
+// newIndex makes an index of rows. It sets place and rank of each row.
 func newIndex(rows []*row) *index {
 	ix := &index{
 		rows:         rows,
@@ -90,9 +92,10 @@ func newIndex(rows []*row) *index {
 	return ix
 }
 
-// bySpecificity orders rows by which answers first: priority, then the kind of path
-// (exact, segments, the longer prefix), a method before any method, a server
-// before any server, more conditions before fewer.
+// bySpecificity compares two rows. The row that answers first is less. It has, in
+// this order of importance: the higher priority; the more exact kind of path (exact,
+// then segments, then prefix); the longer literal text; a method; a server; more
+// conditions.
 func bySpecificity(a, b *row) int {
 	x, y := &a.match, &b.match
 	return cmp.Or(
@@ -105,7 +108,8 @@ func bySpecificity(a, b *row) int {
 	)
 }
 
-// byLiteral puts the longer literal text first. Exact paths don't compete.
+// byLiteral puts the path with the longer literal text first. Two exact paths
+// compare as equal.
 func byLiteral(x, y *pathPattern) int {
 	if x.kind == exactPath {
 		return 0
@@ -113,8 +117,9 @@ func byLiteral(x, y *pathPattern) int {
 	return cmp.Compare(y.literal, x.literal)
 }
 
-// methodRank puts WebSocket before GET, which fits the same requests, and HEAD
-// before the GET it could be derived from.
+// methodRank returns the rank of a method. WebSocket comes before GET, because both
+// fit the same requests. HEAD comes before GET, because a GET endpoint answers HEAD,
+// too. No method comes last.
 func methodRank(method string) int {
 	switch method {
 	case WebSocket, "HEAD":
@@ -141,7 +146,8 @@ func (ix *index) find(r *exchange.Request) *row {
 	path := r.Path()
 	exact := ix.exact.get(path)
 	if len(exact) == 0 {
-		// A path that exact has is canonical already.
+		// The keys of exact are canonical paths. A path that was found needs no
+		// conversion.
 		if canonical := canonicalPath(path); canonical != path {
 			path, exact = canonical, ix.exact.get(canonical)
 		}
@@ -157,7 +163,7 @@ func (ix *index) find(r *exchange.Request) *row {
 		if s.match.c.count == 0 {
 			return s.row
 		}
-		// From here on a body may be read: keep it for all conditions.
+		// Conditions may read the body. search reads it once for all of them.
 		return ix.search(r, path, exact[i:])
 	}
 	if len(ix.lengths) == 0 {
@@ -166,7 +172,7 @@ func (ix *index) find(r *exchange.Request) *row {
 	return ix.search(r, path, nil)
 }
 
-// search tries exact slots and all patterns in the order of their ranks.
+// search tries the slots of exact and all patterns, in the order of their ranks.
 func (ix *index) search(r *exchange.Request, path string, exact []slot) *row {
 	var room [16]slot
 	fitting := room[:0]

@@ -10,15 +10,15 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// WebSocket is the Method of endpoints that answer upgrades to WebSocket only.
+// WebSocket is the Method of endpoints that answer only upgrades to WebSocket.
 const WebSocket = "WEBSOCKET"
 
 const keyForms = `want "METHOD /path", "* /path", "WEBSOCKET /path" or a URL such as "https://host/path"`
 
-// ParseKey reads an endpoint's key: when it answers, as far as one line can say it.
+// ParseKey reads the key of an endpoint: the requests that it answers, in one line.
 //
 //	GET /api/status               this method, this path
-//	GET /api/*                    every path that begins so
+//	GET /api/*                    every path that begins with /api/
 //	GET /devices/{id}             one segment each, kept as a parameter; {id}.json works too
 //	GET /devices/*/log            one segment, not kept
 //	* /api/status                 any method
@@ -88,7 +88,8 @@ func parseKey(key string) (Match, error) {
 	return m, nil
 }
 
-// parseServer takes scheme, host and port from a URL and returns what follows them.
+// parseServer reads the host and port of a URL, sets them and scheme, and returns
+// the rest of the URL. rest is the URL without its scheme.
 func (m *Match) parseServer(scheme, rest string) (string, error) {
 	switch scheme {
 	case "http", "https":

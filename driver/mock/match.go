@@ -11,61 +11,65 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// Match says which requests an endpoint answers. All that is set must hold.
-// The zero Match fits every request.
+// Match says which requests an endpoint answers. All conditions that are set must
+// hold. The zero Match fits every request.
 //
-// A Match is filled, compiled once, and not changed afterwards; then any number
-// of goroutines may ask it.
+// A Match is filled, compiled once, and not changed afterwards. Then any number of
+// goroutines may use it.
 type Match struct {
-	// Method as sent; empty for any; [WebSocket] for upgrades. GET fits HEAD too.
+	// Method is the method as sent, or [WebSocket] for upgrades. Empty means any.
+	// GET fits HEAD, too.
 	Method string
-	// Scheme ("http", "https"), Host and Port of the server that is meant;
-	// empty and 0 for any.
+	// Scheme ("http", "https"), Host and Port are those of the server. Empty and 0
+	// mean any.
 	Scheme string
 	Host   string
 	Port   int
-	// Path as it is written in a key: exact, prefix*, {name} segments; empty for any.
+	// Path is a path as in a key: exact, prefix*, or with {name} segments. Empty
+	// means any.
 	Path string
-	// Headers that must be there; a value that is not empty must be equal.
+	// Headers has the headers that must be present. A value that is not empty must
+	// be equal.
 	Headers map[string]string
-	// HeadersAbsent must not be there.
+	// HeadersAbsent has the headers that must not be present.
 	HeadersAbsent []string
-	// Query parameters that must be there; a value that is not empty must be
-	// equal to the first one given.
+	// Query has the query parameters that must be present. A value that is not empty
+	// must be equal to the first one in the request.
 	Query map[string]string
-	// QueryAll are query parameters whose values must be these, all of them in
-	// this order and no others.
+	// QueryAll has query parameters with all their values. The request must have
+	// exactly these, in this order.
 	QueryAll map[string][]string
-	// BodyContains must be part of the body's text, its content-encoding undone.
+	// BodyContains is a text that the decoded body must contain.
 	BodyContains string
-	// BodyJSON maps a path into the JSON body ("items.0.id", see [value.Dig]) to the
-	// value there. Numbers compare by value, null fits what is missing.
+	// BodyJSON maps a path in the JSON body ("items.0.id", see [value.Dig]) to the
+	// value that it must have. Numbers are compared by value. A null fits a missing
+	// value.
 	BodyJSON map[string]any
-	// State is the state that a named scenario must be in; nil for any.
+	// State is the state in which a named scenario must be. Nil means any.
 	State *StateMatch
-	// Conditions are the matchers of all places.
+	// Conditions has the conditions that are matchers.
 	Conditions []Condition
-	// Priority goes before every other order: the higher answers first.
+	// Priority is compared before all else: a higher one answers first.
 	Priority int
 
 	c *compiled
 }
 
-// compiled is a Match in the form in which requests are compared with it.
+// compiled is the form of a Match that is used to compare requests.
 type compiled struct {
 	path    pathPattern
 	headers []condition
 	absent  []string
 	query   []condition
 	json    []jsonCondition
-	more    []Condition // matchers that look at what is before the body
-	body    []Condition // those that look into it
-	count   int         // conditions beside method, server and path
+	more    []Condition // matchers that do not need the body
+	body    []Condition // matchers that need the body
+	count   int         // the number of conditions besides method, server and path
 }
 
 type condition struct {
 	name, want string
-	all        []string // all values, instead of want
+	all        []string // if not nil, the values must be exactly these; want is not used
 }
 
 type jsonCondition struct {
@@ -73,8 +77,8 @@ type jsonCondition struct {
 	want any
 }
 
-// SetQuery asks for a query parameter with this first value, empty for any,
-// instead of what was asked of it before.
+// SetQuery adds the condition that the first value of a query parameter is value. An
+// empty value means any. An earlier condition on that parameter is replaced.
 func (m *Match) SetQuery(name, value string) {
 	delete(m.QueryAll, name)
 	if m.Query == nil {
@@ -83,8 +87,8 @@ func (m *Match) SetQuery(name, value string) {
 	m.Query[name] = value
 }
 
-// SetQueryAll asks for a query parameter with exactly these values in this
-// order, instead of what was asked of it before.
+// SetQueryAll adds the condition that a query parameter has exactly these values in
+// this order. An earlier condition on that parameter is replaced.
 func (m *Match) SetQueryAll(name string, values []string) {
 	delete(m.Query, name)
 	if m.QueryAll == nil {
@@ -93,8 +97,8 @@ func (m *Match) SetQueryAll(name string, values []string) {
 	m.QueryAll[name] = values
 }
 
-// Compile prepares m for [Match.Matches] and reports a pattern that makes no
-// sense. A second call does nothing.
+// Compile prepares m for [Match.Matches]. It returns an error for an invalid pattern.
+// A second call does nothing.
 func (m *Match) Compile() error {
 	if m.c != nil {
 		return nil
@@ -143,10 +147,10 @@ func conditions(values map[string]string, name func(string) string) []condition 
 	return list
 }
 
-// Matches reports whether m fits r, and returns what the {name} segments of the
-// path hold (nil when there are none). The body is read, up to 1 MiB, only when
-// all else holds and a body condition asks for it. A Match that was not
-// compiled fits nothing.
+// Matches reports whether m fits r, and returns the values of the path's {name}
+// segments (nil when there are none). It reads the body, up to 1 MiB, only when all
+// other conditions hold and a condition needs the body. A Match that was not compiled
+// fits nothing.
 func (m *Match) Matches(r *exchange.Request) (params map[string]string, ok bool) {
 	if m.c == nil {
 		return nil, false
@@ -161,8 +165,8 @@ func (m *Match) Matches(r *exchange.Request) (params map[string]string, ok bool)
 	return m.params(path), true
 }
 
-// Holds reports whether m, the match of a rule, fits the request of x; what the
-// {name} segments of the endpoint's path hold is known from x.
+// Holds reports whether m, the match of a rule, fits the request of x. The values of
+// the {name} segments come from x.
 func (m *Match) Holds(x *exchange.Exchange) bool {
 	if m.c == nil || !m.fits(x.Request, x.Request.Path()) {
 		return false
@@ -170,8 +174,8 @@ func (m *Match) Holds(x *exchange.Exchange) bool {
 	return m.c.count == 0 || m.holds(&probe{r: x.Request, params: x.Params}, nil)
 }
 
-// Explain lists the reasons for which m does not fit r: what was seen and what was
-// expected. It is empty when m fits.
+// Explain lists the reasons why m does not fit r. Each says the found and the
+// expected value. The list is empty when m fits.
 func (m *Match) Explain(r *exchange.Request) []string { return m.explain(r, nil) }
 
 // explain is Explain for the match of a rule of an endpoint with these params.
@@ -237,13 +241,14 @@ func (m *Match) fitsServer(r *exchange.Request) bool {
 		(m.Scheme == "" || m.Scheme == r.Scheme)
 }
 
-// sameHost compares names as DNS does: no case, no dot at the end.
+// sameHost compares host names as DNS does: without regard to case and to a dot at
+// the end.
 func sameHost(want, host string) bool {
 	return strings.EqualFold(want, strings.TrimSuffix(host, "."))
 }
 
-// holds reports whether p meets every condition. Without why it stops at the
-// first one that fails; with why it adds the reason of each that fails.
+// holds reports whether p meets every condition. If why is nil, it stops at the first
+// condition that fails. Else it adds the reason of each failed condition to why.
 func (m *Match) holds(p *probe, why *[]string) bool {
 	ok := m.holdsState(why)
 	ok = (ok || why != nil) && m.holdsHeaders(p, why) && ok
@@ -252,7 +257,7 @@ func (m *Match) holds(p *probe, why *[]string) bool {
 	return (ok || why != nil) && m.holdsBody(p, why) && ok
 }
 
-// holdsState is holds for the state of a named scenario.
+// holdsState is holds for the condition on a named scenario.
 func (m *Match) holdsState(why *[]string) bool {
 	if m.State == nil {
 		return true
@@ -264,8 +269,7 @@ func (m *Match) holdsState(why *[]string) bool {
 	return reason == ""
 }
 
-// holdsHeaders is holds for the headers that must be there and those that must
-// not.
+// holdsHeaders is holds for the headers that must, or must not, be present.
 func (m *Match) holdsHeaders(p *probe, why *[]string) bool {
 	ok := true
 	for i := range m.c.headers {
@@ -310,8 +314,8 @@ func (m *Match) holdsQuery(p *probe, why *[]string) bool {
 	return ok
 }
 
-// explainQuery tells how the values of a query parameter differ from those
-// wanted.
+// explainQuery says how the values of a query parameter differ from the expected
+// ones.
 func (c *condition) explainQuery(values []string) string {
 	switch {
 	case c.all == nil:
@@ -323,7 +327,7 @@ func (c *condition) explainQuery(values []string) string {
 	}
 }
 
-// inQuery reports whether the values of a query parameter are those wanted.
+// inQuery reports whether the values of a query parameter are as expected.
 func (c *condition) inQuery(values []string) bool {
 	if c.all != nil {
 		return slices.Equal(values, c.all)
@@ -380,7 +384,7 @@ func (m *Match) holdsText(p *probe, why *[]string) bool {
 	return false
 }
 
-// holdsJSON is holds for the values that a JSON body must have at paths.
+// holdsJSON is holds for the values at paths of a JSON body.
 func (m *Match) holdsJSON(p *probe, why *[]string) bool {
 	if len(m.c.json) == 0 {
 		return true

@@ -12,19 +12,19 @@ import (
 	"starproxy/builtins/pattern"
 )
 
-// Matcher is a condition on the values that a request has in one place: the
-// values of a query parameter, what stands at a path of a JSON body. It holds
-// when one of the values fulfils all of its tests. The zero Matcher holds when
-// there is any value.
+// Matcher is a condition on the values in one place of a request, for example the
+// values of a query parameter or the value at a path of a JSON body. It holds when
+// one of the values passes all of its tests. The zero Matcher holds when there is any
+// value.
 //
-// A Matcher is filled by Add and not changed afterwards; then any number of
-// goroutines may ask it.
+// A Matcher is filled by Add and not changed afterwards. Then any number of
+// goroutines may use it.
 type Matcher struct {
-	tests []test     // of one value
+	tests []test     // one value must pass all of them
 	none  bool       // there must be no value
-	some  bool       // there must be one, said with absent: false
-	inner []*Matcher // must not hold
-	words []string   // that were added
+	some  bool       // there must be a value: absent: false was given
+	inner []*Matcher // these must not hold
+	words []string   // the words that were added
 }
 
 // test is one word of a matcher with its argument.
@@ -39,16 +39,16 @@ func Words() []string {
 	return []string{"equals", "regex", "contains", "one_of", "absent", "gt", "gte", "lt", "lte", "not"}
 }
 
-// Expected is the error about an operand of the wrong kind: it says which kind
-// was expected.
+// Expected is the error about an operand of the wrong kind. Its text is the expected
+// kind.
 type Expected string
 
 func (e Expected) Error() string { return "expected " + string(e) }
 
-// Add adds a test. The operand is text for regex, a bool for absent, a list of
-// values for one_of, a number (a [json.Number] stays exact) for gt, gte, lt and
-// lte, a *Matcher for not, and a value for equals and contains. Values are text,
-// or JSON values where the matcher looks into JSON.
+// Add adds a test. The operand is text for regex, a bool for absent, a list of values
+// for one_of, a *Matcher for not, and a value for equals and contains. For gt, gte, lt
+// and lte it is a number; a [json.Number] stays exact. A value is text, or a JSON
+// value if the matcher is for JSON.
 func (m *Matcher) Add(word string, operand any) error {
 	if m.words = append(m.words, word); len(m.words) > 1 && (m.none || word == "absent" && operand == true) {
 		return fmt.Errorf("absent: true goes with no other word: what is not there has no value")
@@ -122,8 +122,8 @@ func (m *Matcher) holds(values []any) bool {
 	})
 }
 
-// maxMatching bounds the bytes of a text times the instructions of an expression
-// that is looked for in it: some seconds at most.
+// maxMatching limits the work of a regular expression: the bytes of the text times
+// the instructions of the expression. The limit is some seconds.
 const maxMatching = 400_000_000
 
 func (t *test) holds(v any) bool {
@@ -157,12 +157,12 @@ func (t *test) holds(v any) bool {
 	return c <= 0
 }
 
-// longest returns the length of the texts in which the expression is looked
-// for.
+// longest returns the length of the longest text that the expression is matched
+// against.
 func (t *test) longest() int { return maxMatching / max(1, t.re.Size) }
 
-// text is a value of a place that has only text, such as a header. In a
-// comparison with a number it counts as the number that is written in it.
+// text is a value of a place that has only text, such as a header. It is compared
+// with a number as the number that is written in it.
 type text string
 
 // equal compares text as text, JSON values as [jsonvalue.Equal] does.
@@ -175,7 +175,7 @@ func equal(v, want any) bool {
 	return ok && string(s) == w
 }
 
-// scalar returns the text of a value that is text, a number or a truth.
+// scalar returns the text of a value that is text, a number or a bool.
 func scalar(v any) (string, bool) {
 	switch v := v.(type) {
 	case text:
@@ -208,7 +208,7 @@ func amount(v any) any {
 	return json.Number(number)
 }
 
-// String describes m for a text that begins with "expected".
+// String describes m. The text is written after "expected".
 func (m *Matcher) String() string {
 	if m.none {
 		return "none"
@@ -255,7 +255,7 @@ func (t *test) String() string {
 	return show(t.want)
 }
 
-// show returns a value in an explanation.
+// show returns the text of a value for an explanation.
 func show(v any) string {
 	if s, ok := v.(text); ok {
 		return quote(string(s))

@@ -10,21 +10,22 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// maxIndex bounds the lists that a patch makes longer: a slip of the finger
-// must not fill the memory.
+// maxIndex limits the length of a list that a patch makes longer, so that a mistyped
+// index cannot fill the memory.
 const maxIndex = 1 << 16
 
-// Merge lays patch over target, deeply, and returns the result; neither is
-// changed, but the result shares what was not touched. Values are those of
-// package jsonvalue: keys keep target's order, new ones follow in patch's.
+// Merge merges patch into target, at every level, and returns the result. Neither is
+// changed, but the result shares the unchanged parts. Values are those of package
+// jsonvalue. Keys keep the order of target; new keys follow in the order of patch.
 //
-// Maps merge key by key, everything else replaces. A key "name[2]" means an
-// element of the list "name": a missing list is made, one that is too short is
-// filled up with empty maps; "name[-1]" is the last element. Indexes may follow each other ("grid[0][1]"), and
-// "[2]" alone indexes a target that is a list itself. A key that is a path, see
-// [value.Dig], to something that the target has ("user.name", "items.-1.id")
-// replaces that; where there is nothing, its dots are part of a new key. What can't be applied (a
-// list index into a map) is left out.
+// Maps are merged key by key. Any other value replaces the old one. A key "name[2]"
+// means an element of the list "name". A missing list is made, and a list that is too
+// short is extended with empty maps. "name[-1]" is the last element. There may be
+// several indexes ("grid[0][1]"), and "[2]" alone is an index of a target that is a
+// list itself. A key that is a path (see [value.Dig]) of a value in the target, such
+// as "user.name" or "items.-1.id", replaces that value. If target has no such value,
+// the dots are part of a new key. Parts that cannot be applied, such as a list index
+// for a map, are left out.
 func Merge(target any, patch jsonvalue.Object) any {
 	merged, _ := merge(target, patch)
 	return merged
@@ -57,7 +58,8 @@ func (m *merger) value(target, patch any, where string) any {
 	return m.object(target, p, where)
 }
 
-// object applies a map to the old value, which counts as empty when it is no map.
+// object applies a map to the old value. If that is not a map, it counts as an empty
+// one.
 func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
 	old, _ := target.(jsonvalue.Object)
 	merged := jsonvalue.From(old)
@@ -87,10 +89,10 @@ func (m *merger) object(target any, patch jsonvalue.Object, where string) any {
 	return merged.Object()
 }
 
-// inTurn returns a patch as it is to be applied: in its own order, but "a"
-// before "a[0]", which goes into it.
+// inTurn returns a patch in the order in which it is applied. That is its own order,
+// but "a" comes before "a[0]", because "a[0]" changes the new value of "a".
 func inTurn(patch jsonvalue.Object) jsonvalue.Object {
-	first := map[string]int{} // where a name first comes
+	first := map[string]int{} // the position at which a name comes first
 	turn := make([]int, len(patch))
 	indexed := false
 	for i, change := range patch {
@@ -136,7 +138,7 @@ func (m *merger) along(target any, steps []jsonvalue.Step, patch any, where stri
 	return merged.Object()
 }
 
-// elements lays a map of "[N]" keys over a list.
+// elements applies a map with "[N]" keys to a list.
 func (m *merger) elements(list []any, patch jsonvalue.Object) any {
 	var merged any = list
 	for _, change := range inTurn(patch) {
@@ -152,7 +154,7 @@ func (m *merger) elements(list []any, patch jsonvalue.Object) any {
 	return merged
 }
 
-// element puts a value into a list (or lists of lists) and returns the new list.
+// element sets a value in a list, or in lists of lists, and returns the new list.
 func (m *merger) element(target any, indexes []int, patch any, where string) (any, bool) {
 	if len(indexes) == 0 {
 		return m.value(target, patch, where), true
@@ -179,7 +181,7 @@ func (m *merger) element(target any, indexes []int, patch any, where string) (an
 	}
 	old := merged[i]
 	if len(indexes) > 1 && i >= len(list) {
-		old = nil // the filling is no list
+		old = nil // this element was added as an empty map, not as a list
 	}
 	v, ok := m.element(old, indexes[1:], patch, where)
 	if !ok {
@@ -189,7 +191,7 @@ func (m *merger) element(target any, indexes []int, patch any, where string) (an
 	return merged, true
 }
 
-// splitIndexes takes "name[1][2]" apart.
+// splitIndexes splits "name[1][2]" into the name and the indexes.
 func splitIndexes(key string) (name string, indexes []int, ok bool) {
 	name = key
 	for strings.HasSuffix(name, "]") {

@@ -16,21 +16,21 @@ import (
 // Miss is an endpoint that did not answer a request, and why.
 type Miss struct {
 	Endpoint *Endpoint
-	// Why lists what was seen and what was expected.
+	// Why lists the found and the expected values.
 	Why []string
 }
 
 const (
-	// maxTypo is the most edits with which a path is taken for a misspelt one.
+	// maxTypo is the largest number of edits of a path that counts as misspelt.
 	maxTypo = 2
-	// maxShared is the most segments that count when paths begin alike.
+	// maxShared is the largest number of common segments that count.
 	maxShared = 1000
 )
 
-// Misses returns up to max endpoints that came nearest to answering r, the
-// nearest first: same path but another method or a condition that failed, then
-// paths that may be misspelt, then those that begin alike, by how many segments
-// they share and how many edits they are away.
+// Misses returns up to max endpoints that came nearest to answering r, the nearest
+// first. The nearest have the same path but another method or a condition that
+// failed. Then come paths that may be misspelt. The last are paths that begin alike:
+// more common segments come before fewer, and fewer edits before more.
 func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 	type scored struct {
 		row   *row
@@ -44,7 +44,7 @@ func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 			near = append(near, scored{w, math.MaxInt})
 			continue
 		}
-		// A path that is wrong weighs more than all else that can be.
+		// A wrong path counts more than all other reasons together.
 		edits := w.match.c.path.distance(path)
 		score := 8 * edits
 		if edits > maxTypo {
@@ -72,11 +72,11 @@ func (t *Table) Misses(r *exchange.Request, max int) []Miss {
 	return misses
 }
 
-// maxRules bounds the rules of an endpoint that an explanation goes through.
+// maxRules is the largest number of rules in an explanation.
 const maxRules = 20
 
-// passed tells why an endpoint that fits did not answer: what each of its rules
-// saw and expected.
+// passed says why an endpoint that fits did not answer. For each rule it has the
+// found and the expected values.
 func passed(ep *Endpoint, r *exchange.Request, params map[string]string) []string {
 	def, ok := ep.Definition.(jsonvalue.Object)
 	if rules, _ := def.Get("rules"); ok && rules == nil {
@@ -97,8 +97,9 @@ func passed(ep *Endpoint, r *exchange.Request, params map[string]string) []strin
 	return why
 }
 
-// Reject answers requests that no endpoint of t answers: 501 and a JSON body that names the
-// nearest endpoints and why each missed. It never asks the real server.
+// Reject returns a handler for the requests that no endpoint of t answers. Its answer
+// is 501 with a JSON body. The body names the nearest endpoints and why each does not
+// fit. The handler never asks the real server.
 func Reject(t *Table) exchange.Handler {
 	return exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 		type near struct {
@@ -114,8 +115,9 @@ func Reject(t *Table) exchange.Handler {
 	})
 }
 
-// ForwardUnanswered asks the real server, as [Forward] does. When that fails, the
-// answer says that no endpoint of t matches, and which came nearest.
+// ForwardUnanswered returns a handler that asks the real server, as [Forward] does.
+// When that fails, the answer says that no endpoint of t matches, and names the
+// nearest ones.
 func ForwardUnanswered(t *Table) exchange.Handler {
 	return exchange.HandlerFunc(func(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 		res, err := x.Forward(ctx)

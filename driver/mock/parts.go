@@ -8,7 +8,7 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// probePart is a part of the multipart body of a request that is looked at.
+// probePart is a part of the multipart body of a probe's request.
 type probePart struct {
 	exchange.Part
 
@@ -35,7 +35,7 @@ func (p *probePart) json() (any, error) {
 	return p.value, p.valueErr
 }
 
-// fulfils reports whether all that c asks of a part holds for p.
+// fulfils reports whether p meets all conditions of c.
 func (p *probePart) fulfils(c *Condition) bool {
 	if len(c.Matcher.tests)+len(c.Matcher.inner) > 0 && (p.Cut || !c.Matcher.holds([]any{p.text()})) {
 		return false
@@ -48,7 +48,7 @@ func (p *probePart) fulfils(c *Condition) bool {
 	return true
 }
 
-// values returns those that a further condition looks at.
+// values returns the values that a further condition tests.
 func (p *probePart) values(of *PartCondition) []any {
 	switch {
 	case of.FileName:
@@ -68,7 +68,7 @@ func (p *probePart) values(of *PartCondition) []any {
 	return nil
 }
 
-// given returns a text that is there unless it is empty.
+// given returns a list with s, or an empty list if s is empty.
 func given(s string) []any {
 	if s == "" {
 		return nil
@@ -76,7 +76,7 @@ func given(s string) []any {
 	return []any{text(s)}
 }
 
-// parts returns those of the body, as far as it could be read.
+// parts returns the parts of the body, as far as it could be read.
 func (p *probe) parts() []*probePart {
 	if !p.haveParts {
 		p.haveParts = true
@@ -89,7 +89,7 @@ func (p *probe) parts() []*probePart {
 	return p.found
 }
 
-// partsNamed returns the parts of a name.
+// partsNamed returns the parts with that name.
 func (p *probe) partsNamed(name string) (parts []*probePart) {
 	for _, part := range p.parts() {
 		if part.Name == name {
@@ -99,8 +99,8 @@ func (p *probe) partsNamed(name string) (parts []*probePart) {
 	return parts
 }
 
-// partsFault says why the parts can't be told; a body that was read as far as
-// it is looked at has those up to there.
+// partsFault returns an error that says why no parts are known. It is nil when some
+// parts could be read, even if the body is malformed or too long after them.
 func (p *probe) partsFault() error {
 	if len(p.parts()) > 0 {
 		return nil

@@ -13,16 +13,17 @@ import (
 	"starproxy/builtins/jsonvalue"
 )
 
-// maxPatchBody bounds the answers that a patch reads: 32 MiB, as sent and decoded.
+// maxPatchBody is the longest answer that is patched: 32 MiB, both as sent and
+// decoded.
 const maxPatchBody = 32 << 20
 
-// NewPatch sends the request to the real server and lays patch over its JSON
-// answer, as [Merge] does, and headers over its header. An answer that is not
-// JSON keeps its body, and the exchange gets a warning.
+// NewPatch returns a handler that sends the request to the real server. It merges
+// patch into the JSON answer by [Merge], and sets headers in its header. An answer
+// that is not JSON keeps its body, and the exchange gets a warning.
 //
 // With render, patch is rendered for each request first. The request goes out
-// without conditions and Range, which speak of a body that the device won't see,
-// and asks for no encodings but those that can be undone here.
+// without conditions and Range, because they are about a body that the device will
+// not get. It accepts only encodings that can be undone here.
 func NewPatch(patch jsonvalue.Object, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers exchange.Header, delay time.Duration) exchange.Handler {
 	return &patcher{patch: patch, render: render, header: headers, delay: delay}
 }
@@ -63,8 +64,8 @@ func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 	return res, nil
 }
 
-// forwardWhole asks the real server for a complete answer that can be decoded.
-// The request is given back as the device sent it.
+// forwardWhole asks the real server for a complete answer that can be decoded. It
+// changes the request for that, and restores it afterwards.
 func forwardWhole(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	sent := x.Request.Header
 	h := sent.Clone()
@@ -79,7 +80,7 @@ func forwardWhole(ctx context.Context, x *exchange.Exchange) (*exchange.Response
 	return x.Forward(ctx)
 }
 
-// knownCodings keeps of Accept-Encoding what can be undone here.
+// knownCodings removes the encodings from Accept-Encoding that cannot be undone here.
 func knownCodings(list string) string {
 	var kept []string
 	for item := range strings.SplitSeq(list, ",") {
@@ -95,7 +96,8 @@ func knownCodings(list string) string {
 	return strings.Join(kept, ", ")
 }
 
-// apply patches the body of res, which is ours, and reports whether it did.
+// apply patches the body of res in place and reports whether it did. res must not be
+// shared.
 func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange.Response, patch jsonvalue.Object) bool {
 	if len(patch) == 0 {
 		return false
@@ -103,8 +105,8 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	ct := res.Header.Get("Content-Type")
 	isJSON := ct == "" || strings.Contains(strings.ToLower(ct), "json")
 	if x.Request.Method == http.MethodHead {
-		// There is nothing to patch, but what the header says of the body
-		// would not be true of the patched one.
+		// There is no body to patch, but the header must not describe the body
+		// before the patch.
 		if isJSON {
 			res.Header.DropBody()
 		}
@@ -126,7 +128,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 		return skip("the answer is larger than %d bytes", int64(maxPatchBody))
 	}
 	if err != nil {
-		// The bytes that came are sent on, and then the same failure.
+		// The device gets the bytes that came, and then the same failure.
 		res.Body = &exchange.Reader{R: io.NopCloser(io.MultiReader(bytes.NewReader(raw), failing{err})), N: -1}
 		return skip("reading the answer: %v", err)
 	}
@@ -155,7 +157,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	return true
 }
 
-// failing is a reader that only fails.
+// failing is a reader that returns an error at once.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -9,7 +9,7 @@ import (
 	"starproxy/builtins/nearest"
 )
 
-// A pathKind orders path patterns: the smaller answers first.
+// pathKind is the kind of a path pattern. A smaller kind answers first.
 type pathKind uint8
 
 const (
@@ -26,7 +26,8 @@ type pathPattern struct {
 	lead string
 	// segs are the parts between slashes, for patterns with captures only.
 	segs []segment
-	// literal counts the literal bytes: the more, the more specific.
+	// literal is the number of literal bytes. More of them make a pattern more
+	// specific.
 	literal int
 }
 
@@ -36,8 +37,8 @@ type segment struct {
 	wild           bool
 }
 
-// parsePath compiles a path as it is written in a key, with escapes or without. An
-// empty one fits all.
+// parsePath compiles a path as in a key, with or without escapes. An empty path fits
+// all paths.
 func parsePath(path string) (pathPattern, error) {
 	text := strings.TrimRight(path, "*")
 	p := pathPattern{kind: exactPath, lead: canonicalPath(text)}
@@ -111,8 +112,8 @@ func parseSegment(text string) (segment, error) {
 	return s, nil
 }
 
-// match reports whether path fits, and puts what the captures hold into params
-// unless that is nil.
+// match reports whether path fits. It stores the captured values in params, unless
+// params is nil.
 func (p *pathPattern) match(path string, params map[string]string) bool {
 	if p.segs == nil {
 		if p.kind == exactPath {
@@ -151,7 +152,8 @@ func (s *segment) match(part string, params map[string]string) bool {
 	return true
 }
 
-// matchOpen is match for the last segment before a "*": rest may go on.
+// matchOpen is match for the last segment before a "*". rest may be longer than the
+// segment.
 func (s *segment) matchOpen(rest string, params map[string]string) bool {
 	if !strings.HasPrefix(rest, s.pre) {
 		return false
@@ -175,7 +177,7 @@ func (s *segment) matchOpen(rest string, params map[string]string) bool {
 	return true
 }
 
-// keep stores a captured value, its escapes undone where they can be.
+// keep stores a captured value. It undoes the escapes, if they are valid.
 func (s *segment) keep(params map[string]string, value string) {
 	if params == nil || s.name == "" {
 		return
@@ -186,7 +188,7 @@ func (s *segment) keep(params map[string]string, value string) {
 	params[s.name] = value
 }
 
-// captures reports whether match has something to put into params.
+// captures reports whether the pattern has named captures, which match stores.
 func (p *pathPattern) captures() bool {
 	for i := range p.segs {
 		if p.segs[i].name != "" {
@@ -196,11 +198,11 @@ func (p *pathPattern) captures() bool {
 	return false
 }
 
-// distance returns how many edits path is away from fitting.
+// distance returns the number of edits after which path would fit.
 func (p *pathPattern) distance(path string) int {
 	want := p.lead
 	if p.segs != nil {
-		// Where the pattern has a capture, any text is right.
+		// Any text fits a capture.
 		given := strings.Split(path, "/")
 		parts := make([]string, len(p.segs))
 		for i, s := range p.segs {
@@ -220,8 +222,8 @@ func (p *pathPattern) distance(path string) int {
 	return nearest.Distance(path, want)
 }
 
-// shared returns how many segments path and the pattern have in common from the
-// left.
+// shared returns the number of segments at the start that path and the pattern have
+// in common.
 func (p *pathPattern) shared(path string) (n int) {
 	want := p.segs
 	if want == nil {

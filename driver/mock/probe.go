@@ -13,16 +13,19 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// maxMatchBody bounds what a condition reads of a body: 1 MiB, as sent and decoded.
+// maxMatchBody is the part of a body that conditions read: 1 MiB, both as sent and
+// decoded.
 const maxMatchBody = 1 << 20
 
-// probe looks into one request for all the conditions that ask: the body is
-// read, decoded and parsed at most once.
+// probe reads the values of one request for all conditions. The body is read, decoded
+// and parsed at most once.
 type probe struct {
 	r *exchange.Request
-	// skipBody leaves the body alone: body conditions then fail without a reason.
+	// skipBody says that the body is not read. Conditions on the body then fail
+	// without a reason.
 	skipBody bool
-	// params are those of the endpoint, for rules, which have no path.
+	// params has the path parameters of the endpoint. It is for rules, which have no
+	// path of their own.
 	params map[string]string
 
 	haveRaw, haveText, haveJSON bool
@@ -32,7 +35,7 @@ type probe struct {
 	value                       any
 	valueErr                    error
 
-	// Only matchers ask for these.
+	// These are filled when a matcher needs them.
 	crumbs            map[string][]string
 	fields            url.Values
 	root              *xmlNode
@@ -42,8 +45,8 @@ type probe struct {
 	found             []*probePart
 }
 
-// header returns the values of a canonical name. Host is the authority where no
-// line says it.
+// header returns the values of a header with a canonical name. If there is no Host
+// line, Host is the authority.
 func (p *probe) header(name string) []string {
 	values := p.r.Header.Values(name)
 	if values == nil && name == "Host" && p.r.Authority != "" {
@@ -52,8 +55,8 @@ func (p *probe) header(name string) []string {
 	return values
 }
 
-// hasHeader reports whether one of the values of a header, or the list of them
-// all, is want; "" is any value.
+// hasHeader reports whether one of the values of a header is want, or all values
+// joined in one list. An empty want means any value.
 func (p *probe) hasHeader(name, want string) bool {
 	lines := 0
 	for _, f := range p.r.Header {
@@ -74,9 +77,8 @@ func (p *probe) hasHeader(name, want string) bool {
 	return p.r.Header.Joined(name) == want
 }
 
-// text returns the body with its content-encoding and charset undone. An error
-// says why that is not all of the body; what could be read is returned beside
-// it.
+// text returns the body with its content encoding and charset undone. If only a part
+// of the body could be read, it returns that part and an error with the reason.
 func (p *probe) text() (string, error) {
 	raw, err := p.bytes()
 	if !p.haveText {
@@ -86,7 +88,7 @@ func (p *probe) text() (string, error) {
 	return p.content, err
 }
 
-// bytes returns the body with its content-encoding undone; errors are those of
+// bytes returns the body with its content encoding undone. Its errors are as those of
 // text.
 func (p *probe) bytes() ([]byte, error) {
 	if !p.haveRaw {
@@ -119,7 +121,7 @@ func (p *probe) cookies() map[string][]string {
 	return p.crumbs
 }
 
-// form returns the fields of a form, files left out.
+// form returns the fields of a form, without files.
 func (p *probe) form() (url.Values, error) {
 	body, err := p.bytes()
 	if p.fields == nil {
@@ -141,8 +143,8 @@ func (p *probe) xml() (*xmlNode, error) {
 	return p.root, p.rootErr
 }
 
-// json returns the body parsed, numbers kept as written. An empty body is an
-// empty object.
+// json returns the parsed JSON body. Numbers stay as written. An empty body counts as
+// an empty object.
 func (p *probe) json() (any, error) {
 	if !p.haveJSON {
 		p.haveJSON = true
@@ -158,8 +160,8 @@ func (p *probe) json() (any, error) {
 	return p.value, p.valueErr
 }
 
-// parseJSON reads one JSON value; numbers stay json.Number, so that nothing is
-// lost on the way through.
+// parseJSON reads one JSON value. Numbers become json.Number, so that they stay as
+// written.
 func parseJSON(data []byte) (any, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -174,7 +176,7 @@ func parseJSON(data []byte) (any, error) {
 	return v, nil
 }
 
-// quote makes text fit for an explanation: quoted, cut when long.
+// quote returns a text in quotes for an explanation. A long text is cut.
 func quote(s string) string {
 	const most = 120
 	if len(s) > most {

@@ -13,7 +13,8 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// maxRanges bounds the parts of one answer; a request for more gets the whole.
+// maxRanges is the largest number of parts in one answer. A request for more gets the
+// whole file.
 const maxRanges = 200
 
 var (
@@ -28,9 +29,10 @@ func (r byteRange) contentRange(size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", r.off, r.off+r.n-1, size)
 }
 
-// parseRange reads a Range header (RFC 9110 section 14.2). Ranges beyond the end
-// are left out; errUnsatisfiable means that none was left. No ranges and no
-// error means the whole: the file is empty, or that is cheaper.
+// parseRange reads a Range header (RFC 9110 section 14.2). It leaves out ranges
+// beyond the end of the file. If none is left, the error is errUnsatisfiable. If it
+// returns neither ranges nor an error, the whole file is sent: the file is empty, or
+// the ranges would be longer than the file.
 func parseRange(header string, size int64) ([]byteRange, error) {
 	unit, set, ok := strings.Cut(header, "=")
 	if !ok || !strings.EqualFold(strings.TrimSpace(unit), "bytes") {
@@ -67,8 +69,8 @@ func parseRange(header string, size int64) ([]byteRange, error) {
 	return ranges, nil
 }
 
-// parseSpec reads "first-last", "first-" or "-length"; n is 0 when the range
-// lies beyond the end.
+// parseSpec reads "first-last", "first-" or "-length". If the range is beyond the end
+// of the file, its n is 0.
 func parseSpec(spec string, size int64) (byteRange, error) {
 	first, last, ok := strings.Cut(spec, "-")
 	if !ok {
@@ -102,7 +104,8 @@ func parseSpec(spec string, size int64) (byteRange, error) {
 	return byteRange{from, to - from + 1}, nil
 }
 
-// parseOffset reads digits; more than int64 holds is as good as the largest.
+// parseOffset reads a decimal number. A number beyond int64 becomes the largest
+// int64.
 func parseOffset(digits string) (int64, error) {
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return 0, errBadRange
@@ -112,13 +115,13 @@ func parseOffset(digits string) (int64, error) {
 }
 
 // multipart is a multipart/byteranges body (RFC 9110 section 14.6): sections of
-// one file. A line end goes before every boundary, the first one too, as nginx
-// and Apache send it: there are clients, such as zsync, that look for nothing
-// else. It is good for one response; Close is called by the proxy.
+// one file. There is a line end before every boundary, also before the first one.
+// nginx and Apache send it, and some clients, such as zsync, need it. A multipart is
+// for one response. The proxy calls Close.
 type multipart struct {
 	f        *os.File
 	boundary string
-	heads    []string // before each section
+	heads    []string // the boundary and the header before each section
 	ranges   []byteRange
 	tail     string
 }
@@ -147,7 +150,7 @@ func (m *multipart) SendTo(ctx context.Context, c exchange.Conn) error {
 	return err
 }
 
-// Size returns the length of it all, the parts' headers included.
+// Size returns the length of the whole body, with the headers of the parts.
 func (m *multipart) Size() int64 {
 	n := int64(len(m.tail))
 	for i, r := range m.ranges {

@@ -11,13 +11,13 @@ import (
 type StateMatch struct {
 	// Scenario is its name.
 	Scenario string
-	// Is lists the states, one of which it must be in.
+	// Is lists states. The scenario must be in one of them.
 	Is []string
-	// Now returns the state that it is in.
+	// Now returns the present state of the scenario.
 	Now func() string
 }
 
-// why returns why the condition does not hold; it is empty when it does.
+// why returns the reason why the condition does not hold, or "" when it holds.
 func (s *StateMatch) why() string {
 	now := s.Now()
 	if slices.Contains(s.Is, now) {
@@ -26,8 +26,7 @@ func (s *StateMatch) why() string {
 	return fmt.Sprintf("scenario %s is in the state %s, expected %s", s.Scenario, quote(now), strings.Join(quoted(s.Is), " or "))
 }
 
-// impliedBy reports whether the condition holds wherever o, which may be nil,
-// does.
+// impliedBy reports whether the condition always holds when o holds. o may be nil.
 func (s *StateMatch) impliedBy(o *StateMatch) bool {
 	return o != nil && s.Scenario == o.Scenario && !slices.ContainsFunc(o.Is, func(is string) bool { return !slices.Contains(s.Is, is) })
 }
@@ -41,9 +40,9 @@ func quoted(list []string) []string {
 }
 
 // ErrMoved is the error of a handler whose endpoint was picked by the state of a
-// scenario, when another request has changed that state meanwhile. The table
-// then picks again.
+// scenario, if another request has changed that state in the meantime. The table then
+// picks an endpoint again.
 var ErrMoved = errors.New("the state of the scenario has changed meanwhile")
 
-// maxMoves bounds how often a table picks again for one request.
+// maxMoves is how many times a table picks again for one request.
 const maxMoves = 100

@@ -8,8 +8,9 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// NewStatic answers every request with one response, made here: a request costs
-// nothing. Status 0 is 200. The caller must not change h and body afterwards.
+// NewStatic returns a handler that answers every request with the same response. The
+// response is made once, so that a request needs no work. Status 0 means 200. The
+// caller must not change h and body afterwards.
 func NewStatic(status int, h exchange.Header, body []byte, delay time.Duration) exchange.Handler {
 	if status == 0 {
 		status = http.StatusOK
@@ -32,7 +33,7 @@ var Forward forward
 
 type forward struct{}
 
-// Respond returns the real server's answer untouched.
+// Respond returns the real server's answer unchanged.
 func (forward) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	return x.Forward(ctx)
 }

@@ -9,11 +9,12 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Table holds the endpoints in force. The next request sees a change.
+// Table holds the endpoints in force. A change applies to the next request.
 //
-// Among the endpoints that fit a request, the first answers in the order of: higher
-// priority; exact path, {name} segments, longer prefix; a method before any; a
-// server before any; more conditions; inserted earlier.
+// If several endpoints fit a request, these rules choose one, in this order: the
+// higher priority; an exact path before {name} segments before a prefix; the longer
+// prefix; a method before any method; a server before any server; more conditions;
+// the one that was inserted earlier.
 type Table struct {
 	mu sync.Mutex // held by changes
 	ix atomic.Pointer[index]
@@ -26,7 +27,7 @@ func NewTable() *Table {
 	return t
 }
 
-// Set adds ep. An endpoint of the same name is replaced and keeps its place.
+// Set adds ep. If there is an endpoint of the same name, ep replaces it at its place.
 // A Match that does not compile fits nothing.
 func (t *Table) Set(ep *Endpoint) {
 	t.mu.Lock()
@@ -35,9 +36,9 @@ func (t *Table) Set(ep *Endpoint) {
 	t.replace(ix.byName.get(ep.Name), newRow(ep))
 }
 
-// replace puts w in the place of old, a row of the same name or nil.
+// replace puts w in the place of old, which is the row of the same name, or nil.
 func (t *Table) replace(old, w *row) {
-	if old != nil && old.ep == w.ep { // the same endpoint, put in once more
+	if old != nil && old.ep == w.ep { // the same endpoint was set again
 		w.retire()
 		w.gone, w.retire = old.gone, old.retire
 		old = nil
@@ -48,7 +49,7 @@ func (t *Table) replace(old, w *row) {
 	}
 }
 
-// Remove takes out the endpoint of that name and reports whether there was one.
+// Remove removes the endpoint of that name and reports whether there was one.
 func (t *Table) Remove(name string) (found bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,7 +63,7 @@ func (t *Table) Remove(name string) (found bool) {
 	return true
 }
 
-// Clear takes out all endpoints and returns how many there were.
+// Clear removes all endpoints and returns their number.
 func (t *Table) Clear() (n int) {
 	t.change(func(rows []*row) []*row {
 		n = len(rows)
@@ -71,13 +72,13 @@ func (t *Table) Clear() (n int) {
 	return n
 }
 
-// ReplaceAll swaps the whole table for eps in one step. Of two with one name the
-// later counts, at the place of the first.
+// ReplaceAll replaces all endpoints by eps in one step. If two have the same name, the
+// later one counts, at the place of the first.
 func (t *Table) ReplaceAll(eps []*Endpoint) {
 	t.change(func([]*row) []*row { return newRows(eps) })
 }
 
-// newRows returns the rows of eps; of two with one name the later counts, at
+// newRows returns the rows of eps. If two have the same name, the later one counts, at
 // the place of the first.
 func newRows(eps []*Endpoint) []*row {
 	rows := make([]*row, 0, len(eps))
@@ -93,9 +94,9 @@ func newRows(eps []*Endpoint) []*row {
 	return rows
 }
 
-// Arrange swaps the whole table for eps, of which no two have one name, in one
-// step. Endpoints that are in the table already keep their hits, and stay
-// disabled if they were.
+// Arrange replaces all endpoints by eps in one step. All names must be different.
+// Endpoints that are in the table already keep their hits, and stay disabled if they
+// were.
 func (t *Table) Arrange(eps []*Endpoint) {
 	t.change(func(old []*row) []*row {
 		kept := make(map[*Endpoint]*row, len(old))
@@ -122,15 +123,16 @@ func (t *Table) List() []*Endpoint {
 	return eps
 }
 
-// Report is an endpoint with how it fares in a table.
+// Report is an endpoint with its present condition in a table.
 type Report struct {
 	Endpoint *Endpoint
-	// Hits is how many requests it was asked to answer since it was put in.
+	// Hits is the number of requests that the endpoint was picked for since it was
+	// added.
 	Hits    uint64
 	Enabled bool
 }
 
-// Report tells of all endpoints, in the order of insertion.
+// Report returns reports of all endpoints, in the order of insertion.
 func (t *Table) Report() []Report {
 	rows := t.ix.Load().rows
 	list := make([]Report, len(rows))
@@ -140,9 +142,9 @@ func (t *Table) Report() []Report {
 	return list
 }
 
-// Enable lets the endpoint of that name answer, or keeps it from that without
-// taking it out; it reports whether there is one. An endpoint that is replaced is
-// enabled.
+// Enable enables or disables the endpoint of that name, and reports whether there is
+// one. A disabled endpoint stays in the table but does not answer. An endpoint that
+// replaces another one is enabled.
 func (t *Table) Enable(name string, on bool) (found bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,7 +158,7 @@ func (t *Table) Enable(name string, on bool) (found bool) {
 	return true
 }
 
-// Find returns the endpoints that fits picks, in the order of insertion.
+// Find returns the endpoints for which fits returns true, in the order of insertion.
 func (t *Table) Find(fits func(*Endpoint) bool) (eps []*Endpoint) {
 	for _, w := range t.ix.Load().rows {
 		if fits(w.ep) {
@@ -202,9 +204,9 @@ func (t *Table) change(edit func([]*row) []*row) {
 	}
 }
 
-// Handler answers with the table: the endpoint that fits is noted in the
-// exchange and asked. Where none fits, or the one that does leaves the request
-// alone (no rule held), end answers: [Forward] or [Reject].
+// Handler returns a handler that lets the endpoint answer that fits the request. It
+// notes the endpoint in the exchange. If no endpoint fits, or the endpoint does not
+// answer (no rule held), end answers: [Forward] or [Reject].
 func (t *Table) Handler(end exchange.Handler) exchange.Handler {
 	return &tableHandler{t, end}
 }
@@ -224,7 +226,7 @@ func (h *tableHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	return nil, ErrMoved
 }
 
-// ask has the endpoint that fits answer, or end.
+// ask lets the endpoint answer that fits, or end.
 func (h *tableHandler) ask(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	w := h.t.ix.Load().find(x.Request)
 	if w != nil && w.ep.Handler != nil {
@@ -233,7 +235,7 @@ func (h *tableHandler) ask(ctx context.Context, x *exchange.Exchange) (*exchange
 		if res, err := w.ep.Handler.Respond(ctx, x); res != nil || err != nil {
 			return res, err
 		}
-		// It did not answer: the exchange names the endpoint that does.
+		// This endpoint did not answer: the exchange must not name it.
 		x.Endpoint, x.Source, x.Params, x.Gone = "", "", nil, nil
 	}
 	return h.end.Respond(ctx, x)

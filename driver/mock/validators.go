@@ -8,15 +8,15 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// validators are what a client's conditions are held against (RFC 9110
-// section 13).
+// validators are the values of a file that a request's conditions are compared with
+// (RFC 9110 section 13).
 type validators struct {
 	etag     string
 	modified time.Time
 }
 
-// precondition returns the status that the request's conditions lead to, in the
-// order of RFC 9110 section 13.2.2: 412, 304, or 0 to go on.
+// precondition evaluates the request's conditions in the order of RFC 9110 section
+// 13.2.2. It returns the status 412 or 304, or 0 if the request is answered normally.
 func (v validators) precondition(h exchange.Header) int {
 	if list := h.Values("If-Match"); len(list) > 0 {
 		if !anyTag(list, func(tag string) bool { return tag == "*" || strongMatch(tag, v.etag) }) {
@@ -35,7 +35,8 @@ func (v validators) precondition(h exchange.Header) int {
 	return 0
 }
 
-// inRange reports whether If-Range lets a Range header count.
+// inRange reports whether the Range header counts. It does not if If-Range does not
+// fit.
 func (v validators) inRange(h exchange.Header) bool {
 	cond := strings.TrimSpace(h.Get("If-Range"))
 	if cond == "" {
@@ -48,7 +49,7 @@ func (v validators) inRange(h exchange.Header) bool {
 	return err == nil && t.Equal(v.modified.Truncate(time.Second))
 }
 
-// newer compares by the second, which is all that an HTTP date can say.
+// newer compares whole seconds, because HTTP dates have no smaller unit.
 func (v validators) newer(than time.Time) bool {
 	return v.modified.Truncate(time.Second).After(than)
 }
@@ -59,8 +60,8 @@ func weakMatch(a, b string) bool {
 	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
 }
 
-// anyTag looks through lists of entity tags. A comma inside of a tag's quotes
-// does not end it.
+// anyTag reports whether fits returns true for one of the entity tags in the lists. A
+// comma inside the quotes of a tag does not end the tag.
 func anyTag(lists []string, fits func(string) bool) bool {
 	for _, list := range lists {
 		for list = strings.TrimLeft(list, " \t,"); list != ""; list = strings.TrimLeft(list, " \t,") {

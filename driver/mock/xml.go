@@ -14,8 +14,8 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// The bounds of XML: nodes and their depth, and the moves of one look through
-// them, which take half a second.
+// The limits of XML: the number and the depth of nodes, and the moves of the cursor
+// for one XPath. The moves take at most half a second.
 const (
 	maxXMLNodes = 100_000
 	maxXMLDepth = 500
@@ -25,11 +25,11 @@ const (
 // xmlPath is a compiled XPath. Any number of goroutines may use it.
 type xmlPath struct {
 	text string
-	// prefixes says that the path has some: then they are compared as they are
-	// written in path and document. In a path without prefixes a name stands for
-	// that name in any namespace.
+	// prefixes says that the path has prefixes. They are compared as written in the
+	// path and in the document. In a path without prefixes, a name means that name
+	// in any namespace.
 	prefixes bool
-	free     chan *xpath.Expr // an expression is for one goroutine at a time
+	free     chan *xpath.Expr // the free expressions; only one goroutine may use one at a time
 }
 
 // newXMLPath compiles an XPath 1.0.
@@ -82,8 +82,8 @@ func hasPrefix(path string) bool {
 	return false
 }
 
-// values returns the texts of the nodes that the path finds, blanks around them
-// left out, or the number, text or truth that it computes.
+// values returns the texts of the nodes that the path finds, without blanks around
+// them. If the path computes a number, text or bool, values returns that.
 func (p *xmlPath) values(root *xmlNode) ([]any, error) {
 	var expr *xpath.Expr
 	select {
@@ -104,12 +104,12 @@ func (p *xmlPath) values(root *xmlNode) ([]any, error) {
 	return values, err
 }
 
-// errMoves ends a look through a document.
+// errMoves is the error of an XPath that needs too many moves.
 var errMoves = errors.New("XML: the path takes too long in this document")
 
 func (p *xmlPath) evaluate(expr *xpath.Expr, root *xmlNode) (values []any, err error) {
 	defer func() {
-		if r := recover(); r != nil { // the library's way to say it
+		if r := recover(); r != nil { // the library panics on errors
 			values = nil
 			if err, _ = r.(error); err == nil {
 				err = fmt.Errorf("%v", r)
@@ -153,7 +153,8 @@ func (n *xmlNode) add(c *xmlNode) {
 	n.last = c
 }
 
-// value is the text of a node and of all that is in it; visit is called for each.
+// value writes the text of a node and of all nodes in it to b. It calls visit for
+// each of them.
 func (n *xmlNode) value(b *strings.Builder, visit func()) {
 	if visit(); n.kind == xpath.TextNode {
 		b.WriteString(n.data)
@@ -163,9 +164,8 @@ func (n *xmlNode) value(b *strings.Builder, visit func()) {
 	}
 }
 
-// parseXML reads a document of a content type. The encoding that the document
-// names counts when neither the type nor a mark says which it is, and it is not
-// UTF-8.
+// parseXML reads a document. The charset of the content type, a byte order mark, and
+// UTF-8 that is valid count before the encoding that the document names.
 func parseXML(data []byte, contentType string) (*xmlNode, error) {
 	content, charset := exchange.DecodeText(data, contentType)
 	if charset == exchange.Latin1 && !exchange.HasCharset(contentType) {
@@ -176,7 +176,7 @@ func parseXML(data []byte, contentType string) (*xmlNode, error) {
 	return readXML(content, true)
 }
 
-// readXML reads a document; one that is not decoded is in the encoding that it
+// readXML reads a document. If decoded is false, its encoding is the one that it
 // names.
 func readXML(data []byte, decoded bool) (*xmlNode, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
@@ -234,7 +234,7 @@ func readXML(data []byte, decoded bool) (*xmlNode, error) {
 // xmlCursor walks through a document for the XPath library.
 type xmlCursor struct {
 	at, root *xmlNode
-	attr     int // of at, -1 when it is at the node itself
+	attr     int // the index of an attribute of at; -1 means the node itself
 	prefixes bool
 	moves    *int
 }
@@ -263,7 +263,7 @@ func (c *xmlCursor) name() xml.Name {
 // LocalName returns the name without its prefix.
 func (c *xmlCursor) LocalName() string { return c.name().Local }
 
-// Prefix returns the prefix of the name, if prefixes matter.
+// Prefix returns the prefix of the name if prefixes are compared, else "".
 func (c *xmlCursor) Prefix() string {
 	if !c.prefixes {
 		return ""
@@ -271,8 +271,8 @@ func (c *xmlCursor) Prefix() string {
 	return c.name().Space
 }
 
-// Value returns the text of the node, without the blanks around what an element
-// holds: documents are indented, and numbers are compared.
+// Value returns the text of the node. Blanks around the text of an element are
+// removed, because documents are indented and the text may be a number to compare.
 func (c *xmlCursor) Value() string {
 	switch {
 	case c.attr >= 0:
@@ -314,8 +314,8 @@ func (c *xmlCursor) move(to *xmlNode) bool {
 	return true
 }
 
-// MoveToNextAttribute goes to the first attribute, or from one to the next.
-// Declarations of namespaces are none.
+// MoveToNextAttribute moves to the first attribute, or from one attribute to the next.
+// It skips declarations of namespaces.
 func (c *xmlCursor) MoveToNextAttribute() bool {
 	c.step()
 	for i := c.attr + 1; i < len(c.at.attrs); i++ {
@@ -354,7 +354,7 @@ func (c *xmlCursor) MoveToPrevious() bool {
 	return c.attr < 0 && c.move(c.at.previous)
 }
 
-// MoveTo goes to where another cursor is.
+// MoveTo moves to the node of another cursor.
 func (c *xmlCursor) MoveTo(other xpath.NodeNavigator) bool {
 	o, ok := other.(*xmlCursor)
 	if !ok || o.root != c.root {

@@ -16,8 +16,8 @@ import (
 // the server speak first, as it does in SMTP or SSH.
 const speakFirst = 2 * time.Second
 
-// admit sends a connection where it belongs: plain requests to the server at
-// once, tunnels after a look at their first bytes.
+// admit passes a new connection on. Plain requests go to our server at once. A
+// tunnel is passed on after its first bytes are read.
 func (p *Proxy) admit(c *conn) {
 	if c.target == "" {
 		if isPreface(c.pre) {
@@ -38,21 +38,21 @@ func (p *Proxy) tunnel(c *conn) {
 	t.open()
 }
 
-// tunnel is a connection to which its device gave a destination with CONNECT,
-// until it is settled where the bytes go.
+// tunnel is a connection for which the device named a destination with CONNECT. It
+// lasts until the protocol inside is known and the connection is passed on.
 type tunnel struct {
 	p      *Proxy
 	c      *conn
-	device net.Conn  // c, or tls once there is a handshake
+	device net.Conn  // c; after a TLS handshake the clear text of tls
 	tls    *tls.Conn // nil without TLS
-	first  []byte    // read from device already
-	server net.Conn  // the real server, if it is connected already
-	early  []byte    // read from server already
+	first  []byte    // the bytes already read from device
+	server net.Conn  // the real server; nil until it is connected
+	early  []byte    // the bytes already read from server
 	start  time.Time
 }
 
-// open finds the protocol in a tunnel, or in the TLS in it, by the first bytes and
-// passes the connection on.
+// open finds the protocol by the first bytes and passes the connection on. It is
+// called again for the bytes inside TLS.
 func (t *tunnel) open() {
 	first, what, err := sniff(t.device, t.first)
 	if t.first = first; what == undecided && err == nil {
@@ -95,13 +95,16 @@ func (t *tunnel) serve() {
 	}
 }
 
-// isPreface reports whether HTTP/2 follows without ALPN (RFC 9113 section 3.3).
+// isPreface reports whether b begins with the preface of HTTP/2 (RFC 9113 section
+// 3.4). A client may send it without ALPN.
 func isPreface(b []byte) bool { return bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) }
 
-// silent handles a tunnel in which the client waits for the server to speak.
-// A device that only opens connections early is recognised when it speaks.
+// silent handles a tunnel in which the device sends nothing at first. It connects
+// to the server and waits until the device or the server sends bytes. Some devices
+// open connections early and send their request later: when the device sends
+// first, silent looks for the protocol as usual.
 func (t *tunnel) silent() (spoken, error) {
-	t.c.idleSince.Store(0) // a tunnel may be silent for longer than a request may take
+	t.c.idleSince.Store(0) // the idle time of requests does not apply here
 	defer func() { t.c.idleSince.Store(t.p.ticks(time.Now())) }()
 	if t.server == nil && t.waits() {
 		t.server, _ = t.connect(context.Background())
@@ -128,10 +131,10 @@ func (t *tunnel) silent() (spoken, error) {
 	t.device.SetReadDeadline(time.Time{})
 	t.early = w.b
 	switch {
-	case len(w.b) > 0: // both may have spoken at once: a tunnel of bytes
+	case len(w.b) > 0: // the server sent first, or at the same time: this is not HTTP
 		t.first = b[:n]
 		return spokenElse, nil
-	case n == 0 && isTimeout(err): // the server has nothing to say
+	case n == 0 && isTimeout(err): // the server ended without sending a byte
 		return undecided, w.err
 	case n == 0:
 		return undecided, err
@@ -145,13 +148,13 @@ func (t *tunnel) silent() (spoken, error) {
 	return what, err
 }
 
-// waits reports whether a silent device may wait for its server: it does not
-// when it has agreed on HTTP.
+// waits reports whether a silent device may be waiting for its server. A device that
+// has agreed on HTTP by ALPN is not.
 func (t *tunnel) waits() bool {
 	return !t.p.cfg.Isolated && (t.tls == nil || !isHTTP(t.tls.ConnectionState().NegotiatedProtocol))
 }
 
-// awaitDevice waits for the first word of the device alone.
+// awaitDevice waits for the first bytes of the device and finds their protocol.
 func (t *tunnel) awaitDevice() (what spoken, err error) {
 	b := make([]byte, firstRead)
 	n, err := t.device.Read(b)
@@ -162,7 +165,7 @@ func (t *tunnel) awaitDevice() (what spoken, err error) {
 	return what, err
 }
 
-// connect connects to the real server, with TLS where the device has it.
+// connect connects to the real server, with TLS if the device uses TLS.
 func (t *tunnel) connect(ctx context.Context) (net.Conn, error) {
 	if t.tls == nil {
 		return t.p.upstream.dial(ctx, t.c.target)
@@ -174,13 +177,14 @@ func (t *tunnel) connect(ctx context.Context) (net.Conn, error) {
 	}
 	server, err := t.p.upstream.dialTLS(ctx, t.c.serverKey(s.ServerName), protos...)
 	if err != nil {
-		return nil, err // not server: a nil *tls.Conn is no nil net.Conn
+		return nil, err // server would be a net.Conn that is not nil, with a nil *tls.Conn in it
 	}
 	return server, nil
 }
 
-// serverKey names the real server of a tunnel, for a stream in TLS. The name in
-// that handshake is sni, or without one that of the CONNECT.
+// serverKey returns the key of the real server of a tunnel with TLS. sni is the
+// server name in the device's handshake. If it is empty, the name in the CONNECT
+// request is used.
 func (c *conn) serverKey(sni string) h1Key {
 	if sni == "" {
 		sni, _ = exchange.SplitAuthority(c.target, 443)
@@ -190,16 +194,16 @@ func (c *conn) serverKey(sni string) h1Key {
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// intercept does the TLS handshake with a device and opens the connection inside. A
-// device that breaks the handshake off leaves an entry.
+// intercept does the TLS handshake with the device and opens the connection inside.
+// If the handshake fails, the journal gets an entry.
 func (t *tunnel) intercept() {
 	c := t.c
-	if t.server != nil { // connected without TLS, in case that it speaks first
+	if t.server != nil { // silent connected without TLS, because the server might send first
 		t.server.Close()
 		t.server = nil
 	}
 	inner, err := c.handshake(t.first)
-	t.first, t.server = nil, c.early // the handshake may have connected to it
+	t.first, t.server = nil, c.early // the handshake may have connected to the server
 	if err != nil {
 		t.close()
 		return

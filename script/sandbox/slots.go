@@ -10,18 +10,19 @@ import (
 	"starproxy/builtins/call"
 )
 
-// slots bounds how many threads compute at the same time. To take a free slot, or
-// to give one back, costs one atomic operation.
+// slots limits the number of threads that compute at the same time. When no thread
+// waits, a slot is taken or given back with one atomic operation.
 type slots struct {
 	most    int64
 	used    atomic.Int64
 	waiting atomic.Int64 // the length of queue
 
 	mu    sync.Mutex
-	queue []chan struct{} // of those that wait, the longest first
+	queue []chan struct{} // one channel for each waiting thread, in the order of arrival
 }
 
-// try takes a slot that is free, unless others have waited for it.
+// try takes a slot and reports whether it did. It takes none while other threads
+// wait.
 func (s *slots) try() bool { return !s.wanted() && s.claim() }
 
 // wanted reports whether a thread waits for a slot.
@@ -49,7 +50,7 @@ func (s *slots) release() {
 	}
 }
 
-// grant gives free slots to those that wait. s.mu is held.
+// grant gives free slots to the waiting threads. The caller holds s.mu.
 func (s *slots) grant() {
 	for len(s.queue) > 0 && s.claim() {
 		s.queue[0] <- struct{}{}
@@ -58,8 +59,8 @@ func (s *slots) grant() {
 	}
 }
 
-// wait takes a slot as soon as there is one. It fails if ctx is done or the time
-// until has come before that.
+// wait takes a slot as soon as one is free. It returns an error if ctx is done, or
+// the time until is reached, before that. A zero until sets no time.
 func (s *slots) wait(ctx context.Context, until time.Time) error {
 	turn := make(chan struct{}, 1)
 	s.mu.Lock()

@@ -7,18 +7,18 @@ import (
 	"starproxy/driver/exporter"
 )
 
-// expirySoon is how long before its end a token is warned about.
+// expirySoon is the time before the expiry of a token in which a warning is logged.
 const expirySoon = 7 * 24 * time.Hour
 
-// tokenExpiry reads when a JSON Web Token ends, without verifying it: whether
-// it is valid is for the controller to say.
+// tokenExpiry returns the time at which a JSON Web Token expires. ok is false if
+// the token does not say it. The token is not verified: the controller does that.
 func tokenExpiry(token string) (at time.Time, ok bool) {
 	claims, err := exporter.ReadToken(token)
 	return claims.Expires, err == nil && !claims.Expires.IsZero()
 }
 
-// warnToken says once that the token of c ends soon. It belongs to the goroutine
-// that registers.
+// warnToken logs a warning, once for each expiry time, when the token of c expires
+// soon. Only the goroutine that registers calls it.
 func (r *runner) warnToken(c *exporter.Config) {
 	at, ok := tokenExpiry(c.Token)
 	if left := time.Until(at); ok && left < expirySoon && !at.Equal(r.warned) {

@@ -4,6 +4,6 @@ package part
 
 import "os/exec"
 
-// limitMemory sets no bound: there are no control groups. The host bounds
-// itself.
+// limitMemory sets no limit, because this system has no control groups. The host
+// process limits its own memory instead.
 func limitMemory(*exec.Cmd, uint64) (free func()) { return nil }
