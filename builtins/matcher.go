@@ -16,9 +16,8 @@ func matcherModule() Module {
 		Funcs: []Func{
 			{
 				"matcher", "conditions",
-				"Makes a function that reports whether a request fulfils conditions, a dict as below match: in " +
-					"YAML: method, host, path, params, query, headers, headers_absent, cookies, form, body, " +
-					"body_contains, body_json, body_xml, parts. A plain value means equality; a dict of equals, " +
+				"Makes a function that reports whether a request fulfils conditions, a dict of the keys that match: " +
+					"has in a scenario (docs/scenarios.md). A plain value means equality; a dict of equals, " +
 					"regex, contains, one_of, absent, gt, gte, lt, lte and not is a matcher. It is compiled " +
 					"once, best in a global.",
 				"late = matcher({\"query\": {\"page\": {\"gte\": 2}}, \"headers\": {\"X-Device\": {\"regex\": \"^d[0-9]$\"}}})\n" +

@@ -12,29 +12,47 @@ import (
 	"starproxy/driver/mock"
 )
 
-// matchKey is a key under match. To add one, add a row to matchKeys and to
-// schema.json.
+// matchKey is a key under match. To add one, add a row to matchKeys: the schema
+// has a property for each row.
 type matchKey struct {
 	key  string
+	doc  string // for the schema, sentences
+	form string // of the value: further keywords of JSON Schema
 	read func(r *matchReader, at string, v *yaml.Node) error
 }
 
+// Forms of values: plain text or a matcher, and a map of names to these.
+const (
+	oneMatched = `"$ref": "#/$defs/matched"`
+	allMatched = `"$ref": "#/$defs/matchedAll"`
+)
+
 func matchKeys() []matchKey {
 	return []matchKey{
-		{"method", single(mock.InMethod)},
-		{"host", single(mock.InHost)},
-		{"path", single(mock.InPath)},
-		{"params", named(mock.InParam)},
-		{"query", named(mock.InQuery)},
-		{"headers", named(mock.InHeader)},
-		{"headers_absent", (*matchReader).absent},
-		{"cookies", named(mock.InCookie)},
-		{"form", named(mock.InForm)},
-		{"body", single(mock.InBody)},
-		{"body_contains", (*matchReader).contains},
-		{"body_json", (*matchReader).json},
-		{"body_xml", named(mock.InXML)},
-		{"parts", (*matchReader).parts},
+		{"method", "The method.", oneMatched, single(mock.InMethod)},
+		{"host", "The host that is meant, without a port.", oneMatched, single(mock.InHost)},
+		{"path", "The path as sent, without the query.", oneMatched, single(mock.InPath)},
+		{"params", "What the {name} segments of the key hold.", allMatched, named(mock.InParam)},
+		{"query", "Parameters: plain text is equal to the first value, empty text fits any; a list is all values, " +
+			"in this order; a matcher holds for one of the values.",
+			`"type": ["object", "null"], "properties": {"$comment": true}, "additionalProperties": ` +
+				`{"anyOf": [{"$ref": "#/$defs/matched"}, {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/text"}}]}`,
+			named(mock.InQuery)},
+		{"headers", "Headers that are there: plain text is equal, empty text fits any; a matcher holds for one of the values.",
+			allMatched, named(mock.InHeader)},
+		{"headers_absent", "These headers are not there.",
+			`"type": ["array", "null"], "items": {"type": "string", "minLength": 1}`, (*matchReader).absent},
+		{"cookies", "Cookies that are there; empty text fits any value.", allMatched, named(mock.InCookie)},
+		{"form", "Fields of a form, in either encoding; files are parts. Empty text fits any value.", allMatched, named(mock.InForm)},
+		{"body", "The body's text.", oneMatched, single(mock.InBody)},
+		{"body_contains", "A part of the body's text.", `"$ref": "#/$defs/text"`, (*matchReader).contains},
+		{"body_json", "Dotted path into the JSON body, and the value there or a matcher. A map whose keys are all " +
+			"words of matchers is one.", `"type": ["object", "null"]`, (*matchReader).json},
+		{"body_xml", "XPath into the XML body, and the text there, empty for any, or a matcher. In a path without " +
+			"prefixes a name fits in every namespace.", allMatched, named(mock.InXML)},
+		{"parts", "Parts of a multipart body by name: text, or a matcher for it, and for its file name, type, headers and JSON.",
+			`"type": ["object", "null"], "properties": {"$comment": true}, "additionalProperties": ` +
+				`{"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/part"}]}`, (*matchReader).parts},
 	}
 }
 

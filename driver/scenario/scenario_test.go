@@ -196,6 +196,27 @@ func TestSchemaMatch(t *testing.T) {
 	}
 }
 
+// The section about conditions in docs/scenarios.md names each of them, and each
+// word of matchers.
+func TestDocsMatch(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "scenarios.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(data), "\n## Conditions\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	names := append(mock.Words(), partKeys()...)
+	for _, row := range matchKeys() {
+		names = append(names, row.key)
+	}
+	for _, name := range names {
+		if !strings.Contains(section, "`"+name+"`") {
+			t.Errorf("docs/scenarios.md: got no `%s` below Conditions", name)
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
