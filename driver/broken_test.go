@@ -191,14 +191,7 @@ func TestUnstoredAnswersAreNotReplayed(t *testing.T) {
 		}
 	}
 	for _, ext := range []string{"flow", "har"} {
-		var out bytes.Buffer
-		if err := b.d.captures.write(&out, ext, nil); err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Join(t.TempDir(), "x."+ext)
-		if err := os.WriteFile(name, out.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		name := b.write("x."+ext, b.collect("export_captures", ext))
 		b.call("restart", "replay", false, b.borrow(name))
 		proxy := &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)}
 		if got, _ := read(t, device(t, proxy, false), real.plain.URL+"/binary"); !strings.HasPrefix(got, "501 ") {

@@ -45,8 +45,9 @@ func (c *captures) rows() []rpc.Row {
 			rpc.Need("method"), rpc.Need("path"), rpc.With("timeout", 10.0)),
 		rpc.New("export_captured_scenario", "Make a scenario of the captured traffic; the filter is a glob on the path.", c.exportScenario,
 			rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false), rpc.With("timed", false)),
-		rpc.New("export_captures", "Stream the captured traffic in base64, as a HAR document (har) or a flow file (flow); the "+
-			"filter is a glob on the path.", c.export, chosen...),
+		rpc.New("export_captures", "Stream the captured traffic in base64, as "+
+			eachFormat(func(f exportFormat) string { return f.title + " (" + f.name + ")" })+"; the filter is a glob on the path.",
+			c.export, chosen...),
 		rpc.New("missing_from_export", "Tell what export_captures of the same arguments leaves out, and why, as a JSON array of "+
 			"lines.", c.missing, chosen...),
 		rpc.New("clean_capture_spool", "Delete the captured bodies kept on disk that were exported as a scenario since the last "+

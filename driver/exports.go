@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -43,13 +44,39 @@ func (c *captures) flows(f capture.Filter) iter.Seq2[*flow.Flow, error] {
 	}
 }
 
-// write writes captured exchanges as a HAR document or a flow file.
-func (c *captures) write(w io.Writer, format string, f capture.Filter) error {
-	if format == "har" {
-		return flow.WriteHAR(w, c.flows(f), "")
+// exportFormat is a form in which captured exchanges are exported. To add one,
+// add a row to exportFormats.
+type exportFormat struct {
+	name  string
+	title string // for the description of export_captures
+	write func(io.Writer, iter.Seq2[*flow.Flow, error]) error
+	// noStreams tells why TCP streams are left out; empty when they are not.
+	noStreams string
+}
+
+func exportFormats() []exportFormat {
+	return []exportFormat{
+		{"har", "a HAR document", writeHAR, "a HAR document has no place for TCP streams, a flow file has"},
+		{"flow", "a flow file", writeFlows, ""},
 	}
+}
+
+// eachFormat returns what text makes of each format, with "or" between them.
+func eachFormat(text func(exportFormat) string) string {
+	var list []string
+	for _, f := range exportFormats() {
+		list = append(list, text(f))
+	}
+	return strings.Join(list, " or ")
+}
+
+func writeHAR(w io.Writer, flows iter.Seq2[*flow.Flow, error]) error {
+	return flow.WriteHAR(w, flows, "")
+}
+
+func writeFlows(w io.Writer, flows iter.Seq2[*flow.Flow, error]) error {
 	out := flow.NewWriter(w)
-	for fl, err := range c.flows(f) {
+	for fl, err := range flows {
 		if err == nil {
 			err = out.Write(fl)
 		}
@@ -67,11 +94,20 @@ type exportArgs struct {
 	expr, seqs     string
 }
 
-// exported returns the filter for the arguments of method.
-func (c *captures) exported(ctx context.Context, method string, args exportArgs) (capture.Filter, error) {
-	if args.format != "har" && args.format != "flow" {
-		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument format: got %q, want har or flow", method, args.format)
+// exported returns the format and the filter for the arguments of method.
+func (c *captures) exported(ctx context.Context, method string, args exportArgs) (form exportFormat, picks capture.Filter, err error) {
+	rows := exportFormats()
+	at := slices.IndexFunc(rows, func(f exportFormat) bool { return f.name == args.format })
+	if at < 0 {
+		names := eachFormat(func(f exportFormat) string { return f.name })
+		return form, nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument format: got %q, want %s", method, args.format, names)
 	}
+	picks, err = c.picked(ctx, method, args)
+	return rows[at], picks, err
+}
+
+// picked returns the filter for the arguments of method.
+func (c *captures) picked(ctx context.Context, method string, args exportArgs) (capture.Filter, error) {
 	picks := filter.Glob(args.filter)
 	shows, err := c.view.Filter(ctx, method, args.expr)
 	if err != nil {
@@ -90,14 +126,14 @@ func (c *captures) exported(ctx context.Context, method string, args exportArgs)
 }
 
 func (c *captures) export(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) (iter.Seq2[any, error], error) {
-	picks, err := c.exported(ctx, "export_captures", exportArgs{format, filter, excludeMocked, expr, seqs})
+	form, picks, err := c.exported(ctx, "export_captures", exportArgs{format, filter, excludeMocked, expr, seqs})
 	if err != nil {
 		return nil, err
 	}
 	return chunks(func() (io.ReadCloser, error) {
 		r, w := io.Pipe()
 		go func() {
-			err := c.write(w, format, picks)
+			err := form.write(w, c.flows(picks))
 			if err != nil {
 				err = fmt.Errorf("export_captures: %w", err)
 			}
@@ -113,7 +149,7 @@ const maxMissing = 50
 // missing returns a line for each thing that export_captures with the same arguments
 // leaves out, with the reason.
 func (c *captures) missing(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) ([]string, error) {
-	picks, err := c.exported(ctx, "missing_from_export", exportArgs{format, filter, excludeMocked, expr, seqs})
+	form, picks, err := c.exported(ctx, "missing_from_export", exportArgs{format, filter, excludeMocked, expr, seqs})
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +168,8 @@ func (c *captures) missing(ctx context.Context, format, filter string, excludeMo
 		}
 	}
 	for e := range c.journal.All(picks) {
-		if format == "har" && e.Kind == capture.TCP {
-			tell(e, "a HAR document has no place for TCP streams, a flow file has")
+		if form.noStreams != "" && e.Kind == capture.TCP {
+			tell(e, form.noStreams)
 			continue
 		}
 		if n := lost[e.Seq]; n > 0 {

@@ -124,7 +124,5 @@ func TestMissingForRoom(t *testing.T) {
 			t.Errorf("line %d of %q, want %q", i, missing, want)
 		}
 	}
-	if _, err := b.d.Call(t.Context(), "missing_from_export", []any{"pdf"}); err == nil {
-		t.Error("a format that does not exist is accepted")
-	}
+	b.want(`INVALID_ARGUMENT missing_from_export: argument format: got "pdf", want har or flow`, "missing_from_export", "pdf")
 }
