@@ -17,7 +17,6 @@ PYTHON      ?= python3
 ARGS        ?=
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-LINT_BASE   ?= HEAD~1
 interop      = driver/cli/interop
 
 # What "starproxy version" tells. Without git, or outside of a checkout, the
@@ -60,13 +59,11 @@ staticcheck:
 		echo "staticcheck: cannot be installed here, skipped"; \
 	fi
 
-# Looks at what has changed since LINT_BASE. Skipped where golangci-lint cannot be
-# fetched or does not build with this Go, and in a checkout without that commit.
+# The rules of .golangci.yml. Skipped where golangci-lint cannot be fetched or does
+# not build with this Go.
 lint:
-	@if ! git rev-parse --verify --quiet "$(LINT_BASE)^{commit}" >/dev/null 2>&1; then \
-		echo "golangci-lint: no commit $(LINT_BASE) here, skipped"; \
-	elif $(GO) run $(GOLANGCI) version >/dev/null 2>&1; then \
-		$(GO) run $(GOLANGCI) run --new-from-rev="$(LINT_BASE)" ./...; \
+	@if $(GO) run $(GOLANGCI) version >/dev/null 2>&1; then \
+		$(GO) run $(GOLANGCI) run ./...; \
 	else \
 		echo "golangci-lint: cannot be installed here, skipped"; \
 	fi

@@ -68,7 +68,8 @@ func callResponse(c *call.Call, a call.Args) (starlark.Value, error) {
 		var body, typ, file, stream starlark.Value = starlark.None, starlark.None, starlark.None, starlark.None
 		var headers starlark.Value = new(starlark.Dict)
 		var latency starlark.Value = starlark.MakeInt(0)
-		if err := a.Unpack("status?", &status, "body?", &body, "headers?", &headers, "content_type?", &typ, "file?", &file, "latency_ms?", &latency, "stream?", &stream); err != nil {
+		if err := a.Unpack("status?", &status, "body?", &body, "headers?", &headers, "content_type?", &typ, "file?", &file,
+			"latency_ms?", &latency, "stream?", &stream); err != nil {
 			return nil, err
 		}
 		p = value.Draft{Body: body, Headers: headers, ContentType: typ, File: file, Latency: latency, Stream: stream}

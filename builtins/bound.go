@@ -65,7 +65,8 @@ func boundMethod(x starlark.Value, name string, v starlark.Value) starlark.Value
 	default:
 		return v
 	}
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
+		kwargs []starlark.Tuple) (v starlark.Value, err error) {
 		defer call.Rescue(name, &err)
 		if err := check(call.Of(thread), x, args, kwargs); err != nil {
 			return nil, err

@@ -73,7 +73,8 @@ const (
 // which the reference shows it.
 func Modules() []Module {
 	return []Module{
-		answerModule(), fileModule(), generateModule(), fmtModule(), stateModule(), cellModule(), matcherModule(), mergeModule(), recordModule(), laterModule(),
+		answerModule(), fileModule(), generateModule(), fmtModule(), stateModule(), cellModule(), matcherModule(), mergeModule(),
+		recordModule(), laterModule(),
 		jsonModule(), mathModule(), timeModule(), reModule(), sprigModule(), templateModule(),
 		assertModule(), clockModule(), testModule(),
 	}

@@ -51,7 +51,8 @@ func generateModule() Module {
 			},
 			{
 				"env", "name",
-				"An environment variable, \"\" when unset. Only " + strings.Join(allowedEnv, ", ") + " can be read; any other reads as \"\".",
+				"An environment variable, \"\" when unset. Only " + strings.Join(allowedEnv, ", ") +
+					" can be read; any other reads as \"\".",
 				`env("SECRET")  # => ""`,
 				callEnv,
 			},

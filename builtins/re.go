@@ -240,7 +240,8 @@ func checkGroups(re *regexp.Regexp, repl string) error {
 			return fmt.Errorf("$%s: got group %s, want 0 to %d; a dollar sign is $$", name, name, re.NumSubexp())
 		case number == name, re.SubexpIndex(name) >= 0:
 		case number != "" && !braced:
-			return fmt.Errorf("$%s: the pattern has no group %q; group %s followed by %q is ${%s}%s", name, name, number, name[len(number):], number, name[len(number):])
+			return fmt.Errorf("$%s: the pattern has no group %q; group %s followed by %q is ${%s}%s", name, name, number,
+				name[len(number):], number, name[len(number):])
 		default:
 			return fmt.Errorf("$%s: the pattern has no group %q; a dollar sign is $$", name, name)
 		}

@@ -32,11 +32,14 @@ type captures struct {
 }
 
 func (c *captures) rows() []rpc.Row {
-	chosen := []rpc.Param{rpc.Need("format"), rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false), rpc.With("filter_expr", ""), rpc.With("seqs", "")}
+	chosen := []rpc.Param{rpc.Need("format"), rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false),
+		rpc.With("filter_expr", ""), rpc.With("seqs", "")}
 	return []rpc.Row{
-		rpc.New("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON.", c.asMock, rpc.With("seq", 0)),
+		rpc.New("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON.", c.asMock,
+			rpc.With("seq", 0)),
 		rpc.New("get_captured_requests", "Give all captured requests as a JSON array.", c.all),
-		rpc.New("list_captured_requests", "Give the captured requests that a filter expression picks as a JSON array.", c.list, rpc.With("filter_expr", "")),
+		rpc.New("list_captured_requests", "Give the captured requests that a filter expression picks as a JSON array.", c.list,
+			rpc.With("filter_expr", "")),
 		rpc.New("watch_captured_requests", "Stream captured requests, or those that a filter expression picks: those kept, then "+
 			"new ones as they happen.", c.watch,
 			rpc.With("filter_expr", "")),

@@ -62,7 +62,8 @@ func (c *checking) directories() {
 		key, path string
 		readable  bool // is enough
 	}{
-		{"directories.data", d.Data, false}, {"directories.flows", d.Flows, false}, {"directories.mocks", d.Mocks, true}, {"directories.files", d.Files, true},
+		{"directories.data", d.Data, false}, {"directories.flows", d.Flows, false}, {"directories.mocks", d.Mocks,
+			true}, {"directories.files", d.Files, true},
 	} {
 		if dir.readable {
 			if _, err := os.ReadDir(dir.path); err == nil {

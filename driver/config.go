@@ -198,7 +198,8 @@ func DefaultConfig() Config {
 		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
 		Replay:      Replay{Repeat: flow.InOrder, Refresh: true, Misses: Misses(Reject), Timing: NoTime},
 		Webhooks:    Webhooks{Send: SendAuto, Timeout: defaultWebhookTimeout},
-		Scripts:     Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody, MaxMemory: script.DefaultMaxMemory},
+		Scripts: Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody,
+			MaxMemory: script.DefaultMaxMemory},
 	}
 }
 

@@ -66,7 +66,8 @@ func (d *Directories) Anchor(file string) (remarks []string, err error) {
 			return nil, fmt.Errorf("directories.%s: %w", dir.key, err)
 		}
 		if here, err := filepath.Abs(path); err == nil && exists(here) && !exists(*dir.path) {
-			remarks = append(remarks, fmt.Sprintf("directories.%s: %s is relative to the exporter file: %s is used, and %s is not", dir.key, path, *dir.path, here))
+			remarks = append(remarks, fmt.Sprintf("directories.%s: %s is relative to the exporter file: %s is used, and %s is not",
+				dir.key, path, *dir.path, here))
 		}
 	}
 	return remarks, nil

@@ -125,7 +125,8 @@ func (c *captures) picked(ctx context.Context, method string, args exportArgs) (
 	}, nil
 }
 
-func (c *captures) export(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) (iter.Seq2[any, error], error) {
+func (c *captures) export(ctx context.Context, format, filter string, excludeMocked bool, expr, seqs string) (iter.Seq2[any, error],
+	error) {
 	form, picks, err := c.exported(ctx, "export_captures", exportArgs{format, filter, excludeMocked, expr, seqs})
 	if err != nil {
 		return nil, err

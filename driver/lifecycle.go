@@ -61,7 +61,8 @@ func (l *lifecycle) rows() []rpc.Row {
 		return []rpc.Param{rpc.With("mode", mode), rpc.With("web_ui", false), rpc.With("replay_file", ""), rpc.With("port", 0)}
 	}
 	return []rpc.Row{
-		rpc.New("start", "Start the proxy in mode mock, passthrough, record or replay; port 0 takes the configured one.", l.start, how(modeMock)...),
+		rpc.New("start", "Start the proxy in mode mock, passthrough, record or replay; port 0 takes the configured one.", l.start,
+			how(modeMock)...),
 		rpc.New("stop", "Stop the proxy; mocks, state and captures stay.", l.stop),
 		rpc.New("restart", "Stop and start again; an empty mode keeps the present one.", l.restart, how("")...),
 		rpc.New("is_running", "Tell whether the proxy runs.", l.isRunning),

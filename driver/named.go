@@ -51,7 +51,8 @@ func (m *stateMethods) setScenarioState(_ context.Context, name, to string) (str
 			"names: %s", name, orNone(slices.Sorted(maps.Keys(all))))
 	}
 	if !slices.Contains(s.States, to) {
-		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name, orNone(s.States))
+		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: argument state: got %q, want one that %s has: %s", to, name,
+			orNone(s.States))
 	}
 	if _, _, err := m.state.Machine(name).Move(nil, to); err != nil {
 		return "", rpc.Refuse(rpc.InvalidArgument, "set_scenario_state: %v", err)

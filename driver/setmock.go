@@ -112,7 +112,8 @@ func (m *mockMethods) setMockPatch(_ context.Context, method, path, patches, hea
 	return fmt.Sprintf(sayPatchMockSet, key), nil
 }
 
-func (m *mockMethods) setMockWithLatency(_ context.Context, method, path string, status int, body string, latency int, contentType string) (string, error) {
+func (m *mockMethods) setMockWithLatency(_ context.Context, method, path string, status int, body string, latency int,
+	contentType string) (string, error) {
 	key := mockKey(method, path)
 	b, err := parseBody(body)
 	if err != nil {
@@ -173,7 +174,8 @@ func (m *mockMethods) setMockTemplate(_ context.Context, method, path, template 
 	if _, err := rpc.ParseJSON(template); err != nil {
 		return "", notJSON("template_json", "", err)
 	}
-	if err := m.put("set_mock_template", key, map[string]any{"status": int64(status), "body_template": json.RawMessage(template)}); err != nil {
+	if err := m.put("set_mock_template", key, map[string]any{"status": int64(status),
+		"body_template": json.RawMessage(template)}); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf(sayTemplateSet, key, status), nil

@@ -26,11 +26,13 @@ func (s *stateMethods) rows() []rpc.Row {
 		rpc.New("delete_state", "Remove a key of the shared state.", s.deleteState, need("key")),
 		rpc.New("clear_state", "Remove all keys of the shared state.", s.clearState),
 		rpc.New("get_all_state", "Give the shared state as a JSON object.", s.getAllState),
-		rpc.New("check_state", "Tell as JSON whether a value of the shared state is right, and where it is not.", s.checkState, need("key"), need("value_json")),
+		rpc.New("check_state", "Tell as JSON whether a value of the shared state is right, and where it is not.", s.checkState,
+			need("key"), need("value_json")),
 		rpc.New("list_scenario_states", "Tell as JSON in which states the named scenarios of the endpoints are, and which ones "+
 			"they have.", s.listScenarioStates),
 		rpc.New("set_scenario_state", "Bring a named scenario into a state.", s.setScenarioState, need("scenario"), need("state")),
-		rpc.New("reset_scenario_states", "Bring a named scenario, or all of them, back into the state Started.", s.resetScenarioStates, with("scenario", "")),
+		rpc.New("reset_scenario_states", "Bring a named scenario, or all of them, back into the state Started.", s.resetScenarioStates,
+			with("scenario", "")),
 	}
 }
 

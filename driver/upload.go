@@ -42,7 +42,8 @@ type incoming struct {
 
 // receive begins to receive a file for a path below the directory.
 func (u *uploads) receive(path string) (*incoming, error) {
-	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") || strings.Contains(path, "\x00") {
+	if path == "" || !filepath.IsLocal(path) || filepath.Clean(path) == "." || strings.HasSuffix(path, "/") ||
+		strings.Contains(path, "\x00") {
 		return nil, errUploadPath
 	}
 	if !u.access.Writable(u.dir, path) {

@@ -99,7 +99,7 @@ type webhooks struct {
 // deliver sends a webhook and keeps a report.
 func (h *webhooks) deliver(ctx context.Context, w *call.Webhook) {
 	begin := time.Now()
-	r := webhookReport{Method: w.Method, URL: redacted(w.URL), Endpoint: w.Endpoint, Exchange: w.Exchange}
+	r := webhookReport{Method: w.Method, URL: exchange.HideUser(w.URL), Endpoint: w.Endpoint, Exchange: w.Exchange}
 	err := w.Err
 	if err == nil {
 		err = h.allowed()
@@ -149,14 +149,6 @@ func (h *webhooks) call(ctx context.Context, w *call.Webhook) (status int, err e
 		err = fmt.Errorf("no answer within %s (webhooks.timeout)", h.timeout)
 	}
 	return status, err
-}
-
-// redacted returns a URL without its password.
-func redacted(s string) string {
-	if u, err := url.Parse(s); err == nil && u.User != nil {
-		return u.Redacted()
-	}
-	return s
 }
 
 func (h *webhooks) note(r webhookReport) {

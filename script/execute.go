@@ -70,7 +70,8 @@ func (h *Host) loadError(r *runner, err error) error {
 }
 
 // exec is execFile without a deadline of the caller's: the script gets maxTime.
-func (h *Host) exec(name string, src []byte, names starlark.StringDict, load func(*starlark.Thread, string) (starlark.StringDict, error)) (starlark.StringDict, error) {
+func (h *Host) exec(name string, src []byte, names starlark.StringDict,
+	load func(*starlark.Thread, string) (starlark.StringDict, error)) (starlark.StringDict, error) {
 	globals, _, err := h.execFile(name, src, execution{names: names, load: load, deadline: time.Now().Add(h.maxTime)})
 	return globals, err
 }

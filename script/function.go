@@ -101,7 +101,8 @@ func (f *function) ask(r *runner, x *exchange.Exchange) (*exchange.Response, exc
 }
 
 // answer makes a response from v, the result of fn.
-func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable, v starlark.Value) (*exchange.Response, exchange.Handler, error) {
+func (f *function) answer(r *runner, x *exchange.Exchange, fn starlark.Callable, v starlark.Value) (*exchange.Response,
+	exchange.Handler, error) {
 	switch v := v.(type) {
 	case starlark.NoneType:
 		return nil, nil, nil
@@ -180,7 +181,8 @@ func (f *function) compile(r *runner, fn starlark.Callable, d *starlark.Dict) (e
 		return nil, err
 	}
 	if f.how.Compile == nil {
-		return nil, fmt.Errorf("%s returned a dict with other keys than status, body, headers, content_type, file and latency_ms", fn.Name())
+		return nil, fmt.Errorf("%s returned a dict with other keys than status, body, headers, content_type, file and latency_ms",
+			fn.Name())
 	}
 	r.bounds.Waits() // the templates in it are compiled by other runs
 	defer r.bounds.Waited()

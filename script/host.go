@@ -202,7 +202,8 @@ func (h *Host) newRunner() *runner {
 
 // loading makes the load statement of r's thread from load. The run does not count as
 // computing while the file is loaded.
-func (r *runner) loading(load func(*starlark.Thread, string) (starlark.StringDict, error)) func(*starlark.Thread, string) (starlark.StringDict, error) {
+func (r *runner) loading(load func(*starlark.Thread, string) (starlark.StringDict, error)) func(*starlark.Thread,
+	string) (starlark.StringDict, error) {
 	return func(t *starlark.Thread, name string) (starlark.StringDict, error) {
 		r.bounds.Waits()
 		defer r.bounds.Waited()

@@ -12,7 +12,8 @@ type Function func(c *Call, a Args) (starlark.Value, error)
 // Builtin makes the Starlark value of fn. The name stands in errors. A panic in
 // fn becomes an error.
 func (fn Function) Builtin(name string) *starlark.Builtin {
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
+		kwargs []starlark.Tuple) (v starlark.Value, err error) {
 		defer Rescue(name, &err)
 		return fn(Of(thread), Args{Func: name, Positional: args, Keywords: kwargs})
 	})
@@ -36,7 +37,8 @@ func Method[T any](recv T, name string, fn func(T, *Call, Args) (starlark.Value,
 // Receiving makes a method to be bound to its receiver, for those that are asked
 // for too often to be made each time.
 func Receiving[T starlark.Value](name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
-	return starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (v starlark.Value, err error) {
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
+		kwargs []starlark.Tuple) (v starlark.Value, err error) {
 		defer Rescue(name, &err)
 		return fn(b.Receiver().(T), Of(thread), Args{Func: name, Positional: args, Keywords: kwargs})
 	})

@@ -61,7 +61,8 @@ func IsTask(ctx context.Context) bool { return ctx.Value(chainKey{}) != nil }
 
 // Schedule calls run some time after the answer to x; a nil x means from now on.
 // ctx is that of who asks for it.
-func (e *Env) Schedule(ctx context.Context, x *exchange.Exchange, delay time.Duration, run func(context.Context), refused func(error)) error {
+func (e *Env) Schedule(ctx context.Context, x *exchange.Exchange, delay time.Duration, run func(context.Context),
+	refused func(error)) error {
 	link, _ := ctx.Value(chainKey{}).(int)
 	if link >= maxChain {
 		return fmt.Errorf("more than %d follow one from the other", maxChain)

@@ -67,7 +67,8 @@ func createNew(in tree, path string, mode fs.FileMode, data []byte) error {
 // linkless reports whether a hard link failed because the file system has none. FAT
 // returns EPERM, network file systems return one of the others.
 func linkless(err error) bool {
-	for _, e := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EMLINK, syscall.EXDEV, syscall.EINVAL, syscall.EACCES} {
+	for _, e := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EMLINK, syscall.EXDEV,
+		syscall.EINVAL, syscall.EACCES} {
 		if errors.Is(err, e) {
 			return true
 		}

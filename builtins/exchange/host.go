@@ -46,7 +46,8 @@ func HostName(s string) (string, error) {
 			return "", tooLong(s)
 		}
 		if name, err = toASCII.ToASCII(s); err != nil {
-			return "", fmt.Errorf("host: got %s, want an internationalized domain name: %s", Clip(s), strings.TrimPrefix(err.Error(), "idna: "))
+			return "", fmt.Errorf("host: got %s, want an internationalized domain name: %s", Clip(s),
+				strings.TrimPrefix(err.Error(), "idna: "))
 		}
 	}
 	if !hostBytes(name) {

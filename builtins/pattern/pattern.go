@@ -79,7 +79,8 @@ func Compile(expr string) (*Pattern, error) {
 		return nil, err
 	}
 	if len(prog.Inst) > maxInstructions {
-		return nil, fmt.Errorf("pattern stands for %d instructions, which is more than %d: repeat less in it", len(prog.Inst), maxInstructions)
+		return nil, fmt.Errorf("pattern stands for %d instructions, which is more than %d: repeat less in it", len(prog.Inst),
+			maxInstructions)
 	}
 	re, err := regexp.Compile(expr)
 	if err != nil {

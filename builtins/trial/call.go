@@ -48,7 +48,8 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	var body, headers, query, messages starlark.Value
 	limit := 1 << 20
 	timeout := time.Minute
-	if err := a.Unpack("key", &key, "body?", &body, "headers?", &headers, "query?", &query, "limit?", &limit, "timeout?", &timeout, "messages?", &messages); err != nil {
+	if err := a.Unpack("key", &key, "body?", &body, "headers?", &headers, "query?", &query, "limit?", &limit, "timeout?", &timeout,
+		"messages?", &messages); err != nil {
 		return nil, err
 	}
 	if c.Env.Test == nil {
@@ -122,7 +123,8 @@ type answer struct {
 }
 
 // receive reads the body as a client would.
-func (r *answer) receive(ctx context.Context, c *call.Call, leave func(), x *exchange.Exchange, res *exchange.Response, limit int, talk *dialog) error {
+func (r *answer) receive(ctx context.Context, c *call.Call, leave func(), x *exchange.Exchange, res *exchange.Response, limit int,
+	talk *dialog) error {
 	if r.fault = faultOf(res.Err); r.fault != "" {
 		r.status, r.ended = 0, false
 		return nil

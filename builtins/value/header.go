@@ -83,13 +83,14 @@ var headers = NewTable("headers", "headers", "A header.",
 	Method("keys", "The names, a list.", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
 		return FromGo(h.names()), a.Unpack()
 	}),
-	Method("items", "The names with their first values, a list of pairs.", func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
-		list := []starlark.Value{}
-		for _, kv := range h.Items() {
-			list = append(list, kv)
-		}
-		return starlark.NewList(list), a.Unpack()
-	}),
+	Method("items", "The names with their first values, a list of pairs.",
+		func(h Header, _ *call.Call, a call.Args) (starlark.Value, error) {
+			list := []starlark.Value{}
+			for _, kv := range h.Items() {
+				list = append(list, kv)
+			}
+			return starlark.NewList(list), a.Unpack()
+		}),
 )
 
 func (h Header) all(_ *call.Call, a call.Args) (starlark.Value, error) {

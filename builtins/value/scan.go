@@ -149,7 +149,8 @@ func (d *jsonDecoder) skipNumber() error {
 	for i < len(d.data) && '0' <= d.data[i] && d.data[i] <= '9' {
 		i++
 	}
-	if n := i - d.pos; 0 < n && n < 19 && (n == 1 || d.data[d.pos] != '0') && (i == len(d.data) || strings.IndexByte(".eE", d.data[i]) < 0) {
+	if n := i - d.pos; 0 < n && n < 19 && (n == 1 || d.data[d.pos] != '0') &&
+		(i == len(d.data) || strings.IndexByte(".eE", d.data[i]) < 0) {
 		d.pos = i
 		return nil
 	}

@@ -268,7 +268,8 @@ func (s *Socket) recv(_ *call.Call, a call.Args) (starlark.Value, error) {
 	if limit != starlark.None {
 		d, ok := call.Duration(limit)
 		if !ok {
-			return nil, fmt.Errorf("ws.recv: argument \"timeout\": got %s, want a duration (\"250ms\", \"1.5s\", or seconds)", call.Describe(limit))
+			return nil, fmt.Errorf("ws.recv: argument \"timeout\": got %s, want a duration (\"250ms\", \"1.5s\", or seconds)",
+				call.Describe(limit))
 		}
 		wait = d
 	}
@@ -332,7 +333,8 @@ func (s *Socket) closeCall(_ *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack("code?", &code, "reason?", &reason); err != nil {
 		return nil, err
 	}
-	if code != 1000 && code != 1001 && (code < 1002 || code > 4999 || code == 1004 || code == 1005 || code == 1006 || code == 1015 || code > 1014 && code < 3000) {
+	if code != 1000 && code != 1001 && (code < 1002 || code > 4999 || code == 1004 || code == 1005 || code == 1006 || code == 1015 ||
+		code > 1014 && code < 3000) {
 		return nil, fmt.Errorf("ws.close: code is %d, want 1000 to 1003, 1007 to 1014 or 3000 to 4999", code)
 	}
 	if len(reason) > 123 {
@@ -366,53 +368,8 @@ func (m incoming) Next(p *starlark.Value) bool {
 // Done ends the loop.
 func (m incoming) Done() {}
 
-// Message is a message that a client sent.
-type Message struct {
-	Data []byte
-	Text bool // a text message, not a binary one
-}
-
-func (m *Message) String() string {
-	if m.Text {
-		return starlark.String(m.Data).String()
-	}
-	return starlark.Bytes(m.Data).String()
-}
-func (m *Message) Type() string          { return "message" }
-func (m *Message) Freeze()               {}
-func (m *Message) Truth() starlark.Bool  { return true }
-func (m *Message) Hash() (uint32, error) { return 0, errors.New("unhashable: message") }
-
-// Written returns the size of the message.
-func (m *Message) Written() (int, starlark.Value) { return len(m.Data), nil }
-
-// AttrNames lists the fields and methods.
-func (m *Message) AttrNames() []string { return messages.AttrNames() }
-
-// Attr returns the field or method with that name.
-func (m *Message) Attr(name string) (starlark.Value, error) { return messages.Attr(m, name) }
-
-var messages = NewTable("msg", "message", "A message that a client sent over a WebSocket.",
-	Field("text", "The message as text.", func(m *Message) (starlark.Value, error) {
-		return starlark.String(strings.ToValidUTF8(string(m.Data), "\ufffd")), nil
-	}),
-	Field("bytes", "The message in bytes.", func(m *Message) (starlark.Value, error) {
-		return starlark.Bytes(m.Data), nil
-	}),
-	Field("binary", "Whether it is a binary message.", func(m *Message) (starlark.Value, error) {
-		return starlark.Bool(!m.Text), nil
-	}),
-	Method("json", "The message as JSON, or the value at a path in it; default when there is none.", (*Message).json),
-)
-
-func (m *Message) json(c *call.Call, a call.Args) (starlark.Value, error) {
-	return jsonAt(c, a, func() ([]byte, error) { return m.Data, nil })
-}
-
-// Interface guards.
 var (
 	_ Wire              = (*websocket.Conn)(nil)
 	_ starlark.HasAttrs = (*Socket)(nil)
 	_ starlark.Iterable = (*Socket)(nil)
-	_ starlark.HasAttrs = (*Message)(nil)
 )

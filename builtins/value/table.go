@@ -14,7 +14,7 @@ import (
 type Table[T starlark.Value] struct {
 	name, doc string
 	rows      []Row[T]
-	byName    map[string]answer[T]
+	byName    map[string]reading[T]
 	names     []string
 }
 
@@ -26,8 +26,8 @@ type Row[T starlark.Value] struct {
 	Call      func(T, *call.Call, call.Args) (starlark.Value, error)
 }
 
-// answer is how a row answers.
-type answer[T starlark.Value] struct {
+// reading is how a row is read.
+type reading[T starlark.Value] struct {
 	get    func(T) (starlark.Value, error)
 	method *starlark.Builtin // to be bound to a value
 }
@@ -45,10 +45,10 @@ func Method[T starlark.Value](name, doc string, fn func(T, *call.Call, call.Args
 // NewTable makes the table of a type. name is the usual name of such a value in
 // scripts. prefix comes before the names of methods in errors.
 func NewTable[T starlark.Value](name, prefix, doc string, rows ...Row[T]) *Table[T] {
-	t := &Table[T]{name: name, doc: doc, rows: rows, byName: map[string]answer[T]{}}
+	t := &Table[T]{name: name, doc: doc, rows: rows, byName: map[string]reading[T]{}}
 	for _, r := range rows {
 		t.names = append(t.names, r.Name)
-		a := answer[T]{get: r.Get}
+		a := reading[T]{get: r.Get}
 		if r.Call != nil {
 			a.method = call.Receiving(prefix+"."+r.Name, r.Call)
 		}

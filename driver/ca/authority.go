@@ -174,7 +174,8 @@ func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.C
 	k.sni, _ = exchange.HostName(hello.ServerName)
 	k.host, _ = exchange.HostName(host)
 	if k.sni == "" && k.host == "" {
-		return nil, fmt.Errorf("no certificate: got server name %s and host %s, want a name or an address", exchange.Clip(hello.ServerName), exchange.Clip(host))
+		return nil, fmt.Errorf("no certificate: got server name %s and host %s, want a name or an address",
+			exchange.Clip(hello.ServerName), exchange.Clip(host))
 	}
 	return a.leaves.get(k, a.now(), a.mint)
 }

@@ -229,7 +229,8 @@ func TakesECDSA(h *tls.ClientHelloInfo) bool {
 	}
 	return !slices.ContainsFunc(h.CipherSuites, StrongRSA) && slices.ContainsFunc(h.CipherSuites, func(suite uint16) bool {
 		switch suite {
-		case tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256:
+		case tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256:
 			return true
 		}
 		return false
@@ -240,7 +241,8 @@ func TakesECDSA(h *tls.ClientHelloInfo) bool {
 // ephemeral key exchange and AEAD.
 func StrongECDSA(suite uint16) bool {
 	switch suite {
-	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
 		return true
 	}
 	return false
@@ -249,7 +251,8 @@ func StrongECDSA(suite uint16) bool {
 // StrongRSA reports the same of a cipher suite for RSA.
 func StrongRSA(suite uint16) bool {
 	switch suite {
-	case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:
+	case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:
 		return true
 	}
 	return false

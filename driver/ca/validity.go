@@ -102,7 +102,8 @@ func problem(c *x509.Certificate, now time.Time) string {
 	case now.After(c.NotAfter):
 		return fmt.Sprintf("the CA certificate expired on %s, and the clock says %s", c.NotAfter.UTC().Format(date), now.UTC().Format(date))
 	case now.Before(c.NotBefore):
-		return fmt.Sprintf("the CA certificate is valid from %s on, and the clock says %s", c.NotBefore.UTC().Format(date), now.UTC().Format(date))
+		return fmt.Sprintf("the CA certificate is valid from %s on, and the clock says %s", c.NotBefore.UTC().Format(date),
+			now.UTC().Format(date))
 	}
 	return ""
 }

@@ -56,7 +56,8 @@ func locate(root *export, args []string) (at *export, path, rest []string, err e
 		return nil, nil, nil, fmt.Errorf("no export %q: the exporter has %s",
 			strings.Join(append(path, rest[0]), " "), orNothing(root.listing()))
 	}
-	return nil, nil, nil, &foreignError{path: strings.Join(path, " "), class: at.class, group: at.isGroup(), exports: orNothing(root.listing())}
+	return nil, nil, nil, &foreignError{path: strings.Join(path, " "), class: at.class, group: at.isGroup(),
+		exports: orNothing(root.listing())}
 }
 
 // foreignError says that an export is none of ours: its commands are those of

@@ -129,7 +129,8 @@ func (s leased) Close() error {
 
 // open opens the session of a lease, or, without one, a session that is only
 // looked at.
-func (l *lab) open(ctx context.Context, config *exporter.Config, lease *driver.Lease, endSession func() (bool, string)) (controller.Session, error) {
+func (l *lab) open(ctx context.Context, config *exporter.Config, lease *driver.Lease,
+	endSession func() (bool, string)) (controller.Session, error) {
 	b := &bench{config: config, log: l.newLog(l.sys)}
 	var err error
 	b.Session, err = exporter.Open(config, exporter.Options{

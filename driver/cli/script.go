@@ -34,7 +34,8 @@ func (d scriptDirs) env(dir string) scenario.Env {
 	if env.AddonsDir == "" {
 		env.AddonsDir = dir
 		// As below the data directory: addons beside mock-responses.
-		for _, near := range []string{filepath.Join(dir, "addons"), filepath.Join(dir, "..", "addons"), filepath.Join(dir, "..", "..", "addons")} {
+		for _, near := range []string{filepath.Join(dir, "addons"), filepath.Join(dir, "..", "addons"),
+			filepath.Join(dir, "..", "..", "addons")} {
 			if info, err := os.Stat(near); err == nil && info.IsDir() {
 				env.AddonsDir = near
 				break

@@ -32,7 +32,8 @@ func proxyWord(args []string, export string) error {
 	for _, word := range rest {
 		words = append(words, view.ShellWord(word))
 	}
-	return usagef("unexpected argument %s, did you mean \"%s\"? (%s is the name of the export, see j --help)", args[0], strings.Join(words, " "), export)
+	return usagef("unexpected argument %s, did you mean \"%s\"? (%s is the name of the export, see j --help)", args[0],
+		strings.Join(words, " "), export)
 }
 
 // phrase is how the grammar tells of a mistake, and how we do.

@@ -93,7 +93,8 @@ func Dial(ctx context.Context, host string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("exporter address %q: %w", host, err)
 	}
-	c := &Client{conn: channel, exporter: pb.NewExporterServiceClient(channel), router: pb.NewRouterServiceClient(channel), host: host, conns: map[*frames.Conn]struct{}{}}
+	c := &Client{conn: channel, exporter: pb.NewExporterServiceClient(channel), router: pb.NewRouterServiceClient(channel), host: host,
+		conns: map[*frames.Conn]struct{}{}}
 	report, err := c.exporter.GetReport(ctx, &emptypb.Empty{})
 	if err == nil {
 		c.labels, c.motd = report.GetLabels(), report.GetMotd()

@@ -142,7 +142,8 @@ func (n *Node) Call(ctx context.Context, method string, args ...any) (any, error
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
 	var trailer metadata.MD
-	reply, err := n.client.exporter.DriverCall(ctx, &pb.DriverCallRequest{Uuid: n.UUID, Method: method, Args: values}, grpc.Trailer(&trailer))
+	reply, err := n.client.exporter.DriverCall(ctx, &pb.DriverCallRequest{Uuid: n.UUID, Method: method, Args: values},
+		grpc.Trailer(&trailer))
 	if err != nil {
 		return nil, n.client.errorOf(method, err)
 	}
@@ -166,7 +167,8 @@ func (n *Node) Stream(ctx context.Context, method string, args ...any) iter.Seq2
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		stream, err := n.client.exporter.StreamingDriverCall(ctx, &pb.StreamingDriverCallRequest{Uuid: n.UUID, Method: method, Args: values})
+		stream, err := n.client.exporter.StreamingDriverCall(ctx, &pb.StreamingDriverCallRequest{Uuid: n.UUID, Method: method,
+			Args: values})
 		if err != nil {
 			yield(nil, n.client.errorOf(method, err))
 			return

@@ -88,6 +88,53 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 			return err
 		}
 	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return assignStruct(n, v, path)
+	case reflect.Map:
+		return assignMap(n, v, path)
+	case reflect.Slice:
+		return assignList(n, v, path)
+	case reflect.Interface:
+		return assignAny(n, v)
+	default:
+		return assignScalar(n, v, path)
+	}
+}
+
+func assignList(n *yaml.Node, v reflect.Value, path string) error {
+	if n.Kind != yaml.SequenceNode {
+		return Wrong(n, path, "a list")
+	}
+	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	for i, c := range n.Content {
+		if err := assign(c, out.Index(i), fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			return err
+		}
+	}
+	v.Set(out)
+	return nil
+}
+
+// assignAny sets v, an empty interface, to n as JSON values have it.
+func assignAny(n *yaml.Node, v reflect.Value) error {
+	if v.NumMethod() > 0 {
+		return unfillable(v)
+	}
+	if err := RefuseBinary(n); err != nil {
+		return err
+	}
+	v.Set(reflect.ValueOf(jsonvalue.Plain(Value(n))))
+	return nil
+}
+
+// unfillable returns the error for a Go type that no document can fill.
+func unfillable(v reflect.Value) error {
+	return fmt.Errorf("decode: a document can't fill a %s", v.Type())
+}
+
+// assignScalar sets v, a duration, text, truth value or number.
+func assignScalar(n *yaml.Node, v reflect.Value, path string) error {
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		d, err := time.ParseDuration(n.Value)
 		if n.Kind != yaml.ScalarNode || err != nil {
@@ -97,65 +144,38 @@ func assign(n *yaml.Node, v reflect.Value, path string) error {
 		return nil
 	}
 	switch v.Kind() {
-	case reflect.Struct:
-		return assignStruct(n, v, path)
-	case reflect.Map:
-		return assignMap(n, v, path)
-	case reflect.Slice:
-		if n.Kind != yaml.SequenceNode {
-			return Wrong(n, path, "a list")
-		}
-		out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
-		for i, c := range n.Content {
-			if err := assign(c, out.Index(i), fmt.Sprintf("%s[%d]", path, i)); err != nil {
-				return err
-			}
-		}
-		v.Set(out)
-		return nil
-	case reflect.Interface:
-		if v.NumMethod() == 0 {
-			if err := RefuseBinary(n); err != nil {
-				return err
-			}
-			v.Set(reflect.ValueOf(jsonvalue.Plain(Value(n))))
-			return nil
-		}
 	case reflect.String:
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
 			return Wrong(n, path, "text")
 		}
 		v.SetString(n.Value)
-		return nil
 	case reflect.Bool:
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
 			return Wrong(n, path, "true or false")
 		}
 		v.SetBool(Truth(n))
-		return nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		i, ok := Whole(n)
 		if !ok || v.OverflowInt(i) {
 			return Wrong(n, path, "a whole number")
 		}
 		v.SetInt(i)
-		return nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		i, ok := exact(n)
 		if !ok || !i.IsUint64() || v.OverflowUint(i.Uint64()) {
 			return Wrong(n, path, fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-v.Type().Bits())))
 		}
 		v.SetUint(i.Uint64())
-		return nil
 	case reflect.Float32, reflect.Float64:
 		f, ok := Float(n)
 		if !ok {
 			return Wrong(n, path, "a number")
 		}
 		v.SetFloat(f)
-		return nil
+	default:
+		return unfillable(v)
 	}
-	return fmt.Errorf("decode: a document can't fill a %s", v.Type())
+	return nil
 }
 
 // RefuseBinary returns an error if n, or a node in it, is bytes.

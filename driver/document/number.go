@@ -29,7 +29,8 @@ func number(n *yaml.Node) (any, error) {
 	if i, ok := new(big.Int).SetString(s, 10); ok { // 08
 		return jsonvalue.Number(i.String()), nil
 	}
-	if f, err := strconv.ParseFloat(s, 64); err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(f) || strings.ContainsAny(s, "xXpPiI") {
+	if f, err := strconv.ParseFloat(s, 64); err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(f) ||
+		strings.ContainsAny(s, "xXpPiI") {
 		return nil, Errorf(n, "got %q, want a number", n.Value)
 	}
 	sign := ""

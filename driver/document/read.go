@@ -65,7 +65,8 @@ func readYAML(data []byte) (root *yaml.Node, err error) {
 		}
 	}()
 	// Each value is on a line of its own, or follows a comma or a bracket.
-	if bytes.Count(data, []byte{'\n'})+bytes.Count(data, []byte{','})+bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > 2*maxTokens {
+	if bytes.Count(data, []byte{'\n'})+bytes.Count(data, []byte{','})+bytes.Count(data, []byte{'['})+bytes.Count(data,
+		[]byte{'{'}) > 2*maxTokens {
 		return nil, &Error{Message: fmt.Sprintf("a document of more than %d lines, commas and brackets", 2*maxTokens)}
 	}
 	data, mark := hideSurrogates(data)

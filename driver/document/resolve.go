@@ -40,14 +40,8 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 	}
 	anchored := n.Anchor != "" // only such a node is visited again
 	if e, ok := r.seen[n]; anchored && ok {
-		if e.nodes == 0 {
-			return nil, e, Errorf(via, "alias *%s lies inside what it refers to", via.Value)
-		}
-		if depth+e.height > MaxDepth {
-			return nil, e, TooDeep(via)
-		}
-		if r.alias += e.nodes; r.alias > aliasRoom {
-			return nil, e, Errorf(via, "aliases expand to more than %d values", aliasRoom)
+		if err := r.again(via, e, depth); err != nil {
+			return nil, e, err
 		}
 		return n, e, nil
 	}
@@ -87,6 +81,20 @@ func (r *resolver) resolve(n *yaml.Node, depth int) (*yaml.Node, extent, error) 
 	return n, e, nil
 }
 
+// again counts the nodes that the alias via adds at a depth, which has the extent e.
+func (r *resolver) again(via *yaml.Node, e extent, depth int) error {
+	if e.nodes == 0 {
+		return Errorf(via, "alias *%s lies inside what it refers to", via.Value)
+	}
+	if depth+e.height > MaxDepth {
+		return TooDeep(via)
+	}
+	if r.alias += e.nodes; r.alias > aliasRoom {
+		return Errorf(via, "aliases expand to more than %d values", aliasRoom)
+	}
+	return nil
+}
+
 func (e *extent) add(c extent) {
 	e.nodes = min(e.nodes+c.nodes, math.MaxInt32)
 	e.height = max(e.height, c.height+1)
@@ -100,15 +108,9 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	out := n.Content[:0] // never behind the key that is read
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k := n.Content[i]
-		if k.Kind == yaml.AliasNode && k.Alias != nil {
-			k = &yaml.Node{Kind: k.Alias.Kind, Tag: k.Alias.Tag, Value: k.Alias.Value, Style: k.Alias.Style, Line: k.Line, Column: k.Column}
-		}
-		if k.Kind != yaml.ScalarNode {
-			if k.Kind == yaml.MappingNode && k.Style&yaml.FlowStyle != 0 {
-				return e, Errorf(k, "map key: got a map, want text; templates need quotes, as in \"{{uuid}}\"")
-			}
-			return e, Errorf(k, "map key: got %s, want text", Describe(k))
+		k, err := mapKey(n.Content[i])
+		if err != nil {
+			return e, err
 		}
 		v, ve, err := r.resolve(n.Content[i+1], depth+1)
 		if err != nil {
@@ -117,15 +119,8 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 		if k.ShortTag() == "!!merge" {
 			e.nodes = min(e.nodes+ve.nodes, math.MaxInt32)
 			e.height = max(e.height, ve.height)
-			if v.Kind == yaml.SequenceNode {
-				merges = append(merges, v.Content...)
-			} else {
-				merges = append(merges, v)
-			}
-			for _, m := range merges {
-				if m.Kind != yaml.MappingNode {
-					return e, Errorf(n.Content[i+1], "<<: got %s, want a map or a list of maps", Describe(m))
-				}
+			if merges, err = addMerges(merges, v, n.Content[i+1]); err != nil {
+				return e, err
 			}
 			continue
 		}
@@ -153,6 +148,37 @@ func (r *resolver) mapping(n *yaml.Node, depth int) (extent, error) {
 	return e, nil
 }
 
+// mapKey returns the scalar that k is or stands for, at the place of k.
+func mapKey(k *yaml.Node) (*yaml.Node, error) {
+	if k.Kind == yaml.AliasNode && k.Alias != nil {
+		to := k.Alias
+		k = &yaml.Node{Kind: to.Kind, Tag: to.Tag, Value: to.Value, Style: to.Style, Line: k.Line, Column: k.Column}
+	}
+	switch {
+	case k.Kind == yaml.ScalarNode:
+		return k, nil
+	case k.Kind == yaml.MappingNode && k.Style&yaml.FlowStyle != 0:
+		return nil, Errorf(k, "map key: got a map, want text; templates need quotes, as in \"{{uuid}}\"")
+	default:
+		return nil, Errorf(k, "map key: got %s, want text", Describe(k))
+	}
+}
+
+// addMerges adds the maps of a merge key to merges. v is the value of the key, and
+// at its place in the document.
+func addMerges(merges []*yaml.Node, v, at *yaml.Node) ([]*yaml.Node, error) {
+	maps := []*yaml.Node{v}
+	if v.Kind == yaml.SequenceNode {
+		maps = v.Content
+	}
+	for _, m := range maps {
+		if m.Kind != yaml.MappingNode {
+			return nil, Errorf(at, "<<: got %s, want a map or a list of maps", Describe(m))
+		}
+	}
+	return append(merges, maps...), nil
+}
+
 // settle sets the tag of a scalar to one of those of [Read]. Unquoted words follow
 // YAML 1.1, for which scenario files were written. yes and on are true, no and off
 // are false. 08 is text, since a decimal has no leading zero. 1e3 and 1234e5 are
@@ -163,15 +189,7 @@ func (r *resolver) settle(n *yaml.Node) error {
 	case "!!str":
 		n.Tag = "!!str"
 		if plain {
-			switch strings.ToLower(n.Value) {
-			case "yes", "no", "on", "off":
-				if w := n.Value; w == strings.ToLower(w) || w == strings.ToUpper(w) || w[1:] == strings.ToLower(w[1:]) {
-					n.Tag = "!!bool"
-				}
-			}
-			if tag := hugeTag(n.Value); tag != "" && r.yaml {
-				n.Tag = tag
-			}
+			n.Tag = r.wordTag(n.Value)
 		}
 	case "!!null":
 		n.Tag = "!!null"
@@ -207,6 +225,20 @@ func (r *resolver) settle(n *yaml.Node) error {
 		return Errorf(n, "got the tag %s, want text, a number, true, false or null", n.Tag)
 	}
 	return nil
+}
+
+// wordTag returns the tag of an unquoted word that the YAML parser takes for text.
+func (r *resolver) wordTag(word string) string {
+	switch lower := strings.ToLower(word); lower {
+	case "yes", "no", "on", "off":
+		if word == lower || word == strings.ToUpper(word) || word[1:] == lower[1:] {
+			return "!!bool"
+		}
+	}
+	if tag := hugeTag(word); tag != "" && r.yaml {
+		return tag
+	}
+	return "!!str"
 }
 
 // hugeTag returns the tag of an unquoted word that is a number too large for the

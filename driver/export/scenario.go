@@ -210,7 +210,8 @@ func (x *writer) response(e *capture.Entry) (*yaml.Node, error) {
 	for _, name := range e.ResponseHeader.Names() {
 		values := e.ResponseHeader.Values(name)
 		canonical := http.CanonicalHeaderKey(name)
-		if framing(canonical) && !(encoded && canonical == "Content-Encoding") && !(canonical == "Content-Length" && e.Method == http.MethodHead) {
+		if framing(canonical) && !(encoded && canonical == "Content-Encoding") &&
+			!(canonical == "Content-Length" && e.Method == http.MethodHead) {
 			continue
 		}
 		if e.Proto == "HTTP/2.0" {

@@ -151,7 +151,8 @@ func (c *checker) token() {
 		c.know(n, "token: it expires on %s, in %d day(s)", expires.Format(time.DateTime+" MST"), days)
 	}
 	kind, rest, _ := strings.Cut(claims.Subject, ":")
-	if want := c.config.Metadata.Namespace + ":" + c.config.Metadata.Name + ":"; claims.Subject != "" && (kind != "exporter" || !strings.HasPrefix(rest, want)) {
+	if want := c.config.Metadata.Namespace + ":" + c.config.Metadata.Name + ":"; claims.Subject != "" &&
+		(kind != "exporter" || !strings.HasPrefix(rest, want)) {
 		c.doubtful(n, "token: got that of %q, want that of exporter:%s…", claims.Subject, want)
 	}
 }

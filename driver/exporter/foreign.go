@@ -59,7 +59,8 @@ func (r *reader) checkForeign(n *yaml.Node, path string) error {
 			return r.errorf(child, "%s: a proxy cannot be the child of a driver that Python hosts: put it beside", here)
 		}
 		if ref := value(child, "ref"); ref != nil {
-			r.config.pythonRefs = append(r.config.pythonRefs, &Node{Name: strings.TrimPrefix(here, "export."), Ref: ref.Value, place: r.place(child), raw: ref})
+			r.config.pythonRefs = append(r.config.pythonRefs, &Node{Name: strings.TrimPrefix(here, "export."), Ref: ref.Value,
+				place: r.place(child), raw: ref})
 		}
 		if err := r.checkForeign(child, here); err != nil {
 			return err
@@ -115,7 +116,8 @@ func (u *unfolder) checkPythonRefs(refs []*Node) error {
 		}
 		for _, it := range below.items {
 			if it.node.Driver != nil {
-				return n.placed("export.%s: ref %q names a group with the proxy %s, which a driver that Python hosts cannot have", n.Name, n.Ref, it.path)
+				return n.placed("export.%s: ref %q names a group with the proxy %s, which a driver that Python hosts cannot have",
+					n.Name, n.Ref, it.path)
 			}
 		}
 	}

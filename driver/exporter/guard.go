@@ -58,14 +58,15 @@ const (
 )
 
 func newGuard(passphrase string, log *slog.Logger) *guard {
-	return &guard{want: sha256.Sum256([]byte(passphrase)), log: log, peers: map[netip.Addr]*suspect{}, sleep: func(ctx context.Context, d time.Duration) {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-		}
-	}}
+	return &guard{want: sha256.Sum256([]byte(passphrase)), log: log, peers: map[netip.Addr]*suspect{},
+		sleep: func(ctx context.Context, d time.Duration) {
+			t := time.NewTimer(d)
+			defer t.Stop()
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+			}
+		}}
 }
 
 // check never mentions what was presented.

@@ -78,7 +78,8 @@ func (s *service) call(ctx context.Context, req *pb.DriverCallRequest) (*pb.Driv
 }
 
 // StreamingDriverCall sends what a method yields, until it ends or the client leaves.
-func (s *service) StreamingDriverCall(req *pb.StreamingDriverCallRequest, stream grpc.ServerStreamingServer[pb.StreamingDriverCallResponse]) error {
+func (s *service) StreamingDriverCall(req *pb.StreamingDriverCallRequest,
+	stream grpc.ServerStreamingServer[pb.StreamingDriverCallResponse]) error {
 	if err := s.status.gate(); err != nil {
 		return err
 	}

@@ -151,7 +151,8 @@ func (s *Session) openDrivers(o Options) error {
 			continue
 		}
 		log := slog.New(&logHandler{ring: s.ring, source: pb.LogSource_LOG_SOURCE_DRIVER, driverType: "network", next: s.next})
-		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: s.shared, Devices: devices, Lease: o.Lease, Crashes: o.crashes})
+		d, err := o.open(*it.node.Driver, driver.Options{Log: log.With("export", it.path), Shared: s.shared, Devices: devices,
+			Lease: o.Lease, Crashes: o.crashes})
 		if err != nil {
 			s.proxies = s.proxies[:len(s.proxies)-1]
 			return it.node.placed("export.%s: %w", it.path, err)

@@ -204,7 +204,8 @@ func (p *parser) operator() (node, error) {
 	name := p.run(special + "!&|")
 	op := operators[name]
 	switch {
-	case op == nil && start > 0 && strings.TrimRightFunc(p.src[:start], unicode.IsSpace) == p.src[:start] && !strings.ContainsRune(special+"!&|", rune(p.src[start-1])):
+	case op == nil && start > 0 && strings.TrimRightFunc(p.src[:start], unicode.IsSpace) == p.src[:start] &&
+		!strings.ContainsRune(special+"!&|", rune(p.src[start-1])):
 		return nil, p.fail(start, "unknown operator ~%s: a regular expression with ~ needs quotes", short(name))
 	case op == nil:
 		return nil, p.fail(start, "unknown operator ~%s: %s", short(name), suggestion(name))

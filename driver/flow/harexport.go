@@ -162,7 +162,8 @@ func (h *harWriter) entry(f *Flow) {
 }
 
 func (h *harWriter) request(r *Request, body *harBody) {
-	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: harPairs(exchange.Pairs(exchange.QueryOf(r.Path))), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
+	out := harRequest{Method: legible(r.Method), URL: legible(prettyURL(r)), Query: harPairs(exchange.Pairs(exchange.QueryOf(r.Path))),
+		harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
 	out.Cookies = []harCookie{}
 	for name, value := range exchange.Cookies(r.Header) {
 		out.Cookies = append(out.Cookies, harCookie{Name: legible(name), Value: legible(value)})
@@ -182,14 +183,16 @@ func (h *harWriter) request(r *Request, body *harBody) {
 func (h *harWriter) response(f *Flow, body *harBody) {
 	r := f.Response
 	if r == nil {
-		out := harResponse{harMessage: harMessage{Cookies: []harCookie{}, Headers: []harPair{}, HeadersSize: -1, BodySize: -1}, Content: &harText{Size: new(int64)}}
+		out := harResponse{harMessage: harMessage{Cookies: []harCookie{}, Headers: []harPair{}, HeadersSize: -1, BodySize: -1},
+			Content: &harText{Size: new(int64)}}
 		if f.Error != nil {
 			out.Error = legible(f.Error.Message)
 		}
 		h.json(`,"response":`, out)
 		return
 	}
-	out := harResponse{Status: r.Status, StatusText: legible(r.Reason), RedirectURL: legible(r.Header.Get("Location")), harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
+	out := harResponse{Status: r.Status, StatusText: legible(r.Reason), RedirectURL: legible(r.Header.Get("Location")),
+		harMessage: harMessageOf(r.Proto, r.Header, r.Trailer, r.Body)}
 	if f.Error != nil {
 		out.Error = legible(f.Error.Message)
 	}

@@ -165,7 +165,8 @@ func bodyDiffers(now, then *subject) string {
 	a, b := start(now), start(then)
 	n := common(a, b)
 	from := max(n-20, 0)
-	return fmt.Sprintf("body differs from byte %d on: %s, recorded was %s", n, shown(a[from:min(n+40, len(a))]), shown(b[from:min(n+40, len(b))]))
+	return fmt.Sprintf("body differs from byte %d on: %s, recorded was %s", n, shown(a[from:min(n+40, len(a))]),
+		shown(b[from:min(n+40, len(b))]))
 }
 
 // start returns the beginning of a body.

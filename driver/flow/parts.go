@@ -55,7 +55,8 @@ func (f *File) join(first *Flow) (*Flow, error) {
 		}
 		for _, m := range part.WebSocket.Messages {
 			if size += len(m.Data) + 96; size > maxJoined {
-				return nil, &RecordError{Path: f.path, Offset: first.Offset, Err: fmt.Errorf("its messages have more than %d MiB", maxJoined>>20)}
+				return nil, &RecordError{Path: f.path, Offset: first.Offset,
+					Err: fmt.Errorf("its messages have more than %d MiB", maxJoined>>20)}
 			}
 			socket.Messages = append(socket.Messages, m)
 		}

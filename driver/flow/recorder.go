@@ -65,7 +65,8 @@ func Record(dir string, now time.Time, log *slog.Logger) (*Recorder, error) {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	return &Recorder{
-		path: file.Name(), lock: lock, log: log, space: uuid.New(), file: file, w: NewWriter(file), sockets: sockets{open: map[uint64]*openSocket{}},
+		path: file.Name(), lock: lock, log: log, space: uuid.New(), file: file, w: NewWriter(file),
+		sockets: sockets{open: map[uint64]*openSocket{}},
 	}, nil
 }
 

@@ -24,7 +24,8 @@ const maxPatchBody = 32 << 20
 // With render, patch is rendered for each request first. The request goes out
 // without conditions and Range, because they are about a body that the device will
 // not get. It accepts only encodings that can be undone here.
-func NewPatch(patch jsonvalue.Object, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error), headers exchange.Header, delay time.Duration) exchange.Handler {
+func NewPatch(patch jsonvalue.Object, render func(ctx context.Context, x *exchange.Exchange, v any) (any, error),
+	headers exchange.Header, delay time.Duration) exchange.Handler {
 	return &patcher{patch: patch, render: render, header: headers, delay: delay}
 }
 

@@ -129,7 +129,8 @@ type multipart struct {
 func newMultipart(f *os.File, size int64, ranges []byteRange, contentType string) *multipart {
 	m := &multipart{f: f, boundary: rand.Text(), ranges: ranges}
 	for _, r := range ranges {
-		m.heads = append(m.heads, fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", m.boundary, contentType, r.contentRange(size)))
+		m.heads = append(m.heads, fmt.Sprintf("\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", m.boundary, contentType,
+			r.contentRange(size)))
 	}
 	m.tail = "\r\n--" + m.boundary + "--\r\n"
 	return m

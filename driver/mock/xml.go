@@ -58,7 +58,8 @@ func compileXPath(path string) (expr *xpath.Expr, err error) {
 			err = fmt.Errorf("%v", r)
 		}
 		if err != nil {
-			expr, err = nil, fmt.Errorf("XPath: got %s, want an XPath 1.0 expression, such as //item/@id: %s", quote(path), strings.TrimPrefix(err.Error(), "xpath: "))
+			expr, err = nil, fmt.Errorf("XPath: got %s, want an XPath 1.0 expression, such as //item/@id: %s", quote(path),
+				strings.TrimPrefix(err.Error(), "xpath: "))
 		}
 	}()
 	return xpath.Compile(path)

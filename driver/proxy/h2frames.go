@@ -205,7 +205,8 @@ func (f *outFrames) look(s *h2Session) {
 		}
 		// What was under way to a stream that we ended is answered by
 		// STREAM_CLOSED, and our handlers end streams by INTERNAL_ERROR.
-		if code := http2.ErrCode(binary.BigEndian.Uint32(b)); !again && code != http2.ErrCodeNo && code != http2.ErrCodeCancel && code != http2.ErrCodeInternal {
+		if code := http2.ErrCode(binary.BigEndian.Uint32(b)); !again && code != http2.ErrCodeNo && code != http2.ErrCodeCancel &&
+			code != http2.ErrCodeInternal {
 			s.refuseStream(stream, code)
 		}
 	case http2.FrameGoAway:

@@ -55,11 +55,13 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		sni = helloName(c.heard)
 	}
 	if strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, ".") {
-		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)", exchange.Clip(sni))
+		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)",
+			exchange.Clip(sni))
 	}
 	host, port := c.meant()
 	client := peerOf(c).Addr
-	p.log.Warn("TLS handshake failed", slog.String("client", client.String()), slog.String("target", c.target), slog.String("sni", sni), slog.String("error", text))
+	p.log.Warn("TLS handshake failed", slog.String("client", client.String()), slog.String("target", c.target), slog.String("sni", sni),
+		slog.String("error", text))
 	if p.cfg.Journal == nil {
 		return
 	}

@@ -53,11 +53,13 @@ func (p *Proxy) sweep(now time.Time) {
 	}
 	p.mu.Unlock()
 	for _, c := range late {
-		p.log.Debug("connection closed: no whole request came", slog.String("client", c.RemoteAddr().String()), slog.Duration("within", p.cfg.Idle))
+		p.log.Debug("connection closed: no whole request came", slog.String("client", c.RemoteAddr().String()),
+			slog.Duration("within", p.cfg.Idle))
 		c.cut()
 	}
 	for _, c := range still {
-		p.log.Info("connection closed: no byte passed", slog.String("client", c.RemoteAddr().String()), slog.Duration("within", p.cfg.TunnelIdle))
+		p.log.Info("connection closed: no byte passed", slog.String("client", c.RemoteAddr().String()),
+			slog.Duration("within", p.cfg.TunnelIdle))
 		c.cut()
 	}
 }

@@ -61,7 +61,8 @@ func helloName(read []byte) (name string) {
 	eachExtension(read, func(id uint16, data cryptobyte.String) {
 		var list, host cryptobyte.String
 		var kind uint8
-		if id == extServerName && data.ReadUint16LengthPrefixed(&list) && list.ReadUint8(&kind) && kind == 0 && list.ReadUint16LengthPrefixed(&host) {
+		if id == extServerName && data.ReadUint16LengthPrefixed(&list) && list.ReadUint8(&kind) && kind == 0 &&
+			list.ReadUint16LengthPrefixed(&host) {
 			name = string(host)
 		}
 	})

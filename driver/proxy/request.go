@@ -78,7 +78,8 @@ func (r *inbound) aim() error {
 
 // h2Inbound makes a request of net/http's, which has read it over HTTP/2.
 func h2Inbound(r *http.Request) inbound {
-	in := inbound{method: r.Method, target: r.RequestURI, proto: r.Proto, authority: r.Host, header: h2Header(r.Header), length: r.ContentLength, h2: r}
+	in := inbound{method: r.Method, target: r.RequestURI, proto: r.Proto, authority: r.Host, header: h2Header(r.Header),
+		length: r.ContentLength, h2: r}
 	for name := range r.Trailer { // net/http takes the line away
 		in.header.Add("trailer", strings.ToLower(name))
 	}

@@ -135,7 +135,8 @@ func (t *seating) judgeOpaque(from netip.Addr) (*branch, *refusal) {
 // open returns the way to the proxy, or a refusal when it does not listen.
 func (s *seat) open() (*branch, *refusal) {
 	if s.to == nil {
-		return nil, &refusal{status: http.StatusServiceUnavailable, why: "the export that this device belongs to is not started", usual: true}
+		return nil, &refusal{status: http.StatusServiceUnavailable, why: "the export that this device belongs to is not started",
+			usual: true}
 	}
 	return s.to, nil
 }

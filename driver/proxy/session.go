@@ -135,7 +135,8 @@ func (s *h1Session) refuse(err error) {
 	}
 	s.p.logRefused(s.cl, bad.Reason)
 	s.p.journalRefused(s.cl, &capture.Entry{
-		Method: s.head.Method, Target: s.head.Target, Proto: s.head.Proto, Authority: s.head.Header.Get("Host"), Status: bad.Status, Error: bad.Reason,
+		Method: s.head.Method, Target: s.head.Target, Proto: s.head.Proto, Authority: s.head.Header.Get("Host"), Status: bad.Status,
+		Error:       bad.Reason,
 		RequestBody: capture.Blob{Size: int64(size)},
 	}, came)
 	w := bufio.NewWriter(s.nc)

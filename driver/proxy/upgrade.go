@@ -122,7 +122,8 @@ func (s *serving) upgraded(upgrade string) *stream {
 		Kind: capture.TCP, Start: time.Now(), Client: s.cl.addr, Conn: s.cl.id, ClientTLS: s.cl.agreed, Server: s.entry.Server,
 		Method: "TCP", Scheme: "tcp", Host: q.Host, Port: q.Port, Proto: capture.ProtoTCP, Authority: q.Authority, SNI: s.cl.sni,
 		Origin: exchange.FromServer,
-		Notes:  []exchange.Note{{Level: "info", Text: "what followed 101 Switching Protocols (Upgrade: " + upgrade + ") to " + q.Method + " " + q.Target}},
+		Notes: []exchange.Note{{Level: "info", Text: "what followed 101 Switching Protocols (Upgrade: " + upgrade + ") to " +
+			q.Method + " " + q.Target}},
 	}
 	if q.Scheme == "https" {
 		e.Scheme = "tls"

@@ -150,7 +150,8 @@ const maxTold = 200
 
 // told returns the parameters whose arguments a warning tells.
 func told() []string {
-	return []string{"method", "path", "key", "mode", "replay_file", "filename", "name", "relative_path", "addon_name", "file_path", "scenario", "state"}
+	return []string{"method", "path", "key", "mode", "replay_file", "filename", "name", "relative_path", "addon_name", "file_path",
+		"scenario", "state"}
 }
 
 // warn logs why a method did not change what it should have changed. A failure

@@ -362,7 +362,8 @@ func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
 
 // bind returns a function of one argument that calls f with the config as second.
 func (e *addonEndpoint) bind(fn starlark.Callable) starlark.Callable {
-	return starlark.NewBuiltin(fn.Name(), func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return starlark.NewBuiltin(fn.Name(), func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
+		kwargs []starlark.Tuple) (starlark.Value, error) {
 		return starlark.Call(thread, fn, append(slices.Clip(args), e.config), kwargs)
 	})
 }

@@ -76,7 +76,8 @@ func (d *definition) static(a responseFields, text []byte) exchange.Handler {
 	typed := a.typed(a.typ)
 	body, header, ok := exchange.EncodeBody(typed, text)
 	if !ok && d.c.env.Log != nil {
-		d.c.env.Log.Warn("scenario: the body has characters that its content type does not: it is sent in UTF-8", "endpoint", d.path, "content_type", typed.Get("Content-Type"))
+		d.c.env.Log.Warn("scenario: the body has characters that its content type does not: it is sent in UTF-8", "endpoint", d.path,
+			"content_type", typed.Get("Content-Type"))
 	}
 	return a.finish(mock.NewStatic(a.status, header, body, a.latency.Fixed))
 }

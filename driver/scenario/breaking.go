@@ -60,7 +60,8 @@ func (d *definition) breaking() (b breaking, err error) {
 		if near := nearest.Name(kind.Value, exchange.Faults()); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
-		return b, document.Errorf(kind, "%s: got %s, want one of %s, or a map such as {kind: truncate, after: 100}%s", path, document.Describe(kind), list, hint)
+		return b, document.Errorf(kind, "%s: got %s, want one of %s, or a map such as {kind: truncate, after: 100}%s", path,
+			document.Describe(kind), list, hint)
 	}
 	b.kind = kind.Value
 	return b, nil

@@ -25,7 +25,8 @@ const (
 
 // keys returns the keys that a definition may have in a role.
 func (w role) keys() []string {
-	keys := []string{"status", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "content_type", "headers", "latency_ms",
+	keys := []string{"status", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "content_type",
+		"headers", "latency_ms",
 		"fault", "state", "after",
 		"rules", "sequence", "patch", "addon", "addon_config"}
 	switch w {
@@ -87,15 +88,7 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 			continue
 		}
 		if !slices.Contains(known, k.Value) {
-			for other := range roleNames() {
-				if slices.Contains(c.tables.keys[other], k.Value) {
-					return nil, document.Errorf(k, "%s: %s does not go with %s", path, k.Value, roleNames()[where])
-				}
-			}
-			if where == inEntry {
-				known = append(known, "method", "response")
-			}
-			return nil, document.UnknownKey(k, path, known)
+			return nil, c.unknownKey(k, path, where)
 		}
 		if v.Tag == "!!null" && !slices.Contains([]string{"rules", "sequence", "patch", "addon", "file", "file_template"}, k.Value) {
 			continue
@@ -113,6 +106,21 @@ func (c *compiler) define(n *yaml.Node, path string, where role) (*definition, e
 		d.values[k.Value] = v
 	}
 	return d, nil
+}
+
+// unknownKey returns the error for a key that a definition of the role where can't
+// have.
+func (c *compiler) unknownKey(k *yaml.Node, path string, where role) error {
+	for other := range roleNames() {
+		if slices.Contains(c.tables.keys[other], k.Value) {
+			return document.Errorf(k, "%s: %s does not go with %s", path, k.Value, roleNames()[where])
+		}
+	}
+	known := c.tables.keys[where]
+	if where == inEntry {
+		known = append(known, "method", "response") // of a clipped list
+	}
+	return document.UnknownKey(k, path, known)
 }
 
 // get returns the value of a key, or nil.

@@ -185,5 +185,6 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if src.File != "" {
 		src.Line, src.Column = k.Line, k.Column
 	}
-	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: document.Value(v), States: c.states, Summary: d.summarize(kind)}, nil
+	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: document.Value(v),
+		States: c.states, Summary: d.summarize(kind)}, nil
 }

@@ -174,7 +174,8 @@ func (f *fileTemplate) template(name string) (*script.Template, error) {
 		return nil, err
 	}
 	if len(data) > maxTemplateFile {
-		return nil, &script.Error{Pos: script.Position{File: where.File}, Message: fmt.Sprintf("a template of more than %d bytes", maxTemplateFile)}
+		return nil, &script.Error{Pos: script.Position{File: where.File},
+			Message: fmt.Sprintf("a template of more than %d bytes", maxTemplateFile)}
 	}
 	text, _ := exchange.DecodeText(data, "")
 	t, err := f.host.TextTemplate(string(text), where)

@@ -153,7 +153,8 @@ func (d *definition) checkFault() {
 	if err != nil || !b.bare() || b.rate < 1 {
 		return
 	}
-	for _, key := range []string{"status", "headers", "content_type", "body", "body_template", "body_text_template", "body_base64", "file", "file_template", "patch"} {
+	for _, key := range []string{"status", "headers", "content_type", "body", "body_template", "body_text_template", "body_base64",
+		"file", "file_template", "patch"} {
 		if n := d.get(key); n != nil {
 			d.c.warn(n, "%s: %s does not count beside fault: %s, which sends nothing of the answer; after: sends its begin, "+
 				"rate: lets some answers be", d.path, key, b.kind)
@@ -201,7 +202,8 @@ func (d *definition) checkStars(match *yaml.Node) {
 		}
 		for j := 0; j+1 < len(values.Content); j += 2 {
 			if v := values.Content[j+1]; v.Value == "*" {
-				d.c.warn(v, "%s.%s: * is compared as it is: an empty text stands for any value", d.at("match."+k.Value), values.Content[j].Value)
+				d.c.warn(v, "%s.%s: * is compared as it is: an empty text stands for any value", d.at("match."+k.Value),
+					values.Content[j].Value)
 			}
 		}
 	}

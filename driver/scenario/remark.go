@@ -26,7 +26,8 @@ func (c *compiler) warn(n *yaml.Node, format string, args ...any) {
 }
 
 // methods are those that keys usually have.
-var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "REPORT", "QUERY", mock.WebSocket}
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "REPORT", "QUERY",
+	mock.WebSocket}
 
 // checkMethod warns about a method that looks like a slip of the pen.
 func (c *compiler) checkMethod(k *yaml.Node, m mock.Match) {

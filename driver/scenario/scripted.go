@@ -96,7 +96,8 @@ func answerer(host *script.Host, value starlark.Value, how *script.Answering, so
 	}
 	fn, ok := value.(starlark.Callable)
 	if !ok {
-		fn = starlark.NewBuiltin(value.Type(), func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+		fn = starlark.NewBuiltin(value.Type(), func(*starlark.Thread, *starlark.Builtin, starlark.Tuple,
+			[]starlark.Tuple) (starlark.Value, error) {
 			return value, nil
 		})
 	}

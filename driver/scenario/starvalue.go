@@ -101,32 +101,9 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 			n.Tag = "!!int"
 		}
 	case starlark.IterableMapping:
-		n.Kind, n.Tag = yaml.MappingNode, "!!map"
-		for _, kv := range v.Items() {
-			ke, ve := entry(e, kv[0])
-			k := at(ke, n)
-			key, ok := starlark.AsString(kv[0])
-			if !ok {
-				return nil, document.Errorf(k, "%s: got a key of type %s, want text", path, kv[0].Type())
-			}
-			k.Tag, k.Value = "!!str", key
-			value, err := r.node(kv[1], ve, k, path+": "+key, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			n.Content = append(n.Content, k, value)
-		}
+		return n, r.fillMap(n, v, e, path, depth)
 	case *starlark.List, starlark.Tuple, *starlark.Set:
-		n.Kind, n.Tag = yaml.SequenceNode, "!!seq"
-		i := 0
-		for item := range starlark.Elements(v.(starlark.Iterable)) {
-			c, err := r.node(item, element(e, i, starlark.Len(v)), n, fmt.Sprintf("%s[%d]", path, i), depth+1)
-			if err != nil {
-				return nil, err
-			}
-			n.Content = append(n.Content, c)
-			i++
-		}
+		return n, r.fillList(n, v.(starlark.Iterable), e, path, depth)
 	case starlark.Callable:
 		return nil, document.Errorf(n, "%s: got a function, want data; only an endpoint itself may be a function", path)
 	default:
@@ -137,6 +114,41 @@ func (r *reader) node(v starlark.Value, e syntax.Expr, above *yaml.Node, path st
 		return r.node(starvalue.FromGo(data), nil, n, path, depth)
 	}
 	return n, nil
+}
+
+// fillMap makes n the map v, which the expression e made.
+func (r *reader) fillMap(n *yaml.Node, v starlark.IterableMapping, e syntax.Expr, path string, depth int) error {
+	n.Kind, n.Tag = yaml.MappingNode, "!!map"
+	for _, kv := range v.Items() {
+		ke, ve := entry(e, kv[0])
+		k := at(ke, n)
+		key, ok := starlark.AsString(kv[0])
+		if !ok {
+			return document.Errorf(k, "%s: got a key of type %s, want text", path, kv[0].Type())
+		}
+		k.Tag, k.Value = "!!str", key
+		value, err := r.node(kv[1], ve, k, path+": "+key, depth+1)
+		if err != nil {
+			return err
+		}
+		n.Content = append(n.Content, k, value)
+	}
+	return nil
+}
+
+// fillList makes n the list of the elements of v, which the expression e made.
+func (r *reader) fillList(n *yaml.Node, v starlark.Iterable, e syntax.Expr, path string, depth int) error {
+	n.Kind, n.Tag = yaml.SequenceNode, "!!seq"
+	i := 0
+	for item := range starlark.Elements(v) {
+		c, err := r.node(item, element(e, i, starlark.Len(v)), n, fmt.Sprintf("%s[%d]", path, i), depth+1)
+		if err != nil {
+			return err
+		}
+		n.Content = append(n.Content, c)
+		i++
+	}
+	return nil
 }
 
 // entry returns the expressions of a key and its value in a dict display.

@@ -27,63 +27,26 @@ func isURL(key string) bool {
 // rules; else they answer one after the other.
 func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint, error) {
 	path := fmt.Sprintf("endpoint %q", k.Value)
-	var entries []*yaml.Node
-	var outer *yaml.Node // the map that rules stand in
-	switch {
-	case v.Kind == yaml.SequenceNode:
-		entries = v.Content
-	case v.Kind == yaml.MappingNode && document.Has(v, "rules"):
-		rules := document.Field(v, "rules")
-		if rules.Kind != yaml.SequenceNode {
-			return nil, document.Wrong(rules, path+": rules", "a list")
-		}
-		entries, outer = rules.Content, v
-		known := []string{"method", "rules", "match", "priority"}
-		for k := range document.Pairs(v) {
-			if !isRemark(k.Value) && !slices.Contains(known, k.Value) {
-				return nil, document.UnknownKey(k, path+" beside rules", known)
-			}
-		}
-	case v.Kind == yaml.MappingNode:
-		entries = []*yaml.Node{v}
-	default:
-		return nil, document.Wrong(v, path, "a list of entries or a map")
-	}
-	if len(entries) == 0 {
-		return nil, document.Wrong(v, path, "at least one entry")
+	entries, outer, err := urlEntries(v, path)
+	if err != nil {
+		return nil, err
 	}
 	method := "GET"
 	if m.Method != "" {
 		method = m.Method
 	}
 	if outer != nil {
-		var err error
 		if method, err = entryMethod(outer, path, method); err != nil {
 			return nil, err
 		}
 	}
-	groups := map[string][]*yaml.Node{}
-	var methods []string
-	for i, e := range entries {
-		at := path
-		if v.Kind == yaml.SequenceNode || outer != nil {
-			at = fmt.Sprintf("%s: entry %d", path, i+1)
-		}
-		if e.Kind != yaml.MappingNode {
-			return nil, document.Wrong(e, at, "a map")
-		}
-		em, err := entryMethod(e, at, method)
-		if err != nil {
-			return nil, err
-		}
-		flat, err := flatten(e, at)
-		if err != nil {
-			return nil, err
-		}
-		if groups[em] == nil {
-			methods = append(methods, em)
-		}
-		groups[em] = append(groups[em], flat)
+	entryPath := func(int) string { return path }
+	if v.Kind == yaml.SequenceNode || outer != nil {
+		entryPath = func(i int) string { return fmt.Sprintf("%s: entry %d", path, i+1) }
+	}
+	methods, groups, err := byMethod(entries, method, entryPath)
+	if err != nil {
+		return nil, err
 	}
 	var eps []*mock.Endpoint
 	for _, method := range methods {
@@ -103,6 +66,62 @@ func (c *compiler) urlEndpoints(k, v *yaml.Node, m mock.Match) ([]*mock.Endpoint
 		eps = append(eps, ep)
 	}
 	return eps, nil
+}
+
+// urlEntries returns the entries under a URL, and the map in which they are rules,
+// if they are.
+func urlEntries(v *yaml.Node, path string) (entries []*yaml.Node, outer *yaml.Node, err error) {
+	switch {
+	case v.Kind == yaml.SequenceNode:
+		entries = v.Content
+	case v.Kind == yaml.MappingNode && document.Has(v, "rules"):
+		rules := document.Field(v, "rules")
+		if rules.Kind != yaml.SequenceNode {
+			return nil, nil, document.Wrong(rules, path+": rules", "a list")
+		}
+		entries, outer = rules.Content, v
+		known := []string{"method", "rules", "match", "priority"}
+		for k := range document.Pairs(v) {
+			if !isRemark(k.Value) && !slices.Contains(known, k.Value) {
+				return nil, nil, document.UnknownKey(k, path+" beside rules", known)
+			}
+		}
+	case v.Kind == yaml.MappingNode:
+		entries = []*yaml.Node{v}
+	default:
+		return nil, nil, document.Wrong(v, path, "a list of entries or a map")
+	}
+	if len(entries) == 0 {
+		return nil, nil, document.Wrong(v, path, "at least one entry")
+	}
+	return entries, outer, nil
+}
+
+// byMethod returns the entries of each method, and the methods in the order of
+// their first entries. An entry without a method has the method dflt. entryPath
+// names an entry in errors.
+func byMethod(entries []*yaml.Node, dflt string, entryPath func(int) string) ([]string, map[string][]*yaml.Node, error) {
+	groups := map[string][]*yaml.Node{}
+	var methods []string
+	for i, e := range entries {
+		at := entryPath(i)
+		if e.Kind != yaml.MappingNode {
+			return nil, nil, document.Wrong(e, at, "a map")
+		}
+		method, err := entryMethod(e, at, dflt)
+		if err != nil {
+			return nil, nil, err
+		}
+		flat, err := flatten(e, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		if groups[method] == nil {
+			methods = append(methods, method)
+		}
+		groups[method] = append(groups[method], flat)
+	}
+	return methods, groups, nil
 }
 
 func entryMethod(e *yaml.Node, path, dflt string) (string, error) {
@@ -137,50 +156,18 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	if len(entries) == 1 {
 		return entries[0]
 	}
-	conditional := slices.ContainsFunc(entries, func(e *yaml.Node) bool { return document.Has(e, "match") || asksState(e) })
-	if !conditional {
+	if !slices.ContainsFunc(entries, isConditional) {
 		return document.Listed("sequence", entries, at)
 	}
-	// Entries with one match answer one after the other, as without a match;
-	// the entries without one come last, or they would hide the others.
-	var rules [][]*yaml.Node
-	index := map[string]int{}
-	for _, last := range []bool{false, true} {
-		for _, e := range entries {
-			if (document.Has(e, "match") || asksState(e)) == last {
-				continue
-			}
-			key := ""
-			switch {
-			case asksState(e): // a rule of its own
-				rules = append(rules, []*yaml.Node{e})
-				continue
-			case !last:
-				key = string(document.AppendJSON(nil, document.Field(e, "match")))
-			}
-			i, ok := index[key]
-			if !ok {
-				i = len(rules)
-				index[key], rules = i, append(rules, nil)
-			}
-			rules[i] = append(rules[i], e)
-		}
-	}
+	rules := byMatch(entries)
 	list := make([]*yaml.Node, len(rules))
 	for i, r := range rules {
 		if list[i] = r[0]; len(r) > 1 {
-			steps := make([]*yaml.Node, len(r))
-			for j, e := range r {
-				steps[j] = document.Without(e, "match", "priority")
-			}
-			list[i] = document.Listed("sequence", steps, r[0])
-			if document.Has(r[0], "match") {
-				list[i] = document.Merged(list[i], document.Only(r[0], "match"))
-			}
+			list[i] = steps(r)
 		}
 	}
 	def := document.Listed("rules", list, at)
-	// The group stands where its foremost entry would.
+	// The group has the highest priority of its entries.
 	var top *yaml.Node
 	for _, e := range entries {
 		if document.Has(e, "priority") && (top == nil || priority(e) > priority(top)) {
@@ -193,9 +180,57 @@ func group(entries []*yaml.Node, at *yaml.Node) *yaml.Node {
 	return def
 }
 
+// byMatch returns the entries by their match, in the order in which their rules
+// are asked. Entries without a match come last, or they would hide the others. An
+// entry that asks for a state is alone.
+func byMatch(entries []*yaml.Node) [][]*yaml.Node {
+	var rules [][]*yaml.Node
+	index := map[string]int{}
+	add := func(e *yaml.Node, key string) {
+		i, ok := index[key]
+		if !ok {
+			i = len(rules)
+			index[key], rules = i, append(rules, nil)
+		}
+		rules[i] = append(rules[i], e)
+	}
+	for _, e := range entries {
+		switch {
+		case asksState(e):
+			rules = append(rules, []*yaml.Node{e})
+		case document.Has(e, "match"):
+			add(e, "match "+string(document.AppendJSON(nil, document.Field(e, "match"))))
+		}
+	}
+	for _, e := range entries {
+		if !isConditional(e) {
+			add(e, "")
+		}
+	}
+	return rules
+}
+
+// steps returns one rule for entries with the same match: they answer one after
+// the other.
+func steps(entries []*yaml.Node) *yaml.Node {
+	list := make([]*yaml.Node, len(entries))
+	for i, e := range entries {
+		list[i] = document.Without(e, "match", "priority")
+	}
+	rule := document.Listed("sequence", list, entries[0])
+	if document.Has(entries[0], "match") {
+		rule = document.Merged(rule, document.Only(entries[0], "match"))
+	}
+	return rule
+}
+
+// isConditional reports whether an entry answers only some requests.
+func isConditional(e *yaml.Node) bool { return document.Has(e, "match") || asksState(e) }
+
 // asksState reports whether an entry asks for the state of a scenario.
 func asksState(e *yaml.Node) bool {
-	return document.Has(e, "state") && document.Has(document.Field(e, "state"), "is") && document.Field(document.Field(e, "state"), "is").Tag != "!!null"
+	return document.Has(e, "state") && document.Has(document.Field(e, "state"), "is") &&
+		document.Field(document.Field(e, "state"), "is").Tag != "!!null"
 }
 
 func priority(e *yaml.Node) int64 {

@@ -27,7 +27,8 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 	delete(all, "response_body")
 	more := map[string]any{
 		"timing": map[string]float64{
-			"uploaded_ms": e.Uploaded.Seconds() * 1000, "answered_ms": e.Answered.Seconds() * 1000, "duration_ms": e.Duration.Seconds() * 1000,
+			"uploaded_ms": e.Uploaded.Seconds() * 1000, "answered_ms": e.Answered.Seconds() * 1000,
+			"duration_ms": e.Duration.Seconds() * 1000,
 		},
 		"start":            capture.Seconds(e.Start),
 		"tls":              map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},

@@ -86,10 +86,12 @@ func (s *Service) annotate(_ context.Context, seq int, colour, comment string) (
 		names = append(names, c.name)
 	}
 	if colour != "" && !slices.Contains(names, colour) {
-		return "", rpc.Refuse(rpc.InvalidArgument, "annotate_capture: argument mark: got %q, want one of %s", colour, strings.Join(names, ", "))
+		return "", rpc.Refuse(rpc.InvalidArgument, "annotate_capture: argument mark: got %q, want one of %s", colour,
+			strings.Join(names, ", "))
 	}
 	if len(comment) > maxComment {
-		return "", rpc.Refuse(rpc.InvalidArgument, "annotate_capture: argument comment: got %d bytes, want at most %d", len(comment), maxComment)
+		return "", rpc.Refuse(rpc.InvalidArgument, "annotate_capture: argument comment: got %d bytes, want at most %d", len(comment),
+			maxComment)
 	}
 	s.marks.set(uint64(seq), colour, comment)
 	return "Annotated", nil

@@ -154,7 +154,8 @@ func newRunner(o Options) (*runner, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &runner{options: o, log: o.Log, pace: usualPace, source: newSource(o.Config), links: &links{}, wanted: &wanted{}, farewell: "Exporter shutting down"}
+	r := &runner{options: o, log: o.Log, pace: usualPace, source: newSource(o.Config), links: &links{}, wanted: &wanted{},
+		farewell: "Exporter shutting down"}
 	if o.pace != nil {
 		r.pace = *o.pace
 	}

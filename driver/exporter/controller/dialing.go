@@ -67,7 +67,8 @@ func newDialing(c *exporter.Config) (*dialing, error) {
 		}
 	}
 	if d.keepalive.Time < minPing {
-		d.warnings = append(d.warnings, fmt.Sprintf("%s: grpcOptions: grpc.keepalive_time_ms: got %d, used is %d, the least", c.Path, d.keepalive.Time.Milliseconds(), minPing.Milliseconds()))
+		d.warnings = append(d.warnings, fmt.Sprintf("%s: grpcOptions: grpc.keepalive_time_ms: got %d, used is %d, the least", c.Path,
+			d.keepalive.Time.Milliseconds(), minPing.Milliseconds()))
 		d.keepalive.Time = minPing
 	}
 	return d, nil

@@ -101,7 +101,8 @@ func (f fault) advice(c *exporter.Config, err error) string {
 		return fmt.Sprintf("the controller at %s refuses the token of exporter %s: %s; an exporter that was deleted and created "+
 			"again has another token: %s", c.Endpoint, name, said, newToken)
 	case faultMissing:
-		return fmt.Sprintf("the controller at %s does not know exporter %s: create it (jmp admin create exporter %s -n %s) and %s", c.Endpoint, name, c.Metadata.Name, c.Metadata.Namespace, newToken)
+		return fmt.Sprintf("the controller at %s does not know exporter %s: create it (jmp admin create exporter %s -n %s) and %s",
+			c.Endpoint, name, c.Metadata.Name, c.Metadata.Namespace, newToken)
 	}
 	return fmt.Sprintf("the controller at %s answers with an error: %s; trying again until it works", c.Endpoint, said)
 }
@@ -139,5 +140,6 @@ func (o *outage) end(c *exporter.Config) {
 		return
 	}
 	o.on = false
-	o.runner.tell(slog.LevelWarn, fmt.Sprintf("the controller at %s accepts exporter %s again, after %v", c.Endpoint, identity(c), time.Since(o.since).Round(time.Millisecond)), "")
+	o.runner.tell(slog.LevelWarn, fmt.Sprintf("the controller at %s accepts exporter %s again, after %v", c.Endpoint, identity(c),
+		time.Since(o.since).Round(time.Millisecond)), "")
 }

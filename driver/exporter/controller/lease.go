@@ -295,7 +295,8 @@ type failures struct {
 }
 
 func (r *runner) failures(c *exporter.Config) *failures {
-	return &failures{most: c.FailureDetection.MaxRapidFailures, window: time.Duration(c.FailureDetection.RapidFailureWindow * float64(time.Second))}
+	return &failures{most: c.FailureDetection.MaxRapidFailures,
+		window: time.Duration(c.FailureDetection.RapidFailureWindow * float64(time.Second))}
 }
 
 // add notes a failure and reports whether these are too many. At least one try

@@ -33,7 +33,8 @@ func newLink(ctx context.Context, c *exporter.Config) (*link, context.Context, e
 		return nil, nil, err
 	}
 	ctx, fail := context.WithCancelCause(ctx)
-	return &link{ControllerServiceClient: pb.NewControllerServiceClient(conn), conn: conn, config: c, dialing: d, fail: fail, over: ctx.Done()}, ctx, nil
+	return &link{ControllerServiceClient: pb.NewControllerServiceClient(conn), conn: conn, config: c, dialing: d, fail: fail,
+		over: ctx.Done()}, ctx, nil
 }
 
 // close ends all calls on the link.

@@ -23,6 +23,7 @@ func (r *runner) warnToken(c *exporter.Config) {
 	at, ok := tokenExpiry(c.Token)
 	if left := time.Until(at); ok && left < expirySoon && !at.Equal(r.warned) {
 		r.warned = at
-		r.log.Warn(fmt.Sprintf("the token of exporter %s expires at %s", identity(c), at.Format(time.RFC3339)), "in", left.Round(time.Second))
+		r.log.Warn(fmt.Sprintf("the token of exporter %s expires at %s", identity(c), at.Format(time.RFC3339)), "in",
+			left.Round(time.Second))
 	}
 }

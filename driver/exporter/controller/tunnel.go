@@ -68,7 +68,8 @@ func (t *tunnel) Read(p []byte) (int, error) {
 }
 
 func newTunnels(log *slog.Logger, name string, dialing func() (*dialing, error), count func(int)) *tunnels {
-	t := &tunnels{log: log, name: name, routers: newRouters(dialing), count: count, conns: make(chan net.Conn), ended: make(chan struct{}), open: map[*tunnel]struct{}{}}
+	t := &tunnels{log: log, name: name, routers: newRouters(dialing), count: count, conns: make(chan net.Conn),
+		ended: make(chan struct{}), open: map[*tunnel]struct{}{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }

@@ -184,7 +184,8 @@ func readMOTD(path string, output func(string)) string {
 		return ""
 	}
 	if info.Size() > maxMOTD {
-		output(fmt.Sprintf("%s: message of the day: got %d bytes, want at most %d: the rest is dropped", motdVariable, info.Size(), maxMOTD))
+		output(fmt.Sprintf("%s: message of the day: got %d bytes, want at most %d: the rest is dropped", motdVariable, info.Size(),
+			maxMOTD))
 		data = data[:wholeRunes(data)]
 	}
 	return strings.TrimSpace(strings.ToValidUTF8(string(data), "\uFFFD"))

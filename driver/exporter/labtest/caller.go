@@ -33,7 +33,8 @@ func callerOf(ctx context.Context) string {
 
 // kindOf returns the kind of object that may call a method.
 func kindOf(method string) string {
-	if method == pb.ControllerService_Dial_FullMethodName || strings.HasPrefix(method, "/"+leasing.ClientService_ServiceDesc.ServiceName+"/") {
+	if method == pb.ControllerService_Dial_FullMethodName || strings.HasPrefix(method,
+		"/"+leasing.ClientService_ServiceDesc.ServiceName+"/") {
 		return "Client"
 	}
 	return "Exporter"

@@ -47,7 +47,8 @@ func (l *Lab) NewClient(name string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{lab: l, conn: conn, control: pb.NewControllerServiceClient(conn), leases: leasing.NewClientServiceClient(conn), routers: map[string]*grpc.ClientConn{}}, nil
+	return &Client{lab: l, conn: conn, control: pb.NewControllerServiceClient(conn), leases: leasing.NewClientServiceClient(conn),
+		routers: map[string]*grpc.ClientConn{}}, nil
 }
 
 func (l *Lab) trusted() grpc.DialOption {
@@ -109,7 +110,8 @@ func (c *Client) Dial(ctx context.Context, lease string) (*frames.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	call, cancel := context.WithCancel(metadata.AppendToOutgoingContext(context.WithoutCancel(ctx), "authorization", "Bearer "+token.GetRouterToken()))
+	call, cancel := context.WithCancel(metadata.AppendToOutgoingContext(context.WithoutCancel(ctx), "authorization",
+		"Bearer "+token.GetRouterToken()))
 	stream, err := pb.NewRouterServiceClient(router).Stream(call)
 	if err != nil {
 		cancel()
@@ -255,7 +257,10 @@ func (l *Lab) AwaitStatus(ctx context.Context, exporter, prefix string, skip int
 			return false
 		}
 		seen = e.history[min(skip, len(e.history)):]
-		return slices.ContainsFunc(seen, func(r Report) bool { return len(r.String()) >= len(prefix) && r.String()[:len(prefix)] == prefix })
+		return slices.ContainsFunc(seen, func(r Report) bool {
+			return len(r.String()) >= len(prefix) &&
+				r.String()[:len(prefix)] == prefix
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("%w; reported: %v", err, seen)

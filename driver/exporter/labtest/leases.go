@@ -44,7 +44,8 @@ func (c *clientService) GetExporter(_ context.Context, r *leasing.GetExporterReq
 
 func (e *Exporter) message() *leasing.Exporter {
 	return &leasing.Exporter{
-		Name: resource("exporters", e.Name), Labels: maps.Clone(e.labels), Online: e.online > 0, Status: e.status, Enabled: proto.Bool(true),
+		Name: resource("exporters", e.Name), Labels: maps.Clone(e.labels), Online: e.online > 0, Status: e.status,
+		Enabled: proto.Bool(true),
 	}
 }
 

@@ -152,5 +152,6 @@ func (l *Lab) Exporter(name string) State {
 	if e == nil {
 		return State{}
 	}
-	return State{e.online > 0, e.status, slices.Clone(e.history), slices.Clone(e.devices), e.registers, e.listens, slices.Clone(e.calls), e.gone}
+	return State{e.online > 0, e.status, slices.Clone(e.history), slices.Clone(e.devices), e.registers, e.listens,
+		slices.Clone(e.calls), e.gone}
 }

@@ -39,7 +39,8 @@ func (s *server) start(l *Lab, register func(*grpc.Server), options ...grpc.Serv
 	// Stock clients ping every 20 s, idle or not, which the real servers never
 	// mind; gRPC for Go would end their connections.
 	pings := keepalive.EnforcementPolicy{MinTime: 1, PermitWithoutStream: true}
-	s.grpc = grpc.NewServer(append(options, grpc.KeepaliveEnforcementPolicy(pings), grpc.Creds(credentials.NewServerTLSFromCert(&l.cert)))...)
+	s.grpc = grpc.NewServer(append(options, grpc.KeepaliveEnforcementPolicy(pings),
+		grpc.Creds(credentials.NewServerTLSFromCert(&l.cert)))...)
 	register(s.grpc)
 	go s.grpc.Serve(l.net.listener(ln))
 	return nil

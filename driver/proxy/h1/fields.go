@@ -136,7 +136,7 @@ func checkHost(q *Request) error {
 		}
 		seen = true
 		if v := q.Header[i].Value; !isAuthority(v) {
-			return bad("Host: got " + quote(hideUser(v)) + ", want a host and port")
+			return bad("Host: got " + quote(exchange.HideUser(v)) + ", want a host and port")
 		}
 	}
 	if !seen && q.Proto != "HTTP/1.0" && q.Method != "CONNECT" {

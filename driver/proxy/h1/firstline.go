@@ -1,6 +1,10 @@
 package h1
 
-import "strings"
+import (
+	"strings"
+
+	"starproxy/builtins/exchange"
+)
 
 // cutLine cuts the first line off, without its end.
 func cutLine(s string) (line, rest string) {
@@ -19,7 +23,7 @@ func (q *Request) requestLine(line string) error {
 	i := strings.LastIndexByte(rest, ' ')
 	if !ok || i < 0 {
 		q.Target = rest
-		return bad("request line: got " + quote(hideUser(line)) + ", want METHOD TARGET HTTP/1.1")
+		return bad("request line: got " + quote(exchange.HideUser(line)) + ", want METHOD TARGET HTTP/1.1")
 	}
 	q.Target = rest[:i]
 	var err error
@@ -31,20 +35,10 @@ func (q *Request) requestLine(line string) error {
 	}
 	for i := range len(q.Target) {
 		if c := q.Target[i]; c <= ' ' || c == 0x7f {
-			return bad("target: got " + quote(hideUser(q.Target)) + ", want no blanks and no control characters")
+			return bad("target: got " + quote(exchange.HideUser(q.Target)) + ", want no blanks and no control characters")
 		}
 	}
 	return nil
-}
-
-// hideUser replaces user information by "…": it may have a password.
-func hideUser(s string) string {
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 {
-		return s
-	}
-	from := strings.LastIndexAny(s[:at], "/ ") + 1
-	return s[:from] + "…" + s[at:]
 }
 
 // version returns the version of a message. A minor one that is not known

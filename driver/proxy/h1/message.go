@@ -84,7 +84,7 @@ func ParseTarget(method, target string) (Target, error) {
 	case method == "CONNECT":
 		i := strings.LastIndexByte(target, ':')
 		if !isAuthority(target) || i <= 0 || !isDigits(target[i+1:]) {
-			return Target{}, bad("target: got " + quote(hideUser(target)) + ", want host:port")
+			return Target{}, bad("target: got " + quote(exchange.HideUser(target)) + ", want host:port")
 		}
 		return Target{Form: AuthorityForm, Authority: target}, nil
 	case target == "*":
@@ -97,7 +97,7 @@ func ParseTarget(method, target string) (Target, error) {
 	}
 	scheme, rest, ok := strings.Cut(target, ":")
 	if !ok || !isScheme(scheme) {
-		return Target{}, bad("target: got " + quote(hideUser(target)) + ", want /path or http://host/path")
+		return Target{}, bad("target: got " + quote(exchange.HideUser(target)) + ", want /path or http://host/path")
 	}
 	t := Target{Form: AbsoluteForm, Scheme: strings.ToLower(scheme)}
 	if t.Path, ok = strings.CutPrefix(rest, "//"); ok {
@@ -114,7 +114,7 @@ func ParseTarget(method, target string) (Target, error) {
 	case t.Authority == "" || t.Authority[0] == ':':
 		return Target{}, bad("target: host: got none, want http://host/path")
 	case !isAuthority(t.Authority):
-		return Target{}, bad("target: got " + quote(hideUser(target)) + ", want host or host:port behind ://")
+		return Target{}, bad("target: got " + quote(exchange.HideUser(target)) + ", want host or host:port behind ://")
 	}
 	if !strings.HasPrefix(t.Path, "/") {
 		t.Path = "/" + t.Path
