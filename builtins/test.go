@@ -51,7 +51,17 @@ func testModule() Module {
 				"upstream(req) answers instead of the real server.", "serve({\"GET /a\": {\"status\": 204}})\ncall(\"GET " +
 				"/a\").status  # => 204", trial.Serve},
 			{"call", "key, body=None, headers=None, query=None, limit=1048576, timeout=\"1m0s\", messages=None",
-				"Sends the request \"METHOD /path\" to the endpoints and returns the answer. No socket is used, and no real time passes: latencies and sleep() move the test's clock forward. The client leaves after limit bytes or when the timeout is over. An error in a handler fails the test. For \"WEBSOCKET /path\" the client sends messages: text, bytes, other values as JSON, and numbers, which are pauses in seconds on the test's clock. It leaves when the function wants one more message. Without messages the client only receives, until the timeout.", "serve({\"POST /n\": {\"status\": 201, \"body\": {\"n\": 1}, \"latency_ms\": 50}})\nr = call(\"POST /n\", body={\"x\": 1}, headers={\"X-A\": \"b\"})\nassert.eq((r.status, r.json(\"n\"), r.latency_ms), (201, 1, 50))\ndef echo(ws):\n    for msg in ws:\n        ws.send(msg.bytes if msg.binary else msg.text)\nserve({\"WEBSOCKET /echo\": echo})\ncall(\"WEBSOCKET /echo\", messages=[\"hi\", b\"\\x00\"]).messages  # => [\"hi\", b\"\\x00\"]", trial.Call},
+				"Sends the request \"METHOD /path\" to the endpoints and returns the answer. No socket is used, and no real time " +
+					"passes: latencies and sleep() move the test's clock forward. The client leaves after limit bytes or when " +
+					"the timeout is over. An error in a handler fails the test. For \"WEBSOCKET /path\" the client sends " +
+					"messages: text, bytes, other values as JSON, and numbers, which are pauses in seconds on the test's clock. " +
+					"It leaves when the function wants one more message. Without messages the client only receives, until the " +
+					"timeout.",
+				"serve({\"POST /n\": {\"status\": 201, \"body\": {\"n\": 1}, \"latency_ms\": 50}})\nr = call(\"POST /n\", " +
+					"body={\"x\": 1}, headers={\"X-A\": \"b\"})\nassert.eq((r.status, r.json(\"n\"), r.latency_ms), (201, 1, " +
+					"50))\ndef echo(ws):\n    for msg in ws:\n        ws.send(msg.bytes if msg.binary else " +
+					"msg.text)\nserve({\"WEBSOCKET /echo\": echo})\ncall(\"WEBSOCKET /echo\", messages=[\"hi\", " +
+					"b\"\\x00\"]).messages  # => [\"hi\", b\"\\x00\"]", trial.Call},
 		},
 	}
 }
