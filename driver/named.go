@@ -13,9 +13,10 @@ import (
 
 // scenarioState is a named scenario of the endpoints in force.
 type scenarioState struct {
-	// State is the present one.
+	// State is the present state.
 	State string `json:"state"`
-	// States are Started, in which it begins, and all that endpoints name.
+	// States has the state Started, in which a scenario begins, and all states that
+	// endpoints name.
 	States []string `json:"states"`
 }
 
@@ -75,7 +76,7 @@ func (m *stateMethods) resetScenarioStates(_ context.Context, name string) (stri
 	return fmt.Sprintf(sayScenariosReset, n), nil
 }
 
-// orNone lists names in a message.
+// orNone returns the names for a message, or "there is none".
 func orNone(names []string) string {
 	if len(names) == 0 {
 		return "there is none"

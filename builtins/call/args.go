@@ -25,7 +25,8 @@ type Args struct {
 	probe *probe
 }
 
-// probe collects what a builtin unpacks, instead of calling it.
+// probe collects the parameters that a builtin unpacks. With a probe, the builtin
+// does nothing else.
 type probe struct{ params []string }
 
 var errProbe = errors.New("probe")
@@ -72,11 +73,11 @@ func (a Args) Unpack(pairs ...any) error {
 	return nil
 }
 
-// taker is how far Unpack has come.
+// taker is the state of Unpack.
 type taker struct {
 	args     Args
-	next     int // positional argument
-	used     int // keyword arguments
+	next     int // the index of the next positional argument
+	used     int // the number of keyword arguments taken so far
 	variadic bool
 	rest     *[]starlark.Tuple
 }
@@ -97,7 +98,7 @@ func (t *taker) take(pairs []any, name string, to any) error {
 		}
 		if t.used < len(t.args.Keywords) {
 			if err := t.args.surplus(pairs, t.rest); err != nil {
-				return err // a misspelt keyword is why it is missing
+				return err // the argument is missing because its keyword is misspelt
 			}
 		}
 		return fmt.Errorf("%s: missing argument %q", t.args.Func, name)
@@ -126,8 +127,8 @@ func (t *taker) find(name string) (starlark.Value, error) {
 	return v, nil
 }
 
-// Text gives the argument of a call with just one, a string: the usual call of
-// what looks something up. Unpack deals with all others.
+// Text returns the argument of a call that has a single argument, a string. That is
+// the usual call of functions that look up a name. All other calls need Unpack.
 //
 // It saves 5 to 10 % of a request whose handler reads one header or one field of a
 // small JSON body (BenchmarkReading of driver/proxy); when Unpack makes no garbage
@@ -159,7 +160,8 @@ func (a Args) keyword(name string) starlark.Value {
 	return nil
 }
 
-// surplus deals with keywords that no parameter took.
+// surplus handles the keywords that no parameter has taken. Without a parameter for
+// the rest, it returns an error.
 func (a Args) surplus(pairs []any, rest *[]starlark.Tuple) error {
 	var names []string
 	for i := 0; i < len(pairs); i += 2 {
@@ -186,7 +188,7 @@ next:
 	return nil
 }
 
-// assign stores v through p, or says what was wanted instead.
+// assign stores v through p. If v has the wrong type, it returns the wanted one.
 func assign(p any, v starlark.Value) (want string) {
 	switch p := p.(type) {
 	case *starlark.Value:
@@ -248,7 +250,7 @@ func assign(p any, v starlark.Value) (want string) {
 	return ""
 }
 
-// WantInt says what is wanted instead of v.
+// WantInt returns the description of the wanted int for an error about v.
 func WantInt(v starlark.Value) string {
 	if _, ok := v.(starlark.Int); ok {
 		return "an int that fits 64 bits"
@@ -256,7 +258,8 @@ func WantInt(v starlark.Value) string {
 	return "int"
 }
 
-// Integer accepts ints and floats without a fraction that fit an int64.
+// Integer converts an int, or a float without a fraction, to an int64. It reports
+// false for other values and for numbers that do not fit.
 func Integer(v starlark.Value) (int64, bool) {
 	switch v := v.(type) {
 	case starlark.Int:
@@ -269,7 +272,8 @@ func Integer(v starlark.Value) (int64, bool) {
 	return 0, false
 }
 
-// Duration accepts "250ms", seconds, and time.duration values; no negative ones.
+// Duration converts "250ms", a number of seconds, or a time.duration. It reports
+// false for other values and for negative durations.
 func Duration(v starlark.Value) (time.Duration, bool) {
 	switch v := v.(type) {
 	case starlark.String:
@@ -286,7 +290,7 @@ func Duration(v starlark.Value) (time.Duration, bool) {
 	return 0, false
 }
 
-// Describe names a value in an error: its type, and the value when it is short.
+// Describe describes a value in an error: its type, and the value if it is short.
 func Describe(v starlark.Value) string {
 	switch v := v.(type) {
 	case starlark.String:
@@ -314,7 +318,7 @@ func (p *probe) record(pairs []any) error {
 	return errProbe
 }
 
-// literal writes what p points to as Starlark does.
+// literal writes the value that p points to in the syntax of Starlark.
 func literal(p any) string {
 	switch p := p.(type) {
 	case *string:

@@ -9,8 +9,8 @@ import (
 // Function is a builtin as it is written in Go.
 type Function func(c *Call, a Args) (starlark.Value, error)
 
-// Builtin makes the Starlark value of fn. The name stands in errors. A panic in
-// fn becomes an error.
+// Builtin makes the Starlark value of fn. Errors have the name. A panic in fn becomes
+// an error.
 func (fn Function) Builtin(name string) *starlark.Builtin {
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
 		kwargs []starlark.Tuple) (v starlark.Value, err error) {
@@ -23,19 +23,19 @@ func (fn Function) Builtin(name string) *starlark.Builtin {
 func (fn Function) Signature(name string) string {
 	p := &probe{}
 	func() {
-		defer func() { recover() }() // functions may assume a call
+		defer func() { recover() }() // a function may panic, because there is no Call
 		fn(nil, Args{Func: name, probe: p})
 	}()
 	return strings.Join(p.params, ", ")
 }
 
-// Method binds fn to a receiver. The name stands in errors.
+// Method binds fn to a receiver. Errors have the name.
 func Method[T any](recv T, name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
 	return Function(func(c *Call, a Args) (starlark.Value, error) { return fn(recv, c, a) }).Builtin(name)
 }
 
-// Receiving makes a method to be bound to its receiver, for those that are asked
-// for too often to be made each time.
+// Receiving makes a method that is bound to its receiver later. It is for methods that
+// are used so often that making them each time would cost too much.
 func Receiving[T starlark.Value](name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 		kwargs []starlark.Tuple) (v starlark.Value, err error) {

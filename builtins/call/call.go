@@ -1,6 +1,6 @@
-// Package call is what a builtin gets: the environment that all scripts of a host
-// share ([Env]), the run that calls it ([Call]) and its arguments ([Args]), with
-// the charges and bounds of what one operation may take.
+// Package call has the values that a builtin function gets: the environment that all
+// scripts of a host share ([Env]), the run that calls it ([Call]), and its arguments
+// ([Args]). It also has the limits of one operation and the charges for it.
 package call
 
 import (
@@ -17,25 +17,25 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// Bounds are what limits a run, as its host has it.
+// Bounds has the limits of a run. The host implements it.
 type Bounds interface {
 	// Waits is called before a builtin waits for something outside, Waited
 	// after it.
 	Waits()
 	Waited()
-	// Aside runs fn, which nothing can interrupt, beside the run, and waits for
-	// it. It fails with the reason when the run ends first; nobody may use what
-	// fn makes then.
+	// Aside runs fn on another goroutine and waits for it. It is for a fn that
+	// cannot be interrupted. If the run ends before fn, Aside returns the reason;
+	// then the results of fn must not be used.
 	Aside(fn func()) error
-	// Charge counts steps of work that the interpreter does not see. It fails
-	// when the run has not so many left, and ends the run.
+	// Charge adds steps for work outside the interpreter. If the run has not so
+	// many steps left, Charge ends the run and returns an error.
 	Charge(steps int) error
-	// Ended tells why the run was ended from outside, if it was.
+	// Ended returns the reason if the run was ended from outside, else nil.
 	Ended() error
 }
 
-// Call is one run of a script: the thread that runs it and what it is about.
-// Its fields are set before the run and cleared after it.
+// Call is one run of a script, with its thread and its request. Its fields are set
+// before the run and cleared after it.
 type Call struct {
 	Env    *Env
 	Thread *starlark.Thread
@@ -43,16 +43,16 @@ type Call struct {
 	Context context.Context
 	// Exchange is the request being answered, nil outside of requests.
 	Exchange *exchange.Exchange
-	// Deadline ends the run by the clock on the wall; zero means none.
+	// Deadline is the real time at which the run ends. Zero means none.
 	Deadline time.Time
-	// Defaults are those of the answers that the run makes; nil means the
-	// environment's.
+	// Defaults are the defaults of answers that the run makes. Nil means those of
+	// the environment.
 	Defaults *Defaults
-	// Bounds are those of the run; nil means that there are none.
+	// Bounds has the limits of the run. Nil means that there are none.
 	Bounds Bounds
 
-	// Request is the request as scripts see it, once one has asked for it. It is
-	// the same value for the whole run.
+	// Request is the Starlark value of the request. It is made when a script first
+	// uses it, and stays the same value during the whole run.
 	Request Ender
 
 	forwarded []*Forwarded
@@ -76,7 +76,7 @@ func Of(thread *starlark.Thread) *Call {
 	return c
 }
 
-// Clear forgets the exchange, so that a pooled thread keeps nothing alive.
+// Clear removes the exchange, so that a pooled thread does not keep it in memory.
 func (c *Call) Clear() {
 	if c.Request != nil {
 		c.Request.End()
@@ -92,8 +92,8 @@ func (c *Call) Settings() *Defaults {
 	return &c.Env.Defaults
 }
 
-// Sleep waits, at most until the run's deadline. In a test it moves the clock
-// on instead.
+// Sleep waits, at most until the run's deadline. In a test it moves the test's clock
+// forward instead.
 func (c *Call) Sleep(d time.Duration) error {
 	if c.Env.Manual != nil {
 		c.Waits()
@@ -131,7 +131,7 @@ func (c *Call) Waited() {
 	}
 }
 
-// ErrTime ends a run that took too long by the clock on the wall.
+// ErrTime ends a run that took too much real time.
 var ErrTime = errors.New("time limit exceeded")
 
 // PanicError is a panic inside a builtin.

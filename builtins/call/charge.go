@@ -7,15 +7,16 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// MaxResult is how much one operation of a script may make, in bytes, unless
-// an environment says less. What grows step by step is bounded elsewhere: by
-// who runs the scripts, after each garbage collection.
+// MaxResult is the memory that one operation of a script may allocate, in bytes. An
+// environment may set a lower limit. Values that grow step by step are limited by the
+// script host, which measures the memory after each garbage collection.
 const MaxResult = 256 << 20
 
 // ErrMemory ends a run when scripts hold too much memory.
 var ErrMemory = errors.New("memory limit exceeded")
 
-// MaxBits bounds products of whole numbers, whose cost grows with the square.
+// MaxBits is the largest product of whole numbers, in bits. The cost of a product
+// grows with the square of its length.
 const MaxBits = 1 << 20
 
 // MaxDigits bounds the text that int() reads.
@@ -29,8 +30,8 @@ func (c *Call) Room() int {
 	return MaxResult
 }
 
-// Enough refuses an operation that would make more than size bytes, and
-// charges for it.
+// Enough charges for an operation that makes size bytes. It returns an error if that
+// is more than one operation may make.
 func (c *Call) Enough(what string, size int) error {
 	if room := c.Room(); size > room {
 		return fmt.Errorf("%w: %s would make more than %d bytes at once (scripts.max_memory)", ErrMemory, what, room)
@@ -41,7 +42,7 @@ func (c *Call) Enough(what string, size int) error {
 	return c.Reserve(size)
 }
 
-// Reserve claims memory, if it is more than a little.
+// Reserve reserves memory for a value. Small sizes are ignored.
 func (c *Call) Reserve(size int) error {
 	if size <= Worthwhile || c == nil || c.Env == nil || c.Env.Reserve == nil {
 		return nil
@@ -49,8 +50,8 @@ func (c *Call) Reserve(size int) error {
 	return c.Env.Reserve(size)
 }
 
-// Printable refuses an int whose text would take too long to make: the work
-// grows with the square.
+// Printable returns an error for an int whose conversion to text would take too long.
+// The time grows with the square of its length.
 func Printable(v starlark.Int) error {
 	if bits := v.BigInt().BitLen(); bits > MaxBits {
 		return fmt.Errorf("the number has more than %d bits", MaxBits)
@@ -58,11 +59,11 @@ func Printable(v starlark.Int) error {
 	return nil
 }
 
-// PerElement is what an element of a list, a dict or a set takes, in bytes, as
-// far as it is made along with it.
+// PerElement is the memory of an element of a list, dict or set, in bytes, without
+// the value itself.
 const PerElement = 64
 
-// Times returns a * b, as large as an int can be.
+// Times returns a * b, or the largest int if the product does not fit.
 func Times(a, b int) int {
 	if a > 0 && b > (1<<62)/a {
 		return 1 << 62
@@ -70,23 +71,23 @@ func Times(a, b int) int {
 	return a * b
 }
 
-// Noticed is the size from which going through a value is charged for, and
-// Worthwhile the one from which memory is reserved: most values are small, and
-// should cost next to nothing more.
+// Noticed is the size of a value from which work on it is charged. Worthwhile is the
+// size from which memory is reserved. Most values are smaller, so they cost almost
+// nothing.
 const (
 	Noticed    = 4 << 10
 	Worthwhile = 1 << 20
 )
 
-// BytesPerStep is how much text a function of Go goes through in the time that
-// the interpreter takes for a step.
+// BytesPerStep is the number of bytes that a Go function processes in the time of one
+// step of the interpreter.
 const BytesPerStep = 512
 
-// maxWork is how many steps one operation may be charged for, whatever the limit
-// of the run is: nothing can interrupt it.
+// maxWork is the largest number of steps of one operation. It applies to all runs,
+// because an operation cannot be interrupted.
 const maxWork = 20_000_000
 
-// Charge counts steps of work that the interpreter does not see; see [Bounds].
+// Charge adds steps for work outside the interpreter, see [Bounds].
 func (c *Call) Charge(steps int) error {
 	if steps > maxWork {
 		return fmt.Errorf("this would take as long as %d steps at once, want at most %d", steps, maxWork)
@@ -97,10 +98,10 @@ func (c *Call) Charge(steps int) error {
 	return c.Bounds.Charge(steps)
 }
 
-// Work charges for going through size bytes; little costs nothing more.
+// Work charges for processing size bytes. A few bytes cost nothing.
 func (c *Call) Work(size int) error { return c.Charge(size / BytesPerStep) }
 
-// Aside runs fn beside the run when it may take long; see [Bounds].
+// Aside runs fn. If long is true, it runs fn on another goroutine, see [Bounds].
 func (c *Call) Aside(long bool, name string, fn func()) (err error) {
 	if !long || c == nil || c.Bounds == nil {
 		fn()
@@ -117,15 +118,15 @@ func (c *Call) Aside(long bool, name string, fn func()) (err error) {
 	return err
 }
 
-// MaxElements bounds what the functions of the language itself go through in
-// one step, where neither a limit nor the end of the request can stop them, and
-// MaxSorted what they sort.
+// MaxElements is the largest number of elements that a function of the language may
+// process in one step, and MaxSorted the largest number that it may sort. Such a step
+// can be stopped neither by a limit nor by the end of the request.
 const (
 	MaxElements = 10_000_000
 	MaxSorted   = 1_000_000
 )
 
-// MaxDepth bounds how deep JSON values may be nested.
+// MaxDepth is the largest depth of nested JSON values.
 const MaxDepth = 1000
 
 // ErrDepth is the error of a value that is nested too deep.

@@ -13,25 +13,25 @@ type Clock struct {
 	seq    int
 }
 
-// timer is what happens at a time.
+// timer is a function that is called at a time.
 type timer struct {
 	at  time.Time
 	seq int
 	do  func()
 }
 
-// NewClock makes a clock that stands at t.
+// NewClock makes a clock that shows t.
 func NewClock(t time.Time) *Clock { return &Clock{now: t} }
 
-// Now returns the time it shows.
+// Now returns the time that the clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves it on; what happens at a time on the way happens then, before
-// Advance returns.
+// Advance moves the clock forward by d. Before it returns, it calls the functions of
+// all timers that are due on the way, each at its own time.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,8 +53,8 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 }
 
-// next returns the first timer that is due at a time, nil when none is; c.mu is
-// held.
+// next returns the first timer that is due until a time. It returns nil
+// when there is none. The caller holds c.mu.
 func (c *Clock) next(until time.Time) *timer {
 	var next *timer
 	for t := range c.timers {
@@ -65,8 +65,7 @@ func (c *Clock) next(until time.Time) *timer {
 	return next
 }
 
-// After calls do when the clock has moved on by d, unless
-// stop is called before.
+// After calls do when the clock has moved forward by d, unless stop is called before.
 func (c *Clock) After(d time.Duration, do func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,19 +7,18 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// The interpreter's hash of a text of less than 12 bytes, and of a number, has
-// no secret: a client can choose many keys with the same hash. Each new one is
-// compared with all of them, so that n keys cost n*n comparisons in one
-// operation that nothing can interrupt. What is built of a client's data is
-// therefore watched.
+// The interpreter's hash of a number, and of a text of less than 12 bytes, has no
+// secret. So a client can choose many keys with the same hash. Each new key is compared
+// with all others, so that n keys cost n*n comparisons in one operation that cannot be
+// interrupted. Therefore the dicts of a client's data are checked.
 const (
-	CrowdFrom = 64            // keys from which a table is watched
-	crowdFair = 32            // keys of one bucket that are no crowd
-	crowdMost = 32 << 20      // comparisons for one dict of a client's data, about 0.1 s
-	crowdOwn  = 8 * crowdMost // comparisons for what a script makes of it in one step
-	crowdStep = 64            // comparisons that take the time of a step
-	LookEvery = 1 << 12       // values between two looks at the end of the run
-	QuickText = 1 << 20       // bytes that a library may read without a look
+	CrowdFrom = 64            // the number of keys from which a table is checked
+	crowdFair = 32            // the number of keys that one bucket may have by chance
+	crowdMost = 32 << 20      // the most comparisons for a dict of a client's data, about 0.1 s
+	crowdOwn  = 8 * crowdMost // the most comparisons for one step of a script
+	crowdStep = 64            // the number of comparisons in the time of one step
+	LookEvery = 1 << 12       // Look is called once for so many values
+	QuickText = 1 << 20       // a library may read so many bytes without a call of Look
 )
 
 // Look returns the reason why the run must end, if there is one. It is for
@@ -31,20 +30,20 @@ func (c *Call) Look() error {
 	return c.Alive()
 }
 
-// crowd counts the comparisons between the keys of a hash table that stand in
-// the same bucket beyond those that chance explains.
+// crowd counts the comparisons between keys in the same bucket of a hash table. It
+// leaves out those that chance explains.
 type crowd struct {
 	hashes  []uint32
 	buckets []uint32
 	extra   int
-	paid    int // of extra
+	paid    int // the part of extra that was charged
 }
 
-// add counts a key that was not there yet.
+// add counts a new key.
 func (w *crowd) add(key starlark.Value) {
 	h, err := key.Hash()
 	if err != nil {
-		return // whoever inserts it says so
+		return // the insertion of the key returns this error
 	}
 	w.hashes = append(w.hashes, h)
 	if len(w.hashes) > 8*len(w.buckets) {
@@ -63,8 +62,8 @@ func errCrowd(n int) error {
 	return fmt.Errorf("too many of %d keys have the same hash: they were made to take long", n)
 }
 
-// Crowded refuses keys of one table, none of them twice, of which too many have
-// the same hash. n is their number.
+// Crowded returns an error if too many keys of a table have the same hash. The n keys
+// must be different.
 func Crowded(n int, keys iter.Seq[starlark.Value]) error {
 	if n <= CrowdFrom {
 		return nil
@@ -78,8 +77,8 @@ func Crowded(n int, keys iter.Seq[starlark.Value]) error {
 	return nil
 }
 
-// DictMaker makes a dict of what a client sent. It looks at the end of the run,
-// charges for comparisons, and refuses what has too many of them.
+// DictMaker makes a dict of a client's data. It charges for comparisons, returns an
+// error if there are too many, and stops when the run ends.
 type DictMaker struct {
 	*starlark.Dict
 	call  *Call
@@ -129,7 +128,8 @@ func (m *DictMaker) watch(k starlark.Value) error {
 	return w.pay(m.call)
 }
 
-// pay charges for what was not paid for, and looks at the end of the run.
+// pay charges for the comparisons since the last charge. It returns an error if the
+// run must end.
 func (w *crowd) pay(c *Call) error {
 	steps := (w.extra - w.paid) / crowdStep
 	w.paid = w.extra
@@ -139,15 +139,15 @@ func (w *crowd) pay(c *Call) error {
 	return c.Look()
 }
 
-// hashing are the functions and methods of the language that make a hash table
-// of what they are given in one step.
+// hashing has the functions and methods of the language that make a hash table of
+// their arguments in one step.
 var hashing = map[string]bool{
 	"dict": true, "set": true, "update": true, "union": true, "difference": true, "intersection": true,
 	"symmetric_difference": true, "issubset": true, "issuperset": true,
 }
 
-// Hashable refuses an argument of one of those when too many of its elements
-// have the same hash; a few elements cost nothing more.
+// Hashable returns an error if name is such a function and too many elements of its
+// argument have the same hash. A few elements cost nothing.
 func (c *Call) Hashable(name string, v starlark.Value) error {
 	n := starlark.Len(v)
 	if !hashing[name] || n <= LookEvery {
@@ -164,7 +164,7 @@ func (c *Call) Hashable(name string, v starlark.Value) error {
 	if w.extra <= crowdOwn {
 		return w.pay(c)
 	}
-	// Elements that are there several times are no crowd.
+	// An element that occurs several times must be counted once.
 	w = crowd{}
 	seen := map[string]struct{}{}
 	for k := range starlark.Elements(elements) {
@@ -184,8 +184,8 @@ func (c *Call) Hashable(name string, v starlark.Value) error {
 	return w.pay(c)
 }
 
-// keyOf is what the function name hashes of an element: dict and update make
-// keys of the first of each pair.
+// keyOf returns the part of an element that the function name hashes. For dict and
+// update it is the first value of each pair.
 func keyOf(name string, element starlark.Value) starlark.Value {
 	if name != "dict" && name != "update" {
 		return element

@@ -10,19 +10,19 @@ import (
 	"starproxy/builtins/follow"
 )
 
-// MaxTasks is how many tasks may wait or run at once.
+// MaxTasks is the largest number of tasks that may wait or run at the same time.
 const MaxTasks = 1000
 
-// Tasks runs functions some time later, each on a goroutine of its own; with the
-// clock of a test, as that moves on, within the call that moves it. It is for any
-// number of goroutines.
+// Tasks runs functions after a delay, each on its own goroutine. With the clock of a
+// test, a function runs when the clock reaches its time, inside the call that moves
+// the clock. Any number of goroutines may use a Tasks.
 type Tasks struct {
-	clock *Clock // of a test; nil for the system's
+	clock *Clock // the clock of a test; nil for the system clock
 
 	mu      sync.Mutex
 	closed  bool
-	pending map[*task]struct{} // that wait or run
-	changed follow.Signal      // of pending
+	pending map[*task]struct{} // the tasks that wait or run
+	changed follow.Signal      // announces changes of pending
 	running sync.WaitGroup
 	failure error
 }
@@ -31,15 +31,15 @@ type Tasks struct {
 type task struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	stop   func() // of the timer
+	stop   func() // stops the timer
 	run    func(context.Context)
 }
 
 // NewTasks is empty; clock is that of a test, or nil.
 func NewTasks(clock *Clock) *Tasks { return &Tasks{clock: clock, pending: map[*task]struct{}{}} }
 
-// Do calls run after delay, with a context that ends with Cancel. It fails when
-// [MaxTasks] wait or run already, and when the tasks are closed.
+// Do calls run after delay. The context of run ends with Cancel. Do returns an error
+// if [MaxTasks] tasks wait or run already, or if the tasks are closed.
 func (t *Tasks) Do(delay time.Duration, run func(context.Context)) error {
 	k := &task{run: run}
 	k.ctx, k.cancel = context.WithCancel(context.Background())

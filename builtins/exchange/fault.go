@@ -10,8 +10,8 @@ import (
 
 // Breaker is a Conn that can end in another way than a response should.
 type Breaker interface {
-	// Break ends the device's connection, whatever it carries: last is written
-	// to it as it stands, then it is closed, with a reset when that is asked for.
+	// Break writes last to the device's connection without any framing, and closes
+	// it. If reset is true, it closes it with a TCP reset.
 	Break(last []byte, reset bool) error
 }
 
@@ -23,8 +23,8 @@ type Stream func(ctx context.Context, c Conn) error
 // SendTo calls the function.
 func (s Stream) SendTo(ctx context.Context, c Conn) error { return s(ctx, c) }
 
-// Socket is a body that a function sends over the bare connection, which it
-// takes with Conn.Hijack. It goes with status 101.
+// Socket is a body that a function sends over the raw connection, which it takes over
+// with Conn.Hijack. The status is 101.
 type Socket func(ctx context.Context, c Conn) error
 
 // Hijacks marks the body as one that takes the connection.
@@ -33,15 +33,14 @@ func (Socket) Hijacks() {}
 // SendTo calls the function.
 func (s Socket) SendTo(ctx context.Context, c Conn) error { return s(ctx, c) }
 
-// ErrFault is what a deliberate fault ends with; the record of the exchange
-// names it.
+// ErrFault is the error with which sending a deliberate fault ends. The record of the
+// exchange names it.
 var ErrFault = errors.New("fault")
 
 // Faults lists the kinds that [NewFault] knows.
 func Faults() []string { return []string{"close", "garbage", "reset", "stall", "truncate"} }
 
-// NewFault makes a response that is what the network does instead of
-// answering:
+// NewFault makes a response that is a network fault. The kinds are:
 //
 //	reset     the connection ends with a TCP reset
 //	close     the connection is closed
@@ -49,10 +48,9 @@ func Faults() []string { return []string{"close", "garbage", "reset", "stall", "
 //	stall     nothing more, until the device gives up
 //	truncate  the connection is closed in the middle of the body
 //
-// With after above 0 the answer begins: its header and that many bytes of its
-// body are sent first. A truncate sends at least the header. The answer is res,
-// which is not changed; without one, or without a body in it, filler bytes are
-// sent.
+// If after is above 0, the header and that many bytes of the body of res are sent
+// first. A truncate sends at least the header. res is not changed. If res is nil or
+// has no body, filler bytes are sent.
 func NewFault(kind string, after int64, res *Response) (*Response, error) {
 	if after < 0 {
 		return nil, fmt.Errorf("after is %d, want 0 or more bytes", after)
@@ -88,10 +86,10 @@ func NewFault(kind string, after int64, res *Response) (*Response, error) {
 // fault is a way to end a connection.
 type fault struct {
 	kind  string
-	after int64 // bytes of the body that are sent before
+	after int64 // the number of bytes of the body that are sent before
 }
 
-// strike does what the fault is.
+// strike causes the fault on the connection.
 func (f fault) strike(ctx context.Context, c Conn) error {
 	err := fmt.Errorf("%w: %s", ErrFault, f.kind)
 	if f.kind == "stall" {
@@ -109,26 +107,26 @@ func (f fault) strike(ctx context.Context, c Conn) error {
 	return errors.Join(err, b.Break(last, f.kind == "reset"))
 }
 
-// bareFault strikes before anything is sent.
+// bareFault is a fault before any byte of a response.
 type bareFault struct{ fault }
 
-// Hijacks marks the body as one that no status line goes before.
+// Hijacks marks the body as one without a status line before it.
 func (*bareFault) Hijacks() {}
 
-// SendTo strikes.
+// SendTo causes the fault.
 func (b *bareFault) SendTo(ctx context.Context, c Conn) error { return b.strike(ctx, c) }
 
-// cutBody strikes in the middle of another body.
+// cutBody sends the beginning of another body and then causes the fault.
 type cutBody struct {
 	fault
 	body Body
 }
 
-// Size returns the length that the whole body would have, so that the device
-// misses what does not come.
+// Size returns the length of the whole body, so that the device notices that bytes
+// are missing.
 func (b *cutBody) Size() int64 {
 	if b.kind == "garbage" {
-		return -1 // else it would pass for the rest of the body
+		return -1 // with a length, the device would take the garbage for the rest of the body
 	}
 	switch body := b.body.(type) {
 	case Sized:
@@ -137,10 +135,10 @@ func (b *cutBody) Size() int64 {
 	return -1
 }
 
-// Lasts marks a body that has a length and may take for ever all the same.
+// Lasts marks the body as one that may never end, although it has a length.
 func (b *cutBody) Lasts() {}
 
-// Unwrap gives the body of which a part is sent.
+// Unwrap returns the body of which a part is sent.
 func (b *cutBody) Unwrap() Body { return b.body }
 
 // Close closes the body.
@@ -151,10 +149,10 @@ func (b *cutBody) Close() error {
 	return nil
 }
 
-// SendTo sends the beginning, then strikes.
+// SendTo sends the beginning of the body and then causes the fault.
 func (b *cutBody) SendTo(ctx context.Context, c Conn) error {
 	if b.body != nil && b.after > 0 {
-		// The body ends when there is enough of it.
+		// inner ends when enough bytes are sent.
 		inner, cancel := context.WithCancel(ctx)
 		err := b.body.SendTo(inner, &cutConn{Conn: c, left: b.after})
 		cancel()
@@ -170,7 +168,7 @@ func (b *cutBody) SendTo(ctx context.Context, c Conn) error {
 
 var errCut = errors.New("cut off")
 
-// cutConn takes only so many bytes.
+// cutConn passes on only a limited number of bytes.
 type cutConn struct {
 	Conn
 	left int64
@@ -191,12 +189,13 @@ func (c *cutConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
-// Broken is a body that broke off: its bytes are sent, then the connection is
-// closed, that of HTTP/2, too, without the end that a whole one has.
+// Broken is a body that broke off when it was recorded. Its bytes are sent, and then
+// the connection is closed without the end of a body. An HTTP/2 connection is closed,
+// too.
 type Broken struct {
 	Body
-	// N is the length that was announced, in bytes, and more than Body has; -1
-	// when none was.
+	// N is the announced length in bytes, which is more than Body has, or -1 when
+	// none was announced.
 	N int64
 }
 
@@ -211,10 +210,10 @@ func (b *Broken) Close() error {
 	return nil
 }
 
-// ErrBroken is what sending a [Broken] body ends with.
+// ErrBroken is the error with which sending a [Broken] body ends.
 var ErrBroken = errors.New("the answer broke off here when it was recorded")
 
-// SendTo sends the bytes, and breaks off.
+// SendTo sends the bytes and closes the connection.
 func (b *Broken) SendTo(ctx context.Context, c Conn) error {
 	if b.Body != nil {
 		if err := b.Body.SendTo(ctx, c); err != nil {
@@ -230,7 +229,7 @@ func (b *Broken) SendTo(ctx context.Context, c Conn) error {
 	return ErrBroken
 }
 
-// filler is a body of n bytes that mean nothing.
+// filler is a body of n bytes without a meaning.
 type filler int64
 
 // Size returns n.

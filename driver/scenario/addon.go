@@ -31,9 +31,9 @@ import (
 //lint:ignore ST1005 the stock driver's words
 var ErrNoAddon = errors.New("Addon not found")
 
-// Addons are the addon scripts in use. Each is loaded once, when an endpoint
-// first asks for it, and shared by all that do: its cells outlive changes of
-// the endpoints. Its methods may be called by any number of goroutines.
+// Addons has the addon scripts in use. A script is loaded once, when an endpoint
+// first needs it, and all endpoints share it. So its cells keep their values when the
+// endpoints change. Any number of goroutines may call the methods.
 type Addons struct {
 	host *script.Host
 	log  *slog.Logger
@@ -62,19 +62,20 @@ type addon struct {
 	fault error  // the error of the present files, nil if they are in force
 }
 
-// addonCode is a version of an addon: its functions, nil where it has none.
+// addonCode has the functions of one version of an addon. A function that the script
+// does not define is nil.
 type addonCode struct{ handle, websocket starlark.Callable }
 
-// Check loads the addon of that name, or what has changed of it. The error is
-// an [ErrNoAddon], or says what is wrong with the script; a version loaded
-// before then stays in force.
+// Check loads the addon of that name, or reloads it if its files have changed. The
+// error is an [ErrNoAddon] or the fault of the script. After an error, the version
+// that was loaded before stays in force.
 func (a *Addons) Check(dir, name string) error {
 	_, err := a.get(dir, name, false)
 	return err
 }
 
-// Retain forgets the addons that none of the endpoints names. Where a script
-// answers, which may name any, all are kept.
+// Retain drops the addons that none of the endpoints names. If a script answers for
+// an endpoint, all addons are kept, because the script may name any of them.
 func (a *Addons) Retain(eps []*mock.Endpoint) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -92,8 +93,8 @@ func (a *Addons) Retain(eps []*mock.Endpoint) {
 	maps.DeleteFunc(a.all, func(_ string, ad *addon) bool { return !used[ad.name] })
 }
 
-// addonNames collects the addons that a definition names, in its rules and
-// steps too.
+// addonNames collects the addons that a definition names, also in its rules and
+// steps.
 func addonNames(v any, into map[string]bool) {
 	switch v := v.(type) {
 	case jsonvalue.Object:
@@ -110,8 +111,9 @@ func addonNames(v any, into map[string]bool) {
 	}
 }
 
-// get finds an addon as its files are now. One that was never good is kept, to
-// be loaded once it is, only if it is merely missing and the caller wants that.
+// get returns the addon with the present content of its files. If the first
+// load of an addon fails, the addon is kept only if its script is missing and missing
+// is true. Then it is loaded as soon as the script exists.
 func (a *Addons) get(dir, name string, missing bool) (*addon, error) {
 	if !filepath.IsLocal(name) || name != filepath.Clean(name) {
 		return nil, fmt.Errorf("the name %q leads out of the addons directory", name)
@@ -135,13 +137,14 @@ func (a *Addons) get(dir, name string, missing bool) (*addon, error) {
 	return ad, ad.fault
 }
 
-// load reads the addon anew; when that fails the version in force stays.
+// load reads the addon again. If that fails, the version in force stays.
 func (a *Addons) load(ad *addon) {
 	if ad.files == nil {
 		ad.files = []string{ad.path}
 	}
 	for again := true; ; again = false {
-		// Before reading, so that an edit meanwhile shows as a change.
+		// The fingerprint is taken before reading, so that an edit during the
+		// reading counts as a change.
 		ad.print = Fingerprint(ad.files)
 		s, err := a.host.Load(ad.dir, filepath.ToSlash(ad.name)+script.Ext)
 		same := slices.Equal(ad.files, s.Files)
@@ -214,8 +217,8 @@ func (a *Addons) Files() []string {
 	return files
 }
 
-// Reload reads those addons anew whose files have changed. One that is broken
-// stays in force as it was.
+// Reload reads the addons again whose files have changed. If the new version of an
+// addon is faulty, the old one stays in force.
 func (a *Addons) Reload() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -240,8 +243,8 @@ func (a *Addons) Reload() {
 	}
 }
 
-// Faults says, by name, why addons as they are on disk are not in force. It does
-// not wait for one that is being loaded.
+// Faults returns the addons whose present files are not in force, with the reasons.
+// It does not wait for an addon that is being loaded.
 func (a *Addons) Faults() map[string]string {
 	if faults := a.faults.Load(); faults != nil {
 		return *faults
@@ -249,7 +252,7 @@ func (a *Addons) Faults() map[string]string {
 	return map[string]string{}
 }
 
-// tell notes the faults, after a change; mu is held.
+// tell updates the map that Faults returns. The caller holds mu.
 func (a *Addons) tell() {
 	faults := map[string]string{}
 	for _, ad := range a.all {
@@ -315,19 +318,20 @@ type addonEndpoint struct {
 	how    *script.Answering
 	addon  *addon
 	config starlark.Value
-	socket bool // of a WEBSOCKET key
+	socket bool // the endpoint has a WEBSOCKET key
 
 	now atomic.Pointer[addonVersion]
 }
 
-// addonVersion is a version of an addon with the endpoint's config; a function
-// that it does not have is nil.
+// addonVersion is a version of an addon with the endpoint's config. A function that
+// the script does not define is nil.
 type addonVersion struct {
 	code              *addonCode
 	handle, websocket exchange.Handler
 }
 
-// version returns the present version of the addon, which may have been reloaded.
+// version returns the handler of the addon's present version. A reload makes a new
+// version.
 func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
 	code := e.addon.now.Load()
 	if code == nil {
@@ -360,7 +364,8 @@ func (e *addonEndpoint) version(socket bool) (exchange.Handler, error) {
 	return v.handle, nil
 }
 
-// bind returns a function of one argument that calls f with the config as second.
+// bind returns a function of one argument. It calls fn with that argument and the
+// config.
 func (e *addonEndpoint) bind(fn starlark.Callable) starlark.Callable {
 	return starlark.NewBuiltin(fn.Name(), func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple,
 		kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -368,8 +373,8 @@ func (e *addonEndpoint) bind(fn starlark.Callable) starlark.Callable {
 	})
 }
 
-// Respond lets the addon answer. An upgrade to WebSocket goes to its function
-// for that, where it has one, whatever the endpoint's key.
+// Respond lets the addon answer. If the addon has a function for WebSockets, that
+// gets the upgrades to WebSocket, even if the endpoint's key is not WEBSOCKET.
 func (e *addonEndpoint) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	socket := e.socket
 	if code := e.addon.now.Load(); code != nil && code.websocket != nil && x.Request.IsWebSocket() {

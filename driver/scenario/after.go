@@ -25,11 +25,11 @@ type webhook struct {
 	host      *script.Host
 	method    string
 	url       string
-	urlText   *script.Template // computes url; nil when it is fixed
+	urlText   *script.Template // computes url; nil for a fixed url
 	header    exchange.Header
 	templates []headerTemplate
 	body      []byte
-	bodyText  *script.Template // computes body; nil when it is fixed
+	bodyText  *script.Template // computes body; nil for a fixed body
 	text      bool             // the body is text
 	typ       string           // of the body
 	delay     time.Duration
@@ -55,7 +55,7 @@ func (d *definition) after() ([]*webhook, error) {
 	return list, nil
 }
 
-// webhook reads one of them.
+// webhook reads one map of after:.
 func (d *definition) webhook(n *yaml.Node, path string) (*webhook, error) {
 	const want = "a map such as {url: http://host/path, method: POST, body: {...}, delay_ms: 500}"
 	if n.Kind != yaml.MappingNode {
@@ -116,8 +116,8 @@ func (d *definition) webhookURL(w *webhook) (err error) {
 	return nil
 }
 
-// webhookBody reads body: text is sent as it is, all else as JSON; what it says
-// in {{expressions}} is computed for the request.
+// webhookBody reads body. Text is sent as it is, and other values as JSON.
+// {{expressions}} in it are computed for each request.
 func (d *definition) webhookBody(w *webhook) (err error) {
 	n := d.get("body")
 	if n == nil {
@@ -185,7 +185,8 @@ func (w *webhook) render(ctx context.Context, x *exchange.Exchange, out *call.We
 	return err
 }
 
-// following sends the webhooks of the definition after the answers of next.
+// following returns a handler that sends the webhooks of the definition after the
+// answers of next.
 func (d *definition) following(next exchange.Handler) (exchange.Handler, error) {
 	list, err := d.after()
 	if err != nil {

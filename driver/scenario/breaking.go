@@ -78,7 +78,8 @@ func (b breaking) String() string {
 	return "fault:" + b.kind
 }
 
-// faulty returns a handler that has the fault of the definition, and next else.
+// faulty returns a handler with the fault of the definition. Without a fault, it
+// returns next.
 func (d *definition) faulty(next exchange.Handler, k kind) (exchange.Handler, error) {
 	b, err := d.breaking()
 	if err != nil {

@@ -106,8 +106,9 @@ func (c *companions) add(name string) {
 	}
 }
 
-// below returns the files with the directory that the document has them in. An
-// exporter does not use an absolute one of a document that is sent.
+// below returns the files with files_dir of the document before their names. An
+// absolute files_dir is left out, because an exporter does not use it in a document
+// that a client sends.
 func (c *companions) below() []string {
 	if c.dir == "" || filepath.IsAbs(c.dir) {
 		return c.files
@@ -120,8 +121,9 @@ func (c *companions) below() []string {
 	return c.files
 }
 
-// script takes up the files of a script. One that does not run, since it loads
-// what only the exporter has for instance, still has those that its calls name.
+// script adds the files of a script. If the script does not run here, for example
+// because it loads a file that only the exporter has, only the files that its calls
+// name are added.
 func (c *companions) script(filename string, data []byte, host *script.Host) {
 	var file *syntax.File
 	loaded, err := host.LoadText(filename, data)

@@ -20,8 +20,8 @@ import (
 // naming makes the name of a file for a request.
 type naming func(context.Context, *exchange.Exchange) (string, error)
 
-// fileName returns the name at key; where it has {{expressions}}, render makes
-// it for a request and is not nil.
+// fileName returns the name at key. If it has {{expressions}}, render computes it for
+// a request. Else render is nil.
 func (d *definition) fileName(key string) (name string, render naming, err error) {
 	if name, err = d.text(key); err != nil || !strings.Contains(name, "{{") {
 		return name, nil, err
@@ -99,9 +99,9 @@ func fileTemplateHandler(d *definition) (exchange.Handler, error) {
 	return a.finish(f), nil
 }
 
-// fileTemplate answers with a text file whose {{expressions}} are computed for
-// the request. As with file:, what counts is the file as it is when the request
-// comes; it is compiled when it has changed.
+// fileTemplate answers with a text file whose {{expressions}} are computed for the
+// request. As with file:, each request gets the present content of the file. The file
+// is compiled again when it has changed.
 type fileTemplate struct {
 	host   *script.Host
 	dir    access.Dir
@@ -113,7 +113,8 @@ type fileTemplate struct {
 	parsed map[string]*parsedFile // by name
 }
 
-// parsedFile is a template with what tells whether its file has changed.
+// parsedFile is a compiled template, with the properties by which a change of its
+// file is detected.
 type parsedFile struct {
 	modified time.Time
 	size     int64
@@ -122,7 +123,7 @@ type parsedFile struct {
 
 const (
 	maxTemplateFile = 4 << 20 // bytes
-	maxParsedFiles  = 100     // that are remembered of one mock
+	maxParsedFiles  = 100     // compiled templates that are kept for one mock
 )
 
 func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
@@ -140,7 +141,7 @@ func (f *fileTemplate) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	switch {
 	case errors.As(err, &e):
 		return nil, err
-	case err != nil: // it tells so, and why
+	case err != nil: // the answer says that the file is missing, and why
 		return missing(f.dir, name, a.status, a.header, a.typ, a.latency.Fixed).Respond(ctx, x)
 	}
 	s, err := t.Text(ctx, x)

@@ -19,11 +19,11 @@ import (
 var (
 	colonParam = regexp.MustCompile(`^:([A-Za-z_]\w*)`)
 	angleParam = regexp.MustCompile(`^<(?:\w+:)?([A-Za-z_]\w*)>$`)
-	// pathRegexp finds what regular expressions have and paths do not.
+	// pathRegexp finds syntax of regular expressions that paths do not have.
 	pathRegexp = regexp.MustCompile(`\.[*+]|\\[dwsDWS.]|\[[^\]]*\][*+?]?|\([^)]*\)[*+?]|^\^|\$$`)
 )
 
-// checkPath warns about a path that is written in another program's way.
+// checkPath warns about a path in the syntax of another program.
 func (c *compiler) checkPath(k *yaml.Node, m mock.Match) {
 	if c.env.Log == nil || c.quiet {
 		return
@@ -34,7 +34,7 @@ func (c *compiler) checkPath(k *yaml.Node, m mock.Match) {
 		}
 	}
 	if !strings.ContainsAny(m.Path, `*+\[(^$<:`) {
-		return // as most are
+		return // most paths have none of these characters
 	}
 	path := strings.TrimRight(m.Path, "*")
 	if rx := pathRegexp.FindString(m.Path); rx != "" {
@@ -80,7 +80,7 @@ func (c *compiler) checkHidden(eps []*mock.Endpoint) {
 	})
 }
 
-// check warns about what a definition says in vain.
+// check warns about keys and expressions of a definition that have no effect.
 func (d *definition) check(k kind) {
 	if d.c.env.Log == nil || d.c.quiet {
 		return
@@ -114,8 +114,7 @@ func (d *definition) check(k kind) {
 	}
 }
 
-// checkCharset warns about a charset of the content type that text can't be put
-// into.
+// checkCharset warns if text cannot be encoded in the charset of the content type.
 func (d *definition) checkCharset() {
 	check := func(at string, n *yaml.Node) {
 		if name := exchange.UnknownCharset(n.Value); name != "" {
@@ -138,13 +137,12 @@ func (d *definition) checkCharset() {
 	}
 }
 
-// anywhere returns the keys that say when a definition answers, whatever its
-// kind is.
+// anywhere returns the keys that every kind of definition may have.
 func anywhere() []string {
 	return []string{"match", "priority", "repeat", "delay_ms", "state", "fault", "after"}
 }
 
-// checkFault warns about an answer of which nothing is sent.
+// checkFault warns about keys of an answer that is never sent because of a fault.
 func (d *definition) checkFault() {
 	if d.get("fault") == nil {
 		return
@@ -162,7 +160,8 @@ func (d *definition) checkFault() {
 	}
 }
 
-// checkBraces warns about an {{expression}} in n, where none is computed.
+// checkBraces warns about an {{expression}} in n. The caller knows that expressions
+// are not computed there.
 func (d *definition) checkBraces(key string, n *yaml.Node, why string) {
 	if n == nil {
 		return
@@ -209,10 +208,10 @@ func (d *definition) checkStars(match *yaml.Node) {
 	}
 }
 
-// checkRules warns about rules that another one before them hides. A rule
-// without a match has nil.
+// checkRules warns about rules that never answer, because a rule before them answers
+// all of their requests. matches has nil for a rule without a match.
 func (d *definition) checkRules(list []*yaml.Node, matches []*mock.Match) {
-	const most = 300 // of which all pairs are compared
+	const most = 300 // only so many rules are compared with each other
 	for i, m := range matches[:min(len(matches), most)] {
 		if m == nil {
 			if n := len(list) - i - 1; n > 0 {
@@ -229,7 +228,8 @@ func (d *definition) checkRules(list []*yaml.Node, matches []*mock.Match) {
 	}
 }
 
-// checkSteps warns about steps of a sequence that another one hides.
+// checkSteps warns about steps of a sequence that never answer because of another
+// step.
 func (d *definition) checkSteps(steps []*definition, when []script.Step, timed bool) {
 	var latest time.Duration
 	for i, s := range steps {

@@ -12,8 +12,8 @@ import (
 	"starproxy/driver/mock"
 )
 
-// matchKey is a key under match. To add one, add a row to matchKeys: the schema
-// has a property for each row.
+// matchKey is a key below match:. To add a key, add a row to matchKeys: the schema has
+// a property for each row.
 type matchKey struct {
 	key  string
 	doc  string // for the schema, sentences
@@ -75,7 +75,7 @@ func (d *definition) match(m *mock.Match) error {
 	return d.conditions("match", n, m)
 }
 
-// conditions adds those of the map n to m.
+// conditions adds the conditions in the map n to m.
 func (d *definition) conditions(path string, n *yaml.Node, m *mock.Match) error {
 	if n.Kind != yaml.MappingNode {
 		return d.wrong(path, n, "a map")
@@ -101,7 +101,7 @@ func (d *definition) conditions(path string, n *yaml.Node, m *mock.Match) error 
 	return nil
 }
 
-// single reads a key that is about one text of the request.
+// single returns a function that reads a condition on one text of the request.
 func single(in mock.Place) func(*matchReader, string, *yaml.Node) error {
 	return func(r *matchReader, at string, v *yaml.Node) error {
 		matcher, err := r.d.matcher(at, v, false)
@@ -110,8 +110,8 @@ func single(in mock.Place) func(*matchReader, string, *yaml.Node) error {
 	}
 }
 
-// named reads a map from names to what is expected of their values: plain text,
-// empty for any value, or a matcher.
+// named returns a function that reads a map from names to conditions on their values.
+// A condition is a plain text, which is empty for any value, or a matcher.
 func named(in mock.Place) func(*matchReader, string, *yaml.Node) error {
 	return func(r *matchReader, at string, v *yaml.Node) error {
 		if v.Kind != yaml.MappingNode {
@@ -129,7 +129,7 @@ func named(in mock.Place) func(*matchReader, string, *yaml.Node) error {
 	}
 }
 
-// one reads what is expected of one name.
+// one reads the condition on one name.
 func (r *matchReader) one(in mock.Place, at string, k, v *yaml.Node) error {
 	name := k.Value
 	switch in {
@@ -165,7 +165,7 @@ func (r *matchReader) one(in mock.Place, at string, k, v *yaml.Node) error {
 	return err
 }
 
-// all reads the list of all values of a query parameter.
+// all reads the condition that a query parameter has exactly these values.
 func (r *matchReader) all(at, name string, v *yaml.Node) error {
 	if len(v.Content) == 0 {
 		return document.Errorf(v, "%s: got an empty list, want at least one value", r.d.at(at))
@@ -206,8 +206,8 @@ func (r *matchReader) contains(at string, v *yaml.Node) error {
 	return nil
 }
 
-// json reads body_json. A map is a matcher when all of its keys are words of
-// matchers, and else a value.
+// json reads body_json. A map whose keys are all words of matchers is a matcher. Any
+// other map is a value.
 func (r *matchReader) json(at string, v *yaml.Node) error {
 	if v.Kind != yaml.MappingNode {
 		return r.d.wrong(at, v, "a map of paths to values or matchers")
@@ -230,8 +230,8 @@ func (r *matchReader) json(at string, v *yaml.Node) error {
 	return nil
 }
 
-// partKeys returns those of a part beside the words of matchers, which are
-// about its text.
+// partKeys returns the keys of a condition on a part. It may also have the words of
+// matchers, which test the text of the part.
 func partKeys() []string { return []string{"filename", "content_type", "headers", "body_json"} }
 
 // parts reads the conditions on parts of a multipart body.
@@ -283,7 +283,7 @@ func (d *definition) part(at string, v *yaml.Node) (c mock.Condition, err error)
 	return c, nil
 }
 
-// partMap reads the headers or the JSON paths of a part.
+// partMap reads the conditions on the headers or on the JSON content of a part.
 func (d *definition) partMap(at string, headers bool, n *yaml.Node, to *[]mock.PartCondition) error {
 	if n.Kind != yaml.MappingNode {
 		return d.wrong(at, n, "a map")

@@ -13,16 +13,16 @@ import (
 	"starproxy/driver/mock"
 )
 
-// namedState is the state of a definition: which state a named scenario must be in,
-// and which one it is in afterwards.
+// namedState is the value of state: in a definition. It says in which state a named
+// scenario must be, and which state it gets with the answer.
 type namedState struct {
 	scenario string
-	is       []string // empty for any
-	then     string   // empty to stay
+	is       []string // one of these states is required; empty for any
+	then     string   // the state after the answer; empty if it stays the same
 	machine  state.Machine
 }
 
-// named reads state:, nil when there is none.
+// named reads state:. It returns nil when there is none.
 func (d *definition) named() (*namedState, error) {
 	n, path := d.get("state"), d.at("state")
 	if n == nil {
@@ -76,7 +76,7 @@ func (d *definition) named() (*namedState, error) {
 	return s, nil
 }
 
-// stateName reads the name of a scenario or of a state; numbers count as text.
+// stateName reads the name of a scenario or of a state. A number counts as text.
 func stateName(n *yaml.Node, path string) (string, error) {
 	s, ok := document.ScalarText(n)
 	if !ok || s == "" || len(s) > 200 {
@@ -108,7 +108,8 @@ func (d *definition) matchState(m *mock.Match) error {
 	return err
 }
 
-// moving lets the scenario change its state with each answer of next.
+// moving returns a handler that changes the state of the scenario with each answer of
+// next.
 func (d *definition) moving(next exchange.Handler) (exchange.Handler, error) {
 	s, err := d.named()
 	if err != nil {
@@ -124,9 +125,9 @@ func (d *definition) moving(next exchange.Handler) (exchange.Handler, error) {
 	return &stateHandler{s, next}, nil
 }
 
-// stateHandler changes the state of a scenario, and then next answers. Of two
-// requests at once that both found it in a state that the endpoint asks for, one
-// is answered; the other gets [mock.ErrMoved].
+// stateHandler changes the state of a scenario and then lets next answer. If two
+// requests come at the same time and both find the required state, only one of them
+// is answered. The other one gets [mock.ErrMoved].
 type stateHandler struct {
 	*namedState
 	next exchange.Handler
@@ -141,7 +142,7 @@ func (h *stateHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 		return nil, mock.ErrMoved
 	}
 	res, err := h.next.Respond(ctx, x)
-	if res == nil { // it did not answer, or failed
+	if res == nil { // next did not answer, or failed
 		_, _, undo := h.machine.Move([]string{h.then}, left)
 		if err == nil {
 			err = undo

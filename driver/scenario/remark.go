@@ -16,8 +16,8 @@ import (
 	"starproxy/driver/mock"
 )
 
-// warn logs what is probably a mistake in a document that loads all the same,
-// with its place. What a script answers with at run time is not looked at.
+// warn logs a probable mistake in a document, with its place. The document is loaded
+// all the same. The answers of a script at run time are not checked.
 func (c *compiler) warn(n *yaml.Node, format string, args ...any) {
 	if c.env.Log == nil || c.quiet {
 		return
@@ -25,11 +25,11 @@ func (c *compiler) warn(n *yaml.Node, format string, args ...any) {
 	c.env.Log.Warn("scenario", "warning", document.InFile(c.src.File, document.Errorf(n, format, args...)))
 }
 
-// methods are those that keys usually have.
+// methods lists the usual methods of keys.
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "REPORT", "QUERY",
 	mock.WebSocket}
 
-// checkMethod warns about a method that looks like a slip of the pen.
+// checkMethod warns about an unusual method, which is probably a typing error.
 func (c *compiler) checkMethod(k *yaml.Node, m mock.Match) {
 	if m.Method == "" || slices.Contains(methods, m.Method) {
 		return
@@ -41,8 +41,8 @@ func (c *compiler) checkMethod(k *yaml.Node, m mock.Match) {
 	c.warn(k, "endpoint %q: %s is no usual method%s", k.Value, m.Method, near)
 }
 
-// checkSocket warns about a WEBSOCKET key with an answer that opens none. One
-// that refuses on purpose has the status of an error.
+// checkSocket warns about a WEBSOCKET key whose answer opens no WebSocket. An answer
+// that refuses on purpose has the status of an error and gets no warning.
 func (d *definition) checkSocket(k *yaml.Node) {
 	if d.method != mock.WebSocket {
 		return
@@ -57,7 +57,7 @@ func (d *definition) checkSocket(k *yaml.Node) {
 	}
 }
 
-// checkFile warns when the file of a mock is not there, and its directory is.
+// checkFile warns if the file of a mock does not exist but its directory does.
 func (d *definition) checkFile(key, name string) {
 	dir := d.c.env.FilesDir
 	if info, err := os.Stat(dir); dir == "" || err != nil || !info.IsDir() {
@@ -73,7 +73,8 @@ var (
 	hasParam  = regexp.MustCompile(`\{([A-Za-z_]\w*)`)
 )
 
-// checkParams warns about parameters that the path of the endpoint lacks.
+// checkParams warns about parameters in n that the path of the endpoint does not
+// have.
 func (d *definition) checkParams(n *yaml.Node) {
 	if d.params == nil {
 		return // not known
@@ -86,7 +87,7 @@ func (d *definition) checkParams(n *yaml.Node) {
 	})
 }
 
-// checkParam warns about a parameter that the path of the endpoint lacks.
+// checkParam warns if the path of the endpoint does not have the parameter name.
 func (d *definition) checkParam(n *yaml.Node, name, asked string) {
 	if d.params == nil || slices.Contains(d.params, name) {
 		return
@@ -98,7 +99,7 @@ func (d *definition) checkParam(n *yaml.Node, name, asked string) {
 	d.c.warn(n, "%s: %s: %s", d.path, asked, hint)
 }
 
-// params returns the names in the path of a key; not nil.
+// params returns the parameter names in the path of a key. The list is never nil.
 func params(path string) []string {
 	names := []string{}
 	for _, m := range hasParam.FindAllStringSubmatch(path, -1) {
