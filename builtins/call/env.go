@@ -18,7 +18,8 @@ import (
 	"starproxy/builtins/state"
 )
 
-// Env is what all scripts of a host share. It is for any number of goroutines.
+// Env has the values that all scripts of a host share. Any number of goroutines may
+// use it.
 type Env struct {
 	State  *state.Store
 	Random *Random
@@ -28,32 +29,33 @@ type Env struct {
 	// Getenv reads an environment variable; env() asks only for those of its
 	// allow-list.
 	Getenv func(string) string
-	// Merge lays a patch over a JSON value; nil when merge() is not to be had.
+	// Merge merges a patch into a JSON value. Nil means that merge() is an error.
 	Merge func(target any, patch jsonvalue.Object) any
-	// Match compiles conditions on requests, JSON as below match: in a
-	// scenario; nil when matcher() is not to be had.
+	// Match compiles conditions on requests, in JSON with the keys of match: in a
+	// scenario. Nil means that matcher() is an error.
 	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
-	// Manual is the clock of a test, which Clock then shows; else nil.
+	// Manual is the clock of a test, and Clock returns its time. Outside tests it is
+	// nil.
 	Manual *Clock
 	// Test answers the calls of a test; else nil.
 	Test Tester
-	// Tasks are what is done after answers; never nil.
+	// Tasks has the functions that run after answers. It is never nil.
 	Tasks *Tasks
-	// Background calls a function of a script outside of any request, and tells
-	// the log of its failure.
+	// Background calls a function of a script outside of any request, and logs its
+	// error.
 	Background func(context.Context, starlark.Callable, *Defaults)
-	// Deliver sends a webhook, or tells why it can't be sent; nil drops it. In a
-	// test it counts for nothing: what is sent is kept.
+	// Deliver sends a webhook, or reports why it can't be sent. Nil drops webhooks.
+	// In a test it is not called: the environment keeps the webhooks.
 	Deliver func(context.Context, *Webhook)
-	// MaxBody bounds, in bytes, how much of a request body scripts can see.
+	// MaxBody is the largest request body that scripts can read, in bytes.
 	MaxBody int
-	// MaxResult bounds, in bytes, what one operation may make; 0 means
+	// MaxResult is the memory that one operation may allocate, in bytes. 0 means
 	// [MaxResult].
 	MaxResult int
-	// Reserve claims bytes that a script is about to allocate. It fails when all
-	// scripts together would hold too much then; nil means that there is no bound.
+	// Reserve reserves bytes that a script is about to allocate. It returns an error
+	// if all scripts together would then hold too much. Nil means no limit.
 	Reserve func(bytes int) error
-	// Defaults are those of answers that scripts make.
+	// Defaults are the defaults of answers that scripts make.
 	Defaults Defaults
 
 	// Patterns are the regular expressions of the scripts.
@@ -66,8 +68,8 @@ type Env struct {
 	outbox   []*Webhook    // of a test
 }
 
-// NewEnv makes an environment with a store, a random source (seeded by chance)
-// and the system's clock.
+// NewEnv makes an environment with a store, a random source with a random seed, and
+// the system's clock.
 func NewEnv() *Env {
 	return &Env{
 		State:   state.New(),
@@ -80,8 +82,8 @@ func NewEnv() *Env {
 	}
 }
 
-// Reset puts counters, cells and a seeded random source back to where they
-// began. The state store is left alone.
+// Reset sets counters, cells and a seeded random source to their initial values. It
+// does not change the state store.
 func (e *Env) Reset() {
 	e.mu.Lock()
 	e.counters = nil
@@ -90,7 +92,7 @@ func (e *Env) Reset() {
 	e.Random.Reset()
 }
 
-// The bounds of counters: their names may come from clients.
+// The limits of counters. They are needed because names may come from clients.
 const (
 	maxCounters    = 10_000
 	maxCounterName = 1024
@@ -128,8 +130,8 @@ func (e *Env) Outbox() []*Webhook {
 
 // Tester answers the calls of a test.
 type Tester interface {
-	// Serve makes what Respond asks: a dict of endpoints or the path of a
-	// scenario. upstream stands in for the real server; nil leaves it as it is.
+	// Serve sets the endpoints that Respond uses: a dict of endpoints or the path of
+	// a scenario. upstream answers instead of the real server. Nil changes nothing.
 	Serve(scenario starlark.Value, upstream starlark.Callable) error
 	exchange.Handler
 }

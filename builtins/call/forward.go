@@ -12,19 +12,19 @@ import (
 // Forwarded is the answer of a real server.
 type Forwarded struct {
 	Response *exchange.Response
-	// Context is the one under which the body is read, Cancel ends it.
+	// Context is the context of reading the body. Cancel ends it.
 	Context context.Context
 	Cancel  context.CancelCauseFunc
 
-	body exchange.Body // as it came
+	body exchange.Body // the body before any change
 }
 
-// Forward asks the real server, within the run's time. [Call.Release] closes an
-// answer that nobody sends.
+// Forward asks the real server. The server must answer within the run's time.
+// [Call.Release] closes an answer that is not sent.
 func (c *Call) Forward(x *exchange.Exchange) (*Forwarded, error) {
 	ctx, cancel := context.WithCancelCause(c.Context)
 	if !c.Deadline.IsZero() {
-		// Not a deadline of the context: the body is read after the run.
+		// The context itself has no deadline, because the body is read after the run.
 		timer := time.AfterFunc(time.Until(c.Deadline), func() { cancel(ErrTime) })
 		defer timer.Stop()
 	}
@@ -43,8 +43,8 @@ func (c *Call) Forward(x *exchange.Exchange) (*Forwarded, error) {
 	return f, nil
 }
 
-// Release closes the real server's answers that are not sent; sent is the body
-// that is, or nil.
+// Release closes the real server's answers that are not sent. sent is the body that is
+// sent, or nil.
 func (c *Call) Release(sent exchange.Body) {
 	if w, ok := sent.(interface{ Unwrap() exchange.Body }); ok {
 		sent = w.Unwrap()

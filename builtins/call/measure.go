@@ -7,7 +7,8 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// Fits refuses to write the text of values that is too long, or too deep.
+// Fits returns an error if the text of values would be too long, or if they are nested
+// too deep.
 func (c *Call) Fits(what string, before int, values ...starlark.Value) error {
 	size, err := c.Measured(what, values)
 	if err != nil {
@@ -16,8 +17,8 @@ func (c *Call) Fits(what string, before int, values ...starlark.Value) error {
 	return c.Enough(what, before+size)
 }
 
-// Measured returns how long the text of values would be, or what is wrong with
-// it.
+// Measured returns the length of the text of values. It returns an error if they
+// cannot be written.
 func (c *Call) Measured(what string, values []starlark.Value) (int, error) {
 	m := measure{room: c.Room()}
 	for _, v := range values {
@@ -36,19 +37,19 @@ func (c *Call) Measured(what string, values []starlark.Value) (int, error) {
 	return size, nil
 }
 
-// perContainer is what each list, dict and so on counts for: more than its
-// text, because to go through it takes time as well.
+// perContainer is the length that counts for each list, dict and other container. It
+// is more than the length of its text, because going through it also takes time.
 const perContainer = 64
 
 // Written is a value whose text may be long.
 type Written interface {
 	starlark.Value
-	// Written is how long the text is, in bytes, without that of the value which
-	// it holds, and this value; nil when there is none.
+	// Written returns the value inside, or nil, and the length of the text without
+	// that value, in bytes.
 	Written() (size int, holds starlark.Value)
 }
 
-// measure counts how long the text of values would be.
+// measure counts the length of the text of values.
 type measure struct {
 	room int // that is left
 	deep bool
@@ -56,10 +57,10 @@ type measure struct {
 	path []starlark.Value
 }
 
-// over reports whether there is nothing left to measure for.
+// over reports whether measuring can stop, because the text is too long or too deep.
 func (m *measure) over() bool { return m.room < 0 || m.deep }
 
-// add counts v, and what it holds until the room is used up.
+// add counts v and the values in it, until the room is used up.
 func (m *measure) add(v starlark.Value) {
 	switch v := v.(type) {
 	case starlark.String:
@@ -106,7 +107,7 @@ func (m *measure) list(v *starlark.List) {
 	m.leave()
 }
 
-// tuple counts a tuple. It cannot be inside of itself.
+// tuple counts a tuple. A tuple cannot contain itself.
 func (m *measure) tuple(v starlark.Tuple) {
 	m.room -= perContainer
 	if !m.goInto(nil) {
@@ -131,7 +132,7 @@ func (m *measure) dict(v *starlark.Dict) {
 	m.leave()
 }
 
-// set counts a set, which holds no containers but tuples.
+// set counts a set. Tuples are the only containers in it.
 func (m *measure) set(v *starlark.Set) {
 	m.room -= perContainer
 	for e := range v.Elements() {
@@ -166,7 +167,7 @@ func (m *measure) written(v Written) {
 	}
 }
 
-// enter counts a container and goes into it, unless it is inside of itself.
+// enter counts a container and goes into it, unless it contains itself.
 func (m *measure) enter(v starlark.Value) bool {
 	m.room -= perContainer
 	for _, outer := range m.path {
@@ -177,8 +178,8 @@ func (m *measure) enter(v starlark.Value) bool {
 	return m.goInto(v)
 }
 
-// goInto notes that what is counted next is inside of v. It reports false where
-// that is too deep.
+// goInto notes that the next values are inside v. It reports false if that is too
+// deep.
 func (m *measure) goInto(v starlark.Value) bool {
 	if len(m.path) >= MaxDepth {
 		m.deep = true

@@ -11,8 +11,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// Random is the one source of chance of a host. With a seed, the same calls
-// give the same values. It is for any number of goroutines.
+// Random is the source of random numbers of a host. With a seed, the same calls return
+// the same values. Any number of goroutines may use it.
 type Random struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -20,7 +20,7 @@ type Random struct {
 	seeded bool
 }
 
-// NewRandom makes a source; nil means a seed by chance.
+// NewRandom makes a source. Nil means a random seed.
 func NewRandom(seed *uint64) *Random {
 	r := &Random{}
 	if seed != nil {
@@ -41,7 +41,7 @@ func (r *Random) Seed(seed uint64) {
 	r.rng = rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
 }
 
-// Reset starts a seeded source again; another one goes on.
+// Reset starts a source with a seed again. A source without a seed goes on.
 func (r *Random) Reset() {
 	if r.seeded {
 		r.Seed(r.seed)
@@ -55,7 +55,7 @@ func (r *Random) Int64N(n int64) int64 {
 	return r.rng.Int64N(n)
 }
 
-// Between returns a number from lo to end, end excluded, which must be more.
+// Between returns a number from lo to end, without end. end must be more than lo.
 func (r *Random) Between(lo, end *big.Int) starlark.Value {
 	span := new(big.Int).Sub(end, lo)
 	if span.IsInt64() {
@@ -80,7 +80,7 @@ func (r *Random) Uint64() uint64 {
 	return r.rng.Uint64()
 }
 
-// Float64 returns a number from 0 to 1, 1 excluded.
+// Float64 returns a number from 0 to 1, without 1.
 func (r *Random) Float64() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -15,19 +15,20 @@ import (
 // MaxWebhookBody bounds the body of a webhook, in bytes.
 const MaxWebhookBody = 1 << 20
 
-// Webhook is a request that a mock sends on its own account, after its answer.
+// Webhook is a request that a mock sends by itself, after its answer.
 type Webhook struct {
 	Method, URL string
 	Header      exchange.Header
 	Body        []byte
-	// Endpoint and Exchange tell whose answer it follows; "" and 0 for none.
+	// Endpoint and Exchange identify the answer before the webhook. They are "" and 0
+	// when there is none.
 	Endpoint string
 	Exchange uint64
-	// Err is why it can't be sent; nil when it can.
+	// Err is the reason why it can't be sent, or nil.
 	Err error
 }
 
-// Check reports what keeps the webhook from being sent.
+// Check returns an error if the webhook can't be sent.
 func (w *Webhook) Check() error {
 	if err := CheckWebhookURL(w.URL); err != nil {
 		return fmt.Errorf("url: %w", err)
@@ -41,7 +42,7 @@ func (w *Webhook) Check() error {
 	return nil
 }
 
-// CheckWebhookURL reports what is wrong with a URL.
+// CheckWebhookURL returns an error if a webhook can't be sent to a URL.
 func CheckWebhookURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
@@ -50,7 +51,7 @@ func CheckWebhookURL(s string) error {
 	return nil
 }
 
-// maxChain bounds how many tasks may come one from the other.
+// maxChain is the largest number of tasks in a chain in which each starts the next.
 const maxChain = 1000
 
 // chainKey is the key under which the context of a task has its place in a chain.
@@ -59,8 +60,8 @@ type chainKey struct{}
 // IsTask reports whether ctx is that of a task.
 func IsTask(ctx context.Context) bool { return ctx.Value(chainKey{}) != nil }
 
-// Schedule calls run some time after the answer to x; a nil x means from now on.
-// ctx is that of who asks for it.
+// Schedule calls run when delay has passed after the answer to x. If x is nil, the
+// delay begins now. ctx is the context of the caller.
 func (e *Env) Schedule(ctx context.Context, x *exchange.Exchange, delay time.Duration, run func(context.Context),
 	refused func(error)) error {
 	link, _ := ctx.Value(chainKey{}).(int)
@@ -78,8 +79,8 @@ func (e *Env) Schedule(ctx context.Context, x *exchange.Exchange, delay time.Dur
 	})
 }
 
-// Send sends a webhook some time after the answer to x, see Schedule. One that
-// can't be sent is delivered all the same, with the reason.
+// Send sends a webhook when delay has passed after the answer to x, see Schedule. A
+// webhook that can't be sent is also passed to Deliver, with the reason in Err.
 func (e *Env) Send(ctx context.Context, x *exchange.Exchange, delay time.Duration, w *Webhook) {
 	if x != nil {
 		w.Endpoint, w.Exchange = x.Endpoint, x.ID

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Conn is the device's side of an exchange, seen by a Body that is being sent.
-// Status line and header have been decided when a Body is asked to send itself.
+// Conn is the device's side of an exchange, to which a Body is sent. Status line and
+// header cannot be changed any more then.
 type Conn interface {
-	// Write sends body bytes; they may be held back until Flush or the end.
+	// Write sends bytes of the body. They may be buffered until Flush or the end.
 	io.Writer
-	// ReadFrom sends all of r, by the fastest way the connection has.
+	// ReadFrom sends all bytes of r, in the fastest way of the connection.
 	io.ReaderFrom
-	// Flush sends what Write held back.
+	// Flush sends the buffered bytes.
 	Flush() error
-	// Hijack takes an HTTP/1.1 connection out of the server's hands. Nothing
-	// must have been written. The status line and header are then the
-	// caller's to send.
+	// Hijack takes over an HTTP/1.1 connection from the server. Nothing may have
+	// been written before. After it, the caller must send the status line and the
+	// header.
 	Hijack() (net.Conn, *bufio.ReadWriter, error)
 }
 
@@ -30,30 +30,29 @@ type Body interface {
 	SendTo(ctx context.Context, c Conn) error
 }
 
-// Sized is a Body that knows its length in bytes; -1 means that it does not.
+// Sized is a Body with a length in bytes. -1 means that the length is unknown.
 type Sized interface{ Size() int64 }
 
-// Lasting is a Body that may take for ever to be sent, although it is Sized.
+// Lasting is a Body that may never end, although it is Sized.
 type Lasting interface{ Lasts() }
 
-// Stored is a Body whose bytes stay available after it was sent, so that the
-// record of the exchange refers to them instead of copying them.
+// Stored is a Body whose bytes stay available after it was sent. The record of the
+// exchange refers to them instead of copying them.
 type Stored interface {
-	// Stored gives the bytes, or the path of the regular file that holds them
-	// with the section that was sent.
+	// Stored returns the bytes, or else the path of the regular file that has them,
+	// with the offset and length of the section that was sent.
 	Stored() (data []byte, path string, off, n int64)
 }
 
-// Hijacker is a Body that wants the connection for itself before a status
-// line is sent (a WebSocket, a raw fault).
+// Hijacker is a Body that takes over the connection before a status line is sent, such
+// as a WebSocket or a bare fault.
 type Hijacker interface {
 	Body
 	// Hijacks is a marker; SendTo calls Conn.Hijack.
 	Hijacks()
 }
 
-// Bytes is a body held in memory. It is shared by all who send it: nobody
-// changes it.
+// Bytes is a body in memory. Responses share it, so it must not be changed.
 type Bytes []byte
 
 // SendTo writes the bytes at once.
@@ -65,17 +64,17 @@ func (b Bytes) SendTo(_ context.Context, c Conn) error {
 // Size returns the number of bytes.
 func (b Bytes) Size() int64 { return int64(len(b)) }
 
-// Stored gives the bytes themselves.
+// Stored returns the bytes.
 func (b Bytes) Stored() ([]byte, string, int64, int64) { return b, "", 0, int64(len(b)) }
 
 // File is a body streamed from an open regular file, or from a section of it.
-// It is good for one response; Close is called by the proxy.
+// It is for one response. The proxy calls Close.
 type File struct {
 	F      *os.File
 	Off, N int64
 }
 
-// SendTo streams the section; the kernel copies it where it can.
+// SendTo streams the section. If possible, the kernel copies it.
 func (f *File) SendTo(ctx context.Context, c Conn) error {
 	if _, err := f.F.Seek(f.Off, io.SeekStart); err != nil {
 		return err
@@ -96,8 +95,8 @@ func (f *File) Stored() ([]byte, string, int64, int64) { return nil, f.F.Name(),
 // Close closes the file.
 func (f *File) Close() error { return f.F.Close() }
 
-// Reader is a body that comes from elsewhere as it is sent. Whatever arrives
-// is passed on without waiting for more. Close is called by the proxy.
+// Reader is a body that is read while it is sent. Bytes that arrive are passed on at
+// once. The proxy calls Close.
 type Reader struct {
 	R io.ReadCloser
 	// N is the length in bytes, -1 when unknown.

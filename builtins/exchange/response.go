@@ -21,7 +21,7 @@ const (
 	FromReplay               // a recording
 )
 
-// Mocked reports whether something else than the real server had a hand in it.
+// Mocked reports whether a mock, a patch or a recording made or changed the response.
 func (o Origin) Mocked() bool { return o == FromMock || o == FromPatch || o == FromReplay }
 
 // String returns the word that captures and the user interface show.
@@ -39,31 +39,31 @@ func (o Origin) String() string {
 	return "passthrough"
 }
 
-// Response is what a device gets.
+// Response is the answer that a device gets.
 type Response struct {
 	// Status code, 200 to 599, or 101 with a socket body.
 	Status int
 	// Reason is the reason phrase of the real server's status, empty for the usual
 	// one.
 	Reason string
-	// Header has the lines in the order and spelling in which they are sent to
-	// devices that speak HTTP/1. Content-Length is set by the proxy where the
-	// body's size is known and the header has none.
+	// Header has the lines in the order and spelling in which they are sent over
+	// HTTP/1. If it has no Content-Length and the size of the body is known, the
+	// proxy adds one.
 	Header Header
 	// Server is the real server's end of the connection that the answer came
 	// on; nil when no server was asked.
 	Server *Peer
-	// Trailer gives the trailers once the body has been sent; nil for none.
-	// The names must be announced by a Trailer header for HTTP/1.1.
+	// Trailer returns the trailers after the body has been sent. Nil means none. For
+	// HTTP/1.1, a Trailer header must announce the names.
 	Trailer func() Header
 	// Body is nil when there is none.
 	Body Body
 	// Origin is set by whoever makes the response.
 	Origin Origin
-	// Delay is waited for before the first byte is sent.
+	// Delay is the time to wait before the first byte is sent.
 	Delay time.Duration
-	// Draw returns a further delay by chance, each time that the response is
-	// sent; nil means none.
+	// Draw returns a further, random delay each time that the response is sent. Nil
+	// means none.
 	Draw func() time.Duration
 	// Err is the reason of a response that the proxy made because something
 	// failed (the real server could not be reached, a script broke); captures
@@ -77,7 +77,7 @@ type Peer struct {
 	TLS  TLS
 }
 
-// TLS is what was agreed on in a handshake; its zero value is no TLS.
+// TLS has the results of a TLS handshake. The zero value means no TLS.
 type TLS struct {
 	Version uint16 // tls.VersionTLS13 and the like
 	Cipher  uint16 // tls.TLS_AES_128_GCM_SHA256 and the like
@@ -93,8 +93,8 @@ func (r *Response) Wait() time.Duration {
 	return r.Delay + r.Draw()
 }
 
-// Drawn is next with a further delay by chance before each of its answers; a nil
-// draw is none.
+// Drawn returns a handler that answers as next does, with a further, random delay
+// before each answer. If draw is nil, there is no further delay.
 func Drawn(next Handler, draw func() time.Duration) Handler {
 	if draw == nil {
 		return next
@@ -144,8 +144,8 @@ func Failure(err error) *Response {
 }
 
 // Unanswered returns the failure of a request that went to the real server
-// because nothing here answers it. Its text is that of the failure alone: only
-// the answer to the device says what came nearest.
+// because no endpoint answers it. The text of the error is that of err alone. Only
+// the answer to the device names the nearest endpoints.
 func Unanswered(err error, why string, nearest []string) error {
 	return &unanswered{err, why, nearest}
 }
@@ -170,11 +170,10 @@ func unansweredText(err error) string {
 	return "\n" + u.why + "; nearest: " + strings.Join(u.nearest, "; ")
 }
 
-// Logged marks an error that the log has already. It is the same error for all
-// else.
+// Logged marks an error as already logged. Otherwise the error stays the same.
 func Logged(err error) error { return &logged{err} }
 
-// IsLogged reports whether the log has an error already.
+// IsLogged reports whether an error is already logged.
 func IsLogged(err error) bool {
 	var l *logged
 	return errors.As(err, &l)
@@ -184,7 +183,8 @@ type logged struct{ error }
 
 func (l *logged) Unwrap() error { return l.error }
 
-// Reject makes the answer to what nobody answers: 501, why, and what came nearest.
+// Reject makes the answer to a request that no endpoint answers. Its status is 501,
+// and its body has the reason and the nearest endpoints.
 func Reject[T any](q *Request, why string, nearest []T) *Response {
 	if nearest == nil {
 		nearest = []T{}
