@@ -164,7 +164,12 @@ func (b *bench) write(name, text string) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	// In one step: a reader that follows the file never sees a part of it.
+	part := filepath.Join(filepath.Dir(path), ".writing-"+filepath.Base(path))
+	if err := os.WriteFile(part, []byte(text), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Rename(part, path); err != nil {
 		b.Fatal(err)
 	}
 	return path

@@ -8,7 +8,7 @@ import (
 
 // The stamps of a release, which its build sets:
 //
-//	go build -ldflags "-X starproxy/driver/cli.stampVersion=v1.2.0 -X starproxy/driver/cli.stampCommit=… -X starproxy/driver/cli.stampDate=…"
+//	go build -ldflags "-X starproxy/driver/cli.stampVersion=v1.2.0 -X starproxy/driver/cli.stampCommit=…"
 //
 // The linker sets variables only. Nothing else changes these. Without them the
 // build tells what it knows of the checkout or the module.
