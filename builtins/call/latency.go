@@ -111,13 +111,13 @@ func NewLatency(spec jsonvalue.Object, r *Random) (Latency, error) {
 			_, ok = Milliseconds(n)
 		}
 		if !ok {
-			return Latency{}, &KeyError{key, show(v), want}
+			return Latency{}, &KeyError{key, jsonvalue.Short(v, 40), want}
 		}
 		p[key] = n
 	}
 	if p["max"] < p["min"] {
 		v, _ := spec.Get("max")
-		return Latency{}, &KeyError{"max", show(v), "min or more"}
+		return Latency{}, &KeyError{"max", jsonvalue.Short(v, 40), "min or more"}
 	}
 	return Latency{Draw: func() time.Duration {
 		ms := min(max(d.draw(r, p), p["min"]), p["max"])
@@ -136,7 +136,7 @@ func distributionOf(spec jsonvalue.Object) (distribution, error) {
 			return d, nil
 		}
 	}
-	return distribution{}, &KeyError{"distribution", show(name), strings.Join(Distributions(), ", ")}
+	return distribution{}, &KeyError{"distribution", jsonvalue.Short(name, 40), strings.Join(Distributions(), ", ")}
 }
 
 // float converts a JSON number. It reports false if v is not a number.
@@ -154,16 +154,4 @@ func float(v any) (float64, bool) {
 		return f, true
 	}
 	return 0, false
-}
-
-// show returns a JSON value as text for a message, at most 40 bytes of it.
-func show(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	if len(b) > 40 {
-		return string(b[:40]) + "…"
-	}
-	return string(b)
 }

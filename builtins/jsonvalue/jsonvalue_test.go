@@ -153,3 +153,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestShort(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		value any
+		max   int
+		want  string
+	}{
+		{Object{{Key: "z", Value: int64(1)}, {Key: "a", Value: "<ö>"}}, 40, `{"z":1,"a":"<ö>"}`},
+		{"aöb", 2, `"a…`},
+		{"aöb", 3, `"a…`}, // not half of the ö
+		{"aöb", 4, `"aö…`},
+		{math.NaN(), 40, "NaN"},
+		{nil, 40, "null"},
+	} {
+		if got := Short(test.value, test.max); got != test.want {
+			t.Errorf("Short(%v, %d): got %s, want %s", test.value, test.max, got, test.want)
+		}
+	}
+}

@@ -1,10 +1,11 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // Started is the state of a machine that nothing has moved yet.
@@ -41,7 +42,7 @@ func stateText(v any, ok bool) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	b, _ := json.Marshal(v)
+	b, _ := jsonvalue.Append(nil, v)
 	return string(b)
 }
 

@@ -2,9 +2,7 @@ package flow
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -94,13 +92,11 @@ func (h *harWriter) put(b []byte) {
 }
 
 func (h *harWriter) encode(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil && h.err == nil {
+	b, err := exchange.EncodeJSON(v)
+	if err != nil && h.err == nil {
 		h.err = err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return b
 }
 
 // body writes the object t, its text being that of a body.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // maxMatchBody is the part of a body that conditions read: 1 MiB, both as sent and
@@ -185,14 +186,5 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// compact returns v as short JSON.
-func compact(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return quote(fmt.Sprint(v))
-	}
-	if len(b) > 120 {
-		return string(b[:120]) + "…"
-	}
-	return string(b)
-}
+// compact returns v as JSON text for a message.
+func compact(v any) string { return jsonvalue.Short(v, 120) }
