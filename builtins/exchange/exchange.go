@@ -52,8 +52,8 @@ type Exchange struct {
 	// Params holds what the {name} segments of the endpoint's path matched.
 	Params map[string]string
 	// Gone ends when the endpoint that answers is removed or replaced; nil means
-	// never. What answers for long ends with it; the proxy sees to that for
-	// bodies without a length.
+	// never. Streams and sockets of the endpoint end with it. The proxy ends
+	// bodies without a length itself.
 	Gone context.Context
 	// Notes collects what handlers and scripts have to say about this exchange.
 	Notes Notes

@@ -74,9 +74,10 @@ func (h Header) Names() []string {
 	return names
 }
 
-// Set gives the header one line for each value, and no other with that name. They
-// take the places and the spelling of those that there were; what is more of them
-// comes last, spelt like the first or, where there was none, as name is.
+// Set makes values the only lines with that name, one line for each value. Lines
+// that were there keep their places and their spelling. Further lines are added at
+// the end; they are spelt like the first line with that name, or like name if there
+// was none.
 func (h *Header) Set(name string, values ...string) {
 	i := h.index(name, 0)
 	if i >= 0 {
