@@ -76,7 +76,13 @@ func EndSocket(c *websocket.Conn, err error) {
 	if i := strings.LastIndex(reason, ": "); i >= 0 {
 		reason = reason[i+2:] // the cause, without the steps of the library
 	}
-	c.Close(code, reason[:min(len(reason), 120)])
+	c.Close(code, CloseReason(reason))
+}
+
+// CloseReason cuts a text to the length that a close frame can carry, and to UTF-8
+// (RFC 6455 section 5.5.1).
+func CloseReason(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), 120)], "")
 }
 
 // HandshakeFault tells what is wrong with a request that asks for an upgrade to

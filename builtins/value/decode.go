@@ -189,17 +189,8 @@ func (d *jsonDecoder) members(each func(key []byte) error) error {
 		if err := each(k); err != nil {
 			return err
 		}
-		if err := d.look(); err != nil {
+		if more, err := d.more('}'); !more {
 			return err
-		}
-		switch d.peek() {
-		case ',':
-			d.pos++
-		case '}':
-			d.pos++
-			return nil
-		default:
-			return d.fail("want ',' or '}'")
 		}
 	}
 }
@@ -229,19 +220,27 @@ func (d *jsonDecoder) elements(each func() error) error {
 		if err := each(); err != nil {
 			return err
 		}
-		if err := d.look(); err != nil {
+		if more, err := d.more(']'); !more {
 			return err
 		}
-		switch d.peek() {
-		case ',':
-			d.pos++
-		case ']':
-			d.pos++
-			return nil
-		default:
-			return d.fail("want ',' or ']'")
-		}
 	}
+}
+
+// more reads what follows an element: a comma, for which it returns true, or the
+// end of the array or object.
+func (d *jsonDecoder) more(end byte) (bool, error) {
+	if err := d.look(); err != nil {
+		return false, err
+	}
+	switch d.peek() {
+	case ',':
+		d.pos++
+		return true, nil
+	case end:
+		d.pos++
+		return false, nil
+	}
+	return false, d.fail("want ',' or '" + string(rune(end)) + "'")
 }
 
 // number reads a number. It accepts only the forms of the JSON grammar.

@@ -161,9 +161,9 @@ func (s *Socket) Finish(err error) {
 	code, reason := websocket.StatusNormalClosure, ""
 	switch {
 	case s.ctx.Err() != nil:
-		code, reason = websocket.StatusGoingAway, clipReason(context.Cause(s.ctx).Error())
+		code, reason = websocket.StatusGoingAway, exchange.CloseReason(context.Cause(s.ctx).Error())
 	case err != nil:
-		code, reason = websocket.StatusInternalError, clipReason(exchange.Public(err))
+		code, reason = websocket.StatusInternalError, exchange.CloseReason(exchange.Public(err))
 	}
 	// Close waits for the client's close frame. To reach it, the messages before it
 	// must be read; they are dropped.
@@ -183,14 +183,6 @@ func (s *Socket) Finish(err error) {
 // function has received all messages.
 func (s *Socket) over() bool {
 	return s.closed.Load() || s.left.Load() && len(s.queue) == 0 || s.ctx.Err() != nil
-}
-
-// clipReason cuts a text to the length that a close frame can carry.
-func clipReason(s string) string {
-	if len(s) > 120 {
-		s = s[:120]
-	}
-	return strings.ToValidUTF8(s, "")
 }
 
 func (s *Socket) String() string        { return "<websocket>" }
