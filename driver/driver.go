@@ -147,7 +147,7 @@ func (d *Driver) compose(o Options) {
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 	}
-	mocks := &mockMethods{d.endpoints}
+	mocks := &mockMethods{endpoints: d.endpoints}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints, states: states,

@@ -11,7 +11,17 @@ import (
 )
 
 // mockMethods are the methods that change the endpoints in force.
-type mockMethods struct{ endpoints *endpoints.Service }
+type mockMethods struct {
+	endpoints *endpoints.Service
+	// adversity are the services whose settings end with those of the mocks.
+	adversity []resetter
+}
+
+// resetter is a service for settings that tests make against a device, such as faults.
+type resetter interface {
+	// Reset undoes what methods have set: what the scenario sets is in force again.
+	Reset()
+}
 
 // rows are for the table of methods.
 func (m *mockMethods) rows() []rpc.Row {
@@ -66,7 +76,11 @@ func (m *mockMethods) clearMocks(context.Context) (string, error) {
 }
 
 func (m *mockMethods) resetMocks(context.Context) (string, error) {
-	return fmt.Sprintf(sayMocksReset, m.endpoints.Reset()), nil
+	n := m.endpoints.Reset()
+	for _, a := range m.adversity {
+		a.Reset()
+	}
+	return fmt.Sprintf(sayMocksReset, n), nil
 }
 
 func (m *mockMethods) enableMock(_ context.Context, key string, enabled bool) (string, error) {

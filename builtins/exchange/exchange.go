@@ -13,6 +13,7 @@ package exchange
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -66,11 +67,15 @@ type Exchange struct {
 	after afterwards
 }
 
-// Note is a remark on an exchange: a warning, a script's log line, a backtrace.
+// Note is a remark on an exchange: a warning, a script's log line, a backtrace, or
+// a fault that was set for it.
 type Note struct {
-	Level string // "info", "warning" or "error"
+	Level string // "info", "warning", "error" or [Met]
 	Text  string
 }
+
+// Met is the level of the notes that [Notes.Meet] adds.
+const Met = "met"
 
 // Notes is a list of remarks that several goroutines may append to. The zero
 // value is ready for use.
@@ -88,6 +93,17 @@ func (n *Notes) Add(level, text string) {
 	defer n.mu.Unlock()
 	if len(n.list) < maxNotes {
 		n.list = append(n.list, Note{Level: level, Text: text})
+	}
+}
+
+// Meet records that the exchange met a fault or a condition that somebody has set,
+// such as "fault reset (ota.yaml:12)" or "network edge". A name is recorded once.
+func (n *Notes) Meet(name string) {
+	n.mu.Lock()
+	met := slices.Contains(n.list, Note{Met, name})
+	n.mu.Unlock()
+	if !met {
+		n.Add(Met, name)
 	}
 }
 

@@ -100,6 +100,18 @@ func (e *Entry) Unreachable() bool {
 	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
 }
 
+// Met returns the names of the faults and conditions that somebody has set and that
+// the exchange met, such as "network edge"; nil for none. See [exchange.Notes.Meet].
+func (e *Entry) Met() []string {
+	var met []string
+	for _, n := range e.Notes {
+		if n.Level == exchange.Met {
+			met = append(met, n.Text)
+		}
+	}
+	return met
+}
+
 // RequestLines returns RequestHeader with a Host line. When there is none, as with
 // HTTP/2, it inserts one with Authority at the beginning. A request that was refused
 // before its header was read gets none.

@@ -86,7 +86,9 @@ type event struct {
 	HeadersOmitted  bool `json:"headers_omitted,omitempty"`
 	EarlierOmitted  int  `json:"earlier_events_omitted,omitempty"`
 
-	Notes []note `json:"notes,omitempty"`
+	// Met are the faults and conditions that somebody has set and that the exchange met.
+	Met   []string `json:"met,omitempty"`
+	Notes []note   `json:"notes,omitempty"`
 }
 
 type note struct {
@@ -155,8 +157,11 @@ func (j *Journal) event(e *Entry) *event {
 	if e.Client.IsValid() {
 		v.Client = e.Client.String()
 	}
+	v.Met = e.Met()
 	for _, n := range e.Notes {
-		v.Notes = append(v.Notes, note(n))
+		if n.Level != exchange.Met {
+			v.Notes = append(v.Notes, note(n))
+		}
 	}
 	if e.Kind == TLSError {
 		v.Kind, v.Alert = "tls_error", e.Error

@@ -113,6 +113,8 @@ func TestEventKinds(t *testing.T) {
 		}, map[string]any{"headers_list": []any{[]any{"Host", "a"}, []any{"te", "x"}}}},
 		"trailers": {func(e *Entry) { e.ResponseTrailer = exchange.HeaderOf("Grpc-Status", "0") },
 			map[string]any{"response_trailers": map[string]any{"Grpc-Status": "0"}}},
+		"met": {func(e *Entry) { e.Notes = []exchange.Note{{Level: exchange.Met, Text: "network edge"}} },
+			map[string]any{"met": []any{"network edge"}}},
 		"notes": {func(e *Entry) { e.Notes = []exchange.Note{{Level: "warning", Text: "w"}} },
 			map[string]any{"notes": []any{map[string]any{"level": "warning", "text": "w"}}}},
 		"truncated": {func(e *Entry) { e.ResponseBody.Truncated = true }, map[string]any{"response_truncated": true}},

@@ -220,7 +220,7 @@ func (v *event) leaveOutHeaders() {
 	v.HeadersOmitted = true
 	v.Headers, v.RespHeaders = map[string]string{}, map[string]string{}
 	v.HeaderList, v.RespList = [][2]string{}, [][2]string{}
-	v.Trailers, v.RespTrailers, v.Notes = nil, nil, nil
+	v.Trailers, v.RespTrailers, v.Notes, v.Met = nil, nil, nil, nil
 	v.Query = map[string][]string{}
 	for _, s := range []*string{&v.Method, &v.URL, &v.Path, &v.Endpoint, &v.Source, &v.Error, &v.Alert, &v.SNI,
 		&v.BodyEncoding, &v.ResponseEncoding, &v.Protocol} {

@@ -175,6 +175,8 @@ var rows = []operator{
 	{Operator{"marker", Regex, "text of the mark"}, costText, "", func(s *subject, a *argument) bool { return a.re.text(s.mark()) }},
 	{Operator{"comment", Regex, "text of the comment"}, costText, "m",
 		func(s *subject, a *argument) bool { return a.re.text(s.comment()) }},
+	{Operator{"met", Regex, "name of a fault or network condition that was set and that the exchange met"}, costText, "",
+		func(s *subject, a *argument) bool { return slices.ContainsFunc(s.e.Met(), a.re.text) }},
 	{Operator{"meta", Regex, "origin, endpoint, source and notes, a line (key: value) for each"}, costText, "m",
 		func(s *subject, a *argument) bool { return a.re.text(s.metadata()) }},
 	{Operator{"replay", NoArg, "replayed from a recording"}, costField, "", (*subject).replayed},

@@ -88,6 +88,7 @@ func TestOperators(t *testing.T) {
 		{"~hq oolong", "refused"},
 		{"~hs oolong", ""},
 		{"~t oolong", ""},
+		{"~met ^network", "login"},
 		{"~meta origin", "login logo lost patch replay socket"},
 		{"~slow 5", "login logo"},
 		{"~slow 6ms", "logo"},

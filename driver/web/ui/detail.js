@@ -93,6 +93,7 @@ const PANELS = {
 			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint)))),
 			w.recording && section('Replayed from', w.recording),
 			w.misses?.length && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
+			e.met?.length && section('Met', e.met.map(text => el('p.warning', text))),
 			notes.length && section('Script notes', notes.map(n => el(`pre.note.${n.level}`, n.text))),
 		];
 		return parts.some(Boolean) ? parts : el('p.dim', 'No mock had a part in it.');
