@@ -53,6 +53,7 @@ type Authority struct {
 	now    func() time.Time // the wall clock
 	issuer issuerCache      // signs ECDSA leaves
 	rsaKey func() (*rsa.PrivateKey, error)
+	other  otherKeys // of flawed certificates
 	leaves leafCache
 }
 
@@ -127,7 +128,7 @@ func parse(data []byte) (*Authority, error) {
 	if pub, ok := a.key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(a.cert.PublicKey) {
 		return nil, errors.New("private key: got one that is not the certificate's, want the certificate's")
 	}
-	a.rsaKey = sync.OnceValues(a.newRSAKey)
+	a.rsaKey, a.other = sync.OnceValues(a.newRSAKey), newOtherKeys()
 	return a, nil
 }
 
@@ -170,12 +171,21 @@ func (a *Authority) CertPath() string { return CertPath(a.dir) }
 // that can use ECDSA get an ECDSA certificate, others an RSA one. It is valid by the
 // wall clock of this moment, also when the clock was set since the last one.
 func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
+	k, err := newLeafKey(hello, host)
+	if err != nil {
+		return nil, err
+	}
+	return a.leaves.get(k, a.now(), a.mint)
+}
+
+// newLeafKey returns the names and the properties of the leaf for a handshake.
+func newLeafKey(hello *tls.ClientHelloInfo, host string) (leafKey, error) {
 	k := leafKey{rsa: !TakesECDSA(hello), short: wantsShort(hello)}
 	k.sni, _ = exchange.HostName(hello.ServerName)
 	k.host, _ = exchange.HostName(host)
 	if k.sni == "" && k.host == "" {
-		return nil, fmt.Errorf("no certificate: got server name %s and host %s, want a name or an address",
+		return k, fmt.Errorf("no certificate: got server name %s and host %s, want a name or an address",
 			exchange.Clip(hello.ServerName), exchange.Clip(host))
 	}
-	return a.leaves.get(k, a.now(), a.mint)
+	return k, nil
 }

@@ -163,53 +163,82 @@ func (a *Authority) newRSAKey() (*rsa.PrivateKey, error) {
 
 // mint signs a leaf for the names of k that is made at now.
 func (a *Authority) mint(k leafKey, now time.Time) (*tls.Certificate, error) {
-	names := []string{k.sni, k.host}
-	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+	d, err := a.draft(k, now)
+	if err != nil {
+		return nil, err
+	}
+	return d.sign()
+}
+
+// draft is a leaf that is not signed yet.
+type draft struct {
+	*x509.Certificate                   // what is to be signed
+	parent            *x509.Certificate // of the signer
+	signer            crypto.Signer
+	key               crypto.Signer // of the leaf
+	chain             [][]byte      // sent after the leaf
+}
+
+// draft returns a leaf for the names of k that is to be made at now.
+func (a *Authority) draft(k leafKey, now time.Time) (*draft, error) {
 	sn, err := serial()
 	if err != nil {
 		return nil, err
 	}
 	valid := leafSpan(now)
-	tmpl := &x509.Certificate{
-		SerialNumber: sn,
-		NotBefore:    valid.from, NotAfter: valid.until,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	d := &draft{
+		Certificate: &x509.Certificate{
+			SerialNumber: sn,
+			NotBefore:    valid.from, NotAfter: valid.until,
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		},
+		parent: a.cert, signer: a.key, chain: a.chain,
 	}
-	cn := ""
-	for _, n := range names {
-		if ip, err := netip.ParseAddr(n); err == nil {
-			tmpl.IPAddresses = append(tmpl.IPAddresses, ip.WithZone("").AsSlice())
-		} else {
-			tmpl.DNSNames = append(tmpl.DNSNames, n)
-		}
-		if cn == "" && len(n) < 64 {
-			cn = n
-		}
-	}
-	tmpl.RawSubject = subject(cn, "")
+	d.name(k.names()...)
 	if k.rsa {
-		key, err := a.rsaKey()
-		if err != nil {
-			return nil, err
-		}
-		return sign(tmpl, a.cert, a.key, key, a.chain)
+		d.key, err = a.rsaKey()
+		return d, err
 	}
 	is, err := a.issuer.get(valid, func() (*issuer, error) { return a.newIssuer(now) })
 	if err != nil {
 		return nil, err
 	}
-	if k.short {
-		return sign(tmpl, a.cert, a.key, is.leaf, a.chain)
+	if d.key = is.leaf; !k.short {
+		d.parent, d.signer, d.chain = is.cert, is.key, is.chain
 	}
-	return sign(tmpl, is.cert, is.key, is.leaf, is.chain)
+	return d, nil
 }
 
-func sign(tmpl, parent *x509.Certificate, signer, key crypto.Signer, chain [][]byte) (*tls.Certificate, error) {
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), signer)
+// names returns the names of a leaf, each once.
+func (k leafKey) names() []string {
+	names := []string{k.sni, k.host}
+	return slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+}
+
+// name has the leaf be for these names and addresses.
+func (d *draft) name(names ...string) {
+	d.DNSNames, d.IPAddresses = nil, nil
+	cn := ""
+	for _, n := range names {
+		if ip, err := netip.ParseAddr(n); err == nil {
+			d.IPAddresses = append(d.IPAddresses, ip.WithZone("").AsSlice())
+		} else {
+			d.DNSNames = append(d.DNSNames, n)
+		}
+		if cn == "" && len(n) < 64 {
+			cn = n
+		}
+	}
+	d.RawSubject = subject(cn, "")
+}
+
+// sign signs the leaf.
+func (d *draft) sign() (*tls.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, d.Certificate, d.parent, d.key.Public(), d.signer)
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Certificate{Certificate: append([][]byte{der}, chain...), PrivateKey: key}, nil
+	return &tls.Certificate{Certificate: append([][]byte{der}, d.chain...), PrivateKey: d.key}, nil
 }
 
 // TakesECDSA reports whether a client gets a P-256 certificate and not one for
