@@ -165,7 +165,8 @@ func (f *Fault) check(n *yaml.Node, path string) error {
 		}
 	}
 	if len(f.Protocol) > maxProtocol {
-		return document.Wrong(document.Child(n, "protocol"), document.Join(path, "protocol"), fmt.Sprintf("text of at most %d bytes", maxProtocol))
+		return document.Wrong(document.Child(n, "protocol"), document.Join(path, "protocol"),
+			fmt.Sprintf("text of at most %d bytes", maxProtocol))
 	}
 	return nil
 }
