@@ -222,6 +222,15 @@ func (a *authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.C
 	return c.Certificate(hello, host)
 }
 
+// Flawed returns a certificate with a flaw for a device's TLS handshake.
+func (a *authority) Flawed(hello *tls.ClientHelloInfo, host string, flaw ca.Flaw) (*tls.Certificate, error) {
+	c, err := a.get(hello.Context())
+	if err != nil {
+		return nil, err
+	}
+	return c.Flawed(hello, host, flaw)
+}
+
 // Respond answers with the CA's own certificate.
 func (a *authority) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	c, err := a.get(ctx)

@@ -1,13 +1,23 @@
 package proxy
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+
+	"starproxy/driver/tlsfault"
+)
 
 // clearConn is the inside of a TLS connection.
 type clearConn struct {
 	*tls.Conn
 	pre   []byte // read already
 	limit int    // of the plaintext of a record, 0 for none
+	met   *meeting
 	one   [1]byte
+}
+
+// newClearConn returns the inside of the TLS connection t that c carries.
+func newClearConn(t *tls.Conn, c *conn) *clearConn {
+	return &clearConn{Conn: t, limit: c.limit, met: c.met.Load()}
 }
 
 // await waits for a byte to come, which stays to be read.
@@ -15,7 +25,7 @@ func (c *clearConn) await() error {
 	if len(c.pre) > 0 {
 		return nil
 	}
-	n, err := c.Conn.Read(c.one[:])
+	n, err := c.receive(c.one[:])
 	if c.pre = c.one[:n]; n > 0 {
 		err = nil // it comes again
 	}
@@ -37,7 +47,35 @@ func (c *clearConn) Write(b []byte) (n int, err error) {
 
 func (c *clearConn) Read(b []byte) (n int, err error) {
 	if n = takeRead(&c.pre, b); n == 0 {
-		n, err = c.Conn.Read(b)
+		n, err = c.receive(b)
 	}
 	return n, err
 }
+
+// receive reads from the device.
+func (c *clearConn) receive(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.met != nil {
+		c.met.came(n, err)
+	}
+	return n, err
+}
+
+// Close ends the connection, and says so to the device unless a fault forbids it.
+func (c *clearConn) Close() error {
+	if c.mum() {
+		return c.NetConn().Close()
+	}
+	return c.Conn.Close()
+}
+
+// CloseWrite tells the device that nothing more will come.
+func (c *clearConn) CloseWrite() error {
+	if c.mum() {
+		return closeWrite(c.NetConn())
+	}
+	return c.Conn.CloseWrite()
+}
+
+// mum reports whether the connection ends without close_notify.
+func (c *clearConn) mum() bool { return c.met != nil && c.met.Fault.Kind == tlsfault.NoCloseNotify }

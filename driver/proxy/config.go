@@ -10,6 +10,7 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
+	"starproxy/driver/tlsfault"
 )
 
 // The bounds that hold for a zero [Config].
@@ -42,6 +43,8 @@ type Config struct {
 	// MinTLS is the oldest version of TLS that is spoken with devices and real
 	// servers, as crypto/tls numbers them; 0 is TLS 1.2.
 	MinTLS uint16
+	// TLSFaults are the faults that handshakes with devices meet; nil means none.
+	TLSFaults *tlsfault.Table
 	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
 	// connecting them to the real server.
 	Isolated bool
@@ -98,6 +101,8 @@ type Recorder interface {
 // context allows. [ca.Authority] is one.
 type Authority interface {
 	Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error)
+	// Flawed is Certificate for one that devices should refuse.
+	Flawed(hello *tls.ClientHelloInfo, host string, flaw ca.Flaw) (*tls.Certificate, error)
 	// Problem returns why devices that check dates refuse the CA, "" when they do
 	// not.
 	Problem() string

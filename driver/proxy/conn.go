@@ -12,6 +12,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy/splice"
+	"starproxy/driver/tlsfault"
 )
 
 // conn is a client connection that has been handed over: the bytes that were
@@ -34,7 +35,9 @@ type conn struct {
 
 	idleSince atomic.Int64 // Proxy.ticks, 0 while a request is served
 
-	offered atomic.Bool // the device is shown our certificate
+	offered atomic.Bool             // the device is shown our certificate
+	met     atomic.Pointer[meeting] // nil when the handshake meets no fault
+	shaper  shaper                  // of our part of the handshake; nil for none, and afterwards
 
 	owns atomic.Bool // connections to servers, see ntlm.go
 	left atomic.Bool // it was closed
@@ -98,13 +101,34 @@ func takeRead(pre *[]byte, b []byte) int {
 // device wants them.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mark()
+	if c.shaper != nil {
+		if err := c.shaper.write(b); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
 	if c.limit == 0 || !c.plain {
 		return c.Conn.Write(b)
 	}
-	if _, err := c.Conn.Write(splitRecords(b, c.limit, &c.plain)); err != nil {
+	if err := c.emit(b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// shortened returns records of our part of a handshake as short as the device wants
+// them.
+func (c *conn) shortened(records []byte) []byte {
+	if c.limit == 0 || !c.plain {
+		return records
+	}
+	return splitRecords(records, c.limit, &c.plain)
+}
+
+// emit sends records of our part of a handshake, as short as the device wants them.
+func (c *conn) emit(records []byte) error {
+	_, err := c.Conn.Write(c.shortened(records))
+	return err
 }
 
 // fileStep is how much of a file is sent between two marks, in bytes.
@@ -164,6 +188,9 @@ func (c *conn) cut() error { return c.end(c.tcp.Close) }
 func (c *conn) end(shut func() error) error {
 	err := net.ErrClosed
 	c.once.Do(func() {
+		if m := c.met.Load(); m != nil && m.open.Load() {
+			m.settle(tlsfault.Silent, silent)
+		}
 		c.p.untrack(c)
 		if c.left.Store(true); c.owns.Load() {
 			c.p.upstream.pool.disown(c)

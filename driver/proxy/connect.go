@@ -75,7 +75,7 @@ func (p *Proxy) secure(outer *conn) {
 		outer.Close()
 		return
 	}
-	c := p.newConn(&clearConn{Conn: t, limit: outer.limit}, outer.tcp, nil)
+	c := p.newConn(newClearConn(t, outer), outer.tcp, nil)
 	p.untrack(outer)
 	if p.track(c) {
 		p.serveH1(c)

@@ -20,11 +20,23 @@ func (c *conn) handshake(first []byte) (*tls.Conn, error) {
 	c.pre, c.heard, c.hearing, c.plain = first, first, true, true
 	start := time.Now()
 	t := tls.Server(c, c.p.tls)
-	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
+	limit := headerTimeout
+	if c.p.cfg.TLSFaults.InForce() {
+		limit = max(limit, c.p.cfg.Idle) // a fault may make it slow
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if err := t.HandshakeContext(ctx); err != nil {
+	err := t.HandshakeContext(ctx)
+	c.shaper = nil
+	switch m := c.met.Load(); {
+	case err != nil && m != nil:
+		m.failed(err)
+		return nil, err
+	case err != nil:
 		c.p.handshakeFailed(c, start, t.ConnectionState().ServerName, err)
 		return nil, err
+	case m != nil:
+		m.open.Store(true)
 	}
 	c.heard, c.hearing = nil, false
 	return t, nil
@@ -39,6 +51,9 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c, ok := h.Conn.(*conn); ok {
 		host, _ = c.meant()
 		c.offered.Store(true)
+		if flaw := c.meeting().Kind.Info().Flaw; flaw != "" {
+			return p.cfg.CA.Flawed(h, host, flaw)
+		}
 	}
 	return p.cfg.CA.Certificate(h, host)
 }

@@ -43,6 +43,12 @@ func (p *Proxy) deviceTLS() *tls.Config {
 			cfg = cfg.Clone()
 			cfg.MaxVersion = tls.VersionTLS12
 		}
+		if c != nil {
+			if m := p.meet(c, h); m != nil {
+				c.met.Store(m)
+				return m.config(cfg, h)
+			}
+		}
 		return cfg, nil
 	}
 	return front

@@ -98,6 +98,9 @@ func (s *serving) read() string {
 	q.ContentLength = r.length
 	x := &s.x
 	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward
+	if s.cl.met != "" {
+		x.Notes.Meet(s.cl.met)
+	}
 	if r.body != nil {
 		if j := s.p.cfg.Journal; j != nil {
 			s.body = j.NewRecorder(q.Header, q.URL())

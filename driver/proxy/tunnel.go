@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/tlsfault"
 )
 
 // speakFirst is how long a client may stay silent in a tunnel before we let
@@ -208,8 +209,8 @@ func (t *tunnel) intercept() {
 		t.close()
 		return
 	}
-	t.tls, t.device = inner, &clearConn{Conn: inner, limit: c.limit}
-	if inner.ConnectionState().NegotiatedProtocol == "h2" {
+	t.tls, t.device = inner, newClearConn(inner, c)
+	if inner.ConnectionState().NegotiatedProtocol == "h2" && c.meeting().Kind != tlsfault.ALPN {
 		t.p.serveH2(t.device)
 		return
 	}

@@ -175,15 +175,18 @@ func (t *Table) List() []Row {
 	return list
 }
 
+// InForce reports whether a handshake may meet a fault. It takes one load of a pointer.
+func (t *Table) InForce() bool { return t != nil && t.now.Load() != nil }
+
 // Meet returns the encounter of a handshake that is for one of these hosts, such as
 // the target of a CONNECT and the server name; nil when it meets no fault.
 func (t *Table) Meet(hosts ...string) *Encounter {
-	if t == nil {
+	if !t.InForce() {
 		return nil
 	}
 	s := t.now.Load()
 	if s == nil {
-		return nil
+		return nil // since a moment ago
 	}
 	for i, h := range hosts {
 		hosts[i], _ = exchange.HostName(h)
@@ -244,6 +247,7 @@ type Verdict string
 const (
 	Refused  Verdict = "refused"
 	Accepted Verdict = "accepted" // it sent data over the connection
+	Silent   Verdict = "silent"   // it finished the handshake, and the connection ended with nothing said
 )
 
 // Outcome is the end of an encounter.
