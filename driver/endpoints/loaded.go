@@ -28,6 +28,8 @@ type loaded struct {
 	watch *disk.Watch // nil when no file is watched
 	fault error       // why the present content of the files is not in force; nil when it is
 	hooks *scenario.Hooks
+
+	adversity scenario.Adversity
 }
 
 // read compiles the scenario from its file or text.
@@ -62,7 +64,7 @@ func (l *loaded) open(env scenario.Env) ([]*mock.Endpoint, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.source, l.hooks = s.Path, s.Hooks
+		l.source, l.hooks, l.adversity = s.Path, s.Hooks, s.Adversity
 		return s.Endpoints, nil
 	}
 }

@@ -47,6 +47,10 @@ type Options struct {
 	// Journal is searched for the failures of addons.
 	Journal *capture.Journal
 	Log     *slog.Logger
+	// Oppose is called with what the scenario in force sets against devices, each
+	// time that a scenario is loaded, reloaded or unloaded; nil for none. It must not
+	// call the Service.
+	Oppose func(scenario.Adversity)
 }
 
 // Service has the endpoints of one proxy. They outlive starts and stops.

@@ -50,13 +50,16 @@ func (s *Service) install(eps layers, l *loaded) {
 	s.follow(l)
 }
 
-// hook puts the hooks of a scenario in force, nil for none.
+// hook puts the hooks of a scenario in force, and what it sets against devices; nil
+// for no scenario.
 func (s *Service) hook(l *loaded) {
 	if l == nil {
-		s.hooks.Store(nil)
-		return
+		l = &loaded{}
 	}
 	s.hooks.Store(l.hooks)
+	if s.Oppose != nil {
+		s.Oppose(l.adversity)
+	}
 }
 
 // startup compiles the endpoints of a start; old are those in force.

@@ -74,6 +74,8 @@ type compiler struct {
 	answers map[*yaml.Node]starlark.Value
 	// states are the scenario states that the endpoint being compiled names.
 	states map[string][]string
+	// adversity is what the document sets against devices.
+	adversity Adversity
 	// typed is true if the document or its owner set env.DefaultContentType.
 	typed bool
 	// quiet suppresses warnings.
@@ -104,7 +106,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 			continue
 		}
 		if bare && !document.IsEndpoint(k.Value) {
-			if near := nearest.Name(k.Value, []string{"endpoints", "mocks", "config"}); near != "" {
+			if near := nearest.Name(k.Value, append(settings(), "endpoints", "mocks")); near != "" {
 				return nil, document.Errorf(k, "unknown key %q; did you mean %q?", k.Value, near)
 			}
 		}

@@ -61,6 +61,8 @@ type Scenario struct {
 	Path string
 	// Endpoints in the document's order; their Source.Name is Path.
 	Endpoints []*mock.Endpoint
+	// Adversity is what the document sets against devices.
+	Adversity Adversity
 	// Hooks see all traffic; nil when there are none, as in YAML.
 	Hooks *Hooks
 	// Files are the files to watch for a reload; empty for a document that was sent.
@@ -174,9 +176,10 @@ func parse(filename string, data []byte, env Env, dir string) (*Scenario, error)
 	if err != nil {
 		return nil, err
 	}
-	eps, err := newCompiler(env, mock.Source{Name: filename, File: filename}, dir).document(root)
+	c := newCompiler(env, mock.Source{Name: filename, File: filename}, dir)
+	eps, err := c.document(root)
 	if err != nil {
 		return nil, document.InFile(filename, err)
 	}
-	return &Scenario{Name: filepath.Base(filename), Path: filename, Endpoints: eps}, nil
+	return &Scenario{Name: filepath.Base(filename), Path: filename, Endpoints: eps, Adversity: c.adversity}, nil
 }

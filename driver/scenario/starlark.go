@@ -91,8 +91,13 @@ func (s *Scenario) compile(loaded *script.Script, c *compiler) (err error) {
 			return err
 		}
 	}
+	opposes, err := r.adversities(loaded)
+	if err != nil {
+		return err
+	}
+	s.Adversity = c.adversity
 	endpoints, ok := loaded.Globals["endpoints"]
-	if !ok && s.Hooks != nil {
+	if !ok && (s.Hooks != nil || opposes) {
 		return nil
 	}
 	if !ok {

@@ -13,6 +13,7 @@ import (
 
 	starvalue "starproxy/builtins/value"
 	"starproxy/driver/document"
+	"starproxy/script"
 )
 
 // maxValues bounds the number of values in a script's data, which can contain itself.
@@ -188,6 +189,26 @@ func unwrap(e syntax.Expr) syntax.Expr {
 		}
 		e = p.X
 	}
+}
+
+// adversities reads the globals that set something against devices, and reports
+// whether there are any.
+func (r *reader) adversities(loaded *script.Script) (found bool, err error) {
+	for _, a := range adversities() {
+		v, ok := loaded.Globals[a.key]
+		if !ok {
+			continue
+		}
+		found = true
+		n, err := r.node(v, assigned(loaded.Syntax, a.key), nil, a.key, 0)
+		if err == nil {
+			err = r.c.oppose(a.key, n)
+		}
+		if err != nil {
+			return found, err
+		}
+	}
+	return found, nil
 }
 
 // hooks reads the dict of functions that see all traffic.

@@ -32,6 +32,10 @@ func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 			if err := c.configure(v); err != nil {
 				return nil, err
 			}
+		default:
+			if err := c.oppose(k.Value, v); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if endpoints.Kind != yaml.MappingNode {
@@ -69,7 +73,13 @@ const remark = "$comment"
 func isRemark(key string) bool { return key == remark || strings.HasPrefix(key, "x-") }
 
 // settings returns the keys at the top that are not endpoints.
-func settings() []string { return []string{"config", "name", "description", "version", "$schema"} }
+func settings() []string {
+	keys := []string{"config", "name", "description", "version", "$schema"}
+	for _, a := range adversities() {
+		keys = append(keys, a.key)
+	}
+	return keys
+}
 
 // unused warns of a key beside the endpoints that means nothing. A value with an
 // anchor is there to be referred to, which is no mistake.
@@ -77,8 +87,10 @@ func (c *compiler) unused(k, v *yaml.Node) {
 	if isRemark(k.Value) || anchored(v) || c.env.Log == nil {
 		return
 	}
-	hint := "want one of config, description, endpoints, mocks, name, version, or a name that begins with x-"
-	if near := nearest.Name(k.Value, []string{"config", "endpoints", "mocks", "name", "description", "version"}); near != "" {
+	known := append(slices.DeleteFunc(settings(), func(s string) bool { return s == "$schema" }), "endpoints", "mocks")
+	slices.Sort(known)
+	hint := "want one of " + strings.Join(known, ", ") + ", or a name that begins with x-"
+	if near := nearest.Name(k.Value, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	c.env.Log.Warn(fmt.Sprintf("scenario: key %q is not used; %s", k.Value, hint), "scenario", c.src.Name, "line", k.Line)

@@ -1,0 +1,62 @@
+package scenario
+
+import (
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/document"
+	"starproxy/driver/tlsfault"
+)
+
+// Adversity is what a scenario sets against devices, besides its endpoints.
+type Adversity struct {
+	// TLS are the faults that handshakes meet.
+	TLS []tlsfault.Setting
+}
+
+// adversity is a key at the top of a document, and a global of a script, that sets a
+// part of [Adversity]. Read gets its value without remarks.
+type adversity struct {
+	key  string
+	read func(a *Adversity, n *yaml.Node, path string) error
+}
+
+// adversities are the keys of Adversity.
+func adversities() []adversity {
+	return []adversity{
+		{"tls", func(a *Adversity, n *yaml.Node, path string) (err error) {
+			a.TLS, err = tlsfault.Settings(n, path)
+			return err
+		}},
+	}
+}
+
+// oppose reads the value of the key at the top of that name, if it is one of Adversity.
+func (c *compiler) oppose(key string, n *yaml.Node) error {
+	for _, a := range adversities() {
+		if a.key == key {
+			return a.read(&c.adversity, withoutRemarks(n), key)
+		}
+	}
+	return nil
+}
+
+// withoutRemarks returns a value without the keys in it that are for people.
+func withoutRemarks(n *yaml.Node) *yaml.Node {
+	if len(n.Content) == 0 {
+		return n
+	}
+	out := *n
+	out.Content = nil
+	if n.Kind == yaml.MappingNode {
+		for k, v := range document.Pairs(n) {
+			if !isRemark(k.Value) {
+				out.Content = append(out.Content, k, withoutRemarks(v))
+			}
+		}
+		return &out
+	}
+	for _, v := range n.Content {
+		out.Content = append(out.Content, withoutRemarks(v))
+	}
+	return &out
+}
