@@ -38,7 +38,9 @@ func answerModule() Module {
 				`A network fault instead of an answer: "reset" the connection, "close" it, "stall" (send ` +
 					`nothing until the client gives up), "truncate" (end in the middle of the body) or send ` +
 					`"garbage". With after, the header and that many bytes of the body are sent first. The body ` +
-					"is that of answer, a response. Without answer it is filler.",
+					"is that of answer, a response. Without answer it is filler. In the body itself: \"drip\" " +
+					"(1024 bytes per second), \"corrupt\" (a byte in the middle is wrong), \"wrong_length\" " +
+					"(Content-Length is larger by 1), \"duplicate\" (the body comes twice).",
 				"fault(\"reset\").kind  # => \"reset\"\n" +
 					"fault(\"truncate\", after = 100).after  # => 100\n" +
 					`try_(fault, "explode").ok  # => False`,

@@ -116,7 +116,7 @@ func TestAnswerErrors(t *testing.T) {
 		`{"status": "teapot"}`:                           `a.star:3:1: status: got string "teapot", want 200 to 599`,
 		`{"stats": 200}`:                                 "f returned a dict with other keys than status, body",
 		`[1]`:                                            "a.star:3:1: f returned list, want response(), a dict, fault(), forward(), None or a function",
-		`fault("explode")`:                               `no fault "explode", want reset, close, stall, truncate or garbage`,
+		`fault("explode")`:                               `no fault "explode", want one of close, corrupt, drip`,
 		`forward(req)`:                                   "forward: there is no real server here",
 		`GLOBAL.headers.add("A", "b")`:                   "cannot change a frozen response (globals are frozen",
 		`f`:                                              "the answers are functions without an end",

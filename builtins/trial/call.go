@@ -248,6 +248,9 @@ func (r *receiver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Break does nothing: SendTo returns the fault as its error.
 func (r *receiver) Break([]byte, bool) error { return nil }
 
+// Multiplexed returns false: the connection is of one request.
+func (r *receiver) Multiplexed() bool { return false }
+
 func (r *answer) String() string {
 	const shown = 500
 	body := string(r.body[:min(len(r.body), shown)])

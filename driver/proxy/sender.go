@@ -108,6 +108,9 @@ func (c *sender) Break(last []byte, reset bool) error {
 	return cl.socket.Close()
 }
 
+// Multiplexed reports whether the device speaks HTTP/2.
+func (c *sender) Multiplexed() bool { return c.s.r.h2 != nil }
+
 // copyBuffers spares a request the making of its buffer: 21 % of the CPU time of a
 // small one that is passed through. Delete them when small bodies are copied without
 // such a buffer.

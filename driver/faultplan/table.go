@@ -1,0 +1,284 @@
+package faultplan
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"starproxy/builtins/follow"
+	"starproxy/driver/mock"
+)
+
+// Options configure a Table.
+type Options struct {
+	// Seed makes the faults repeatable that have a probability. Nil means a random
+	// one.
+	Seed *uint64
+	// Now tells the time. Default time.Now.
+	Now func() time.Time
+}
+
+// Table has the plans in force: those of the loaded scenario, and above them those
+// that methods have set. A plan takes the place of one with the same name in the lower
+// layer. Of several plans whose turn it is, the first one acts: those of methods come
+// first, then the order of the scenario counts.
+type Table struct {
+	seed    uint64
+	now     func() time.Time
+	active  atomic.Pointer[force] // nil while there is no plan
+	changed follow.Notice
+	events  events
+
+	mu       sync.Mutex // held by changes
+	scenario []*Plan
+	set      []*Plan
+	gone     map[string]bool // names of the scenario's plans that were cleared
+}
+
+// force is the plans in force. It is not changed.
+type force struct {
+	slots []*slot
+	// keys are the requests that are events.
+	keys map[string]*mock.Match
+}
+
+// slot is a plan in force.
+type slot struct {
+	*Plan
+	set    bool        // by a method
+	loop   *mock.Match // the server and the path of a redirect_loop; else nil
+	counts *counts
+}
+
+// New makes a Table without plans.
+func New(o Options) *Table {
+	t := &Table{now: o.Now, seed: rand.Uint64()}
+	if t.now == nil {
+		t.now = time.Now
+	}
+	if o.Seed != nil {
+		t.seed = *o.Seed
+	}
+	return t
+}
+
+// Install replaces the plans of the scenario. If keep is true, a plan whose definition
+// is the same as before keeps its counters, and cleared plans stay cleared.
+func (t *Table) Install(plans []*Plan, keep bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(plans) == 0 && len(t.scenario) == 0 {
+		return
+	}
+	t.scenario = plans
+	if !keep {
+		t.gone = nil
+	}
+	t.build(func(old, plan *Plan) bool {
+		return old == plan || keep && reflect.DeepEqual(old.Definition, plan.Definition)
+	})
+}
+
+// Set puts a plan in force, above those of the scenario.
+func (t *Table) Set(p *Plan) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.set = slices.Clone(t.set)
+	if i := slices.IndexFunc(t.set, p.named); i >= 0 {
+		t.set[i] = p
+	} else {
+		t.set = append(t.set, p)
+	}
+	t.build(same)
+}
+
+// named reports whether another plan has the same name.
+func (p *Plan) named(other *Plan) bool { return p.Name == other.Name }
+
+// same reports whether two plans are one.
+func same(a, b *Plan) bool { return a == b }
+
+// Clear takes the plan of that name out of force, or all plans if name is empty. Those
+// of the scenario come back when it is loaded, or by Reset. It returns the number of
+// plans that were in force.
+func (t *Table) Clear(name string) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	gone := map[string]bool{}
+	for _, p := range t.scenario {
+		gone[p.Name] = t.gone[p.Name] || name == "" || p.Name == name
+	}
+	if f := t.active.Load(); f != nil {
+		for _, s := range f.slots {
+			if name == "" || s.Name == name {
+				n++
+			}
+		}
+	}
+	t.gone = gone
+	t.set = slices.DeleteFunc(slices.Clone(t.set), func(p *Plan) bool { return name == "" || p.Name == name })
+	t.build(same)
+	return n
+}
+
+// Reset undoes Set and Clear: the plans of the scenario are in force. All counters begin
+// anew, and no event has happened.
+func (t *Table) Reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.set, t.gone = nil, nil
+	t.build(same)
+	t.restart()
+}
+
+// Restart begins all counters anew. No event has happened then.
+func (t *Table) Restart() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.restart()
+}
+
+func (t *Table) restart() {
+	t.events.clear()
+	f := t.active.Load()
+	if f == nil {
+		return
+	}
+	now := t.now()
+	for _, s := range f.slots {
+		s.counts.begin(now)
+	}
+	t.changed.Notify()
+}
+
+// build puts the plans in force. Plans that are the same as before keep their counters.
+// The caller holds t.mu.
+func (t *Table) build(same func(old, plan *Plan) bool) {
+	old := map[string]*slot{}
+	if f := t.active.Load(); f != nil {
+		for _, s := range f.slots {
+			old[s.Name] = s
+		}
+	}
+	f := &force{keys: map[string]*mock.Match{}}
+	add := func(p *Plan, set bool) {
+		s := &slot{Plan: p, set: set}
+		if p.Do.Kind == LoopKind {
+			s.loop = &mock.Match{Scheme: p.Match.Scheme, Host: p.Match.Host, Port: p.Match.Port, Path: p.Match.Path}
+			_ = s.loop.Compile() // it compiled in p.Match
+		}
+		if before := old[p.Name]; before != nil && before.set == set && same(before.Plan, p) {
+			s.counts = before.counts
+		} else {
+			s.counts = newCounts(t.seed, p.Name, t.now())
+		}
+		if since := p.When.Since; since.Request != nil {
+			f.keys[since.Key] = since.Request
+		}
+		f.slots = append(f.slots, s)
+	}
+	for _, p := range t.set {
+		add(p, true)
+	}
+	for _, p := range t.scenario {
+		if !t.gone[p.Name] && !slices.ContainsFunc(t.set, p.named) {
+			add(p, false)
+		}
+	}
+	if len(f.slots) == 0 {
+		f = nil
+	}
+	t.active.Store(f)
+	t.changed.Notify()
+}
+
+// Changed returns a channel that is closed when the plans change next.
+func (t *Table) Changed() <-chan struct{} { return t.changed.Changed() }
+
+// Mark tells that an event happened now. It returns an error if too many different
+// events have happened.
+func (t *Table) Mark(name string) error { return t.events.mark(name, t.now()) }
+
+// Report is a plan in force with its counters.
+type Report struct {
+	Plan *Plan
+	// Set is true for a plan that a method has set.
+	Set bool
+	// Requests is the number of requests that fit and came in time. Fired is the
+	// number of those that met the fault, and Last the time of the latest one.
+	Requests, Fired uint64
+	Last            time.Time
+}
+
+// Report returns the plans in force in the order in which they are asked.
+func (t *Table) Report() []Report {
+	f := t.active.Load()
+	if f == nil {
+		return nil
+	}
+	list := make([]Report, len(f.slots))
+	for i, s := range f.slots {
+		s.counts.mu.Lock()
+		list[i] = Report{Plan: s.Plan, Set: s.set, Requests: s.counts.requests, Fired: s.counts.fired, Last: s.counts.last}
+		s.counts.mu.Unlock()
+	}
+	return list
+}
+
+// maxEvents bounds how many different events a Table knows the time of.
+const maxEvents = 1000
+
+// events are the times of events.
+type events struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+func (e *events) mark(name string, now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, known := e.at[name]; !known && len(e.at) >= maxEvents {
+		return fmt.Errorf("got more than %d different events", maxEvents)
+	}
+	if e.at == nil {
+		e.at = map[string]time.Time{}
+	}
+	e.at[name] = now
+	return nil
+}
+
+// of returns the time of the latest event of that name, or zero.
+func (e *events) of(name string) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.at[name]
+}
+
+func (e *events) clear() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.at = nil
+}
+
+// Event is an event that has happened.
+type Event struct {
+	Name string
+	At   time.Time // the latest time
+}
+
+// Events returns the events that have happened, in the order of their latest times.
+func (t *Table) Events() []Event {
+	t.events.mu.Lock()
+	defer t.events.mu.Unlock()
+	list := make([]Event, 0, len(t.events.at))
+	for name, at := range t.events.at {
+		list = append(list, Event{name, at})
+	}
+	slices.SortFunc(list, func(a, b Event) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Name, b.Name)) })
+	return list
+}
