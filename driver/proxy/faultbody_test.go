@@ -15,9 +15,9 @@ import (
 	"starproxy/builtins/exchange"
 )
 
-// faulty is a handler that answers with a fault of the body "0123456789". If the query
+// faultyBody is a handler that answers with a fault of the body "0123456789". If the query
 // of the request is "chunked", the length of the body is unknown.
-func faulty(f exchange.Fault) exchange.Handler {
+func faultyBody(f exchange.Fault) exchange.Handler {
 	return exchange.HandlerFunc(func(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 		res := &exchange.Response{Status: 200, Header: exchange.HeaderOf("ETag", `"v1"`), Body: exchange.Bytes("0123456789"), Origin: exchange.FromMock}
 		if x.Request.RawQuery() == "chunked" {
@@ -98,7 +98,7 @@ func TestFaultyBodies(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			b := start(t, faulty(c.f))
+			b := start(t, faultyBody(c.f))
 			conn, _ := b.dial()
 			fmt.Fprintf(conn, "GET http://a.test/?%s HTTP/1.1\r\nHost: a.test\r\n\r\n"+
 				"GET http://a.test/whole HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", c.query)
@@ -127,7 +127,7 @@ func TestFaultyBodiesTakeTheirTime(t *testing.T) {
 			if f.Kind == "drip" {
 				least = 50 * time.Millisecond
 			}
-			b := start(t, faulty(f))
+			b := start(t, faultyBody(f))
 			begun := time.Now()
 			if body, _ := get(t, b.client(false), "http://a.test/"); body != "0123456789" {
 				t.Errorf("got %q", body)
@@ -159,7 +159,7 @@ func TestFaultyBodiesOfH2(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			b := start(t, faulty(c.f))
+			b := start(t, faultyBody(c.f))
 			d := b.device("a.test:443", "a.test")
 			ask := func(id uint32, path string) string {
 				d.headers(id, true, ":method", "GET", ":path", path, ":authority", "a.test", ":scheme", "https")
