@@ -150,7 +150,7 @@ func (d *Driver) compose(o Options) {
 	mocks := &mockMethods{endpoints: d.endpoints}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
-		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints, states: states,
+		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints, files: &d.recordings.uploads.changed, states: states,
 		webhooks: d.webhooks, authority: d.authority, journal: d.journal, counters: counters,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),

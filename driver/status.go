@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 
+	"starproxy/builtins/follow"
 	"starproxy/driver/capture"
 	"starproxy/driver/endpoints"
 	"starproxy/driver/flow"
@@ -49,6 +50,10 @@ type statusReport struct {
 	Crashes *Crashes `json:"crashes"`
 	// Captures counts the exchanges that the journal holds and has dropped.
 	Captures any `json:"captures"`
+	// Changes counts the changes of what lists show beside the captures: mocks, scripts,
+	// shared state, and uploaded recordings. A reader of lists reads them again when it
+	// has grown.
+	Changes uint64 `json:"changes"`
 }
 
 // replayReport is the part of status about a recording that answers.
@@ -66,6 +71,7 @@ type reporter struct {
 	life      *lifecycle
 	web       *webUI
 	endpoints *endpoints.Service
+	files     *follow.Notice // of recordings
 	states    *stateMethods
 	webhooks  *webhooks
 	authority *authority
@@ -90,6 +96,7 @@ func (r *reporter) report() *statusReport {
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
 		ScenarioStates: map[string]string{}, Webhooks: r.webhooks.status(), AddonErrors: r.endpoints.AddonFaults(),
 		Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
+		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),
 	}
 	if now := r.life.run.Load(); now != nil {
 		s.run(now)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"starproxy/builtins/disk"
+	"starproxy/builtins/follow"
 	"starproxy/driver/access"
 	"starproxy/driver/rpc"
 )
@@ -151,6 +152,9 @@ type uploads struct {
 	access *access.Policy
 	mode   fs.FileMode // of the files
 
+	// changed announces each file that is put in place.
+	changed follow.Notice
+
 	mu     sync.Mutex
 	files  map[string]*upload
 	closed bool
@@ -238,6 +242,7 @@ func (u *uploads) add(id, path string, offset int64, data []byte, last bool) (in
 		return 0, err
 	}
 	if last {
+		defer u.changed.Notify()
 		return up.size, u.drop(id).commit()
 	}
 	up.last = time.Now()

@@ -530,6 +530,7 @@ func TestWebMocks(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	states := b.events(ctx, "/api/stream/watch_status", nil)
+	b.followsChanges(b.events(ctx, "/api/stream/watch_status", nil))
 	for mode := ""; mode != "mock"; {
 		e := <-states
 		var s struct{ Mode string }
@@ -645,5 +646,42 @@ func TestPageSecretsAreNotCaptured(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// followsChanges checks that the status counts each change of what the page lists: it
+// loads a list again only then.
+func (b *browser) followsChanges(states <-chan [2]string) {
+	b.Helper()
+	count := func() uint64 {
+		var s struct{ Changes uint64 }
+		select {
+		case e := <-states:
+			json.Unmarshal([]byte(e[1]), &s)
+		case <-b.Context().Done():
+		}
+		return s.Changes
+	}
+	before := count()
+	for _, change := range [][]any{
+		{"set_state", "k", "1"},
+		{"set_state", "k", "2"},
+		{"clear_state"},
+		{"put_mock", "GET /new", "status: 200", ""},
+		{"enable_mock", "GET /new", false},
+		{"upload_flow_file_part", "new.bin", "id", 0, "MDow", true},
+	} {
+		var text string
+		if failure := b.post(&text, change[0].(string), change[1:]...); failure != "" {
+			b.Fatalf("%v: %s", change, failure)
+		}
+		now := count()
+		for now == before {
+			now = count() // a report of before the change
+		}
+		if now < before {
+			b.Fatalf("changes after %v: got %d, want more than %d", change, now, before)
+		}
+		before = now
 	}
 }

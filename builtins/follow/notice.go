@@ -21,6 +21,13 @@ func (n *Notice) Changed() <-chan struct{} {
 	return n.signal.Changed()
 }
 
+// Count returns the number of changes so far.
+func (n *Notice) Count() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.signal.Count()
+}
+
 // Notify wakes all that wait for a channel of Changed. It is called after a change.
 func (n *Notice) Notify() {
 	n.mu.Lock()

@@ -8,7 +8,11 @@ package follow
 // for use.
 type Signal struct {
 	changed chan struct{} // nil while nobody waits
+	count   uint64
 }
+
+// Count returns the number of changes so far.
+func (s *Signal) Count() uint64 { return s.count }
 
 // Changed returns a channel that the next Notify closes.
 //
@@ -23,6 +27,7 @@ func (s *Signal) Changed() <-chan struct{} {
 
 // Notify wakes all readers that wait on a channel from Changed.
 func (s *Signal) Notify() {
+	s.count++
 	if s.changed != nil {
 		close(s.changed)
 		s.changed = nil

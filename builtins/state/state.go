@@ -115,6 +115,13 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed.Changed()
 }
 
+// Changes returns how often a key has changed.
+func (s *Store) Changes() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.changed.Count()
+}
+
 // All copies the whole store.
 func (s *Store) All() map[string]any {
 	s.mu.RLock()

@@ -129,13 +129,21 @@ func (s *Service) unlock() {
 	s.changed.Notify()
 }
 
+// Changes returns how often the endpoints, the loaded scenario or the addons may have
+// changed.
+func (s *Service) Changes() uint64 { return s.changed.Count() }
+
 // Changed returns a channel that is closed when the endpoints, the loaded scenario
 // or the faults of files change next.
 func (s *Service) Changed() <-chan struct{} { return s.changed.Changed() }
 
 // Enable lets the endpoint of that key answer, or not. It reports whether there
 // is one.
-func (s *Service) Enable(key string, on bool) bool { return s.table.Enable(key, on) }
+func (s *Service) Enable(key string, on bool) bool {
+	s.mu.Lock()
+	defer s.unlock()
+	return s.table.Enable(key, on)
+}
 
 // force puts endpoints in force; s.mu is held.
 func (s *Service) force(eps []*mock.Endpoint) {

@@ -1,15 +1,23 @@
 // The tables of the other views. Rows stay in their places when a table is loaded again.
 
 import { $, el, fill, onRoute, route, toast } from './page.js';
-import { call } from './proxy.js';
+import { call, onStatus } from './proxy.js';
 
-const POLL = 2000;
-
-// inSight loads a view when it is opened, and regularly while it is visible.
+// inSight loads a view when it is opened, and while it is visible with each change of the
+// status, which counts the changes of all lists. One load ends before the next begins.
 export function inSight(view, load) {
-	const look = () => route.view === view && !document.hidden && load().catch(() => {});
+	let loading, again;
+	async function look() {
+		if (route.view !== view || document.hidden) return;
+		again = loading;
+		if (loading) return;
+		loading = true;
+		await load().catch(() => {});
+		loading = false;
+		if (again) look();
+	}
 	onRoute(look);
-	setInterval(look, POLL);
+	onStatus(look);
 }
 
 // then returns a function that calls a method, shows its answer, and calls f.
