@@ -82,7 +82,7 @@ GET /step: {sequence: [{fault: garbage, repeat: 1}, {body: up, repeat: 1}, {faul
 	b.want("Conditional mock set: GET /rules → 2 rule(s)", "set_mock_conditional", "GET", "/rules", `[{"match": {"query": {"x": "1"}}, "fault": "reset"}, {"fault": {"kind": "close"}}]`)
 	b.want("Sequence mock set: GET /steps → 2 step(s)", "set_mock_sequence", "GET", "/steps", `[{"fault": "reset", "repeat": 1}, {"body": "up", "fault": {"kind": "close", "rate": 0}}]`)
 	b.want("Sequence mock set: GET /late → 1 step(s)", "set_mock_sequence", "GET", "/late", `[{"body": "late", "latency_ms": {"min": 30, "max": 40}}]`)
-	for name, want := range map[string]string{"explode": "want one of close, garbage, reset, stall, truncate", "{": "Invalid fault JSON: ", `{"after": 1}`: "got no kind"} {
+	for name, want := range map[string]string{"explode": "want one of close, corrupt, drip, duplicate, garbage, reset, stall, truncate, wrong_length", "{": "Invalid fault JSON: ", `{"after": 1}`: "got no kind"} {
 		if got := b.call("set_mock_fault", "GET", "/bad", name); !strings.Contains(got, want) {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
