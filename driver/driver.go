@@ -17,6 +17,8 @@ import (
 	"starproxy/driver/endpoints"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
+	"starproxy/driver/scenario"
+	"starproxy/driver/tlsfault"
 	"starproxy/driver/view"
 )
 
@@ -32,6 +34,7 @@ type Driver struct {
 	journal    *capture.Journal
 	sockets    *capture.Sockets // messages of WebSockets
 	endpoints  *endpoints.Service
+	tlsFaults  *tlsFaults
 	webhooks   *webhooks
 	captures   *captures
 	reporter   *reporter
@@ -131,14 +134,16 @@ func (d *Driver) compose(o Options) {
 	d.life = &lifecycle{
 		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
-		place: o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
+		tlsFaults: &tlsfault.Table{},
+		place:     o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
 		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.number(), Listeners: &o.Shared.listeners, Counters: counters,
 	}), log, d.life.maySend)
 	scripts := cfg.script(policy, store, log, d.webhooks.deliver)
+	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}
 	d.endpoints = cfg.endpoints(endpoints.Options{
-		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log,
+		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log, Oppose: d.oppose,
 	})
 	d.life.endpoints = d.endpoints
 	looks := view.New(view.Options{
@@ -147,15 +152,19 @@ func (d *Driver) compose(o Options) {
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 	}
-	mocks := &mockMethods{endpoints: d.endpoints}
+	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults}}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
-		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints, files: &d.recordings.uploads.changed, states: states,
-		webhooks: d.webhooks, authority: d.authority, journal: d.journal, counters: counters,
+		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
+		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults, authority: d.authority,
+		journal: d.journal, counters: counters,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
-		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows())
+		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows())
 }
+
+// oppose puts in force what a scenario sets against devices.
+func (d *Driver) oppose(a scenario.Adversity) { d.tlsFaults.table.Load(a.TLS) }
 
 // Close stops the proxy if it runs and releases everything. It may be called
 // more than once.

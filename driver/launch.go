@@ -44,6 +44,7 @@ func (l *launch) ready(ctx context.Context) error {
 		Listeners: &l.shared.listeners,
 		Hidden:    &l.shared.hidden,
 		Counters:  l.counters,
+		TLSFaults: l.tlsFaults,
 		Insecure:  l.cfg.SSLInsecure,
 		MinTLS:    l.cfg.TLS.MinVersion.number(),
 		Log:       l.log,

@@ -20,6 +20,7 @@ import (
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
+	"starproxy/driver/tlsfault"
 	"starproxy/driver/web"
 )
 
@@ -47,6 +48,7 @@ type lifecycle struct {
 	state      *state.Store
 	recordings *recordings
 	web        *webUI
+	tlsFaults  *tlsfault.Table
 
 	run     atomic.Pointer[running] // nil when stopped
 	changed follow.Notice           // announces each change of run

@@ -10,6 +10,7 @@ import (
 	"starproxy/driver/flow"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
+	"starproxy/driver/tlsfault"
 )
 
 // statusReport is the JSON of status; the stock driver's keys come first.
@@ -33,6 +34,8 @@ type statusReport struct {
 	ScenarioStates map[string]string `json:"scenario_states"`
 	// Webhooks counts the requests that mocks send after their answers.
 	Webhooks webhookStatus `json:"webhooks"`
+	// TLSFaults are the faults that TLS handshakes meet.
+	TLSFaults []tlsfault.Row `json:"tls_faults"`
 	// AddonErrors are, by name, the reasons why addons are not in force as they are
 	// on disk.
 	AddonErrors map[string]string `json:"addon_errors"`
@@ -74,6 +77,7 @@ type reporter struct {
 	files     *follow.Notice // of recordings
 	states    *stateMethods
 	webhooks  *webhooks
+	tlsFaults *tlsFaults
 	authority *authority
 	journal   *capture.Journal
 	counters  *proxy.Counters
@@ -94,8 +98,8 @@ func (r *reporter) status(context.Context) (*statusReport, error) { return r.rep
 func (r *reporter) report() *statusReport {
 	s := &statusReport{
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
-		ScenarioStates: map[string]string{}, Webhooks: r.webhooks.status(), AddonErrors: r.endpoints.AddonFaults(),
-		Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
+		ScenarioStates: map[string]string{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
+		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
 		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),
 	}
 	if now := r.life.run.Load(); now != nil {
