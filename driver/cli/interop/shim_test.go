@@ -22,7 +22,7 @@ func shimEnviron(t *testing.T, home string, extra ...string) []string {
 func TestPythonDriver(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(root(t), "driver", "python")
-	pytest(t, shimEnviron(t, tempDir(t)), dir, 62, filepath.Join(dir, "tests"))
+	pytest(t, shimEnviron(t, tempDir(t)), dir, 63, filepath.Join(dir, "tests"))
 }
 
 // beside are the exports of a bench whose proxy is not alone.

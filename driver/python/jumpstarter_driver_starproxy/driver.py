@@ -30,6 +30,10 @@ _OPTIONS = [
 # Seconds that a process whose connection broke may take to be gone.
 _DEATH = 0.5
 
+# The part of starproxy's own metadata in the trailers of a call: its clients read there
+# whether the call did what was asked.
+_OWN = "starproxy-"
+
 _BASE = frozenset(f.name for f in fields(Driver) if f.init)
 
 
@@ -125,9 +129,12 @@ class StarproxyDriver(Driver):
         """:meta private:"""
         try:
             link = await self._connected()
-            return await link.exporter.DriverCall(
+            call = link.exporter.DriverCall(
                 jumpstarter_pb2.DriverCallRequest(uuid=link.uuid, method=request.method, args=request.args)
             )
+            reply = await call
+            _pass_outcome(await call.trailing_metadata(), context)
+            return reply
         except (StartError, grpc.aio.AioRpcError) as e:
             failure = await self._failure(e)
         await context.abort(*failure)
@@ -178,6 +185,13 @@ class StarproxyDriver(Driver):
                 yield stream
         finally:
             call.cancel()
+
+
+def _pass_outcome(trailers: grpc.aio.Metadata | None, context: grpc.aio.ServicerContext) -> None:
+    """Put starproxy's own trailers of a call into the trailers of the session's call."""
+    own = tuple((k, v) for k, v in trailers or () if k.startswith(_OWN))
+    if own:
+        context.set_trailing_metadata(own)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,9 @@ class Fake(jumpstarter_pb2_grpc.ExporterServiceServicer, router_pb2_grpc.RouterS
             )
         if request.method == "die":
             os._exit(3)
+        if request.method == "refuse":
+            context.set_trailing_metadata((("starproxy-outcome", "NOT_FOUND"), ("starproxy-text-bin", "größer".encode()), ("other", "x")))
+            return jumpstarter_pb2.DriverCallResponse(result=struct_pb2.Value(string_value="Mock not found"))
         if request.method == "large":
             text = "x" * int(request.args[0].number_value)
             return jumpstarter_pb2.DriverCallResponse(result=struct_pb2.Value(string_value=text))

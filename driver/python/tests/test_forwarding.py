@@ -72,6 +72,16 @@ class Wire:
         )
         return self._status(lambda: self._client.stub.DriverCall(request))
 
+    def trailers(self, method):
+        request = jumpstarter_pb2.DriverCallRequest(uuid=str(self._client.uuid), method=method)
+
+        async def run():
+            call = self._client.stub.DriverCall(request)
+            await call
+            return dict(await call.trailing_metadata())
+
+        return self._client.portal.call(run)
+
     def streaming_call(self, method):
         request = jumpstarter_pb2.StreamingDriverCallRequest(uuid=str(self._client.uuid), method=method)
 
@@ -102,6 +112,11 @@ CODES = [c for c in grpc.StatusCode if c is not grpc.StatusCode.OK]
 @pytest.mark.parametrize("code", CODES, ids=lambda c: c.name)
 def test_codes_and_details(wire, code):
     assert wire.call("fail", code.name, "line: ä €") == (code, "line: ä €")
+
+
+def test_the_outcome_of_a_call(wire):
+    got = {k: v for k, v in wire.trailers("refuse").items() if k.startswith(("starproxy-", "other"))}
+    assert got == {"starproxy-outcome": "NOT_FOUND", "starproxy-text-bin": "größer".encode()}
 
 
 def test_an_error_behind_a_stream_of_results(client, wire):
