@@ -91,6 +91,9 @@ func (s *Service) replace(l *loaded) (int, error) {
 	}
 	s.install(layers{scenario: eps}, l)
 	s.State.ResetMachines()
+	if s.Anew != nil {
+		s.Anew()
+	}
 	s.Script.Cancel()
 	s.retain()
 	return len(eps), nil

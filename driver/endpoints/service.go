@@ -51,6 +51,10 @@ type Options struct {
 	// time that a scenario is loaded, reloaded or unloaded; nil for none. It must not
 	// call the Service.
 	Oppose func(scenario.Adversity)
+	// Anew is called when sequences and counters begin again: at a start in mock mode,
+	// when a scenario is loaded, and by Reset; nil for none. It must not call the
+	// Service.
+	Anew func()
 }
 
 // Service has the endpoints of one proxy. They outlive starts and stops.

@@ -34,6 +34,9 @@ func (s *Service) Renew() (undo func(), err error) {
 func (s *Service) anew() {
 	s.Script.Reset()
 	s.State.ResetMachines()
+	if s.Anew != nil {
+		s.Anew()
+	}
 }
 
 // install puts endpoints in force, and the scenario from which some come.

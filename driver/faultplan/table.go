@@ -67,21 +67,16 @@ func New(o Options) *Table {
 	return t
 }
 
-// Install replaces the plans of the scenario. If keep is true, a plan whose definition
-// is the same as before keeps its counters, and cleared plans stay cleared.
-func (t *Table) Install(plans []*Plan, keep bool) {
+// Install replaces the plans of the scenario. A plan whose definition is the same as
+// before keeps its counters, and cleared plans stay cleared.
+func (t *Table) Install(plans []*Plan) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(plans) == 0 && len(t.scenario) == 0 {
 		return
 	}
 	t.scenario = plans
-	if !keep {
-		t.gone = nil
-	}
-	t.build(func(old, plan *Plan) bool {
-		return old == plan || keep && reflect.DeepEqual(old.Definition, plan.Definition)
-	})
+	t.build()
 }
 
 // Set puts a plan in force, above those of the scenario.
@@ -94,18 +89,25 @@ func (t *Table) Set(p *Plan) {
 	} else {
 		t.set = append(t.set, p)
 	}
-	t.build(same)
+	t.build()
+	for _, s := range t.active.Load().slots {
+		if s.Plan == p {
+			s.counts.begin(t.now())
+		}
+	}
 }
 
 // named reports whether another plan has the same name.
 func (p *Plan) named(other *Plan) bool { return p.Name == other.Name }
 
-// same reports whether two plans are one.
-func same(a, b *Plan) bool { return a == b }
+// same reports whether a plan can have the counters of another one.
+func (p *Plan) same(other *Plan) bool {
+	return p == other || reflect.DeepEqual(p.Definition, other.Definition)
+}
 
 // Clear takes the plan of that name out of force, or all plans if name is empty. Those
-// of the scenario come back when it is loaded, or by Reset. It returns the number of
-// plans that were in force.
+// of the scenario come back by Restart and Reset. It returns the number of plans that
+// were in force.
 func (t *Table) Clear(name string) (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -122,7 +124,7 @@ func (t *Table) Clear(name string) (n int) {
 	}
 	t.gone = gone
 	t.set = slices.DeleteFunc(slices.Clone(t.set), func(p *Plan) bool { return name == "" || p.Name == name })
-	t.build(same)
+	t.build()
 	return n
 }
 
@@ -132,14 +134,17 @@ func (t *Table) Reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.set, t.gone = nil, nil
-	t.build(same)
+	t.build()
 	t.restart()
 }
 
-// Restart begins all counters anew. No event has happened then.
+// Restart begins all counters anew. No event has happened then. Plans of the scenario
+// that were cleared are in force again.
 func (t *Table) Restart() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.gone = nil
+	t.build()
 	t.restart()
 }
 
@@ -158,7 +163,7 @@ func (t *Table) restart() {
 
 // build puts the plans in force. Plans that are the same as before keep their counters.
 // The caller holds t.mu.
-func (t *Table) build(same func(old, plan *Plan) bool) {
+func (t *Table) build() {
 	old := map[string]*slot{}
 	if f := t.active.Load(); f != nil {
 		for _, s := range f.slots {
@@ -172,7 +177,7 @@ func (t *Table) build(same func(old, plan *Plan) bool) {
 			s.loop = &mock.Match{Scheme: p.Match.Scheme, Host: p.Match.Host, Port: p.Match.Port, Path: p.Match.Path}
 			_ = s.loop.Compile() // it compiled in p.Match
 		}
-		if before := old[p.Name]; before != nil && before.set == set && same(before.Plan, p) {
+		if before := old[p.Name]; before != nil && before.set == set && before.same(p) {
 			s.counts = before.counts
 		} else {
 			s.counts = newCounts(t.seed, p.Name, t.now())

@@ -205,12 +205,12 @@ func TestLayers(t *testing.T) {
 		return []*Plan{plan(t, "a", When{Nth: []int64{2}}, do("reset")), plan(t, "b", When{}, do("close"))}
 	}
 	want("at first", "")
-	table.Install(scenario(), false)
+	table.Install(scenario())
 	run(t, table, 3, "/")
 	want("loaded", "a:reset set=false 1/3 b:close set=false 2/3")
-	table.Install(scenario(), true)
+	table.Install(scenario())
 	want("reloaded", "a:reset set=false 1/3 b:close set=false 2/3")
-	table.Install(scenario(), false)
+	table.Restart()
 	want("loaded anew", "a:reset set=false 0/0 b:close set=false 0/0")
 	table.Set(plan(t, "b", When{}, do("stall")))
 	table.Set(plan(t, "c", When{}, do("garbage")))
@@ -225,7 +225,7 @@ func TestLayers(t *testing.T) {
 	if n := table.Clear("b"); n != 0 {
 		t.Errorf("cleared %d plans, want none", n)
 	}
-	table.Install(scenario(), true)
+	table.Install(scenario())
 	want("reloaded when cleared", "c:garbage set=true 0/0 a:reset set=false 0/0")
 	table.Reset()
 	want("reset", "a:reset set=false 0/0 b:close set=false 0/0")
@@ -237,7 +237,7 @@ func TestLayers(t *testing.T) {
 		t.Error("no plan is in force, but requests still look for one")
 	}
 	table.Reset()
-	table.Install(nil, false)
+	table.Install(nil)
 	want("unloaded", "")
 }
 
@@ -248,7 +248,7 @@ func TestOneActs(t *testing.T) {
 	table := New(Options{})
 	first, second := plan(t, "first", When{Every: 2}, do("reset")), plan(t, "second", When{}, do("close"))
 	first.Source = mock.Source{File: "/x/ota.yaml", Line: 12}
-	table.Install([]*Plan{first, second}, false)
+	table.Install([]*Plan{first, second})
 	for i, want := range []string{"fault close (second)", "fault reset (ota.yaml:12)"} {
 		res, notes := ask(t, table, "GET", "/")
 		if len(notes) != 1 || notes[0] != (exchange.Note{Level: exchange.Met, Text: want}) || !errors.Is(res.Err, exchange.ErrFault) {

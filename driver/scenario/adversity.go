@@ -4,6 +4,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/driver/document"
+	"starproxy/driver/faultplan"
 	"starproxy/driver/tlsfault"
 )
 
@@ -11,20 +12,26 @@ import (
 type Adversity struct {
 	// TLS are the faults that handshakes meet.
 	TLS []tlsfault.Setting
+	// Faults are the plans of faults that requests meet.
+	Faults []*faultplan.Plan
 }
 
 // adversity is a key at the top of a document, and a global of a script, that sets a
 // part of [Adversity]. Read gets its value without remarks.
 type adversity struct {
 	key  string
-	read func(a *Adversity, n *yaml.Node, path string) error
+	read func(c *compiler, n *yaml.Node, path string) error
 }
 
 // adversities are the keys of Adversity.
 func adversities() []adversity {
 	return []adversity{
-		{"tls", func(a *Adversity, n *yaml.Node, path string) (err error) {
-			a.TLS, err = tlsfault.Settings(n, path)
+		{"tls", func(c *compiler, n *yaml.Node, path string) (err error) {
+			c.adversity.TLS, err = tlsfault.Settings(n, path)
+			return err
+		}},
+		{"faults", func(c *compiler, n *yaml.Node, path string) (err error) {
+			c.adversity.Faults, err = c.plans(n, path, "fault")
 			return err
 		}},
 	}
@@ -34,7 +41,7 @@ func adversities() []adversity {
 func (c *compiler) oppose(key string, n *yaml.Node) error {
 	for _, a := range adversities() {
 		if a.key == key {
-			return a.read(&c.adversity, withoutRemarks(n), key)
+			return a.read(c, withoutRemarks(n), key)
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func (d *definition) summarize(k kind) string {
 		return k.summary(d)
 	}
 	b, err := d.breaking()
-	if err != nil || b.rate == 1 && b.bare() {
+	if err != nil || b.rate == 1 && b.Bare() {
 		return b.String()
 	}
 	return k.summary(d) + " " + b.String()

@@ -148,14 +148,14 @@ func (d *definition) checkFault() {
 		return
 	}
 	b, err := d.breaking()
-	if err != nil || !b.bare() || b.rate < 1 {
+	if err != nil || !b.Bare() || b.rate < 1 {
 		return
 	}
 	for _, key := range []string{"status", "headers", "content_type", "body", "body_template", "body_text_template", "body_base64",
 		"file", "file_template", "patch"} {
 		if n := d.get(key); n != nil {
 			d.c.warn(n, "%s: %s does not count beside fault: %s, which sends nothing of the answer; after: sends its begin, "+
-				"rate: lets some answers be", d.path, key, b.kind)
+				"rate: lets some answers be", d.path, key, b.Kind)
 		}
 	}
 }
