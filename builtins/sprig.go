@@ -17,7 +17,8 @@ import (
 	"starproxy/builtins/value"
 )
 
-// sprigLeftOut are the functions that reach out of the sandbox.
+// sprigLeftOut are the functions that scripts do not get, because they reach out of the
+// sandbox.
 var sprigLeftOut = []string{"env", "expandenv", "getHostByName"}
 
 // maxSprigCount bounds counts and lengths given to functions that build
@@ -28,7 +29,8 @@ func sprigIndented(a []starlark.Value) int {
 	return length(a[1]) + call.Times(number(a[0]), strings.Count(words(a[1]), "\n")+1)
 }
 
-// number, words and length are an argument's if it is of the right kind.
+// number, words and length return the value of an argument, or nothing if the argument
+// is of another kind.
 func number(v starlark.Value) int {
 	n, _ := call.Integer(v)
 	return int(n)
@@ -142,8 +144,8 @@ func sprigGiven(a call.Args, t reflect.Type) ([]starlark.Value, error) {
 	return append(fixed, rest...), nil
 }
 
-// sprigChecked checks the arguments of a call and claims what it takes. long
-// reports whether the call may take long.
+// sprigChecked checks the arguments of a call and charges for its cost. long reports
+// whether the call may take long.
 func sprigChecked(c *call.Call, name string, given []starlark.Value) (long bool, err error) {
 	if err := checkSprig(c, name, given); err != nil {
 		return false, err
@@ -219,14 +221,14 @@ func sprigWants(v starlark.Value, t reflect.Type) string {
 	return t.String()
 }
 
-// made converts what a Go function returned, and counts it.
+// made converts the result of a Go function and charges for it.
 type made struct {
 	value.Tally
 	call *call.Call
 	err  error
 }
 
-// done reports the rest of what was made.
+// done charges for the results that were not charged for yet.
 func (m *made) done() error { return m.Pay(m.call) }
 
 func (m *made) value(v reflect.Value, depth int) starlark.Value {
@@ -294,7 +296,7 @@ func (m *made) value(v reflect.Value, depth int) starlark.Value {
 	return starlark.String(fmt.Sprint(v.Interface()))
 }
 
-// partsOf returns how many parts a Go value counts for by itself.
+// partsOf returns the number of parts of a Go value itself, without those inside them.
 func partsOf(v reflect.Value) int {
 	switch v.Kind() {
 	case reflect.Map, reflect.Struct:

@@ -53,8 +53,8 @@ var sprigChecks = map[string]func(a []starlark.Value) error{
 	},
 }
 
-// sprigFailures are the begins of the texts that functions of sprig return
-// instead of an error.
+// sprigFailures are the beginnings of the texts that functions of sprig return instead
+// of an error.
 var sprigFailures = map[string][]string{
 	"derivePassword": {"cannot find password template ", "failed to derive "},
 	"genPrivateKey":  {"Unknown type ", "failed to generate "},

@@ -9,8 +9,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigDicts returns the functions of sprig that make dicts, or go through
-// them. Sprig's own lose the order of keys: these keep it.
+// sprigDicts returns the functions of sprig that make or read dicts. Sprig's own lose
+// the order of keys. These keep it.
 func sprigDicts() map[string]sprigFunc {
 	return map[string]sprigFunc{
 		"dict":               {"*a", sprigDict},
@@ -153,7 +153,7 @@ func sprigUnset(c *call.Call, a call.Args) (starlark.Value, error) {
 	return d, err
 }
 
-// sprigChoose keeps of a dict the keys that are named, or all others.
+// sprigChoose returns a copy of a dict with only the named keys, or without them.
 func sprigChoose(named bool) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
@@ -187,8 +187,9 @@ func sprigChoose(named bool) func(*call.Call, call.Args) (starlark.Value, error)
 	}
 }
 
-// sprigMerge lays dicts over the first, deeply; of two values the first counts,
-// or, to overwrite, the last that is not empty.
+// sprigMerge merges dicts into the first one, and dicts in them, too. If two dicts have
+// a key, the first value is kept. If overwrite is set, the last value that is not empty
+// is kept.
 func sprigMerge(overwrite bool) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
@@ -215,8 +216,8 @@ func sprigMerge(overwrite bool) func(*call.Call, call.Args) (starlark.Value, err
 	}
 }
 
-// mergeDicts lays from over into, which is changed and may keep parts of from.
-// An empty value counts as one that is not there.
+// mergeDicts merges from into into, which may share parts of from afterwards. A key with
+// an empty value counts as missing.
 func mergeDicts(into, from *starlark.Dict, overwrite bool) error {
 	for k, v := range from.Entries() {
 		old, there, err := into.Get(k)

@@ -11,8 +11,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigJSON returns the functions of sprig about JSON. Sprig's own turn every
-// number into a float and sort keys; these keep both as they are.
+// sprigJSON returns the functions of sprig about JSON. Sprig's own turn every number into
+// a float and sort the keys. These keep the numbers and the order of the keys.
 func sprigJSON() map[string]sprigFunc {
 	return map[string]sprigFunc{
 		"fromJson":         {"a", sprigFromJSON(false)},
@@ -26,7 +26,8 @@ func sprigJSON() map[string]sprigFunc {
 	}
 }
 
-// sprigFromJSON reads a JSON text; what is none gives None unless it must be one.
+// sprigFromJSON reads a JSON text. For a text that is not JSON the result is None, or an
+// error if it must be JSON.
 func sprigFromJSON(must bool) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var s string
@@ -44,7 +45,7 @@ func sprigFromJSON(must bool) func(*call.Call, call.Args) (starlark.Value, error
 	}
 }
 
-// sprigToJSON writes a value as JSON, in a layout.
+// sprigToJSON returns a value as JSON text in the given layout.
 func sprigToJSON(layout func(compact []byte) ([]byte, error)) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value

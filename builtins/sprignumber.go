@@ -11,8 +11,8 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigNumbers returns the functions of sprig over whole numbers. Sprig's own
-// count in 64 bits; these are exact, whatever the size.
+// sprigNumbers returns the functions of sprig for whole numbers. Sprig's own compute with
+// 64 bits. These are exact for numbers of any size.
 func sprigNumbers() map[string]sprigFunc {
 	sum := func(a, b *big.Int) (*big.Int, error) { return a.Add(a, b), nil }
 	less := func(sign int) func(a, b *big.Int) (*big.Int, error) {
@@ -40,8 +40,8 @@ func sprigNumbers() map[string]sprigFunc {
 	}
 }
 
-// sprigFold takes numbers together, the first with the second and so on.
-// exactly is how many there must be: 1 is one or more, 0 any number.
+// sprigFold combines numbers from left to right. exactly is the number of arguments that
+// the function needs: 1 means one or more, 0 means any number.
 func sprigFold(exactly int, fn func(a, b *big.Int) (*big.Int, error)) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		var values starlark.Tuple
@@ -97,7 +97,7 @@ func sprigProduct(a, b *big.Int) (*big.Int, error) {
 	return a.Mul(a, b), nil
 }
 
-// sprigQuotient divides as Go does: towards 0.
+// sprigQuotient divides and rounds towards 0, as Go does.
 func sprigQuotient(fn func(z, a, b *big.Int) *big.Int) func(a, b *big.Int) (*big.Int, error) {
 	return func(a, b *big.Int) (*big.Int, error) {
 		if b.Sign() == 0 {
@@ -107,8 +107,8 @@ func sprigQuotient(fn func(z, a, b *big.Int) *big.Int) func(a, b *big.Int) (*big
 	}
 }
 
-// sprigInt converts to a whole number; text is read in a base (0: as Go writes
-// numbers), and what is no number counts as 0.
+// sprigInt converts a value to a whole number. A text is read in the given base; base 0
+// means the notation of Go. A value that is not a number becomes 0.
 func sprigInt(base int) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		var v starlark.Value
@@ -136,7 +136,7 @@ func sprigInt(base int) func(*call.Call, call.Args) (starlark.Value, error) {
 	}
 }
 
-// wholeText reads a whole number; zeros behind a point are none of its own.
+// wholeText reads a whole number. A fraction of zeros, as in 3.00, is allowed.
 func wholeText(s string, base int) (*big.Int, bool) {
 	if whole, zeros, ok := strings.Cut(s, "."); ok && base == 0 && strings.Trim(zeros, "0") == "" {
 		s = whole
@@ -144,8 +144,8 @@ func wholeText(s string, base int) (*big.Int, bool) {
 	return new(big.Int).SetString(s, base)
 }
 
-// sprigWholeArg returns an argument as the whole number that sprig takes it
-// for: a float without its fraction, text read, True as 1, None as 0.
+// sprigWholeArg converts an argument to a whole number as sprig does: a float loses its
+// fraction, a text is read, True is 1, None is 0.
 func sprigWholeArg(v starlark.Value) (*big.Int, error) {
 	switch v := v.(type) {
 	case starlark.NoneType:
@@ -171,8 +171,7 @@ func sprigWholeArg(v starlark.Value) (*big.Int, error) {
 	return nil, fmt.Errorf("got %s, want int", call.Describe(v))
 }
 
-// sprigFloats returns the functions of sprig that compute with floats of 64
-// bits.
+// sprigFloats returns the functions of sprig that compute with floats of 64 bits.
 func sprigFloats(name string) bool {
 	switch sprigBase(name) {
 	case "addf", "add1f", "subf", "mulf", "divf", "maxf", "minf", "ceil", "floor", "round", "float64":

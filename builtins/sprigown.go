@@ -13,14 +13,14 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// goTime gives the Go value of a time.
+// goTime returns the Go value of a time.
 func goTime(v starlark.Value) (time.Time, bool) {
 	t, ok := v.(startime.Time)
 	return time.Time(t), ok
 }
 
-// sprigFunc is a function of sprig's that is made here instead, because sprig's
-// own takes chance or time from elsewhere, or loses something of its arguments.
+// sprigFunc is a function that replaces one of sprig's. Sprig's own reads the random source
+// or the time of the machine, or loses a part of its arguments.
 type sprigFunc struct {
 	params string
 	call   func(*call.Call, call.Args) (starlark.Value, error)
@@ -31,7 +31,7 @@ const (
 	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// sprigOwn lists them.
+// sprigOwn returns all functions that replace one of sprig's.
 func sprigOwn() map[string]sprigFunc {
 	own := map[string]sprigFunc{
 		"uuidv4":       {"", callUUID},
@@ -49,7 +49,7 @@ func sprigOwn() map[string]sprigFunc {
 	return own
 }
 
-// bounded returns the function within the bounds of sprig's functions.
+// bounded returns the function with the limits that hold for all functions of sprig.
 func (f sprigFunc) bounded(name string) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(c *call.Call, a call.Args) (starlark.Value, error) {
 		given := a.Given()
@@ -95,7 +95,7 @@ func sprigRandInt(c *call.Call, a call.Args) (starlark.Value, error) {
 	return c.Env.Random.Between(lo, hi), nil
 }
 
-// sprigCount unpacks a count within bounds.
+// sprigCount returns the count in the arguments, which must be within the limit.
 func sprigCount(a call.Args) (int, error) {
 	var n int
 	if err := a.Unpack("a", &n); err != nil {

@@ -11,12 +11,12 @@ import (
 	"starproxy/builtins/call"
 
 	"go.starlark.net/starlark"
-	//lint:ignore SA1019 bcrypt is made of it
+	//lint:ignore SA1019 bcrypt needs it
 	"golang.org/x/crypto/blowfish"
 )
 
-// sprigSecrets returns the functions of sprig that encrypt with chance; here it
-// comes from the driver's source, so that a seed makes them repeatable.
+// sprigSecrets returns the functions of sprig that need random bytes. They get them from
+// the driver's source, so that a seed makes the results repeatable.
 func sprigSecrets() map[string]sprigFunc {
 	return map[string]sprigFunc{
 		"encryptAES": {"a, b", sprigEncryptAES},
@@ -25,8 +25,8 @@ func sprigSecrets() map[string]sprigFunc {
 	}
 }
 
-// sprigEncryptAES encrypts as decryptAES reads it: AES-256 in CBC mode with the
-// password as the key, the initialization vector before the text, in Base64.
+// sprigEncryptAES encrypts a text for decryptAES: AES-256 in CBC mode, with the password
+// as the key. The result is Base64 of the initialization vector and the encrypted text.
 func sprigEncryptAES(c *call.Call, a call.Args) (starlark.Value, error) {
 	var password, text string
 	if err := a.Unpack("a", &password, "b", &text); err != nil {
@@ -78,8 +78,8 @@ func sprigHtpasswd(c *call.Call, a call.Args) (starlark.Value, error) {
 }
 
 // bcrypt hashes a password (Provos and Mazières, "A Future-Adaptable Password
-// Scheme") at the usual cost. golang.org/x/crypto/bcrypt takes no salt from
-// outside, and so could not be repeated.
+// Scheme") at the default cost. golang.org/x/crypto/bcrypt does not accept a salt, so
+// its results can't be repeated.
 func bcrypt(random *call.Random, password string) (string, error) {
 	const cost, longest = 10, 72
 	if len(password) > longest {

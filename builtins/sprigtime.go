@@ -13,9 +13,9 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// sprigTimes returns the functions of sprig about times. Sprig's own take the
-// zone of the machine, and the present for what is no time; these take UTC, and
-// say what is wrong.
+// sprigTimes returns the functions of sprig for times. Sprig's own use the time zone of
+// the machine, and the present time in place of an argument that is not a time. These use
+// UTC and return an error.
 func sprigTimes() map[string]sprigFunc {
 	return map[string]sprigFunc{
 		"now":              {"", timeNow},
@@ -60,8 +60,8 @@ func sprigAgo(c *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.String(c.Env.Clock().Sub(t).Round(time.Second).String()), nil
 }
 
-// sprigDate formats a time in UTC; layout is the first
-// argument unless it is given here.
+// sprigDate formats a time in UTC. An empty layout means that the layout is the first
+// argument.
 func sprigDate(layout string) func(*call.Call, call.Args) (starlark.Value, error) {
 	return func(_ *call.Call, a call.Args) (starlark.Value, error) {
 		layout, arg := layout, "a"
@@ -152,7 +152,7 @@ func sprigUnixEpoch(_ *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.String(strconv.FormatInt(t.Unix(), 10)), nil
 }
 
-// sprigDuration writes whole seconds, a number or text, as a duration.
+// sprigDuration formats whole seconds, given as a number or a text, as a duration.
 func sprigDuration(_ *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {
@@ -170,8 +170,8 @@ func sprigDuration(_ *call.Call, a call.Args) (starlark.Value, error) {
 	return starlark.String((time.Duration(n) * time.Second).String()), nil
 }
 
-// sprigDurationRound writes a duration in its largest unit: text, nanoseconds,
-// a duration, or the time since a time.
+// sprigDurationRound formats a duration in its largest unit. The argument is a text,
+// nanoseconds, a duration, or a time, which means the time since then.
 func sprigDurationRound(c *call.Call, a call.Args) (starlark.Value, error) {
 	var v starlark.Value
 	if err := a.Unpack("a", &v); err != nil {

@@ -5,29 +5,29 @@ import (
 	"os"
 )
 
-// ErrLocked is the error of [TryLock] when another process, or another part of
-// this one, holds the lock.
+// ErrLocked is the error of [TryLock] when another process, or another part of this
+// process, holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// FileLock is a lock on a file, which the system releases when the process ends,
-// however it ends. So when the lock can be taken, no process that held it is
-// alive.
+// FileLock is a lock on a file. The system releases it when the process ends, also when
+// the process is killed. So a process that can take the lock knows that no other owner of
+// the lock is alive.
 type FileLock struct {
 	f    *os.File
 	path string
 }
 
-// Lock waits for the lock on the file at path, which is made if need be. Where
-// the file system has no locks the error is [errors.ErrUnsupported] and no file
-// is left.
+// Lock waits for the lock on the file at path. It creates the file if there is none. If
+// the file system has no locks, the error is [errors.ErrUnsupported] and no file is
+// left.
 func Lock(path string) (*FileLock, error) { return lock(path, os.O_RDWR|os.O_CREATE, true) }
 
 // TryLock is [Lock] without waiting: while somebody else holds the lock the
 // error is [ErrLocked].
 func TryLock(path string) (*FileLock, error) { return lock(path, os.O_RDWR|os.O_CREATE, false) }
 
-// TryLockDir is [TryLock] on a directory, which must be there. Network file
-// systems can't lock directories: the error is [errors.ErrUnsupported].
+// TryLockDir is [TryLock] for a directory, which must exist. Network file systems can't
+// lock directories: the error is [errors.ErrUnsupported].
 func TryLockDir(path string) (*FileLock, error) { return lock(path, os.O_RDONLY, false) }
 
 func lock(path string, flag int, wait bool) (*FileLock, error) {
@@ -58,14 +58,14 @@ func lock(path string, flag int, wait bool) (*FileLock, error) {
 	}
 }
 
-// Hold takes the lock of an open file until that is closed. The errors are those
-// of [TryLock].
+// Hold takes the lock of an open file until the file is closed. The errors are those of
+// [TryLock].
 func Hold(f *os.File) error { return flock(f, false) }
 
-// Release gives the lock back; the file stays.
+// Release releases the lock. The file stays.
 func (l *FileLock) Release() { l.f.Close() }
 
-// Remove removes the file and gives the lock back.
+// Remove removes the file and releases the lock.
 func (l *FileLock) Remove() {
 	// An open file can't be removed everywhere.
 	if err := os.Remove(l.path); err != nil {

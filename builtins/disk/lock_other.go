@@ -10,5 +10,5 @@ import (
 // flock locks nothing: these systems have no flock(2).
 func flock(*os.File, bool) error { return errors.ErrUnsupported }
 
-// ours reports false: it is not known whose a file is.
+// ours reports false: these systems do not tell the owner of a file.
 func ours(os.FileInfo) bool { return false }

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// CanMake tells why a process like this one can't make files in the directory
-// dir, or the directory itself where there is none yet; nil if it can. It
-// changes nothing, so that a full disk does not show.
+// CanMake returns nil if this process may create files in the directory dir, or may create
+// dir if it does not exist. Otherwise the error has the reason. CanMake changes nothing,
+// so it does not notice a full disk.
 func CanMake(dir string) error {
 	at := filepath.Clean(dir)
 	for {

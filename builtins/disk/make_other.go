@@ -2,5 +2,6 @@
 
 package disk
 
-// writable is nil: here it shows only when a file is made.
+// writable returns nil: on these systems a missing right is noticed only when a file is
+// created.
 func writable(string) error { return nil }

@@ -23,14 +23,13 @@ import (
 // scenario, an exporter file, a CA file. It is 64 MiB.
 const MaxDocument = 64 << 20
 
-// KindError is the error about something else in the place of a regular file,
-// with the mode of what is there. The functions return it within an
-// [fs.PathError].
+// KindError is the error for a path that is not a regular file. It has the mode of the file
+// that is there. The functions return it within an [fs.PathError].
 type KindError fs.FileMode
 
 func (e KindError) Error() string { return "got " + kind(fs.FileMode(e)) + ", want a regular file" }
 
-// SizeError is the error about a file that has more than so many bytes.
+// SizeError is the error about a file that is larger than that many bytes.
 type SizeError int64
 
 func (e SizeError) Error() string {
@@ -89,7 +88,7 @@ func OpenInput(path string) (*os.File, fs.FileInfo, error) {
 	return Open(path)
 }
 
-// ReadInput is [Read] for what [OpenInput] opens.
+// ReadInput is [Read] for files that [OpenInput] opens.
 func ReadInput(path string, max int64) ([]byte, error) {
 	f, info, err := OpenInput(path)
 	if err != nil {
@@ -125,9 +124,9 @@ func (anywhere) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, err
 	return os.OpenFile(name, flag, perm)
 }
 
-// open looks before it opens, since to open some devices does something by
-// itself. What takes the file's place in between is opened without waiting, and
-// found out by a second look.
+// open checks the kind of the file before it opens it, because opening some devices has an
+// effect. Another file may take the place in between. That file is opened without waiting,
+// and a second check finds it.
 func open(p place, name string) (*os.File, fs.FileInfo, error) {
 	info, err := p.Stat(name)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"regexp"
 )
 
-// maxStem is how many bytes of its file's name the name of a part has. With the
-// rest, the name stays within the 255 bytes that file systems allow.
+// maxStem is the number of bytes of the file's name that the name of its part has. So the
+// whole name has at most the 255 bytes that file systems allow.
 const maxStem = 200
 
 // partName matches the names of parts.
@@ -104,7 +104,7 @@ func (p *Part) Write(data []byte) (int, error) {
 	return n, named(err, p.path)
 }
 
-// File returns the open file, for more than Write.
+// File returns the open file, for callers that need more than Write.
 func (p *Part) File() *os.File { return p.f }
 
 // sync puts the bytes on the disk. When it fails, the part is discarded.
@@ -124,7 +124,7 @@ func (p *Part) Commit() error {
 	// The file is still open, because its lock holds off SweepParts. Not all
 	// systems rename an open file.
 	err := p.in.Rename(p.temp, p.path)
-	p.f.Close() // Sync has reported what there was to report
+	p.f.Close() // Sync has reported the error, if there was one
 	if err != nil {
 		err = p.in.Rename(p.temp, p.path)
 	}

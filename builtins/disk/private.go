@@ -18,8 +18,8 @@ type Private struct {
 	lock *FileLock // nil where the file system has no locks
 }
 
-// MakePrivate makes a directory below base whose name begins with prefix. Those
-// of processes that have ended without removing theirs are removed before.
+// MakePrivate makes a directory below base whose name begins with prefix. Before, it removes
+// the private directories of processes that have ended without removing them.
 func MakePrivate(base, prefix string) (*Private, error) {
 	sweep(base, prefix)
 	dir, err := os.MkdirTemp(base, prefix) // mode 0700
@@ -53,8 +53,8 @@ func (p *Private) Remove() error {
 	return err
 }
 
-// sweep removes the private directories that nobody holds any more. One without
-// a lock file is somebody else's, or just being made.
+// sweep removes the private directories whose processes have ended. A directory without a
+// lock file belongs to another program, or is being made now.
 func sweep(base, prefix string) {
 	entries, err := os.ReadDir(base)
 	if err != nil {

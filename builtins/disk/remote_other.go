@@ -2,6 +2,5 @@
 
 package disk
 
-// remote is empty: here no system is known to tell which file systems are
-// those of others.
+// remote returns "": these systems do not tell which file systems are remote.
 func remote(string) string { return "" }

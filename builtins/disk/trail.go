@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// maxLinks is how many symbolic links are followed on the way to one file, as
-// Linux has it.
+// maxLinks is the number of symbolic links that are followed on the way to one file, as on
+// Linux.
 const maxLinks = 40
 
-// trail is every directory, link and file that is passed on the way to some
-// files. What happens to none of them leaves the files as they are.
+// trail has every directory, link and file on the way to some files. The files can only
+// change when one of these changes.
 type trail struct {
 	steps []step
 	index map[string]int // of steps, by path
@@ -27,8 +27,8 @@ type step struct {
 	end  bool        // it is one of the files
 }
 
-// newTrail looks at the way to each file. Of one that does not exist yet it
-// ends at the first entry that is missing.
+// newTrail reads the way to each file. For a file that does not exist, the way ends at the
+// first entry that is missing.
 func newTrail(files []string) *trail {
 	t := &trail{index: map[string]int{}, names: map[string]bool{}}
 	for _, f := range files {
@@ -37,8 +37,8 @@ func newTrail(files []string) *trail {
 	return t
 }
 
-// follow goes the way to a file as the system does: a relative path begins at
-// the working directory, and ".." is the directory above, not above the link.
+// follow reads the way to a file as the system does: a relative path begins at the working
+// directory, and ".." is the parent of the directory that a link leads to.
 func (t *trail) follow(file string) {
 	at, rest := t.begin(file, ".")
 	for links := 0; len(rest) > 0; {
@@ -82,13 +82,13 @@ func (t *trail) begin(path, base string) (at string, names []string) {
 	return t.enter(base), strings.Split(filepath.ToSlash(path), "/")
 }
 
-// enter notes a directory that is reached by no name of its own.
+// enter adds a directory at which a path begins.
 func (t *trail) enter(dir string) string {
 	t.add(dir, "")
 	return dir
 }
 
-// add notes an entry.
+// add adds an entry.
 func (t *trail) add(path, name string) *step {
 	i, known := t.index[path]
 	if !known {
@@ -106,26 +106,25 @@ func (t *trail) add(path, name string) *step {
 	return &t.steps[i]
 }
 
-// concerns reports whether something that happened to path, an entry of a
-// directory on the trail or the directory itself, can change the trail. It goes
-// by the last name, for one directory can have several paths.
+// concerns reports whether a change at path can change the trail. path is a directory on
+// the trail, or an entry of one. Only the last name counts, because a directory can have
+// several paths.
 func (t *trail) concerns(path string) bool { return t.names[filepath.Base(path)] }
 
-// watched returns the steps to have events of: directories, for what happens to
-// their entries, and the files, which can be written by another path.
+// watched returns the steps whose events are needed: directories, for changes of their
+// entries, and the files, which can be written through another path.
 func (t *trail) watched() []step {
 	return slices.DeleteFunc(slices.Clone(t.steps), func(s step) bool {
 		return s.info == nil || !s.info.IsDir() && !s.end
 	})
 }
 
-// sameWatched reports whether events of a are those that b needs.
+// sameWatched reports whether a and b need the same events.
 func sameWatched(a, b []step) bool {
 	return slices.EqualFunc(a, b, func(a, b step) bool { return a.path == b.path && os.SameFile(a.info, b.info) })
 }
 
-// equal reports whether nothing has changed from t to o, as far as can be seen
-// without reading the files.
+// equal reports whether t and o are the same. The content of the files is not read.
 func (t *trail) equal(o *trail) bool {
 	return slices.EqualFunc(t.steps, o.steps, func(a, b step) bool {
 		switch {
@@ -136,13 +135,13 @@ func (t *trail) equal(o *trail) bool {
 		case !os.SameFile(a.info, b.info) || a.info.Mode() != b.info.Mode():
 			return false
 		}
-		// Others' entries come and go in directories.
+		// The time of a directory changes with entries that are not on the trail.
 		return a.info.IsDir() || a.info.Size() == b.info.Size() && a.info.ModTime().Equal(b.info.ModTime())
 	})
 }
 
-// refresh opens and closes the files, so that a network file system asks its
-// server how they are now.
+// refresh opens and closes the files, so that a network file system asks its server for
+// their present state.
 func (t *trail) refresh() {
 	for i := range t.steps {
 		if s := &t.steps[i]; s.end {

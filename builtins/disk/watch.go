@@ -11,23 +11,23 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Editors save in several steps: truncate and write, or write aside, rename
-// and delete. A change is looked at when nothing has happened for settle, but
-// no later than patience after it began.
+// Editors save in several steps: truncate and write, or write another file, rename and
+// delete. A change is reported when nothing has happened for settle, but no later than
+// patience after its first step.
 const (
 	settle   = 20 * time.Millisecond
 	patience = 250 * time.Millisecond
 )
 
-// Where the system tells of no changes they are looked for each pollEvery. Two
-// changes can have the same time, so changed is called pollAgain times more.
+// If the system announces no changes, the files are polled each pollEvery. Two changes can
+// have the same file time, so changed is called pollAgain times more.
 const (
 	pollEvery = time.Second
 	pollAgain = 3
 )
 
-// Watch tells when something happens to files, or where they would be, or to a
-// link or a directory on the way to them.
+// Watch reports changes of files, which need not exist yet, and of the links and
+// directories on the way to them.
 type Watch struct {
 	files   []string
 	log     *slog.Logger
@@ -40,10 +40,9 @@ type Watch struct {
 	moved  bool              // entries have come or gone since source was opened
 }
 
-// NewWatch calls changed from a goroutine of its own: once soon, for what
-// happened before it began, then after each change. Where the system announces
-// no changes, as on network file systems, the files are polled once a second,
-// and the log says so.
+// NewWatch calls changed from a goroutine of its own: first once, because the files may
+// have changed before, then after each change. If the system announces no changes, as on
+// network file systems, the files are polled once a second and the log says so.
 func NewWatch(files []string, log *slog.Logger, changed func()) *Watch {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Watch{files: files, log: log, changed: changed, cancel: cancel, trail: newTrail(nil)}
@@ -51,7 +50,7 @@ func NewWatch(files []string, log *slog.Logger, changed func()) *Watch {
 	return w
 }
 
-// Close ends the watch without waiting for a call that is under way.
+// Close ends the watch. It does not wait for a running call of changed.
 func (w *Watch) Close() { w.cancel() }
 
 func (w *Watch) run(ctx context.Context) {
@@ -126,7 +125,7 @@ func (w *Watch) events() (<-chan fsnotify.Event, <-chan error) {
 	return w.source.Events, w.source.Errors
 }
 
-// replace puts another source of events in the place of the one in use.
+// replace replaces the source of events.
 func (w *Watch) replace(source *fsnotify.Watcher) {
 	if w.source != nil {
 		w.source.Close()
@@ -134,16 +133,16 @@ func (w *Watch) replace(source *fsnotify.Watcher) {
 	w.source = source
 }
 
-// differs looks whether something has changed since the trail was seen last.
+// differs reports whether the trail has changed since it was read last.
 func (w *Watch) differs() bool {
 	now := newTrail(w.files)
 	now.refresh()
 	return !now.equal(w.trail)
 }
 
-// follow takes up the trail as it is now and reports whether its events come
-// from somewhere else than before. A new directory can have the number of one
-// that is gone, so that to compare them is not enough.
+// follow reads the trail again and reports whether it needs another source of events. A new
+// directory can have the inode number of a removed one, so comparing the numbers is not
+// enough.
 func (w *Watch) follow() bool {
 	now := newTrail(w.files)
 	if w.source != nil && !w.moved && sameWatched(now.watched(), w.trail.watched()) {
@@ -171,9 +170,9 @@ func (w *Watch) follow() bool {
 	return true
 }
 
-// listen opens a source of the events of steps. It says why some may not come.
-// A source is never changed: one that follows a directory which is renamed
-// would confuse what had its name with what has it now.
+// listen opens a source for the events of steps. It returns the reason why some may be
+// missing. A source is never changed: after a rename of a directory, it would confuse the
+// old and the new directory of that name.
 func listen(steps []step) (source *fsnotify.Watcher, silent string) {
 	source, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -190,8 +189,8 @@ func listen(steps []step) (source *fsnotify.Watcher, silent string) {
 	return source, silent
 }
 
-// limited says which limit an error of the system is about, where its own text
-// is about something else.
+// limited returns the text for an error of the system. If the system's own text hides the
+// limit that was reached, it names that limit.
 func limited(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
