@@ -174,7 +174,7 @@ func (f Fault) Response(res *Response) (*Response, error) {
 	if !f.cuts() {
 		return f.altered(res)
 	}
-	r := &Response{Status: 200, Header: HeaderOf("Content-Type", "application/octet-stream"), Body: filler(2*f.After.Bytes + 1)}
+	r := &Response{Status: 200, Header: HeaderOf("Content-Type", "application/octet-stream"), Body: filler(2*f.After.Bytes + 1), Origin: FromMock}
 	if res != nil {
 		body := r.Body
 		if r = res.Clone(); r.Body == nil {
