@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"flag"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -14,6 +17,10 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	caDir = dir
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "8") // these tests wait more than they compute
+	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
