@@ -12,9 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"starproxy/driver/ca"
 	"starproxy/driver/rpc"
 )
 
@@ -36,6 +38,9 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 	if change != nil {
 		change(&cfg)
 	}
+	if cfg.Directories.Data == b.dir && cfg.Directories.Conf == "" {
+		keepCA(t, filepath.Join(b.dir, "conf"))
+	}
 	d, err := New(cfg, Options{Log: slog.New(logHandler{slog.DiscardHandler, b.logs})})
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +52,34 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 		}
 	})
 	return b
+}
+
+// keptCA returns the file of a CA that all benches have: making a key takes long.
+var keptCA = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "starproxy-ca-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if _, err := ca.Open(dir); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(ca.KeyPaths(dir)[0])
+})
+
+// keepCA puts the CA of all benches into dir, unless there is something.
+func keepCA(t *testing.T, dir string) {
+	t.Helper()
+	data, err := keptCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return // the test has one of its own
+	}
+	if err := os.WriteFile(ca.KeyPaths(dir)[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // logHandler passes messages to a channel.
