@@ -37,6 +37,7 @@ type proxyCommands struct {
 		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
+	TLS   tlsCommands   `cmd:"" name:"tls" help:"Let devices meet faults of TLS, and audit them."`
 	State stateCommands `cmd:"" help:"Look at the state that mocks are in, and set it."`
 	Flow  struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`

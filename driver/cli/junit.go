@@ -22,6 +22,7 @@ type (
 		Name     string      `xml:"name,attr"`
 		Tests    int         `xml:"tests,attr"`
 		Failures int         `xml:"failures,attr"`
+		Skipped  int         `xml:"skipped,attr,omitempty"`
 		Time     string      `xml:"time,attr"`
 		Cases    []junitCase `xml:"testcase"`
 	}
@@ -30,7 +31,11 @@ type (
 		Name    string        `xml:"name,attr"`
 		Time    string        `xml:"time,attr"`
 		Failure *junitFailure `xml:"failure"`
+		Skipped *junitSkipped `xml:"skipped"`
 		Output  string        `xml:"system-out,omitempty"`
+	}
+	junitSkipped struct {
+		Message string `xml:"message,attr"`
 	}
 	junitFailure struct {
 		Message string `xml:"message,attr"`
@@ -62,6 +67,11 @@ func writeJUnit(path string, suites []testSuite) error {
 		all += s.duration()
 	}
 	doc.Time = seconds(all)
+	return saveJUnit(path, doc)
+}
+
+// saveJUnit writes a document to a file.
+func saveJUnit(path string, doc junitSuites) error {
 	data, err := xml.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"starproxy/driver/tlsfault"
 )
 
 type statusCmd struct {
@@ -59,6 +61,8 @@ type proxyStatus struct {
 		Failed    uint64 `json:"failed"`
 		LastError string `json:"last_error"`
 	} `json:"webhooks"`
+	// TLSFaults is ours: the faults that TLS handshakes meet.
+	TLSFaults []tlsfault.Row `json:"tls_faults"`
 	// CAProblem is ours: why devices may refuse the proxy's certificates.
 	CAProblem string `json:"ca_problem"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
@@ -148,6 +152,9 @@ func (st *proxyStatus) print(sys *System) {
 	}
 	if e := st.Webhooks.LastError; e != "" {
 		sys.out("  Error:   webhook %s", e)
+	}
+	for _, r := range st.TLSFaults {
+		sys.out("  TLS:     %s", tlsFaultLine(r))
 	}
 	surroundings()
 	if st.FlowFile != "" {
