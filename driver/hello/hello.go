@@ -74,7 +74,7 @@ var (
 // message may be spread over several records. After [ErrTruncated] the result has all
 // that comes before the error; after [ErrNone] it is nil.
 func Parse(read []byte) (*Hello, error) {
-	in := cryptobyte.String(message(read))
+	in := cryptobyte.String(Message(read))
 	var kind uint8
 	if !in.ReadUint8(&kind) || kind != messageHello {
 		return nil, ErrNone
@@ -100,9 +100,9 @@ func start(s cryptobyte.String, size int) (first cryptobyte.String, whole bool) 
 	return s[:size], true
 }
 
-// message returns the handshake message in the records at the beginning of read (RFC
+// Message returns the handshake message in the records at the beginning of read (RFC
 // 8446 section 5.1), as far as it has come.
-func message(read []byte) []byte {
+func Message(read []byte) []byte {
 	in := cryptobyte.String(read)
 	var msg []byte
 	for !in.Empty() {
@@ -224,6 +224,12 @@ func (h *Hello) limit(id uint16, data cryptobyte.String) bool {
 		h.RecordLimit = limit
 	}
 	return true
+}
+
+// LimitsRecords reports whether an extension of this type limits the size of records;
+// see [Hello.RecordLimit].
+func LimitsRecords(extension uint16) bool {
+	return extension == extMaxFragmentLength || extension == extRecordSizeLimit
 }
 
 // numbers appends the 16-bit numbers in s to list and reports whether s is whole.

@@ -12,6 +12,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/hello"
 )
 
 // handshake does the TLS handshake with the device, of which first is what was
@@ -66,8 +67,8 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 		problem = p.cfg.CA.Problem()
 	}
 	text := tooOld(handshakeReason(err, c.offered.Load(), problem))
-	if sni == "" {
-		sni = helloName(c.heard)
+	if offered, _ := hello.Parse(c.heard); sni == "" && offered != nil {
+		sni = offered.Name // also of one that crypto/tls does not take
 	}
 	if strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, ".") {
 		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)",
