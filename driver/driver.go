@@ -15,6 +15,7 @@ import (
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
 	"starproxy/driver/endpoints"
+	"starproxy/driver/faultplan"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
@@ -39,6 +40,7 @@ type Driver struct {
 	captures   *captures
 	reporter   *reporter
 	recordings *recordings
+	faultPlans *faultPlans
 	files      mockFiles
 }
 
@@ -134,16 +136,18 @@ func (d *Driver) compose(o Options) {
 	d.life = &lifecycle{
 		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
-		tlsFaults: &tlsfault.Table{},
-		place:     o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
+		tlsFaults: &tlsfault.Table{}, faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed}),
+		place: o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
 		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.number(), Listeners: &o.Shared.listeners, Counters: counters,
 	}), log, d.life.maySend)
 	scripts := cfg.script(policy, store, log, d.webhooks.deliver)
 	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}
+	d.faultPlans = &faultPlans{d.life.faultPlans, log}
 	d.endpoints = cfg.endpoints(endpoints.Options{
 		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log, Oppose: d.oppose,
+		Anew: d.life.faultPlans.Restart,
 	})
 	d.life.endpoints = d.endpoints
 	looks := view.New(view.Options{
@@ -152,19 +156,22 @@ func (d *Driver) compose(o Options) {
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 	}
-	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults}}
+	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans}}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
-		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults, authority: d.authority,
+		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults, faultPlans: d.faultPlans, authority: d.authority,
 		journal: d.journal, counters: counters,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
-		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows())
+		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(), d.faultPlans.rows())
 }
 
 // oppose puts in force what a scenario sets against devices.
-func (d *Driver) oppose(a scenario.Adversity) { d.tlsFaults.table.Load(a.TLS) }
+func (d *Driver) oppose(a scenario.Adversity) {
+	d.tlsFaults.table.Load(a.TLS)
+	d.faultPlans.table.Install(a.Faults)
+}
 
 // Close stops the proxy if it runs and releases everything. It may be called
 // more than once.

@@ -16,6 +16,7 @@ import (
 	"starproxy/builtins/state"
 	"starproxy/driver/capture"
 	"starproxy/driver/endpoints"
+	"starproxy/driver/faultplan"
 	"starproxy/driver/flow"
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
@@ -49,6 +50,7 @@ type lifecycle struct {
 	recordings *recordings
 	web        *webUI
 	tlsFaults  *tlsfault.Table
+	faultPlans *faultplan.Table
 
 	run     atomic.Pointer[running] // nil when stopped
 	changed follow.Notice           // announces each change of run
@@ -177,7 +179,7 @@ func (l *lifecycle) handler(r *running) exchange.Handler {
 		end = newUnmatched(l.log, end)
 		end = l.endpoints.Handler(end)
 	}
-	return &unconditionalHandler{l.state, end}
+	return l.faultPlans.Handler(&unconditionalHandler{l.state, end})
 }
 
 func (l *lifecycle) stop(ctx context.Context) (string, error) {

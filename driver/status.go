@@ -36,6 +36,8 @@ type statusReport struct {
 	Webhooks webhookStatus `json:"webhooks"`
 	// TLSFaults are the faults that TLS handshakes meet.
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
+	// FaultPlans are the plans of faults that requests meet.
+	FaultPlans []faultPlanRow `json:"fault_plans"`
 	// AddonErrors are, by name, the reasons why addons are not in force as they are
 	// on disk.
 	AddonErrors map[string]string `json:"addon_errors"`
@@ -68,19 +70,20 @@ type replayReport struct {
 
 // reporter describes the present state of a proxy.
 type reporter struct {
-	unmatched Unmatched
-	lease     *Lease
-	crashes   *Crashes
-	life      *lifecycle
-	web       *webUI
-	endpoints *endpoints.Service
-	files     *follow.Notice // of recordings
-	states    *stateMethods
-	webhooks  *webhooks
-	tlsFaults *tlsFaults
-	authority *authority
-	journal   *capture.Journal
-	counters  *proxy.Counters
+	unmatched  Unmatched
+	lease      *Lease
+	crashes    *Crashes
+	life       *lifecycle
+	web        *webUI
+	endpoints  *endpoints.Service
+	files      *follow.Notice // of recordings
+	states     *stateMethods
+	webhooks   *webhooks
+	tlsFaults  *tlsFaults
+	faultPlans *faultPlans
+	authority  *authority
+	journal    *capture.Journal
+	counters   *proxy.Counters
 }
 
 // rows are for the table of methods.
@@ -99,6 +102,7 @@ func (r *reporter) report() *statusReport {
 	s := &statusReport{
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
 		ScenarioStates: map[string]string{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
+		FaultPlans:  r.faultPlans.status(),
 		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
 		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),
 	}

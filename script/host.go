@@ -164,6 +164,9 @@ func (h *Host) Reset() { h.env.Reset() }
 // Random returns the random source of the host's scripts.
 func (h *Host) Random() *call.Random { return h.env.Random }
 
+// Now returns the time of the clock that scripts read.
+func (h *Host) Now() time.Time { return h.env.Clock() }
+
 // Seed starts the random source anew from seed.
 func (h *Host) Seed(seed uint64) { h.env.Random.Seed(seed) }
 

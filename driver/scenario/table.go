@@ -8,13 +8,14 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/faultplan"
 	"starproxy/driver/mock"
 	"starproxy/script"
 )
 
 // Table returns the function for [script.TestOptions]: it makes a table from the
-// scenario at a path, or from the endpoints of a script if the path is empty. A
-// request that no endpoint answers is forwarded; where that fails, the error
+// scenario at a path, with its plans of faults, or from the endpoints of a script if
+// the path is empty. A request that no endpoint answers is forwarded; where that fails, the error
 // says which endpoints came nearest.
 func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) (exchange.Handler, error) {
 	return func(h *script.Host, path string, endpoints starlark.Value) (exchange.Handler, error) {
@@ -22,12 +23,15 @@ func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) 
 		env.Script, env.Addons = h, NewAddons(h, env.Log)
 		var eps []*mock.Endpoint
 		var hooks *Hooks
+		seed := uint64(1) // as that of the host of a test
+		plans := faultplan.New(faultplan.Options{Seed: &seed, Now: h.Now})
 		if path != "" {
 			s, err := Load(path, env)
 			if err != nil {
 				return nil, err
 			}
 			eps, hooks = s.Endpoints, s.Hooks
+			plans.Install(s.Adversity.Faults)
 		} else {
 			c := newCompiler(env, mock.Source{}, "")
 			r := reader{c: c, room: maxValues}
@@ -43,9 +47,9 @@ func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) 
 		t.ReplaceAll(eps)
 		table := t.Handler(forwardOrTell(t))
 		if hooks != nil {
-			return hooks.Wrap(table), nil
+			table = hooks.Wrap(table)
 		}
-		return table, nil
+		return plans.Handler(table), nil
 	}
 }
 
