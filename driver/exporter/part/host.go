@@ -62,16 +62,18 @@ func startHost(ctx context.Context, p *Program) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer outEnd.Close()
 	log, logEnd, err := os.Pipe()
 	if err != nil {
 		out.Close()
+		outEnd.Close()
 		return nil, err
 	}
-	defer logEnd.Close()
 	cmd.Stdout, cmd.Stderr = outEnd, logEnd
 	h.free = prepare(cmd, p.Limit)
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	outEnd.Close() // now: run waits until nobody has these ends
+	logEnd.Close()
+	if err != nil {
 		out.Close()
 		log.Close()
 		h.release()

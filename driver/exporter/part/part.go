@@ -37,12 +37,15 @@ type Program struct {
 	// Record gets the JSON of what the host has written there by WriteRecord,
 	// instead of Log. Nil for a host that writes none.
 	Record func(json []byte)
-	// Patience bounds the start and the opening of a session, closePatience its
-	// closing; a host that takes longer is killed. 0 means a minute.
+	// Patience bounds the start and the opening of a session; a host that takes
+	// longer is killed. 0 means a minute.
 	Patience time.Duration
+	// ClosePatience bounds the closing of a session in the same way, and so does
+	// Patience. 0 means 5 s.
+	ClosePatience time.Duration
 }
 
-// closePatience bounds the closing of a session: a signal ends the exporter
+// closePatience is the default of Program.ClosePatience: a signal ends the exporter
 // within 10 s.
 const closePatience = 5 * time.Second
 
@@ -60,6 +63,9 @@ type Part struct {
 func New(p Program) *Part {
 	if p.Patience == 0 {
 		p.Patience = time.Minute
+	}
+	if p.ClosePatience == 0 {
+		p.ClosePatience = closePatience
 	}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
@@ -185,7 +191,7 @@ func (s *Session) Close() error {
 	}
 	p := s.host.program
 	defer s.host.log.Store(nil)
-	if err := s.host.call(context.Background(), min(closePatience, p.Patience), map[string]any{"do": "close"}, nil); err != nil {
+	if err := s.host.call(context.Background(), min(p.ClosePatience, p.Patience), map[string]any{"do": "close"}, nil); err != nil {
 		return fmt.Errorf("%s: close the session: %w", p.Name, err)
 	}
 	return nil

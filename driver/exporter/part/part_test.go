@@ -3,11 +3,14 @@ package part
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +24,15 @@ func TestMain(m *testing.M) {
 		hostMain(how)
 		return
 	}
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "8") // these tests wait more than they compute
+	}
 	os.Exit(m.Run())
 }
+
+// orphanGrace is how long a host of these tests may take to end.
+const orphanGrace = time.Second
 
 // hostMain is a host whose sessions are names only.
 func hostMain(how string) {
@@ -36,7 +46,7 @@ func hostMain(how string) {
 		fmt.Println("hello\n{}\n[1]\n" + strings.Repeat("x", 3*maxLine))
 	}
 	opened, slow := 0, false
-	err := Serve(os.Stdin, os.Stdout, func(c Command) (any, error) {
+	err := serve(os.Stdin, os.Stdout, func(c Command) (any, error) {
 		switch c.Do {
 		case "open":
 			if string(c.Session) == `"refuse"` {
@@ -69,7 +79,7 @@ func hostMain(how string) {
 			return nil, exec.Command("sleep", "1000").Start()
 		}
 		return nil, nil
-	})
+	}, orphanGrace)
 	if err != nil {
 		os.Exit(1)
 	}
@@ -132,8 +142,12 @@ func TestRefused(t *testing.T) {
 		t.Errorf("refused: %v", err)
 	}
 	open(t, p, "a") // it goes on
+	begun := time.Now()
 	if _, err := newPart(t, "broken", 0).Open(t.Context(), "a", nil); err == nil || err.Error() != "the host: it ended with exit status 3: no module named x" {
 		t.Errorf("broken: %v", err)
+	}
+	if took := time.Since(begun); took > 900*time.Millisecond {
+		t.Errorf("broken: it took %v, want no wait for the pipes", took)
 	}
 	missing := New(Program{Name: "the host", Command: func() (*exec.Cmd, error) { return exec.Command("/no/such/program"), nil }})
 	if _, err := missing.Open(t.Context(), "a", nil); !errors.Is(err, os.ErrNotExist) {
@@ -204,6 +218,7 @@ func TestCloseWhileBusy(t *testing.T) {
 func TestCloseBehindCommand(t *testing.T) {
 	t.Parallel()
 	p := newPart(t, "good", time.Minute)
+	p.program.ClosePatience = 500 * time.Millisecond
 	s := open(t, p, "a")
 	told := make(chan error, 1)
 	go func() { told <- s.Tell(context.Background(), "hang", nil) }()
@@ -211,7 +226,7 @@ func TestCloseBehindCommand(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	begun := time.Now()
-	const want = "it did not answer within 5s and was killed"
+	const want = "it did not answer within 500ms and was killed"
 	if err := s.Close(); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("closed: %v", err)
 	}
@@ -237,7 +252,7 @@ func TestOrphan(t *testing.T) {
 	if err := cmd.Run(); err == nil {
 		t.Error("it ended well")
 	}
-	if took := time.Since(begun); took > 2*lastGrace {
+	if took := time.Since(begun); took < orphanGrace || took > 10*orphanGrace {
 		t.Errorf("it ended after %v", took)
 	}
 }

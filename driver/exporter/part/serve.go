@@ -32,6 +32,11 @@ const lastGrace = 5 * time.Second
 // It is the last thing that the process does: 5 s after in has ended the process
 // ends, whatever it is doing, since the exporter is gone then.
 func Serve(in io.Reader, out io.Writer, do func(Command) (any, error)) error {
+	return serve(in, out, do, lastGrace)
+}
+
+// serve is Serve with the time that the process has after the end of in.
+func serve(in io.Reader, out io.Writer, do func(Command) (any, error), grace time.Duration) error {
 	answer := json.NewEncoder(out)
 	type fields map[string]any
 	if err := answer.Encode(fields{"id": 0}); err != nil {
@@ -40,7 +45,7 @@ func Serve(in io.Reader, out io.Writer, do func(Command) (any, error)) error {
 	commands, failed := make(chan Command), make(chan error, 1)
 	go func() {
 		failed <- readCommands(in, commands)
-		time.AfterFunc(lastGrace, func() { os.Exit(1) })
+		time.AfterFunc(grace, func() { os.Exit(1) })
 	}()
 	for {
 		var c Command
