@@ -164,7 +164,7 @@ func (m *Metrics) ask() {
 	m.mu.Lock()
 	proxies := m.proxies
 	m.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), m.scrape)
 	defer cancel()
 	places := make(chan struct{}, maxAsked)
 	var all sync.WaitGroup

@@ -10,6 +10,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"runtime"
@@ -20,8 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// scrapeTime bounds how long the proxies may take for one scrape; Prometheus
-// gives up after ten seconds by default.
+// scrapeTime is the default of Options.ScrapeTime.
 const scrapeTime = 3 * time.Second
 
 // maxAsked bounds how many proxies are asked at the same time.
@@ -38,11 +38,15 @@ type Options struct {
 	Version, Commit string
 	// Log hears of proxies that don't answer. Nil discards it.
 	Log *slog.Logger
+	// ScrapeTime bounds how long the proxies may take for one scrape; Prometheus
+	// gives up after ten seconds by default. 0 means 3 s.
+	ScrapeTime time.Duration
 }
 
 // Metrics are all that is told about an exporter.
 type Metrics struct {
 	log      *slog.Logger
+	scrape   time.Duration
 	registry *prometheus.Registry
 	descs    descs
 
@@ -56,7 +60,7 @@ type Metrics struct {
 
 // New makes the metrics of a process, which has no proxies yet.
 func New(o Options) *Metrics {
-	m := &Metrics{log: o.Log, registry: prometheus.NewRegistry(), descs: newDescs(), kept: map[string]*kept{}}
+	m := &Metrics{log: o.Log, scrape: cmp.Or(o.ScrapeTime, scrapeTime), registry: prometheus.NewRegistry(), descs: newDescs(), kept: map[string]*kept{}}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
