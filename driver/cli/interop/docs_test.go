@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -101,14 +102,30 @@ func checkout(t *testing.T, built string) string {
 	return dir
 }
 
-// compile builds the program and returns its path.
+// built is the program, linked statically, once for all tests.
+var built struct {
+	once sync.Once
+	path string
+}
+
+// compile builds the program as the Containerfile does, and returns its path.
 func compile(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(tempDir(t), "starproxy")
-	if out := run(t, root(t), goEnviron(t, environ(nil)), "go", "build", "-o", path, "."); out.code != 0 {
-		t.Fatal(out)
+	built.once.Do(func() {
+		dir := filepath.Join(bin, "static")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "starproxy")
+		if out := run(t, root(t), goEnviron(t, environ(nil)), "go", "build", "-o", path, "."); out.code != 0 {
+			t.Fatal(out)
+		}
+		built.path = path
+	})
+	if built.path == "" {
+		t.Fatal("the program was not built")
 	}
-	return path
+	return built.path
 }
 
 // goEnviron adds to env what lets a build use the caches of Go, whatever HOME

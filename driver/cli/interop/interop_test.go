@@ -15,6 +15,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,6 +51,10 @@ const mainVariable = "STARPROXY_INTEROP_MAIN"
 func TestMain(m *testing.M) {
 	if os.Getenv(mainVariable) == "1" {
 		os.Exit(cli.Main(os.Args))
+	}
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "8") // these tests wait more than they compute
 	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "starproxy-interop-")
