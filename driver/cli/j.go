@@ -37,9 +37,10 @@ type proxyCommands struct {
 		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
-	TLS   tlsCommands   `cmd:"" name:"tls" help:"Let devices meet faults of TLS, and audit them."`
-	State stateCommands `cmd:"" help:"Look at the state that mocks are in, and set it."`
-	Flow  struct {
+	TLS    tlsCommands    `cmd:"" name:"tls" help:"Let devices meet faults of TLS, and audit them."`
+	Faults faultsCommands `cmd:"" help:"Plan faults that requests meet, mocked or not."`
+	State  stateCommands  `cmd:"" help:"Look at the state that mocks are in, and set it."`
+	Flow   struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
 		Save    flowSaveCmd    `cmd:"" help:"Download a recording."`
 		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`

@@ -8,7 +8,7 @@ import (
 type mockFaultCmd struct {
 	Method string   `arg:"" help:"Method of the endpoint; * for any."`
 	Path   string   `arg:"" help:"Its path or URL, as the key of a scenario has it."`
-	Kind   string   `arg:"" enum:"close,garbage,reset,stall,truncate" help:"One of close, garbage, reset, stall, truncate."`
+	Kind   string   `arg:"" enum:"close,corrupt,drip,duplicate,garbage,reset,stall,truncate,wrong_length" help:"Kind of the fault, see below."`
 	After  int64    `name:"after" placeholder:"BYTES" help:"Send the header and so many bytes of the body before."`
 	Rate   *float64 `name:"rate" placeholder:"SHARE" help:"How often it fails, from 0 to 1 (default 1, each time)."`
 	Answer string   `name:"answer" placeholder:"JSON" default:"{}" help:"What begins before the fault, or answers when it does not come: keys of an endpoint."`
@@ -23,6 +23,15 @@ func (mockFaultCmd) Help() string {
     stall      nothing comes until the device gives up
     truncate   the body ends early
     garbage    bytes that are no HTTP, then it is closed
+
+or its body is wrong:
+
+    drip          it comes slowly, 1024 bytes per second
+    corrupt       a byte in its middle is wrong
+    wrong_length  Content-Length is larger by 1
+    duplicate     it comes twice
+
+Plans choose requests by number, time or chance, see "faults set --help".
 
 Examples:
 

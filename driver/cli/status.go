@@ -63,6 +63,8 @@ type proxyStatus struct {
 	} `json:"webhooks"`
 	// TLSFaults is ours: the faults that TLS handshakes meet.
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
+	// FaultPlans is ours: the plans of faults that requests meet.
+	FaultPlans []faultPlan `json:"fault_plans"`
 	// CAProblem is ours: why devices may refuse the proxy's certificates.
 	CAProblem string `json:"ca_problem"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
@@ -155,6 +157,9 @@ func (st *proxyStatus) print(sys *System) {
 	}
 	for _, r := range st.TLSFaults {
 		sys.out("  TLS:     %s", tlsFaultLine(r))
+	}
+	for _, f := range st.FaultPlans {
+		sys.out("  Fault:   %s", f.line())
 	}
 	surroundings()
 	if st.FlowFile != "" {
