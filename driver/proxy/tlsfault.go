@@ -15,6 +15,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/hello"
 	"starproxy/driver/tlsfault"
 )
 
@@ -180,8 +181,8 @@ const silent = "it finished the handshake and sent nothing"
 // refusedBy returns how a device refused, by the error of a read or a handshake.
 func refusedBy(err error) string {
 	text := err.Error()
-	if alert, ok := strings.CutPrefix(text, "remote error: tls: "); ok {
-		return "it sent the alert " + alert
+	if alert, ok := hello.Received(err); ok {
+		return "it sent the alert " + alert.String()
 	}
 	var timeout net.Error
 	switch broken := (&exchange.DeviceError{Err: err}); {
@@ -202,13 +203,11 @@ func (m *meeting) settle(v tlsfault.Verdict, detail string) {
 		return
 	}
 	p := m.c.p
-	text := fmt.Sprintf("TLS fault %s: the device %s it: %s", m.Fault.Name(), v, detail)
-	switch {
-	case v == tlsfault.Silent:
-		text = fmt.Sprintf("TLS fault %s: the device said neither yes nor no: %s", m.Fault.Name(), detail)
-	case m.Fault.Kind.Info().Device == tlsfault.Fails:
-		text = fmt.Sprintf("TLS fault %s: %s", m.Fault.Name(), detail)
+	verb := string(v)
+	if v == tlsfault.Silent || m.Fault.Kind.Info().Device == tlsfault.Fails {
+		verb = "met"
 	}
+	text := fmt.Sprintf("the device %s TLS fault %s: %s", verb, m.Fault.Name(), detail)
 	p.log.Info("TLS fault met", slog.String("client", client.String()), slog.String("target", m.c.target), slog.String("sni", m.sni),
 		slog.String("outcome", text))
 	if p.cfg.Journal == nil {

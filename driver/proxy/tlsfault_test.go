@@ -83,32 +83,32 @@ func (b *bench) handshakes(cfg *tls.Config) (answer string, came *tally, err err
 // for the client, and what the entry says. An empty error is an answer.
 func TestTLSFaults(t *testing.T) {
 	t.Parallel()
-	const refuses = "the device refused it: it sent the alert "
+	const refuses = ": it sent the alert "
 	for _, row := range []struct{ fault, err, entry string }{
-		{"expired", "expired", refuses + "bad certificate"},
-		{"not_yet_valid", "not yet valid", refuses + "bad certificate"},
-		{"wrong_host", "wrong-host.invalid", refuses + "bad certificate"},
-		{"self_signed", "unknown authority", refuses + "bad certificate"},
-		{"unknown_ca", "unknown authority", refuses + "bad certificate"},
-		{"missing_intermediate", "unknown authority", refuses + "bad certificate"},
-		{"no_san", "legacy Common Name", refuses + "bad certificate"},
-		{"wrong_usage", "incompatible key usage", refuses + "bad certificate"},
-		{"weak_key", "", "the device accepted it: it sent data"},
-		{"revoked", "", "the device accepted it: it sent data"},
-		{"long_chain", "", "the device accepted it: it sent data"},
+		{"expired", "expired", refuses + "bad_certificate"},
+		{"not_yet_valid", "not yet valid", refuses + "bad_certificate"},
+		{"wrong_host", "wrong-host.invalid", refuses + "bad_certificate"},
+		{"self_signed", "unknown authority", refuses + "bad_certificate"},
+		{"unknown_ca", "unknown authority", refuses + "bad_certificate"},
+		{"missing_intermediate", "unknown authority", refuses + "bad_certificate"},
+		{"no_san", "legacy Common Name", refuses + "bad_certificate"},
+		{"wrong_usage", "incompatible key usage", refuses + "bad_certificate"},
+		{"weak_key", "", ": it sent data"},
+		{"revoked", "", ": it sent data"},
+		{"long_chain", "", ": it sent data"},
 		{"max_version", "protocol version", "client offered only unsupported versions"},
-		{"alpn", "", "the device accepted it"},
+		{"alpn", "", ": it sent data"},
 		{`{"kind":"alpn","protocol":"spdy/9"}`, "unadvertised ALPN", refuses},
-		{`{"kind":"alert","alert":"unrecognized_name"}`, "unrecognized name", "TLS fault alert unrecognized_name: the connection was closed"},
-		{`{"kind":"alert","alert":"close_notify"}`, "EOF", "TLS fault alert close_notify: the connection was closed"},
-		{"abort", "reset by peer", "TLS fault abort: the connection was reset"},
-		{`{"kind":"abort","how":"fin"}`, "EOF", "TLS fault abort: the connection was closed"},
-		{`{"kind":"abort","after":"server_hello","how":"fin"}`, "EOF", "TLS fault abort after server_hello: the connection was closed"},
-		{`{"kind":"abort","after":"certificate","how":"fin"}`, "EOF", "TLS fault abort after certificate: the connection was closed"},
-		{"garbage", "does not look like a TLS handshake", "TLS fault garbage: the connection was closed"},
-		{"plaintext", "does not look like a TLS handshake", "TLS fault plaintext: the connection was closed"},
-		{`{"kind":"slow","bytes":200,"ms":1}`, "", "the device accepted it"},
-		{"no_close_notify", "", "the device accepted it"},
+		{`{"kind":"alert","alert":"unrecognized_name"}`, "unrecognized name", "the device met TLS fault alert unrecognized_name: the connection was closed"},
+		{`{"kind":"alert","alert":"close_notify"}`, "EOF", "the device met TLS fault alert close_notify: the connection was closed"},
+		{"abort", "reset by peer", "the device met TLS fault abort: the connection was reset"},
+		{`{"kind":"abort","how":"fin"}`, "EOF", "the device met TLS fault abort: the connection was closed"},
+		{`{"kind":"abort","after":"server_hello","how":"fin"}`, "EOF", "the device met TLS fault abort after server_hello: the connection was closed"},
+		{`{"kind":"abort","after":"certificate","how":"fin"}`, "EOF", "the device met TLS fault abort after certificate: the connection was closed"},
+		{"garbage", "does not look like a TLS handshake", "the device met TLS fault garbage: the connection was closed"},
+		{"plaintext", "does not look like a TLS handshake", "the device met TLS fault plaintext: the connection was closed"},
+		{`{"kind":"slow","bytes":200,"ms":1}`, "", ": it sent data"},
+		{"no_close_notify", "", ": it sent data"},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(row.fault+" "+tls.VersionName(version), func(t *testing.T) {
@@ -124,7 +124,11 @@ func TestTLSFaults(t *testing.T) {
 				}
 				e := b.metEntry()
 				name, _ := tlsfault.Parse(row.fault)
-				if !strings.Contains(e.Error, row.entry) || !slices.Equal(e.Met(), []string{name.Met()}) || e.SNI != "a.test" || e.Host != "a.test" {
+				verb := map[bool]string{true: "accepted", false: "refused"}[row.err == ""]
+				if strings.Contains(row.entry, "met") {
+					verb = "met"
+				}
+				if !strings.Contains(e.Error, row.entry) || !strings.HasPrefix(e.Error, "the device "+verb+" TLS fault "+name.Name()+": ") || !slices.Equal(e.Met(), []string{name.Met()}) || e.SNI != "a.test" || e.Host != "a.test" {
 					t.Errorf("got the entry %q, %q, %s, %s; want %q in it", e.Error, e.Met(), e.SNI, e.Host, row.entry)
 				}
 				if row.err == "" {
@@ -152,7 +156,7 @@ func TestLaxDeviceAcceptsFlaws(t *testing.T) {
 			if body, _ := get(t, c, "https://a.test/x"); !strings.HasSuffix(body, "GET https://a.test/x 0\n") {
 				t.Errorf("%s: got %q", i.Kind, body)
 			}
-			if e := b.metEntry(); !strings.Contains(e.Error, "the device accepted it") {
+			if e := b.metEntry(); !strings.HasPrefix(e.Error, "the device accepted TLS fault ") {
 				t.Errorf("%s: got the entry %q, want that the device accepted", i.Kind, e.Error)
 			}
 		}
@@ -324,9 +328,9 @@ func TestVerdictAfterHandshake(t *testing.T) {
 		if err := in.Handshake(); err != nil {
 			t.Fatal(err)
 		}
-		want := "the device said neither yes nor no: it finished the handshake and sent nothing"
+		want := "the device met TLS fault expired: it finished the handshake and sent nothing"
 		if leaves {
-			want = "the device refused it: it closed the connection after the handshake"
+			want = "the device refused TLS fault expired: it closed the connection after the handshake"
 			c.Close()
 		}
 		if e := b.metEntry(); !strings.Contains(e.Error, want) {
