@@ -12,7 +12,9 @@ func (a Alert) Code() (code uint8, ok bool) {
 }
 
 // Fatal reports whether an alert ends a connection by its level (RFC 5246 section 7.2).
-func (a Alert) Fatal() bool { return a != "close_notify" && a != "user_canceled" && a != "no_renegotiation" }
+func (a Alert) Fatal() bool {
+	return a != "close_notify" && a != "user_canceled" && a != "no_renegotiation"
+}
 
 // UnmarshalText takes the name of an alert.
 func (a *Alert) UnmarshalText(text []byte) error {
