@@ -110,11 +110,14 @@ func isAlphanumeric(c byte) bool {
 }
 
 func hexes(list []uint16) string {
-	texts := make([]string, len(list))
+	var b []byte
 	for i, n := range list {
-		texts[i] = fmt.Sprintf("%04x", n)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = hex.AppendEncode(b, []byte{byte(n >> 8), byte(n)})
 	}
-	return strings.Join(texts, ",")
+	return string(b)
 }
 
 // cutHash returns the first twelve digits of the SHA-256 sum, or zeros for no text.

@@ -12,12 +12,13 @@ type clearConn struct {
 	pre   []byte // read already
 	limit int    // of the plaintext of a record, 0 for none
 	met   *meeting
+	below *conn
 	one   [1]byte
 }
 
 // newClearConn returns the inside of the TLS connection t that c carries.
 func newClearConn(t *tls.Conn, c *conn) *clearConn {
-	return &clearConn{Conn: t, limit: c.limit, met: c.met.Load()}
+	return &clearConn{Conn: t, limit: c.limit, met: c.met.Load(), below: c}
 }
 
 // await waits for a byte to come, which stays to be read.
@@ -58,11 +59,19 @@ func (c *clearConn) receive(b []byte) (int, error) {
 	if c.met != nil {
 		c.met.came(n, err)
 	}
+	if c.below != nil {
+		if h := c.below.diagnosed.Load(); h != nil {
+			c.below.heardInside(h, n, err)
+		}
+	}
 	return n, err
 }
 
 // Close ends the connection, and says so to the device unless a fault forbids it.
 func (c *clearConn) Close() error {
+	if c.below != nil {
+		c.below.closedInside()
+	}
 	if c.mum() {
 		return c.NetConn().Close()
 	}

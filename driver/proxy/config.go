@@ -10,6 +10,7 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
+	"starproxy/driver/handshake"
 	"starproxy/driver/tlsfault"
 )
 
@@ -38,6 +39,8 @@ type Config struct {
 	// Recorder is given all that Journal and Sockets get, before the device gets
 	// the last byte of it; nil records nothing. It needs a Journal.
 	Recorder Recorder
+	// Handshakes gets each TLS handshake of a device; nil keeps none.
+	Handshakes *handshake.Log
 	// Insecure takes any certificate of a real server; else the system's roots decide.
 	Insecure bool
 	// MinTLS is the oldest version of TLS that is spoken with devices and real

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/handshake"
 	"starproxy/driver/proxy/splice"
 	"starproxy/driver/tlsfault"
 )
@@ -37,7 +38,10 @@ type conn struct {
 
 	offered atomic.Bool             // the device is shown our certificate
 	met     atomic.Pointer[meeting] // nil when the handshake meets no fault
-	shaper  shaper                  // of our part of the handshake; nil for none, and afterwards
+	// diagnosed is the handshake while the device has sent nothing inside it.
+	diagnosed atomic.Pointer[handshake.Handshake]
+
+	shaper shaper // of our part of the handshake; nil for none, and afterwards
 
 	owns atomic.Bool // connections to servers, see ntlm.go
 	left atomic.Bool // it was closed

@@ -29,6 +29,7 @@ func (c *conn) handshake(first []byte) (*tls.Conn, error) {
 	defer cancel()
 	err := t.HandshakeContext(ctx)
 	c.shaper = nil
+	c.diagnose(t, start, err)
 	switch m := c.met.Load(); {
 	case err != nil && m != nil:
 		m.failed(err)
@@ -62,11 +63,7 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 // handshakeFailed logs and journals a handshake that failed.
 func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error) {
 	p.cfg.Counters.devices.add(tlsFailure(err))
-	problem := ""
-	if p.cfg.CA != nil {
-		problem = p.cfg.CA.Problem()
-	}
-	text := tooOld(handshakeReason(err, c.offered.Load(), problem))
+	text := tooOld(handshakeReason(err, c.offered.Load(), p.problem()))
 	if offered, _ := hello.Parse(c.heard); sni == "" && offered != nil {
 		sni = offered.Name // also of one that crypto/tls does not take
 	}

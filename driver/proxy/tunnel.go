@@ -59,11 +59,14 @@ func (t *tunnel) open() {
 	if t.first = first; what == undecided && err == nil {
 		what, err = t.silent()
 	}
+	if err == nil && what == spokenTLS && t.tls == nil {
+		t.intercept()
+		return
+	}
+	t.unasked(what, err)
 	switch {
 	case err != nil:
 		t.close()
-	case what == spokenTLS && t.tls == nil:
-		t.intercept()
 	case what == spokenHTTP:
 		t.serve()
 	default:
