@@ -26,7 +26,7 @@ const maxBombMemory = 2 << 30
 
 // TestBombs runs hostile scripts in a process of their own: the process lives,
 // each script ends soon after its time, others are served meanwhile, and the
-// memory stays within bounds. All of them, for a second each, are for make test.
+// memory stays within bounds. All of them, for half a second each, are for make test.
 func TestBombs(t *testing.T) {
 	skip := "9"
 	if os.Getenv("STARPROXY_INTEROP") != "" {
@@ -54,7 +54,7 @@ func TestBombsChild(t *testing.T) {
 	if len(bombs) < 120 {
 		t.Fatalf("there are %d bombs only", len(bombs))
 	}
-	fuse := time.Second
+	fuse := 500 * time.Millisecond
 	if skip > 0 {
 		fuse = 200 * time.Millisecond
 	}
