@@ -74,7 +74,7 @@ const (
 func Modules() []Module {
 	return []Module{
 		answerModule(), fileModule(), generateModule(), fmtModule(), stateModule(), cellModule(), matcherModule(), mergeModule(),
-		recordModule(), laterModule(),
+		recordModule(), laterModule(), eventModule(),
 		jsonModule(), mathModule(), timeModule(), reModule(), sprigModule(), templateModule(),
 		assertModule(), clockModule(), testModule(),
 	}

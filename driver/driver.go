@@ -145,6 +145,7 @@ func (d *Driver) compose(o Options) {
 	scripts := cfg.script(policy, store, log, d.webhooks.deliver)
 	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}
 	d.faultPlans = &faultPlans{d.life.faultPlans, log}
+	scripts.OnEvent(func(name string) error { return scenario.Mark(d.faultPlans.table, name) })
 	d.endpoints = cfg.endpoints(endpoints.Options{
 		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log, Oppose: d.oppose,
 		Anew: d.life.faultPlans.Restart,
@@ -160,11 +161,13 @@ func (d *Driver) compose(o Options) {
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
-		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults, faultPlans: d.faultPlans, authority: d.authority,
+		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults,
+		faultPlans: d.faultPlans, authority: d.authority,
 		journal: d.journal, counters: counters,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
-		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(), d.faultPlans.rows())
+		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
+		d.faultPlans.rows())
 }
 
 // oppose puts in force what a scenario sets against devices.

@@ -41,7 +41,9 @@ func (s *faultPlans) set(_ context.Context, name, text string) (string, error) {
 	}
 	said := make([]string, len(plans))
 	for i, p := range plans {
-		s.table.Set(p)
+		if err := s.table.Set(p); err != nil {
+			return "", &rpc.Refusal{Code: rpc.FailedPrecondition, About: "plan_json", Text: "set_fault_plan: " + err.Error()}
+		}
 		said[i] = p.Name + " → " + p.Do.Kind
 	}
 	if len(plans) == 1 {
@@ -102,19 +104,14 @@ func (s *faultPlans) list(context.Context) ([]faultPlanDetail, error) {
 func (s *faultPlans) clear(_ context.Context, name string) (string, error) {
 	n := s.table.Clear(name)
 	if n == 0 && name != "" {
-		return "", &rpc.Refusal{Code: rpc.NotFound, About: "name", Text: fmt.Sprintf("clear_fault_plans: no plan has the name %s", exchange.Clip(name))}
+		text := "clear_fault_plans: no plan has the name " + exchange.Clip(name)
+		return "", &rpc.Refusal{Code: rpc.NotFound, About: "name", Text: text}
 	}
 	return fmt.Sprintf("Fault plans removed: %d", n), nil
 }
 
 func (s *faultPlans) mark(_ context.Context, name string) (string, error) {
-	err := error(nil)
-	if ok, want := scenario.IsEvent(name); !ok {
-		err = fmt.Errorf("name: got %s, want %s", exchange.Clip(name), want)
-	} else {
-		err = s.table.Mark(name)
-	}
-	if err != nil {
+	if err := scenario.Mark(s.table, name); err != nil {
 		return "", &rpc.Refusal{Code: rpc.InvalidArgument, About: "name", Text: "mark_event: " + err.Error()}
 	}
 	return "Event marked: " + name, nil

@@ -167,6 +167,10 @@ func (h *Host) Random() *call.Random { return h.env.Random }
 // Now returns the time of the clock that scripts read.
 func (h *Host) Now() time.Time { return h.env.Clock() }
 
+// OnEvent has mark called with the names of the events that scripts tell. No handler may
+// run meanwhile.
+func (h *Host) OnEvent(mark func(name string) error) { h.env.Mark = mark }
+
 // Seed starts the random source anew from seed.
 func (h *Host) Seed(seed uint64) { h.env.Random.Seed(seed) }
 

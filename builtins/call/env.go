@@ -47,6 +47,8 @@ type Env struct {
 	// Deliver sends a webhook, or reports why it can't be sent. Nil drops webhooks.
 	// In a test it is not called: the environment keeps the webhooks.
 	Deliver func(context.Context, *Webhook)
+	// Mark tells that an event of a name has happened. Nil ignores events.
+	Mark func(name string) error
 	// MaxBody is the largest request body that scripts can read, in bytes.
 	MaxBody int
 	// MaxResult is the memory that one operation may allocate, in bytes. 0 means

@@ -174,7 +174,7 @@ func (f Fault) Response(res *Response) (*Response, error) {
 	if !f.cuts() {
 		return f.altered(res)
 	}
-	r := &Response{Status: 200, Header: HeaderOf("Content-Type", "application/octet-stream"), Body: filler(2*f.After.Bytes + 1), Origin: FromMock}
+	r := fill(2*f.After.Bytes + 1)
 	if res != nil {
 		body := r.Body
 		if r = res.Clone(); r.Body == nil {
@@ -356,6 +356,11 @@ func (b *Broken) SendTo(ctx context.Context, c Conn) error {
 		return errors.Join(ErrBroken, breaker.Break(nil, false))
 	}
 	return ErrBroken
+}
+
+// fill returns a response whose body is n bytes without a meaning.
+func fill(n int64) *Response {
+	return &Response{Status: 200, Header: HeaderOf("Content-Type", "application/octet-stream"), Body: filler(n), Origin: FromMock}
 }
 
 // filler is a body of n bytes without a meaning.

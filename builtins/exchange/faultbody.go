@@ -27,7 +27,7 @@ const (
 // res itself if there is no body that can have it.
 func (f Fault) altered(res *Response) (*Response, error) {
 	if res == nil {
-		res = &Response{Status: 200, Header: HeaderOf("Content-Type", "application/octet-stream"), Body: filler(defaultDrip), Origin: FromMock}
+		res = fill(defaultDrip)
 	}
 	if f.Kind == "stall" && f.After.IsZero() {
 		r := res.Clone()

@@ -178,7 +178,8 @@ func (d *Do) redirect(q *exchange.Request) *exchange.Response {
 	if len(query) > 0 {
 		to += "?" + strings.Join(query, "&")
 	}
-	return &exchange.Response{Status: status, Header: exchange.HeaderOf("Location", to), Body: exchange.Bytes(nil), Origin: exchange.FromMock}
+	header := exchange.HeaderOf("Location", to)
+	return &exchange.Response{Status: status, Header: header, Body: exchange.Bytes(nil), Origin: exchange.FromMock}
 }
 
 // Interface guards.

@@ -79,22 +79,31 @@ func (t *Table) Install(plans []*Plan) {
 	t.build()
 }
 
-// Set puts a plan in force, above those of the scenario.
-func (t *Table) Set(p *Plan) {
+// MaxPlans bounds how many plans a scenario may have, and how many methods may set: each
+// request is compared with all of them.
+const MaxPlans = 1000
+
+// Set puts a plan in force, above those of the scenario. It returns an error if there
+// are too many.
+func (t *Table) Set(p *Plan) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.set = slices.Clone(t.set)
-	if i := slices.IndexFunc(t.set, p.named); i >= 0 {
-		t.set[i] = p
+	set := slices.Clone(t.set)
+	if i := slices.IndexFunc(set, p.named); i >= 0 {
+		set[i] = p
+	} else if len(set) >= MaxPlans {
+		return fmt.Errorf("got more than %d plans", MaxPlans)
 	} else {
-		t.set = append(t.set, p)
+		set = append(set, p)
 	}
+	t.set = set
 	t.build()
 	for _, s := range t.active.Load().slots {
 		if s.Plan == p {
 			s.counts.begin(t.now())
 		}
 	}
+	return nil
 }
 
 // named reports whether another plan has the same name.

@@ -36,6 +36,14 @@ func plan(t *testing.T, name string, when When, do Do, keys ...string) *Plan {
 	return &Plan{Name: name, Match: m, When: when, Do: do, Definition: name}
 }
 
+// set puts a plan in force.
+func set(t testing.TB, table *Table, p *Plan) {
+	t.Helper()
+	if err := table.Set(p); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func do(kind string) Do { return Do{Fault: exchange.Fault{Kind: kind}} }
 
 // run sends requests to a table and returns the numbers of those, from 1, that met a
@@ -94,7 +102,7 @@ func TestWhen(t *testing.T) {
 		{"for each client", When{PerClient: true, Nth: []int64{3}}, []int{3}},
 	} {
 		table := New(Options{})
-		table.Set(plan(t, "p", c.when, do("reset")))
+		set(t, table, plan(t, "p", c.when, do("reset")))
 		if got := run(t, table, 12, "/x"); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
@@ -109,10 +117,10 @@ func TestWindows(t *testing.T) {
 	table := New(Options{Now: func() time.Time { return now }})
 	window := When{From: 10 * time.Second, To: 20 * time.Second}
 	since := func(s Since) When { w := window; w.Since = s; return w }
-	table.Set(plan(t, "start", window, do("reset"), "GET /start"))
-	table.Set(plan(t, "event", since(Since{Name: "login"}), do("reset"), "GET /event"))
-	table.Set(plan(t, "request", since(Since{Key: "POST /login", Request: key(t, "POST /login")}), do("reset"), "GET /request"))
-	table.Set(plan(t, "plan", since(Since{Name: "start"}), do("reset"), "GET /plan"))
+	set(t, table, plan(t, "start", window, do("reset"), "GET /start"))
+	set(t, table, plan(t, "event", since(Since{Name: "login"}), do("reset"), "GET /event"))
+	set(t, table, plan(t, "request", since(Since{Key: "POST /login", Request: key(t, "POST /login")}), do("reset"), "GET /request"))
+	set(t, table, plan(t, "plan", since(Since{Name: "start"}), do("reset"), "GET /plan"))
 	var got []string
 	for second := range 60 {
 		switch second {
@@ -156,7 +164,7 @@ func TestProbability(t *testing.T) {
 	share := p
 	seeded := func(seed uint64) *Table {
 		table := New(Options{Seed: &seed})
-		table.Set(plan(t, "chance", When{Probability: &share}, do("reset"), "GET /x"))
+		set(t, table, plan(t, "chance", When{Probability: &share}, do("reset"), "GET /x"))
 		return table
 	}
 	first := run(t, seeded(7), n, "/x")
@@ -170,7 +178,7 @@ func TestProbability(t *testing.T) {
 		t.Error("another seed: got the same faults")
 	}
 	beside := seeded(7)
-	beside.Set(plan(t, "beside", When{Probability: &share}, do("close"), "GET /y"))
+	set(t, beside, plan(t, "beside", When{Probability: &share}, do("close"), "GET /y"))
 	var wait sync.WaitGroup
 	wait.Go(func() { run(t, beside, n, "/y") })
 	if got := run(t, beside, n, "/x"); !slices.Equal(got, first) {
@@ -178,7 +186,7 @@ func TestProbability(t *testing.T) {
 	}
 	wait.Wait()
 	beside.Reset()
-	beside.Set(plan(t, "chance", When{Probability: &share}, do("reset"), "GET /x"))
+	set(t, beside, plan(t, "chance", When{Probability: &share}, do("reset"), "GET /x"))
 	if got := run(t, beside, n, "/x"); !slices.Equal(got, first) {
 		t.Error("after a reset: got other faults")
 	}
@@ -212,8 +220,8 @@ func TestLayers(t *testing.T) {
 	want("reloaded", "a:reset set=false 1/3 b:close set=false 2/3")
 	table.Restart()
 	want("loaded anew", "a:reset set=false 0/0 b:close set=false 0/0")
-	table.Set(plan(t, "b", When{}, do("stall")))
-	table.Set(plan(t, "c", When{}, do("garbage")))
+	set(t, table, plan(t, "b", When{}, do("stall")))
+	set(t, table, plan(t, "c", When{}, do("garbage")))
 	run(t, table, 1, "/")
 	want("set", "b:stall set=true 1/1 c:garbage set=true 0/1 a:reset set=false 0/1")
 	table.Restart()
@@ -264,7 +272,7 @@ func TestOneActs(t *testing.T) {
 func TestNoBody(t *testing.T) {
 	t.Parallel()
 	table := New(Options{})
-	table.Set(plan(t, "p", When{}, do("corrupt")))
+	set(t, table, plan(t, "p", When{}, do("corrupt")))
 	if _, notes := ask(t, table, "HEAD", "/"); notes != nil || table.Report()[0].Requests != 0 {
 		t.Errorf("HEAD: got %v, and it was counted: %+v", notes, table.Report())
 	}
@@ -292,7 +300,7 @@ func TestLost(t *testing.T) {
 		table := New(Options{})
 		d := do("close")
 		d.Lost = lost
-		table.Set(plan(t, "p", When{}, d))
+		set(t, table, plan(t, "p", When{}, d))
 		body, asked := &closer{}, false
 		x := &exchange.Exchange{Request: &exchange.Request{Method: "GET", Target: "/"}}
 		x.Forward = func(context.Context) (*exchange.Response, error) {
@@ -313,7 +321,7 @@ func TestStatus(t *testing.T) {
 	table := New(Options{})
 	d := do(StatusKind)
 	d.RetryAfter = "30"
-	table.Set(plan(t, "p", When{Times: 1}, d))
+	set(t, table, plan(t, "p", When{Times: 1}, d))
 	if res, _ := ask(t, table, "GET", "/"); res.Status != 503 || res.Header.Get("Retry-After") != "30" || string(res.Body.(exchange.Bytes)) != "Service Unavailable\n" {
 		t.Errorf("got %d %v %s", res.Status, res.Header, res.Body)
 	}
@@ -333,7 +341,7 @@ func TestRedirectLoop(t *testing.T) {
 		table := New(Options{})
 		d := do(LoopKind)
 		d.Hops = hops
-		table.Set(plan(t, "p", When{Nth: []int64{1}}, d, "GET /fw"))
+		set(t, table, plan(t, "p", When{Nth: []int64{1}}, d, "GET /fw"))
 		target := "/fw?a=%20b"
 		for i, next := range want {
 			res, _ := ask(t, table, "GET", target)
@@ -348,6 +356,24 @@ func TestRedirectLoop(t *testing.T) {
 		if fired := table.Report()[0].Fired; fired != 1 {
 			t.Errorf("%d hops: fired %d times, want once", hops, fired)
 		}
+	}
+}
+
+// TestMaxPlans bounds the plans that methods set.
+func TestMaxPlans(t *testing.T) {
+	t.Parallel()
+	table, never := New(Options{}), do("reset")
+	p := plan(t, "", When{}, never)
+	for i := range MaxPlans {
+		more := *p
+		more.Name = fmt.Sprint(i)
+		table.set = append(table.set, &more)
+	}
+	if err := table.Set(plan(t, "7", When{}, never)); err != nil {
+		t.Errorf("in place of another: %v", err)
+	}
+	if err := table.Set(plan(t, "one more", When{}, never)); err == nil {
+		t.Error("got no error for too many plans")
 	}
 }
 
@@ -384,7 +410,7 @@ func BenchmarkHandler(b *testing.B) {
 			if plans > 0 {
 				m, _ := mock.ParseKey("GET /other")
 				_ = m.Compile()
-				table.Set(&Plan{Name: "p", Match: &m, Do: do("reset")})
+				set(b, table, &Plan{Name: "p", Match: &m, Do: do("reset")})
 			}
 			h := table.Handler(next)
 			x := &exchange.Exchange{Request: &exchange.Request{Method: "GET", Target: "/x"}}

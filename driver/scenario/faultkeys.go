@@ -33,10 +33,11 @@ func faultKeys() []faultKey {
 				d.After, ok = offset(n)
 				return ok && d.After.Bytes >= 0
 			}},
-		{"for", []string{"stall"}, false, "a number of seconds, or text such as 1m30s, above 0", func(d *faultplan.Do, n *yaml.Node) (ok bool) {
-			d.Hold, ok = seconds(n)
-			return ok && d.Hold > 0
-		}},
+		{"for", []string{"stall"}, false, "a number of seconds, or text such as 1m30s, above 0",
+			func(d *faultplan.Do, n *yaml.Node) (ok bool) {
+				d.Hold, ok = seconds(n)
+				return ok && d.Hold > 0
+			}},
 		{"bytes_per_second", []string{"drip"}, false, "a whole number, 1 or more", func(d *faultplan.Do, n *yaml.Node) bool {
 			return whole(n, 1, maxCount, &d.Rate)
 		}},

@@ -59,6 +59,9 @@ func (c *compiler) plans(n *yaml.Node, path, prefix string) ([]*faultplan.Plan, 
 	if n.Kind != yaml.SequenceNode {
 		return nil, document.Wrong(n, path, "a list of plans")
 	}
+	if len(n.Content) > faultplan.MaxPlans {
+		return nil, document.Errorf(n, "%s: got %d plans, want at most %d", path, len(n.Content), faultplan.MaxPlans)
+	}
 	var plans []*faultplan.Plan
 	first := map[string]int{}
 	for i, v := range n.Content {
@@ -89,8 +92,14 @@ func planName(s string) bool {
 	return s != "" && len(s) <= 100 && s != "start" && !document.IsEndpoint(s) && !strings.ContainsAny(s, "\t\r\n")
 }
 
-// IsEvent reports whether an event may have a name, and else what is wanted.
-func IsEvent(name string) (ok bool, want string) { return planName(name), planNames }
+// Mark tells a table that an event has happened now. It returns an error for a name that
+// no event may have.
+func Mark(t *faultplan.Table, name string) error {
+	if !planName(name) {
+		return fmt.Errorf("name: got %s, want %s", exchange.Clip(name), planNames)
+	}
+	return t.Mark(name)
+}
 
 // plan compiles one plan. Without a name of its own, it has the given one.
 func (c *compiler) plan(v *yaml.Node, path, name string) (*faultplan.Plan, error) {

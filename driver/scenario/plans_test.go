@@ -1,8 +1,11 @@
 package scenario
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -285,4 +288,75 @@ func TestPlansOfSchema(t *testing.T) {
 	if diff := cmp.Diff(plan, keys(doc.Defs.Values.Properties, doc.Defs.Plan.Properties.Do.AnyOf[1].Properties)); diff != "" {
 		t.Errorf("keys of plans: want, got:\n%s", diff)
 	}
+}
+
+// Tests in Starlark meet the faults of a scenario, by their own clock, and tell events.
+func TestPlansInScriptTests(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"s.yaml": `faults:
+- {match: GET /a, when: {since: installed, from: 60, to: 70}, do: {kind: status, status: 503}}
+- {match: GET /a, when: {since: POST /reboot, nth: 1}, do: reset}
+endpoints:
+  GET /a: {body: "0123456789"}
+  POST /reboot: {status: 204}
+`,
+		"s_test.star": `
+def test_events():
+    serve("s.yaml")
+    assert.eq(call("GET /a").status, 200)
+    mark_event("installed")
+    clock.advance("65s")
+    assert.eq(call("GET /a").status, 503)
+    clock.advance("5s")
+    assert.eq(call("GET /a").status, 200)
+    call("POST /reboot")
+    assert.eq(call("GET /a").fault, "reset")
+    assert.eq(call("GET /a").text, "0123456789")
+    assert.fails(lambda: mark_event("a b"), "name")
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := Env{FilesDir: dir}
+	o := script.TestOptions{Table: Table(env)}
+	o.Merge, o.Match = mock.Merge, Matching
+	for _, r := range script.RunTestFile(t.Context(), o, dir, "s_test.star") {
+		if r.Err != nil {
+			t.Errorf("%s: %v\n%s", r.Name, r.Err, r.Output)
+		}
+	}
+}
+
+// FuzzPlans reads texts of clients: each plan that is returned can be used.
+func FuzzPlans(f *testing.F) {
+	for _, text := range []string{"reset", "{match: GET /a, when: {nth: 2}, do: {kind: truncate, after: 50%}}", "faults: [{do: {kind: redirect_loop, hops: 2}}]",
+		`{"when": {"probability": 0.5, "since": "POST /x", "per": "client"}, "do": {"kind": "corrupt", "byte": -1}}`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		plans, err := CompilePlans("plan", "", []byte(text), Env{})
+		if err != nil {
+			return
+		}
+		table := faultplan.New(faultplan.Options{})
+		for _, p := range plans {
+			if err := table.Set(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer := exchange.HandlerFunc(func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
+			return &exchange.Response{Status: 200, Body: exchange.Bytes("0123456789")}, nil
+		})
+		for _, target := range []string{"/a", "/a?redirect_loop=1"} {
+			x := &exchange.Exchange{Request: &exchange.Request{Method: "GET", Scheme: "http", Host: "a", Port: 80, Target: target}}
+			res, err := table.Handler(answer).Respond(t.Context(), x)
+			if err != nil || res == nil || res.Status != 0 && (res.Status < 200 || res.Status > 599) {
+				t.Errorf("%q: got %+v and %v", text, res, err)
+			}
+		}
+	})
 }

@@ -25,6 +25,7 @@ func Table(env Env) func(h *script.Host, path string, endpoints starlark.Value) 
 		var hooks *Hooks
 		seed := uint64(1) // as that of the host of a test
 		plans := faultplan.New(faultplan.Options{Seed: &seed, Now: h.Now})
+		h.OnEvent(func(name string) error { return Mark(plans, name) })
 		if path != "" {
 			s, err := Load(path, env)
 			if err != nil {
