@@ -182,8 +182,9 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-func TestECDSAAuthority(t *testing.T) {
-	t.Parallel()
+// openECDSA returns an authority whose key is one for ECDSA.
+func openECDSA(t *testing.T) *Authority {
+	t.Helper()
 	dir := t.TempDir()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -199,7 +200,12 @@ func TestECDSAAuthority(t *testing.T) {
 	kder, _ := x509.MarshalPKCS8PrivateKey(k)
 	data := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kder})...)
 	os.WriteFile(filepath.Join(dir, caFile), data, 0o600)
-	a := open(t, dir)
+	return open(t, dir)
+}
+
+func TestECDSAAuthority(t *testing.T) {
+	t.Parallel()
+	a := openECDSA(t)
 	if cs := handshake(t, a, "a.test", &tls.Config{ServerName: "a.test"}); len(cs) != 1 {
 		t.Errorf("chain of %d, want the leaf alone", len(cs))
 	}

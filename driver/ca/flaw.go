@@ -33,6 +33,7 @@ const (
 	NoSAN               Flaw = "no_san"               // the name is in the common name alone
 	WrongUsage          Flaw = "wrong_usage"          // it is for clients
 	WeakKey             Flaw = "weak_key"             // RSA with 1024 bits
+	WeakSignature       Flaw = "weak_signature"       // it is signed with SHA-1
 	Revoked             Flaw = "revoked"              // so says the OCSP answer that is sent with it
 	LongChain           Flaw = "long_chain"           // more than 16 KiB of certificates, which are right
 )
@@ -73,6 +74,12 @@ func (a *Authority) Flawed(hello *tls.ClientHelloInfo, host string, flaw Flaw) (
 	case WeakKey:
 		d.parent, d.signer, d.chain = a.cert, a.key, a.chain
 		d.key, err = a.other.weak()
+	case WeakSignature:
+		d.parent, d.signer, d.chain = a.cert, a.key, a.chain
+		d.SignatureAlgorithm = x509.SHA1WithRSA
+		if _, ok := a.key.(*ecdsa.PrivateKey); ok {
+			d.SignatureAlgorithm = x509.ECDSAWithSHA1
+		}
 	case Revoked:
 		return d.revoked(now)
 	case LongChain:

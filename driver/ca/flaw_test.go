@@ -61,14 +61,15 @@ func TestFlaws(t *testing.T) {
 	a := open(t, t.TempDir())
 	short := *a.cert
 	short.MaxPathLen, short.MaxPathLenZero = 0, true
+	other := openECDSA(t)
 	pathless := &Authority{cert: &short, key: a.key, now: a.now, rsaKey: a.rsaKey, other: a.other}
 	for flaw, want := range map[Flaw]string{
 		Expired: "expired", NotYetValid: "not yet valid", WrongHost: OtherHost, SelfSigned: "unknown authority", UnknownCA: "unknown authority",
-		MissingIntermediate: "unknown authority", NoSAN: "legacy Common Name", WrongUsage: "incompatible key usage", WeakKey: "short key",
+		MissingIntermediate: "unknown authority", NoSAN: "legacy Common Name", WrongUsage: "incompatible key usage", WeakKey: "short key", WeakSignature: "insecure algorithm ",
 		Revoked: "revoked", LongChain: "long",
 	} {
 		for name, hello := range hellos() {
-			for which, a := range map[string]*Authority{"": a, ", no intermediates": pathless} {
+			for which, a := range map[string]*Authority{"": a, ", no intermediates": pathless, ", ECDSA": other} {
 				c, err := a.Flawed(hello, "h.test", flaw)
 				if err != nil {
 					t.Errorf("%s, %s%s: %v", flaw, name, which, err)
@@ -78,7 +79,7 @@ func TestFlaws(t *testing.T) {
 			}
 		}
 	}
-	for name, hello := range hellos() {
+	for name, hello := range hellos() { // without a flaw
 		if c, err := a.Certificate(hello, "h.test"); err != nil || verdict(t, a, c) != "" {
 			t.Errorf("%s: got %v for a certificate without a flaw", name, err)
 		}

@@ -94,6 +94,7 @@ func TestTLSFaults(t *testing.T) {
 		{"no_san", "legacy Common Name", refuses + "bad_certificate"},
 		{"wrong_usage", "incompatible key usage", refuses + "bad_certificate"},
 		{"weak_key", "", ": it sent data"},
+		{"weak_signature", "insecure algorithm SHA1", refuses + "bad_certificate"},
 		{"revoked", "", ": it sent data"},
 		{"long_chain", "", ": it sent data"},
 		{"max_version", "protocol version", "client offered only unsupported versions"},

@@ -30,6 +30,7 @@ const (
 	NoSAN               = Kind(ca.NoSAN)
 	WrongUsage          = Kind(ca.WrongUsage)
 	WeakKey             = Kind(ca.WeakKey)
+	WeakSignature       = Kind(ca.WeakSignature)
 	Revoked             = Kind(ca.Revoked)
 	LongChain           = Kind(ca.LongChain)
 
@@ -83,6 +84,7 @@ func Kinds() []Info {
 		flaw(NoSAN, "the certificate has the name of the host in its common name alone"),
 		flaw(WrongUsage, "the certificate is for clients, not for servers"),
 		flaw(WeakKey, "the certificate has an RSA key of 1024 bits"),
+		flaw(WeakSignature, "the certificate is signed with SHA-1"),
 		flaw(Revoked, "an OCSP answer comes with the certificate and says that it is revoked"),
 		long,
 		{Kind: MaxVersion, Doc: "the server speaks no newer TLS than version (default 1.1)", Params: []string{"version"}},

@@ -174,7 +174,7 @@ func TestTLSAuditOfClients(t *testing.T) {
 	openssl, py := program(t, "openssl"), program(t, "python3")
 	b := ours(t, "      mocks:\n        GET /x: {body: "+served+"}\n", "--start", "mock")
 	ca := b.certificate(t)
-	flaws := "expired, not_yet_valid, wrong_host, self_signed, unknown_ca, missing_intermediate, no_san, wrong_usage, weak_key, revoked"
+	flaws := "expired, not_yet_valid, wrong_host, self_signed, unknown_ca, missing_intermediate, no_san, wrong_usage, weak_key, weak_signature, revoked"
 	for name, c := range map[string]struct {
 		ask   func(port int, host string) string
 		kinds string
@@ -182,7 +182,7 @@ func TestTLSAuditOfClients(t *testing.T) {
 	}{
 		"lax-openssl": {func(port int, host string) string {
 			return request(t, openssl, "s_client", "-connect", fmt.Sprint("127.0.0.1:", port), "-servername", host, "-ign_eof", "-cipher", "DEFAULT:@SECLEVEL=0")
-		}, "", "the device accepted 11 faults: " + flaws + ", max_version"},
+		}, "", "the device accepted 12 faults: " + flaws + ", max_version"},
 		"lax-python": {func(port int, host string) string {
 			return request(t, py, source("tls/get.py"), strconv.Itoa(port), host, "-")
 		}, "expired,wrong_host,unknown_ca", "the device accepted 3 faults: expired, wrong_host, unknown_ca"},
