@@ -31,10 +31,13 @@ func (c *conn) handshake(first []byte) (*tls.Conn, error) {
 	c.shaper = nil
 	c.diagnose(t, start, err)
 	switch m := c.met.Load(); {
-	case err != nil && m != nil:
+	case err != nil && m != nil && !m.Fault.Control():
 		m.failed(err)
 		return nil, err
 	case err != nil:
+		if m != nil {
+			m.failed(err)
+		}
 		c.p.handshakeFailed(c, start, t.ConnectionState().ServerName, err)
 		return nil, err
 	case m != nil:

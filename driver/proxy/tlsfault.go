@@ -186,6 +186,8 @@ func refusedBy(err error) string {
 	}
 	var timeout net.Error
 	switch broken := (&exchange.DeviceError{Err: err}); {
+	case strings.Contains(text, "offered only unsupported versions"):
+		return "it offers no version that the fault allows"
 	case strings.HasSuffix(text, "tls: bad record MAC"): // see handshakeReason
 		return "it sent an alert that can't be read"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

@@ -97,7 +97,7 @@ func TestTLSFaults(t *testing.T) {
 		{"weak_signature", "insecure algorithm SHA1", refuses + "bad_certificate"},
 		{"revoked", "", ": it sent data"},
 		{"long_chain", "", ": it sent data"},
-		{"max_version", "protocol version", "client offered only unsupported versions"},
+		{"max_version", "protocol version", ": it offers no version that the fault allows"},
 		{"alpn", "", ": it sent data"},
 		{`{"kind":"alpn","protocol":"spdy/9"}`, "unadvertised ALPN", refuses},
 		{`{"kind":"alert","alert":"unrecognized_name"}`, "unrecognized name", "the device met TLS fault alert unrecognized_name: the connection was closed"},
@@ -337,5 +337,36 @@ func TestVerdictAfterHandshake(t *testing.T) {
 		if e := b.metEntry(); !strings.Contains(e.Error, want) {
 			t.Errorf("got %q, want %q", e.Error, want)
 		}
+	}
+}
+
+// A control handshake of an audit that fails has the entry of any that fails. One that does
+// not has none, and the request on it met nothing.
+func TestControlHandshake(t *testing.T) {
+	t.Parallel()
+	table := &tlsfault.Table{}
+	audit, _ := table.Audit("a.test")
+	defer audit.End()
+	outcomes := make(chan tlsfault.Outcome, 2)
+	audit.Next(tlsfault.Fault{}, func(o tlsfault.Outcome) { outcomes <- o })
+	b := start(t, echo, func(c *Config) { c.TLSFaults = table })
+	if _, _, err := b.handshakes(&tls.Config{RootCAs: b.roots, ServerName: "a.test"}); err != nil {
+		t.Error(err)
+	}
+	if o := <-outcomes; o.Verdict != tlsfault.Accepted || !o.Client.IsValid() {
+		t.Errorf("got %+v, want that the device accepts", o)
+	}
+	e, err := b.journal.Wait(t.Context(), capture.Request("GET", "/"))
+	if err != nil || e.Met() != nil || b.journal.Stats().Total != 1 {
+		t.Errorf("got %v, met %q, %d entries; want a request that met nothing, alone", err, e.Met(), b.journal.Stats().Total)
+	}
+	if _, _, err := b.handshakes(&tls.Config{ServerName: "a.test"}); err == nil {
+		t.Error("a device without the CA accepts its certificate")
+	}
+	if o := <-outcomes; o.Verdict != tlsfault.Refused || o.Detail != "it sent the alert bad_certificate" {
+		t.Errorf("got %+v, want that the device refuses", o)
+	}
+	if e := b.metEntry(); e.Met() != nil || !strings.HasPrefix(e.Error, "device does not trust the CA") {
+		t.Errorf("got the entry %q, %q, want that of a device that does not trust the CA", e.Error, e.Met())
 	}
 }
