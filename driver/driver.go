@@ -16,6 +16,7 @@ import (
 	"starproxy/driver/capture"
 	"starproxy/driver/endpoints"
 	"starproxy/driver/faultplan"
+	"starproxy/driver/handshake"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
@@ -36,6 +37,7 @@ type Driver struct {
 	sockets    *capture.Sockets // messages of WebSockets
 	endpoints  *endpoints.Service
 	tlsFaults  *tlsFaults
+	handshakes *handshakes
 	webhooks   *webhooks
 	captures   *captures
 	reporter   *reporter
@@ -136,7 +138,7 @@ func (d *Driver) compose(o Options) {
 	d.life = &lifecycle{
 		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
-		tlsFaults: &tlsfault.Table{}, faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed}),
+		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{}, faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed}),
 		place: o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
@@ -144,6 +146,7 @@ func (d *Driver) compose(o Options) {
 	}), log, d.life.maySend)
 	scripts := cfg.script(policy, store, log, d.webhooks.deliver)
 	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}
+	d.handshakes = &handshakes{d.life.handshakes}
 	d.faultPlans = &faultPlans{d.life.faultPlans, log}
 	scripts.OnEvent(func(name string) error { return scenario.Mark(d.faultPlans.table, name) })
 	d.endpoints = cfg.endpoints(endpoints.Options{
@@ -153,6 +156,7 @@ func (d *Driver) compose(o Options) {
 	d.life.endpoints = d.endpoints
 	looks := view.New(view.Options{
 		Journal: d.journal, Sockets: d.sockets, Table: d.endpoints.Table(), Mocks: d.life.mocking, Address: d.life.ownAddress,
+		Handshakes: d.life.handshakes,
 	})
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
@@ -162,12 +166,12 @@ func (d *Driver) compose(o Options) {
 	d.reporter = &reporter{
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
 		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults,
-		faultPlans: d.faultPlans, authority: d.authority,
+		faultPlans: d.faultPlans, handshakes: d.life.handshakes, authority: d.authority,
 		journal: d.journal, counters: counters,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
-		d.faultPlans.rows())
+		d.faultPlans.rows(), d.handshakes.rows())
 }
 
 // oppose puts in force what a scenario sets against devices.

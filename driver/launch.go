@@ -38,16 +38,17 @@ func (l *launch) ready(ctx context.Context) error {
 		return notStarted(err)
 	}
 	l.config = proxy.Config{
-		CA:        l.authority,
-		Journal:   l.journal,
-		Sockets:   l.sockets,
-		Listeners: &l.shared.listeners,
-		Hidden:    &l.shared.hidden,
-		Counters:  l.counters,
-		TLSFaults: l.tlsFaults,
-		Insecure:  l.cfg.SSLInsecure,
-		MinTLS:    l.cfg.TLS.MinVersion.number(),
-		Log:       l.log,
+		CA:         l.authority,
+		Journal:    l.journal,
+		Sockets:    l.sockets,
+		Listeners:  &l.shared.listeners,
+		Hidden:     &l.shared.hidden,
+		Counters:   l.counters,
+		TLSFaults:  l.tlsFaults,
+		Handshakes: l.handshakes,
+		Insecure:   l.cfg.SSLInsecure,
+		MinTLS:     l.cfg.TLS.MinVersion.number(),
+		Log:        l.log,
 
 		Idle:       inSeconds(l.cfg.Listen.IdleTimeout),
 		TunnelIdle: inSeconds(l.cfg.Listen.TunnelIdleTimeout),

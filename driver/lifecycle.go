@@ -18,6 +18,7 @@ import (
 	"starproxy/driver/endpoints"
 	"starproxy/driver/faultplan"
 	"starproxy/driver/flow"
+	"starproxy/driver/handshake"
 	"starproxy/driver/mock"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
@@ -49,6 +50,7 @@ type lifecycle struct {
 	state      *state.Store
 	recordings *recordings
 	web        *webUI
+	handshakes *handshake.Log
 	tlsFaults  *tlsfault.Table
 	faultPlans *faultplan.Table
 

@@ -8,6 +8,7 @@ import (
 	"starproxy/driver/capture"
 	"starproxy/driver/endpoints"
 	"starproxy/driver/flow"
+	"starproxy/driver/handshake"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/tlsfault"
@@ -36,6 +37,8 @@ type statusReport struct {
 	Webhooks webhookStatus `json:"webhooks"`
 	// TLSFaults are the faults that TLS handshakes meet.
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
+	// Handshakes counts the TLS handshakes of devices by how they ended.
+	Handshakes map[handshake.Ending]uint64 `json:"handshakes"`
 	// FaultPlans are the plans of faults that requests meet.
 	FaultPlans []faultPlanRow `json:"fault_plans"`
 	// AddonErrors are, by name, the reasons why addons are not in force as they are
@@ -81,6 +84,7 @@ type reporter struct {
 	webhooks   *webhooks
 	tlsFaults  *tlsFaults
 	faultPlans *faultPlans
+	handshakes *handshake.Log
 	authority  *authority
 	journal    *capture.Journal
 	counters   *proxy.Counters
@@ -102,7 +106,7 @@ func (r *reporter) report() *statusReport {
 	s := &statusReport{
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
 		ScenarioStates: map[string]string{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
-		FaultPlans:  r.faultPlans.status(),
+		FaultPlans: r.faultPlans.status(), Handshakes: r.handshakes.Counts(),
 		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
 		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),
 	}

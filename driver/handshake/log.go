@@ -23,6 +23,7 @@ type Log struct {
 	open   map[*Handshake]struct{}
 	from   uint64 // the numbers up to this one are cleared
 	counts map[Ending]uint64
+	change follow.Signal           // mu guards it
 	ended  *follow.Log[*Handshake] // the number of a handshake is one higher here
 }
 
@@ -57,6 +58,7 @@ func (l *Log) Settle(h *Handshake, v Verdict) {
 	h.end.Store(&end{v, l.ended.Next() + 1})
 	l.ended.Add(h)
 	l.counts[v.Ending]++
+	l.change.Notify()
 }
 
 // List returns the handshakes that the log keeps in the order in which they ended. Those
@@ -85,14 +87,19 @@ func (l *Log) Follow(ctx context.Context, after uint64) iter.Seq[*Handshake] {
 // Last returns the number of the handshake that ended last, 0 for none.
 func (l *Log) Last() uint64 { return l.ended.Next() }
 
-// Counts returns how many handshakes have ended in which way since the log was made, and
-// how many are open.
+// Changed returns a channel that is closed when the next handshake ends.
+func (l *Log) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.change.Changed()
+}
+
+// Counts returns how many handshakes have ended in which way since the log was made.
 func (l *Log) Counts() map[Ending]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := map[Ending]uint64{Trusted: 0, Rejected: 0, Left: 0, NeverOffered: 0}
 	maps.Copy(n, l.counts)
-	n[Open] = uint64(len(l.open))
 	return n
 }
 

@@ -46,9 +46,10 @@ type Row struct {
 	JA4      []string `json:"ja4"`
 }
 
-// Report sums up handshakes by host and client, ordered by host.
-func Report(list []*Handshake) []Row {
-	rows, trust := map[[2]string]*Row{}, TrustOf(list)
+// Report sums up handshakes by host and client, ordered by host. Trust explains why some
+// were not trusted.
+func Report(list []*Handshake, trust Trust) []Row {
+	rows := map[[2]string]*Row{}
 	for _, h := range list {
 		offered := h.Offered()
 		host, client := h.name(offered), h.Client.Addr().String()

@@ -13,6 +13,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/handshake"
 )
 
 // detail returns everything about a captured exchange except its bodies: the event
@@ -32,6 +33,7 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 		},
 		"start":            capture.Seconds(e.Start),
 		"tls":              map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},
+		"handshake":        s.handshake(e),
 		"request_cookies":  pairs(exchange.Cookies(e.RequestHeader)),
 		"response_cookies": responseCookies(e.ResponseHeader),
 		"query_list":       pairs(exchange.Pairs(exchange.QueryOf(e.Target))),
@@ -56,6 +58,19 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 		all[k] = b
 	}
 	return all, nil
+}
+
+// handshake returns the TLS handshake of the device's connection, nil for none or when it
+// is forgotten.
+func (s *Service) handshake(e *capture.Entry) any {
+	if e.ClientTLS.Version == 0 && e.Kind != capture.TLSError {
+		return nil
+	}
+	h := s.Handshakes.Of(e.Client, e.Start)
+	if h == nil {
+		return nil
+	}
+	return h.View(handshake.TrustOf(s.Handshakes.List(0)))
 }
 
 // visible returns bytes as text that shows every byte. A backslash, and every byte that

@@ -9,6 +9,7 @@ package view
 
 import (
 	"starproxy/driver/capture"
+	"starproxy/driver/handshake"
 	"starproxy/driver/mock"
 	"starproxy/driver/rpc"
 )
@@ -18,6 +19,8 @@ type Options struct {
 	// Journal has the captured exchanges, Sockets what their sockets carry.
 	Journal *capture.Journal
 	Sockets *capture.Sockets
+	// Handshakes are those of the devices with TLS.
+	Handshakes *handshake.Log
 	// Table has the endpoints in force.
 	Table *mock.Table
 	// Mocks reports whether the endpoints answer requests. While the proxy is
