@@ -12,10 +12,10 @@ import (
 
 // The reasons of verdicts.
 const (
-	wordless      = "it left without a word"
-	pinsHost      = "it pins this host: it accepts our certificate for others"
-	mayPin        = "it may pin this host: it left without a word after the handshake, and accepts our certificate for others"
-	leftAfter     = "it left without a word after the handshake: a program that pins its host does so, " +
+	wordless  = "it left without a word"
+	pinsHost  = "it pins this host: it accepts our certificate for others"
+	mayPin    = "it may pin this host: it left without a word after the handshake, and accepts our certificate for others"
+	leftAfter = "it left without a word after the handshake: a program that pins its host does so, " +
 		"and so does one that connects in advance"
 	unreadable    = "most likely the device does not trust the CA: it sent an alert that can't be read"
 	leftBefore    = "it left before it had our certificate"
