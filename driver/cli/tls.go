@@ -12,10 +12,11 @@ import (
 
 // tlsCommands is the grammar of "tls".
 type tlsCommands struct {
-	Set   tlsSetCmd   `cmd:"" help:"Let TLS handshakes for a host meet a fault."`
-	List  tlsListCmd  `cmd:"" help:"List the TLS faults that are set."`
-	Clear tlsClearCmd `cmd:"" help:"Remove TLS faults."`
-	Audit tlsAuditCmd `cmd:"" help:"Find the faulty certificates that a device accepts."`
+	Set    tlsSetCmd    `cmd:"" help:"Let TLS handshakes for a host meet a fault."`
+	List   tlsListCmd   `cmd:"" help:"List the TLS faults that are set."`
+	Clear  tlsClearCmd  `cmd:"" help:"Remove TLS faults."`
+	Audit  tlsAuditCmd  `cmd:"" help:"Find the faulty certificates that a device accepts."`
+	Report tlsReportCmd `cmd:"" help:"Tell which devices trust the proxy for which hosts."`
 }
 
 type tlsSetCmd struct {
