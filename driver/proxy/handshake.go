@@ -56,8 +56,10 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c, ok := h.Conn.(*conn); ok {
 		host, _ = c.meant()
 		c.offered.Store(true)
-		if flaw := c.meeting().Kind.Info().Flaw; flaw != "" {
-			return p.cfg.CA.Flawed(h, host, flaw)
+		if m := c.met.Load(); m != nil {
+			if flaw := m.Fault.Kind.Info().Flaw; flaw != "" {
+				return p.cfg.CA.Flawed(h, host, flaw)
+			}
 		}
 	}
 	return p.cfg.CA.Certificate(h, host)

@@ -89,21 +89,19 @@ func chooseAnyway(cfg *tls.Config, h *tls.ClientHelloInfo, proto string) {
 	}
 }
 
-// meeting returns the fault that the handshake of the connection has met; a control
-// handshake for none.
-func (c *conn) meeting() *tlsfault.Fault {
-	if m := c.met.Load(); m != nil {
-		return &m.Fault
-	}
-	return new(tlsfault.Fault)
-}
-
-// meets returns the name of that fault for captures; "" for none.
+// meets returns the name of the fault that the handshake of the connection has met, for
+// captures; "" for none.
 func (c *conn) meets() string {
-	if f := c.meeting(); !f.Control() {
-		return f.Met()
+	if m := c.met.Load(); m != nil && !m.Fault.Control() {
+		return m.Fault.Met()
 	}
 	return ""
+}
+
+// misnames reports whether the device was told a protocol that it may not speak.
+func (c *conn) misnames() bool {
+	m := c.met.Load()
+	return m != nil && m.Fault.Kind == tlsfault.ALPN
 }
 
 // failed ends a handshake that has failed: it does what the fault asks for, and notes

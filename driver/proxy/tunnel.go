@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
-	"starproxy/driver/tlsfault"
 )
 
 // speakFirst is how long a client may stay silent in a tunnel before we let
@@ -213,7 +212,7 @@ func (t *tunnel) intercept() {
 		return
 	}
 	t.tls, t.device = inner, newClearConn(inner, c)
-	if inner.ConnectionState().NegotiatedProtocol == "h2" && c.meeting().Kind != tlsfault.ALPN {
+	if inner.ConnectionState().NegotiatedProtocol == "h2" && !c.misnames() {
 		t.p.serveH2(t.device)
 		return
 	}
