@@ -1,8 +1,10 @@
 """A simulated device meets all that can be set against it, by the stock client."""
 
 import hashlib
+import json
 import pathlib
 import ssl
+import time
 
 import pytest
 import requests
@@ -23,6 +25,7 @@ def device(proxy, tmp_path):
     device = Device(f"http://{proxy.status()['proxy_address']}", str(ca))
     yield device
     device.close()
+    proxy.call("reset_mocks")
 
 
 def check(day):
@@ -73,3 +76,73 @@ class TestForgedServers:
         except requests.exceptions.SSLError:
             pass
         check(device.day())
+
+
+# A device recovers from these when the next attempt goes well.
+PASSING = [
+    "reset", "close", "garbage", "truncate", {"kind": "reset", "lost": "answer"}, {"kind": "reset", "after": 3000},
+    {"kind": "stall", "for": 0.2}, {"kind": "stall", "after": "10%", "for": 0.2}, {"kind": "stall", "after": 100},
+    {"kind": "drip", "bytes_per_second": 1_000_000}, {"kind": "wrong_length", "by": -1000}, {"kind": "status", "retry_after": 1},
+    {"kind": "status", "status": 429}, "redirect_loop", {"kind": "redirect_loop", "hops": 3},
+]
+
+
+class TestPlannedFaults:
+    @pytest.mark.parametrize("fault", PASSING, ids=str)
+    def test_recovers(self, proxy, device, fault):
+        device.timeout = 1
+        said = proxy.call("set_fault_plan", "first", json.dumps({"match": "GET /image.bin", "when": {"nth": 1}, "do": fault}))
+        kind = fault if isinstance(fault, str) else fault["kind"]
+        assert said == f"Fault plan set: first → {kind}"
+        check(device.day())
+        [plan] = json.loads(proxy.call("list_fault_plans"))
+        assert plan["fired"] == 1
+        met = []
+        until = time.monotonic() + 10  # a device that leaves a stalled answer is noticed seconds later
+        while not met and time.monotonic() < until:
+            met = [r["met"] for r in proxy.get_captured_requests() if r["path"].startswith("/image.bin") and r.get("met")]
+            time.sleep(0.05)
+        assert met and met[0] == [f"fault {kind} (first)"]
+
+    @pytest.mark.parametrize("fault", [{"kind": "corrupt", "byte": 70_000}, "duplicate"], ids=str)
+    def test_refuses_the_image(self, proxy, device, fault):
+        proxy.call("set_fault_plan", "all", json.dumps({"match": "GET /image.bin", "do": fault}))
+        device.login()
+        with pytest.raises(Refused):
+            device.update()
+        proxy.call("clear_fault_plans")
+        check(device.day())
+
+    def test_waits_for_bytes_that_do_not_come(self, proxy, device):
+        device.timeout = 0.5
+        proxy.call("set_fault_plan", "long", '{"match": "GET /settings", "when": {"nth": [1, 2]}, "do": {"kind": "wrong_length", "by": 5}}')
+        check(device.day())
+        assert len(device.failures) == 2
+
+    def test_a_lost_answer_repeats_a_report(self, proxy, device):
+        device.login()
+        proxy.call("set_fault_plan", "lost", '{"match": "POST /telemetry", "when": {"times": 2}, "do": {"kind": "close", "lost": "answer"}}')
+        assert device.telemetry({"temperature": 21.5}) == 3
+        assert json.loads(proxy.call("get_state", "telemetry")) == [21.5, 21.5, 21.5]
+
+    def test_chance_follows_the_counters(self, proxy, device):
+        proxy.call("set_fault_plan", "flaky", '{"when": {"probability": 0.2}, "do": "reset"}')
+        device.attempts = 50
+        for _ in range(3):
+            check(device.day())
+        [plan] = json.loads(proxy.call("list_fault_plans"))
+        assert 0 < plan["fired"] < plan["requests"]
+
+    def test_an_event_begins_it(self, proxy, device):
+        proxy.call("set_fault_plan", "after", '{"match": "GET /settings", "when": {"since": "installed", "times": 1}, "do": "close"}')
+        check(device.day())
+        assert device.failures == []
+        assert proxy.call("mark_event", "installed") == "Event marked: installed"
+        check(device.day())
+        assert len(device.failures) == 1
+
+    def test_ends_with_a_reset_of_the_mocks(self, proxy, device):
+        proxy.call("set_fault_plan", "all", "reset")
+        proxy.call("reset_mocks")
+        check(device.day())
+        assert device.failures == []
