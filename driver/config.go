@@ -98,6 +98,25 @@ type Listen struct {
 	Host string `yaml:"host"`
 	// Default 8080; 0 takes any free port.
 	Port int `yaml:"port"`
+	// Ways in beside host and port, in the notation of mitmproxy, such as
+	// socks5@1080 or reverse:https://api.example.com@8443. The regular way at host
+	// and port is always there. Default none.
+	Modes []Mode `yaml:"modes"`
+	// Addresses of the devices that may connect, such as 10.0.0.7, or ranges of
+	// them. The machine of the proxy itself always may. Default: all.
+	Allow []ClientRange `yaml:"allow"`
+	// The users as which devices have to present themselves (name:password), on the
+	// regular ways and with SOCKS5. Default: none are asked for.
+	Auth []Login `yaml:"auth"`
+	// Leave the Host header and the server name of devices as they are on reverse
+	// ways, instead of those of the server. Default false.
+	KeepHostHeader bool `yaml:"keep_host_header"`
+	// Regular expressions on host:port: tunnels that match pass untouched.
+	// Default none.
+	IgnoreHosts []string `yaml:"ignore_hosts"`
+	// Regular expressions on host:port: all other tunnels pass untouched.
+	// Default: all are intercepted.
+	AllowHosts []string `yaml:"allow_hosts"`
 	// Seconds in which a device has to send the whole header of a request, the
 	// first of a connection or the next; then the connection is closed. 0 and
 	// default: 180.
@@ -237,7 +256,7 @@ func (c *Config) resolveListen() error {
 			return fmt.Errorf("listen.%s: got %v, want seconds from 0 to %d (a year)", b.key, b.seconds, maxIdle)
 		}
 	}
-	return nil
+	return c.Listen.resolveWays()
 }
 
 // resolveWords checks the values of which there are a few, and fills them in.

@@ -157,6 +157,7 @@ func (d *Driver) compose(o Options) {
 	looks := view.New(view.Options{
 		Journal: d.journal, Sockets: d.sockets, Table: d.endpoints.Table(), Mocks: d.life.mocking, Address: d.life.ownAddress,
 		Handshakes: d.life.handshakes,
+		Login:      cfg.Listen.firstLogin(),
 	})
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),

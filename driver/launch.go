@@ -56,6 +56,9 @@ func (l *launch) ready(ctx context.Context) error {
 	if err := l.readyListener(); err != nil {
 		return err
 	}
+	if err := l.readyWays(); err != nil {
+		return err
+	}
 	if err := l.readyPage(ctx); err != nil {
 		return err
 	}

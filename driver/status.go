@@ -35,6 +35,8 @@ type statusReport struct {
 	ScenarioStates map[string]string `json:"scenario_states"`
 	// Webhooks counts the requests that mocks send after their answers.
 	Webhooks webhookStatus `json:"webhooks"`
+	// Ways are the ways in of a proxy that runs, the regular one first.
+	Ways []wayStatus `json:"ways"`
 	// TLSFaults are the faults that TLS handshakes meet.
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
 	// Handshakes counts the TLS handshakes of devices by how they ended.
@@ -105,7 +107,7 @@ func (r *reporter) status(context.Context) (*statusReport, error) { return r.rep
 func (r *reporter) report() *statusReport {
 	s := &statusReport{
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
-		ScenarioStates: map[string]string{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
+		ScenarioStates: map[string]string{}, Ways: []wayStatus{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
 		FaultPlans: r.faultPlans.status(), Handshakes: r.handshakes.Counts(),
 		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
 		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),
@@ -135,6 +137,7 @@ func (r *reporter) report() *statusReport {
 func (s *statusReport) run(r *running) {
 	pid := os.Getpid()
 	s.Running, s.Mode, s.PID, s.ProxyAddress = true, r.mode, &pid, &r.address
+	s.Ways = r.ways()
 	if r.recorder != nil {
 		stats, path := r.recorder.Stats(), r.recorder.Path()
 		s.FlowFile, s.Recording = &path, &stats

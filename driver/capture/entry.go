@@ -76,7 +76,10 @@ type Entry struct {
 	// broke off. For TLSError it is the alert, for Refused the reason.
 	Error string
 	// SNI is the server name in the TLS handshake.
-	SNI   string
+	SNI string
+	// Way is the way in of the device's connection, such as "socks5@1080"; empty for
+	// the proxy's own address.
+	Way   string
 	Notes []exchange.Note
 
 	// Socket is, for a Message and a SocketEnd, the number of the handshake's or

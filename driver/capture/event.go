@@ -48,6 +48,7 @@ type event struct {
 	// takes that key for a wait that timed out.
 	Error    string `json:"failure,omitempty"`
 	SNI      string `json:"sni,omitempty"`
+	Way      string `json:"way,omitempty"` // the way in; none for the proxy's own address
 	Alert    string `json:"alert,omitempty"`
 	Client   string `json:"client,omitempty"`   // host:port of the device
 	Protocol string `json:"protocol,omitempty"` // HTTP/1.1 and the like
@@ -148,6 +149,7 @@ func (j *Journal) event(e *Entry) *event {
 		Source:       e.Source,
 		Error:        e.Error,
 		SNI:          e.SNI,
+		Way:          e.Way,
 		Protocol:     e.Proto,
 		HeaderList:   Lines(sent),
 		RespList:     Lines(e.ResponseHeader),

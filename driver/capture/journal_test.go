@@ -38,7 +38,7 @@ func sample() *Entry {
 func TestPackKeepsEverything(t *testing.T) {
 	t.Parallel()
 	full := sample()
-	full.Kind, full.Error, full.SNI = TLSError, "bad certificate", "api.example.com"
+	full.Kind, full.Error, full.SNI, full.Way = TLSError, "bad certificate", "api.example.com", "socks5@1080"
 	full.RequestTrailer, full.ResponseTrailer = exchange.HeaderOf("Checksum", "1"), exchange.HeaderOf("Checksum", "2")
 	full.Unmatched = true
 	full.Client = netip.MustParseAddrPort("[fe80::1%eth0]:9")

@@ -68,6 +68,7 @@ func pack(b []byte, e *Entry) []byte {
 	b = packString(b, e.Source)
 	b = packString(b, e.Error)
 	b = packString(b, e.SNI)
+	b = packString(b, e.Way)
 	b = binary.AppendUvarint(b, uint64(len(e.Notes)))
 	for i := range e.Notes {
 		b = packString(b, e.Notes[i].Level)
@@ -192,7 +193,7 @@ func unpack(packed []byte) (e *Entry, err error) {
 	e.Status = int(r.int())
 	e.ResponseHeader, e.ResponseTrailer = r.header(), r.header()
 	r.blob(&e.ResponseBody)
-	e.Endpoint, e.Source, e.Error, e.SNI = r.string(), r.string(), r.string(), r.string()
+	e.Endpoint, e.Source, e.Error, e.SNI, e.Way = r.string(), r.string(), r.string(), r.string(), r.string()
 	if n := int(r.uint()); n > 0 {
 		e.Notes = make([]exchange.Note, n)
 		for i := range e.Notes {

@@ -15,6 +15,7 @@ import (
 type listenFlags struct {
 	Port      int              `placeholder:"N" xor:"listen" help:"Port of the proxy, instead of the configured one."`
 	Listen    *hostPort        `placeholder:"[HOST:]PORT" xor:"listen" help:"Address of the proxy, instead of the configured one (without HOST: at the configured host)."`
+	Way       []driver.Mode    `placeholder:"MODE" sep:"none" help:"One more way in, as listen.modes has it: socks5@PORT, reverse:URL@PORT and others. Can be repeated."`
 	WebUI     bool             `name:"web-ui" help:"Serve the web UI too, when a proxy is started at once."`
 	WebListen *hostPort        `name:"web-listen" placeholder:"[HOST:]PORT" help:"Address of the web UI, instead of the configured one; implies --web-ui."`
 	Unmatched driver.Unmatched `placeholder:"WHAT" help:"What happens in mock mode to a request that no mock answers, instead of the configured: passthrough or reject."`
@@ -27,11 +28,11 @@ func (f *listenFlags) apply(proxies []*exporter.Node) error {
 			p.Driver.Unmatched = f.Unmatched
 		}
 	}
-	if f.Port == 0 && f.Listen == nil && f.WebListen == nil {
+	if f.Port == 0 && f.Listen == nil && f.WebListen == nil && len(f.Way) == 0 {
 		return nil
 	}
 	if len(proxies) != 1 {
-		return usagef("--port, --listen and --web-listen need a configuration with one proxy, this one has %d", len(proxies))
+		return usagef("--port, --listen, --way and --web-listen need a configuration with one proxy, this one has %d", len(proxies))
 	}
 	d := proxies[0].Driver
 	if f.Port != 0 {
@@ -40,6 +41,7 @@ func (f *listenFlags) apply(proxies []*exporter.Node) error {
 	if a := f.Listen; a != nil {
 		d.Listen.Host, d.Listen.Port = a.or(d.Listen.Host), a.port
 	}
+	d.Listen.Modes = append(d.Listen.Modes, f.Way...)
 	if a := f.WebListen; a != nil {
 		d.Web.Host, d.Web.Port = a.or(d.Web.Host), a.port
 	}

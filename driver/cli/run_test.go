@@ -199,7 +199,7 @@ func TestRunConfigured(t *testing.T) {
 	c := newConsole()
 	c.Name = "starproxy"
 	if code := c.run(t.Context(), []string{"run", "--exporter-config", config, "--port", "1"}); code != 80 ||
-		c.stderr.String() != "starproxy: --port, --listen and --web-listen need a configuration with one proxy, this one has 2\n" {
+		c.stderr.String() != "starproxy: --port, --listen, --way and --web-listen need a configuration with one proxy, this one has 2\n" {
 		t.Errorf("exit code %d, stderr %q", code, c.stderr.String())
 	}
 }

@@ -18,6 +18,7 @@ type client struct {
 	host   string // of the CONNECT
 	port   int
 	target string   // host:port of the CONNECT, empty outside of one
+	in     *Way     // nil for the proxy's first listener
 	met    string   // the TLS fault, for captures; "" for none
 	plain  bool     // bytes reach the socket as they are
 	conn   net.Conn // with TLS, if there is any
@@ -50,7 +51,7 @@ func newClient(nc net.Conn) *client {
 	if cl.id = c.p.conned.Add(1); !ok {
 		cl.plain = c.bare()
 	}
-	cl.met = c.meets()
+	cl.met, cl.in = c.meets(), c.in
 	if c.target != "" {
 		cl.target = c.target
 		scheme := "http"

@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
 	"starproxy/driver/handshake"
+	"starproxy/driver/proxy/way"
 	"starproxy/driver/tlsfault"
 )
 
@@ -48,6 +50,21 @@ type Config struct {
 	MinTLS uint16
 	// TLSFaults are the faults that handshakes with devices meet; nil means none.
 	TLSFaults *tlsfault.Table
+	// Ways are the ways in beside the listener of Addr, opened already; Close closes
+	// them.
+	Ways []*Way
+	// Allow are the addresses of the devices that may connect; none means all. The
+	// machine of the proxy itself always may.
+	Allow []netip.Prefix
+	// Logins are the users as which devices have to present themselves to the regular
+	// ways and to SOCKS5; nil asks for none.
+	Logins *way.Logins
+	// LeftAlone are the hosts whose tunnels pass untouched, even if Isolated; nil leaves
+	// none alone.
+	LeftAlone *way.LeftAlone
+	// KeepHost leaves the Host header and the server name of devices as they are where
+	// the way in is a reverse one; else they are those of the server.
+	KeepHost bool
 	// Isolated refuses tunnels that carry neither TLS nor HTTP instead of
 	// connecting them to the real server.
 	Isolated bool

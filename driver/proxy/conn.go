@@ -25,6 +25,7 @@ type conn struct {
 	pre      []byte
 	target   string // host:port of the CONNECT, empty for plain requests
 	depth    int    // of CONNECTs, one inside the other
+	in       *Way   // nil for the proxy's first listener
 	once     sync.Once
 	linger   atomic.Bool // close so that the device gets all that was sent
 	early    net.Conn    // the real server, when a handshake had to ask it

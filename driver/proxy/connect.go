@@ -37,7 +37,7 @@ func (p *Proxy) connect(w replier, r *inbound, cl *client) {
 		return
 	}
 	next := p.newConn(nc, carrier.tcp, pre)
-	next.target, next.depth = target, carrier.depth+1
+	next.target, next.depth, next.in = target, carrier.depth+1, carrier.in.inside()
 	p.untrack(carrier)
 	if !p.track(next) {
 		return
@@ -76,6 +76,7 @@ func (p *Proxy) secure(outer *conn) {
 		return
 	}
 	c := p.newConn(newClearConn(t, outer), outer.tcp, nil)
+	c.in = outer.in
 	p.untrack(outer)
 	if p.track(c) {
 		p.serveH1(c)

@@ -32,8 +32,9 @@ import (
 
 var quietGomitmproxy = sync.OnceFunc(func() { glog.SetOutput(io.Discard) })
 
-// serveFront has gomitmproxy serve l until it is closed.
-func (p *Proxy) serveFront(l net.Listener) {
+// serveFront has gomitmproxy serve l until it is closed. The way is that of the
+// listener, nil for the proxy's first one.
+func (p *Proxy) serveFront(l net.Listener, in *Way) {
 	quietGomitmproxy()
 	front := gomitmproxy.NewProxy(gomitmproxy.Config{
 		APIHost: "gomitmproxy.invalid", // empty would match a request without a Host
@@ -49,7 +50,7 @@ func (p *Proxy) serveFront(l net.Listener) {
 		OnRequest: func(s *gomitmproxy.Session) (*http.Request, *http.Response) {
 			r := s.Request()
 			n := *r
-			if r.Method == http.MethodConnect && tunnelOf(r) != "" {
+			if r.Method == http.MethodConnect && tunnelOf(r) != "" && p.knows(r.Header.Get("Proxy-Authorization")) {
 				n.Header = nil // with an Upgrade it would get no answer
 				return &n, nil
 			}
@@ -65,7 +66,7 @@ func (p *Proxy) serveFront(l net.Listener) {
 			return nil
 		},
 	})
-	front.Serve(frontListener{l, p})
+	front.Serve(frontListener{l, p, in})
 	// Its Close would panic after Serve: it only knows listeners of its own.
 }
 
@@ -82,7 +83,8 @@ func tunnelOf(r *http.Request) string {
 // frontListener accepts connections for gomitmproxy that the proxy can take back.
 type frontListener struct {
 	net.Listener
-	p *Proxy
+	p  *Proxy
+	in *Way
 }
 
 // Accept returns the next connection that gomitmproxy has to look at.
@@ -92,6 +94,10 @@ func (l frontListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !l.p.lets(c) {
+			c.Close()
+			continue
+		}
 		var fc *frontConn
 		switch c := c.(type) {
 		case *arrival:
@@ -99,7 +105,7 @@ func (l frontListener) Accept() (net.Conn, error) {
 				continue
 			}
 		case *net.TCPConn:
-			fc = &frontConn{TCPConn: c, p: l.p, since: time.Now()}
+			fc = &frontConn{TCPConn: c, p: l.p, in: l.in, since: time.Now()}
 		}
 		if !l.p.track(fc) {
 			return nil, net.ErrClosed

@@ -18,6 +18,7 @@ const maxHead = 1 << 20
 type frontConn struct {
 	*net.TCPConn
 	p     *Proxy
+	in    *Way   // nil for the proxy's first listener
 	rest  []byte // read from the socket, not yet given
 	head  []byte // given: the raw header block
 	state headState
@@ -114,6 +115,7 @@ func (c *frontConn) takeOver(target string) bool {
 		return false
 	}
 	nc := c.p.newConn(c.TCPConn, c.TCPConn, c.rest)
+	nc.in = c.in
 	if nc.target = target; target == "" {
 		nc.pre = append(c.head, c.rest...)
 	} else {
@@ -134,6 +136,7 @@ func (c *frontConn) takeTLS(first []byte) {
 		return
 	}
 	nc := c.p.newConn(c.TCPConn, c.TCPConn, bytes.Clone(first))
+	nc.in = c.in
 	c.p.untrack(c)
 	if c.p.track(nc) {
 		go c.p.secure(nc)

@@ -74,7 +74,7 @@ func (p *Proxy) chooseALPN(h *tls.ClientHelloInfo, c *conn) string {
 			return proto
 		}
 	}
-	if c == nil || c.target == "" || p.cfg.Isolated || len(h.SupportedProtos) == 0 || slices.Contains(h.SupportedProtos, "h2") {
+	if c == nil || !c.asksTLS() || p.cfg.Isolated || len(h.SupportedProtos) == 0 || slices.Contains(h.SupportedProtos, "h2") {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(h.Context(), askServer)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy/h1"
 )
 
@@ -19,7 +20,16 @@ import (
 // admits reports whether a request is this proxy's. When it is not, it is
 // answered, or another proxy has it.
 func (p *Proxy) admits(w replier, r *inbound, cl *client) bool {
-	if p.branch == nil || cl.target != "" {
+	if cl.target != "" {
+		return true
+	}
+	if p.cfg.Logins != nil {
+		if credentials := r.header.Get("Proxy-Authorization"); !p.knows(credentials) {
+			p.turnAway(w, r, cl, unknownUser(credentials))
+			return false
+		}
+	}
+	if p.branch == nil || cl.in != nil {
 		return true
 	}
 	to, no := p.branch.trunk.seating.Load().judge(plainAddr(cl.addr).Addr(), r.header.Get("Proxy-Authorization"))
@@ -31,6 +41,12 @@ func (p *Proxy) admits(w replier, r *inbound, cl *client) bool {
 			return false
 		}
 	}
+	p.turnAway(w, r, cl, no)
+	return false
+}
+
+// turnAway answers a request with a refusal.
+func (p *Proxy) turnAway(w replier, r *inbound, cl *client, no *refusal) {
 	no.log(p.log, cl.addr.String())
 	p.refused(w, cl, r, no.status, no.why)
 	if no.status == http.StatusProxyAuthRequired {
@@ -38,7 +54,22 @@ func (p *Proxy) admits(w replier, r *inbound, cl *client) bool {
 	} else {
 		sayWhy(w, no.why, no.status)
 	}
-	return false
+}
+
+// knows reports whether credentials of the scheme Basic are those of a user that may
+// use the proxy.
+func (p *Proxy) knows(credentials string) bool {
+	return p.cfg.Logins == nil || p.cfg.Logins.Admit(loginOf(credentials))
+}
+
+// unknownUser is the refusal of credentials.
+func unknownUser(credentials string) *refusal {
+	if user := userOf(credentials); user != "" {
+		return &refusal{status: http.StatusProxyAuthRequired, why: fmt.Sprintf("proxy user: got %s, want one of listen.auth with its "+
+			"password", exchange.Clip(user))}
+	}
+	return &refusal{status: http.StatusProxyAuthRequired, why: "proxy user: got none, want one of listen.auth with its password, with " +
+		"the scheme Basic", usual: credentials == ""}
 }
 
 // move gives a connection to another proxy, with the request that was read.

@@ -45,7 +45,7 @@ type Proxy struct {
 	log      *slog.Logger
 	listener net.Listener
 	branch   *branch // of the listener that other proxies share; nil for a socket of its own
-	forget   func()  // the listener's address
+	forget   func()  // the listeners' addresses
 	tls      *tls.Config
 	upstream *upstream
 	ids      atomic.Uint64 // of exchanges
@@ -87,11 +87,14 @@ func (p *Proxy) Start() error {
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	p.ctx = ctx
-	p.listener, p.stop, p.forget = l, func() { stop(errStopped) }, p.cfg.Listeners.Add(l.Addr())
+	p.listener, p.stop, p.forget = l, func() { stop(errStopped) }, p.protect(l)
 	if b, ok := l.(*branchListener); ok {
 		p.branch = b.branch
 	}
-	go p.serveFront(l)
+	go p.serveFront(l, nil)
+	for _, w := range p.cfg.Ways {
+		go p.serveWay(w)
+	}
 	go p.closeIdle(ctx)
 	return nil
 }
@@ -103,6 +106,9 @@ func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
 // when ctx ends) and closes every connection.
 func (p *Proxy) Close(ctx context.Context) error {
 	err := p.listener.Close()
+	for _, w := range p.cfg.Ways {
+		w.Close()
+	}
 	p.forget()
 	p.mu.Lock()
 	if p.shut {

@@ -10,18 +10,23 @@ import (
 // challenge is the header that asks for a proxy user (RFC 7617 section 2).
 const challenge = `Basic realm="starproxy", charset="UTF-8"`
 
-// userOf returns the user that credentials of the scheme Basic name (RFC 7617),
-// empty for none.
-func userOf(credentials string) string {
+// loginOf returns user:password of credentials of the scheme Basic (RFC 7617), empty
+// for none.
+func loginOf(credentials string) string {
 	scheme, code, _ := strings.Cut(credentials, " ")
 	if !strings.EqualFold(scheme, "Basic") {
 		return ""
 	}
 	pair, err := base64.StdEncoding.DecodeString(code)
-	user, _, ok := strings.Cut(string(pair), ":")
-	if err != nil || !ok {
+	if err != nil || !strings.Contains(string(pair), ":") {
 		return ""
 	}
+	return string(pair)
+}
+
+// userOf returns the user that credentials of the scheme Basic name, empty for none.
+func userOf(credentials string) string {
+	user, _, _ := strings.Cut(loginOf(credentials), ":")
 	return user
 }
 

@@ -18,7 +18,7 @@ func (t *tunnel) relay() {
 	}
 	defer p.taken.Done()
 	t.c.idleSince.Store(0)
-	if p.cfg.Isolated {
+	if p.cfg.Isolated && !t.alone {
 		t.refuse("refused: the tunnel carries no HTTP, and nothing is connected to the real server here")
 		return
 	}
@@ -68,7 +68,7 @@ func (t *tunnel) entry() *capture.Entry {
 	e := &capture.Entry{
 		Kind: capture.TCP, Start: t.start, Client: peerOf(t.c).Addr, Conn: t.p.conned.Add(1),
 		Method: "TCP", Scheme: "tcp", Proto: capture.ProtoTCP, Authority: t.c.target, Origin: exchange.FromServer,
-		Notes: metNotes(t.c.meets()),
+		Notes: metNotes(t.c.meets()), Way: t.c.in.Name(),
 	}
 	port := 80
 	if t.tls != nil {

@@ -117,6 +117,9 @@ func (s *serving) read() string {
 // it can.
 func (s *serving) destination() string {
 	r, q := &s.r, &s.req
+	if to := s.cl.in.server(); to != nil {
+		return s.reversed(to)
+	}
 	tunneled := s.cl.target != ""
 	whole := r.scheme != "" // absolute form, which some clients send inside a tunnel too (RFC 9112 section 3.2.2)
 	if whole {
@@ -201,6 +204,7 @@ func (s *serving) journal(res *exchange.Response) {
 	// Field by field: a whole Entry on the stack would make that of each request
 	// over HTTP/2 grow.
 	e.Start, e.Answered, e.Client, e.Conn, e.ClientTLS, e.SNI = x.Start, s.answered, x.Client, s.cl.id, s.cl.agreed, s.cl.sni
+	e.Way = s.cl.in.Name()
 	e.Method, e.Scheme, e.Host, e.Port, e.Target, e.Proto = q.Method, q.Scheme, q.Host, q.Port, q.Target, q.Proto
 	e.Authority, e.RequestHeader = q.Authority, q.Header
 	e.Status, e.ResponseHeader, e.Origin = res.Status, res.Header, res.Origin

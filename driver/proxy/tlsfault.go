@@ -216,7 +216,7 @@ func (m *meeting) settle(v tlsfault.Verdict, detail string) {
 	host, port := m.c.meant()
 	p.journal(&capture.Entry{
 		Kind: capture.TLSError, Start: m.start, Duration: time.Since(m.start), Client: client,
-		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: m.c.target, SNI: m.sni, Error: text,
+		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: m.c.target, SNI: m.sni, Error: text, Way: m.c.in.Name(),
 		Notes: metNotes(m.Fault.Met()),
 	})
 }

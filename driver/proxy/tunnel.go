@@ -46,6 +46,7 @@ type tunnel struct {
 	device net.Conn  // c; after a TLS handshake the clear text of tls
 	tls    *tls.Conn // nil without TLS
 	first  []byte    // the bytes already read from device
+	alone  bool      // it passes untouched
 	server net.Conn  // the real server; nil until it is connected
 	early  []byte    // the bytes already read from server
 	start  time.Time
@@ -58,14 +59,22 @@ func (t *tunnel) open() {
 	if t.first = first; what == undecided && err == nil {
 		what, err = t.silent()
 	}
-	if err == nil && what == spokenTLS && t.tls == nil {
+	if err == nil && !t.settle(what) {
+		t.close()
+		return
+	}
+	if err == nil && what == spokenTLS && t.tls == nil && !t.alone {
 		t.intercept()
 		return
 	}
-	t.unasked(what, err)
+	if !t.alone {
+		t.unasked(what, err)
+	}
 	switch {
 	case err != nil:
 		t.close()
+	case t.alone:
+		t.relay()
 	case what == spokenHTTP:
 		t.serve()
 	default:
@@ -170,10 +179,13 @@ func (t *tunnel) awaitDevice() (what spoken, err error) {
 
 // connect connects to the real server, with TLS if the device uses TLS.
 func (t *tunnel) connect(ctx context.Context) (net.Conn, error) {
-	if t.tls == nil {
+	var s tls.ConnectionState
+	if t.tls != nil {
+		s = t.tls.ConnectionState()
+	}
+	if t.alone || !t.c.secures(t.tls != nil) {
 		return t.p.upstream.dial(ctx, t.c.target)
 	}
-	s := t.tls.ConnectionState()
 	var protos []string
 	if s.NegotiatedProtocol != "" {
 		protos = []string{s.NegotiatedProtocol}
@@ -187,9 +199,9 @@ func (t *tunnel) connect(ctx context.Context) (net.Conn, error) {
 
 // serverKey returns the key of the real server of a tunnel with TLS. sni is the
 // server name in the device's handshake. If it is empty, the name in the CONNECT
-// request is used.
+// request is used; so it is on a reverse way, unless the device's name is kept.
 func (c *conn) serverKey(sni string) h1Key {
-	if sni == "" {
+	if sni == "" || c.in.server() != nil && !c.p.cfg.KeepHost {
 		sni, _ = exchange.SplitAuthority(c.target, 443)
 	}
 	return h1Key{addr: c.target, sni: sni, tls: true}

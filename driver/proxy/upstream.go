@@ -100,7 +100,7 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	if key.tls {
 		key.sni = s.sni()
 	}
-	if key.owner = s.owner(); s.r.h2 != nil && key.owner == nil {
+	if key.owner = s.owner(); s.r.h2 != nil && key.owner == nil && (key.tls || !s.cl.tls) {
 		res, err := s.forwardH2(ctx, key)
 		if err == nil {
 			return res, nil
@@ -115,6 +115,9 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 // sni returns the name for the TLS handshake with the real server: the one that
 // the device asked for, unless a script sent the request elsewhere.
 func (s *serving) sni() string {
+	if s.cl.in.server() != nil && !s.p.cfg.KeepHost {
+		return s.req.Host
+	}
 	if s.cl.sni != "" && (s.req.DialAddr != "" || s.req.Host == s.cl.host) {
 		return s.cl.sni
 	}

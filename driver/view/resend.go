@@ -123,7 +123,7 @@ func (s *Service) resend(ctx context.Context, text string) (answered, error) {
 	}
 	last := s.Journal.Last()
 	var answer answered
-	answer.Status, err = send(req, proxy)
+	answer.Status, err = send(req, proxy, s.Login)
 	answer.Seq = s.capturedFrom(ctx, from, last)
 	if err != nil && answer.Seq == 0 {
 		return answered{}, rpc.Refuse(rpc.Unavailable, "resend_request: %v", errors.Unwrap(err))
@@ -131,12 +131,16 @@ func (s *Service) resend(ctx context.Context, text string) (answered, error) {
 	return answer, nil
 }
 
-// send sends a request through the proxy at an address. It returns the status also
+// send sends a request through the proxy at an address, as the user of a login. It returns the status also
 // when the body of the answer breaks off.
-func send(req *http.Request, proxy string) (status int, err error) {
+func send(req *http.Request, proxy, login string) (status int, err error) {
+	through := &url.URL{Scheme: "http", Host: proxy}
+	if name, password, ok := strings.Cut(login, ":"); ok {
+		through.User = url.UserPassword(name, password)
+	}
 	client := &http.Client{
 		Transport: &http.Transport{
-			Proxy:             http.ProxyURL(&url.URL{Scheme: "http", Host: proxy}),
+			Proxy:             http.ProxyURL(through),
 			DisableKeepAlives: true, DisableCompression: true,
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the proxy is our own
 		},

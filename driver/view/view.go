@@ -29,6 +29,8 @@ type Options struct {
 	// Address returns where the proxy listens, as "host:port" that can be
 	// connected to from this machine. It reports false while the proxy is stopped.
 	Address func() (address string, ok bool)
+	// Login is the name:password that the proxy asks for; empty for none.
+	Login string
 }
 
 // Service shows the captures of one proxy.

@@ -1,0 +1,133 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"starproxy/driver/proxy"
+	"starproxy/driver/proxy/way"
+)
+
+// Mode is a way in, in the notation that [way.ParseMode] reads.
+type Mode way.Mode
+
+// UnmarshalText accepts what [way.ParseMode] does.
+func (m *Mode) UnmarshalText(text []byte) error {
+	parsed, err := way.ParseMode(string(text))
+	*m = Mode(parsed)
+	return err
+}
+
+// Login is a user with a password, name:password. It is never shown.
+type Login string
+
+// UnmarshalText accepts what [way.CheckLogin] does.
+func (l *Login) UnmarshalText(text []byte) error {
+	*l = Login(text)
+	return way.CheckLogin(string(text))
+}
+
+// String hides the text.
+func (Login) String() string { return "hidden" }
+
+// resolveWays checks the ways in. An error begins with its key.
+func (l *Listen) resolveWays() error {
+	type address struct {
+		host string
+		port int
+	}
+	used := map[address]string{{l.Host, l.Port}: "listen.port"}
+	for i := range l.Modes {
+		m := way.Mode(l.Modes[i])
+		if !m.Own() {
+			continue
+		}
+		a := address{m.Host, m.Port}
+		if a.host == "" {
+			a.host = l.Host
+		}
+		if by := used[a]; by != "" {
+			return fmt.Errorf("listen.modes[%d]: got port %d, want one that %s does not have", i, m.Port, by)
+		}
+		used[a] = fmt.Sprintf("listen.modes[%d]", i)
+	}
+	if _, err := way.NewLeftAlone(l.IgnoreHosts, l.AllowHosts); err != nil {
+		return fmt.Errorf("listen.%w", err)
+	}
+	return nil
+}
+
+// readyWays opens the ways in. A proxy that runs shares its sockets with the next one.
+func (l *launch) readyWays() error {
+	listen := &l.cfg.Listen
+	for i := range listen.Modes {
+		m := way.Mode(listen.Modes[i])
+		if !m.Own() {
+			continue
+		}
+		w, err := l.openWay(m)
+		if err != nil {
+			return notListening("listen.modes", "port", m.Port, err)
+		}
+		l.config.Ways = append(l.config.Ways, w)
+		l.undo = append(l.undo, func() { w.Close() })
+	}
+	for _, r := range listen.Allow {
+		l.config.Allow = append(l.config.Allow, netip.Prefix(r))
+	}
+	var pairs []string
+	for _, a := range listen.Auth {
+		pairs = append(pairs, string(a))
+	}
+	var err, err2 error
+	l.config.Logins, err = way.NewLogins(pairs)
+	l.config.LeftAlone, err2 = way.NewLeftAlone(listen.IgnoreHosts, listen.AllowHosts)
+	l.config.KeepHost = listen.KeepHostHeader
+	return errors.Join(err, err2)
+}
+
+// openWay opens a way, or shares that of the proxy that runs.
+func (l *launch) openWay(m way.Mode) (*proxy.Way, error) {
+	if old := l.run.Load(); old != nil {
+		if w := old.proxy.Way(m.String()); w != nil {
+			return w.Share()
+		}
+	}
+	return proxy.OpenWay(m, l.cfg.Listen.Host)
+}
+
+// wayStatus is a way in, as status tells it.
+type wayStatus struct {
+	// Mode is the way as it is configured, without a password.
+	Mode string `json:"mode"`
+	// Address is the host:port to listen at.
+	Address string `json:"address"`
+}
+
+// ways returns the ways in of a proxy that runs.
+func (r *running) ways() []wayStatus {
+	list := []wayStatus{{Mode: string(way.Regular), Address: r.address}}
+	for _, w := range r.proxy.Ways() {
+		list = append(list, wayStatus{Mode: w.Name(), Address: addressText(w.Addr())})
+	}
+	return list
+}
+
+// addressText returns a listening address, with 0.0.0.0 for all.
+func addressText(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("0.0.0.0:%d", tcp.Port)
+	}
+	return a.String()
+}
+
+// firstLogin returns a user of the proxy with its password, for requests of our own;
+// empty when none is asked for.
+func (l *Listen) firstLogin() string {
+	if len(l.Auth) == 0 {
+		return ""
+	}
+	return string(l.Auth[0])
+}

@@ -1,0 +1,107 @@
+package driver
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	xproxy "golang.org/x/net/proxy"
+)
+
+// freePort returns a port that was free just now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// modesOf reads modes.
+func modesOf(t *testing.T, texts ...string) (list []Mode) {
+	t.Helper()
+	for _, text := range texts {
+		var m Mode
+		if err := m.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+func TestWaysIn(t *testing.T) {
+	t.Parallel()
+	socks, reverse := freePort(t), freePort(t)
+	b := newBench(t, func(c *Config) {
+		c.Listen.Modes = modesOf(t, "regular", fmt.Sprintf("socks5@%d", socks), fmt.Sprintf("reverse:http://car.test@%d", reverse))
+		c.Listen.Auth = []Login{"bench:tiger"}
+		c.Unmatched = Reject
+	})
+	if ways, _ := json.Marshal(b.status()["ways"]); string(ways) != "[]" {
+		t.Errorf("stopped: got ways %s, want none", ways)
+	}
+	b.call("set_mock", "GET", "/a", 200.0, `{"a":1}`)
+	b.call("start", "mock", false, "", 0.0)
+	b.call("restart", "", false, "", 0.0) // takes the sockets over
+	address := b.status()["proxy_address"].(string)
+	ways, _ := json.Marshal(b.status()["ways"])
+	want := fmt.Sprintf(`[{"address":"%s","mode":"regular"},{"address":"127.0.0.1:%d","mode":"socks5@%d"},`+
+		`{"address":"127.0.0.1:%d","mode":"reverse:http://car.test:80@%d"}]`, address, socks, socks, reverse, reverse)
+	if string(ways) != want {
+		t.Errorf("got ways  %s\nwant %s", ways, want)
+	}
+	dialer, err := xproxy.SOCKS5("tcp", fmt.Sprintf("127.0.0.1:%d", socks), &xproxy.Auth{User: "bench", Password: "tiger"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		tr  *http.Transport
+		url string
+	}{
+		"regular": {&http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("bench", "tiger")})}, "http://car.test/a"},
+		"socks5":  {&http.Transport{DialContext: dialer.(xproxy.ContextDialer).DialContext}, "http://car.test/a"},
+		"reverse": {&http.Transport{}, fmt.Sprintf("http://127.0.0.1:%d/a", reverse)},
+	} {
+		res, err := (&http.Client{Transport: c.tr}).Get(c.url)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		res.Body.Close()
+		c.tr.CloseIdleConnections()
+		if res.StatusCode != 200 {
+			t.Errorf("%s: got %s, want the mock's answer", name, res.Status)
+		}
+	}
+	// The page sends requests again as a user of the proxy.
+	if text := b.call("resend_request", `{"method":"GET","url":"http://car.test/a","headers":[],"body":""}`); !strings.Contains(text, `"status":200`) {
+		t.Errorf("resend_request: got %s, want status 200", text)
+	}
+	b.call("stop")
+	if _, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", socks)); err == nil {
+		t.Error("a way still listens after stop")
+	}
+}
+
+func TestWayInUse(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	b := newBench(t, func(c *Config) { c.Listen.Modes = modesOf(t, fmt.Sprintf("socks5@%d", port)) })
+	want := fmt.Sprintf("Failed to start (port %d is already in use by another program)", port)
+	if got := b.call("start", "mock", false, "", 0.0); !strings.HasPrefix(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	b.want("false", "is_running")
+}
