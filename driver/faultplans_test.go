@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -204,4 +206,103 @@ GET /*: {body: "0123456789"}
 	if got := slices.Compact(first); len(got) != 4 {
 		t.Errorf("got %q, want whole answers, corrupt ones, resets and closed connections", got)
 	}
+}
+
+// TestFaultPlansInReplay lets recordings meet faults, over HTTP/1.1 and HTTP/2. A
+// planned reset of HTTP/2 is one of a stream: the connection serves the next request.
+func TestFaultPlansInReplay(t *testing.T) {
+	t.Parallel()
+	real := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "0123456789") }))
+	defer real.Close()
+	b := newBench(t, func(c *Config) { c.SSLInsecure = true })
+	b.call("start", "record")
+	address := func() *url.URL { return &url.URL{Scheme: "http", Host: b.status()["proxy_address"].(string)} }
+	res, err := device(t, address(), false).Get(real.URL + "/r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(res.Body)
+	if res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := b.status()["flow_file"].(string)
+	b.call("restart", "replay", false, file)
+	for _, h2 := range []bool{false, true} {
+		b.call("set_fault_plan", "cut", `{"match": "GET /r", "when": {"nth": 1}, "do": {"kind": "reset", "after": 4}}`)
+		b.call("set_fault_plan", "wrong", `{"match": "GET /r", "when": {"nth": 2}, "do": {"kind": "corrupt", "byte": -1}}`)
+		client := device(t, address(), h2)
+		conns := 0
+		trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+			if !i.Reused {
+				conns++
+			}
+		}})
+		var got []string
+		for range 3 {
+			req, err := http.NewRequestWithContext(trace, "GET", real.URL+"/r", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := client.Do(req)
+			if err != nil {
+				got = append(got, "failed")
+				continue
+			}
+			data, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil {
+				data = []byte("failed")
+			}
+			got = append(got, string(data))
+		}
+		if want := []string{"failed", "012345678\xc6", "0123456789"}; !slices.Equal(got, want) {
+			t.Errorf("HTTP/2 %v: got %q, want %q", h2, got, want)
+		}
+		if want := map[bool]int{false: 2, true: 1}[h2]; conns != want {
+			t.Errorf("HTTP/2 %v: the device made %d connections, want %d", h2, conns, want)
+		}
+	}
+}
+
+// TestFaultPlansOfWebSockets lets an upgrade meet a fault. Faults of bodies do not count
+// it.
+func TestFaultPlansOfWebSockets(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.write("mock-responses/s.star", `
+def echo(ws):
+    for msg in ws:
+        ws.send("echo " + msg.text)
+
+faults = [
+    {"name": "wrong", "do": "corrupt"},
+    {"name": "busy", "match": "WEBSOCKET /echo", "when": {"nth": 1}, "do": "status"},
+    {"name": "cut", "match": "WEBSOCKET /echo", "when": {"nth": 2}, "do": "reset"},
+]
+endpoints = {"WEBSOCKET /echo": echo}
+`)
+	b.want("Loaded 1 endpoint(s) from s.star", "load_mock_scenario", "s.star")
+	// A new connection for each: a client sends a request again that a kept one lost.
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(b.start()), DisableKeepAlives: true}}
+	for i, want := range []string{"503", "reset", "echo hello"} {
+		ws, res, err := websocket.Dial(t.Context(), "ws://nowhere.invalid/echo", &websocket.DialOptions{HTTPClient: client})
+		got := ""
+		switch {
+		case err != nil && res != nil:
+			got = fmt.Sprint(res.StatusCode)
+		case errors.Is(err, syscall.ECONNRESET):
+			got = "reset"
+		case err != nil:
+			got = err.Error()
+		default:
+			_ = ws.Write(t.Context(), websocket.MessageText, []byte("hello"))
+			_, msg, _ := ws.Read(t.Context())
+			got = string(msg)
+			ws.CloseNow()
+		}
+		if got != want {
+			t.Errorf("upgrade %d: got %s, want %s", i+1, got, want)
+		}
+	}
+	b.wantPlans("then", "wrong corrupt s.star:7 0/0", "busy status s.star:8 1/3", "cut reset s.star:9 1/3")
 }
