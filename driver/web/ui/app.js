@@ -5,7 +5,7 @@ import { makeList, select, step, toggleFollow, update } from './list.js';
 import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route } from './page.js';
 import { call, clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
 
-const VIEWS = ['traffic', 'mocks', 'state', 'scripts', 'control'];
+const VIEWS = ['traffic', 'mocks', 'state', 'scripts', 'tls', 'control'];
 const root = document.documentElement;
 
 root.dataset.theme = localStorage.theme || '';
@@ -118,7 +118,7 @@ const move = n => {
 	if (route.seq) go({ seq });
 };
 keyboard([
-	['1 2 3 4 5', 'views', e => go({ view: VIEWS[e.key - 1], seq: 0 })],
+	['1 2 3 4 5 6', 'views', e => go({ view: VIEWS[e.key - 1], seq: 0 })],
 	['d', 'dark or light', theme, 'theme'],
 	['?', 'this help', () => $('keys').showModal(), 'help'],
 ]);
@@ -137,7 +137,7 @@ keyboard([
 ], 'traffic');
 
 onUp(() => {
-	for (const pane of ['detail', 'actions', 'mocks', 'state', 'control']) import(`./${pane}.js`);
+	for (const pane of ['detail', 'actions', 'mocks', 'state', 'tls', 'control']) import(`./${pane}.js`);
 });
 read();
 connect();

@@ -5,6 +5,7 @@ import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { editMock } from './mocks.js';
 import { $, button, bytes, date, el, fill, go, keyboard, millis, onRoute, pairs, route, section } from './page.js';
 import { call, onChange, onUp, rowOf } from './proxy.js';
+import { facts } from './tls.js';
 
 const TABS = { request: 'Request', response: 'Response', messages: 'Messages', why: 'Why & notes', timing: 'Timing & connection' };
 
@@ -110,6 +111,7 @@ const PANELS = {
 		return [
 			table('Timing', [['Began', date(e.start)], span('Request', 0, sent), span('Waiting', sent, answered), span('Response', answered, total), ['Ended', date(e.timestamp)]]),
 			table('Connection', [['Client', e.client], ['Server', e.server || 'not asked'], ['Protocol', e.protocol], ['SNI', e.sni], ['TLS to client', tls(e.tls.client)], ['TLS to server', tls(e.tls.server)]]),
+			e.handshake && section('TLS handshake', facts(e.handshake)),
 		];
 	},
 };
