@@ -4,7 +4,8 @@ package script
 func topics() Section {
 	return Section{
 		Name: "script", Title: "What a script defines",
-		Doc: "What a script defines: a scenario has the globals endpoints, hooks and config, an addon the functions handle and websocket.",
+		Doc: "What a script defines: a scenario has the globals endpoints, hooks, config and faults, an addon the functions " +
+			"handle and websocket.",
 		Entries: []Entry{
 			{
 				"endpoints", "endpoints",
@@ -29,6 +30,13 @@ func topics() Section {
 				"Settings of a scenario, the same as in YAML: files_dir and addons_dir (directories, from the scenario's own; " +
 					"the driver's without them), default_latency_ms and default_content_type.",
 				"config = {\"files_dir\": \"files\", \"addons_dir\": \"addons\"}",
+			},
+			{
+				"faults", "faults = [{\"match\": ..., \"when\": ..., \"do\": ...}]",
+				"Plans of faults that requests meet, mocked or not, the same as in YAML. match is the key of an endpoint or a dict " +
+					"of conditions; when has nth, every, probability, times, from, to, since and per; do is a kind, or a dict of " +
+					"kind and its values.",
+				"faults = [{\"match\": \"GET /fw/*\", \"when\": {\"nth\": 1}, \"do\": {\"kind\": \"truncate\", \"after\": \"60%\"}}]",
 			},
 			{
 				"handle", "handle(req, config)",
