@@ -78,14 +78,14 @@ func callNowISO(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	return starlark.String(c.Env.Clock().UTC().Format("2006-01-02T15:04:05.000000+00:00")), nil
+	return starlark.String(c.Env.Clock.Now().UTC().Format("2006-01-02T15:04:05.000000+00:00")), nil
 }
 
 func callNowEpoch(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	return starlark.MakeInt64(c.Env.Clock().Unix()), nil
+	return starlark.MakeInt64(c.Env.Clock.Now().Unix()), nil
 }
 
 func callRandomInt(c *call.Call, a call.Args) (starlark.Value, error) {

@@ -75,7 +75,7 @@ func callLater(c *call.Call, a call.Args) (starlark.Value, error) {
 	if x != nil {
 		keepBody(c)
 	}
-	if x != nil && env.Manual == nil { // in a test, a function may have to run while another one sleeps
+	if x != nil && !env.Manual { // in a test, a function may have to run while another one sleeps
 		run = func(ctx context.Context) {
 			x.Aside(func() { env.Background(ctx, fn, defaults) })
 		}

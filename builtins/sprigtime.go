@@ -57,7 +57,7 @@ func sprigAgo(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return starlark.String(c.Env.Clock().Sub(t).Round(time.Second).String()), nil
+	return starlark.String(c.Env.Clock.Now().Sub(t).Round(time.Second).String()), nil
 }
 
 // sprigDate formats a time in UTC. An empty layout means that the layout is the first
@@ -198,7 +198,7 @@ func sprigDurationRound(c *call.Call, a call.Args) (starlark.Value, error) {
 
 func roundable(c *call.Call, v starlark.Value) (time.Duration, error) {
 	if t, ok := goTime(v); ok {
-		return c.Env.Clock().Sub(t), nil
+		return c.Env.Clock.Now().Sub(t), nil
 	}
 	if n, ok := call.Integer(v); ok {
 		return time.Duration(n), nil

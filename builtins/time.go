@@ -27,7 +27,13 @@ func timeModule() Module {
 			{"hour", "A duration.", startime.Duration(time.Hour)},
 		},
 		Funcs: []Func{
-			{"now", "", "The time by the driver's clock, in UTC.", `time.now() >= time.from_timestamp(0)  # => True`, timeNow},
+			{"now", "", "The time by the driver's clock, in UTC. Tests can turn this clock.", `time.now() >= time.from_timestamp(0)  # => True`, timeNow},
+			{
+				"monotonic", "",
+				"Seconds since some moment, to measure how long something takes. No turn of the clock changes it.",
+				"time.monotonic() >= 0  # => True",
+				timeMonotonic,
+			},
 			{
 				"parse_duration", "d",
 				`The duration of a text like "1h30m".`,
@@ -66,7 +72,14 @@ func timeNow(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack(); err != nil {
 		return nil, err
 	}
-	return startime.Time(c.Env.Clock().UTC()), nil
+	return startime.Time(c.Env.Clock.Now().UTC()), nil
+}
+
+func timeMonotonic(c *call.Call, a call.Args) (starlark.Value, error) {
+	if err := a.Unpack(); err != nil {
+		return nil, err
+	}
+	return starlark.Float(c.Env.Monotonic().Seconds()), nil
 }
 
 func timeParseDuration(c *call.Call, a call.Args) (starlark.Value, error) {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
@@ -214,21 +215,21 @@ func (a *authority) ready(ctx context.Context) bool {
 }
 
 // Certificate returns the certificate for a device's TLS handshake.
-func (a *authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
+func (a *authority) Certificate(hello *tls.ClientHelloInfo, host string, clock *clock.Clock) (*tls.Certificate, error) {
 	c, err := a.get(hello.Context())
 	if err != nil {
 		return nil, err
 	}
-	return c.Certificate(hello, host)
+	return c.Certificate(hello, host, clock)
 }
 
 // Flawed returns a certificate with a flaw for a device's TLS handshake.
-func (a *authority) Flawed(hello *tls.ClientHelloInfo, host string, flaw ca.Flaw) (*tls.Certificate, error) {
+func (a *authority) Flawed(hello *tls.ClientHelloInfo, host string, flaw ca.Flaw, clock *clock.Clock) (*tls.Certificate, error) {
 	c, err := a.get(hello.Context())
 	if err != nil {
 		return nil, err
 	}
-	return c.Flawed(hello, host, flaw)
+	return c.Flawed(hello, host, flaw, clock)
 }
 
 // Respond answers with the CA's own certificate.

@@ -100,7 +100,7 @@ func (c *checking) endpoints() {
 	found := &endpointFindings{checking: c}
 	log := slog.New(checkLog{slog.DiscardHandler, found.Warn})
 	policy, store := c.cfg.access(shared), state.New()
-	s := c.cfg.endpoints(endpoints.Options{Access: policy, State: store, Script: c.cfg.script(policy, store, log, nil), Log: log})
+	s := c.cfg.endpoints(endpoints.Options{Access: policy, State: store, Script: c.cfg.script(policy, store, log, nil, nil), Log: log})
 	defer s.Close()
 	s.Check(found)
 }

@@ -11,6 +11,7 @@ package driver
 import (
 	"log/slog"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/state"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
@@ -131,20 +132,20 @@ func (d *Driver) openJournal(log *slog.Logger) {
 // compose makes the services and the table of their methods.
 func (d *Driver) compose(o Options) {
 	cfg, dirs, log := &d.cfg, &d.cfg.Directories, o.Log
-	policy, store, counters := cfg.access(o.Shared), state.New(), &proxy.Counters{}
+	policy, store, counters, clock := cfg.access(o.Shared), state.New(), &proxy.Counters{}, new(clock.Clock)
 	d.recordings = newRecordings(cfg, policy, log)
 	d.files = mockFiles{newUploads(dirs.Files, policy, 0o644)}
 	ui := &webUI{host: cfg.Web.Host, port: cfg.Web.Port, table: func() *rpc.Table { return d.Table }, shared: o.Shared, log: log}
 	d.life = &lifecycle{
 		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
-		state: store, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
-		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{}, faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed}),
+		state: store, clock: clock, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
+		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{}, faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now}),
 		place: o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
 		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.number(), Listeners: &o.Shared.listeners, Counters: counters,
 	}), log, d.life.maySend)
-	scripts := cfg.script(policy, store, log, d.webhooks.deliver)
+	scripts := cfg.script(policy, store, log, d.webhooks.deliver, clock)
 	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}
 	d.handshakes = &handshakes{d.life.handshakes}
 	d.faultPlans = &faultPlans{d.life.faultPlans, log}
@@ -162,17 +163,18 @@ func (d *Driver) compose(o Options) {
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 	}
-	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans}}
+	clocks := &clockMethods{clock}
+	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans, clocks}}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
 		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults,
-		faultPlans: d.faultPlans, handshakes: d.life.handshakes, authority: d.authority,
+		faultPlans: d.faultPlans, clocks: clocks, handshakes: d.life.handshakes, authority: d.authority,
 		journal: d.journal, counters: counters,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
-		d.faultPlans.rows(), d.handshakes.rows())
+		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows())
 }
 
 // oppose puts in force what a scenario sets against devices.

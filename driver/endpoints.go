@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/clock"
 	"starproxy/builtins/state"
 	"starproxy/driver/access"
 	"starproxy/driver/endpoints"
@@ -32,9 +33,10 @@ func (c *Config) endpoints(o endpoints.Options) *endpoints.Service {
 }
 
 // script makes the host of scripts. deliver sends their webhooks.
-func (c *Config) script(p *access.Policy, s *state.Store, log *slog.Logger, deliver func(context.Context, *call.Webhook)) *script.Host {
+func (c *Config) script(p *access.Policy, s *state.Store, log *slog.Logger, deliver func(context.Context, *call.Webhook),
+	clock *clock.Clock) *script.Host {
 	return script.New(script.Options{
-		State: s, Seed: c.Seed, Log: log, Merge: mock.Merge, Match: scenario.Matching,
+		State: s, Seed: c.Seed, Log: log, Clock: clock, Merge: mock.Merge, Match: scenario.Matching,
 		MaxSteps: uint64(c.Scripts.MaxSteps), MaxTime: c.Scripts.maxTime(), MaxBody: c.Scripts.MaxBody,
 		MaxMemory: uint64(c.Scripts.MaxMemory), Secret: p.Secret, Deliver: deliver,
 	})

@@ -48,6 +48,7 @@ func (l *launch) ready(ctx context.Context) error {
 		Handshakes: l.handshakes,
 		Insecure:   l.cfg.SSLInsecure,
 		MinTLS:     l.cfg.TLS.MinVersion.number(),
+		Clock:      l.clock,
 		Log:        l.log,
 
 		Idle:       inSeconds(l.cfg.Listen.IdleTimeout),
@@ -109,7 +110,7 @@ func (l *launch) readyMode() error {
 		l.config.Isolated = l.cfg.Unmatched == Reject
 	case modeReplay:
 		r.replayFile, _ = l.recordings.file(l.args.replayFile)
-		if r.replay, err = l.cfg.Replay.open(r.replayFile); err != nil {
+		if r.replay, err = l.cfg.Replay.open(r.replayFile, l.clock.Now); err != nil {
 			return notStarted(err)
 		}
 		l.undo = append(l.undo, func() { r.replay.Close() })

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/follow"
 	"starproxy/builtins/state"
@@ -48,6 +49,7 @@ type lifecycle struct {
 	counters   *proxy.Counters
 	endpoints  *endpoints.Service
 	state      *state.Store
+	clock      *clock.Clock
 	recordings *recordings
 	web        *webUI
 	handshakes *handshake.Log

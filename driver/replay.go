@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/flow"
@@ -104,13 +105,13 @@ func (r *Replay) resolve() error {
 }
 
 // open opens a recording to answer from.
-func (r *Replay) open(path string) (*flow.Replay, error) {
+func (r *Replay) open(path string, now func() time.Time) (*flow.Replay, error) {
 	o := flow.ReplayOptions{
 		Matching: flow.Matching{
 			IgnoreHost: r.Ignore.Host, IgnorePort: r.Ignore.Port, IgnoreBody: r.Ignore.Body,
 			IgnoreQuery: r.Ignore.Query, IgnoreForm: r.Ignore.Form, Headers: r.MatchHeaders,
 		},
-		Repeat: r.Repeat, Refresh: r.Refresh, Timing: r.Timing == Recorded,
+		Repeat: r.Repeat, Refresh: r.Refresh, Timing: r.Timing == Recorded, Now: now,
 	}
 	switch status := r.Misses.status(); {
 	case status != 0:

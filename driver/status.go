@@ -58,6 +58,9 @@ type statusReport struct {
 	// Crashes counts how often the process of the proxies has died during the
 	// session; null where they have none of their own.
 	Crashes *Crashes `json:"crashes"`
+	// Clock is the clock of scripts, mocks and certificates; null while it shows the time
+	// of the system.
+	Clock *clockReport `json:"clock"`
 	// Captures counts the exchanges that the journal holds and has dropped.
 	Captures any `json:"captures"`
 	// Changes counts the changes of what lists show beside the captures: mocks, scripts,
@@ -87,6 +90,7 @@ type reporter struct {
 	tlsFaults  *tlsFaults
 	faultPlans *faultPlans
 	handshakes *handshake.Log
+	clocks     *clockMethods
 	authority  *authority
 	journal    *capture.Journal
 	counters   *proxy.Counters
@@ -114,6 +118,9 @@ func (r *reporter) report() *statusReport {
 	}
 	if now := r.life.run.Load(); now != nil {
 		s.run(now)
+	}
+	if r.clocks.clock.Name() != "" {
+		s.Clock = r.clocks.report()
 	}
 	if address := r.web.url(); address != "" {
 		s.WebUIEnabled, s.WebUIAddress = true, &address

@@ -23,6 +23,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/call"
+	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
@@ -37,8 +38,8 @@ type Options struct {
 	Seed *uint64
 	// Log gets the output of print and the errors of scripts; nil drops them.
 	Log *slog.Logger
-	// Clock tells the time; nil means the system's clock.
-	Clock func() time.Time
+	// Clock tells the time. Nil means one that nobody turns.
+	Clock *clock.Clock
 	// Getenv reads the environment for env(); nil means the process's own.
 	Getenv func(string) string
 	// Merge is the deep merge of patches, for merge(target, patch). If it is nil,
@@ -112,7 +113,7 @@ func New(o Options) *Host {
 		env.Log = o.Log
 	}
 	if o.Clock != nil {
-		env.Clock = o.Clock
+		env.Clock, env.Tasks = o.Clock, call.NewTasks(o.Clock, false)
 	}
 	if o.Getenv != nil {
 		env.Getenv = o.Getenv
@@ -165,7 +166,7 @@ func (h *Host) Reset() { h.env.Reset() }
 func (h *Host) Random() *call.Random { return h.env.Random }
 
 // Now returns the time of the clock that scripts read.
-func (h *Host) Now() time.Time { return h.env.Clock() }
+func (h *Host) Now() time.Time { return h.env.Clock.Now() }
 
 // OnEvent has mark called with the names of the events that scripts tell. No handler may
 // run meanwhile.

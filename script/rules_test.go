@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -155,8 +156,8 @@ func TestSequenceReset(t *testing.T) {
 
 func TestTimedSequence(t *testing.T) {
 	t.Parallel()
-	var now atomic.Int64
-	h := newHost(script.Options{Clock: func() time.Time { return time.Unix(100, now.Load()) }})
+	now := clock.Frozen(time.Unix(100, 0))
+	h := newHost(script.Options{Clock: now})
 	seq, err := h.Sequence([]script.Step{
 		{Handler: answer(201), Timed: true, Delay: 50 * time.Millisecond},
 		{Handler: answer(202), Timed: true, Delay: 100 * time.Millisecond},
@@ -165,12 +166,12 @@ func TestTimedSequence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now.Store(int64(time.Hour)) // the first request starts the time
+	now.Advance(time.Hour) // the first request starts the time
 	for _, c := range []struct {
 		after time.Duration
 		want  int
 	}{{0, 201}, {60 * time.Millisecond, 201}, {100 * time.Millisecond, 202}, {2999 * time.Millisecond, 202}, {3 * time.Second, 203}, {time.Hour, 203}} {
-		now.Store(int64(time.Hour + c.after))
+		now.Set(time.Unix(100, 0).Add(time.Hour+c.after), true)
 		if got := status(t, seq, newExchange("GET", "/", "")); got != c.want {
 			t.Errorf("after %s: %d, want %d", c.after, got, c.want)
 		}

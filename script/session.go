@@ -33,7 +33,7 @@ type Session struct {
 func NewSession(o TestOptions, path string, out io.Writer) (*Session, error) {
 	root := filepath.Dir(path)
 	s := &Session{t: newTest(o, filepath.Join(root, "repl"), out), last: time.Now()}
-	s.t.host.env.Manual.Advance(time.Since(testStart))
+	s.t.host.env.Clock.Advance(time.Since(testStart))
 	s.globals = maps.Clone(s.t.host.tests)
 	dir, err := os.OpenRoot(root)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	}
 	guardOperands(file)
 	now := time.Now()
-	s.t.host.env.Manual.Advance(now.Sub(s.last))
+	s.t.host.env.Clock.Advance(now.Sub(s.last))
 	s.last = now
 	r := s.t.host.get(ctx, nil)
 	defer s.t.host.put(r)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 	"starproxy/script"
@@ -21,7 +22,7 @@ func TestTemplate(t *testing.T) {
 	st.Set("user.name", "dotted")
 	st.Set("obj", map[string]any{"a": []any{1, 2.5, nil, true}})
 	env := func(name string) string { return "value of " + name }
-	clock := func() time.Time { return time.Unix(1700000000, 123456000) }
+	now := clock.Frozen(time.Unix(1700000000, 123456000))
 	for name, c := range map[string]struct{ in, want any }{
 		"no expression":           {"plain", "plain"},
 		"number":                  {int64(3), int64(3)},
@@ -101,7 +102,7 @@ func TestTemplate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHost(script.Options{State: st, Seed: &seed, Clock: clock, Getenv: env})
+			h := newHost(script.Options{State: st, Seed: &seed, Clock: now, Getenv: env})
 			tm, err := h.Template(c.in, script.Position{File: "a.yaml", Line: 3, Column: 5})
 			if err != nil {
 				t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"starproxy/builtins"
 	"starproxy/builtins/call"
+	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/value"
 )
@@ -147,9 +148,8 @@ func testHost(o Options, out io.Writer) *Host {
 	}
 	h := New(o)
 	h.tests = h.names(builtins.Tests)
-	h.env.Manual = call.NewClock(testStart)
-	h.env.Clock = h.env.Manual.Now
-	h.env.Tasks = call.NewTasks(h.env.Manual)
+	h.env.Clock, h.env.Manual = clock.Frozen(testStart), true
+	h.env.Tasks = call.NewTasks(h.env.Clock, true)
 	return h
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"starproxy/builtins"
+	"starproxy/builtins/clock"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 	"starproxy/script"
@@ -116,7 +117,7 @@ func TestStateKeeps(t *testing.T) {
 // TestTimes checks times in UTC, and what is no time.
 func TestTimes(t *testing.T) {
 	t.Parallel()
-	h := newHost(script.Options{Clock: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 9*3600)) }})
+	h := newHost(script.Options{Clock: clock.Frozen(time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 9*3600)))})
 	for expr, want := range map[string]string{
 		"time.now().hour": "18", "str(time.now())": `"2026-01-01 18:04:05 +0000 UTC"`, "sprig.now().hour": "18", "now_iso": `"2026-01-01T18:04:05.000000+00:00"`,
 		"time.from_timestamp(0).hour": "0", "time.parse_time('2026-01-01T00:00:00+02:00').unix": "1767218400",

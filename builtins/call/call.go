@@ -95,9 +95,9 @@ func (c *Call) Settings() *Defaults {
 // Sleep waits, at most until the run's deadline. In a test it moves the test's clock
 // forward instead.
 func (c *Call) Sleep(d time.Duration) error {
-	if c.Env.Manual != nil {
+	if c.Env.Manual {
 		c.Waits()
-		c.Env.Manual.Advance(d)
+		c.Env.Clock.Advance(d)
 		c.Waited()
 		return c.Alive()
 	}

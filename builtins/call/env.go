@@ -12,6 +12,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/pattern"
@@ -23,8 +24,8 @@ import (
 type Env struct {
 	State  *state.Store
 	Random *Random
-	// Clock tells the time; never nil.
-	Clock func() time.Time
+	// Clock tells the time. It is never nil.
+	Clock *clock.Clock
 	Log   *slog.Logger
 	// Getenv reads an environment variable; env() asks only for those of its
 	// allow-list.
@@ -34,9 +35,9 @@ type Env struct {
 	// Match compiles conditions on requests, in JSON with the keys of match: in a
 	// scenario. Nil means that matcher() is an error.
 	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
-	// Manual is the clock of a test, and Clock returns its time. Outside tests it is
-	// nil.
-	Manual *Clock
+	// Manual says that Clock is that of a test: it moves only when the test or a
+	// sleep moves it, and delayed functions run in the call that moves it.
+	Manual bool
 	// Test answers the calls of a test; else nil.
 	Test Tester
 	// Tasks has the functions that run after answers. It is never nil.
@@ -63,6 +64,7 @@ type Env struct {
 	// Patterns are the regular expressions of the scripts.
 	Patterns pattern.Memory
 
+	began    time.Time
 	mu       sync.Mutex
 	counters map[string]int64
 	era      atomic.Uint64
@@ -73,15 +75,26 @@ type Env struct {
 // NewEnv makes an environment with a store, a random source with a random seed, and
 // the system's clock.
 func NewEnv() *Env {
+	clock := new(clock.Clock)
 	return &Env{
 		State:   state.New(),
 		Random:  NewRandom(nil),
-		Clock:   time.Now,
+		Clock:   clock,
+		began:   time.Now(),
 		Log:     slog.New(slog.DiscardHandler),
 		Getenv:  os.Getenv,
 		MaxBody: 16 << 20,
-		Tasks:   NewTasks(nil),
+		Tasks:   NewTasks(clock, false),
 	}
+}
+
+// Monotonic returns the time since some moment. Turns of the clock do not count, but a
+// test's clock is the only one in a test.
+func (e *Env) Monotonic() time.Duration {
+	if e.Manual {
+		return e.Clock.Progress()
+	}
+	return time.Since(e.began)
 }
 
 // Reset sets counters, cells and a seeded random source to their initial values. It

@@ -7,17 +7,19 @@ import (
 	"sync"
 	"time"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/follow"
 )
 
 // MaxTasks is the largest number of tasks that may wait or run at the same time.
 const MaxTasks = 1000
 
-// Tasks runs functions after a delay, each on its own goroutine. With the clock of a
-// test, a function runs when the clock reaches its time, inside the call that moves
-// the clock. Any number of goroutines may use a Tasks.
+// Tasks runs functions after a delay by a clock, each on its own goroutine. With the clock
+// of a test, a function runs inside the call that moves the clock. Any number of goroutines
+// may use a Tasks.
 type Tasks struct {
-	clock *Clock // the clock of a test; nil for the system clock
+	clock  *clock.Clock
+	manual bool // the clock is that of a test
 
 	mu      sync.Mutex
 	closed  bool
@@ -35,8 +37,10 @@ type task struct {
 	run    func(context.Context)
 }
 
-// NewTasks is empty; clock is that of a test, or nil.
-func NewTasks(clock *Clock) *Tasks { return &Tasks{clock: clock, pending: map[*task]struct{}{}} }
+// NewTasks returns a Tasks without tasks. If manual is true, clock is that of a test.
+func NewTasks(clock *clock.Clock, manual bool) *Tasks {
+	return &Tasks{clock: clock, manual: manual, pending: map[*task]struct{}{}}
+}
 
 // Do calls run after delay. The context of run ends with Cancel. Do returns an error
 // if [MaxTasks] tasks wait or run already, or if the tasks are closed.
@@ -56,23 +60,27 @@ func (t *Tasks) Do(delay time.Duration, run func(context.Context)) error {
 	}
 	t.pending[k] = struct{}{}
 	t.changed.Notify()
-	if t.clock == nil {
-		timer := time.AfterFunc(delay, func() { t.begin(k) })
-		k.stop = func() { timer.Stop() }
-		t.mu.Unlock()
-		return nil
-	}
 	k.stop = func() {}
 	t.mu.Unlock()
-	if delay <= 0 {
+	if t.manual && delay <= 0 {
 		t.begin(k)
 		return nil
 	}
-	stop := t.clock.After(delay, func() { t.begin(k) })
+	stop := t.clock.After(delay, func() { t.due(k) })
 	t.mu.Lock()
 	k.stop = stop
 	t.mu.Unlock()
 	return nil
+}
+
+// due begins a task, on a goroutine of its own unless the clock is that of a test: a turn
+// of the clock does not wait for tasks.
+func (t *Tasks) due(k *task) {
+	if t.manual {
+		t.begin(k)
+		return
+	}
+	go t.begin(k)
 }
 
 // begin runs a task that was not cancelled.

@@ -70,14 +70,14 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	} else if messages != nil && messages != starlark.None {
 		return nil, fmt.Errorf("call: %s: messages are for WEBSOCKET /path", key)
 	}
-	x.ID, x.Start = c.Env.NextCall(), c.Env.Clock()
+	x.ID, x.Start = c.Env.NextCall(), c.Env.Clock.Now()
 	// The client leaves when timeout has passed on the test's clock.
 	ctx, leave := context.WithCancel(c.Context)
 	defer leave()
-	if c.Env.Manual != nil {
-		defer c.Env.Manual.After(timeout, leave)()
+	if c.Env.Manual {
+		defer c.Env.Clock.After(timeout, leave)()
 	}
-	began := c.Env.Clock()
+	began := c.Env.Clock.Now()
 	c.Waits()
 	defer c.Waited()
 	res, err := c.Env.Test.Respond(ctx, x)
@@ -93,10 +93,10 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 		}
 		return nil, fmt.Errorf("call: %s: %w", key, err)
 	}
-	if wait := res.Wait(); wait > 0 && c.Env.Manual != nil {
-		c.Env.Manual.Advance(wait)
+	if wait := res.Wait(); wait > 0 && c.Env.Manual {
+		c.Env.Clock.Advance(wait)
 	}
-	ans := &answer{status: res.Status, header: res.Header, endpoint: x.Endpoint, took: c.Env.Clock().Sub(began), ended: true}
+	ans := &answer{status: res.Status, header: res.Header, endpoint: x.Endpoint, took: c.Env.Clock.Now().Sub(began), ended: true}
 	if exchange.Endless(res.Body) {
 		x.Answered()
 	}
@@ -204,13 +204,13 @@ const idle = 300 * time.Millisecond
 func (r *receiver) wait(sent <-chan error, env *call.Env) error {
 	tick := time.NewTicker(idle)
 	defer tick.Stop()
-	seen, then := r.progress.Load(), env.Clock()
+	seen, then := r.progress.Load(), env.Clock.Now()
 	for {
 		select {
 		case err := <-sent:
 			return err
 		case <-tick.C:
-			n, now := r.progress.Load(), env.Clock()
+			n, now := r.progress.Load(), env.Clock.Now()
 			if n == seen && now.Equal(then) {
 				r.leave()
 			}

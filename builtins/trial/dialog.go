@@ -44,7 +44,7 @@ type utterance struct {
 // newDialog reads the argument messages of call(). Text and bytes are sent as they
 // are, and other values as JSON. A number is a pause in seconds.
 func newDialog(env *call.Env, messages starlark.Value) (*dialog, error) {
-	d := &dialog{env: env, end: env.Clock()}
+	d := &dialog{env: env, end: env.Clock.Now()}
 	if messages == nil || messages == starlark.None {
 		d.mute = true
 		return d, nil
@@ -104,7 +104,7 @@ func (d *dialog) Next(s *value.Socket, limit time.Duration) *value.Message {
 	if len(d.said) > 0 {
 		due = d.said[0].at
 	}
-	wait := due.Sub(d.env.Clock())
+	wait := due.Sub(d.env.Clock.Now())
 	if limit >= 0 && (wait > limit || d.mute) {
 		d.pass(limit)
 		return nil
@@ -126,8 +126,8 @@ func (d *dialog) Next(s *value.Socket, limit time.Duration) *value.Message {
 }
 
 func (d *dialog) pass(t time.Duration) {
-	if d.env.Manual != nil {
-		d.env.Manual.Advance(t)
+	if d.env.Manual {
+		d.env.Clock.Advance(t)
 	}
 }
 

@@ -17,11 +17,11 @@ func Advance(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err := a.Unpack("duration", &d); err != nil {
 		return nil, err
 	}
-	if c.Env.Manual == nil {
+	if !c.Env.Manual {
 		return nil, errors.New("clock.advance: the clock here is not a test's")
 	}
 	c.Waits()
-	c.Env.Manual.Advance(d)
+	c.Env.Clock.Advance(d)
 	c.Waited()
 	return starlark.None, c.Env.Tasks.Failure()
 }
@@ -55,6 +55,6 @@ func Request(c *call.Call, a call.Args) (starlark.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}
-	x.Start = c.Env.Clock()
+	x.Start = c.Env.Clock.Now()
 	return value.NewRequest(x, c.Env.MaxBody), nil
 }

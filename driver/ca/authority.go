@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
 )
@@ -169,13 +170,25 @@ func (a *Authority) CertPath() string { return CertPath(a.dir) }
 // client asks for (SNI) and for host, the destination of its connection. A text that
 // can't be the name of a host is left out; it is an error when none is left. Clients
 // that can use ECDSA get an ECDSA certificate, others an RSA one. It is valid by the
-// wall clock of this moment, also when the clock was set since the last one.
-func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error) {
+// wall clock of this moment, also when the clock was set since the last one. While clock
+// is turned, its time counts instead. clock may be nil.
+func (a *Authority) Certificate(hello *tls.ClientHelloInfo, host string, clock *clock.Clock) (*tls.Certificate, error) {
 	k, err := newLeafKey(hello, host)
 	if err != nil {
 		return nil, err
 	}
-	return a.leaves.get(k, a.now(), a.mint)
+	now, turned := a.time(clock)
+	k.turned = turned
+	return a.leaves.get(k, now, a.mint)
+}
+
+// time returns the time that a certificate is made for, and whether it is that of a clock
+// that is turned.
+func (a *Authority) time(clock *clock.Clock) (now time.Time, turned bool) {
+	if clock.Name() == "" {
+		return a.now(), false
+	}
+	return clock.Now().Round(0), true
 }
 
 // newLeafKey returns the names and the properties of the leaf for a handshake.

@@ -133,7 +133,7 @@ func handshake(t *testing.T, a *Authority, host string, cfg *tls.Config) []*x509
 	cfg.RootCAs = x509.NewCertPool()
 	cfg.RootCAs.AddCert(a.cert)
 	c, s := net.Pipe()
-	srv := tls.Server(s, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, host) }})
+	srv := tls.Server(s, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, host, nil) }})
 	go srv.Handshake()
 	cl := tls.Client(c, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -169,14 +169,14 @@ func TestLeaves(t *testing.T) {
 	// A client that asks for short records gets one certificate, below 1 KiB.
 	hello := &tls.ClientHelloInfo{ServerName: "small.test", SupportedVersions: []uint16{tls.VersionTLS12}, Extensions: []uint16{0, 1},
 		SupportedCurves: []tls.CurveID{tls.CurveP256}, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}
-	small, err := a.Certificate(hello, "192.0.2.1")
+	small, err := a.Certificate(hello, "192.0.2.1", nil)
 	if err != nil || len(small.Certificate) != 1 || len(small.Certificate[0]) > 1000 {
 		t.Errorf("a small client gets %+v, %v", small, err)
 	} else if leaf, err := x509.ParseCertificate(small.Certificate[0]); err != nil || leaf.CheckSignatureFrom(a.Cert()) != nil {
 		t.Errorf("its certificate is not the CA's: %v", err)
 	}
-	one, _ := a.Certificate(&tls.ClientHelloInfo{ServerName: "x"}, "x")
-	two, _ := a.Certificate(&tls.ClientHelloInfo{ServerName: "x"}, "x")
+	one, _ := a.Certificate(&tls.ClientHelloInfo{ServerName: "x"}, "x", nil)
+	two, _ := a.Certificate(&tls.ClientHelloInfo{ServerName: "x"}, "x", nil)
 	if one != two {
 		t.Error("minted twice")
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"starproxy/builtins/clock"
 )
 
 // Flaw is a property of a certificate, or of the chain that is sent with it, for
@@ -44,12 +46,12 @@ const OtherHost = "wrong-host.invalid"
 
 // Flawed is [Authority.Certificate] for a certificate with a flaw. It is made anew
 // for each handshake.
-func (a *Authority) Flawed(hello *tls.ClientHelloInfo, host string, flaw Flaw) (*tls.Certificate, error) {
+func (a *Authority) Flawed(hello *tls.ClientHelloInfo, host string, flaw Flaw, clock *clock.Clock) (*tls.Certificate, error) {
 	k, err := newLeafKey(hello, host)
 	if err != nil {
 		return nil, err
 	}
-	now := a.now()
+	now, _ := a.time(clock)
 	d, err := a.draft(k, now)
 	if err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ func TestFlaws(t *testing.T) {
 	} {
 		for name, hello := range hellos() {
 			for which, a := range map[string]*Authority{"": a, ", no intermediates": pathless, ", ECDSA": other} {
-				c, err := a.Flawed(hello, "h.test", flaw)
+				c, err := a.Flawed(hello, "h.test", flaw, nil)
 				if err != nil {
 					t.Errorf("%s, %s%s: %v", flaw, name, which, err)
 				} else if got := verdict(t, a, c); !strings.Contains(got, want) {
@@ -80,11 +80,11 @@ func TestFlaws(t *testing.T) {
 		}
 	}
 	for name, hello := range hellos() { // without a flaw
-		if c, err := a.Certificate(hello, "h.test"); err != nil || verdict(t, a, c) != "" {
+		if c, err := a.Certificate(hello, "h.test", nil); err != nil || verdict(t, a, c) != "" {
 			t.Errorf("%s: got %v for a certificate without a flaw", name, err)
 		}
 	}
-	if _, err := a.Flawed(hellos()["RSA"], "h.test", "crooked"); err == nil {
+	if _, err := a.Flawed(hellos()["RSA"], "h.test", "crooked", nil); err == nil {
 		t.Error("got no error for a flaw that is not known")
 	}
 }

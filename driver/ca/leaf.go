@@ -23,6 +23,7 @@ type leafKey struct {
 	sni, host string
 	rsa       bool
 	short     bool // signed by the CA itself: one certificate less to send
+	turned    bool // by a clock that is turned: it serves for a short time only
 }
 
 // wantsShort reports whether a client asks for short records (RFC 6066 section
@@ -48,13 +49,22 @@ type leaf struct {
 	made time.Time // by the wall clock
 }
 
+// fresh reports whether a leaf that was made at made still serves at now. By a clock that
+// is turned a leaf serves for a minute, so that the next turn is seen.
+func (k leafKey) fresh(made, now time.Time) bool {
+	if k.turned {
+		return now.Sub(made).Abs() < time.Minute
+	}
+	return fresh(made, now)
+}
+
 // get returns the leaf of k, which mint makes unless there is one that serves at
 // now.
 func (c *leafCache) get(k leafKey, now time.Time, mint func(leafKey, time.Time) (*tls.Certificate, error)) (*tls.Certificate, error) {
 	c.mu.RLock()
 	l := c.m[k]
 	c.mu.RUnlock()
-	if l == nil || !fresh(l.made, now) {
+	if l == nil || !k.fresh(l.made, now) {
 		l = c.put(k, now)
 	}
 	l.once.Do(func() { l.cert, l.err = mint(k, l.made) })
@@ -65,7 +75,7 @@ func (c *leafCache) get(k leafKey, now time.Time, mint func(leafKey, time.Time) 
 func (c *leafCache) put(k leafKey, now time.Time) *leaf {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l := c.m[k]; l != nil && fresh(l.made, now) {
+	if l := c.m[k]; l != nil && k.fresh(l.made, now) {
 		return l
 	}
 	if c.m == nil {

@@ -93,13 +93,13 @@ func TestClockJumps(t *testing.T) {
 			for _, now := range clock {
 				c.set(now)
 				for kind, hello := range hellos() {
-					got, err := a.Certificate(hello, "h.test")
+					got, err := a.Certificate(hello, "h.test", nil)
 					if err != nil {
 						t.Fatal(err)
 					}
 					leaf := verified(t, a, got, now)
 					// It is kept for those that come right after.
-					if again, _ := a.Certificate(hello, "h.test"); again != got {
+					if again, _ := a.Certificate(hello, "h.test", nil); again != got {
 						t.Errorf("%s at %s: minted twice", kind, now)
 					}
 					if left := leaf.NotAfter.Sub(now); left < margin {
@@ -146,7 +146,7 @@ func TestCAOfMitmproxy(t *testing.T) {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
 		// A device that trusts the CA whatever its dates are sees no other fault.
-		got, err := a.Certificate(hellos()["ECDSA"], "h.test")
+		got, err := a.Certificate(hellos()["ECDSA"], "h.test", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestIssuerIsKept(t *testing.T) {
 	issuers := map[*issuer]bool{}
 	for _, now := range []time.Time{date(2026, 5, 1), date(2027, 5, 1), time.Unix(0, 0), date(2026, 5, 1)} {
 		c.set(now)
-		if _, err := a.Certificate(hellos()["ECDSA"], "h.test"); err != nil {
+		if _, err := a.Certificate(hellos()["ECDSA"], "h.test", nil); err != nil {
 			t.Fatal(err)
 		}
 		issuers[a.issuer.now] = true
@@ -182,7 +182,7 @@ func TestIssuerIsKept(t *testing.T) {
 		t.Errorf("%d issuers, want 1", len(issuers))
 	}
 	c.set(date(2099, 1, 1))
-	if _, err := a.Certificate(hellos()["ECDSA"], "h.test"); err != nil || issuers[a.issuer.now] {
+	if _, err := a.Certificate(hellos()["ECDSA"], "h.test", nil); err != nil || issuers[a.issuer.now] {
 		t.Errorf("the issuer was not renewed after the end of the CA (%v)", err)
 	}
 }

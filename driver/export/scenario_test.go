@@ -10,10 +10,10 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/mock"
@@ -50,8 +50,8 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Document {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var clock atomic.Int64
-	host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
+	now := clock.Frozen(time.Unix(0, 0))
+	host := script.New(script.Options{Clock: now})
 	defer host.Close()
 	var log scenario.Warnings
 	s, err := scenario.Parse("scenario.yaml", []byte(x.YAML), scenario.Env{FilesDir: dir, Script: host, Log: slog.New(&log)})
@@ -67,7 +67,7 @@ func replay(t *testing.T, entries []*capture.Entry, timed bool) *Document {
 	slices.SortStableFunc(entries, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
 	for i, e := range entries {
 		if timed {
-			clock.Store(e.Start.UnixNano())
+			now.Set(e.Start, true)
 		}
 		req := &exchange.Request{Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target}
 		res, body := ask(t, table, req)
@@ -286,8 +286,8 @@ func TestExportedSequencesForgiveHaste(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var clock atomic.Int64
-			host := script.New(script.Options{Clock: func() time.Time { return time.Unix(0, clock.Load()) }})
+			now := clock.Frozen(time.Unix(0, 0))
+			host := script.New(script.Options{Clock: now})
 			defer host.Close()
 			s, err := scenario.Parse("scenario.yaml", []byte(x.YAML), scenario.Env{FilesDir: dir, Script: host})
 			if err != nil {
@@ -296,7 +296,7 @@ func TestExportedSequencesForgiveHaste(t *testing.T) {
 			table := mock.NewTable()
 			table.ReplaceAll(s.Endpoints)
 			for i, ms := range c.asked {
-				clock.Store(at(ms).UnixNano())
+				now.Set(at(ms), true)
 				_, body := ask(t, table, &exchange.Request{Method: "GET", Scheme: "https", Host: "api.example.com", Port: 443, Target: "/job"})
 				if body != fmt.Sprint(i) {
 					t.Errorf("request %d after %v ms gives answer %s of\n%s", i, ms, body, x.YAML)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
@@ -83,6 +84,9 @@ type Config struct {
 	// connection while it is a tunnel or a WebSocket, or while an exchange is
 	// under way. 0 stands for [DefaultTunnelIdle].
 	TunnelIdle time.Duration
+	// Clock is the clock that certificates and the Date of answers follow. Nil is the
+	// system's.
+	Clock *clock.Clock
 	// Log gets the failures; nil drops them.
 	Log *slog.Logger
 }
@@ -120,9 +124,9 @@ type Recorder interface {
 // requests to [ca.OnboardingHost]. Both may take their time, as long as the
 // context allows. [ca.Authority] is one.
 type Authority interface {
-	Certificate(hello *tls.ClientHelloInfo, host string) (*tls.Certificate, error)
+	Certificate(hello *tls.ClientHelloInfo, host string, clock *clock.Clock) (*tls.Certificate, error)
 	// Flawed is Certificate for one that devices should refuse.
-	Flawed(hello *tls.ClientHelloInfo, host string, flaw ca.Flaw) (*tls.Certificate, error)
+	Flawed(hello *tls.ClientHelloInfo, host string, flaw ca.Flaw, clock *clock.Clock) (*tls.Certificate, error)
 	// Problem returns why devices that check dates refuse the CA, "" when they do
 	// not.
 	Problem() string

@@ -143,7 +143,7 @@ func rawListener(t testing.TB, secure bool, f func(net.Conn, *bufio.Reader)) str
 		if err != nil {
 			t.Fatal(err)
 		}
-		l = tls.NewListener(l, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "127.0.0.1") }})
+		l = tls.NewListener(l, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "127.0.0.1", nil) }})
 	}
 	go func() {
 		for {

@@ -75,7 +75,7 @@ func grpcBench(t *testing.T, b *bench, secure bool) *grpc.ClientConn {
 	creds, up := insecure.NewCredentials(), insecure.NewCredentials()
 	if secure {
 		up = credentials.NewTLS(&tls.Config{NextProtos: []string{"h2"},
-			GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "grpc.test") }})
+			GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "grpc.test", nil) }})
 		creds = credentials.NewTLS(&tls.Config{RootCAs: b.roots, ServerName: "grpc.test"})
 	}
 	s := grpc.NewServer(grpc.Creds(up), grpc.MaxRecvMsgSize(large))

@@ -139,7 +139,7 @@ func h2Origin(t testing.TB, secure bool, f func(*framed)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := &tls.Config{NextProtos: []string{"h2"}, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "origin.test") }}
+	cfg := &tls.Config{NextProtos: []string{"h2"}, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "origin.test", nil) }}
 	go func() {
 		for {
 			c, err := l.Accept()

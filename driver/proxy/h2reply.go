@@ -43,8 +43,13 @@ func (w *h2Reply) begin(h head) {
 	if to["Content-Type"] == nil {
 		to["Content-Type"] = nil // net/http would make one up
 	}
-	if h.undated && to["Date"] == nil {
-		to["Date"] = nil
+	if to["Date"] == nil {
+		switch clock := w.s.p.cfg.Clock; {
+		case h.undated:
+			to["Date"] = nil
+		case clock.Name() != "": // net/http writes the time of the system
+			to["Date"] = []string{clock.Now().UTC().Format(http.TimeFormat)}
+		}
 	}
 	w.s.answers(h.status)
 	w.WriteHeader(h.status)

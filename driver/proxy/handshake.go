@@ -58,11 +58,11 @@ func (p *Proxy) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.offered.Store(true)
 		if m := c.met.Load(); m != nil {
 			if flaw := m.Fault.Kind.Info().Flaw; flaw != "" {
-				return p.cfg.CA.Flawed(h, host, flaw)
+				return p.cfg.CA.Flawed(h, host, flaw, p.cfg.Clock)
 			}
 		}
 	}
-	return p.cfg.CA.Certificate(h, host)
+	return p.cfg.CA.Certificate(h, host, p.cfg.Clock)
 }
 
 // handshakeFailed logs and journals a handshake that failed.

@@ -43,6 +43,10 @@ func (p *Proxy) deviceTLS() *tls.Config {
 			cfg = cfg.Clone()
 			cfg.MaxVersion = tls.VersionTLS12
 		}
+		if p.cfg.Clock.Name() != "" { // a device that resumes a session sees no certificate
+			cfg = cfg.Clone()
+			cfg.SessionTicketsDisabled = true
+		}
 		if c != nil {
 			if m := p.meet(c, h); m != nil {
 				c.met.Store(m)

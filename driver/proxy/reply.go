@@ -220,7 +220,7 @@ func (w *reply) writeHead(whole bool) {
 	}
 	if !dated {
 		w.bw.WriteString("Date: ")
-		w.bw.Write(time.Now().UTC().AppendFormat(w.bw.AvailableBuffer(), http.TimeFormat))
+		w.bw.Write(w.s.p.cfg.Clock.Now().UTC().AppendFormat(w.bw.AvailableBuffer(), http.TimeFormat))
 		w.bw.WriteString("\r\n")
 	}
 	w.connection()

@@ -101,6 +101,9 @@ func (s *serving) read() string {
 	if s.cl.met != "" {
 		x.Notes.Meet(s.cl.met)
 	}
+	if name := s.p.cfg.Clock.Name(); name != "" {
+		x.Notes.Meet(name)
+	}
 	if r.body != nil {
 		if j := s.p.cfg.Journal; j != nil {
 			s.body = j.NewRecorder(q.Header, q.URL())

@@ -106,7 +106,7 @@ func serverTLS(t testing.TB, protos ...string) *tls.Config {
 		t.Fatal(err)
 	}
 	return &tls.Config{NextProtos: protos, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return a.Certificate(h, "server.test")
+		return a.Certificate(h, "server.test", nil)
 	}}
 }
 

@@ -259,7 +259,7 @@ func originTLS(t *testing.T) *tls.Config {
 	if err != nil {
 		t.Error(err)
 	}
-	return &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "127.0.0.1") }}
+	return &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.Certificate(h, "127.0.0.1", nil) }}
 }
 
 // A handler that forwards again after a failure sends the whole body or none.

@@ -401,7 +401,7 @@ func serve() {
 	}
 	fmt.Println(plain.Addr(), secure.Addr())
 	srv := &http.Server{Handler: mux, TLSConfig: &tls.Config{NextProtos: []string{"h2", "http/1.1"}, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return a.Certificate(h, "127.0.0.1")
+		return a.Certificate(h, "127.0.0.1", nil)
 	}}}
 	go srv.Serve(plain)
 	srv.ServeTLS(secure, "", "")
