@@ -247,7 +247,7 @@ func TestStall(t *testing.T) {
 	for _, after := range []string{"client_hello", "server_hello", "certificate"} {
 		b := faulty(t, "*", `{"kind":"stall","after":"`+after+`"}`)
 		c, br := b.tunnel("a.test:443")
-		c.SetDeadline(time.Now().Add(50 * time.Millisecond))
+		c.SetDeadline(time.Now().Add(500 * time.Millisecond))
 		err := tls.Client(buffered{c, br}, &tls.Config{RootCAs: b.roots, ServerName: "a.test"}).Handshake()
 		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
 			t.Errorf("%s: got %v, want the client's own timeout", after, err)
