@@ -9,15 +9,16 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy"
 )
 
 // ClientRange is the address of a device, or a range of addresses in CIDR form.
 type ClientRange netip.Prefix
 
-// UnmarshalText accepts what [proxy.ParseClients] does.
+// UnmarshalText accepts what [exchange.ParseClients] does.
 func (c *ClientRange) UnmarshalText(text []byte) error {
-	p, err := proxy.ParseClients(string(text))
+	p, err := exchange.ParseClients(string(text))
 	*c = ClientRange(p)
 	return err
 }

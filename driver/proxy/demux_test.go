@@ -37,7 +37,7 @@ func selected(t testing.TB, who ...string) (s Selection) {
 			s.Users = append(s.Users, user)
 			continue
 		}
-		p, err := ParseClients(w)
+		p, err := exchange.ParseClients(w)
 		if err != nil {
 			t.Fatal(err)
 		}
