@@ -38,6 +38,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/proxy/h1", "builtins/exchange"},
 	{"driver/proxy/splice", ""},
 	{"driver/proxy/way", "builtins/exchange builtins/nearest"},
+	{"driver/network", "driver/document builtins/exchange builtins/follow builtins/nearest"},
 	{"driver/tlsfault", "driver/hello driver/document driver/ca builtins/exchange builtins/follow builtins/nearest"},
 	{"driver/document", "builtins/jsonvalue builtins/nearest"},
 	{"driver/export", "driver/document driver/filter driver/capture driver/mock builtins/disk builtins/exchange"},
