@@ -108,6 +108,10 @@ type Listen struct {
 	// The users as which devices have to present themselves (name:password), on the
 	// regular ways and with SOCKS5. Default: none are asked for.
 	Auth []Login `yaml:"auth"`
+	// Hosts that are asked directly where a mode upstream:URL names another proxy:
+	// names, .domains, addresses or ranges, each with a port if need be. The machine
+	// itself always is. Default none.
+	NoProxy []string `yaml:"no_proxy"`
 	// Leave the Host header and the server name of devices as they are on reverse
 	// ways, instead of those of the server. Default false.
 	KeepHostHeader bool `yaml:"keep_host_header"`

@@ -144,6 +144,7 @@ func (d *Driver) compose(o Options) {
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
 		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.number(), Listeners: &o.Shared.listeners, Counters: counters,
+		Parent: cfg.Listen.parent(),
 	}), log, d.life.maySend)
 	scripts := cfg.script(policy, store, log, d.webhooks.deliver, clock)
 	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}

@@ -83,6 +83,9 @@ type running struct {
 	proxy   *proxy.Proxy
 	address string // the configured host with the port that is really used
 	port    int
+	// upstream is the mode that names another proxy for the way out, if there is one
+	// without a listener of its own.
+	upstream string
 
 	recorder   *flow.Recorder // nil unless mode is record
 	release    func()         // lets the journal drop bodies again; nil without a recorder

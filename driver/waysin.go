@@ -38,6 +38,19 @@ func (l *Listen) resolveWays() error {
 		host string
 		port int
 	}
+	upstreams := 0
+	for i := range l.Modes {
+		if l.Modes[i].Kind == way.Upstream {
+			if upstreams++; upstreams > 1 {
+				return fmt.Errorf("listen.modes[%d]: got a second upstream proxy, want one at most", i)
+			}
+		}
+	}
+	for i, text := range l.NoProxy {
+		if err := way.CheckNoProxy(text); err != nil {
+			return fmt.Errorf("listen.no_proxy[%d]: %w", i, err)
+		}
+	}
 	used := map[address]string{{l.Host, l.Port}: "listen.port"}
 	for i := range l.Modes {
 		m := way.Mode(l.Modes[i])
@@ -77,6 +90,11 @@ func (l *launch) readyWays() error {
 	for _, r := range listen.Allow {
 		l.config.Allow = append(l.config.Allow, netip.Prefix(r))
 	}
+	for i := range listen.Modes {
+		if m := way.Mode(listen.Modes[i]); m.Kind == way.Upstream && !m.Own() {
+			l.next.upstream = m.String()
+		}
+	}
 	var pairs []string
 	for _, a := range listen.Auth {
 		pairs = append(pairs, string(a))
@@ -84,8 +102,19 @@ func (l *launch) readyWays() error {
 	var err, err2 error
 	l.config.Logins, err = way.NewLogins(pairs)
 	l.config.LeftAlone, err2 = way.NewLeftAlone(listen.IgnoreHosts, listen.AllowHosts)
+	l.config.Parent = listen.parent()
 	l.config.KeepHost = listen.KeepHostHeader
 	return errors.Join(err, err2)
+}
+
+// parent returns the proxy through which servers are asked, nil for none.
+func (l *Listen) parent() *way.Parent {
+	for i := range l.Modes {
+		if m := &l.Modes[i]; m.Kind == way.Upstream {
+			return way.NewParent(m.URL, l.NoProxy)
+		}
+	}
+	return nil
 }
 
 // openWay opens a way, or shares that of the proxy that runs.
@@ -109,6 +138,9 @@ type wayStatus struct {
 // ways returns the ways in of a proxy that runs.
 func (r *running) ways() []wayStatus {
 	list := []wayStatus{{Mode: string(way.Regular), Address: r.address}}
+	if r.upstream != "" {
+		list[0].Mode = r.upstream
+	}
 	for _, w := range r.proxy.Ways() {
 		list = append(list, wayStatus{Mode: w.Name(), Address: addressText(w.Addr())})
 	}

@@ -3,6 +3,7 @@ package driver
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -87,6 +88,31 @@ func TestWaysIn(t *testing.T) {
 	b.call("stop")
 	if _, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", socks)); err == nil {
 		t.Error("a way still listens after stop")
+	}
+}
+
+// TestWayOut asks servers through the proxy of another driver.
+func TestWayOut(t *testing.T) {
+	t.Parallel()
+	far := newBench(t, func(c *Config) { c.Listen.Auth = []Login{"me:tiger"} })
+	far.call("set_mock", "GET", "/a", 200.0, `{"far":1}`)
+	far.call("start", "mock", false, "", 0.0)
+	mode := "upstream:http://me:tiger@" + far.status()["proxy_address"].(string)
+	near := newBench(t, func(c *Config) { c.Listen.Modes = modesOf(t, mode) })
+	near.call("start", "passthrough", false, "", 0.0)
+	ways, _ := json.Marshal(near.status()["ways"])
+	if text := string(ways); strings.Contains(text, "tiger") || !strings.Contains(text, `"mode":"upstream:http://me:xxxxx@`) {
+		t.Errorf("got ways %s, want the upstream proxy without its password", text)
+	}
+	tr := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: near.status()["proxy_address"].(string)})}
+	defer tr.CloseIdleConnections()
+	res, err := (&http.Client{Transport: tr}).Get("http://car.test/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, _ := io.ReadAll(res.Body); !strings.Contains(string(text), "far") {
+		t.Errorf("got %s %s, want the answer of the far mock", res.Status, text)
 	}
 }
 

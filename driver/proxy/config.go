@@ -63,6 +63,8 @@ type Config struct {
 	// LeftAlone are the hosts whose tunnels pass untouched, even if Isolated; nil leaves
 	// none alone.
 	LeftAlone *way.LeftAlone
+	// Parent is the proxy through which real servers are asked; nil asks them directly.
+	Parent *way.Parent
 	// KeepHost leaves the Host header and the server name of devices as they are where
 	// the way in is a reverse one; else they are those of the server.
 	KeepHost bool

@@ -10,6 +10,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy/h1"
+	"starproxy/driver/proxy/way"
 )
 
 // forwardH1 asks a real server over HTTP/1.1, on this goroutine.
@@ -74,7 +75,7 @@ func idempotent(method string) bool {
 // roundTrip writes the request and reads the answer's header. A stream is
 // uploaded meanwhile.
 func (s *serving) roundTrip(c *h1Conn, p *payload) (*h1.Response, error) {
-	s.writeHead(c.bw, p)
+	s.writeHead(c.bw, p, c.key.whole)
 	if len(p.inline) > 0 {
 		c.bw.Write(p.inline)
 	}
@@ -94,6 +95,8 @@ func (s *serving) roundTrip(c *h1Conn, p *payload) (*h1.Response, error) {
 		c.left = math.MaxInt64
 		res := &c.head
 		switch {
+		case c.key.whole && res.Status == http.StatusProxyAuthRequired:
+			return nil, s.p.upstream.parent.Fault(way.ErrAsksUser)
 		case res.Status >= 200:
 			return res, coded(res)
 		case res.Status == http.StatusSwitchingProtocols:
@@ -122,14 +125,19 @@ func coded(res *h1.Response) error {
 }
 
 // writeHead writes request line and header: the lines as they came, and what
-// frames the message.
-func (s *serving) writeHead(w *bufio.Writer, p *payload) {
+// frames the message. Whole says that an upstream proxy gets it, with the target in
+// absolute form.
+func (s *serving) writeHead(w *bufio.Writer, p *payload, whole bool) {
 	q := &s.req
 	proto := "HTTP/1.1"
 	if q.Proto == "HTTP/1.0" && (p.body == nil || p.length >= 0) {
 		proto = "HTTP/1.0" // the server answers as to an old client
 	}
-	h1.WriteRequestLine(w, q.Method, q.Target, proto)
+	target := q.Target
+	if whole {
+		target = absoluteTarget(q)
+	}
+	h1.WriteRequestLine(w, q.Method, target, proto)
 	host, length := authorityOf(q), p.announced()
 	if !q.Header.Has("Host") {
 		h1.WriteField(w, "Host", host)
@@ -160,6 +168,11 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 		h1.WriteField(w, "Connection", "TE")
 		h1.WriteField(w, "TE", q.Header.Get("TE"))
 	}
+	if whole {
+		if a := s.p.upstream.parent.Authorization(); a != "" {
+			h1.WriteField(w, "Proxy-Authorization", a)
+		}
+	}
 	if length != "" {
 		h1.WriteField(w, "Content-Length", length)
 	}
@@ -167,6 +180,15 @@ func (s *serving) writeHead(w *bufio.Writer, p *payload) {
 		h1.WriteField(w, "Transfer-Encoding", "chunked")
 	}
 	w.WriteString("\r\n")
+}
+
+// absoluteTarget returns a target with scheme and host (RFC 9112 section 3.2.2).
+func absoluteTarget(q *exchange.Request) string {
+	at := "http://" + exchange.URLAuthority(q.Scheme, q.Host, q.Port)
+	if q.Target == "*" {
+		return at
+	}
+	return at + q.Target
 }
 
 // authorityOf returns the value of the Host line. For a device that sent none, as

@@ -17,6 +17,7 @@ import (
 type h1Key struct {
 	addr, sni string
 	tls       bool
+	whole     bool  // to the upstream proxy, which gets targets in absolute form
 	owner     *conn // the only device's connection that it is for; nil is any
 }
 
@@ -132,7 +133,11 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 		}
 		return u.newH1Conn(t, key), nil
 	}
-	nc, err := u.dial(ctx, key.addr)
+	dial := u.dial
+	if key.whole {
+		dial = func(ctx context.Context, _ string) (net.Conn, error) { return u.dialParent(ctx) }
+	}
+	nc, err := dial(ctx, key.addr)
 	if err != nil {
 		return nil, err
 	}

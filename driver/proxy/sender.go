@@ -182,8 +182,11 @@ func noEOF(err error) error {
 // canMove reports whether a body may stay in the kernel on its way: large, of
 // known length, plain on both sides, and not one that is kept in memory.
 func (c *sender) canMove(b *h1Body) bool {
-	return splice.Available && b.size >= splice.MinSize && c.left == b.size && c.s.cl.plain &&
-		c.s.h1 != nil && !b.c.key.tls && (c.rec == nil || b.size > int64(c.rec.Limit()))
+	if b.size < splice.MinSize {
+		return false
+	}
+	_, plain := b.c.Conn.(*net.TCPConn)
+	return splice.Available && c.left == b.size && c.s.cl.plain && c.s.h1 != nil && plain && (c.rec == nil || b.size > int64(c.rec.Limit()))
 }
 
 // move sends a body without reading it.

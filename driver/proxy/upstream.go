@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/proxy/way"
 )
 
 // Bounds of connections to real servers.
@@ -29,6 +30,7 @@ type upstream struct {
 	dialer net.Dialer
 	tls    *tls.Config // cloned per server name
 	own    *Listeners
+	parent *way.Parent // nil for none
 	counts *Counters
 	pool   h1Pool
 	h2     *h2Client
@@ -36,7 +38,7 @@ type upstream struct {
 
 // newUpstream needs a complete configuration.
 func newUpstream(cfg Config) *upstream {
-	u := &upstream{own: cfg.Listeners, counts: cfg.Counters, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
+	u := &upstream{own: cfg.Listeners, parent: cfg.Parent, counts: cfg.Counters, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
 	u.tls = cfg.bounded(&tls.Config{InsecureSkipVerify: cfg.Insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)})
 	u.h2 = newH2Client(u)
 	return u
@@ -47,10 +49,58 @@ func (u *upstream) close() {
 	u.h2.close()
 }
 
-// dial connects to a real server. It is how every connection for a device is
-// made; one to a listener of our own is refused. That is decided by the address
-// that the system is about to connect to, whatever name or spelling led there.
+// dial connects to a real server, through the upstream proxy if there is one. It is how
+// every connection for a device is made.
 func (u *upstream) dial(ctx context.Context, addr string) (net.Conn, error) {
+	if u.parent.Uses(addr) {
+		return u.dialThrough(ctx, addr)
+	}
+	return u.dialDirect(ctx, addr)
+}
+
+// dialThrough has the upstream proxy connect to a real server.
+func (u *upstream) dialThrough(ctx context.Context, addr string) (net.Conn, error) {
+	if to, err := netip.ParseAddrPort(addr); err == nil && u.own.Reaches(to) {
+		u.counts.refused.Add(1)
+		return nil, errOwn
+	}
+	c, err := u.dialParent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := u.parent.Connect(ctx, c, addr); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// dialParent connects to the upstream proxy.
+func (u *upstream) dialParent(ctx context.Context) (net.Conn, error) {
+	c, err := u.dialDirect(ctx, u.parent.Addr())
+	if err != nil {
+		return nil, u.parent.Fault(err)
+	}
+	if !u.parent.Secure() {
+		return c, nil
+	}
+	cfg := u.tls.Clone()
+	cfg.ServerName, _ = exchange.SplitAuthority(u.parent.Addr(), 443)
+	t := tls.Client(c, cfg)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, u.parent.Fault(tlsReason(err))
+	}
+	return t, nil
+}
+
+// dialDirect connects to an address; one to a listener of our own is refused. That is decided by the address
+// that the system is about to connect to, whatever name or spelling led there.
+func (u *upstream) dialDirect(ctx context.Context, addr string) (net.Conn, error) {
 	var refused atomic.Bool // addresses of a name are tried side by side
 	d := u.dialer
 	d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -109,6 +159,7 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 			return nil, s.fault(ctx, addr, "without an answer", err)
 		}
 	}
+	key.whole = !key.tls && q.DialAddr == "" && s.p.upstream.parent.Forwards(addr) && offered(q.Header.Values("Upgrade")) == ""
 	return s.forwardH1(ctx, key)
 }
 

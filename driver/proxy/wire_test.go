@@ -119,7 +119,7 @@ func FuzzWrittenRequest(f *testing.F) {
 		s := &serving{req: q}
 		var out bytes.Buffer
 		w := bufio.NewWriter(&out)
-		s.writeHead(w, &payload{})
+		s.writeHead(w, &payload{}, false)
 		w.Flush()
 		lines := strings.Split(out.String(), "\r\n")
 		if lines[0] != method+" "+target+" HTTP/1.1" || strings.Count(lines[0], " ") != 2 || authority != "" && lines[1] != "Host: "+authority {
