@@ -51,6 +51,9 @@ var (
 	refused = Verdict{Ending: Rejected, Alert: hello.UnknownCA, Alerted: true, Reason: hello.UnknownCA.Meaning()}
 )
 
+// gone is the verdict on a device that left in the middle.
+func gone(shown bool) Verdict { return (&Failure{Err: io.EOF, Shown: shown}).Verdict() }
+
 func TestLog(t *testing.T) {
 	t.Parallel()
 	l := NewLog()
@@ -194,7 +197,7 @@ func TestReasons(t *testing.T) {
 		"trusted a fault":      {[]*Handshake{settled(a, "y.test", trusted, met)}, settled(a, "x.test", refused), "the device does not trust the CA", false},
 		"refused a fault":      {[]*Handshake{settled(a, "y.test", trusted)}, settled(a, "x.test", refused, met), "the device does not trust the CA", false},
 		"finds it expired":     {[]*Handshake{settled(a, "y.test", trusted)}, settled(a, "x.test", expired), hello.CertificateExpired.Meaning(), false},
-		"left in the middle":   {[]*Handshake{settled(a, "y.test", trusted)}, settled(a, "x.test", Failed(io.EOF, true, "")), pinsHost, true},
+		"left in the middle":   {[]*Handshake{settled(a, "y.test", trusted)}, settled(a, "x.test", gone(true)), pinsHost, true},
 		"left after it":        {[]*Handshake{settled(a, "y.test", trusted)}, settled(a, "x.test", left), mayPin, false},
 		"left after it, alone": {nil, settled(a, "x.test", left), leftAfter, false},
 	} {
@@ -213,23 +216,25 @@ func TestFailed(t *testing.T) {
 		err     error
 		shown   bool
 		problem string
+		last    string
 		want    Verdict
 	}{
-		{alert(48), true, "", refused},
-		{alert(48), true, problem, Verdict{Ending: Rejected, Alert: 48, Alerted: true, Reason: problem}},
-		{alert(70), false, problem, Verdict{Ending: Rejected, Alert: 70, Alerted: true, Reason: "no common version"}},
-		{errors.New("local error: tls: bad record MAC"), true, "", Verdict{Ending: Rejected, Reason: unreadable}},
-		{io.EOF, true, "", Verdict{Ending: Rejected, Reason: wordless}},
-		{io.EOF, true, problem, Verdict{Ending: Rejected, Reason: problem}},
-		{io.EOF, false, problem, Verdict{Ending: Left, Reason: leftBefore}},
-		{context.DeadlineExceeded, true, "", Verdict{Ending: Left, Reason: fellSilent}},
-		{os.ErrDeadlineExceeded, true, "", Verdict{Ending: Left, Reason: fellSilent}},
-		{net.ErrClosed, true, "", Verdict{Ending: Left, Reason: closedByProxy}},
-		{errors.New("tls: client offered only unsupported versions: [302]"), false, "", Verdict{Ending: Rejected, Reason: "no common version", Early: true}},
-		{errors.New("tls: client requested unsupported application protocols ([\"x\"])"), true, "", Verdict{Ending: Rejected, Reason: "no common protocol in ALPN", Early: true}},
-		{errors.New("tls: something new"), true, "", Verdict{Ending: Rejected, Reason: "the handshake failed: something new"}},
+		{alert(48), true, "", "", refused},
+		{alert(48), true, problem, "", Verdict{Ending: Rejected, Alert: 48, Alerted: true, Reason: problem}},
+		{alert(70), false, problem, "", Verdict{Ending: Rejected, Alert: 70, Alerted: true, Reason: "no common version"}},
+		{errors.New("local error: tls: bad record MAC"), true, "", "", Verdict{Ending: Rejected, Reason: unreadable}},
+		{errors.New("local error: tls: bad record MAC"), true, "", "\x15\x03\x03\x00\x02\x02\x30", refused},
+		{io.EOF, true, "", "", Verdict{Ending: Rejected, Reason: wordless}},
+		{io.EOF, true, problem, "", Verdict{Ending: Rejected, Reason: problem}},
+		{io.EOF, false, problem, "", Verdict{Ending: Left, Reason: leftBefore}},
+		{context.DeadlineExceeded, true, "", "", Verdict{Ending: Left, Reason: fellSilent}},
+		{os.ErrDeadlineExceeded, true, "", "", Verdict{Ending: Left, Reason: fellSilent}},
+		{net.ErrClosed, true, "", "", Verdict{Ending: Left, Reason: closedByProxy}},
+		{errors.New("tls: client offered only unsupported versions: [302]"), false, "", "", Verdict{Ending: Rejected, Reason: "no common version", Early: true}},
+		{errors.New("tls: client requested unsupported application protocols ([\"x\"])"), true, "", "", Verdict{Ending: Rejected, Reason: "no common protocol in ALPN", Early: true}},
+		{errors.New("tls: something new"), true, "", "", Verdict{Ending: Rejected, Reason: "the handshake failed: something new"}},
 	} {
-		if d := cmp.Diff(tt.want, Failed(tt.err, tt.shown, tt.problem)); d != "" {
+		if d := cmp.Diff(tt.want, (&Failure{tt.err, []byte(tt.last), tt.shown, tt.problem}).Verdict()); d != "" {
 			t.Errorf("%v, shown %v, %q (-want +got):\n%s", tt.err, tt.shown, tt.problem, d)
 		}
 	}
@@ -268,7 +273,7 @@ func TestReport(t *testing.T) {
 	add("10.0.0.1:3", "a.test", trusted, func(h *Handshake) { agreed(h); h.Resumed = true })
 	add("10.0.0.1:4", "a.test", refused, func(h *Handshake) { h.Met = "tls fault expired" })
 	add("10.0.0.2:5", "a.test", Unasked("it speaks HTTP without TLS"), func(h *Handshake) { h.Hello = nil })
-	add("10.0.0.1:6", "192.0.2.1", Failed(io.EOF, false, ""), func(h *Handshake) { h.Hello = said(t, &tls.Config{ServerName: "c.test"}) })
+	add("10.0.0.1:6", "192.0.2.1", gone(false), func(h *Handshake) { h.Hello = said(t, &tls.Config{ServerName: "c.test"}) })
 	l.Add(of(t, "10.0.0.1:7", "a.test"))
 	var got []string
 	for _, r := range Report(l.List(0), TrustOf(l.List(0))) {
@@ -342,5 +347,16 @@ func BenchmarkReport(b *testing.B) {
 	}
 	for b.Loop() {
 		Report(l.List(0), TrustOf(l.List(0)))
+	}
+}
+
+// A connection costs two entries in the log.
+func BenchmarkLog(b *testing.B) {
+	l, read := NewLog(), of(b, "10.0.0.1:1", "a.test").Hello
+	b.ReportAllocs()
+	for b.Loop() {
+		h := &Handshake{Hello: read}
+		l.Add(h)
+		l.Settle(h, trusted)
 	}
 }

@@ -23,25 +23,38 @@ const (
 	closedByProxy = "it sent nothing until the proxy closed the connection"
 )
 
-// Failed returns the verdict on a handshake that failed with an error. Shown reports
-// whether the device had our certificate. Problem is that of the CA's dates, empty for
-// none: a device refuses such a CA although it trusts it.
-func Failed(err error, shown bool, problem string) Verdict {
+// Failure is what is known of a handshake that failed.
+type Failure struct {
+	// Err is the error of crypto/tls, and Last are the last bytes that came.
+	Err  error
+	Last []byte
+	// Shown reports whether the device had our certificate.
+	Shown bool
+	// Problem is that of the CA's dates, empty for none: a device refuses such a CA
+	// although it trusts it.
+	Problem string
+}
+
+// Verdict returns how the handshake ended.
+func (f *Failure) Verdict() Verdict {
+	err := f.Err
 	if a, ok := hello.Received(err); ok {
-		return alerted(a, problem)
+		return alerted(a, f.Problem)
 	}
 	text := strings.TrimPrefix(err.Error(), "tls: ")
 	var timeout net.Error
 	switch broken := (&exchange.DeviceError{Err: err}); {
-	case shown && strings.HasSuffix(text, "bad record MAC"):
-		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
-		return Verdict{Ending: Rejected, Reason: because(problem, unreadable)}
+	case f.Shown && strings.HasSuffix(text, "bad record MAC"):
+		if a, ok := hello.Plain(f.Last); ok {
+			return alerted(a, f.Problem)
+		}
+		return Verdict{Ending: Rejected, Reason: because(f.Problem, unreadable)}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return Verdict{Ending: Left, Reason: fellSilent}
 	case errors.Is(err, net.ErrClosed):
 		return Verdict{Ending: Left, Reason: closedByProxy}
-	case broken.Left() && shown:
-		return Verdict{Ending: Rejected, Reason: because(problem, wordless)}
+	case broken.Left() && f.Shown:
+		return Verdict{Ending: Rejected, Reason: because(f.Problem, wordless)}
 	case broken.Left():
 		return Verdict{Ending: Left, Reason: leftBefore}
 	}

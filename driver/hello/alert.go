@@ -154,6 +154,26 @@ func (a Alert) Doubts() bool {
 	return a == BadCertificate || a == CertificateUnknown || a == UnknownCA
 }
 
+// Plain returns the alert in a record without encryption at the end of read (RFC 8446
+// sections 5.1 and 6). OpenSSL sends the alert for a certificate that it refuses so, also
+// in TLS 1.3, where crypto/tls expects encryption.
+func Plain(read []byte) (Alert, bool) {
+	if len(read) < alertRecord {
+		return 0, false
+	}
+	r := read[len(read)-alertRecord:]
+	if r[0] != recordAlert || r[1] != 3 || r[3] != 0 || r[4] != 2 || r[5] != 1 && r[5] != 2 {
+		return 0, false
+	}
+	return Alert(r[6]), true
+}
+
+// A record with an alert that is not encrypted: its type, and its length in bytes.
+const (
+	recordAlert = 0x15
+	alertRecord = 7
+)
+
 // Received returns the alert of the other side that an error of crypto/tls tells.
 func Received(err error) (Alert, bool) {
 	var op *net.OpError

@@ -60,6 +60,25 @@ func TestReceived(t *testing.T) {
 	}
 }
 
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	for read, want := range map[string]Alert{
+		"\x15\x03\x03\x00\x02\x02\x30":                         UnknownCA,
+		"\x14\x03\x03\x00\x01\x01\x15\x03\x01\x00\x02\x02\x2e": CertificateUnknown,
+		"\x15\x03\x03\x00\x02\x01\x5a":                         UserCanceled,
+	} {
+		if a, ok := Plain([]byte(read)); !ok || a != want {
+			t.Errorf("%x: got %v %v, want %v", read, a, ok, want)
+		}
+	}
+	for _, read := range []string{"", "\x15\x03\x03\x00\x02\x02", "\x17\x03\x03\x00\x02\x02\x30", "\x15\x03\x03\x00\x13\x02\x30",
+		"\x15\x03\x03\x00\x02\x09\x30"} {
+		if a, ok := Plain([]byte(read)); ok {
+			t.Errorf("%x: got %v, want none", read, a)
+		}
+	}
+}
+
 func selfSigned(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -32,8 +32,10 @@ type conn struct {
 
 	heard   []byte // read in the handshake so far
 	hearing bool
-	limit   int  // of the records that the device takes, 0 for none
-	plain   bool // our records are not encrypted yet
+	shaking bool    // a handshake is under way
+	last    [7]byte // read in it
+	limit   int     // of the records that the device takes, 0 for none
+	plain   bool    // our records are not encrypted yet
 
 	idleSince atomic.Int64 // Proxy.ticks, 0 while a request is served
 
@@ -89,6 +91,9 @@ func (c *conn) Read(b []byte) (int, error) {
 	c.mark()
 	if c.hearing && len(c.heard) < maxHello {
 		c.heard = append(c.heard, b[:n]...)
+	}
+	if c.shaking && n >= len(c.last) {
+		copy(c.last[:], b[n-len(c.last):n])
 	}
 	return n, err
 }

@@ -34,7 +34,7 @@ func (c *conn) diagnose(t *tls.Conn, start time.Time, err error) {
 		l.Add(h)
 		return
 	}
-	v := handshake.Failed(err, h.Shown, c.p.problem())
+	v := (&handshake.Failure{Err: err, Last: c.last[:], Shown: h.Shown, Problem: c.p.problem()}).Verdict()
 	if errors.Is(err, errFault) {
 		v = handshake.Verdict{Ending: handshake.Left, Reason: "the TLS fault ended the handshake"}
 	}

@@ -18,7 +18,7 @@ import (
 // handshake does the TLS handshake with the device, of which first is what was
 // read already. A handshake that fails leaves an entry, and c open.
 func (c *conn) handshake(first []byte) (*tls.Conn, error) {
-	c.pre, c.heard, c.hearing, c.plain = first, first, true, true
+	c.pre, c.heard, c.hearing, c.shaking, c.plain = first, first, true, true, true
 	start := time.Now()
 	t := tls.Server(c, c.p.tls)
 	limit := headerTimeout
@@ -43,7 +43,7 @@ func (c *conn) handshake(first []byte) (*tls.Conn, error) {
 	case m != nil:
 		m.open.Store(true)
 	}
-	c.heard, c.hearing = nil, false
+	c.heard, c.hearing, c.shaking = nil, false, false
 	return t, nil
 }
 
@@ -109,7 +109,7 @@ func handshakeReason(err error, seen bool, problem string) string {
 	case alerted:
 		return "the device refused the TLS handshake: " + alert
 	case seen && strings.HasSuffix(text, "tls: bad record MAC"):
-		// OpenSSL encrypts its alert with keys that crypto/tls does not expect yet.
+		// OpenSSL does not encrypt its alert, which crypto/tls expects to be; see hello.Plain.
 		return cause + "the device broke the TLS handshake off with an alert that can't be read"
 	case !broken.Left():
 		return text
