@@ -73,7 +73,11 @@ class Device:
     def poll(self):
         """The settings that the server wants."""
         def poll():
-            return self._get("/settings").json()
+            answer = self._get("/settings")
+            if answer.status_code == 401:
+                self.login()
+                answer = self._get("/settings")
+            return answer.json()
 
         return self._retry(poll)
 

@@ -146,3 +146,24 @@ class TestPlannedFaults:
         proxy.call("reset_mocks")
         check(device.day())
         assert device.failures == []
+
+
+class TestClock:
+    def test_a_token_expires(self, proxy, device):
+        device.day()
+        before = [r["path"] for r in proxy.get_captured_requests()].count("/login")
+        proxy.call("advance_clock", 3600)
+        assert device.poll()["interval"] == 30
+        assert [r["path"] for r in proxy.get_captured_requests()].count("/login") == before + 1
+        assert proxy.status()["clock"]["offset_seconds"] == pytest.approx(3600, abs=5)
+
+    @pytest.mark.parametrize("turn, trusts", [("-196d", True), ("-198d", False), ("+3d", False)])
+    def test_certificates_follow_it(self, proxy, device, turn, trusts):
+        proxy.call("set_clock", turn)
+        if trusts:
+            check(device.day())
+        else:
+            with pytest.raises(requests.exceptions.SSLError):
+                device.login()
+        proxy.call("reset_clock")
+        check(device.day())
