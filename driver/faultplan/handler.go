@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"starproxy/builtins/exchange"
 )
@@ -45,7 +44,6 @@ func (h *handler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 // pick counts a request and returns the plan that acts on it, or nil. No lock is held
 // while a plan reads the request.
 func (t *Table) pick(f *force, x *exchange.Exchange) *slot {
-	now := t.now()
 	if hop(x.Request) > 0 {
 		for _, s := range f.slots {
 			if s.loop == nil {
@@ -58,7 +56,7 @@ func (t *Table) pick(f *force, x *exchange.Exchange) *slot {
 	}
 	for key, request := range f.keys {
 		if _, fits := request.Matches(x.Request); fits {
-			_ = t.events.mark(key, now)
+			_ = t.Mark(key)
 		}
 	}
 	var acts *slot
@@ -66,13 +64,14 @@ func (t *Table) pick(f *force, x *exchange.Exchange) *slot {
 		if !s.fits(x.Request) {
 			continue
 		}
-		var since time.Time
+		now := t.event(s.Name)
+		var since *event
 		if e := s.When.Since; !e.start() {
 			since = t.events.of(e.event())
 		}
 		if s.counts.turn(&s.When, now, since, x.Client.Addr(), acts == nil) {
 			acts = s
-			_ = t.events.mark(s.Name, now)
+			_ = t.events.mark(now)
 		}
 	}
 	return acts

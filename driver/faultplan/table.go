@@ -1,7 +1,6 @@
 package faultplan
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -21,6 +20,10 @@ type Options struct {
 	Seed *uint64
 	// Now tells the time. Default time.Now.
 	Now func() time.Time
+	// Progress tells how far the clock of Now has moved forward since any fixed
+	// moment. Times of plans are differences of it: a clock that is turned back makes
+	// none of them later. Default: the differences of Now.
+	Progress func() time.Duration
 }
 
 // Table has the plans in force: those of the loaded scenario, and above them those
@@ -28,11 +31,12 @@ type Options struct {
 // layer. Of several plans whose turn it is, the first one acts: those of methods come
 // first, then the order of the scenario counts.
 type Table struct {
-	seed    uint64
-	now     func() time.Time
-	active  atomic.Pointer[force] // nil while there is no plan
-	changed follow.Notice
-	events  events
+	seed     uint64
+	now      func() time.Time
+	progress func() time.Duration
+	active   atomic.Pointer[force] // nil while there is no plan
+	changed  follow.Notice
+	events   events
 
 	mu       sync.Mutex // held by changes
 	scenario []*Plan
@@ -57,9 +61,13 @@ type slot struct {
 
 // New makes a Table without plans.
 func New(o Options) *Table {
-	t := &Table{now: o.Now, seed: rand.Uint64()}
+	t := &Table{now: o.Now, progress: o.Progress, seed: rand.Uint64()}
 	if t.now == nil {
 		t.now = time.Now
+	}
+	if t.progress == nil {
+		first := t.now()
+		t.progress = func() time.Duration { return t.now().Sub(first) }
 	}
 	if o.Seed != nil {
 		t.seed = *o.Seed
@@ -100,7 +108,7 @@ func (t *Table) Set(p *Plan) error {
 	t.build()
 	for _, s := range t.active.Load().slots {
 		if s.Plan == p {
-			s.counts.begin(t.now())
+			s.counts.begin(t.progress())
 		}
 	}
 	return nil
@@ -163,7 +171,7 @@ func (t *Table) restart() {
 	if f == nil {
 		return
 	}
-	now := t.now()
+	now := t.progress()
 	for _, s := range f.slots {
 		s.counts.begin(now)
 	}
@@ -189,7 +197,7 @@ func (t *Table) build() {
 		if before := old[p.Name]; before != nil && before.set == set && before.same(p) {
 			s.counts = before.counts
 		} else {
-			s.counts = newCounts(t.seed, p.Name, t.now())
+			s.counts = newCounts(t.seed, p.Name, t.progress())
 		}
 		if since := p.When.Since; since.Request != nil {
 			f.keys[since.Key] = since.Request
@@ -216,7 +224,10 @@ func (t *Table) Changed() <-chan struct{} { return t.changed.Changed() }
 
 // Mark tells that an event happened now. It returns an error if too many different
 // events have happened.
-func (t *Table) Mark(name string) error { return t.events.mark(name, t.now()) }
+func (t *Table) Mark(name string) error { return t.events.mark(t.event(name)) }
+
+// event returns an event that happens now.
+func (t *Table) event(name string) event { return event{name, t.now(), t.progress()} }
 
 // Report is a plan in force with its counters.
 type Report struct {
@@ -247,52 +258,44 @@ func (t *Table) Report() []Report {
 // maxEvents bounds how many different events a Table knows the time of.
 const maxEvents = 1000
 
-// events are the times of events.
-type events struct {
-	mu sync.Mutex
-	at map[string]time.Time
+// event is an event that has happened.
+type event struct {
+	name     string
+	at       time.Time // by the clock
+	progress time.Duration
 }
 
-func (e *events) mark(name string, now time.Time) error {
+// events are the latest events, by their names.
+type events struct {
+	mu     sync.Mutex
+	latest map[string]event
+}
+
+func (e *events) mark(now event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, known := e.at[name]; !known && len(e.at) >= maxEvents {
+	if _, known := e.latest[now.name]; !known && len(e.latest) >= maxEvents {
 		return fmt.Errorf("got more than %d different events", maxEvents)
 	}
-	if e.at == nil {
-		e.at = map[string]time.Time{}
+	if e.latest == nil {
+		e.latest = map[string]event{}
 	}
-	e.at[name] = now
+	e.latest[now.name] = now
 	return nil
 }
 
-// of returns the time of the latest event of that name, or zero.
-func (e *events) of(name string) time.Time {
+// of returns the latest event of that name, or nil.
+func (e *events) of(name string) *event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.at[name]
+	if at, happened := e.latest[name]; happened {
+		return &at
+	}
+	return nil
 }
 
 func (e *events) clear() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.at = nil
-}
-
-// Event is an event that has happened.
-type Event struct {
-	Name string
-	At   time.Time // the latest time
-}
-
-// Events returns the events that have happened, in the order of their latest times.
-func (t *Table) Events() []Event {
-	t.events.mu.Lock()
-	defer t.events.mu.Unlock()
-	list := make([]Event, 0, len(t.events.at))
-	for name, at := range t.events.at {
-		list = append(list, Event{name, at})
-	}
-	slices.SortFunc(list, func(a, b Event) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Name, b.Name)) })
-	return list
+	e.latest = nil
 }

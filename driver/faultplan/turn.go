@@ -20,7 +20,7 @@ type counts struct {
 	name string
 
 	mu       sync.Mutex
-	begun    time.Time
+	begun    time.Duration // by the progress of the table's clock
 	all      tally
 	clients  map[netip.Addr]*tally
 	requests uint64 // that fit and came in time
@@ -35,33 +35,34 @@ type tally struct {
 }
 
 // newCounts makes counters that begin at a time.
-func newCounts(seed uint64, name string, now time.Time) *counts {
+func newCounts(seed uint64, name string, now time.Duration) *counts {
 	c := &counts{seed: seed, name: name}
 	c.begin(now)
 	return c
 }
 
 // begin sets all counters to their beginning.
-func (c *counts) begin(now time.Time) {
+func (c *counts) begin(now time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.begun, c.all, c.clients = now, tally{}, nil
 	c.requests, c.fired, c.last = 0, 0, time.Time{}
 }
 
-// turn counts a request and reports whether it meets the fault. since is the time of
-// the event of w, or zero if it has not happened. If free is false, another plan acts
-// on the request: it is counted, and meets no fault of this plan.
-func (c *counts) turn(w *When, now, since time.Time, client netip.Addr, free bool) bool {
+// turn counts a request and reports whether it meets the fault. since is the event of
+// w, or nil if it has not happened. If free is false, another plan acts on the request:
+// it is counted, and meets no fault of this plan.
+func (c *counts) turn(w *When, now event, since *event, client netip.Addr, free bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if w.Since.start() {
-		since = c.begun
+	past := now.progress - c.begun
+	if !w.Since.start() {
+		if since == nil {
+			return false
+		}
+		past = now.progress - since.progress
 	}
-	if since.IsZero() {
-		return false
-	}
-	if past := now.Sub(since); past < w.From || w.To > 0 && past >= w.To {
+	if past < w.From || w.To > 0 && past >= w.To {
 		return false
 	}
 	t := c.tally(w, client)
@@ -79,7 +80,7 @@ func (c *counts) turn(w *When, now, since time.Time, client netip.Addr, free boo
 	}
 	t.fired++
 	c.fired++
-	c.last = now
+	c.last = now.at
 	return true
 }
 
