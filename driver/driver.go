@@ -139,8 +139,9 @@ func (d *Driver) compose(o Options) {
 	d.life = &lifecycle{
 		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, clock: clock, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
-		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{}, faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now}),
-		place: o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
+		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{},
+		faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now, Progress: clock.Progress}),
+		place:      o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
 		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.number(), Listeners: &o.Shared.listeners, Counters: counters,

@@ -306,3 +306,21 @@ endpoints = {"WEBSOCKET /echo": echo}
 	}
 	b.wantPlans("then", "wrong corrupt s.star:7 0/0", "busy status s.star:8 1/3", "cut reset s.star:9 1/3")
 }
+
+// TestFaultPlansFollowTheClock turns the clock into a window of time and out of it. A
+// clock that is set back afterwards, as a reset of the mocks does, shifts no window.
+func TestFaultPlansFollowTheClock(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.call("load_mock_scenario_content", "s.yaml", "faults: [{when: {from: 600, to: 1200}, do: status}]\nGET /a: {body: up}\n")
+	proxy := b.start()
+	for round := range 2 {
+		for _, want := range []string{"200 up", "503 Service Unavailable\n", "200 up"} {
+			if got := b.get(proxy, "http://nowhere.invalid/a"); got != want {
+				t.Errorf("round %d: got %q, want %q", round, got, want)
+			}
+			b.call("advance_clock", 700.0)
+		}
+		b.call("reset_mocks")
+	}
+}
