@@ -137,7 +137,8 @@ func (d *Driver) compose(o Options) {
 	d.files = mockFiles{newUploads(dirs.Files, policy, 0o644)}
 	ui := &webUI{host: cfg.Web.Host, port: cfg.Web.Port, table: func() *rpc.Table { return d.Table }, shared: o.Shared, log: log}
 	d.life = &lifecycle{
-		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
+		sightings: &proxy.Sightings{},
+		cfg:       cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, clock: clock, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
 		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{},
 		faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now, Progress: clock.Progress}),

@@ -38,6 +38,7 @@ func (l *launch) ready(ctx context.Context) error {
 		return notStarted(err)
 	}
 	l.config = proxy.Config{
+		Sightings:  l.sightings,
 		CA:         l.authority,
 		Journal:    l.journal,
 		Sockets:    l.sockets,

@@ -54,6 +54,7 @@ type lifecycle struct {
 	web        *webUI
 	handshakes *handshake.Log
 	tlsFaults  *tlsfault.Table
+	sightings  *proxy.Sightings
 	faultPlans *faultplan.Table
 
 	run     atomic.Pointer[running] // nil when stopped

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"log/slog"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -10,9 +11,13 @@ import (
 	"starproxy/driver/proxy/h1"
 )
 
-// settle finds out whether a tunnel passes untouched, from its first bytes. It reports
-// false when the tunnel can't be served.
+// settle finds out from the first bytes of a tunnel where it goes, where the address
+// does not tell, and whether it passes untouched. It reports false when the tunnel
+// can't be served.
 func (t *tunnel) settle(found spoken) bool {
+	if t.c.in != nil && t.tls == nil && !t.led(found) {
+		return false
+	}
 	alone := t.p.cfg.LeftAlone
 	if alone == nil || t.tls != nil || t.alone {
 		return true
@@ -24,6 +29,31 @@ func (t *tunnel) settle(found spoken) bool {
 	}
 	t.alone = alone.Holds(t.c.target, named)
 	return true
+}
+
+// led finds where a connection on a transparent way goes. One that no rule of the
+// network has led here goes to the host that it names, at the port of the way: the
+// device has looked the name up and was told our address. It reports false when the
+// connection would come back to us.
+func (t *tunnel) led(found spoken) bool {
+	c, why := t.c, ""
+	switch {
+	case c.direct:
+		name := t.name(found)
+		_, port := exchange.SplitAuthority(c.target, 0)
+		if c.direct = false; name != "" {
+			c.target = exchange.JoinAuthority(name, port)
+			return true
+		}
+		why = "it was for the proxy itself and names no host: no rule of the network has led it here"
+	case t.p.upstream.made(c.RemoteAddr(), c.target):
+		why = "the proxy itself has made it: exempt the proxy's user from the rule of the network that leads connections here"
+	default:
+		return true
+	}
+	t.p.log.Warn("connection refused", slog.String("client", c.RemoteAddr().String()), slog.String("way", c.in.name),
+		slog.String("target", c.target), slog.String("error", why))
+	return false
 }
 
 // name returns the host that the first bytes of a tunnel name, in the ClientHello or

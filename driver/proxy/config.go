@@ -65,6 +65,8 @@ type Config struct {
 	LeftAlone *way.LeftAlone
 	// Parent is the proxy through which real servers are asked; nil asks them directly.
 	Parent *way.Parent
+	// Sightings are told of signs of devices; nil tells nobody.
+	Sightings *Sightings
 	// KeepHost leaves the Host header and the server name of devices as they are where
 	// the way in is a reverse one; else they are those of the server.
 	KeepHost bool

@@ -26,6 +26,7 @@ type conn struct {
 	target   string // host:port of the CONNECT, empty for plain requests
 	depth    int    // of CONNECTs, one inside the other
 	in       *Way   // nil for the proxy's first listener
+	direct   bool   // it was for the listener of a transparent way itself
 	once     sync.Once
 	linger   atomic.Bool // close so that the device gets all that was sent
 	early    net.Conn    // the real server, when a handshake had to ask it

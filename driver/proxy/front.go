@@ -94,7 +94,7 @@ func (l frontListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !l.p.lets(c) {
+		if !l.p.lets(c, l.in) {
 			c.Close()
 			continue
 		}

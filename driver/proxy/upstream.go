@@ -31,6 +31,7 @@ type upstream struct {
 	tls    *tls.Config // cloned per server name
 	own    *Listeners
 	parent *way.Parent // nil for none
+	recent *made       // nil without a transparent way
 	counts *Counters
 	pool   h1Pool
 	h2     *h2Client
@@ -40,6 +41,11 @@ type upstream struct {
 func newUpstream(cfg Config) *upstream {
 	u := &upstream{own: cfg.Listeners, parent: cfg.Parent, counts: cfg.Counters, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
 	u.tls = cfg.bounded(&tls.Config{InsecureSkipVerify: cfg.Insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)})
+	for _, w := range cfg.Ways {
+		if w.mode.Kind == way.Transparent {
+			u.recent = newMade()
+		}
+	}
 	u.h2 = newH2Client(u)
 	return u
 }
@@ -125,6 +131,7 @@ func (u *upstream) dialDirect(ctx context.Context, addr string) (net.Conn, error
 		return nil, errOwn
 	}
 	u.counts.connected.Add(1)
+	u.recent.add(c)
 	return c, nil
 }
 

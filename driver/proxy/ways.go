@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/proxy/splice"
 	"starproxy/driver/proxy/way"
 )
 
@@ -22,6 +24,7 @@ type Way struct {
 	mode     way.Mode
 	name     string
 	listener net.Listener
+	packets  net.PacketConn // of the same port; nil for none
 }
 
 // OpenWay binds the address of a mode that has one of its own. Host stands for an
@@ -31,12 +34,25 @@ func OpenWay(m way.Mode, host string) (*Way, error) {
 		return nil, fmt.Errorf("mode %s: got no port to listen at", m)
 	}
 	w := &Way{mode: m, name: m.String()}
-	var err error
-	w.listener, err = Listen(exchange.JoinAuthority(cmp.Or(m.Host, host), m.Port))
-	if err != nil {
-		return nil, err
+	return w, w.bind(exchange.JoinAuthority(cmp.Or(m.Host, host), m.Port))
+}
+
+// bind opens the sockets of a way.
+func (w *Way) bind(addr string) (err error) {
+	switch w.mode.Kind {
+	case way.Transparent:
+		if !splice.Transparent {
+			return errors.New("mode transparent: got another system, want Linux: only there the address is known that a connection was for")
+		}
+		lc := net.ListenConfig{KeepAliveConfig: keepAlive(), Control: splice.LetTransparent}
+		if w.listener, err = lc.Listen(context.Background(), "tcp", addr); err == nil {
+			// Datagrams are looked at only, so a port that is taken does no harm.
+			w.packets, _ = lc.ListenPacket(context.Background(), "udp", addr)
+		}
+	default:
+		w.listener, err = Listen(addr)
 	}
-	return w, nil
+	return err
 }
 
 // Share returns a way with listeners on the same sockets, for the proxy that is to take
@@ -47,11 +63,38 @@ func (w *Way) Share() (*Way, error) {
 	if next.listener, err = Share(w.listener); err != nil {
 		return nil, err
 	}
+	if w.packets == nil {
+		return &next, nil
+	}
+	if next.packets, err = sharePackets(w.packets); err != nil {
+		next.listener.Close()
+		return nil, err
+	}
 	return &next, nil
 }
 
+// sharePackets returns another connection on the socket of c.
+func sharePackets(c net.PacketConn) (net.PacketConn, error) {
+	udp, ok := c.(*net.UDPConn)
+	if !ok {
+		return nil, fmt.Errorf("share the socket at %s: it is a %T", c.LocalAddr(), c)
+	}
+	f, err := udp.File()
+	if err != nil {
+		return nil, fmt.Errorf("share the socket at %s: %w", c.LocalAddr(), err)
+	}
+	defer f.Close()
+	return net.FilePacketConn(f)
+}
+
 // Close stops listening.
-func (w *Way) Close() error { return w.listener.Close() }
+func (w *Way) Close() error {
+	err := w.listener.Close()
+	if w.packets != nil {
+		err = errors.Join(err, w.packets.Close())
+	}
+	return err
+}
 
 // Addr returns the address that the way listens at.
 func (w *Way) Addr() net.Addr { return w.listener.Addr() }
@@ -100,13 +143,16 @@ func (p *Proxy) serveWay(w *Way) {
 		p.serveFront(w.listener, w)
 		return
 	}
+	if w.packets != nil {
+		go p.sightQUIC(w)
+	}
 	for {
 		nc, err := accept(w.listener, p.log)
 		if err != nil {
 			return
 		}
 		tcp, ok := nc.(*net.TCPConn)
-		if !ok || !p.lets(nc) {
+		if !ok || !p.lets(nc, w) {
 			nc.Close()
 			continue
 		}
@@ -144,6 +190,13 @@ func (p *Proxy) targetOf(c *conn) (string, error) {
 		c.SetDeadline(time.Now().Add(headerTimeout))
 		defer c.SetDeadline(time.Time{})
 		return way.AcceptSOCKS(c, p.cfg.Logins)
+	case way.Transparent:
+		to, err := splice.Destination(c.tcp)
+		if err != nil {
+			return "", fmt.Errorf("the address that it was for: %w", err)
+		}
+		c.direct = p.cfg.Listeners.Reaches(to)
+		return to.String(), nil
 	}
 	return "", fmt.Errorf("mode %s: no connections are taken", c.in.name)
 }
@@ -154,15 +207,18 @@ func isGone(err error) bool {
 }
 
 // lets reports whether a connection comes from an address that may connect.
-func (p *Proxy) lets(c net.Conn) bool {
+func (p *Proxy) lets(c net.Conn, in *Way) bool {
 	if len(p.cfg.Allow) == 0 {
+		p.cfg.Sightings.sight(SeenConnection, c.RemoteAddr(), in, "")
 		return true
 	}
 	from, ok := c.RemoteAddr().(*net.TCPAddr)
 	to, _ := c.LocalAddr().(*net.TCPAddr)
 	if ok && (to != nil && to.IP.Equal(from.IP) || p.letsAddr(plainAddr(from.AddrPort()).Addr())) {
+		p.cfg.Sightings.sight(SeenConnection, from, in, "")
 		return true
 	}
+	p.cfg.Sightings.sight(SeenTurnedAway, c.RemoteAddr(), in, "")
 	p.log.Warn("connection refused", slog.String("client", c.RemoteAddr().String()),
 		slog.String("error", "client: got an address that listen.allow does not have"))
 	return false

@@ -17,6 +17,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/proxy/splice"
 	"starproxy/driver/proxy/way"
 )
 
@@ -315,5 +316,75 @@ func TestLeftAlone(t *testing.T) {
 	}
 	if kinds[0] != capture.TCP || kinds[1] == capture.TCP {
 		t.Errorf("got entries of kinds %v, want a stream and an exchange", kinds)
+	}
+}
+
+// TestTransparentWayDirect has devices connect to a transparent way itself, as they do
+// that were told the proxy's address for a name.
+func TestTransparentWayDirect(t *testing.T) {
+	t.Parallel()
+	if !splice.Transparent {
+		t.Skip("the system does not tell the address that a connection was for")
+	}
+	w := openWay(t, "transparent@1")
+	b := start(t, sayHost, with(w))
+	_, port, _ := net.SplitHostPort(w.Addr().String())
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: b.roots}, ForceAttemptHTTP2: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", w.Addr().String())
+		}}
+	defer tr.CloseIdleConnections()
+	for _, u := range []string{"http://api.example:" + port + "/a", "https://api.example:" + port + "/b"} {
+		if _, text := fetch(t, &http.Client{Transport: tr}, u); text != u+" api.example:"+port {
+			t.Errorf("GET %s: got %q", u, text)
+		}
+	}
+	if e := b.last(2); e.Proto != "HTTP/2.0" || e.Way != "transparent@1" {
+		t.Errorf("got %s by %q, want HTTP/2.0 by transparent@1", e.Proto, e.Way)
+	}
+	for _, text := range []string{"GET / HTTP/1.0\r\n\r\n", "\x00binary", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"} {
+		c, err := net.Dial("tcp", w.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, text)
+		if answer, err := io.ReadAll(c); len(answer) > 0 {
+			t.Errorf("%q: got %q, %v, want the connection closed", text, answer, err)
+		}
+		c.Close()
+	}
+}
+
+func TestSightings(t *testing.T) {
+	t.Parallel()
+	var s Sightings
+	seen := make(chan Sighting, 10)
+	end := s.Watch(func(one Sighting) { seen <- one })
+	w := openWay(t, "regular@1")
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quic := &Way{mode: way.Mode{Kind: way.Transparent, Port: 1}, name: "transparent@1", listener: openWay(t, "regular@2").listener, packets: udp}
+	b := start(t, sayHost, with(w, quic), func(c *Config) { c.Sightings = &s })
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: w.Addr().String()})}}
+	fetch(t, client, "http://api.example/")
+	if one := <-seen; one.Kind != SeenConnection || one.Way != "regular@1" || one.Client != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("got %+v, want a connection by regular@1", one)
+	}
+	c, err := net.Dial("udp", udp.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "\xc0\x00\x00\x00\x01")
+	if one := <-seen; one.Kind != SeenQUIC || one.Way != "transparent@1" {
+		t.Errorf("got %+v, want QUIC by transparent@1", one)
+	}
+	end()
+	fetch(t, client, "http://api.example/")
+	b.entries(2)
+	if len(seen) > 0 {
+		t.Errorf("got %+v after the end", <-seen)
 	}
 }
