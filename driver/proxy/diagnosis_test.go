@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 	"starproxy/driver/handshake"
+	"starproxy/driver/hello"
 	"starproxy/driver/tlsfault"
 
 	"github.com/google/go-cmp/cmp"
@@ -238,6 +240,34 @@ func TestHandshakeMet(t *testing.T) {
 		if v, _ := h.Verdict(); v.Ending != tt.ending || v.Reason != tt.reason || h.Met == "" {
 			t.Errorf("%s: got %s (%s), fault %q", tt.host, v.Ending, v.Reason, h.Met)
 		}
+	}
+}
+
+// OpenSSL sends its alert without encryption, also in TLS 1.3. Its name is known all the
+// same, and to an audit, too.
+func TestPlainAlert(t *testing.T) {
+	t.Parallel()
+	f, err := tlsfault.Parse("expired")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := &tlsfault.Table{}
+	table.Set("expired.test", f)
+	b, l := diagnosing(t, func(c *Config) { c.TLSFaults = table })
+	for i, host := range []string{"a.test", "expired.test"} {
+		c, _ := b.tunnel(host + ":443")
+		tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: host, VerifyConnection: func(tls.ConnectionState) error {
+			io.WriteString(c, "\x15\x03\x03\x00\x02\x02\x30")
+			c.Close() // crypto/tls would send one of its own
+			return errors.New("refused")
+		}}).Handshake() //nolint:errcheck // it fails
+		if v, _ := endedAfter(t, l, uint64(i)).Verdict(); v.Ending != handshake.Rejected || v.Alert != hello.UnknownCA {
+			t.Errorf("%s: got %s, %s (%s), want rejected, unknown_ca", host, v.Ending, v.Alert, v.Reason)
+		}
+	}
+	expired, err := b.journal.Wait(t.Context(), func(e *capture.Entry) bool { return e.Host == "expired.test" })
+	if err != nil || expired.Error != "the device refused TLS fault expired: it sent the alert unknown_ca" {
+		t.Errorf("got the entry %q, %v", expired.Error, err)
 	}
 }
 

@@ -108,6 +108,9 @@ func (c *conn) misnames() bool {
 // that the device has refused.
 func (m *meeting) failed(err error) {
 	detail := refusedBy(err)
+	if a, ok := hello.Plain(m.c.last[:]); ok && strings.HasSuffix(err.Error(), "tls: bad record MAC") {
+		detail = "it sent the alert " + a.String()
+	}
 	if m.Fault.Kind.Info().Device == tlsfault.Fails && errors.Is(err, errFault) {
 		detail = m.act()
 	}
