@@ -17,6 +17,7 @@ type tlsCommands struct {
 	Clear  tlsClearCmd  `cmd:"" help:"Remove TLS faults."`
 	Audit  tlsAuditCmd  `cmd:"" help:"Find the faulty certificates that a device accepts."`
 	Report tlsReportCmd `cmd:"" help:"Tell which devices trust the proxy for which hosts."`
+	Watch  tlsWatchCmd  `cmd:"" help:"Print each TLS handshake of devices as it ends."`
 }
 
 type tlsSetCmd struct {

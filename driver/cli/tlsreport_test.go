@@ -36,3 +36,32 @@ c.test           10.0.0.5  0        0         0     1      0       -
 		}
 	}
 }
+
+func TestTLSWatchCommand(t *testing.T) {
+	t.Parallel()
+	items := []string{
+		`{"start": 0, "client": "10.0.0.5:1234", "host": "api.test", "ended": "trusted", "ja4": "t13_a_b", "agreed": {"version": "TLS 1.3", "group": "x25519", "alpn": "h2", "resumed": true}}`,
+		`{"start": 0, "client": "[::1]:1234", "host": "b.test", "ended": "rejected", "reason": "no trust", "alert": "unknown_ca", "fault": "tls fault expired"}`,
+		`{"start": 0, "client": "10.0.0.5:1234", "host": "c.test", "ended": "never_offered", "reason": "it speaks no TLS"}`,
+	}
+	for _, c := range []struct {
+		args           []string
+		items          []string
+		stdout, stderr string
+		code           int
+		call           string
+	}{
+		{[]string{"--host", "*"}, items, `--:--:-- 10.0.0.5 api.test  trusted  TLS 1.3 x25519 h2 resumed  t13_a_b
+--:--:-- ::1 b.test  rejected: no trust (unknown_ca)  tls fault expired
+--:--:-- 10.0.0.5 c.test  never offered: it speaks no TLS
+`, "", 0, "watch_handshakes *"},
+		{[]string{"--json", "--client", "::1"}, items[:1], items[0] + "\n", "", 0, "watch_handshakes  ::1"},
+		{nil, []string{"x"}, "", "j: watch_handshakes: an item is not the JSON expected: invalid character 'x' looking for beginning of value\n", 1, "watch_handshakes"},
+	} {
+		f := &fake{streams: map[string][]string{"watch_handshakes": c.items}}
+		stdout, stderr, code := proxyCommand(t, f, append([]string{"tls", "watch"}, c.args...)...)
+		if stdout != c.stdout || stderr != c.stderr || code != c.code || strings.Join(f.calls, "; ") != c.call {
+			t.Errorf("%q: exit code %d, calls %q\nstdout\n%swant\n%sstderr\n%s", c.args, code, f.calls, stdout, c.stdout, stderr)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -274,6 +275,9 @@ func TestReport(t *testing.T) {
 	add("10.0.0.1:4", "a.test", refused, func(h *Handshake) { h.Met = "tls fault expired" })
 	add("10.0.0.2:5", "a.test", Unasked("it speaks HTTP without TLS"), func(h *Handshake) { h.Hello = nil })
 	add("10.0.0.1:6", "192.0.2.1", gone(false), func(h *Handshake) { h.Hello = said(t, &tls.Config{ServerName: "c.test"}) })
+	add("10.0.0.1:6", "192.0.2.2", gone(false), func(h *Handshake) {
+		h.Hello = bytes.Replace(said(t, &tls.Config{ServerName: "d.test"}), []byte("d.test"), []byte("\x1b[31m!"), 1)
+	})
 	l.Add(of(t, "10.0.0.1:7", "a.test"))
 	var got []string
 	for _, r := range Report(l.List(0), TrustOf(l.List(0))) {
@@ -282,6 +286,7 @@ func TestReport(t *testing.T) {
 			r.Ended, r.Reason, r.Alert, r.Pinned, r.Versions, r.Offered, r.ALPN, len(r.JA4)))
 	}
 	want := []string{
+		`192.0.2.2 10.0.0.1: 1 = 0 trusted 0 rejected 1 left 0 never 0 open 0 faults, 0 resumed; left "it left before it had our certificate"  false; [] [TLS 1.3] [] 1`,
 		`a.test 10.0.0.1: 4 = 2 trusted 0 rejected 0 left 0 never 1 open 1 faults, 1 resumed; open ""  false; [TLS 1.3] [TLS 1.3] [h2] 1`,
 		`a.test 10.0.0.2: 1 = 0 trusted 0 rejected 0 left 1 never 0 open 0 faults, 0 resumed; never_offered "it speaks HTTP without TLS"  false; [] [] [] 0`,
 		`b.test 10.0.0.1: 1 = 0 trusted 1 rejected 0 left 0 never 0 open 0 faults, 0 resumed; rejected "it pins this host: it accepts our certificate for others" unknown_ca true; [] [TLS 1.3] [] 1`,
@@ -329,6 +334,10 @@ func TestView(t *testing.T) {
 	if w.Number != 1 || w.Client != "10.0.0.1:1" || w.SNI != "a.test" || w.DurationMS != 2 || w.Ended != Trusted ||
 		!slices.Contains(w.Offered.Ciphers, "TLS_AES_128_GCM_SHA256") || !slices.Contains(w.Offered.Extensions, "server_name") {
 		t.Errorf("got %+v, offered %+v", w, w.Offered)
+	}
+	h.Agreed.ALPN = "h2\x1b[31m\xff"
+	if w := h.View(Trust{}); w.Agreed.ALPN != "h2\ufffd[31m\ufffd" {
+		t.Errorf("got the protocol %q of a device that tries to colour it", w.Agreed.ALPN)
 	}
 	if w := new(Handshake).View(Trust{}); w.Offered != nil || w.Agreed != nil || w.Ended != Open {
 		t.Errorf("got %+v of a handshake without anything", w)

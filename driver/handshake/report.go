@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/hello"
@@ -111,10 +112,10 @@ func (r *Row) explain(trust Trust, h *Handshake) {
 func (r *Row) describe(h *Handshake, offered *hello.Hello) {
 	if h.Agreed.Version != 0 {
 		note(&r.Versions, hello.VersionName(h.Agreed.Version))
-		note(&r.ALPN, h.Agreed.ALPN)
+		note(&r.ALPN, fit(h.Agreed.ALPN))
 	}
 	if offered != nil {
-		note(&r.Names, valid(offered.Name))
+		note(&r.Names, fit(offered.Name))
 		note(&r.Offered, hello.VersionName(offered.Newest()))
 		note(&r.JA3, offered.JA3Hash())
 		note(&r.JA4, offered.JA4())
@@ -161,8 +162,19 @@ func (h *Handshake) name(offered *hello.Hello) string {
 	if _, err := netip.ParseAddr(h.Host); err != nil {
 		return h.Host
 	}
-	return valid(offered.Name)
+	if name, err := exchange.HostName(offered.Name); err == nil {
+		return name
+	}
+	return h.Host // no name that is fit to be printed
 }
 
-// valid returns a text of a device as UTF-8 of bounded length.
-func valid(s string) string { return strings.ToValidUTF8(s[:min(len(s), 255)], "\ufffd") }
+// fit returns a text of a device as one that can be printed: of bounded length, and with
+// a replacement for each character that is not printable.
+func fit(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s[:min(len(s), 255)])
+}

@@ -67,13 +67,13 @@ func (h *Handshake) View(trust Trust) *View {
 		w.Alert = v.Alert.String()
 	}
 	if a := h.Agreed; a.Version != 0 {
-		w.Agreed = &Agreed{Version: hello.VersionName(a.Version), Cipher: hello.SuiteName(a.Cipher), ALPN: a.ALPN, Resumed: h.Resumed}
+		w.Agreed = &Agreed{Version: hello.VersionName(a.Version), Cipher: hello.SuiteName(a.Cipher), ALPN: fit(a.ALPN), Resumed: h.Resumed}
 		if h.Group != 0 {
 			w.Agreed.Group = hello.GroupName(h.Group)
 		}
 	}
 	if o := h.Offered(); o != nil {
-		w.SNI, w.JA3, w.JA3Text, w.JA4, w.JA4Raw = valid(o.Name), o.JA3Hash(), o.JA3(), o.JA4(), o.JA4Raw()
+		w.SNI, w.JA3, w.JA3Text, w.JA4, w.JA4Raw = fit(o.Name), o.JA3Hash(), o.JA3(), o.JA4(), o.JA4Raw()
 		w.Offered = &Offered{
 			Version: hello.VersionName(o.Version), Versions: hello.Names(o.Versions, hello.VersionName),
 			Ciphers: hello.Names(o.Suites, hello.SuiteName), Groups: hello.Names(o.Groups, hello.GroupName),
@@ -82,7 +82,7 @@ func (h *Handshake) View(trust Trust) *View {
 			RecordLimit: o.RecordLimit, Resumes: o.Resumes,
 		}
 		for _, proto := range o.ALPN {
-			w.Offered.ALPN = append(w.Offered.ALPN, valid(proto))
+			w.Offered.ALPN = append(w.Offered.ALPN, fit(proto))
 		}
 	}
 	return w
