@@ -44,6 +44,7 @@ type Driver struct {
 	reporter   *reporter
 	recordings *recordings
 	faultPlans *faultPlans
+	checks     *checkups
 	files      mockFiles
 }
 
@@ -167,6 +168,7 @@ func (d *Driver) compose(o Options) {
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 	}
 	clocks := &clockMethods{clock}
+	d.checks = &checkups{d.journal, d.life.handshakes, clock}
 	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans, clocks}}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
@@ -177,7 +179,7 @@ func (d *Driver) compose(o Options) {
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
-		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows())
+		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows())
 }
 
 // oppose puts in force what a scenario sets against devices.
