@@ -34,7 +34,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/endpoints", "driver/faultplan driver/tlsfault driver/document driver/rpc driver/access driver/scenario driver/capture driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/follow"},
 	{"driver/filter", "driver/capture builtins/exchange builtins/nearest"},
 	{"driver/rpc", "builtins/exchange builtins/jsonvalue builtins/state"},
-	{"driver/proxy", "driver/proxy/h1 driver/proxy/splice driver/proxy/way driver/handshake driver/hello driver/tlsfault driver/capture driver/ca builtins/exchange builtins/clock"},
+	{"driver/proxy", "driver/proxy/h1 driver/proxy/splice driver/proxy/way driver/handshake driver/hello driver/network driver/tlsfault driver/capture driver/ca builtins/exchange builtins/clock"},
 	{"driver/proxy/h1", "builtins/exchange"},
 	{"driver/proxy/splice", ""},
 	{"driver/proxy/way", "builtins/exchange builtins/nearest"},

@@ -13,6 +13,7 @@ import (
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
 	"starproxy/driver/handshake"
+	"starproxy/driver/network"
 	"starproxy/driver/proxy/way"
 	"starproxy/driver/tlsfault"
 )
@@ -60,6 +61,8 @@ type Config struct {
 	// Logins are the users as which devices have to present themselves to the regular
 	// ways and to SOCKS5; nil asks for none.
 	Logins *way.Logins
+	// Network says which networks devices are on; nil puts none on any.
+	Network *network.Table
 	// LeftAlone are the hosts whose tunnels pass untouched, even if Isolated; nil leaves
 	// none alone.
 	LeftAlone *way.LeftAlone

@@ -19,8 +19,8 @@ import (
 // conn is a client connection that has been handed over: the bytes that were
 // read already, then the connection itself.
 type conn struct {
-	net.Conn              // the socket, or the TLS that carries this connection
-	tcp      *net.TCPConn // the socket below
+	net.Conn       // the lane, or the TLS that carries this connection
+	lane     *lane // of the socket below
 	p        *Proxy
 	pre      []byte
 	target   string // host:port of the CONNECT, empty for plain requests
@@ -66,13 +66,13 @@ func (c *conn) mark() {
 	}
 }
 
-// newConn makes the connection that nc carries ours; tcp is the socket below nc.
-func (p *Proxy) newConn(nc net.Conn, tcp *net.TCPConn, pre []byte) *conn {
-	return &conn{Conn: nc, tcp: tcp, p: p, pre: pre}
+// newConn makes the connection that nc carries ours; below is the lane of its socket.
+func (p *Proxy) newConn(nc net.Conn, below *lane, pre []byte) *conn {
+	return &conn{Conn: nc, lane: below, p: p, pre: pre}
 }
 
 // bare reports whether the bytes of the connection are those of the socket.
-func (c *conn) bare() bool { return c.Conn == net.Conn(c.tcp) }
+func (c *conn) bare() bool { return c.Conn == net.Conn(c.lane) }
 
 // meant returns the host and the port that the device meant: the target of its
 // CONNECT, or, without one, the address at which it reached the proxy.
@@ -80,7 +80,7 @@ func (c *conn) meant() (string, int) {
 	if c.target != "" {
 		return exchange.SplitAuthority(c.target, 443)
 	}
-	own := plainAddr(c.tcp.LocalAddr().(*net.TCPAddr).AddrPort())
+	own := plainAddr(c.lane.LocalAddr().(*net.TCPAddr).AddrPort())
 	return own.Addr().String(), int(own.Port())
 }
 
@@ -146,30 +146,53 @@ func (c *conn) emit(records []byte) error {
 const fileStep = 256 << 10
 
 // ReadFrom sends a body by the fastest way that its source allows. A file goes
-// step by step, so that a slow device does not pass for a silent one.
+// step by step, so that a slow device does not pass for a silent one. Under a network
+// profile, also one that is set meanwhile, all goes through memory.
 func (c *conn) ReadFrom(r io.Reader) (total int64, err error) {
 	if m, ok := r.(*splice.Mover); ok && c.bare() {
-		n, err := m.MoveTo(c.tcp, c.mark)
-		var device *splice.WriteError
-		if errors.As(err, &device) {
-			err = gone(device.Err)
-		}
-		return n, err
+		return c.move(m)
 	}
 	l, _ := r.(*io.LimitedReader)
 	if l == nil || !c.bare() || !isFile(l.R) {
-		buf := copyBuffers.Get().(*[copySize]byte)
-		defer copyBuffers.Put(buf)
-		return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:])
+		return c.copy(r)
 	}
 	for l.N > 0 && err == nil {
 		var n int64
-		n, err = c.tcp.ReadFrom(&io.LimitedReader{R: l.R, N: min(l.N, fileStep)})
+		if step := (&io.LimitedReader{R: l.R, N: min(l.N, fileStep)}); c.lane.shaped() {
+			n, err = c.copy(step)
+		} else {
+			n, err = c.lane.tcp.ReadFrom(step)
+		}
 		c.mark()
 		l.N -= n
 		if total += n; n == 0 {
 			break // the file is shorter than it was
 		}
+	}
+	return total, err
+}
+
+// copy sends a body through memory.
+func (c *conn) copy(r io.Reader) (int64, error) {
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:])
+}
+
+// move sends a body from the socket of a server.
+func (c *conn) move(m *splice.Mover) (total int64, err error) {
+	for m.Left > 0 && err == nil {
+		var n int64
+		if c.lane.shaped() {
+			n, err = m.MoveTo(c, c.mark, c.lane.shaped)
+		} else {
+			n, err = m.MoveTo(c.lane.tcp, c.mark, c.lane.shaped)
+		}
+		total += n
+	}
+	var device *splice.WriteError
+	if errors.As(err, &device) {
+		err = gone(device.Err)
 	}
 	return total, err
 }
@@ -193,7 +216,7 @@ func (c *conn) Close() error {
 
 // cut closes the socket without a word of TLS, which could wait for a device
 // that does not read.
-func (c *conn) cut() error { return c.end(c.tcp.Close) }
+func (c *conn) cut() error { return c.end(c.lane.cut) }
 
 // end closes the connection once, and the real server that is tied to it.
 func (c *conn) end(shut func() error) error {
@@ -236,6 +259,5 @@ func (c *conn) tie(server net.Conn) {
 
 // reset closes the socket with a TCP reset.
 func (c *conn) reset() error {
-	c.tcp.SetLinger(0)
-	return c.cut()
+	return c.end(c.lane.reset)
 }

@@ -36,7 +36,7 @@ func (p *Proxy) connect(w replier, r *inbound, cl *client) {
 		p.refuse(w, cl, r, "this connection can't become a tunnel: "+err.Error())
 		return
 	}
-	next := p.newConn(nc, carrier.tcp, pre)
+	next := p.newConn(nc, carrier.lane, pre)
 	next.target, next.depth, next.in = target, carrier.depth+1, carrier.in.inside()
 	p.untrack(carrier)
 	if !p.track(next) {
@@ -75,7 +75,7 @@ func (p *Proxy) secure(outer *conn) {
 		outer.Close()
 		return
 	}
-	c := p.newConn(newClearConn(t, outer), outer.tcp, nil)
+	c := p.newConn(newClearConn(t, outer), outer.lane, nil)
 	c.in = outer.in
 	p.untrack(outer)
 	if p.track(c) {

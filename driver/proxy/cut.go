@@ -51,13 +51,17 @@ func (f *outflow) await(bytes int64) {
 // device has closed, too, for at most lingerTime.
 func (c *conn) closeBehind() error {
 	err := c.CloseWrite()
-	if !c.bare() {
-		err = c.tcp.CloseWrite()
+	if line := c.lane.line.Load(); line != nil {
+		return line.CloseBehind(lingerTime)
 	}
-	c.tcp.SetReadDeadline(time.Now().Add(lingerTime))
+	tcp := c.lane.tcp
+	if !c.bare() {
+		err = tcp.CloseWrite()
+	}
+	tcp.SetReadDeadline(time.Now().Add(lingerTime))
 	go func() {
-		io.Copy(io.Discard, struct{ io.Reader }{c.tcp})
-		c.tcp.Close()
+		io.Copy(io.Discard, struct{ io.Reader }{tcp})
+		tcp.Close()
 	}()
 	return err
 }

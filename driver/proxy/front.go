@@ -105,7 +105,7 @@ func (l frontListener) Accept() (net.Conn, error) {
 				continue
 			}
 		case *net.TCPConn:
-			fc = &frontConn{TCPConn: c, p: l.p, in: l.in, since: time.Now()}
+			fc = &frontConn{lane: l.p.newLane(c), p: l.p, in: l.in, since: time.Now()}
 		}
 		if !l.p.track(fc) {
 			return nil, net.ErrClosed

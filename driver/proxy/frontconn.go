@@ -16,7 +16,7 @@ const maxHead = 1 << 20
 // past the end of a header block, so gomitmproxy's buffer never holds bytes of
 // a tunnel, of a body or of the next request.
 type frontConn struct {
-	*net.TCPConn
+	*lane
 	p     *Proxy
 	in    *Way   // nil for the proxy's first listener
 	rest  []byte // read from the socket, not yet given
@@ -38,7 +38,7 @@ func (c *frontConn) cut() error {
 		return net.ErrClosed
 	}
 	c.p.untrack(c)
-	return c.TCPConn.Close()
+	return c.lane.cut()
 }
 
 func (c *frontConn) Read(b []byte) (int, error) {
@@ -46,7 +46,7 @@ func (c *frontConn) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if len(c.rest) == 0 {
-		n, err := c.TCPConn.Read(b)
+		n, err := c.lane.Read(b)
 		if n == 0 {
 			return 0, err
 		}
@@ -82,7 +82,7 @@ func (c *frontConn) Write(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	c.wrote = true
-	return c.TCPConn.Write(b)
+	return c.lane.Write(b)
 }
 
 // Close is called by gomitmproxy when it is done. When it has not answered, it could
@@ -96,7 +96,7 @@ func (c *frontConn) Close() error {
 		return nil
 	}
 	c.p.untrack(c)
-	return c.TCPConn.Close()
+	return c.lane.Close()
 }
 
 // WriteTo hands the connection over to our server when w is a marker.
@@ -114,7 +114,7 @@ func (c *frontConn) takeOver(target string) bool {
 	if !c.taken.CompareAndSwap(false, true) {
 		return false
 	}
-	nc := c.p.newConn(c.TCPConn, c.TCPConn, c.rest)
+	nc := c.p.newConn(c.lane, c.lane, c.rest)
 	nc.in = c.in
 	if nc.target = target; target == "" {
 		nc.pre = append(c.head, c.rest...)
@@ -135,7 +135,7 @@ func (c *frontConn) takeTLS(first []byte) {
 	if !c.taken.CompareAndSwap(false, true) {
 		return
 	}
-	nc := c.p.newConn(c.TCPConn, c.TCPConn, bytes.Clone(first))
+	nc := c.p.newConn(c.lane, c.lane, bytes.Clone(first))
 	nc.in = c.in
 	c.p.untrack(c)
 	if c.p.track(nc) {

@@ -33,6 +33,7 @@ func (p *Proxy) deviceTLS() *tls.Config {
 		c, _ := h.Conn.(*conn)
 		if c != nil {
 			c.limit, c.hearing = c.askedLimit(h), false
+			c.lane.aim(h.ServerName)
 		}
 		proto := p.chooseALPN(h, c)
 		cfg := ready[proto]

@@ -95,7 +95,7 @@ func (p *Proxy) move(w replier, r *inbound, cl *client, to *branch) *refusal {
 	if carrier.owns.Load() {
 		p.upstream.pool.disown(carrier)
 	}
-	a := &arrival{Conn: nc, tcp: carrier.tcp, pre: append(head.Bytes(), pre...), moved: true}
+	a := &arrival{Conn: nc, lane: carrier.lane, pre: append(head.Bytes(), pre...), moved: true}
 	go func() {
 		if !to.deliver(a) {
 			p.log.Debug("connection closed: its export has stopped", slog.String("client", cl.addr.String()))
@@ -109,9 +109,13 @@ func (p *Proxy) move(w replier, r *inbound, cl *client, to *branch) *refusal {
 // served already.
 func (p *Proxy) arrive(a *arrival) *frontConn {
 	if !a.moved {
-		return &frontConn{TCPConn: a.tcp, p: p, rest: a.pre, since: time.Now()}
+		fc := &frontConn{lane: p.newLane(a.tcp), p: p, since: time.Now()}
+		if !fc.lane.arrive(a.pre) {
+			fc.rest = a.pre
+		}
+		return fc
 	}
-	c := p.newConn(a.Conn, a.tcp, a.pre)
+	c := p.newConn(a.Conn, a.lane, a.pre)
 	if p.track(c) {
 		go p.admit(c)
 	}

@@ -22,7 +22,7 @@ func TestKeepAlive(t *testing.T) {
 	b.p.mu.Lock()
 	defer b.p.mu.Unlock()
 	for k := range b.p.conns {
-		for side, c := range map[string]any{"device": k, "server": server} {
+		for side, c := range map[string]any{"device": k.(*frontConn).lane.tcp, "server": server} {
 			raw, err := c.(syscall.Conn).SyscallConn()
 			if err != nil {
 				t.Fatal(err)

@@ -68,7 +68,7 @@ func (t *tunnel) entry() *capture.Entry {
 	e := &capture.Entry{
 		Kind: capture.TCP, Start: t.start, Client: peerOf(t.c).Addr, Conn: t.p.conned.Add(1),
 		Method: "TCP", Scheme: "tcp", Proto: capture.ProtoTCP, Authority: t.c.target, Origin: exchange.FromServer,
-		Notes: metNotes(t.c.meets()), Way: t.c.in.Name(),
+		Notes: metNotes(t.c.meets(), t.c.lane.meets()), Way: t.c.in.Name(),
 	}
 	port := 80
 	if t.tls != nil {

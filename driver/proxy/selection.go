@@ -31,7 +31,8 @@ func (s *Selection) Conflict(other *Selection) (key, text string) {
 	for _, a := range s.Clients {
 		for _, b := range other.Clients {
 			if a.Overlaps(b) {
-				return "listen.clients", fmt.Sprintf("got %s, want no address that %%s has too: %s", exchange.ClientsText(a), exchange.ClientsText(b))
+				return "listen.clients", fmt.Sprintf("got %s, want no address that %%s has too: %s", exchange.ClientsText(a),
+					exchange.ClientsText(b))
 			}
 		}
 	}

@@ -101,6 +101,7 @@ func (s *serving) read() string {
 	if s.cl.met != "" {
 		x.Notes.Meet(s.cl.met)
 	}
+	s.onNetwork()
 	if name := s.p.cfg.Clock.Name(); name != "" {
 		x.Notes.Meet(name)
 	}
@@ -114,6 +115,21 @@ func (s *serving) read() string {
 		q.Body = s.incoming
 	}
 	return ""
+}
+
+// onNetwork notes the host that the device means, and the network profile that is in
+// force. A connection of HTTP/2 has one host, that of its handshake.
+func (s *serving) onNetwork() {
+	base := s.cl.base()
+	if base == nil {
+		return
+	}
+	if s.r.h2 == nil {
+		base.lane.aim(s.req.Host)
+	}
+	if name := base.lane.meets(); name != "" {
+		s.x.Notes.Meet(name)
+	}
 }
 
 // destination sets where the request goes. It returns why that can't be; "" when
@@ -211,6 +227,7 @@ func (s *serving) journal(res *exchange.Response) {
 	e.Method, e.Scheme, e.Host, e.Port, e.Target, e.Proto = q.Method, q.Scheme, q.Host, q.Port, q.Target, q.Proto
 	e.Authority, e.RequestHeader = q.Authority, q.Header
 	e.Status, e.ResponseHeader, e.Origin = res.Status, res.Header, res.Origin
+	s.onNetwork() // it may have been set meanwhile
 	e.Endpoint, e.Source, e.Unmatched, e.Notes = x.Endpoint, x.Source, x.Unmatched, x.Notes.List()
 	if s.body != nil {
 		e.RequestBody = s.body.Blob()

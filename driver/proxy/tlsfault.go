@@ -225,9 +225,11 @@ func (m *meeting) settle(v tlsfault.Verdict, detail string) {
 }
 
 // metNotes returns the notes of an entry that met a fault; none for "".
-func metNotes(name string) []exchange.Note {
-	if name == "" {
-		return nil
+func metNotes(names ...string) (notes []exchange.Note) {
+	for _, name := range names {
+		if name != "" {
+			notes = append(notes, exchange.Note{Level: exchange.Met, Text: name})
+		}
 	}
-	return []exchange.Note{{Level: exchange.Met, Text: name}}
+	return notes
 }

@@ -198,8 +198,9 @@ func newBranch(t *trunk) *branch {
 
 // arrival is a connection on its way to a proxy.
 type arrival struct {
-	net.Conn              // the socket, or the TLS that carries the connection
-	tcp      *net.TCPConn // the socket below
+	net.Conn              // the socket, its lane, or the TLS that carries the connection
+	tcp      *net.TCPConn // the socket, if no proxy has had it yet
+	lane     *lane        // else the lane of it, with the network of the first proxy
 	pre      []byte       // read already
 	moved    bool         // it was another proxy's
 }

@@ -33,6 +33,8 @@ func (p *Proxy) admit(c *conn) {
 // tunnel serves the connection inside a CONNECT.
 func (p *Proxy) tunnel(c *conn) {
 	c.idleSince.Store(p.ticks(time.Now()))
+	host, _ := exchange.SplitAuthority(c.target, 443)
+	c.lane.aim(host)
 	t := &tunnel{p: p, c: c, device: c, first: c.pre, start: time.Now()}
 	c.pre = nil
 	t.open()

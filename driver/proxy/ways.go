@@ -156,7 +156,8 @@ func (p *Proxy) serveWay(w *Way) {
 			nc.Close()
 			continue
 		}
-		c := p.newConn(tcp, tcp, nil)
+		below := p.newLane(tcp)
+		c := p.newConn(below, below, nil)
 		c.in, c.depth = w, 1
 		c.idleSince.Store(p.ticks(time.Now()))
 		if p.track(c) {
@@ -191,7 +192,7 @@ func (p *Proxy) targetOf(c *conn) (string, error) {
 		defer c.SetDeadline(time.Time{})
 		return way.AcceptSOCKS(c, p.cfg.Logins)
 	case way.Transparent:
-		to, err := splice.Destination(c.tcp)
+		to, err := splice.Destination(c.lane.tcp)
 		if err != nil {
 			return "", fmt.Errorf("the address that it was for: %w", err)
 		}

@@ -67,20 +67,26 @@ func (m *Mover) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// MoveTo moves the rest of the body to a socket and returns the number of bytes
-// that the socket took. It calls moved each time that it took some. The error is
-// a *[WriteError] when the socket takes no more, else that of the source.
-func (m *Mover) MoveTo(to *net.TCPConn, moved func()) (int64, error) {
+// MoveTo moves the rest of the body to a destination and returns the number of bytes
+// that the destination took. It calls moved each time that it took some. A body goes
+// through memory to a destination that is no socket, and then to the end. Else MoveTo
+// asks stop now and then, and returns early when that is true. The error is a
+// *[WriteError] when the destination takes no more, else that of the source.
+func (m *Mover) MoveTo(to io.Writer, moved func(), stop func() bool) (int64, error) {
+	tcp, ok := to.(*net.TCPConn)
+	if !ok {
+		return m.copyTo(to, moved, func() bool { return true })
+	}
 	total, err := m.copyTo(to, moved, func() bool { return m.Buffered.Buffered() > 0 })
 	if err != nil {
 		return total, err
 	}
-	n, err := m.moveTo(to, moved)
+	n, err := m.moveTo(tcp, moved, stop)
 	return total + n, err
 }
 
 // copyTo moves bytes through memory as long as more says so.
-func (m *Mover) copyTo(to *net.TCPConn, moved func(), more func() bool) (total int64, err error) {
+func (m *Mover) copyTo(to io.Writer, moved func(), more func() bool) (total int64, err error) {
 	var b [4 << 10]byte
 	for m.Left > 0 && more() {
 		n, err := m.Read(b[:])

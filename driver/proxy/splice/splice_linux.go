@@ -36,7 +36,7 @@ func (p pipe) close() {
 }
 
 // moveTo moves what is left through a pipe.
-func (m *Mover) moveTo(dst *net.TCPConn, moved func()) (total int64, err error) {
+func (m *Mover) moveTo(dst *net.TCPConn, moved func(), stop func() bool) (total int64, err error) {
 	through, err := newPipe()
 	if err != nil {
 		return 0, err
@@ -57,7 +57,7 @@ func (m *Mover) moveTo(dst *net.TCPConn, moved func()) (total int64, err error) 
 	if err != nil {
 		return 0, &WriteError{err}
 	}
-	for m.Left > 0 {
+	for m.Left > 0 && !stop() {
 		n, err := fill(p[0], from, min(m.Left, pipeSize))
 		if err != nil {
 			return total, err

@@ -9,6 +9,6 @@ import "net"
 const Available = false
 
 // moveTo copies what is left.
-func (m *Mover) moveTo(to *net.TCPConn, moved func()) (int64, error) {
-	return m.copyTo(to, moved, func() bool { return true })
+func (m *Mover) moveTo(to *net.TCPConn, moved func(), stop func() bool) (int64, error) {
+	return m.copyTo(to, moved, func() bool { return !stop() })
 }

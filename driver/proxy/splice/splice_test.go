@@ -96,7 +96,7 @@ func move(t *testing.T, body []byte, announced, ahead int, rec Record, leave boo
 	m := &Mover{From: from, Buffered: br, Left: int64(announced), Record: rec}
 	to.SetDeadline(time.Now().Add(10 * time.Second))
 	marks := 0
-	n, err = m.MoveTo(to, func() { marks++ })
+	n, err = m.MoveTo(to, func() { marks++ }, func() bool { return false })
 	if n > 0 && marks == 0 {
 		t.Error("moved: got no call, want some")
 	}
