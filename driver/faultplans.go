@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/excerpt"
 	"starproxy/driver/faultplan"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
@@ -104,7 +104,7 @@ func (s *faultPlans) list(context.Context) ([]faultPlanDetail, error) {
 func (s *faultPlans) clear(_ context.Context, name string) (string, error) {
 	n := s.table.Clear(name)
 	if n == 0 && name != "" {
-		text := "clear_fault_plans: no plan has the name " + exchange.Clip(name)
+		text := "clear_fault_plans: no plan has the name " + excerpt.Quote(name)
 		return "", &rpc.Refusal{Code: rpc.NotFound, About: "name", Text: text}
 	}
 	return fmt.Sprintf("Fault plans removed: %d", n), nil

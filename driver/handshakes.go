@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/netip"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/handshake"
 	"starproxy/driver/rpc"
@@ -48,7 +49,7 @@ func choose(method, host, client string) (c chosen, err error) {
 	if client != "" {
 		if c.client, err = netip.ParseAddr(client); err != nil {
 			return c, &rpc.Refusal{Code: rpc.InvalidArgument, About: "client",
-				Text: method + ": client: got " + exchange.Clip(client) + ", want an IP address"}
+				Text: method + ": client: got " + excerpt.Quote(client) + ", want an IP address"}
 		}
 	}
 	return c, nil

@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/value"
 )
@@ -96,10 +97,10 @@ func (c *compiler) expression(text string, path []string) (int, error) {
 	where := c.place(path)
 	e, warnings, err := c.host.expression(text, where)
 	if err != nil {
-		return 0, c.fail(path, fmt.Errorf("{{%s}}: %w", clip(text), err))
+		return 0, c.fail(path, fmt.Errorf("{{%s}}: %w", excerpt.Cut(text, maxShown), err))
 	}
 	for _, w := range warnings {
-		c.warnings = append(c.warnings, c.fail(path, fmt.Errorf("{{%s}}: %s", clip(text), w)).Error())
+		c.warnings = append(c.warnings, c.fail(path, fmt.Errorf("{{%s}}: %s", excerpt.Cut(text, maxShown), w)).Error())
 	}
 	c.exprs, c.at = append(c.exprs, e), append(c.at, spot{where, text})
 	return len(c.exprs) - 1, nil
@@ -131,7 +132,7 @@ type spot struct {
 
 // failed returns the error of an expression whose result cannot be used.
 func (p spot) failed(err error) *Error {
-	message := told(fmt.Sprintf("{{%s}}: %v", clip(p.text), err))
+	message := told(fmt.Sprintf("{{%s}}: %v", excerpt.Cut(p.text, maxShown), err))
 	return &Error{Pos: p.at, Message: message, Hint: hint(err.Error()), Err: err}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/nearest"
 
 	"go.starlark.net/resolve"
@@ -124,17 +125,17 @@ func newError(err error) *Error {
 	return e
 }
 
-// maxMessage is the longest message of an error, in bytes. A message may quote a
+// maxMessage is the longest message of an error, in characters. A message may quote a
 // value of any length.
 const maxMessage = 8 << 10
 
 // told shortens a message that is longer than maxMessage.
 func told(message string) string {
-	if len(message) <= maxMessage {
+	short := excerpt.Cut(message, maxMessage)
+	if len(short) >= len(message) {
 		return message
 	}
-	begin := strings.ToValidUTF8(message[:maxMessage], "")
-	return fmt.Sprintf("%s... (%d bytes more)", begin, len(message)-len(begin))
+	return fmt.Sprintf("%s (%d bytes)", short, len(message))
 }
 
 // newErrorAmong is newError for a script that does not compile. For an undefined

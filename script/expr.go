@@ -6,10 +6,11 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"starproxy/builtins/excerpt"
 )
 
 // span is a piece of a template string: text, or an expression.
@@ -63,7 +64,7 @@ func spansOf(s string) ([]span, error) {
 		open := at + i
 		end := closing(s, open+2)
 		if end < 0 {
-			return nil, &openError{open, clip(s[open:])}
+			return nil, &openError{open, excerpt.Cut(s[open:], maxShown)}
 		}
 		if open > at {
 			spans = append(spans, span{text: s[at:open]})
@@ -135,17 +136,8 @@ func quoted(s string, i int) int {
 	return -1
 }
 
-// clip shortens a text for an error.
-func clip(s string) string {
-	if len(s) <= 60 {
-		return s
-	}
-	end := 57
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "..."
-}
+// maxShown is the largest number of characters of an expression in an error.
+const maxShown = 60
 
 // maxExpr bounds the length of one expression, in bytes.
 const maxExpr = 64 << 10

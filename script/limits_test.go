@@ -197,7 +197,7 @@ func TestLongErrors(t *testing.T) {
 			t.Errorf("%s: no error", body)
 			continue
 		}
-		if text := err.Error(); len(text) > 10<<10 || !strings.HasPrefix(text, "bomb0.star:") || !utf8.ValidString(text) {
+		if text := err.Error(); utf8.RuneCountInString(text) > 10<<10 || !strings.HasPrefix(text, "bomb0.star:") || !utf8.ValidString(text) {
 			t.Errorf("%s: %d bytes: %.200s", body, len(text), text)
 		}
 	}

@@ -29,11 +29,6 @@ func (fn Function) Signature(name string) string {
 	return strings.Join(p.params, ", ")
 }
 
-// Method binds fn to a receiver. Errors have the name.
-func Method[T any](recv T, name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {
-	return Function(func(c *Call, a Args) (starlark.Value, error) { return fn(recv, c, a) }).Builtin(name)
-}
-
 // Receiving makes a method that is bound to its receiver later. It is for methods that
 // are used so often that making them each time would cost too much.
 func Receiving[T starlark.Value](name string, fn func(T, *Call, Args) (starlark.Value, error)) *starlark.Builtin {

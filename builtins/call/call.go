@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"go.starlark.net/starlark"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -150,13 +150,13 @@ func Rescue(fn string, err *error) {
 	}
 }
 
-// maxLine bounds a line that a script logs, in bytes.
+// maxLine bounds a line that a script logs, in characters.
 const maxLine = 4096
 
 // Print writes a script's line to the log and to the notes of the exchange.
 func (c *Call) Print(text string) {
-	if len(text) > maxLine {
-		text = strings.ToValidUTF8(text[:maxLine], "") + fmt.Sprintf("… (%d bytes)", len(text))
+	if short := excerpt.Cut(text, maxLine); len(short) < len(text) {
+		text = short + fmt.Sprintf(" (%d bytes)", len(text))
 	}
 	if c.Exchange == nil {
 		c.Env.Log.Info(text)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -46,7 +47,7 @@ func (w *Webhook) Check() error {
 func CheckWebhookURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return fmt.Errorf("got %s, want http://host/path or https://host/path", exchange.Clip(s))
+		return fmt.Errorf("got %s, want http://host/path or https://host/path", excerpt.Quote(s))
 	}
 	return nil
 }
@@ -109,7 +110,7 @@ func (e *Env) Send(ctx context.Context, x *exchange.Exchange, delay time.Duratio
 func (e *Env) deliver(ctx context.Context, w *Webhook) {
 	switch {
 	case e.Manual && w.Err != nil:
-		e.Tasks.Fail(fmt.Errorf("webhook to %s: %w", exchange.Clip(w.URL), w.Err))
+		e.Tasks.Fail(fmt.Errorf("webhook to %s: %w", excerpt.Quote(w.URL), w.Err))
 	case e.Manual:
 		e.mu.Lock()
 		e.outbox = append(e.outbox, w)

@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"starproxy/builtins/excerpt"
 )
 
 // ParseAuthority takes host:port apart (RFC 3986 section 3.2, without user
@@ -23,7 +25,7 @@ func ParseAuthority(authority string, port int) (string, int, error) {
 	if digits != "" {
 		n, err := strconv.ParseUint(digits, 10, 16) // takes no sign
 		if err != nil || n == 0 {
-			return "", 0, fmt.Errorf("port: got %s, want 1 to 65535", Clip(digits))
+			return "", 0, fmt.Errorf("port: got %s, want 1 to 65535", excerpt.Quote(digits))
 		}
 		port = int(n)
 	}
@@ -39,22 +41,22 @@ func cutPort(authority string) (host, digits string, err error) {
 	if !strings.HasPrefix(authority, "[") {
 		host, digits, _ = strings.Cut(authority, ":")
 		if strings.IndexByte(digits, ':') >= 0 {
-			return "", "", fmt.Errorf("host: got %s, want brackets around an IPv6 address", Clip(authority))
+			return "", "", fmt.Errorf("host: got %s, want brackets around an IPv6 address", excerpt.Quote(authority))
 		}
 		return host, digits, nil
 	}
 	end := strings.IndexByte(authority, ']')
 	if end < 0 {
-		return "", "", fmt.Errorf("host: got %s without \"]\", want [address]:port", Clip(authority))
+		return "", "", fmt.Errorf("host: got %s without \"]\", want [address]:port", excerpt.Quote(authority))
 	}
 	host, digits = authority[1:end], authority[end+1:]
 	if digits != "" && digits[0] != ':' {
-		return "", "", fmt.Errorf("port: got %s behind \"]\", want :port", Clip(digits))
+		return "", "", fmt.Errorf("port: got %s behind \"]\", want :port", excerpt.Quote(digits))
 	}
 	// A "%" is written "%25" in a URL (RFC 6874 section 2).
 	host = strings.Replace(host, "%25", "%", 1)
 	if strings.IndexByte(host, ':') < 0 {
-		return "", "", fmt.Errorf("host: got %s in brackets, want an IPv6 address", Clip(host))
+		return "", "", fmt.Errorf("host: got %s in brackets, want an IPv6 address", excerpt.Quote(host))
 	}
 	return host, strings.TrimPrefix(digits, ":"), nil
 }

@@ -3,6 +3,8 @@ package exchange
 import (
 	"fmt"
 	"net/netip"
+
+	"starproxy/builtins/excerpt"
 )
 
 // ParseClients reads the address of a device, or a range of them in CIDR form. An
@@ -18,7 +20,7 @@ func ParseClients(text string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("got %s, %s", Clip(text), want)
+		return netip.Prefix{}, fmt.Errorf("got %s, %s", excerpt.Quote(text), want)
 	}
 	if a := p.Addr(); a.Is4In6() {
 		if p.Bits() < 96 {

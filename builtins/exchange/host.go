@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"starproxy/builtins/excerpt"
 )
 
 // The longest name of a host and the longest label of one, in bytes (RFC 1035
@@ -32,12 +34,12 @@ func HostName(s string) (string, error) {
 	if strings.IndexByte(s, ':') >= 0 {
 		a, err := netip.ParseAddr(s)
 		if err != nil || !hostBytes(strings.ToLower(a.Zone())) {
-			return "", fmt.Errorf("host: got %s, want a name or an address", Clip(s))
+			return "", fmt.Errorf("host: got %s, want a name or an address", excerpt.Quote(s))
 		}
 		return a.String(), nil
 	}
 	if !utf8.ValidString(s) {
-		return "", fmt.Errorf("host: got %s, want ASCII or UTF-8", Clip(s))
+		return "", fmt.Errorf("host: got %s, want ASCII or UTF-8", excerpt.Quote(s))
 	}
 	name := strings.ToLower(s)
 	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
@@ -46,12 +48,12 @@ func HostName(s string) (string, error) {
 			return "", tooLong(s)
 		}
 		if name, err = toASCII.ToASCII(s); err != nil {
-			return "", fmt.Errorf("host: got %s, want an internationalized domain name: %s", Clip(s),
+			return "", fmt.Errorf("host: got %s, want an internationalized domain name: %s", excerpt.Quote(s),
 				strings.TrimPrefix(err.Error(), "idna: "))
 		}
 	}
 	if !hostBytes(name) {
-		return "", fmt.Errorf("host: got %s, want letters, digits, dots, hyphens and underscores", Clip(s))
+		return "", fmt.Errorf("host: got %s, want letters, digits, dots, hyphens and underscores", excerpt.Quote(s))
 	}
 	return checkName(name)
 }
@@ -82,7 +84,7 @@ func checkName(s string) (string, error) {
 			end = len(name) - start
 		}
 		if end == 0 || end > maxLabel {
-			return "", fmt.Errorf("host: got %s with a label of %d bytes, want 1 to %d between dots", Clip(s), end, maxLabel)
+			return "", fmt.Errorf("host: got %s with a label of %d bytes, want 1 to %d between dots", excerpt.Quote(s), end, maxLabel)
 		}
 		start += end + 1
 	}
@@ -91,12 +93,4 @@ func checkName(s string) (string, error) {
 
 func tooLong(s string) error {
 	return fmt.Errorf("host: got a name of %d bytes, want at most %d", len(s), maxHostName)
-}
-
-// Clip quotes a text that came from outside, the beginning of it when it is long.
-func Clip(s string) string {
-	if len(s) > 80 {
-		return fmt.Sprintf("%q...", s[:80])
-	}
-	return fmt.Sprintf("%q", s)
 }

@@ -5,6 +5,8 @@ import (
 	"iter"
 	"net/netip"
 	"strings"
+
+	"starproxy/builtins/excerpt"
 )
 
 // HostPattern stands for hosts: one host by its name or address, the hosts below a
@@ -23,7 +25,7 @@ func ParseHostPattern(s string) (HostPattern, error) {
 	name, err := HostName(domain)
 	if err == nil && below {
 		if _, numeric := netip.ParseAddr(name); numeric == nil {
-			err = fmt.Errorf("host: got %s, want a domain behind the *", Clip(s))
+			err = fmt.Errorf("host: got %s, want a domain behind the *", excerpt.Quote(s))
 		}
 	}
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+
+	"starproxy/builtins/excerpt"
 )
 
 // AcceptWebSocket does the server's part of the handshake (RFC 6455 section 4.2)
@@ -91,13 +93,13 @@ func (r *Request) HandshakeFault() string {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Header.Get("Sec-Websocket-Key")))
 	switch version := r.Header.Get("Sec-Websocket-Version"); {
 	case r.Method != http.MethodGet:
-		return fmt.Sprintf("method: got %s, want GET", Clip(r.Method))
+		return fmt.Sprintf("method: got %s, want GET", excerpt.Quote(r.Method))
 	case r.Proto == "HTTP/1.0":
 		return "version: got HTTP/1.0, want HTTP/1.1"
 	case !r.Header.HasToken("Connection", "upgrade"):
-		return fmt.Sprintf("Connection: got %s, want Upgrade", Clip(r.Header.Joined("Connection")))
+		return fmt.Sprintf("Connection: got %s, want Upgrade", excerpt.Quote(r.Header.Joined("Connection")))
 	case version != "13":
-		return fmt.Sprintf("Sec-WebSocket-Version: got %s, want 13", Clip(version))
+		return fmt.Sprintf("Sec-WebSocket-Version: got %s, want 13", excerpt.Quote(version))
 	case err != nil || len(key) != 16:
 		return "Sec-WebSocket-Key: want 16 bytes in base64"
 	}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"starproxy/builtins/excerpt"
 )
 
 // ErrLong is a text that would be longer than asked for, for errors.Is.
@@ -88,20 +89,14 @@ func appendObject(dst []byte, o Object, max int) (_ []byte, err error) {
 	return append(dst, '}'), nil
 }
 
-// Short returns v as compact JSON for a message, at most max bytes of it and then
-// "…". A value without a JSON form is returned as fmt writes it.
+// Short returns v as compact JSON for a message, at most max characters of it and
+// then "…". A value without a JSON form is returned as fmt writes it.
 func Short(v any, max int) string {
 	b, err := Append(nil, v)
 	if err != nil {
 		b = fmt.Append(nil, v)
 	}
-	if len(b) <= max {
-		return string(b)
-	}
-	for max > 0 && !utf8.RuneStart(b[max]) {
-		max--
-	}
-	return string(b[:max]) + "…"
+	return excerpt.Cut(string(b), max)
 }
 
 // AppendFloat writes f so that it reads back as a float: 2.0, not 2.

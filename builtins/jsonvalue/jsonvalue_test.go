@@ -163,8 +163,8 @@ func TestShort(t *testing.T) {
 	}{
 		{Object{{Key: "z", Value: int64(1)}, {Key: "a", Value: "<ö>"}}, 40, `{"z":1,"a":"<ö>"}`},
 		{"aöb", 2, `"a…`},
-		{"aöb", 3, `"a…`}, // not half of the ö
-		{"aöb", 4, `"aö…`},
+		{"aöb", 3, `"aö…`},
+		{"aöb", 4, `"aöb…`},
 		{math.NaN(), 40, "NaN"},
 		{nil, 40, "null"},
 	} {

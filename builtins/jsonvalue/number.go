@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"starproxy/builtins/excerpt"
 )
 
 // Number returns a number as JSON writes it: an int64 when that says all of it,
@@ -50,22 +52,15 @@ func Value(n json.Number) (any, error) {
 	f, err := strconv.ParseFloat(text, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return nil, fmt.Errorf("the number %s is out of range", clip(text))
+		return nil, fmt.Errorf("the number %s is out of range", excerpt.Cut(text, 40))
 	case err != nil:
-		return nil, fmt.Errorf("%q is no number", clip(text))
+		return nil, fmt.Errorf("%q is no number", excerpt.Cut(text, 40))
 	}
 	return f, nil
 }
 
 // MaxDigits bounds the whole numbers that are computed with.
 const MaxDigits = 1000
-
-func clip(text string) string {
-	if len(text) > 40 {
-		return text[:37] + "..."
-	}
-	return text
-}
 
 // Equal reports whether two JSON values are the same. Numbers compare as they
 // do in scripts and in Python, whatever their Go types: those written as whole

@@ -22,6 +22,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/value"
 )
@@ -253,11 +254,9 @@ func (r *receiver) Multiplexed() bool { return false }
 
 func (r *answer) String() string {
 	const shown = 500
-	body := string(r.body[:min(len(r.body), shown)])
+	body := excerpt.Cut(string(r.body), shown)
 	if !utf8.Valid(r.body) || strings.ContainsRune(body, 0) {
 		body = fmt.Sprintf("%d bytes", len(r.body))
-	} else if len(r.body) > shown {
-		body = strings.ToValidUTF8(body, "") + "..."
 	}
 	if r.fault != "" {
 		body = strings.TrimSpace(body + " fault: " + r.fault)

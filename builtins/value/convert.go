@@ -2,7 +2,6 @@ package value
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -259,8 +258,6 @@ func (c *converter) value(v starlark.Value, depth int) (any, error) {
 		return time.Time(v).Format(time.RFC3339Nano), nil
 	case startime.Duration:
 		return time.Duration(v).String(), nil
-	case constant:
-		return v.value, nil
 	case starlark.IterableMapping:
 		return c.object(v.Items(), depth)
 	case *starlarkstruct.Struct:
@@ -339,14 +336,3 @@ func JSONKey(k starlark.Value) (string, error) {
 	}
 	return s, nil
 }
-
-// constant carries a JSON value through Starlark unchanged.
-type constant struct {
-	value any
-}
-
-func (constant) String() string        { return "constant" }
-func (constant) Type() string          { return "constant" }
-func (constant) Freeze()               {}
-func (constant) Truth() starlark.Bool  { return true }
-func (constant) Hash() (uint32, error) { return 0, errors.New("unhashable: constant") }

@@ -23,6 +23,7 @@ import (
 
 	"starproxy/builtins/clock"
 	"starproxy/builtins/disk"
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -198,7 +199,7 @@ func newLeafKey(hello *tls.ClientHelloInfo, host string) (leafKey, error) {
 	k.host, _ = exchange.HostName(host)
 	if k.sni == "" && k.host == "" {
 		return k, fmt.Errorf("no certificate: got server name %s and host %s, want a name or an address",
-			exchange.Clip(hello.ServerName), exchange.Clip(host))
+			excerpt.Quote(hello.ServerName), excerpt.Quote(host))
 	}
 	return k, nil
 }

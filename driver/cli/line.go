@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"starproxy/builtins/excerpt"
 )
 
 // event is the part of a capture event that a line shows.
@@ -226,9 +228,8 @@ func fit(s string, width int) string {
 		}
 		return r
 	}, s)
-	runes := []rune(s)
-	if len(runes) > width {
-		return string(runes[:width-1]) + "…"
+	if utf8.RuneCountInString(s) > width {
+		return excerpt.Cut(s, width-1)
 	}
 	return left(s, width)
 }

@@ -1,11 +1,11 @@
 package document
 
 import (
-	"fmt"
 	"iter"
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -66,11 +66,7 @@ func Describe(n *yaml.Node) string {
 	case BinaryTag:
 		return "bytes (!!binary)"
 	}
-	s := n.Value
-	if r := []rune(s); len(r) > 40 {
-		s = string(r[:40]) + "…"
-	}
-	return fmt.Sprintf("the text %q", s)
+	return "the text " + excerpt.Quote(n.Value)
 }
 
 // ScalarText returns a scalar as it was written, for keys that take only text:

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"starproxy/builtins/excerpt"
 )
 
 const (
@@ -87,14 +89,6 @@ func (p *parser) fail(pos int, format string, args ...any) *Error {
 }
 
 func (p *parser) column(pos int) int { return utf8.RuneCountInString(p.src[:pos]) + 1 }
-
-// short returns s cut to 40 characters, for an error message.
-func short(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return s
-}
 
 // space skips white space.
 func (p *parser) space() {
@@ -206,9 +200,9 @@ func (p *parser) operator() (node, error) {
 	switch {
 	case op == nil && start > 0 && strings.TrimRightFunc(p.src[:start], unicode.IsSpace) == p.src[:start] &&
 		!strings.ContainsRune(special+"!&|", rune(p.src[start-1])):
-		return nil, p.fail(start, "unknown operator ~%s: a regular expression with ~ needs quotes", short(name))
+		return nil, p.fail(start, "unknown operator ~%s: a regular expression with ~ needs quotes", excerpt.Cut(name, 40))
 	case op == nil:
-		return nil, p.fail(start, "unknown operator ~%s: %s", short(name), suggestion(name))
+		return nil, p.fail(start, "unknown operator ~%s: %s", excerpt.Cut(name, 40), suggestion(name))
 	case op.Arg == NoArg:
 		return &condition{op: op}, nil
 	}
@@ -254,7 +248,7 @@ func (p *parser) argument(op *operator, after string) (node, error) {
 	}
 	c := &condition{op: op, text: text}
 	if reason, ok := c.arg.set(op, text); !ok {
-		return nil, p.fail(start, "expected %s%s, found %#q%s", op.Arg.wanted(), after, short(text), reason)
+		return nil, p.fail(start, "expected %s%s, found %#q%s", op.Arg.wanted(), after, excerpt.Cut(text, 40), reason)
 	}
 	return c, nil
 }

@@ -66,7 +66,7 @@ func FuzzReader(f *testing.F) {
 		if startsHAR(data) {
 			t.Skip()
 		}
-		file := opened(t, data, Options{})
+		file := opened(t, data, Options{Streams: true})
 		for flow := range records(file) {
 			if isPart(flow) {
 				t.Skip() // Flows joins them, see FuzzParts

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -151,10 +152,7 @@ func shown(v string) string {
 	if v == "\x00" {
 		return "absent"
 	}
-	if len(v) > 200 {
-		v = v[:200] + "…"
-	}
-	return strconv.Quote(v)
+	return excerpt.Quote(v)
 }
 
 // bodyDiffers describes where two bodies differ.

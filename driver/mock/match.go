@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -200,7 +201,7 @@ func (m *Match) explain(r *exchange.Request, params map[string]string) []string 
 		why = append(why, fmt.Sprintf("port is %d, expected %d", r.Port, m.Port))
 	}
 	if !m.c.path.match(requestPath(r), nil) {
-		why = append(why, fmt.Sprintf("path is %s, expected %s", quote(r.Path()), quote(m.Path)))
+		why = append(why, fmt.Sprintf("path is %s, expected %s", excerpt.Quote(r.Path()), excerpt.Quote(m.Path)))
 	}
 	p := &probe{r: r, skipBody: len(why) > 0, params: params}
 	m.holds(p, &why)
@@ -290,7 +291,7 @@ func (m *Match) holdsHeaders(p *probe, why *[]string) bool {
 			return false
 		}
 		ok = false
-		*why = append(*why, fmt.Sprintf("header %s is %s, expected none", name, quote(strings.Join(p.header(name), ", "))))
+		*why = append(*why, fmt.Sprintf("header %s is %s, expected none", name, excerpt.Quote(strings.Join(p.header(name), ", "))))
 	}
 	return ok
 }
@@ -356,7 +357,7 @@ func explain(what string, values []string, want string) string {
 	case len(values) == 0 && want == "":
 		return what + " is absent, expected any value"
 	case len(values) == 0:
-		return fmt.Sprintf("%s is absent, expected %s", what, quote(want))
+		return fmt.Sprintf("%s is absent, expected %s", what, excerpt.Quote(want))
 	}
-	return fmt.Sprintf("%s is %s, expected %s", what, quote(strings.Join(values, ", ")), quote(want))
+	return fmt.Sprintf("%s is %s, expected %s", what, excerpt.Quote(strings.Join(values, ", ")), excerpt.Quote(want))
 }

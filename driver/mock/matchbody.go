@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -30,11 +31,11 @@ func (m *Match) holdsText(p *probe, why *[]string) bool {
 		return true
 	}
 	if why != nil {
-		seen := "body is " + quote(text)
+		seen := "body is " + excerpt.Quote(text)
 		if err != nil {
 			seen = fmt.Sprintf("body: %v", err)
 		}
-		*why = append(*why, seen+", expected to contain "+quote(m.BodyContains))
+		*why = append(*why, seen+", expected to contain "+excerpt.Quote(m.BodyContains))
 	}
 	return false
 }
@@ -47,7 +48,7 @@ func (m *Match) holdsJSON(p *probe, why *[]string) bool {
 	v, err := p.json()
 	if err != nil {
 		if why != nil {
-			*why = append(*why, fmt.Sprintf("body: %v, expected JSON with %s", err, quote(m.c.json[0].path)))
+			*why = append(*why, fmt.Sprintf("body: %v, expected JSON with %s", err, excerpt.Quote(m.c.json[0].path)))
 		}
 		return false
 	}

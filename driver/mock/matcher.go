@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/pattern"
 )
@@ -229,7 +230,7 @@ func (m *Matcher) String() string {
 func (t *test) String() string {
 	switch t.word {
 	case "regex":
-		s := "a match of " + quote(t.re.String())
+		s := "a match of " + excerpt.Quote(t.re.String())
 		if n := t.longest(); n < maxMatchBody {
 			s += fmt.Sprintf(" in at most %d bytes", n)
 		}
@@ -258,10 +259,10 @@ func (t *test) String() string {
 // show returns the text of a value for an explanation.
 func show(v any) string {
 	if s, ok := v.(text); ok {
-		return quote(string(s))
+		return excerpt.Quote(string(s))
 	}
 	if s, ok := v.(string); ok {
-		return quote(s)
+		return excerpt.Quote(s)
 	}
 	return compact(v)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 )
@@ -109,7 +110,7 @@ func (p *probe) partsFault() error {
 		return p.partsErr
 	}
 	if ct := p.r.Header.Get("Content-Type"); !strings.HasPrefix(strings.ToLower(ct), "multipart/") {
-		return fmt.Errorf("absent: the content type is %s, not multipart", quote(ct))
+		return fmt.Errorf("absent: the content type is %s, not multipart", excerpt.Quote(ct))
 	}
 	return nil
 }
@@ -142,9 +143,9 @@ func (of *PartCondition) name() string {
 func describeParts(parts []*probePart) string {
 	list := make([]string, 0, min(len(parts), 3))
 	for _, p := range parts[:min(len(parts), 3)] {
-		s := quote(string(p.text()))
+		s := excerpt.Quote(string(p.text()))
 		if p.FileName != "" {
-			s = fmt.Sprintf("the file %s of %d bytes", quote(p.FileName), len(p.Data))
+			s = fmt.Sprintf("the file %s of %d bytes", excerpt.Quote(p.FileName), len(p.Data))
 		}
 		if ct := p.ContentType(); ct != "" {
 			s += " (" + ct + ")"

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"starproxy/builtins/exchange"
@@ -175,15 +174,6 @@ func parseJSON(data []byte) (any, error) {
 		return nil, errors.New("not JSON: more after the first value")
 	}
 	return v, nil
-}
-
-// quote returns a text in quotes for an explanation. A long text is cut.
-func quote(s string) string {
-	const most = 120
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
 }
 
 // compact returns v as JSON text for a message.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"starproxy/builtins/excerpt"
 )
 
 // StateMatch is the condition that a named scenario is in a state.
@@ -23,7 +25,7 @@ func (s *StateMatch) why() string {
 	if slices.Contains(s.Is, now) {
 		return ""
 	}
-	return fmt.Sprintf("scenario %s is in the state %s, expected %s", s.Scenario, quote(now), strings.Join(quoted(s.Is), " or "))
+	return fmt.Sprintf("scenario %s is in the state %s, expected %s", s.Scenario, excerpt.Quote(now), strings.Join(quoted(s.Is), " or "))
 }
 
 // impliedBy reports whether the condition always holds when o holds. o may be nil.
@@ -34,7 +36,7 @@ func (s *StateMatch) impliedBy(o *StateMatch) bool {
 func quoted(list []string) []string {
 	all := make([]string, len(list))
 	for i, s := range list {
-		all[i] = quote(s)
+		all[i] = excerpt.Quote(s)
 	}
 	return all
 }

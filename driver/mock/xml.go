@@ -11,6 +11,7 @@ import (
 
 	"github.com/antchfx/xpath"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -40,7 +41,7 @@ func newXMLPath(path string) (*xmlPath, error) {
 	}
 	p := &xmlPath{text: path, prefixes: hasPrefix(path), free: make(chan *xpath.Expr, 16)}
 	if _, err := p.evaluate(expr, &xmlNode{kind: xpath.RootNode}); err != nil { // such as a wrong argument
-		return nil, fmt.Errorf("XPath %s: %w", quote(path), err)
+		return nil, fmt.Errorf("XPath %s: %w", excerpt.Quote(path), err)
 	}
 	p.free <- expr
 	return p, nil
@@ -58,7 +59,7 @@ func compileXPath(path string) (expr *xpath.Expr, err error) {
 			err = fmt.Errorf("%v", r)
 		}
 		if err != nil {
-			expr, err = nil, fmt.Errorf("XPath: got %s, want an XPath 1.0 expression, such as //item/@id: %s", quote(path),
+			expr, err = nil, fmt.Errorf("XPath: got %s, want an XPath 1.0 expression, such as //item/@id: %s", excerpt.Quote(path),
 				strings.TrimPrefix(err.Error(), "xpath: "))
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/document"
 )
@@ -84,7 +85,7 @@ func (f *profileForm) profile(n *yaml.Node, path, named string) (Profile, error)
 			if near != "" {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
-			return p, document.Errorf(document.Field(n, "profile"), "%s: got %s; %s", named, exchange.Clip(f.Profile), hint)
+			return p, document.Errorf(document.Field(n, "profile"), "%s: got %s; %s", named, excerpt.Quote(f.Profile), hint)
 		}
 	}
 	base := p
@@ -134,7 +135,7 @@ func (d *delay) UnmarshalText(text []byte) error {
 		v, err = time.Duration(f*float64(time.Millisecond)), nil
 	}
 	if err != nil || v < 0 || v > maxLatency {
-		return fmt.Errorf("got %s, want a time such as 150ms or a number of milliseconds, at most 1m", exchange.Clip(s))
+		return fmt.Errorf("got %s, want a time such as 150ms or a number of milliseconds, at most 1m", excerpt.Quote(s))
 	}
 	*d = delay(v)
 	return nil
@@ -147,7 +148,7 @@ type span time.Duration
 func (d *span) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(strings.TrimSpace(string(text)))
 	if err != nil || v < minOutage || v > maxOutage {
-		return fmt.Errorf("got %s, want a time with its unit such as 60s, from %s to %s", exchange.Clip(string(text)), minOutage, maxOutage)
+		return fmt.Errorf("got %s, want a time with its unit such as 60s, from %s to %s", excerpt.Quote(string(text)), minOutage, maxOutage)
 	}
 	*d = span(v)
 	return nil
@@ -160,7 +161,7 @@ type percent float64
 func (p *percent) UnmarshalText(text []byte) error {
 	f, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(string(text)), "%")), 64)
 	if err != nil || !(f >= 0 && f <= 100) {
-		return fmt.Errorf("got %s, want a percentage from 0 to 100", exchange.Clip(string(text)))
+		return fmt.Errorf("got %s, want a percentage from 0 to 100", excerpt.Quote(string(text)))
 	}
 	*p = percent(f)
 	return nil

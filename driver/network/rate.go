@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/excerpt"
 )
 
 // Rate is a number of bits in a second; 0 for no limit.
@@ -38,11 +38,11 @@ func ParseRate(text string) (Rate, error) {
 	f, err := strconv.ParseFloat(number, 64)
 	switch {
 	case err != nil || by == 0 || f < 0 || f*float64(by) > float64(maxRate) || f != f:
-		return 0, fmt.Errorf("got %s, want a rate such as 240kbit or 1.6Mbit, at most 100Gbit", exchange.Clip(text))
+		return 0, fmt.Errorf("got %s, want a rate such as 240kbit or 1.6Mbit, at most 100Gbit", excerpt.Quote(text))
 	case f == 0:
 		return 0, nil
 	case f*float64(by) < float64(minRate):
-		return 0, fmt.Errorf("got %s, want at least 1kbit; the profile offline lets nothing pass", exchange.Clip(text))
+		return 0, fmt.Errorf("got %s, want at least 1kbit; the profile offline lets nothing pass", excerpt.Quote(text))
 	}
 	return Rate(f*float64(by) + 0.5), nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -18,7 +19,7 @@ func connectTarget(target string) (string, error) {
 	case strings.IndexByte(target, '@') >= 0: // not shown: it may have a password
 		return "", errors.New("CONNECT: target: got user information, want host:port")
 	case strings.Contains(target, "://"), strings.IndexByte(target, '/') >= 0:
-		return "", fmt.Errorf("CONNECT: target: got %s, want host:port", exchange.Clip(target))
+		return "", fmt.Errorf("CONNECT: target: got %s, want host:port", excerpt.Quote(target))
 	}
 	host, port, err := exchange.ParseAuthority(target, 0)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy/h1"
 	"starproxy/driver/proxy/way"
@@ -118,7 +119,7 @@ func coded(res *h1.Response) error {
 	list := res.Header.Joined("Transfer-Encoding")
 	for one := range strings.SplitSeq(list, ",") {
 		if one = strings.TrimSpace(one); one != "" && !strings.EqualFold(one, "chunked") && !strings.EqualFold(one, "identity") {
-			return &h1.Error{Status: http.StatusBadGateway, Reason: "Transfer-Encoding: got " + exchange.Clip(list) + ", want chunked"}
+			return &h1.Error{Status: http.StatusBadGateway, Reason: "Transfer-Encoding: got " + excerpt.Quote(list) + ", want chunked"}
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
@@ -102,7 +103,7 @@ func (s *h2Session) refusePreface() {
 	came := s.in.came()
 	s.mu.Unlock()
 	line, _, _ := strings.Cut(string(came.frames), "\n")
-	reason := "HTTP/2: got " + exchange.Clip(strings.TrimSuffix(line, "\r")) + ", want the preface PRI * HTTP/2.0"
+	reason := "HTTP/2: got " + excerpt.Quote(strings.TrimSuffix(line, "\r")) + ", want the preface PRI * HTTP/2.0"
 	s.p.logRefused(s.cl, reason)
 	s.p.journalRefused(s.cl, &capture.Entry{Error: reason, RequestBody: capture.Blob{Size: int64(came.size)}}, string(came.frames))
 }

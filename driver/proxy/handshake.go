@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/hello"
@@ -74,7 +75,7 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 	}
 	if strings.HasSuffix(text, "error decoding message") && strings.HasSuffix(sni, ".") {
 		text = fmt.Sprintf("the device asks for the server name %s: TLS does not allow a dot at the end (RFC 6066 section 3)",
-			exchange.Clip(sni))
+			excerpt.Quote(sni))
 	}
 	host, port := c.meant()
 	client := peerOf(c).Addr

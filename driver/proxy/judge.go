@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/excerpt"
 	"starproxy/driver/proxy/h1"
 )
 
@@ -66,7 +66,7 @@ func (p *Proxy) knows(credentials string) bool {
 func unknownUser(credentials string) *refusal {
 	if user := userOf(credentials); user != "" {
 		return &refusal{status: http.StatusProxyAuthRequired, why: fmt.Sprintf("proxy user: got %s, want one of listen.auth with its "+
-			"password", exchange.Clip(user))}
+			"password", excerpt.Quote(user))}
 	}
 	return &refusal{status: http.StatusProxyAuthRequired, why: "proxy user: got none, want one of listen.auth with its password, with " +
 		"the scheme Basic", usual: credentials == ""}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy/h1"
 )
@@ -54,7 +55,7 @@ func (s *h1Session) request(in *inbound) error {
 			s.body.invites.Store(true)
 		}
 	default:
-		return &h1.Error{Status: http.StatusExpectationFailed, Reason: "Expect: got " + exchange.Clip(expect) + ", want 100-continue"}
+		return &h1.Error{Status: http.StatusExpectationFailed, Reason: "Expect: got " + excerpt.Quote(expect) + ", want 100-continue"}
 	}
 	return nil
 }
@@ -69,7 +70,7 @@ func (r *inbound) aim() error {
 	t, err := h1.ParseTarget(r.method, r.target)
 	if err == nil && t.Form == h1.AbsoluteForm {
 		if r.h2 != nil { // RFC 9113 section 8.3.1
-			return &h1.Error{Status: http.StatusBadRequest, Reason: ":path: got " + exchange.Clip(r.target) + ", want a path"}
+			return &h1.Error{Status: http.StatusBadRequest, Reason: ":path: got " + excerpt.Quote(r.target) + ", want a path"}
 		}
 		r.scheme, r.authority, r.target = t.Scheme, t.Authority, t.Path
 	}

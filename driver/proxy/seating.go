@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/excerpt"
 )
 
 // refusal is the answer to a request that no proxy is meant for.
@@ -115,7 +115,7 @@ func (t *seating) judge(from netip.Addr, credentials string) (*branch, *refusal)
 		return at.open()
 	case user != "":
 		return nil, &refusal{status: http.StatusProxyAuthRequired, why: fmt.Sprintf("proxy user: got %s, want one that an export "+
-			"at this address has in listen.users", exchange.Clip(user))}
+			"at this address has in listen.users", excerpt.Quote(user))}
 	case len(t.users) > 0:
 		return nil, &refusal{status: http.StatusProxyAuthRequired, why: "proxy user: got none, want one that an export at this " +
 			"address has in listen.users, with the scheme Basic", usual: credentials == ""}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -39,7 +40,7 @@ func (s *Selection) Conflict(other *Selection) (key, text string) {
 	for _, a := range s.Users {
 		for _, b := range other.Users {
 			if a == b {
-				return "listen.users", fmt.Sprintf("got %s, want no user that %%s has too", strings.ReplaceAll(exchange.Clip(a), "%", "%%"))
+				return "listen.users", fmt.Sprintf("got %s, want no user that %%s has too", strings.ReplaceAll(excerpt.Quote(a), "%", "%%"))
 			}
 		}
 	}

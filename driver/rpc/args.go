@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/jsonvalue"
 )
 
@@ -96,10 +97,7 @@ func Show(v any) string {
 	case nil:
 		return "null"
 	case string:
-		if r := []rune(v); len(r) > 40 {
-			v = string(r[:40]) + "…"
-		}
-		return fmt.Sprintf("the text %q", v)
+		return "the text " + excerpt.Quote(v)
 	case []any:
 		return "a list"
 	case jsonvalue.Object, map[string]any:

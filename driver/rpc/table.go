@@ -8,6 +8,8 @@ import (
 	"net"
 	"reflect"
 	"slices"
+
+	"starproxy/builtins/excerpt"
 )
 
 // Table is a set of methods that can be called by name.
@@ -145,7 +147,7 @@ func (t *Table) invoke(ctx context.Context, name string, kind Kind, args []any) 
 // that tell what was asked.
 const CallFailed = "call failed"
 
-// maxTold is how much of an argument a warning tells, in bytes.
+// maxTold is how much of an argument a warning tells, in characters.
 const maxTold = 200
 
 // told returns the parameters whose arguments a warning tells.
@@ -163,8 +165,8 @@ func (t *Table) warn(r *Row, values []any, err error) {
 	attrs := []slog.Attr{slog.String("call", r.Name), slog.String("reason", err.Error())}
 	for i, v := range values {
 		if name := r.Params[i].Name; slices.Contains(told(), name) && v != "" {
-			if s, ok := v.(string); ok && len(s) > maxTold {
-				v = s[:maxTold] + "..."
+			if s, ok := v.(string); ok {
+				v = excerpt.Cut(s, maxTold)
 			}
 			attrs = append(attrs, slog.Any(name, v))
 		}

@@ -101,7 +101,7 @@ func TestWarnings(t *testing.T) {
 		if told := strings.Contains(log.String(), "level=WARN") && strings.Contains(log.String(), "call="+r.Name+" "); told != want {
 			t.Errorf("%s: told %v, want %v: %s", r.Name, told, want, log.String())
 		}
-		if cut := strings.Repeat("k", maxTold) + "..."; want && !strings.Contains(log.String(), "key="+cut) {
+		if cut := strings.Repeat("k", maxTold) + "…"; want && !strings.Contains(log.String(), "key="+cut) {
 			t.Errorf("%s: the argument is not cut: %s", r.Name, log.String())
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/nearest"
 	"starproxy/driver/document"
@@ -96,7 +97,7 @@ func planName(s string) bool {
 // no event may have.
 func Mark(t *faultplan.Table, name string) error {
 	if !planName(name) {
-		return fmt.Errorf("name: got %s, want %s", exchange.Clip(name), planNames)
+		return fmt.Errorf("name: got %s, want %s", excerpt.Quote(name), planNames)
 	}
 	return t.Mark(name)
 }

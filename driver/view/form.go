@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
@@ -54,10 +55,7 @@ func parts(data []byte, boundary string) any {
 		if err != nil {
 			return nil
 		}
-		text := string(value)
-		if len(value) > maxField {
-			text = text[:maxField] + "…"
-		}
+		text := excerpt.Cut(string(value), maxField)
 		if name := p.FileName(); name != "" || !utf8.Valid(value) {
 			text = strings.TrimSpace(fmt.Sprintf("%s (%s, %d bytes)", name, cmp.Or(p.Header.Get("Content-Type"), "no type"), len(value)))
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -136,7 +137,7 @@ func (c *chunks) line() ([]byte, error) {
 		if k := bytes.IndexByte(b, '\n'); k >= 0 {
 			line, ok := bytes.CutSuffix(b[:k], []byte{'\r'})
 			if !ok || bytes.IndexByte(line, '\r') >= 0 || k > maxChunkLine {
-				return nil, bad("chunk size: got " + quote(string(b[:k])) + ", want digits and CR LF")
+				return nil, bad("chunk size: got " + excerpt.QuoteASCII(string(b[:k])) + ", want digits and CR LF")
 			}
 			c.br.Discard(k + 1)
 			return line, nil
@@ -155,7 +156,7 @@ func chunkSize(line []byte) (n uint64, err error) {
 	size, _, _ := bytes.Cut(line, []byte{';'})
 	size = bytes.TrimRight(size, " \t")
 	if len(size) == 0 || len(size) > 16 || len(size) == 16 && size[0] > '7' {
-		return 0, bad("chunk size: got " + quote(string(size)) + ", want 1 to 16 hexadecimal digits")
+		return 0, bad("chunk size: got " + excerpt.QuoteASCII(string(size)) + ", want 1 to 16 hexadecimal digits")
 	}
 	for _, x := range size {
 		switch {
@@ -166,7 +167,7 @@ func chunkSize(line []byte) (n uint64, err error) {
 		case 'A' <= x && x <= 'F':
 			x -= 'A' - 10
 		default:
-			return 0, bad("chunk size: got " + quote(string(size)) + ", want hexadecimal digits")
+			return 0, bad("chunk size: got " + excerpt.QuoteASCII(string(size)) + ", want hexadecimal digits")
 		}
 		n = n<<4 | uint64(x)
 	}

@@ -35,12 +35,3 @@ func bad(reason string) error { return &Error{400, reason} }
 func badLine(n int, reason string) error {
 	return bad("header line " + strconv.Itoa(n) + ": " + reason)
 }
-
-// quote returns s in quotes, cut off after 60 bytes.
-func quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "…"
-	}
-	return strconv.QuoteToASCII(s)
-}

@@ -3,6 +3,7 @@ package h1
 import (
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -42,7 +43,7 @@ func fields(block string, lenient bool) (exchange.Header, error) {
 			name = strings.TrimRight(name, " \t")
 		}
 		if !isToken(name) {
-			return h, badLine(n, "name: got "+quote(name)+", want a token")
+			return h, badLine(n, "name: got "+excerpt.QuoteASCII(name)+", want a token")
 		}
 		if value, ok = safeValue(value, lenient && !isKey(name)); !ok {
 			return h, badLine(n, name+": "+unsafe)
@@ -136,7 +137,7 @@ func checkHost(q *Request) error {
 		}
 		seen = true
 		if v := q.Header[i].Value; !isAuthority(v) {
-			return bad("Host: got " + quote(exchange.HideUser(v)) + ", want a host and port")
+			return bad("Host: got " + excerpt.QuoteASCII(exchange.HideUser(v)) + ", want a host and port")
 		}
 	}
 	if !seen && q.Proto != "HTTP/1.0" && q.Method != "CONNECT" {

@@ -3,6 +3,7 @@ package h1
 import (
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -18,12 +19,12 @@ func (q *Request) requestLine(line string) error {
 	method, rest, ok := strings.Cut(line, " ")
 	q.Method = intern(method)
 	if !isToken(method) {
-		return bad("method: got " + quote(method) + ", want a token")
+		return bad("method: got " + excerpt.QuoteASCII(method) + ", want a token")
 	}
 	i := strings.LastIndexByte(rest, ' ')
 	if !ok || i < 0 {
 		q.Target = rest
-		return bad("request line: got " + quote(exchange.HideUser(line)) + ", want METHOD TARGET HTTP/1.1")
+		return bad("request line: got " + excerpt.QuoteASCII(exchange.HideUser(line)) + ", want METHOD TARGET HTTP/1.1")
 	}
 	q.Target = rest[:i]
 	var err error
@@ -35,7 +36,7 @@ func (q *Request) requestLine(line string) error {
 	}
 	for i := range len(q.Target) {
 		if c := q.Target[i]; c <= ' ' || c == 0x7f {
-			return bad("target: got " + quote(exchange.HideUser(q.Target)) + ", want no blanks and no control characters")
+			return bad("target: got " + excerpt.QuoteASCII(exchange.HideUser(q.Target)) + ", want no blanks and no control characters")
 		}
 	}
 	return nil
@@ -53,9 +54,9 @@ func version(s string) (string, error) {
 		if s[5] == '1' {
 			return "HTTP/1.1", nil
 		}
-		return "", &Error{505, "version: got " + quote(s) + ", want HTTP/1.1"}
+		return "", &Error{505, "version: got " + excerpt.QuoteASCII(s) + ", want HTTP/1.1"}
 	}
-	return "", bad("version: got " + quote(s) + ", want HTTP/1.1")
+	return "", bad("version: got " + excerpt.QuoteASCII(s) + ", want HTTP/1.1")
 }
 
 // statusLine takes the status line apart (RFC 9112 section 4). The reason and the
@@ -69,11 +70,11 @@ func (r *Response) statusLine(line string) error {
 	rest = strings.TrimLeft(rest, " ")
 	code, reason, _ := strings.Cut(rest, " ")
 	if len(code) != 3 || !isDigit(code[0]) || !isDigit(code[1]) || !isDigit(code[2]) || code[0] == '0' {
-		return bad("status: got " + quote(code) + ", want three digits")
+		return bad("status: got " + excerpt.QuoteASCII(code) + ", want three digits")
 	}
 	r.Status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
 	if strings.IndexByte(reason, 0) >= 0 {
-		return bad("reason phrase: got " + quote(reason) + ", want no NUL")
+		return bad("reason phrase: got " + excerpt.QuoteASCII(reason) + ", want no NUL")
 	}
 	r.Reason = reason
 	if strings.ContainsAny(reason, "\r\v\f") {

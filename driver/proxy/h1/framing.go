@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -76,7 +77,7 @@ func requestFraming(q *Request) (Framing, error) {
 	case q.Proto == "HTTP/1.0":
 		return Framing{}, bad("Transfer-Encoding: got it in a request of HTTP/1.0")
 	case !isWord(t.coding, "chunked"):
-		return Framing{}, bad("Transfer-Encoding: got " + quote(t.coding) + ", want chunked")
+		return Framing{}, bad("Transfer-Encoding: got " + excerpt.QuoteASCII(t.coding) + ", want chunked")
 	}
 	return Framing{Kind: Chunked, N: -1}, nil
 }
@@ -111,7 +112,7 @@ func codedFraming(r *Response, t told) (Framing, error) {
 	case r.Proto == "HTTP/1.0":
 		return Framing{}, bad("Transfer-Encoding: got it in a response of HTTP/1.0")
 	case !isCodings(t.coding):
-		return Framing{}, bad("Transfer-Encoding: got " + quote(t.coding) + ", want names of codings")
+		return Framing{}, bad("Transfer-Encoding: got " + excerpt.QuoteASCII(t.coding) + ", want names of codings")
 	case list == "identity" && t.lengths > 0:
 		// RFC 2616 has it for no coding, with a length beside it.
 		r.Header.Del("Transfer-Encoding")
@@ -119,7 +120,7 @@ func codedFraming(r *Response, t told) (Framing, error) {
 		f.Closes = true
 		return f, err
 	case strings.Contains(before, "chunked"), chunked && before != "" && before[len(before)-1] != ',':
-		return Framing{}, bad("Transfer-Encoding: got " + quote(t.coding) + ", want chunked once and last")
+		return Framing{}, bad("Transfer-Encoding: got " + excerpt.QuoteASCII(t.coding) + ", want chunked once and last")
 	}
 	r.Header.Del("Content-Length")
 	f := Framing{Kind: UntilClose, N: -1, Closes: t.lengths > 0}
@@ -154,13 +155,13 @@ func contentLength(h *exchange.Header, t told) (Framing, error) {
 		first = trim(first)
 		for v := range strings.SplitSeq(t.length, ",") {
 			if v = trim(v); v != first {
-				return Framing{}, bad("Content-Length: got " + quote(first) + " and " + quote(v) + ", want one")
+				return Framing{}, bad("Content-Length: got " + excerpt.QuoteASCII(first) + " and " + excerpt.QuoteASCII(v) + ", want one")
 			}
 		}
 	}
 	n, err := strconv.ParseUint(first, 10, 63)
 	if err != nil { // ParseUint takes no sign and no blank
-		return Framing{}, bad("Content-Length: got " + quote(first) + ", want digits")
+		return Framing{}, bad("Content-Length: got " + excerpt.QuoteASCII(first) + ", want digits")
 	}
 	if first != t.length {
 		h.Set("Content-Length", first)

@@ -3,6 +3,7 @@ package h1
 import (
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -84,7 +85,7 @@ func ParseTarget(method, target string) (Target, error) {
 	case method == "CONNECT":
 		i := strings.LastIndexByte(target, ':')
 		if !isAuthority(target) || i <= 0 || !isDigits(target[i+1:]) {
-			return Target{}, bad("target: got " + quote(exchange.HideUser(target)) + ", want host:port")
+			return Target{}, bad("target: got " + excerpt.QuoteASCII(exchange.HideUser(target)) + ", want host:port")
 		}
 		return Target{Form: AuthorityForm, Authority: target}, nil
 	case target == "*":
@@ -97,7 +98,7 @@ func ParseTarget(method, target string) (Target, error) {
 	}
 	scheme, rest, ok := strings.Cut(target, ":")
 	if !ok || !isScheme(scheme) {
-		return Target{}, bad("target: got " + quote(exchange.HideUser(target)) + ", want /path or http://host/path")
+		return Target{}, bad("target: got " + excerpt.QuoteASCII(exchange.HideUser(target)) + ", want /path or http://host/path")
 	}
 	t := Target{Form: AbsoluteForm, Scheme: strings.ToLower(scheme)}
 	if t.Path, ok = strings.CutPrefix(rest, "//"); ok {
@@ -110,11 +111,11 @@ func ParseTarget(method, target string) (Target, error) {
 	}
 	switch {
 	case t.Scheme != "http" && t.Scheme != "https":
-		return Target{}, bad("target: scheme: got " + quote(t.Scheme) + ", want http or https")
+		return Target{}, bad("target: scheme: got " + excerpt.QuoteASCII(t.Scheme) + ", want http or https")
 	case t.Authority == "" || t.Authority[0] == ':':
 		return Target{}, bad("target: host: got none, want http://host/path")
 	case !isAuthority(t.Authority):
-		return Target{}, bad("target: got " + quote(exchange.HideUser(target)) + ", want host or host:port behind ://")
+		return Target{}, bad("target: got " + excerpt.QuoteASCII(exchange.HideUser(target)) + ", want host or host:port behind ://")
 	}
 	if !strings.HasPrefix(t.Path, "/") {
 		t.Path = "/" + t.Path

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -118,7 +119,7 @@ func (r *Reader) head(prefix string) (string, error) {
 		if string(b) != prefix[:len(b)] {
 			b, _ = r.br.Peek(min(r.br.Buffered(), 40))
 			line, _, _ := bytes.Cut(b, []byte{'\n'})
-			return "", bad("it begins with " + quote(string(line)) + ", want HTTP/1.1 and a status")
+			return "", bad("it begins with " + excerpt.QuoteASCII(string(line)) + ", want HTTP/1.1 and a status")
 		}
 		if err != nil {
 			return "", noEOF(err)

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/nearest"
 )
@@ -121,7 +122,7 @@ func unknown(word string) error {
 	if n := nearest.Name(word, names); n != "" {
 		near = "; did you mean " + n + "?"
 	}
-	return fmt.Errorf("got %s, want one of %s%s", exchange.Clip(word), strings.Join(names, ", "), near)
+	return fmt.Errorf("got %s, want one of %s%s", excerpt.Quote(word), strings.Join(names, ", "), near)
 }
 
 // cut parts the text behind the word: the data with its colon, and the address with
@@ -144,7 +145,7 @@ func parseListen(text string) (host string, port int, err error) {
 	digits := text
 	if strings.IndexByte(text, ':') >= 0 {
 		if host, digits, err = net.SplitHostPort(text); err != nil {
-			return "", 0, fmt.Errorf("address: got %s, want [HOST:]PORT behind the @", exchange.Clip(text))
+			return "", 0, fmt.Errorf("address: got %s, want [HOST:]PORT behind the @", excerpt.Quote(text))
 		}
 		if host, err = exchange.HostName(host); err != nil {
 			return "", 0, fmt.Errorf("address: %w", err)
@@ -152,7 +153,7 @@ func parseListen(text string) (host string, port int, err error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil || n == 0 {
-		return "", 0, fmt.Errorf("port: got %s, want 1 to 65535 behind the @", exchange.Clip(digits))
+		return "", 0, fmt.Errorf("port: got %s, want 1 to 65535 behind the @", excerpt.Quote(digits))
 	}
 	return host, int(n), nil
 }
@@ -174,7 +175,7 @@ func (m *Mode) parseURL(data string) error {
 	text, some := strings.CutPrefix(data, ":")
 	switch {
 	case schemes == nil && some:
-		return fmt.Errorf("got %s behind it, want none", exchange.Clip(text))
+		return fmt.Errorf("got %s behind it, want none", excerpt.Quote(text))
 	case schemes == nil:
 		return nil
 	case text == "":
@@ -193,7 +194,7 @@ func (m *Mode) parseURL(data string) error {
 	u.Scheme = strings.ToLower(u.Scheme)
 	switch {
 	case !slices.Contains(schemes, u.Scheme):
-		return fmt.Errorf("URL: scheme: got %s, want %s", exchange.Clip(u.Scheme), strings.Join(schemes, " or "))
+		return fmt.Errorf("URL: scheme: got %s, want %s", excerpt.Quote(u.Scheme), strings.Join(schemes, " or "))
 	case u.User != nil && m.Kind == Reverse:
 		return errors.New("URL: got a user, want SCHEME://HOST[:PORT]")
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.ForceQuery, u.Fragment != "":

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/net/proxy"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/excerpt"
 )
 
 // Parent is the proxy through which servers are asked, such as that of a company. Nil
@@ -44,7 +44,7 @@ func NewParent(u *url.URL, noProxy []string) *Parent {
 // CheckNoProxy reports why a text is no host that can be asked directly.
 func CheckNoProxy(text string) error {
 	if text == "" || strings.ContainsAny(text, ", \t/") && !isRange(text) {
-		return fmt.Errorf("got %s, want a host, a .domain, an address, a range of addresses or *", exchange.Clip(text))
+		return fmt.Errorf("got %s, want a host, a .domain, an address, a range of addresses or *", excerpt.Quote(text))
 	}
 	return nil
 }
@@ -117,11 +117,11 @@ func (p *Parent) connectHTTP(c io.ReadWriter, addr string) error {
 	proto, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	switch {
 	case !strings.HasPrefix(proto, "HTTP/1."):
-		return p.Fault(fmt.Errorf("it does not answer as an HTTP proxy: %s", exchange.Clip(line)))
+		return p.Fault(fmt.Errorf("it does not answer as an HTTP proxy: %s", excerpt.Quote(line)))
 	case strings.HasPrefix(rest, "407"):
 		return p.Fault(ErrAsksUser)
 	case len(rest) < 3 || rest[0] != '2':
-		return p.Fault(fmt.Errorf("it answers %s to a CONNECT for %s", exchange.Clip(rest), addr))
+		return p.Fault(fmt.Errorf("it answers %s to a CONNECT for %s", excerpt.Quote(rest), addr))
 	}
 	return nil
 }

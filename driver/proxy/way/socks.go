@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 
+	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 )
 
@@ -136,7 +137,7 @@ func socksLogin(c io.ReadWriter, logins *Logins) error {
 		return fmt.Errorf("SOCKS5: user: %w", err)
 	}
 	if verdict != 0 {
-		return fmt.Errorf("SOCKS5: user: got %s, want one of listen.auth with its password", exchange.Clip(name))
+		return fmt.Errorf("SOCKS5: user: got %s, want one of listen.auth with its password", excerpt.Quote(name))
 	}
 	return nil
 }
