@@ -107,7 +107,7 @@ func (h *Handshake) Offered() *hello.Hello {
 
 // clip bounds what the log keeps of the handshake.
 func (h *Handshake) clip() {
-	if len(h.Hello) > maxHello || cap(h.Hello) > 2*maxHello {
+	if len(h.Hello) > maxHello || cap(h.Hello) > 2*len(h.Hello) {
 		h.Hello = bytes.Clone(h.Hello[:min(len(h.Hello), maxHello)])
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"starproxy/driver/handshake"
+	"starproxy/driver/proxy/way"
 )
 
 // known returns what is known of the handshake t on the connection, which began at start.
@@ -64,15 +65,17 @@ func (c *conn) closedInside() {
 	}
 }
 
-// unasked notes a tunnel without TLS. Said is what came instead, err the end of a device
-// that sent nothing.
+// unasked notes a tunnel without TLS, where TLS was to be expected. Said is what came
+// instead, err the end of a device that sent nothing.
 func (t *tunnel) unasked(said spoken, err error) {
 	l := t.p.cfg.Handshakes
 	if l == nil || t.tls != nil {
 		return
 	}
 	h := &handshake.Handshake{Start: t.start, Duration: time.Since(t.start), Client: peerOf(t.c).Addr}
-	h.Host, h.Port = t.c.meant()
+	if h.Host, h.Port = t.c.meant(); !t.c.expectsTLS(h.Port, said) {
+		return
+	}
 	reason := "it speaks no TLS"
 	switch {
 	case err != nil:
@@ -81,4 +84,14 @@ func (t *tunnel) unasked(said spoken, err error) {
 		reason = "it speaks HTTP without TLS"
 	}
 	l.Settle(h, handshake.Unasked(reason))
+}
+
+// expectsTLS reports whether a connection without TLS is worth a note. A device that
+// sends a CONNECT has a secure connection in mind, except for WebSockets over HTTP. By
+// the other ways all connections come, and only the port of HTTPS tells.
+func (c *conn) expectsTLS(port int, said spoken) bool {
+	if c.in == nil || c.in.mode.Kind == way.Regular || c.in.mode.Kind == way.Upstream {
+		return port != 80 || said != spokenHTTP
+	}
+	return port == 443
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -240,6 +241,36 @@ func TestHandshakeMet(t *testing.T) {
 		if v, _ := h.Verdict(); v.Ending != tt.ending || v.Reason != tt.reason || h.Met == "" {
 			t.Errorf("%s: got %s (%s), fault %q", tt.host, v.Ending, v.Reason, h.Met)
 		}
+	}
+}
+
+// Plain HTTP is worth a note only where TLS was to be expected.
+func TestPlainIsExpected(t *testing.T) {
+	t.Parallel()
+	socks := openWay(t, "socks5@1")
+	b, l := diagnosing(t, with(socks))
+	bySOCKS := b.socksClient(socks, nil)
+	connects := func(target string) {
+		c, br := b.tunnel(target)
+		defer c.Close()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+		io.Copy(io.Discard, br)
+	}
+	fetch(t, bySOCKS, "http://socks.test/")
+	fetch(t, bySOCKS, "http://socks.test:8080/")
+	connects("connect.test:80")
+	fetch(t, bySOCKS, "http://socks.test:443/")
+	connects("connect.test:8080")
+	fetch(t, bySOCKS, "https://socks.test:8443/")
+	var got []string
+	for i := range 3 {
+		h := endedAfter(t, l, uint64(i))
+		v, _ := h.Verdict()
+		got = append(got, fmt.Sprint(h.Host, " ", h.Port, " ", v.Ending))
+	}
+	want := []string{"socks.test 443 never_offered", "connect.test 8080 never_offered", "socks.test 8443 trusted"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }
 
