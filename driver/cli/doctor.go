@@ -57,7 +57,8 @@ func (c *doctorCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	var out strings.Builder
 	wrong := len(r.Devices) == 0
 	if wrong {
-		out.WriteString("No device has reached the proxy. \"j proxy status\" tells its address; docs/ways-in.md tells how a device gets to it.\n")
+		out.WriteString("No device has reached the proxy. \"j proxy status\" tells its address; docs/ways-in.md tells how a device " +
+			"gets to it.\n")
 	}
 	for _, d := range r.Devices {
 		wrong = d.print(&out) || wrong

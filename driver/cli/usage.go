@@ -11,7 +11,9 @@ import (
 // proxyWords returns the commands of a proxy, which j has behind the export's
 // name.
 func proxyWords() []string {
-	return []string{"start", "stop", "restart", "status", "mock", "tls", "faults", "clock", "state", "flow", "capture", "web", "cert", "doctor"}
+	return []string{
+		"start", "stop", "restart", "status", "mock", "tls", "faults", "clock", "state", "flow", "capture", "web", "cert", "doctor",
+	}
 }
 
 // proxyWord returns the mistake of a command line that begins with a command of

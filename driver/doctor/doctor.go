@@ -84,8 +84,10 @@ func Diagnose(f *Facts) []Finding {
 	list := []Finding{f.reach()}
 	add := func(found ...Finding) { list = append(list, found...) }
 	if len(f.Lost) > 0 {
-		add(Finding{Kind: Around, Text: "asks for " + several(f.Lost) + " and does not connect to the address that it gets from our resolver",
-			Advice: "it may have another resolver or a fixed address for this: look for them in its settings, or catch its traffic with transparent@PORT"})
+		add(Finding{Kind: Around,
+			Text: "asks for " + several(f.Lost) + " and does not connect to the address that it gets from our resolver",
+			Advice: "it may have another resolver or a fixed address for this: look for them in its settings, or catch its traffic " +
+				"with transparent@PORT"})
 	}
 	add(f.trust()...)
 	if f.Refused > 0 {
@@ -131,10 +133,12 @@ func (f *Facts) trust() (list []Finding) {
 		}
 	}
 	if trusted > 0 {
-		list = append(list, Finding{Kind: Trusts, OK: true, Text: "trusts the CA: handshakes with " + count(trusted, "host") + " came to requests"})
+		list = append(list, Finding{Kind: Trusts, OK: true,
+			Text: "trusts the CA: handshakes with " + count(trusted, "host") + " came to requests"})
 	}
 	if len(pinned) > 0 {
-		list = append(list, Finding{Kind: Pins, Text: "refuses our certificates for " + several(names(pinned)) + ", and accepts them for others",
+		list = append(list, Finding{Kind: Pins,
+			Text:   "refuses our certificates for " + several(names(pinned)) + ", and accepts them for others",
 			Advice: "it pins these hosts: leave them alone with listen.ignore_hosts, or build the device without pinning"})
 	}
 	if len(distrusted) > 0 {
@@ -142,8 +146,8 @@ func (f *Facts) trust() (list []Finding) {
 		if trusted > 0 {
 			advice = "another program in the device may have a list of CAs of its own: install the CA there, too"
 		}
-		list = append(list, Finding{Kind: Distrusts, Text: "does not accept our certificate for " + several(names(distrusted)) + ": " + distrusted[0].Reason,
-			Advice: advice})
+		list = append(list, Finding{Kind: Distrusts, Advice: advice,
+			Text: "does not accept our certificate for " + several(names(distrusted)) + ": " + distrusted[0].Reason})
 	}
 	if len(silent) > 0 {
 		list = append(list, Finding{Kind: NoTLS, Text: "opens tunnels to " + several(names(silent)) + " and sends no TLS in them",
@@ -164,8 +168,8 @@ func (f *Facts) time() (list []Finding) {
 			f.Skew.Abs().Round(time.Second), side), Advice: advice})
 	}
 	if len(f.Expired) > 0 {
-		list = append(list, Finding{Kind: WrongTime,
-			Text: "calls the certificate of " + several(f.Expired) + " expired, which is valid by our clock: its own clock is wrong", Advice: advice})
+		list = append(list, Finding{Kind: WrongTime, Advice: advice,
+			Text: "calls the certificate of " + several(f.Expired) + " expired, which is valid by our clock: its own clock is wrong"})
 	}
 	return list
 }

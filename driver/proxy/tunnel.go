@@ -165,7 +165,8 @@ func (t *tunnel) silent() (spoken, error) {
 // waits reports whether a silent device may be waiting for its server. A device that
 // has agreed on HTTP by ALPN is not.
 func (t *tunnel) waits() bool {
-	return !t.p.cfg.Isolated && !t.p.upstream.made(t.c.RemoteAddr(), t.c.target) && (t.tls == nil || !isHTTP(t.tls.ConnectionState().NegotiatedProtocol))
+	return !t.p.cfg.Isolated && !t.p.upstream.made(t.c.RemoteAddr(), t.c.target) &&
+		(t.tls == nil || !isHTTP(t.tls.ConnectionState().NegotiatedProtocol))
 }
 
 // awaitDevice waits for the first bytes of the device and finds their protocol.

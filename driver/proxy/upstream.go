@@ -39,7 +39,10 @@ type upstream struct {
 
 // newUpstream needs a complete configuration.
 func newUpstream(cfg Config) *upstream {
-	u := &upstream{own: cfg.Listeners, parent: cfg.Parent, counts: cfg.Counters, dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()}}
+	u := &upstream{
+		own: cfg.Listeners, parent: cfg.Parent, counts: cfg.Counters,
+		dialer: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive()},
+	}
 	u.tls = cfg.bounded(&tls.Config{InsecureSkipVerify: cfg.Insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)})
 	for _, w := range cfg.Ways {
 		if w.mode.Kind == way.Transparent {

@@ -60,7 +60,10 @@ type Metrics struct {
 
 // New makes the metrics of a process, which has no proxies yet.
 func New(o Options) *Metrics {
-	m := &Metrics{log: o.Log, scrape: cmp.Or(o.ScrapeTime, scrapeTime), registry: prometheus.NewRegistry(), descs: newDescs(), kept: map[string]*kept{}}
+	m := &Metrics{
+		log: o.Log, scrape: cmp.Or(o.ScrapeTime, scrapeTime), registry: prometheus.NewRegistry(), descs: newDescs(),
+		kept: map[string]*kept{},
+	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
