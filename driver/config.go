@@ -20,6 +20,8 @@ import (
 type Config struct {
 	// Where devices reach the proxy.
 	Listen Listen `yaml:"listen"`
+	// How the way dns@PORT answers.
+	DNS DNS `yaml:"dns"`
 	// Where the browser interface is served, when a start asks for it.
 	Web Web `yaml:"web"`
 	// Where the driver keeps its files.
@@ -143,6 +145,21 @@ type Listen struct {
 	Users []ProxyUser `yaml:"users"`
 }
 
+// DNS says how the resolver answers that a mode dns@PORT opens.
+type DNS struct {
+	// Names that are answered with the proxy's address: a host, *.domain or *.
+	// Default: all.
+	Names []string `yaml:"names"`
+	// Addresses of the proxy, one of IPv4, one of IPv6 or both. Default: the one at
+	// which a device reaches it.
+	Addresses []string `yaml:"addresses"`
+	// Resolvers that are asked for all else, as ADDRESS[:PORT]. Default none: other
+	// names are refused, and other types have no data.
+	Forward []string `yaml:"forward"`
+	// Seconds that devices may keep an address. 0 and default: 5.
+	TTL int `yaml:"ttl"`
+}
+
 // Web is the address of the browser interface.
 type Web struct {
 	// Default 0.0.0.0: all interfaces.
@@ -230,7 +247,7 @@ func DefaultConfig() Config {
 // key that it is about, dotted.
 func (c *Config) resolve() error {
 	for _, check := range []func() error{
-		c.resolveListen, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check,
+		c.resolveListen, c.DNS.check, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check,
 	} {
 		if err := check(); err != nil {
 			return err

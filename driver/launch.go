@@ -39,6 +39,7 @@ func (l *launch) ready(ctx context.Context) error {
 	}
 	l.config = proxy.Config{
 		Sightings:  l.sightings,
+		Resolver:   l.cfg.DNS.resolver(),
 		CA:         l.authority,
 		Journal:    l.journal,
 		Sockets:    l.sockets,

@@ -68,6 +68,8 @@ type Config struct {
 	LeftAlone *way.LeftAlone
 	// Parent is the proxy through which real servers are asked; nil asks them directly.
 	Parent *way.Parent
+	// Resolver answers the queries of ways of DNS; nil answers all names.
+	Resolver *way.Resolver
 	// Sightings are told of signs of devices; nil tells nobody.
 	Sightings *Sightings
 	// KeepHost leaves the Host header and the server name of devices as they are where

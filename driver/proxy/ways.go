@@ -49,6 +49,13 @@ func (w *Way) bind(addr string) (err error) {
 			// Datagrams are looked at only, so a port that is taken does no harm.
 			w.packets, _ = lc.ListenPacket(context.Background(), "udp", addr)
 		}
+	case way.DNS:
+		if w.listener, err = Listen(addr); err != nil {
+			return err
+		}
+		if w.packets, err = net.ListenPacket("udp", addr); err != nil {
+			w.listener.Close()
+		}
 	default:
 		w.listener, err = Listen(addr)
 	}
@@ -141,6 +148,9 @@ func (p *Proxy) serveWay(w *Way) {
 	switch w.mode.Kind {
 	case way.Regular, way.Upstream:
 		p.serveFront(w.listener, w)
+		return
+	case way.DNS:
+		p.resolve(w)
 		return
 	}
 	if w.packets != nil {

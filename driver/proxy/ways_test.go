@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	xproxy "golang.org/x/net/proxy"
 
 	"starproxy/builtins/exchange"
@@ -386,5 +387,28 @@ func TestSightings(t *testing.T) {
 	b.entries(2)
 	if len(seen) > 0 {
 		t.Errorf("got %+v after the end", <-seen)
+	}
+}
+
+func TestDNSWay(t *testing.T) {
+	t.Parallel()
+	w := openWay(t, "dns@1")
+	var err error
+	if w.packets, err = net.ListenPacket("udp", w.Addr().String()); err != nil {
+		t.Skipf("the port is not free for UDP: %v", err)
+	}
+	var s Sightings
+	seen := make(chan Sighting, 10)
+	defer s.Watch(func(one Sighting) { seen <- one })()
+	start(t, sayHost, with(w), func(c *Config) { c.Sightings = &s })
+	for _, network := range []string{"udp", "tcp"} {
+		c := dns.Client{Net: network}
+		a, _, err := c.Exchange(new(dns.Msg).SetQuestion("api.example.", dns.TypeA), w.Addr().String())
+		if err != nil || len(a.Answer) != 1 || !strings.HasSuffix(a.Answer[0].String(), "A\t127.0.0.1") {
+			t.Errorf("%s: got %v, %v, want the proxy's address", network, a, err)
+		}
+		if one := <-seen; one.Kind != SeenQuery || one.Name != "api.example" || one.Way != "dns@1" {
+			t.Errorf("%s: got %+v, want the query", network, one)
+		}
 	}
 }

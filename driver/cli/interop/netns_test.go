@@ -25,7 +25,8 @@ func newNetns(t *testing.T) *netns {
 	forMakeTest(t)
 	ip := program(t, "ip")
 	program(t, "nft")
-	n := &netns{fmt.Sprintf("spx-gw-%d", os.Getpid()), fmt.Sprintf("spx-dut-%d", os.Getpid())}
+	tag := fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(t.Name()))
+	n := &netns{"spx-gw-" + tag, "spx-dut-" + tag}
 	for _, name := range []string{n.gateway, n.device} {
 		if out, err := exec.Command(ip, "netns", "add", name).CombinedOutput(); err != nil {
 			t.Skipf("no network namespaces can be made here: %v: %s", err, out)

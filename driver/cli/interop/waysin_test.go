@@ -105,6 +105,37 @@ print(requests.get("https://car.invalid/x", proxies={"http": p, "https": p}, ver
 	}
 }
 
+// TestDNS has dig ask the resolver, and curl go where it says.
+func TestDNS(t *testing.T) {
+	t.Parallel()
+	dig := program(t, "dig")
+	n := newNetns(t)
+	b := n.ours(t, `{host: 0.0.0.0, port: 8080, modes: [dns@53, transparent@443, transparent@80]}
+      dns: {names: ["*.vendor.invalid"]}`, waysMocks, "--start", "mock")
+	ca := strings.TrimSpace(strings.TrimPrefix(b.mustJ(t, b.dir, "proxy", "cert", "ca.pem"), "CA certificate written to: "))
+	for _, c := range []struct{ args, want string }{
+		{"api.vendor.invalid", gateway4},
+		{"+tcp api.vendor.invalid A", gateway4},
+		{"api.vendor.invalid AAAA", ""},
+		{"api.vendor.invalid TYPE65", ""},
+	} {
+		out := run(t, "", environ(nil), n.in(n.device, append([]string{dig, "+short", "+time=5", "@" + gateway4}, strings.Fields(c.args)...)...)...)
+		if strings.TrimSpace(out.stdout) != c.want || out.code != 0 {
+			t.Errorf("dig %s: got %s, want %q", c.args, out, c.want)
+		}
+	}
+	out := run(t, "", environ(nil), n.in(n.device, dig, "@"+gateway4, "other.invalid")...)
+	if !strings.Contains(out.stdout, "status: REFUSED") {
+		t.Errorf("dig other.invalid: got %s, want it refused", out)
+	}
+	for _, u := range []string{"http://api.vendor.invalid/x", "https://api.vendor.invalid/x"} {
+		out := n.curl(t, "--cacert", ca, "--resolve", "api.vendor.invalid:443:"+gateway4, "--resolve", "api.vendor.invalid:80:"+gateway4, u)
+		if !equalBody([]byte(out.stdout), []byte(`{"host": "api.vendor.invalid"}`)) {
+			t.Errorf("curl %s: got %s", u, out)
+		}
+	}
+}
+
 // TestReverse has curl take the proxy for the server, and a second proxy that asks the
 // first one's mocks as a company's would.
 func TestReverse(t *testing.T) {
