@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 // Origin says who made a response.
@@ -200,7 +202,7 @@ func Reject[T any](q *Request, why string, nearest []T) *Response {
 
 // JSON makes a JSON response of v, which must be marshallable.
 func JSON(status int, v any) *Response {
-	b, err := EncodeJSON(v)
+	b, err := jsonvalue.Append(nil, v)
 	if err != nil {
 		return &Response{Status: http.StatusInternalServerError, Err: err}
 	}

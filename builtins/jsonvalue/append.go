@@ -16,8 +16,8 @@ import (
 // ErrLong is a text that would be longer than asked for, for errors.Is.
 var ErrLong = errors.New("the JSON text is too long")
 
-// Append writes v as compact JSON. A Go value that is no JSON value is written as
-// encoding/json does, but with <, > and & as they are, as in all other texts.
+// Append writes v as compact JSON. A Go value that is no JSON value, such as a struct,
+// is written as encoding/json does, with the characters of texts as in [AppendText].
 func Append(dst []byte, v any) ([]byte, error) { return AppendMax(dst, v, math.MaxInt) }
 
 // AppendMax is [Append] for texts of up to max bytes; a longer one is an
@@ -47,13 +47,24 @@ func AppendMax(dst []byte, v any, max int) ([]byte, error) {
 	case map[string]any:
 		return AppendMax(dst, Sorted(v), max)
 	}
+	return appendGo(dst, v)
+}
+
+// appendGo writes a Go value that is no JSON value.
+func appendGo(dst []byte, v any) ([]byte, error) {
 	var data bytes.Buffer
 	enc := json.NewEncoder(&data)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return append(dst, bytes.TrimSuffix(data.Bytes(), []byte("\n"))...), nil
+	text := bytes.TrimSuffix(data.Bytes(), []byte("\n"))
+	for _, escaped := range []string{`\u2028`, `\u2029`, `\ufffd`} {
+		if bytes.Contains(text, []byte(escaped)) { // encoding/json escapes these; AppendText does not
+			return jsontext.AppendFormat(dst, text, jsontext.AllowDuplicateNames(true))
+		}
+	}
+	return append(dst, text...), nil
 }
 
 func appendList(dst []byte, list []any, max int) (_ []byte, err error) {
@@ -110,6 +121,9 @@ func AppendFloat(dst []byte, f float64) ([]byte, error) {
 	}
 	n := len(dst)
 	dst = strconv.AppendFloat(dst, f, format, -1, 64)
+	if end := len(dst); format == 'e' && end-n >= 4 && dst[end-4] == 'e' && dst[end-2] == '0' {
+		return append(dst[:end-2], dst[end-1]), nil // 1e-7, not 1e-07, as encoding/json
+	}
 	if format == 'f' {
 		for _, c := range dst[n:] {
 			if c == '.' {
@@ -121,7 +135,8 @@ func AppendFloat(dst []byte, f float64) ([]byte, error) {
 	return dst, nil
 }
 
-// AppendText writes s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
+// AppendText writes s as a JSON string. Only quotes, backslashes and control characters
+// up to U+001F are escaped. Bytes that are not UTF-8 become U+FFFD.
 func AppendText(dst []byte, s string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s) // the error is about such bytes
 	return dst

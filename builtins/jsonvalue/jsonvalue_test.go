@@ -112,7 +112,7 @@ func TestAppend(t *testing.T) {
 		v    any
 		want string
 	}{
-		{Object{{"z", json.Number("1.50")}, {"a", []any{2.0, 1e22, -1e-7, int64(3), 4}}}, `{"z":1.50,"a":[2.0,1e+22,-1e-07,3,4]}`},
+		{Object{{"z", json.Number("1.50")}, {"a", []any{2.0, 1e22, -1e-7, int64(3), 4}}}, `{"z":1.50,"a":[2.0,1e+22,-1e-7,3,4]}`},
 		{map[string]any{"b": Object{}, "a": nil}, `{"a":null,"b":{}}`},
 		{"<&>\x01\xff\u2028", `"<&>\u0001` + "\ufffd\u2028" + `"`},
 	} {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // MaxEvent is the largest size of an event, and of a list of events, in bytes. gRPC
@@ -120,7 +121,7 @@ func (j *Journal) Event(e *Entry) []byte {
 func (v *event) json() []byte {
 	// An event can always be encoded: strings that are not UTF-8 get replacement
 	// characters, and Timestamp is finite.
-	b, err := exchange.EncodeJSON(v)
+	b, err := jsonvalue.Append(nil, v)
 	if err != nil {
 		return []byte("{}")
 	}

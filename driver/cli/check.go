@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/exporter"
 )
 
@@ -53,7 +53,7 @@ func (c *checkCmd) Run(ctx context.Context, sys *System) error {
 		}
 	}
 	if c.Format == "json" {
-		text, err := exchange.EncodeJSON(append([]exporter.Finding{}, findings...))
+		text, err := jsonvalue.Append(nil, append([]exporter.Finding{}, findings...))
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 type mockFaultCmd struct {
@@ -45,14 +46,11 @@ Examples:
 func (c *mockFaultCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	fault := c.Kind
 	if c.After != 0 || c.Rate != nil {
-		m := map[string]any{"kind": c.Kind}
-		if c.After != 0 {
-			m["after"] = c.After
-		}
-		if c.Rate != nil {
-			m["rate"] = *c.Rate
-		}
-		b, err := json.Marshal(m)
+		b, err := jsonvalue.Append(nil, struct {
+			After int64    `json:"after,omitempty"`
+			Kind  string   `json:"kind"`
+			Rate  *float64 `json:"rate,omitempty"`
+		}{c.After, c.Kind, c.Rate})
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,12 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/tlsfault"
 )
 
@@ -79,13 +79,8 @@ func (c *tlsSetCmd) fault() (string, error) {
 			keys[key] = json.Number(value)
 		}
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(keys); err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(b.String()), nil
+	b, err := jsonvalue.Append(nil, keys)
+	return string(b), err
 }
 
 type tlsListCmd struct {

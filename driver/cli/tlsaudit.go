@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"starproxy/builtins/jsonvalue"
 )
 
 type tlsAuditCmd struct {
@@ -69,7 +71,7 @@ func (c *tlsAuditCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	}
 	switch {
 	case c.JSON:
-		text, err := json.Marshal(r)
+		text, err := jsonvalue.Append(nil, r)
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"starproxy/builtins/clock"
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
@@ -463,7 +464,7 @@ func TestExportedHeaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if def, err := exchange.EncodeJSON(s.Endpoints[0].Definition); err != nil || !strings.Contains(string(def), `"headers":`+want) {
+		if def, err := jsonvalue.Append(nil, s.Endpoints[0].Definition); err != nil || !strings.Contains(string(def), `"headers":`+want) {
 			t.Errorf("%s: %v, got %s, want headers %s", proto, err, def, want)
 		}
 	}

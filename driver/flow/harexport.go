@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 )
 
 // maxForm is the largest form whose fields are exported, in bytes.
@@ -92,7 +93,7 @@ func (h *harWriter) put(b []byte) {
 }
 
 func (h *harWriter) encode(v any) []byte {
-	b, err := exchange.EncodeJSON(v)
+	b, err := jsonvalue.Append(nil, v)
 	if err != nil && h.err == nil {
 		h.err = err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/state"
 )
@@ -78,7 +77,7 @@ func misplaced(text string, off int64, what string) error {
 
 // JSON encodes v as the JSON text that a method returns.
 func JSON(v any) (string, error) {
-	b, err := exchange.EncodeJSON(v)
+	b, err := jsonvalue.Append(nil, v)
 	return string(b), err
 }
 

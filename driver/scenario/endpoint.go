@@ -7,7 +7,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/nearest"
 	"starproxy/driver/access"
 	"starproxy/driver/document"
@@ -19,7 +19,7 @@ import (
 // keeps the order of its keys). A URL key may result in several endpoints, one for
 // each method; every other key results in one. Errors have the place of src.
 func Compile(key string, def map[string]any, env Env, src mock.Source) ([]*mock.Endpoint, error) {
-	b, err := exchange.EncodeJSON(def)
+	b, err := jsonvalue.Append(nil, def)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", key, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -41,7 +42,7 @@ func outcome(name string, data []byte, env Env) string {
 	}
 	var b strings.Builder
 	for _, ep := range s.Endpoints {
-		def, _ := exchange.EncodeJSON(ep.Definition)
+		def, _ := jsonvalue.Append(nil, ep.Definition)
 		b.WriteString(ep.Name + "  ->  " + ep.Summary + "  (" + ep.Source.String() + ")\n    " + string(def) + "\n")
 	}
 	return b.String()
@@ -289,7 +290,7 @@ func TestCompile(t *testing.T) {
 		{"GET /x", map[string]any{"status": 200.5}, mock.Source{}, `endpoint "GET /x": status: got the number 200.5, want a whole number from 200 to 599`},
 		{"GET /x", map[string]any{"statuss": 1}, mock.Source{File: "a.yaml", Line: 3, Column: 2}, `a.yaml:3:2: unknown key "statuss" in endpoint "GET /x"; did you mean "status"?`},
 		{"x", nil, mock.Source{}, `endpoint key "x": want "METHOD /path", "* /path", "WEBSOCKET /path" or a URL such as "https://host/path"`},
-		{"GET /x", map[string]any{"body": func() {}}, mock.Source{}, `endpoint "GET /x": json: unsupported type: func()`},
+		{"GET /x", map[string]any{"body": func() {}}, mock.Source{}, `endpoint "GET /x": body: json: unsupported type: func()`},
 	} {
 		if _, err := Compile(tt.key, tt.def, Env{}, tt.src); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got %v, want %s", tt.key, err, tt.want)

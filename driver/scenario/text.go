@@ -5,14 +5,14 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/document"
 	"starproxy/driver/mock"
 )
 
 // Text returns the definition of an endpoint as YAML, for people to edit.
 func Text(def any) (string, error) {
-	b, err := exchange.EncodeJSON(def)
+	b, err := jsonvalue.Append(nil, def)
 	if err != nil {
 		return "", err
 	}

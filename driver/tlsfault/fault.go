@@ -1,9 +1,7 @@
 package tlsfault
 
 import (
-	"bytes"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/document"
 )
 
@@ -247,11 +246,9 @@ func Settings(n *yaml.Node, path string) ([]Setting, error) {
 
 // JSON returns the fault as Parse reads it: a JSON object.
 func (f *Fault) JSON() string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(f); err != nil {
+	b, err := jsonvalue.Append(nil, f)
+	if err != nil {
 		return ""
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return string(b)
 }

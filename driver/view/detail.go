@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
 	"starproxy/driver/handshake"
 )
@@ -51,7 +52,7 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 	}
 	more["mark"], more["comment"] = s.marks.Mark(e.Seq)
 	for k, v := range more {
-		b, err := exchange.EncodeJSON(v)
+		b, err := jsonvalue.Append(nil, v)
 		if err != nil {
 			return nil, err
 		}

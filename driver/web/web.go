@@ -173,10 +173,11 @@ func refuse(w http.ResponseWriter, status int, why string) { fail(w, status, "",
 func fail(w http.ResponseWriter, status int, code, why string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(struct {
+	text, _ := rpc.JSON(struct {
 		Error string `json:"error"`
 		Code  string `json:"code,omitempty"`
-	}{why, code})
+	}{why, code}) // texts can always be written
+	io.WriteString(w, text+"\n")
 }
 
 // failed answers with the failure of a method.
