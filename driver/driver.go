@@ -18,6 +18,7 @@ import (
 	"starproxy/driver/endpoints"
 	"starproxy/driver/faultplan"
 	"starproxy/driver/handshake"
+	"starproxy/driver/network"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
@@ -44,6 +45,7 @@ type Driver struct {
 	reporter   *reporter
 	recordings *recordings
 	faultPlans *faultPlans
+	networks   *networks
 	checks     *checkups
 	files      mockFiles
 }
@@ -143,6 +145,7 @@ func (d *Driver) compose(o Options) {
 		state: store, clock: clock, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
 		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{},
 		faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now, Progress: clock.Progress}),
+		network:    network.New(network.Options{Seed: cfg.Seed, Progress: clock.Progress, Turned: clock.Changed}),
 		place:      o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
@@ -151,6 +154,7 @@ func (d *Driver) compose(o Options) {
 	}), log, d.life.maySend)
 	scripts := cfg.script(policy, store, log, d.webhooks.deliver, clock)
 	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}
+	d.networks = &networks{d.life.network}
 	d.handshakes = &handshakes{d.life.handshakes}
 	d.faultPlans = &faultPlans{d.life.faultPlans, log}
 	scripts.OnEvent(func(name string) error { return scenario.Mark(d.faultPlans.table, name) })
@@ -169,22 +173,24 @@ func (d *Driver) compose(o Options) {
 	}
 	clocks := &clockMethods{clock}
 	d.checks = &checkups{d.journal, d.life.handshakes, clock}
-	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans, clocks}}
+	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans, d.networks, clocks}}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
 		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults,
-		faultPlans: d.faultPlans, clocks: clocks, handshakes: d.life.handshakes, authority: d.authority,
+		faultPlans: d.faultPlans, networks: d.networks, clocks: clocks, handshakes: d.life.handshakes, authority: d.authority,
 		journal: d.journal, counters: counters,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
-		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows())
+		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
+		d.networks.rows())
 }
 
 // oppose puts in force what a scenario sets against devices.
 func (d *Driver) oppose(a scenario.Adversity) {
 	d.tlsFaults.table.Load(a.TLS)
+	d.networks.table.Load(a.Network)
 	d.faultPlans.table.Install(a.Faults)
 }
 

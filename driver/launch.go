@@ -48,6 +48,7 @@ func (l *launch) ready(ctx context.Context) error {
 		Counters:   l.counters,
 		TLSFaults:  l.tlsFaults,
 		Handshakes: l.handshakes,
+		Network:    l.network,
 		Insecure:   l.cfg.SSLInsecure,
 		MinTLS:     l.cfg.TLS.MinVersion.number(),
 		Clock:      l.clock,

@@ -21,6 +21,7 @@ import (
 	"starproxy/driver/flow"
 	"starproxy/driver/handshake"
 	"starproxy/driver/mock"
+	"starproxy/driver/network"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/tlsfault"
@@ -56,6 +57,7 @@ type lifecycle struct {
 	tlsFaults  *tlsfault.Table
 	sightings  *proxy.Sightings
 	faultPlans *faultplan.Table
+	network    *network.Table
 
 	run     atomic.Pointer[running] // nil when stopped
 	changed follow.Notice           // announces each change of run

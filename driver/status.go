@@ -9,6 +9,7 @@ import (
 	"starproxy/driver/endpoints"
 	"starproxy/driver/flow"
 	"starproxy/driver/handshake"
+	"starproxy/driver/network"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/tlsfault"
@@ -41,6 +42,8 @@ type statusReport struct {
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
 	// Handshakes counts the TLS handshakes of devices by how they ended.
 	Handshakes map[handshake.Ending]uint64 `json:"handshakes"`
+	// Network are the network profiles that devices are on.
+	Network []network.Row `json:"network"`
 	// FaultPlans are the plans of faults that requests meet.
 	FaultPlans []faultPlanRow `json:"fault_plans"`
 	// AddonErrors are, by name, the reasons why addons are not in force as they are
@@ -88,6 +91,7 @@ type reporter struct {
 	states     *stateMethods
 	webhooks   *webhooks
 	tlsFaults  *tlsFaults
+	networks   *networks
 	faultPlans *faultPlans
 	handshakes *handshake.Log
 	clocks     *clockMethods
@@ -112,6 +116,7 @@ func (r *reporter) report() *statusReport {
 	s := &statusReport{
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
 		ScenarioStates: map[string]string{}, Ways: []wayStatus{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
+		Network:    r.networks.table.List(),
 		FaultPlans: r.faultPlans.status(), Handshakes: r.handshakes.Counts(),
 		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
 		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),

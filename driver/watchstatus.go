@@ -54,7 +54,8 @@ func (r *reporter) changes() []<-chan struct{} {
 	list := []<-chan struct{}{
 		r.life.changed.Changed(), r.web.changed.Changed(), r.endpoints.Changed(), r.endpoints.Script.PendingChanged(),
 		r.states.state.Changed(), r.files.Changed(), r.webhooks.next(), r.journal.Changed(), r.authority.opened(),
-		r.tlsFaults.table.Changed(), r.faultPlans.table.Changed(), r.handshakes.Changed(), r.clocks.clock.Changed(),
+		r.tlsFaults.table.Changed(), r.faultPlans.table.Changed(), r.networks.table.Changed(),
+		r.handshakes.Changed(), r.clocks.clock.Changed(),
 	}
 	if now := r.life.run.Load(); now != nil && now.recorder != nil {
 		list = append(list, now.recorder.Changed())

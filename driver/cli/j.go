@@ -37,12 +37,13 @@ type proxyCommands struct {
 		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
-	TLS    tlsCommands    `cmd:"" name:"tls" help:"Let devices meet faults of TLS, audit them, and tell whom they trust."`
-	Doctor doctorCmd      `cmd:"" help:"Watch the devices, and tell what is wrong with their way through the proxy."`
-	Clock  clockCommands  `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`
-	Faults faultsCommands `cmd:"" help:"Plan faults that requests meet, mocked or not."`
-	State  stateCommands  `cmd:"" help:"Look at the state that mocks are in, and set it."`
-	Flow   struct {
+	TLS     tlsCommands     `cmd:"" name:"tls" help:"Let devices meet faults of TLS, audit them, and tell whom they trust."`
+	Doctor  doctorCmd       `cmd:"" help:"Watch the devices, and tell what is wrong with their way through the proxy."`
+	Clock   clockCommands   `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`
+	Network networkCommands `cmd:"" help:"Put devices on slow, late or broken networks."`
+	Faults  faultsCommands  `cmd:"" help:"Plan faults that requests meet, mocked or not."`
+	State   stateCommands   `cmd:"" help:"Look at the state that mocks are in, and set it."`
+	Flow    struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
 		Save    flowSaveCmd    `cmd:"" help:"Download a recording."`
 		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`

@@ -63,6 +63,8 @@ type proxyStatus struct {
 	} `json:"webhooks"`
 	// TLSFaults is ours: the faults that TLS handshakes meet.
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
+	// Network is ours: the network profiles that devices are on.
+	Network []networkRow `json:"network"`
 	// FaultPlans is ours: the plans of faults that requests meet.
 	FaultPlans []faultPlan `json:"fault_plans"`
 	// CAProblem is ours: why devices may refuse the proxy's certificates.
@@ -157,6 +159,9 @@ func (st *proxyStatus) print(sys *System) {
 	}
 	for _, r := range st.TLSFaults {
 		sys.out("  TLS:     %s", tlsFaultLine(r))
+	}
+	for _, r := range st.Network {
+		sys.out("  Network: %s", r.line())
 	}
 	for _, f := range st.FaultPlans {
 		sys.out("  Fault:   %s", f.line())

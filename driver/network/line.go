@@ -205,7 +205,7 @@ func (l *Line) blocked(now time.Time) (bool, time.Time) {
 	if l.rule == nil {
 		return false, time.Time{}
 	}
-	no, left := l.rule.blocked(l.t.o.Clock())
+	no, left := l.rule.blocked(l.t.o.Progress())
 	if left == 0 {
 		return no, time.Time{}
 	}

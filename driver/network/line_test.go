@@ -132,7 +132,7 @@ func TestChange(t *testing.T) {
 		table.Set(Key{}, Profile{Offline: true})
 		start := time.Now()
 		time.AfterFunc(time.Minute, func() { table.Set(Key{}, Profile{Down: 80 * Kbit, Latency: time.Minute}) })
-		time.AfterFunc(time.Minute+time.Second, func() { table.Clear(Key{}) })
+		time.AfterFunc(time.Minute+time.Second, func() { table.Clear(nil) })
 		if first, last := transfer(t, l, device, 1<<20, 1<<20); first != last || time.Since(start) != time.Minute+time.Second {
 			t.Errorf("the first byte came after %s and the last one after %s, want 1m1s", first, last)
 		}
@@ -177,8 +177,9 @@ func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turned atomic.Int64
 		var news follow.Notice
-		clock := func() time.Time { return time.Now().Add(time.Duration(turned.Load())) }
-		table := New(Options{Clock: clock, Turned: news.Changed})
+		began := time.Now()
+		progress := func() time.Duration { return time.Since(began) + time.Duration(turned.Load()) }
+		table := New(Options{Progress: progress, Turned: news.Changed})
 		table.Set(Key{}, Profile{Outage: Outage{Every: time.Minute, For: 15 * time.Second}})
 		device, l := onLine(t, table)
 		if _, last := transfer(t, l, device, 1000, 100); last != 0 {

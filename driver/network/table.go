@@ -18,9 +18,9 @@ type Options struct {
 	// Seed makes jitter and loss repeatable: on the same connection, counted since
 	// the profile was set, the same bytes meet the same. Nil: random.
 	Seed *uint64
-	// Clock is the clock of outages; nil is the system's. Bytes are paced by the
-	// system's clock in any case.
-	Clock func() time.Time
+	// Progress returns how far the clock of outages has moved forward; nil is for the
+	// system's. Bytes are paced by the system's clock in any case.
+	Progress func() time.Duration
 	// Turned returns a channel that is closed when the clock is turned next; nil
 	// for a clock that is never turned.
 	Turned func() <-chan struct{}
@@ -58,8 +58,8 @@ func New(o Options) *Table {
 	if o.Seed != nil {
 		t.seed = *o.Seed
 	}
-	if t.o.Clock == nil {
-		t.o.Clock = time.Now
+	if began := time.Now(); t.o.Progress == nil {
+		t.o.Progress = func() time.Duration { return time.Since(began) }
 	}
 	if t.o.Turned == nil {
 		t.o.Turned = func() <-chan struct{} { return nil }
@@ -77,7 +77,7 @@ const maxLinks = 4096
 type rule struct {
 	Setting
 	from  string
-	since time.Time // by Options.Clock
+	since time.Duration // by Options.Progress
 	seed  uint64
 
 	mu    sync.Mutex
@@ -85,7 +85,7 @@ type rule struct {
 }
 
 func (t *Table) rule(s Setting, from string) *rule {
-	return &rule{Setting: s, from: from, since: t.o.Clock(), seed: t.seed, links: map[netip.Addr]*link{}}
+	return &rule{Setting: s, from: from, since: t.o.Progress(), seed: t.seed, links: map[netip.Addr]*link{}}
 }
 
 // link returns that of a client, and the number of connections on it so far.
@@ -140,18 +140,17 @@ func (t *Table) Set(k Key, p Profile) {
 }
 
 // Clear removes the settings with a key, also those of the scenario, until it is
-// loaded again or [Table.Reset] is called. Without a key it removes all. It returns
-// the number of those removed.
-func (t *Table) Clear(k Key) (n int) {
+// loaded again or [Table.Reset] is called. Nil stands for all keys. It returns the
+// number of those removed.
+func (t *Table) Clear(k *Key) (n int) {
 	t.change(func() {
 		n = len(t.rules())
-		all := k == Key{}
-		t.hand = slices.DeleteFunc(slices.Clone(t.hand), func(r *rule) bool { return all || r.Key == k })
+		t.hand = slices.DeleteFunc(slices.Clone(t.hand), func(r *rule) bool { return k == nil || r.Key == *k })
 		if t.hidden == nil {
 			t.hidden = map[Key]bool{}
 		}
 		for _, r := range t.scenario {
-			if all || r.Key == k {
+			if k == nil || r.Key == *k {
 				t.hidden[r.Key] = true
 			}
 		}
@@ -271,9 +270,9 @@ func (t *Table) List() []Row {
 	return list
 }
 
-// blocked reports whether nothing passes at a time of Options.Clock, and how long
-// that lasts by this clock; 0 for ever.
-func (r *rule) blocked(now time.Time) (bool, time.Duration) {
+// blocked reports whether nothing passes at a time of Options.Progress, and how long
+// that lasts by that clock; 0 for ever.
+func (r *rule) blocked(now time.Duration) (bool, time.Duration) {
 	p := &r.Profile
 	switch {
 	case p.Offline:
@@ -281,9 +280,6 @@ func (r *rule) blocked(now time.Time) (bool, time.Duration) {
 	case p.Outage.For == 0:
 		return false, 0
 	}
-	at := now.Sub(r.since) % p.Outage.Every
-	if at < 0 {
-		at += p.Outage.Every
-	}
+	at := (now - r.since) % p.Outage.Every
 	return at >= p.Outage.Every-p.Outage.For, p.Outage.Every - at
 }

@@ -25,7 +25,7 @@ func BenchmarkLane(b *testing.B) {
 			on(&cfg)
 			lane := New(cfg).newLane(c)
 			lane.joined()
-			table.Clear(network.Key{})
+			table.Clear(nil)
 			return lane
 		},
 	} {

@@ -5,6 +5,7 @@ import (
 
 	"starproxy/driver/document"
 	"starproxy/driver/faultplan"
+	"starproxy/driver/network"
 	"starproxy/driver/tlsfault"
 )
 
@@ -12,6 +13,8 @@ import (
 type Adversity struct {
 	// TLS are the faults that handshakes meet.
 	TLS []tlsfault.Setting
+	// Network are the networks that devices are on.
+	Network []network.Setting
 	// Faults are the plans of faults that requests meet.
 	Faults []*faultplan.Plan
 }
@@ -28,6 +31,10 @@ func adversities() []adversity {
 	return []adversity{
 		{"tls", func(c *compiler, n *yaml.Node, path string) (err error) {
 			c.adversity.TLS, err = tlsfault.Settings(n, path)
+			return err
+		}},
+		{"network", func(c *compiler, n *yaml.Node, path string) (err error) {
+			c.adversity.Network, err = network.Settings(n, path)
 			return err
 		}},
 		{"faults", func(c *compiler, n *yaml.Node, path string) (err error) {
