@@ -50,9 +50,6 @@ type copier struct {
 }
 
 func (t *copier) value(v starlark.Value, depth int) (starlark.Value, error) {
-	if depth == 0 {
-		return nil, call.ErrDepth
-	}
 	if t.copied++; t.copied%call.LookEvery == 0 {
 		if err := t.call.Look(); err != nil {
 			return nil, err
@@ -62,6 +59,9 @@ func (t *copier) value(v starlark.Value, depth int) (starlark.Value, error) {
 		if done := t.done[v]; done != nil {
 			return done, nil
 		}
+	}
+	if _, tuple := v.(starlark.Tuple); depth == 0 && (tuple || isContainer(v)) {
+		return nil, call.ErrDepth
 	}
 	switch v := v.(type) {
 	case *starlark.List:

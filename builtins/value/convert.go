@@ -2,6 +2,7 @@ package value
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -228,9 +229,6 @@ type converter struct {
 }
 
 func (c *converter) value(v starlark.Value, depth int) (any, error) {
-	if depth == 0 {
-		return nil, call.ErrDepth
-	}
 	parts := 1
 	if _, ok := v.(starlark.IterableMapping); ok {
 		parts = PartsOfMap
@@ -282,6 +280,9 @@ func wholeNumber(v starlark.Int) (any, error) {
 }
 
 func (c *converter) object(items []starlark.Tuple, depth int) (any, error) {
+	if depth == 0 {
+		return nil, call.ErrDepth
+	}
 	o := make(jsonvalue.Object, 0, len(items))
 	for _, kv := range items {
 		k, err := JSONKey(kv[0])
@@ -290,7 +291,7 @@ func (c *converter) object(items []starlark.Tuple, depth int) (any, error) {
 		}
 		e, err := c.value(kv[1], depth-1)
 		if err != nil {
-			return nil, fmt.Errorf("%q: %w", k, err)
+			return nil, below(k, err)
 		}
 		o = append(o, jsonvalue.Member{Key: k, Value: e})
 	}
@@ -298,6 +299,9 @@ func (c *converter) object(items []starlark.Tuple, depth int) (any, error) {
 }
 
 func (c *converter) fields(v *starlarkstruct.Struct, depth int) (any, error) {
+	if depth == 0 {
+		return nil, call.ErrDepth
+	}
 	var o jsonvalue.Object
 	for _, name := range v.AttrNames() {
 		attr, err := v.Attr(name)
@@ -306,7 +310,7 @@ func (c *converter) fields(v *starlarkstruct.Struct, depth int) (any, error) {
 		}
 		e, err := c.value(attr, depth-1)
 		if err != nil {
-			return nil, fmt.Errorf("%q: %w", name, err)
+			return nil, below(name, err)
 		}
 		o = append(o, jsonvalue.Member{Key: name, Value: e})
 	}
@@ -314,6 +318,9 @@ func (c *converter) fields(v *starlarkstruct.Struct, depth int) (any, error) {
 }
 
 func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
+	if depth == 0 {
+		return nil, call.ErrDepth
+	}
 	list := []any{}
 	it := v.Iterate()
 	defer it.Done()
@@ -326,6 +333,15 @@ func (c *converter) list(v starlark.Iterable, depth int) (any, error) {
 		list = append(list, g)
 	}
 	return list, nil
+}
+
+// below returns the error of a value that is below a key. An error about the whole
+// value has no key, because it would name all of them.
+func below(key string, err error) error {
+	if errors.Is(err, call.ErrDepth) || errors.Is(err, call.ErrMemory) {
+		return err
+	}
+	return fmt.Errorf("%q: %w", key, err)
 }
 
 // JSONKey returns the text of a mapping's key. Any other key is an error.

@@ -72,6 +72,12 @@ func (e *jsonEncoder) leaf(v starlark.Value) bool {
 		} else {
 			e.out = append(e.out, v.String()...)
 		}
+	case starlark.Float:
+		if out, err := jsonvalue.AppendFloat(e.out, float64(v)); err != nil {
+			e.fail(err)
+		} else {
+			e.out = out
+		}
 	default:
 		return false
 	}
@@ -86,12 +92,6 @@ func (e *jsonEncoder) container(v starlark.Value) bool {
 	e.depth--
 	defer func() { e.depth++ }()
 	switch v := v.(type) {
-	case starlark.Float:
-		out, err := jsonvalue.AppendFloat(e.out, float64(v))
-		if err != nil {
-			return e.fail(err)
-		}
-		e.out = out
 	case *starlark.Dict:
 		if e.entry == nil {
 			e.entry = e.writeEntry
@@ -141,7 +141,10 @@ func (e *jsonEncoder) writeEntry(k, v starlark.Value) bool {
 	if len(e.out) > e.next && !e.grow() {
 		return false
 	}
-	return e.value(v)
+	if !e.value(v) {
+		return e.fail(below(key, e.err))
+	}
+	return true
 }
 
 func (e *jsonEncoder) fail(err error) bool {
