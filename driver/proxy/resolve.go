@@ -50,8 +50,8 @@ type queries struct {
 
 // ServeDNS answers one query.
 func (h *queries) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
-	client := addrOf(w.RemoteAddr())
-	if own := addrOf(w.LocalAddr()); !h.p.letsAddr(client) && client != own {
+	client, local := addrOf(w.RemoteAddr()), addrOf(w.LocalAddr())
+	if !h.p.letsAddr(client) && client != local && !(local.IsUnspecified() && isLocal(client)) {
 		h.p.cfg.Sightings.sight(SeenTurnedAway, w.RemoteAddr(), h.way, "")
 		w.Close()
 		return
@@ -62,10 +62,10 @@ func (h *queries) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	default:
 		return
 	}
-	if name := way.Asks(m); name != "" {
+	if name := way.Asks(m); name != "" && h.resolver.Answers(name) {
 		h.p.cfg.Sightings.sight(SeenQuery, w.RemoteAddr(), h.way, name)
 	}
-	a := h.resolver.Answer(h.p.ctx, m, way.Query{Client: client, Own: h.p.cfg.Listeners.Reaches})
+	a := h.resolver.Answer(h.p.ctx, m, way.Query{Client: zonedAddr(w.RemoteAddr()), Local: zonedAddr(w.LocalAddr()), Own: h.p.cfg.Listeners.Reaches})
 	if a == nil {
 		return
 	}

@@ -96,13 +96,16 @@ func (p *Proxy) sightQUIC(w *Way) {
 // isClosed reports whether a socket was closed by us.
 func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
 
-// addrOf returns the address of a peer over UDP or TCP.
-func addrOf(a net.Addr) netip.Addr {
+// addrOf returns the address of a peer over UDP or TCP, without a zone.
+func addrOf(a net.Addr) netip.Addr { return zonedAddr(a).WithZone("") }
+
+// zonedAddr is addrOf with the zone.
+func zonedAddr(a net.Addr) (at netip.Addr) {
 	switch a := a.(type) {
 	case *net.TCPAddr:
-		return plainAddr(a.AddrPort()).Addr()
+		at = a.AddrPort().Addr()
 	case *net.UDPAddr:
-		return plainAddr(a.AddrPort()).Addr()
+		at = a.AddrPort().Addr()
 	}
-	return netip.Addr{}
+	return at.Unmap()
 }

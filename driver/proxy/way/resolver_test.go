@@ -17,7 +17,7 @@ import (
 // query makes a question.
 func query(name string, kind uint16) *dns.Msg { return new(dns.Msg).SetQuestion(name, kind) }
 
-// said returns the code and the data of an answer.
+// data returns the code and the data of an answer.
 func data(m *dns.Msg) string {
 	list := []string{dns.RcodeToString[m.Rcode]}
 	for _, rr := range m.Answer {
@@ -81,6 +81,13 @@ func TestResolver(t *testing.T) {
 		{"below a domain", ResolverConfig{Names: names, Addresses: own}, "a.b.vendor.test.", dns.TypeA, "NOERROR; a.b.vendor.test. 5 IN A 10.0.7.1"},
 		{"another name", ResolverConfig{Names: names, Addresses: own}, "other.test.", dns.TypeA, "REFUSED"},
 		{"another name forwarded", ResolverConfig{Names: names, Forward: []netip.AddrPort{far}}, "other.test.", dns.TypeA, `NOERROR; other.test. 60 IN TXT "far"`},
+		{"localhost", ResolverConfig{Addresses: own}, "app.LOCALHOST.", dns.TypeA, "NOERROR; app.LOCALHOST. 5 IN A 127.0.0.1"},
+		{"a reverse name", ResolverConfig{Addresses: own}, "1.7.0.10.in-addr.arpa.", dns.TypePTR, "NOERROR"},
+		{"no translation of addresses", ResolverConfig{Addresses: own}, "ipv4only.ARPA.", dns.TypeAAAA, "NOERROR"},
+		{"below arpa forwarded", ResolverConfig{Addresses: own, Forward: []netip.AddrPort{far}}, "ipv4only.arpa.", dns.TypeAAAA, `NOERROR; ipv4only.arpa. 60 IN TXT "far"`},
+		{"no DNS over HTTPS", ResolverConfig{Addresses: own}, "use-application-DNS.net.", dns.TypeA, "NXDOMAIN"},
+		{"a canary that is not ours", ResolverConfig{Names: names, Forward: []netip.AddrPort{far}}, "mask.icloud.com.", dns.TypeA, `NOERROR; mask.icloud.com. 60 IN TXT "far"`},
+		{"a zone", ResolverConfig{Forward: []netip.AddrPort{far}}, "test.", dns.TypeAXFR, "REFUSED"},
 		{"over TCP", ResolverConfig{Forward: []netip.AddrPort{far}}, "long.test.", dns.TypeTXT, `NOERROR; long.test. 60 IN TXT "far"`},
 		{"no way to itself", ResolverConfig{Forward: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:9")}}, "any.test.", dns.TypeTXT, "SERVFAIL"},
 	} {
@@ -92,6 +99,44 @@ func TestResolver(t *testing.T) {
 	}
 	if a := NewResolver(ResolverConfig{}).Answer(t.Context(), new(dns.Msg).SetReply(query("a.test.", dns.TypeA)), Query{}); a != nil {
 		t.Errorf("an answer as query: got %v, want no answer", a)
+	}
+}
+
+// A device that speaks EDNS gets an answer with it, and no more bytes than networks pass
+// in one piece.
+func TestEDNS(t *testing.T) {
+	t.Parallel()
+	r := NewResolver(ResolverConfig{Addresses: []netip.Addr{netip.MustParseAddr("10.0.7.1")}})
+	for version, want := range map[uint8]string{0: "NOERROR; a.test. 5 IN A 10.0.7.1", 1: dns.RcodeToString[dns.RcodeBadVers]} {
+		m := query("a.test.", dns.TypeA).SetEdns0(4096, false)
+		m.IsEdns0().SetVersion(version)
+		a := r.Answer(t.Context(), m, Query{})
+		Fit(a, m, false)
+		b, err := a.Pack()
+		if err != nil || a.Unpack(b) != nil {
+			t.Fatalf("version %d: %v", version, err)
+		}
+		if data(a) != want || a.IsEdns0() == nil || a.IsEdns0().UDPSize() != maxDatagram {
+			t.Errorf("version %d: got %v, want %s and EDNS", version, a, want)
+		}
+	}
+	m := query("a.test.", dns.TypeA).SetEdns0(65535, false)
+	a := new(dns.Msg).SetReply(m)
+	for range 100 {
+		rr, _ := dns.NewRR("a.test. 5 IN A 10.0.7.1")
+		a.Answer = append(a.Answer, rr)
+	}
+	if Fit(a, m, false); a.Len() > maxDatagram || !a.Truncated {
+		t.Errorf("got %d bytes, truncated %t, want %d at most", a.Len(), a.Truncated, maxDatagram)
+	}
+}
+
+// The address that a device has asked is the answer.
+func TestAskedAddress(t *testing.T) {
+	t.Parallel()
+	q := Query{Client: netip.MustParseAddr("127.0.0.1"), Local: netip.MustParseAddr("127.0.0.9")}
+	if got := data(NewResolver(ResolverConfig{}).Answer(t.Context(), query("a.test.", dns.TypeA), q)); got != "NOERROR; a.test. 5 IN A 127.0.0.9" {
+		t.Errorf("got %s, want 127.0.0.9", got)
 	}
 }
 
@@ -139,7 +184,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		if out, err := a.Pack(); err != nil && len(b) < 512 {
 			t.Fatalf("%v: %v can't be written: %v", m, a, err)
-		} else if len(out) > 4096 {
+		} else if len(out) > maxDatagram {
 			t.Fatalf("%v: got %d bytes", m, len(out))
 		}
 	})
