@@ -18,7 +18,7 @@ import (
 // checked returns the findings about the only device, each as "kind: text".
 func (b *bench) checked(began time.Time) string {
 	b.Helper()
-	r := b.d.checks.since(began, chosen{})
+	r := b.d.checks.since(began, chosen{}, nil)
 	if len(r.Devices) != 1 || r.Devices[0].Client != "127.0.0.1" {
 		b.Fatalf("devices: got %+v, want 127.0.0.1", r.Devices)
 	}

@@ -172,7 +172,7 @@ func (d *Driver) compose(o Options) {
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 	}
 	clocks := &clockMethods{clock}
-	d.checks = &checkups{d.journal, d.life.handshakes, clock}
+	d.checks = &checkups{d.journal, d.life.handshakes, clock, d.life.sightings}
 	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans, d.networks, clocks}}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{

@@ -33,6 +33,15 @@ type Facts struct {
 	Expired []string
 	// QUIC counts the datagrams of QUIC that it sent to port 443.
 	QUIC int
+	// Hints are the hosts that offered it HTTP/3 in their answers.
+	Hints []string
+	// TurnedAway counts its connections that listen.allow does not let in, and Unknown
+	// its requests without a user of listen.auth.
+	TurnedAway, Unknown int
+	// Ahead is how far its clock is ahead of ours, by its TLS handshakes; Stamped is
+	// false when they do not tell.
+	Ahead   time.Duration
+	Stamped bool
 }
 
 // Host is a host that a device made TLS handshakes with.
@@ -54,15 +63,17 @@ type Kind string
 
 // The kinds of findings.
 const (
-	Reaches   Kind = "reaches"    // its traffic reaches the proxy
-	Around    Kind = "around"     // traffic of it does not reach the proxy
-	Trusts    Kind = "trusts"     // it trusts the CA
-	Distrusts Kind = "distrusts"  // it does not
-	Pins      Kind = "pins"       // it trusts the CA, but not for some hosts
-	NoTLS     Kind = "no_tls"     // it sent something else where TLS was expected
-	WrongTime Kind = "wrong_time" // its clock is wrong
-	QUIC      Kind = "quic"       // it speaks QUIC
-	Refused   Kind = "refused"    // it sent requests that are no HTTP
+	Reaches Kind = "reaches" // its traffic reaches the proxy
+	Around  Kind = "around"  // traffic of it does not reach the proxy
+	// TurnedAway is that of a device that may not connect, or gives no known user.
+	TurnedAway Kind = "turned_away"
+	Trusts     Kind = "trusts"     // it trusts the CA
+	Distrusts  Kind = "distrusts"  // it does not
+	Pins       Kind = "pins"       // it trusts the CA, but not for some hosts
+	NoTLS      Kind = "no_tls"     // it sent something else where TLS was expected
+	WrongTime  Kind = "wrong_time" // its clock is wrong
+	QUIC       Kind = "quic"       // it speaks QUIC
+	Refused    Kind = "refused"    // it sent requests that are no HTTP
 )
 
 // Finding is one thing that was found.
@@ -95,9 +106,12 @@ func Diagnose(f *Facts) []Finding {
 			Advice: "j proxy capture list --filter-expr ~refused shows them"})
 	}
 	add(f.time()...)
-	if f.QUIC > 0 {
+	switch {
+	case f.QUIC > 0:
 		add(Finding{Kind: QUIC, Text: fmt.Sprintf("speaks QUIC: %d datagrams to UDP port 443", f.QUIC),
 			Advice: "reject UDP port 443 at the router; the device then falls back to TLS over TCP"})
+	case len(f.Hints) > 0:
+		add(Finding{Kind: QUIC, OK: true, Text: "is offered QUIC (Alt-Svc) by " + several(f.Hints) + "; requests that go there do not come here"})
 	}
 	return list
 }
@@ -107,6 +121,14 @@ func (f *Facts) reach() Finding {
 	handshakes := 0
 	for _, h := range f.Hosts {
 		handshakes += h.Trusted + h.Failed
+	}
+	switch {
+	case f.TurnedAway > 0 && len(f.Ways) == 0:
+		return Finding{Kind: TurnedAway, Text: fmt.Sprintf("is turned away: listen.allow does not have its address (%s)",
+			count(f.TurnedAway, "connection")), Advice: "add " + f.Device.String() + " to listen.allow"}
+	case f.Unknown > 0 && f.Requests == 0:
+		return Finding{Kind: TurnedAway, Text: fmt.Sprintf("reaches the proxy by %s and is refused with 407 (%s): it gives no user "+
+			"of listen.auth with its password", several(f.Ways), count(f.Unknown, "request")), Advice: "set a proxy user in the device"}
 	}
 	if f.Requests+f.Refused+handshakes == 0 && len(f.Ways) == 0 {
 		return Finding{Kind: Around, Text: "sent nothing to the proxy",
@@ -160,18 +182,24 @@ func (f *Facts) trust() (list []Finding) {
 func (f *Facts) time() (list []Finding) {
 	const advice = "set the device's clock, by NTP for instance, or turn ours to it: j proxy clock set"
 	if f.Dated && f.Skew.Abs() > maxSkew {
-		side := "ahead of"
-		if f.Skew < 0 {
-			side = "behind"
-		}
-		list = append(list, Finding{Kind: WrongTime, Text: fmt.Sprintf("its clock is %s %s ours, by the Date of a request",
-			f.Skew.Abs().Round(time.Second), side), Advice: advice})
+		list = append(list, Finding{Kind: WrongTime, Text: skewText(f.Skew, "Date of a request"), Advice: advice})
+	} else if f.Stamped && f.Ahead.Abs() > maxSkew {
+		list = append(list, Finding{Kind: WrongTime, Text: skewText(f.Ahead, "times in its TLS handshakes"), Advice: advice})
 	}
 	if len(f.Expired) > 0 {
 		list = append(list, Finding{Kind: WrongTime, Advice: advice,
 			Text: "calls the certificate of " + several(f.Expired) + " expired, which is valid by our clock: its own clock is wrong"})
 	}
 	return list
+}
+
+// skewText tells how wrong a clock is, and where that is seen.
+func skewText(ahead time.Duration, source string) string {
+	side := "ahead of"
+	if ahead < 0 {
+		side = "behind"
+	}
+	return fmt.Sprintf("its clock is %s %s ours, by the %s", ahead.Abs().Round(time.Second), side, source)
 }
 
 func names(hosts []Host) (list []string) {

@@ -38,8 +38,13 @@ func TestDiagnose(t *testing.T) {
 		"expired": {with(func(f *Facts) {
 			f.Hosts, f.Expired = []Host{{Name: "a.test", Failed: 1, Reason: "expired"}}, []string{"a.test"}
 		}), []string{reaches, "wrong_time!: calls the certificate of a.test expired, which is valid by our clock: its own clock is wrong"}},
-		"QUIC":    {with(func(f *Facts) { f.QUIC = 4 }), []string{reaches, trusts, "quic!: speaks QUIC: 4 datagrams to UDP port 443"}},
-		"garbage": {with(func(f *Facts) { f.Refused = 3 }), []string{reaches, trusts, "refused!: sent 3 requests that are no valid HTTP"}},
+		"clock of handshakes": {with(func(f *Facts) { f.Stamped, f.Ahead = true, time.Hour }), []string{reaches, trusts, "wrong_time!: its clock is 1h0m0s ahead of ours, by the times in its TLS handshakes"}},
+		"offered QUIC":        {with(func(f *Facts) { f.Hints = []string{"a.test"} }), []string{reaches, trusts, "quic: is offered QUIC (Alt-Svc) by a.test; requests that go there do not come here"}},
+		"turned away":         {&Facts{TurnedAway: 2}, []string{"turned_away!: is turned away: listen.allow does not have its address (2 connections)"}},
+		"no user":             {&Facts{Ways: []string{"regular"}, Unknown: 1}, []string{"turned_away!: reaches the proxy by regular and is refused with 407 (1 request): it gives no user of listen.auth with its password"}},
+		"a user at last":      {with(func(f *Facts) { f.Unknown = 1 }), []string{reaches, trusts}},
+		"QUIC":                {with(func(f *Facts) { f.QUIC = 4 }), []string{reaches, trusts, "quic!: speaks QUIC: 4 datagrams to UDP port 443"}},
+		"garbage":             {with(func(f *Facts) { f.Refused = 3 }), []string{reaches, trusts, "refused!: sent 3 requests that are no valid HTTP"}},
 	} {
 		var got []string
 		for _, f := range Diagnose(tt.facts) {

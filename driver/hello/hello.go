@@ -100,6 +100,17 @@ func start(s cryptobyte.String, size int) (first cryptobyte.String, whole bool) 
 	return s[:size], true
 }
 
+// Stamp returns the first four bytes of the random value in the ClientHello at the
+// beginning of read. TLS 1.2 and older have the time there, in seconds since 1970 (RFC
+// 5246 section 7.4.1.2), but many stacks send random bytes. It reports false without a
+// ClientHello.
+func Stamp(read []byte) (seconds uint32, ok bool) {
+	in := cryptobyte.String(Message(read))
+	var kind uint8
+	ok = in.ReadUint8(&kind) && kind == messageHello && in.Skip(3+2) && in.ReadUint32(&seconds)
+	return seconds, ok
+}
+
 // Message returns the handshake message in the records at the beginning of read (RFC
 // 8446 section 5.1), as far as it has come.
 func Message(read []byte) []byte {

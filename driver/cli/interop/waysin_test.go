@@ -78,6 +78,49 @@ func TestTransparent(t *testing.T) {
 	})
 }
 
+// TestDoctor has the doctor watch a device that trusts the CA for one host and not for
+// another, asks for a name that it does not connect to, and tries QUIC.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	dig, curl := program(t, "dig"), program(t, "curl")
+	n := newNetns(t)
+	n.rules(t, `table inet spx {
+	chain pre {
+		type nat hook prerouting priority dstnat
+		iifname "veth0" ip daddr != `+gateway4+` tcp dport { 80, 443 } redirect to :443
+		iifname "veth0" ip daddr != `+gateway4+` udp dport 443 redirect to :443
+	}
+}`)
+	b := n.ours(t, `{host: 0.0.0.0, port: 8080, modes: [dns@53, transparent@443]}`, waysMocks, "--start", "mock")
+	ca := strings.TrimSpace(strings.TrimPrefix(b.mustJ(t, b.dir, "proxy", "cert", "ca.pem"), "CA certificate written to: "))
+	done := make(chan output, 1)
+	go func() { done <- b.j(t, b.dir, "proxy", "doctor", "--client", device4, "--for", "4s") }()
+	var report output
+	for report.stdout == "" {
+		select {
+		case report = <-done:
+			continue
+		default:
+		}
+		run(t, "", environ(nil), n.in(n.device, dig, "+short", "+time=5", "@"+gateway4, "lost.invalid")...)
+		n.curl(t, "--cacert", ca, "--resolve", "api.invalid:443:198.51.100.7", "https://api.invalid/x")
+		run(t, "", environ(nil), n.in(n.device, curl, "-sS", "--resolve", "pinned.invalid:443:198.51.100.8", "https://pinned.invalid/x")...)
+		run(t, "", environ(nil), n.in(n.device, "bash", "-c", "echo quic > /dev/udp/198.51.100.7/443")...)
+	}
+	for _, want := range []string{
+		device4 + "\n", "  reaches the proxy by transparent@443: ",
+		"! asks for lost.invalid and does not connect to the address that it gets from our resolver",
+		"trusts the CA: handshakes with 1 host came to requests", "pinned.invalid", "! speaks QUIC: ",
+	} {
+		if !strings.Contains(report.stdout, want) {
+			t.Errorf("got %s\nwant %q in it", report, want)
+		}
+	}
+	if report.code != 1 {
+		t.Errorf("got exit code %d, want 1", report.code)
+	}
+}
+
 // TestSOCKS has curl and a Python client come in by SOCKS5, with names that exist
 // nowhere.
 func TestSOCKS(t *testing.T) {
