@@ -71,7 +71,8 @@ type piece struct {
 
 // The sizes of a Line.
 const (
-	ahead     = 20 * time.Millisecond
+	ahead     = 60 * time.Millisecond
+	chunkTime = 20 * time.Millisecond // that a piece takes, within its bounds
 	minFlight = 64 << 10
 	maxFlight = 4 << 20
 	maxChunk  = 16 << 10
@@ -177,7 +178,7 @@ func rooms(r Rate, travel time.Duration) (room, chunk int) {
 	if r == 0 {
 		return maxFlight / 4, maxChunk
 	}
-	return min(max(2*r.carries(travel), minFlight), maxFlight), min(max(r.carries(ahead), minChunk), maxChunk)
+	return min(max(2*r.carries(travel), minFlight), maxFlight), min(max(r.carries(chunkTime), minChunk), maxChunk)
 }
 
 // step is the outcome of an attempt.

@@ -86,7 +86,7 @@ func TestRate(t *testing.T) {
 					rate     Rate
 				}{{"down", l, device, rate}, {"up", device, l, rate / 2}} {
 					first, last := transfer(t, way.from, way.to, n, size)
-					chunk := way.rate.lasts(min(max(way.rate.carries(ahead), minChunk), maxChunk)) + time.Millisecond
+					chunk := way.rate.lasts(min(max(way.rate.carries(chunkTime), minChunk), maxChunk)) + time.Millisecond
 					if first < latency/2 || first > latency/2+chunk {
 						t.Errorf("%s %s in writes of %d: the first byte came after %s, want %s", way.name, way.rate, size, first, latency/2)
 					}
