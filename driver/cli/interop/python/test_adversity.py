@@ -167,3 +167,49 @@ class TestClock:
                 device.login()
         proxy.call("reset_clock")
         check(device.day())
+
+
+class TestNetworks:
+    @pytest.mark.parametrize("preset", ["slow-3g", "fast-3g", "4g", "edge", "umts", "hsdpa", "lte", "satellite", "tunnel"])
+    def test_a_day_on_it(self, proxy, device, preset):
+        [profile] = [p for p in json.loads(proxy.call("list_network_profiles")) if p["profile"] == preset]
+        assert proxy.call("set_network", preset).startswith(f"Network set for all connections: {preset}"), profile
+        device.timeout = 30
+        began = time.monotonic()
+        check(device.day())
+        took = time.monotonic() - began
+        assert device.failures == []
+        # The image alone has 120,000 bytes.
+        assert took > 120_000 * 8 / bits(profile["down"]), profile
+        assert all(f"network {preset}" in r["met"] for r in proxy.get_captured_requests() if r["path"] == "/image.bin")
+
+    @pytest.mark.parametrize("preset", ["gsm", "gprs"])
+    def test_a_login_on_it(self, proxy, device, preset):
+        proxy.call("set_network", preset)
+        device.timeout = 60
+        device.login()
+        assert device.failures == []
+
+    def test_offline_and_back(self, proxy, device):
+        device.login()
+        proxy.call("set_network", "offline")
+        device.timeout, device.attempts = 0.3, 2
+        with pytest.raises(TimeoutError):
+            device.poll()
+        proxy.call("clear_network")
+        device.timeout, device.attempts = 10, 6
+        check(device.day())
+
+    def test_losses(self, proxy, device):
+        proxy.call("set_network", '{"profile": "4g", "loss": 2}')
+        device.timeout = 30
+        device.attempts = 20
+        check(device.day())
+
+
+def bits(rate):
+    """Bits in a second, of a rate such as 400kbit."""
+    for unit, factor in (("kbit", 1e3), ("Mbit", 1e6), ("mbit", 1e6), ("bit", 1)):
+        if str(rate).endswith(unit):
+            return float(str(rate).removesuffix(unit)) * factor
+    return float(rate)
