@@ -25,10 +25,17 @@ onStatus(s => {
 
 onView(() => status.running && ($('mode').value = status.mode));
 
+const FREE = 'unlimited';
+
 async function loadControl() {
 	const { value } = $('recording'), names = (await call('list_flow_files')).map(f => f.name);
 	fill($('recording'), names.map(n => el('option', n))).value = value || names.at(-1);
+	const now = status.network.find(r => !r.host && !r.client)?.title || FREE;
+	const profiles = (await call('list_network_profiles')).map(p => p.profile);
+	fill($('network'), [...new Set([FREE, ...profiles, now])].map(n => el('option', n))).value = now;
 }
+
+$('network').onchange = ({ target: { value } }) => then(loadControl)(...value === FREE ? ['clear_network', '*'] : ['set_network', value]);
 
 for (const verb of ['start', 'restart', 'stop']) {
 	const how = () => verb === 'stop' ? [] : [$('mode').value, true, $('mode').value === 'replay' ? $('recording').value : '', +$('port').value];
