@@ -53,7 +53,7 @@ func (w *Way) bind(addr string) (err error) {
 		if w.listener, err = Listen(addr); err != nil {
 			return err
 		}
-		if w.packets, err = net.ListenPacket("udp", addr); err != nil {
+		if w.packets, err = net.ListenPacket("udp", w.listener.Addr().String()); err != nil {
 			w.listener.Close()
 		}
 	default:

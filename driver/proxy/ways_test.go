@@ -30,12 +30,17 @@ func openWay(t testing.TB, mode string) *Way {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen("127.0.0.1:0")
+	w := &Way{mode: m, name: m.String()}
+	if m.Kind == way.DNS {
+		err = w.bind("127.0.0.1:0")
+	} else {
+		w.listener, err = Listen("127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	return &Way{mode: m, name: m.String(), listener: l}
+	t.Cleanup(func() { w.Close() })
+	return w
 }
 
 // with adds ways to a configuration.
@@ -393,10 +398,6 @@ func TestSightings(t *testing.T) {
 func TestDNSWay(t *testing.T) {
 	t.Parallel()
 	w := openWay(t, "dns@1")
-	var err error
-	if w.packets, err = net.ListenPacket("udp", w.Addr().String()); err != nil {
-		t.Skipf("the port is not free for UDP: %v", err)
-	}
 	var s Sightings
 	seen := make(chan Sighting, 10)
 	defer s.Watch(func(one Sighting) { seen <- one })()
