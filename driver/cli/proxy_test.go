@@ -133,6 +133,8 @@ func TestCommands(t *testing.T) {
 			stdout: "Proxy is running (PID 7)\n  Mode:    record\n  Listen:  0.0.0.0:8080\n  Web UI:  http://h:1/?token=T\n  Mocks:   3 endpoint(s)\n  Flow:    /f.bin\n"},
 		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "mock", "pid": 7, "proxy_address": "h:1", "mock_count": 1, "scenario_error": "a.yaml:3:1: no", "addon_errors": {"hls": "hls.star:2:1: no"}}`}},
 			stdout: "Proxy is running (PID 7)\n  Mode:    mock\n  Listen:  h:1\n  Mocks:   1 endpoint(s)\n  Error:   a.yaml:3:1: no\n  Error:   addon hls: hls.star:2:1: no\n"},
+		{args: "status", fake: fake{answers: map[string]any{"status": `{"running": true, "mode": "mock", "pid": 7, "proxy_address": "h:1", "mock_count": 1, "ways": [{"mode": "regular", "address": "h:1"}, {"mode": "socks5@1080", "address": "h:1080"}]}`}},
+			stdout: "Proxy is running (PID 7)\n  Mode:    mock\n  Listen:  h:1\n  Way:     socks5@1080 at h:1080\n  Mocks:   1 endpoint(s)\n"},
 		{args: "status", fake: fake{answers: map[string]any{"status": 7.0}}, stderr: "j: status: the exporter answered float64, expected a string\n", code: 1},
 		{args: "status", fake: fake{answers: map[string]any{"status": "[}"}}, stderr: "j: status: the exporter's answer is not the JSON expected: invalid character '}' looking for beginning of value\n", code: 1},
 		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{}`}}, stdout: "No mocks configured.\n"},

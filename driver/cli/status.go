@@ -61,6 +61,11 @@ type proxyStatus struct {
 		Failed    uint64 `json:"failed"`
 		LastError string `json:"last_error"`
 	} `json:"webhooks"`
+	// Ways is ours: the ways in, the regular one first.
+	Ways []struct {
+		Mode    string `json:"mode"`
+		Address string `json:"address"`
+	} `json:"ways"`
 	// TLSFaults is ours: the faults that TLS handshakes meet.
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
 	// Network is ours: the network profiles that devices are on.
@@ -144,6 +149,11 @@ func (st *proxyStatus) print(sys *System) {
 	sys.out("Proxy is running (PID %s)", st.PID)
 	sys.out("  Mode:    %s", st.Mode)
 	sys.out("  Listen:  %s", st.ProxyAddress)
+	for _, w := range st.Ways {
+		if w.Mode != "regular" {
+			sys.out("  Way:     %s at %s", w.Mode, w.Address)
+		}
+	}
 	if st.WebUIEnabled {
 		sys.out("  Web UI:  %s", st.WebUIAddress)
 	}

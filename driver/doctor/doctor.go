@@ -111,7 +111,8 @@ func Diagnose(f *Facts) []Finding {
 		add(Finding{Kind: QUIC, Text: fmt.Sprintf("speaks QUIC: %d datagrams to UDP port 443", f.QUIC),
 			Advice: "reject UDP port 443 at the router; the device then falls back to TLS over TCP"})
 	case len(f.Hints) > 0:
-		add(Finding{Kind: QUIC, OK: true, Text: "is offered QUIC (Alt-Svc) by " + several(f.Hints) + "; requests that go there do not come here"})
+		add(Finding{Kind: QUIC, OK: true,
+			Text: "is offered QUIC (Alt-Svc) by " + several(f.Hints) + "; requests that go there do not come here"})
 	}
 	return list
 }

@@ -65,7 +65,8 @@ func (h *queries) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	if name := way.Asks(m); name != "" && h.resolver.Answers(name) {
 		h.p.cfg.Sightings.sight(SeenQuery, w.RemoteAddr(), h.way, name)
 	}
-	a := h.resolver.Answer(h.p.ctx, m, way.Query{Client: zonedAddr(w.RemoteAddr()), Local: zonedAddr(w.LocalAddr()), Own: h.p.cfg.Listeners.Reaches})
+	q := way.Query{Client: zonedAddr(w.RemoteAddr()), Local: zonedAddr(w.LocalAddr()), Own: h.p.cfg.Listeners.Reaches}
+	a := h.resolver.Answer(h.p.ctx, m, q)
 	if a == nil {
 		return
 	}
