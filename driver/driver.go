@@ -160,7 +160,10 @@ func (d *Driver) compose(o Options) {
 	scripts.OnEvent(func(name string) error { return scenario.Mark(d.faultPlans.table, name) })
 	d.endpoints = cfg.endpoints(endpoints.Options{
 		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log, Oppose: d.oppose,
-		Anew: d.life.faultPlans.Restart,
+		Anew: func() {
+			d.life.faultPlans.Restart()
+			d.life.network.Restart()
+		},
 	})
 	d.life.endpoints = d.endpoints
 	looks := view.New(view.Options{

@@ -139,6 +139,7 @@ func (l *launch) begin(ctx context.Context) error {
 	r := l.next
 	r.proxy = proxy.New(l.config)
 	l.faultPlans.Restart()
+	l.network.Restart()
 	if err := r.proxy.Start(); err != nil {
 		l.back()
 		return fmt.Errorf("the proxy did not start: %w", err)

@@ -86,6 +86,12 @@ func TestNetworkOfRequests(t *testing.T) {
 	}
 	b.call("advance_clock", 30*60.0)
 	ask()
+	// A fault comes behind the bytes that travel.
+	b.call("set_mock_fault", "GET", "/r", `{"kind": "reset", "after": 4}`, `{"body": "12345678"}`)
+	b.call("set_network", `{"latency": 100}`)
+	if got := b.fate(proxy, "/r"); got != "200 1234, then reset" {
+		t.Errorf("a reset: got %q, want it behind 4 bytes", got)
+	}
 	b.call("clear_network")
 	ask()
 	met := b.met()

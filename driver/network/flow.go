@@ -96,6 +96,7 @@ func (l *Line) arrived(buf []byte) (s step, out []byte, end bool) {
 	}
 	for len(h.flight) > 0 && !h.flight[0].due.After(now) && len(buf) < 4*maxChunk && !end {
 		p := h.flight[0]
+		h.flight[0] = piece{} // the list may keep its place for long
 		h.flight = h.flight[1:]
 		h.size -= len(p.b)
 		buf, end = append(buf, p.b...), p.end
@@ -169,6 +170,7 @@ func (l *Line) receive(b []byte) step {
 	n := copy(b, p.b)
 	h.size -= n
 	if p.b = p.b[n:]; len(p.b) == 0 {
+		*p = piece{}
 		h.flight = h.flight[1:]
 	}
 	l.news.Notify()

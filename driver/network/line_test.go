@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -227,6 +228,13 @@ func TestLoss(t *testing.T) {
 		a, err := run(10, 200)
 		if err != nil || a[199] < minRTO {
 			t.Fatalf("200 segments at a loss of 10%%: %v after %s, want some stalls", err, a)
+		}
+		table := tableWith(Profile{Loss: 50})
+		r := table.now.Load().rules[0]
+		first, _ := r.link(netip.Addr{})
+		table.Restart()
+		if again, number := table.now.Load().rules[0].link(netip.Addr{}); again == first || number != 1 {
+			t.Errorf("after a restart: connection %d of the link, want the first of another one", number)
 		}
 		if b, _ := run(10, 200); len(b) != len(a) || b[0] != a[0] || b[199] != a[199] {
 			t.Errorf("the same seed: the last byte came after %s, then after %s", a[199], b[199])

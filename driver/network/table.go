@@ -162,6 +162,19 @@ func (t *Table) Clear(k *Key) (n int) {
 // Reset removes what methods have set, and sets again what they have cleared.
 func (t *Table) Reset() { t.change(func() { t.hand, t.hidden = nil, nil }) }
 
+// Restart begins all settings anew: their outages, and what the seed draws.
+func (t *Table) Restart() {
+	t.change(func() {
+		anew := func(old []*rule) (list []*rule) {
+			for _, r := range old {
+				list = append(list, t.rule(r.Setting, r.from))
+			}
+			return list
+		}
+		t.scenario, t.hand = anew(t.scenario), anew(t.hand)
+	})
+}
+
 // rules returns the settings in force, and those of the scenario that others hide;
 // t.mu is held.
 func (t *Table) rules() []*rule {
