@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -153,6 +154,30 @@ func TestParentUnused(t *testing.T) {
 		"10.1.2.3:80": false, "11.1.2.3:80": true, "[::1]:80": false, "localhost:80": false} {
 		if got := p.Uses(addr); got != want {
 			t.Errorf("Uses(%s): got %v, want %v", addr, got, want)
+		}
+	}
+}
+
+// TestParentConnectionsAreKept has requests to a server use one connection to the upstream
+// proxy.
+func TestParentConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"http", "https"} {
+		parent := start(t, sayHost)
+		b := start(t, nil, through(t, "upstream:"+scheme+"://"+parent.addr()))
+		for _, u := range []string{"http://plain.example/", "https://secure.example/"} {
+			for range 3 {
+				if status, text := fetch(t, b.client(false), u); status != 200 {
+					t.Fatalf("%s: GET %s: got %d %q", scheme, u, status, text)
+				}
+			}
+		}
+		conns := map[netip.AddrPort]bool{}
+		for _, e := range parent.entries(6) {
+			conns[e.Client] = true
+		}
+		if len(conns) != 2 {
+			t.Errorf("%s: got %d connections to the upstream proxy, want one for each server", scheme, len(conns))
 		}
 	}
 }

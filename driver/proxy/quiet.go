@@ -47,14 +47,29 @@ func (nothing) Error() string   { return "nothing has come" }
 func (nothing) Timeout() bool   { return true }
 func (nothing) Temporary() bool { return true }
 
+// socketBelow returns the socket below a connection with TLS, which may be one inside
+// that to an upstream proxy; nil for none that can be looked through.
+func socketBelow(t *tls.Conn) *idleSocket {
+	for {
+		switch below := t.NetConn().(type) {
+		case *idleSocket:
+			return below
+		case *tls.Conn:
+			t = below
+		default:
+			return nil
+		}
+	}
+}
+
 // quiet reports whether an idle connection is open and has nothing to say.
 func (c *h1Conn) quiet() bool {
 	t, ok := c.Conn.(*tls.Conn)
 	if !ok {
 		return c.look.Silent()
 	}
-	w, ok := t.NetConn().(*idleSocket)
-	if !ok || !w.look.Silent() {
+	w := socketBelow(t)
+	if w == nil || !w.look.Silent() {
 		return false
 	}
 	// A close_notify, or more, may have been read together with the last answer.

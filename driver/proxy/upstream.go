@@ -97,7 +97,7 @@ func (u *upstream) dialParent(ctx context.Context) (net.Conn, error) {
 	}
 	cfg := u.tls.Clone()
 	cfg.ServerName, _ = exchange.SplitAuthority(u.parent.Addr(), 443)
-	t := tls.Client(c, cfg)
+	t := tls.Client(newIdleSocket(c), cfg)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
