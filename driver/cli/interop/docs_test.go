@@ -17,7 +17,7 @@ var shBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$\n(?:(?:\n?[^\n`#|]+\n\
 
 // docPorts are the ports that the documentation uses: somebody may be using
 // them on this machine.
-var docPorts = []string{"8070", "8080", "8081", "8090", "18099"}
+var docPorts = []string{"1080", "8070", "8080", "8081", "8090", "18099"}
 
 // Every "sh" block of README.md and docs/ works when it is pasted into a shell
 // at the top of a checkout with the program in it, and prints the lines that the
