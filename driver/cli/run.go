@@ -171,6 +171,8 @@ func inUse(err error, builtIn bool) error {
 		return err
 	case r.About == "web.port":
 		return fmt.Errorf("%w (choose another with --web-listen)", err)
+	case r.About == "listen.modes":
+		return err // the mode has the port
 	case builtIn:
 		return fmt.Errorf("%w (choose another with --port)", err)
 	}

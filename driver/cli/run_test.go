@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"starproxy/driver/rpc"
 )
 
 // running is a "starproxy run" in this process.
@@ -209,6 +211,18 @@ func TestPlainGet(t *testing.T) {
 	for key, want := range map[string]bool{"GET /a/b.json": true, "GET /": true, "GET /a*": false, "GET /{id}": false, "POST /a": false, "GET /a#x": false, "GET http://h/": false} {
 		if _, got := plainGet(key); got != want {
 			t.Errorf("%s: %v, want %v", key, got, want)
+		}
+	}
+}
+
+// A port that another program has is chosen by the flag for it, if there is one.
+func TestInUse(t *testing.T) {
+	t.Parallel()
+	for about, want := range map[string]string{
+		"listen.port": "taken (choose another with --port)", "web.port": "taken (choose another with --web-listen)", "listen.modes": "taken",
+	} {
+		if got := inUse(&rpc.Refusal{Code: rpc.AlreadyExists, About: about, Text: "taken"}, true).Error(); got != want {
+			t.Errorf("%s: got %q, want %q", about, got, want)
 		}
 	}
 }

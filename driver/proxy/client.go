@@ -17,12 +17,13 @@ type client struct {
 	sni    string
 	host   string // of the CONNECT
 	port   int
-	target string   // host:port of the CONNECT, empty outside of one
-	in     *Way     // nil for the proxy's first listener
-	met    string   // the TLS fault, for captures; "" for none
-	plain  bool     // bytes reach the socket as they are
-	conn   net.Conn // with TLS, if there is any
-	socket net.Conn // without
+	target string    // host:port of the CONNECT, empty outside of one
+	in     *Way      // nil for the proxy's first listener
+	met    string    // the TLS fault, for captures; "" for none
+	outer  *tls.Conn // with the proxy port itself, outside of a CONNECT; nil for none
+	plain  bool      // bytes reach the socket as they are
+	conn   net.Conn  // with TLS, if there is any
+	socket net.Conn  // without
 }
 
 // base returns the connection that the device made, or the tunnel in it.
@@ -52,6 +53,9 @@ func newClient(nc net.Conn) *client {
 		cl.plain = c.bare()
 	}
 	cl.met, cl.in = c.meets(), c.in
+	if clear, ok := c.Conn.(*clearConn); ok && c.target == "" {
+		cl.outer = clear.Conn
+	}
 	if c.target != "" {
 		cl.target = c.target
 		scheme := "http"

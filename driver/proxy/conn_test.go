@@ -93,6 +93,7 @@ func TestTLSToTheProxyPort(t *testing.T) {
 		}
 		ask(t, out, outBr, "http://a.test/1", "HTTP/1.1 GET http://a.test/1 0\n")
 		ask(t, out, outBr, "http://b.test:81/2", "HTTP/1.1 GET http://b.test:81/2 0\n")
+		ask(t, out, outBr, "/3-direct", "HTTP/1.1 GET https://a.test/3-direct 0\n") // for the server itself
 		in, inBr := b.wrap(b.connect(out, outBr, "a.test:8443"), "a.test", "http/1.1")
 		ask(t, in, inBr, "/3", "HTTP/1.1 GET https://a.test:8443/3 0\n")
 		in.Close()
@@ -106,6 +107,23 @@ func TestTLSToTheProxyPort(t *testing.T) {
 		if scheme := e.Scheme == "https"; scheme != strings.HasPrefix(e.Target, "/3") || !e.Client.IsValid() {
 			t.Errorf("entry %d: %+v", i, e)
 		}
+	}
+}
+
+// TestTLSForTheServer checks that a device which speaks TLS to the proxy port as to the
+// server reaches the server with TLS: its hosts file may say that we are the server.
+func TestTLSForTheServer(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	u := origin(t, false, true, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.TLS.ServerName+" "+r.Host) }).URL
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(u, "https://"))
+	host := "localhost:" + port
+	c, _ := b.dial()
+	out, br := b.wrap(c, "localhost")
+	fmt.Fprintf(out, "GET /a HTTP/1.1\r\nHost: %s\r\n\r\n", host)
+	expectBody(t, br, "GET", "localhost "+host)
+	if e := b.last(1); e.URL() != "https://"+host+"/a" || e.SNI != "localhost" || e.ClientTLS.Version == 0 {
+		t.Errorf("got %s, SNI %q, TLS %+v, want the server's URL and the handshake", e.URL(), e.SNI, e.ClientTLS)
 	}
 }
 

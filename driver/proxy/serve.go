@@ -156,6 +156,9 @@ func (s *serving) destination() string {
 	case r.authority == "":
 		return "request has no host header, destination unknown"
 	default:
+		if t := s.cl.outer; t != nil && !whole { // the device takes us for the server: a proxy gets the absolute form
+			q.Scheme, s.cl.sni, s.cl.agreed = "https", t.ConnectionState().ServerName, agreed(t)
+		}
 		if q.Host, q.Port, err = exchange.ParseAuthority(r.authority, exchange.DefaultPort(q.Scheme)); err != nil {
 			return err.Error()
 		}
