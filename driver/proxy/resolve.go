@@ -53,6 +53,8 @@ func (h *queries) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	client, local := addrOf(w.RemoteAddr()), addrOf(w.LocalAddr())
 	if !h.p.letsAddr(client) && client != local && !(local.IsUnspecified() && isLocal(client)) {
 		h.p.cfg.Sightings.sight(SeenTurnedAway, w.RemoteAddr(), h.way, "")
+		h.p.log.Warn("query refused", slog.String("client", client.String()), slog.String("way", h.way.name),
+			slog.String("error", "client: got an address that listen.allow does not have"))
 		w.Close()
 		return
 	}

@@ -84,6 +84,20 @@ func (n *netns) ours(t *testing.T, listen, more string, args ...string) *bench {
 	return b
 }
 
+// resolver has the programs of the device ask a server of names.
+func (n *netns) resolver(t *testing.T, server string) {
+	t.Helper()
+	dir := filepath.Join("/etc/netns", n.device) // ip-netns(8) puts its files over those of /etc
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Skipf("the device can't be given a resolver here: %v", err)
+	}
+	t.Cleanup(func() {
+		os.RemoveAll(dir)
+		os.Remove("/etc/netns") // if nobody else has files there
+	})
+	write(t, filepath.Join(dir, "resolv.conf"), "nameserver "+server+"\n")
+}
+
 // curl has the device fetch something.
 func (n *netns) curl(t *testing.T, args ...string) output {
 	t.Helper()

@@ -171,8 +171,13 @@ func TestDNS(t *testing.T) {
 	if !strings.Contains(out.stdout, "status: REFUSED") {
 		t.Errorf("dig other.invalid: got %s, want it refused", out)
 	}
+	out = run(t, "", environ(nil), n.in(n.device, dig, "+short", "+time=5", "@"+gateway6, "api.vendor.invalid", "AAAA")...)
+	if strings.TrimSpace(out.stdout) != gateway6 {
+		t.Errorf("dig over IPv6: got %s, want %s", out, gateway6)
+	}
+	n.resolver(t, gateway4)
 	for _, u := range []string{"http://api.vendor.invalid/x", "https://api.vendor.invalid/x"} {
-		out := n.curl(t, "--cacert", ca, "--resolve", "api.vendor.invalid:443:"+gateway4, "--resolve", "api.vendor.invalid:80:"+gateway4, u)
+		out := n.curl(t, "--cacert", ca, u)
 		if !equalBody([]byte(out.stdout), []byte(`{"host": "api.vendor.invalid"}`)) {
 			t.Errorf("curl %s: got %s", u, out)
 		}
