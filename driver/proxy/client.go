@@ -32,6 +32,14 @@ func (cl *client) base() *conn {
 	return c
 }
 
+// network returns how captures name the network profile in force, "" for none.
+func (cl *client) network() string {
+	if base := cl.base(); base != nil {
+		return base.lane.meets()
+	}
+	return ""
+}
+
 // newClient describes a connection.
 func newClient(nc net.Conn) *client {
 	cl := &client{conn: nc}

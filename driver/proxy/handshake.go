@@ -87,6 +87,7 @@ func (p *Proxy) handshakeFailed(c *conn, start time.Time, sni string, err error)
 	p.journal(&capture.Entry{
 		Kind: capture.TLSError, Start: start, Duration: time.Since(start), Client: client,
 		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: c.target, SNI: sni, Error: text, Way: c.in.Name(),
+		Notes: metNotes(c.lane.meets()),
 	})
 }
 

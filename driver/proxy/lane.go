@@ -56,7 +56,8 @@ func (l *lane) aim(host string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.host.Store(&host)
+	next := host // the parameter itself would be allocated in each call
+	l.host.Store(&next)
 	if line := l.line.Load(); line != nil {
 		line.Host(host)
 	}

@@ -271,3 +271,29 @@ func TestPacedWebSocket(t *testing.T) {
 		t.Errorf("met: got %q", e.Met())
 	}
 }
+
+// A handshake that fails on a network, and a request that is refused, tell the profile.
+func TestNetworkOfFailures(t *testing.T) {
+	t.Parallel()
+	_, on := onNetwork(t, `{"latency": 4}`)
+	b := start(t, nil, on)
+	doubting := b.client(false)
+	doubting.Transport.(*http.Transport).TLSClientConfig = nil
+	if _, err := doubting.Get("https://a.test/"); err == nil {
+		t.Fatal("a device without our CA trusts us")
+	}
+	c, br := b.dial()
+	io.WriteString(c, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: x\r\n\r\n")
+	if line, err := br.ReadString('\n'); !strings.Contains(line, "400") {
+		t.Fatalf("a malformed header: got %q, %v, want 400", line, err)
+	}
+	entries := b.journal.Entries(nil)
+	for _, e := range entries {
+		if !slices.Equal(e.Met(), []string{"network latency 4ms"}) {
+			t.Errorf("%v %s: met %q, want the network", e.Kind, e.Error, e.Met())
+		}
+	}
+	if len(entries) != 2 {
+		t.Errorf("got %d entries, want 2", len(entries))
+	}
+}

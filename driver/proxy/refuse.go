@@ -73,7 +73,7 @@ func (p *Proxy) journalRefused(cl *client, e *capture.Entry, came string) {
 		return
 	}
 	e.Kind, e.Origin, e.Start = capture.Refused, exchange.FromProxy, time.Now()
-	e.Client, e.Conn, e.ClientTLS, e.SNI, e.Notes = cl.addr, cl.id, cl.agreed, cl.sni, metNotes(cl.met)
+	e.Client, e.Conn, e.ClientTLS, e.SNI, e.Notes = cl.addr, cl.id, cl.agreed, cl.sni, metNotes(cl.met, cl.network())
 	e.Way = cl.in.Name()
 	for _, s := range []*string{&e.Method, &e.Target, &e.Authority, &e.Error} {
 		*s = p.told((*s)[:min(len(*s), capture.MaxRefused)])

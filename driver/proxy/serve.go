@@ -127,7 +127,7 @@ func (s *serving) onNetwork() {
 	if s.r.h2 == nil {
 		base.lane.aim(s.req.Host)
 	}
-	if name := base.lane.meets(); name != "" {
+	if name := s.cl.network(); name != "" {
 		s.x.Notes.Meet(name)
 	}
 }

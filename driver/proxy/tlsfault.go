@@ -220,7 +220,7 @@ func (m *meeting) settle(v tlsfault.Verdict, detail string) {
 	p.journal(&capture.Entry{
 		Kind: capture.TLSError, Start: m.start, Duration: time.Since(m.start), Client: client,
 		Method: "CONNECT", Scheme: "https", Host: host, Port: port, Authority: m.c.target, SNI: m.sni, Error: text, Way: m.c.in.Name(),
-		Notes: metNotes(m.Fault.Met()),
+		Notes: metNotes(m.Fault.Met(), m.c.lane.meets()),
 	})
 }
 
