@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	xproxy "golang.org/x/net/proxy"
 )
@@ -45,9 +46,10 @@ func modesOf(t *testing.T, texts ...string) (list []Mode) {
 
 func TestWaysIn(t *testing.T) {
 	t.Parallel()
-	socks, reverse := freePort(t), freePort(t)
+	socks, reverse, resolver := freePort(t), freePort(t), freePort(t)
 	b := newBench(t, func(c *Config) {
-		c.Listen.Modes = modesOf(t, "regular", fmt.Sprintf("socks5@%d", socks), fmt.Sprintf("reverse:http://car.test@%d", reverse))
+		c.Listen.Modes = modesOf(t, "regular", fmt.Sprintf("socks5@%d", socks), fmt.Sprintf("reverse:http://car.test@%d", reverse),
+			fmt.Sprintf("dns@%d", resolver))
 		c.Listen.Auth = []Login{"bench:tiger"}
 		c.Unmatched = Reject
 	})
@@ -60,7 +62,8 @@ func TestWaysIn(t *testing.T) {
 	address := b.status()["proxy_address"].(string)
 	ways, _ := json.Marshal(b.status()["ways"])
 	want := fmt.Sprintf(`[{"address":"%s","mode":"regular"},{"address":"127.0.0.1:%d","mode":"socks5@%d"},`+
-		`{"address":"127.0.0.1:%d","mode":"reverse:http://car.test:80@%d"}]`, address, socks, socks, reverse, reverse)
+		`{"address":"127.0.0.1:%d","mode":"reverse:http://car.test:80@%d"},`+
+		`{"address":"127.0.0.1:%d","mode":"dns@%d"}]`, address, socks, socks, reverse, reverse, resolver, resolver)
 	if string(ways) != want {
 		t.Errorf("got ways  %s\nwant %s", ways, want)
 	}
@@ -86,6 +89,17 @@ func TestWaysIn(t *testing.T) {
 		if res.StatusCode != 200 {
 			t.Errorf("%s: got %s, want the mock's answer", name, res.Status)
 		}
+	}
+	asker, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", resolver))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asker.Close()
+	asker.SetDeadline(time.Now().Add(10 * time.Second))
+	asker.Write([]byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03car\x04test\x00\x00\x01\x00\x01"))
+	answer := make([]byte, 512)
+	if n, err := asker.Read(answer); err != nil || !strings.HasSuffix(string(answer[:n]), "\x7f\x00\x00\x01") {
+		t.Errorf("dns: got %q, %v, want the proxy's address", answer[:n], err)
 	}
 	// The page sends requests again as a user of the proxy.
 	if text := b.call("resend_request", `{"method":"GET","url":"http://car.test/a","headers":[],"body":""}`); !strings.Contains(text, `"status":200`) {
