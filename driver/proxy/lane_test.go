@@ -297,3 +297,38 @@ func TestNetworkOfFailures(t *testing.T) {
 		t.Errorf("got %d entries, want 2", len(entries))
 	}
 }
+
+// A tunnel whose bytes are not HTTP is paced in both directions, and its entry tells the
+// profile.
+func TestPacedTunnel(t *testing.T) {
+	t.Parallel()
+	_, on := onNetwork(t, `{"down": "4Mbit", "up": "2Mbit"}`)
+	b := start(t, nil, on)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		io.Copy(c, c) // as it comes
+	}()
+	c, br := b.tunnel(l.Addr().String())
+	began := time.Now()
+	go func() {
+		c.Write(append([]byte("SSH-2.0-x\r\n"), make([]byte, 100_000)...))
+		c.(*net.TCPConn).CloseWrite()
+	}()
+	got, err := io.ReadAll(br)
+	if err != nil || len(got) != 100_011 {
+		t.Fatal(len(got), err)
+	}
+	inTime(t, "100 kB at 2 Mbit/s and back", time.Since(began), 400*time.Millisecond)
+	if e := b.journal.Entries(nil)[0]; e.Kind != capture.TCP || !slices.Equal(e.Met(), []string{"network down 4Mbit, up 2Mbit"}) {
+		t.Errorf("%v met %q, want the stream and the profile", e.Kind, e.Met())
+	}
+}
