@@ -172,7 +172,7 @@ func (c *checkups) learn(f *patient, e *capture.Entry) {
 }
 
 // turned returns how far the clock that tests turn is ahead.
-func (c *checkups) turned() time.Duration { return c.clock.Now().Sub(time.Now()) }
+func (c *checkups) turned() time.Duration { return time.Until(c.clock.Now()) }
 
 // maxStamps is how many handshakes of a device are looked at for its clock.
 const maxStamps = 100
