@@ -88,7 +88,7 @@ onStatus(s => {
 	const { entries, first, total } = s.captures;
 	forget(entries ? first : total + 1);
 	tally();
-	$('summary').textContent = s.running ? `${s.mode} · ${s.proxy_address}` : 'stopped';
+	$('summary').textContent = s.running ? `${s.mode} · ${s.proxy_address}${s.clock ? ' · clock turned' : ''}` : 'stopped';
 	$('summary').className = s.running && s.mode !== 'record' ? '' : 'error';
 	document.querySelector('[data-view=scripts]').className = s.scenario_error || Object.keys(s.addon_errors || {}).length ? 'alert' : '';
 });
