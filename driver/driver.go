@@ -161,6 +161,7 @@ func (d *Driver) compose(o Options) {
 	d.endpoints = cfg.endpoints(endpoints.Options{
 		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log, Oppose: d.oppose,
 		Anew: func() {
+			d.life.tlsFaults.Restart()
 			d.life.faultPlans.Restart()
 			d.life.network.Restart()
 		},

@@ -41,6 +41,9 @@ func (s *faultPlans) set(_ context.Context, name, text string) (string, error) {
 	}
 	said := make([]string, len(plans))
 	for i, p := range plans {
+		if name == "" {
+			p.Name = s.free(p.Name)
+		}
 		if err := s.table.Set(p); err != nil {
 			return "", &rpc.Refusal{Code: rpc.FailedPrecondition, About: "plan_json", Text: "set_fault_plan: " + err.Error()}
 		}
@@ -51,6 +54,25 @@ func (s *faultPlans) set(_ context.Context, name, text string) (string, error) {
 	}
 	return fmt.Sprintf("Fault plans set: %d: %s", len(plans), strings.Join(said, ", ")), nil
 }
+
+// free returns a name for a plan that a method sets without one: name, unless it is one
+// that an earlier such plan has got.
+func (s *faultPlans) free(name string) string {
+	if _, numbered := strings.CutPrefix(name, unnamed); !numbered {
+		return name
+	}
+	taken := map[string]bool{}
+	for _, row := range s.status() {
+		taken[row.Name] = true
+	}
+	for n := 1; taken[name]; n++ {
+		name = fmt.Sprint(unnamed, n)
+	}
+	return name
+}
+
+// unnamed begins the names of plans that a method sets without a name.
+const unnamed = "set-"
 
 // faultPlanRow is a plan in force, as methods and status tell it.
 type faultPlanRow struct {

@@ -24,9 +24,11 @@ type Clock struct {
 	mu     sync.Mutex
 	timers map[*timer]bool
 	seq    int
-	leaps  time.Duration // how far the clock was turned forward in all
-	base   time.Duration // how far the clock had moved forward at mark
-	mark   time.Time     // by the system's clock; zero before the first use
+	// A clock can be turned by more than the 292 years of a Duration in all. Then these
+	// wrap around, and so only their differences count.
+	leaps time.Duration // how far the clock was turned forward
+	base  time.Duration // how far the clock had moved forward at mark
+	mark  time.Time     // by the system's clock; zero before the first use
 }
 
 // turned is a position to which a clock was turned.
@@ -102,14 +104,16 @@ func (c *Clock) Reading() (r Reading, ok bool) {
 	return Reading{Now: now, Offset: now.Round(0).Sub(time.Now().Round(0)), Frozen: t.frozen}, true
 }
 
-// Leaps returns how far the clock was turned forward in all.
+// Leaps returns how far the clock was turned forward. Only differences count, because the
+// sum wraps around after 292 years.
 func (c *Clock) Leaps() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.leaps
 }
 
-// Progress returns how far the clock has moved forward in all.
+// Progress returns how far the clock has moved forward. Only differences count, because
+// the sum wraps around after 292 years.
 func (c *Clock) Progress() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,7 +162,7 @@ func (c *Clock) turn(to time.Time, frozen bool) {
 	end := c.base + leap
 	for next := c.next(end); next != nil; next = c.next(end) {
 		delete(c.timers, next)
-		if next.due > c.base {
+		if next.due-c.base > 0 {
 			c.show(to.Add(next.due-end), frozen)
 			c.base = next.due
 		}
@@ -166,7 +170,7 @@ func (c *Clock) turn(to time.Time, frozen bool) {
 		next.do()
 		c.mu.Lock()
 	}
-	if c.base <= end {
+	if c.base-end <= 0 {
 		c.show(to, frozen)
 		c.base = end
 	}
@@ -179,7 +183,7 @@ func (c *Clock) turn(to time.Time, frozen bool) {
 func (c *Clock) next(until time.Duration) *timer {
 	var next *timer
 	for t := range c.timers {
-		if t.due <= until && (next == nil || t.due < next.due || t.due == next.due && t.seq < next.seq) {
+		if t.due-until <= 0 && (next == nil || t.due-next.due < 0 || t.due == next.due && t.seq < next.seq) {
 			next = t
 		}
 	}
@@ -246,7 +250,7 @@ func (c *Clock) start(t *timer) {
 	t.halt()
 	t.real = time.AfterFunc(t.due-c.progress(), func() {
 		c.mu.Lock()
-		due := c.timers[t] && t.due <= c.progress()
+		due := c.timers[t] && t.due-c.progress() <= 0
 		if due {
 			delete(c.timers, t)
 		}
@@ -270,7 +274,7 @@ func (c *Clock) After(d time.Duration, do func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seq++
-	t := &timer{due: c.progress() + d, seq: c.seq, do: do}
+	t := &timer{due: c.progress() + max(0, d), seq: c.seq, do: do}
 	if c.timers == nil {
 		c.timers = map[*timer]bool{}
 	}

@@ -137,3 +137,29 @@ func TestTimersTurnTheClock(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// A clock can be turned again and again, by centuries.
+func TestFarTurns(t *testing.T) {
+	t.Parallel()
+	var c Clock
+	for range 10 {
+		for _, year := range []int{2200, 9999, 1970, 2600} {
+			to := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+			rang := 0
+			c.After(time.Hour, func() { rang++ })
+			before := c.Now()
+			c.Set(to, true)
+			if got := c.Now(); !got.Equal(to) {
+				t.Fatalf("after a turn to %s: got %s", to, got)
+			}
+			if want := to.After(before); (rang == 1) != want {
+				t.Fatalf("a turn from %s to %s: the timer was called %d times", before, to, rang)
+			}
+			c.Advance(time.Hour)
+			if rang != 1 {
+				t.Fatalf("an hour after the turn to %s: the timer was called %d times", to, rang)
+			}
+			c.Reset()
+		}
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -83,7 +85,7 @@ func (c *clockSetCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type clockAdvanceCmd struct {
-	By time.Duration `arg:"" help:"Duration, such as 90s, 10m or 24h."`
+	By string `arg:"" help:"Duration, such as 90s, 10m, 24h or 2d."`
 }
 
 // Help explains the effect.
@@ -93,7 +95,16 @@ func (clockAdvanceCmd) Help() string {
 
 // Run moves the clock.
 func (c *clockAdvanceCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "advance_clock", c.By.Seconds())
+	by, err := time.ParseDuration(c.By)
+	if days, ok := strings.CutSuffix(c.By, "d"); ok && err != nil {
+		var n float64
+		n, err = strconv.ParseFloat(days, 64)
+		by = time.Duration(n * 24 * float64(time.Hour))
+	}
+	if err != nil {
+		return fmt.Errorf("got %q, want a duration such as 90s, 10m, 24h or 2d", c.By)
+	}
+	return p.say(ctx, sys, "advance_clock", by.Seconds())
 }
 
 type clockResetCmd struct{}

@@ -72,6 +72,11 @@ type proxyStatus struct {
 	Network []networkRow `json:"network"`
 	// FaultPlans is ours: the plans of faults that requests meet.
 	FaultPlans []faultPlan `json:"fault_plans"`
+	// Clock is ours: the time of a clock that is turned.
+	Clock *struct {
+		Now    string `json:"now"`
+		Frozen bool   `json:"frozen"`
+	} `json:"clock"`
 	// CAProblem is ours: why devices may refuse the proxy's certificates.
 	CAProblem string `json:"ca_problem"`
 	// AddonErrors is ours: why addons are not in force as they are on disk.
@@ -167,15 +172,7 @@ func (st *proxyStatus) print(sys *System) {
 	if e := st.Webhooks.LastError; e != "" {
 		sys.out("  Error:   webhook %s", e)
 	}
-	for _, r := range st.TLSFaults {
-		sys.out("  TLS:     %s", tlsFaultLine(r))
-	}
-	for _, r := range st.Network {
-		sys.out("  Network: %s", r.line())
-	}
-	for _, f := range st.FaultPlans {
-		sys.out("  Fault:   %s", f.line())
-	}
+	st.printAdversity(sys)
 	surroundings()
 	if st.FlowFile != "" {
 		sys.out("  Flow:    %s", st.FlowFile)
@@ -197,5 +194,25 @@ func (st *proxyStatus) print(sys *System) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.AddonErrors)) {
 		sys.out("  Error:   addon %s: %s", name, st.AddonErrors[name])
+	}
+}
+
+// printAdversity tells people of all that is set against devices.
+func (st *proxyStatus) printAdversity(sys *System) {
+	for _, r := range st.TLSFaults {
+		sys.out("  TLS:     %s", tlsFaultLine(r))
+	}
+	for _, r := range st.Network {
+		sys.out("  Network: %s", r.line())
+	}
+	for _, f := range st.FaultPlans {
+		sys.out("  Fault:   %s", f.line())
+	}
+	if c := st.Clock; c != nil {
+		frozen := ""
+		if c.Frozen {
+			frozen = " (frozen)"
+		}
+		sys.out("  Clock:   %s%s", c.Now, frozen)
 	}
 }

@@ -24,7 +24,7 @@ type tlsSetCmd struct {
 	Host   string   `arg:"" help:"Name or address of the host, *.domain, or * for every host."`
 	Kind   string   `arg:"" help:"Kind of the fault, see below."`
 	Params []string `arg:"" optional:"" name:"param=value" help:"Parameters of the fault, for instance version=1.0."`
-	Times  int      `placeholder:"N" help:"Only the next N handshakes (default: all)."`
+	Times  *int     `placeholder:"N" help:"Only the next N handshakes (default: all)."`
 }
 
 // Help lists the kinds.
@@ -61,12 +61,12 @@ func (c *tlsSetCmd) Run(ctx context.Context, sys *System, p proxy) error {
 
 // fault returns the fault as the method takes it.
 func (c *tlsSetCmd) fault() (string, error) {
-	if c.Times == 0 && len(c.Params) == 0 {
+	if c.Times == nil && len(c.Params) == 0 {
 		return c.Kind, nil
 	}
 	keys := map[string]any{"kind": c.Kind}
-	if c.Times != 0 {
-		keys["times"] = c.Times
+	if c.Times != nil {
+		keys["times"] = *c.Times
 	}
 	for _, param := range c.Params {
 		key, value, ok := strings.Cut(param, "=")

@@ -30,13 +30,14 @@ func (h *handler) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 		return h.next.Respond(ctx, x)
 	}
 	res, met, err := s.Do.answer(ctx, x, h.next)
-	if err != nil {
+	switch {
+	case err != nil:
+		x.Notes.Add("info", s.String()+" did not act: there is no answer")
 		return res, err
-	}
-	if met {
+	case met:
 		x.Notes.Meet(s.String())
-	} else {
-		x.Notes.Add("info", s.String()+" did not act: the answer has no body that it could change")
+	default:
+		x.Notes.Add("info", s.String()+" did not act: the answer has nothing that it could change")
 	}
 	return res, nil
 }
@@ -116,6 +117,9 @@ func (d *Do) answer(ctx context.Context, x *exchange.Exchange, next exchange.Han
 		if _, takes := res.Body.(exchange.Hijacker); takes || res.Body == nil || exchange.Bodiless(x.Request.Method, res.Status) {
 			return res, false, nil
 		}
+	}
+	if d.Kind == "duplicate" && d.Whole && x.Request.Proto == "HTTP/2.0" {
+		return res, false, nil // a second response is not possible there
 	}
 	out, err := d.Fault.Response(res)
 	return out, out != res, err

@@ -84,6 +84,7 @@ func (h *faultHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 		return h.next.Respond(ctx, x)
 	}
 	if h.whole != nil {
+		h.met(x)
 		return h.whole, nil
 	}
 	res, err := h.next.Respond(ctx, x)
@@ -98,7 +99,20 @@ func (h *faultHandler) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 			c.Close()
 		}
 	}
-	return h.Response(res)
+	out, err := h.Response(res)
+	if err == nil && out != res {
+		h.met(x)
+	}
+	return out, err
+}
+
+// met records that an exchange meets the fault.
+func (h *faultHandler) met(x *exchange.Exchange) {
+	name := "fault " + h.Kind
+	if x.Source != "" {
+		name += " (" + x.Source + ")"
+	}
+	x.Notes.Meet(name)
 }
 
 // Interface guards.

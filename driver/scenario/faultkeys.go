@@ -154,7 +154,7 @@ func readFault(n *yaml.Node, path string, kinds []string, plan bool, more ...str
 			document.Describe(kind), list, hint)
 	}
 	d.Kind = kind.Value
-	d.Stream = plan
+	d.Stream = plan && d.Kind == "reset"
 	if n.Kind != yaml.MappingNode {
 		return d, nil
 	}

@@ -139,7 +139,7 @@ func (c *compiler) plan(v *yaml.Node, path, name string) (*faultplan.Plan, error
 	if do == nil {
 		return nil, document.Errorf(v, "%s: got no do, want the fault: one of %s", path, strings.Join(faultplan.Kinds(), ", "))
 	}
-	if p.Do.Kind == "truncate" && p.Do.After.IsZero() {
+	if p.Do.Kind == "truncate" && p.Do.After.IsZero() && (do.Kind != yaml.MappingNode || document.Child(do, "after") == nil) {
 		p.Do.After = exchange.Offset{Percent: 50, Relative: true}
 	}
 	return p, p.Match.Compile()

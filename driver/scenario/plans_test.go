@@ -39,7 +39,7 @@ func TestPlansOfDocuments(t *testing.T) {
 	share, schema := 0.25, compileSchema(t)
 	want := []*faultplan.Plan{
 		{Name: "cut", When: faultplan.When{Nth: []int64{1, 3}}, Do: faultplan.Do{
-			Fault: exchange.Fault{Kind: "truncate", Stream: true, After: exchange.Offset{Percent: 50, Relative: true}}}},
+			Fault: exchange.Fault{Kind: "truncate", After: exchange.Offset{Percent: 50, Relative: true}}}},
 		{Name: "fault-2", When: faultplan.When{Probability: &share, From: 90 * time.Second, To: 2 * time.Minute, Since: faultplan.Since{Key: "POST /login"}},
 			Do: faultplan.Do{Fault: exchange.Fault{Kind: "reset", Stream: true}}},
 	}
@@ -99,23 +99,23 @@ func TestPlanFaults(t *testing.T) {
 	t.Parallel()
 	schema := compileSchema(t)
 	for text, want := range map[string]faultplan.Do{
-		"close":                          {Fault: exchange.Fault{Kind: "close", Stream: true}},
-		"{kind: close, lost: answer}":    {Fault: exchange.Fault{Kind: "close", Stream: true}, Lost: true},
+		"close":                          {Fault: exchange.Fault{Kind: "close"}},
+		"{kind: close, lost: answer}":    {Fault: exchange.Fault{Kind: "close"}, Lost: true},
 		"{kind: reset, connection: yes}": {Fault: exchange.Fault{Kind: "reset"}},
 		"{kind: reset, after: 10}":       {Fault: exchange.Fault{Kind: "reset", Stream: true, After: exchange.Offset{Bytes: 10}}},
-		"{kind: stall, after: 0%, for: 1m}": {Fault: exchange.Fault{Kind: "stall", Stream: true, Hold: time.Minute,
+		"{kind: stall, after: 0%, for: 1m}": {Fault: exchange.Fault{Kind: "stall", Hold: time.Minute,
 			After: exchange.Offset{Relative: true}}},
-		"{kind: truncate, after: 12.5 %}":     {Fault: exchange.Fault{Kind: "truncate", Stream: true, After: exchange.Offset{Percent: 12.5, Relative: true}}},
-		"{kind: drip, bytes_per_second: 10}":  {Fault: exchange.Fault{Kind: "drip", Stream: true, Rate: 10}},
-		"{kind: corrupt, byte: -4, count: 4}": {Fault: exchange.Fault{Kind: "corrupt", Stream: true, At: exchange.Offset{Bytes: -4}, Count: 4}},
-		"{kind: corrupt, byte: 0}":            {Fault: exchange.Fault{Kind: "corrupt", Stream: true, At: exchange.Offset{Relative: true}}},
-		"{kind: wrong_length, by: -3}":        {Fault: exchange.Fault{Kind: "wrong_length", Stream: true, By: -3}},
-		"{kind: wrong_length, length: 9}":     {Fault: exchange.Fault{Kind: "wrong_length", Stream: true, Length: 9}},
-		"{kind: duplicate, of: response}":     {Fault: exchange.Fault{Kind: "duplicate", Stream: true, Whole: true}},
-		"{kind: redirect_loop, hops: 3}":      {Fault: exchange.Fault{Kind: "redirect_loop", Stream: true}, Hops: 3},
-		"{kind: status, status: 429, retry_after: 30, body: slow down}": {Fault: exchange.Fault{Kind: "status", Stream: true}, Status: 429, RetryAfter: "30",
+		"{kind: truncate, after: 12.5 %}":     {Fault: exchange.Fault{Kind: "truncate", After: exchange.Offset{Percent: 12.5, Relative: true}}},
+		"{kind: drip, bytes_per_second: 10}":  {Fault: exchange.Fault{Kind: "drip", Rate: 10}},
+		"{kind: corrupt, byte: -4, count: 4}": {Fault: exchange.Fault{Kind: "corrupt", At: exchange.Offset{Bytes: -4}, Count: 4}},
+		"{kind: corrupt, byte: 0}":            {Fault: exchange.Fault{Kind: "corrupt", At: exchange.Offset{Relative: true}}},
+		"{kind: wrong_length, by: -3}":        {Fault: exchange.Fault{Kind: "wrong_length", By: -3}},
+		"{kind: wrong_length, length: 9}":     {Fault: exchange.Fault{Kind: "wrong_length", Length: 9}},
+		"{kind: duplicate, of: response}":     {Fault: exchange.Fault{Kind: "duplicate", Whole: true}},
+		"{kind: redirect_loop, hops: 3}":      {Fault: exchange.Fault{Kind: "redirect_loop"}, Hops: 3},
+		"{kind: status, status: 429, retry_after: 30, body: slow down}": {Fault: exchange.Fault{Kind: "status"}, Status: 429, RetryAfter: "30",
 			Body: "slow down"},
-		"{kind: status, retry_after: 'Mon, 06 May 2024 07:08:09 GMT'}": {Fault: exchange.Fault{Kind: "status", Stream: true},
+		"{kind: status, retry_after: 'Mon, 06 May 2024 07:08:09 GMT'}": {Fault: exchange.Fault{Kind: "status"},
 			RetryAfter: "Mon, 06 May 2024 07:08:09 GMT"},
 	} {
 		plans, err := CompilePlans("plan", "p", []byte("do: "+text), Env{})

@@ -64,12 +64,26 @@ const (
 )
 
 // Load makes the settings of a scenario those of the table, in place of those of the
-// scenario before.
+// scenario before. A fault that was there already keeps its count.
 func (t *Table) Load(settings []Setting) {
 	t.change(func() {
+		before := t.scenario
 		t.scenario = nil
 		for _, s := range settings {
-			t.scenario = append(t.scenario, &rule{Setting: s, from: FromScenario})
+			r := &rule{Setting: s, from: FromScenario}
+			if i := slices.IndexFunc(before, func(old *rule) bool { return old.Host == s.Host && old.Fault == s.Fault }); i >= 0 {
+				r.met.Store(before[i].met.Load())
+			}
+			t.scenario = append(t.scenario, r)
+		}
+	})
+}
+
+// Restart begins the counts of the scenario's faults anew.
+func (t *Table) Restart() {
+	t.change(func() {
+		for _, r := range t.scenario {
+			r.met.Store(0)
 		}
 	})
 }
