@@ -28,7 +28,7 @@ _OPTIONS = [
 ]
 
 # Seconds that a process whose connection broke may take to be gone.
-_DEATH = 0.5
+_DEATH = 5.0
 
 # The part of starproxy's own metadata in the trailers of a call: its clients read there
 # whether the call did what was asked.

@@ -77,8 +77,8 @@ async def main():
     jumpstarter_pb2_grpc.add_ExporterServiceServicer_to_server(Fake(), server)
     router_pb2_grpc.add_RouterServiceServicer_to_server(Fake(), server)
     server.add_insecure_port(f"unix://{socket}")
-    await server.start()
     event("started")
+    await server.start()
     await server.wait_for_termination()
 
 
