@@ -28,7 +28,7 @@ _OPTIONS = [
 ]
 
 # Seconds that a process whose connection broke may take to be gone.
-_DEATH = 5.0
+_DEATH = 2.0
 
 # The part of starproxy's own metadata in the trailers of a call: its clients read there
 # whether the call did what was asked.
@@ -117,13 +117,17 @@ class StarproxyDriver(Driver):
         """The status of a call for an error: the process's own, or that it has died."""
         if isinstance(e, StartError):
             return grpc.StatusCode.UNAVAILABLE, str(e)
+        return await self._explained(e.code(), e.details())
+
+    async def _explained(self, code: grpc.StatusCode, details: str) -> tuple[grpc.StatusCode, str]:
+        """The status of a call of the process: its own, or that the process has died."""
         process = self._process
         # gRPC has two ways of telling that the connection broke.
-        removed = e.code() is grpc.StatusCode.UNKNOWN and (e.details() or "").startswith("Stream removed")
-        if (removed or e.code() is grpc.StatusCode.UNAVAILABLE) and process is not None:
+        removed = code is grpc.StatusCode.UNKNOWN and (details or "").startswith("Stream removed")
+        if (removed or code is grpc.StatusCode.UNAVAILABLE) and process is not None:
             if await asyncio.to_thread(process.ended, _DEATH):
                 return grpc.StatusCode.UNAVAILABLE, f"{process.why()}; the next call starts it again"
-        return e.code(), e.details()
+        return code, details
 
     async def DriverCall(self, request, context):
         """:meta private:"""
@@ -166,7 +170,7 @@ class StarproxyDriver(Driver):
             call = link.router.Stream(metadata=[("request", remote.model_dump_json())])
             headers = await call.initial_metadata()
             if call.done():  # it was refused
-                failure = (await call.code(), await call.details())
+                failure = await self._explained(await call.code(), await call.details())
         except (StartError, grpc.aio.AioRpcError) as e:
             failure = await self._failure(e)
         if failure is not None:
