@@ -151,6 +151,7 @@ def test_a_byte_stream_of_a_process_that_dies(client, driver, wire):
         stream.send(b"y")
         assert stream.receive() == b"y"
         os.kill(driver._process.pid, signal.SIGKILL)
+        driver._process._popen.wait()
         with pytest.raises((EndOfStream, BrokenResourceError)):
             while True:
                 stream.receive()
