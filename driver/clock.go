@@ -56,12 +56,12 @@ func clockTime(text string, now time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil && text != "" && strings.ContainsRune("+-", rune(text[0])) {
 		var d time.Duration
-		d, err = clockDuration(text)
+		d, err = clock.ParseDuration(text)
 		t = now.Add(d)
 	}
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return t, fmt.Errorf("argument time: got %q, want at most %d days", text, maxTurn/24/3600)
+		return t, fmt.Errorf("argument time: got %q, want at most %d days", text, int64(clock.MaxTurn.Hours())/24)
 	case err != nil:
 		return t, fmt.Errorf("argument time: got %q, want a time such as 2030-01-31T12:00:00Z, or a duration such as +36h or -2d", text)
 	case t.Year() < 1970 || t.Year() > farYear:
@@ -70,32 +70,11 @@ func clockTime(text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// clockDuration reads a duration with its sign, in the units of Go or in days.
-func clockDuration(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseFloat(days, 64)
-		d, ok := secondsOf(n * 24 * 3600)
-		if err == nil && !ok {
-			err = strconv.ErrRange
-		}
-		return d, err
-	}
-	return time.ParseDuration(text)
-}
-
-// maxTurn is the longest duration that the clock is turned by, in seconds: 290 years.
-const maxTurn = 290 * 365 * 24 * 3600
-
-// secondsOf returns a number of seconds as a duration; ok is false if it is too large.
-func secondsOf(n float64) (d time.Duration, ok bool) {
-	return time.Duration(n * float64(time.Second)), -maxTurn <= n && n <= maxTurn
-}
-
 func (m *clockMethods) advance(_ context.Context, n float64) (string, error) {
-	d, ok := secondsOf(n)
-	if !ok || n < 0 || m.clock.Now().Add(d).Year() > farYear {
+	d, err := clock.Seconds(n)
+	if err != nil || n < 0 || m.clock.Now().Add(d).Year() > farYear {
 		return "", &rpc.Refusal{Code: rpc.InvalidArgument, About: "seconds", Text: fmt.Sprintf("advance_clock: argument seconds: "+
-			"got %v, want 0 to %d, and no year beyond %d; set_clock turns the clock back", n, maxTurn, farYear)}
+			"got %v, want 0 to %d, and no year beyond %d; set_clock turns the clock back", n, int64(clock.MaxTurn.Seconds()), farYear)}
 	}
 	m.clock.Advance(d)
 	return "Clock advanced: " + m.said(), nil

@@ -2,7 +2,6 @@ package driver
 
 import (
 	"cmp"
-	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"starproxy/driver/document"
 	"starproxy/driver/flow"
 	"starproxy/driver/proxy"
+	"starproxy/driver/tlsfault"
 	"starproxy/script"
 )
 
@@ -64,34 +64,7 @@ type Config struct {
 // TLS bounds what is spoken with devices and with real servers.
 type TLS struct {
 	// The oldest version: 1.0, 1.1, 1.2 or 1.3. Default 1.2.
-	MinVersion TLSVersion `yaml:"min_version"`
-}
-
-// TLSVersion is a version of TLS, such as "1.2".
-type TLSVersion string
-
-// UnmarshalText accepts the four versions.
-func (v *TLSVersion) UnmarshalText(text []byte) error {
-	if TLSVersion(text).number() == 0 {
-		return fmt.Errorf("got %q, want 1.0, 1.1, 1.2 or 1.3", text)
-	}
-	*v = TLSVersion(text)
-	return nil
-}
-
-// number returns the version as crypto/tls numbers it, 0 for none.
-func (v TLSVersion) number() uint16 {
-	switch v {
-	case "1.0":
-		return tls.VersionTLS10
-	case "1.1":
-		return tls.VersionTLS11
-	case "1.2":
-		return tls.VersionTLS12
-	case "1.3":
-		return tls.VersionTLS13
-	}
-	return 0
+	MinVersion tlsfault.Version `yaml:"min_version"`
 }
 
 // Listen is the proxy's own address.

@@ -149,7 +149,7 @@ func (d *Driver) compose(o Options) {
 		place:      o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
-		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.number(), Listeners: &o.Shared.listeners, Counters: counters,
+		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.Number(), Listeners: &o.Shared.listeners, Counters: counters,
 		Parent: cfg.Listen.parent(),
 	}), log, d.life.maySend)
 	scripts := cfg.script(policy, store, log, d.webhooks.deliver, clock)

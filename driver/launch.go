@@ -50,7 +50,7 @@ func (l *launch) ready(ctx context.Context) error {
 		Handshakes: l.handshakes,
 		Network:    l.network,
 		Insecure:   l.cfg.SSLInsecure,
-		MinTLS:     l.cfg.TLS.MinVersion.number(),
+		MinTLS:     l.cfg.TLS.MinVersion.Number(),
 		Clock:      l.clock,
 		Log:        l.log,
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"starproxy/builtins/clock"
 )
 
 // clockCommands is the grammar of "clock".
@@ -95,12 +95,7 @@ func (clockAdvanceCmd) Help() string {
 
 // Run moves the clock.
 func (c *clockAdvanceCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	by, err := time.ParseDuration(c.By)
-	if days, ok := strings.CutSuffix(c.By, "d"); ok && err != nil {
-		var n float64
-		n, err = strconv.ParseFloat(days, 64)
-		by = time.Duration(n * 24 * float64(time.Hour))
-	}
+	by, err := clock.ParseDuration(c.By)
 	if err != nil {
 		return fmt.Errorf("got %q, want a duration such as 90s, 10m, 24h or 2d", c.By)
 	}
