@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -127,7 +128,7 @@ class Process:
 
     def _await_socket(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        while not os.path.exists(self.socket):
+        while not _accepts(self.socket):
             if self._popen.poll() is not None:
                 self._join_pumps()
                 raise StartError(self._start_failure())
@@ -189,6 +190,16 @@ class Process:
         for t in self._pumps:
             if t is not threading.current_thread():
                 t.join(1)
+
+
+def _accepts(path: str) -> bool:
+    """Whether connections to the socket are accepted. Its file is there a moment before that."""
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def _private_directory() -> str:

@@ -5,6 +5,7 @@ Its events go to the file that FAKE_EVENTS names, one a line.
 
 import asyncio
 import os
+import socket
 import sys
 
 import grpc
@@ -72,11 +73,16 @@ class Fake(jumpstarter_pb2_grpc.ExporterServiceServicer, router_pb2_grpc.RouterS
 
 
 async def main():
-    socket = sys.argv[sys.argv.index("--socket") + 1]
+    path = sys.argv[sys.argv.index("--socket") + 1]
+    if "FAKE_LATE" in os.environ:  # the file is there before anybody listens
+        with socket.socket(socket.AF_UNIX) as early:
+            early.bind(path)
+            await asyncio.sleep(0.3)
+        os.unlink(path)
     server = grpc.aio.server()
     jumpstarter_pb2_grpc.add_ExporterServiceServicer_to_server(Fake(), server)
     router_pb2_grpc.add_RouterServiceServicer_to_server(Fake(), server)
-    server.add_insecure_port(f"unix://{socket}")
+    server.add_insecure_port(f"unix://{path}")
     event("started")
     await server.start()
     await server.wait_for_termination()

@@ -191,6 +191,12 @@ def test_a_process_that_dies_in_a_call(client, wire, events, caplog):
     assert [r.levelname for r in caplog.records if r.getMessage() == died[1]] == ["ERROR", "ERROR"]
 
 
+def test_a_process_that_listens_after_its_socket_is_there(driver, monkeypatch):
+    monkeypatch.setenv("FAKE_LATE", "1")
+    with serve(driver) as client:
+        assert client.call("large", 10) == "x" * 10
+
+
 def test_large_results_reach_this_side(client, wire):
     """The client's own limit is what is left."""
     assert len(client.call("large", 4_000_000)) == 4_000_000
