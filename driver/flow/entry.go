@@ -156,17 +156,45 @@ const (
 	bodyPartial  = "broke off"  // the flow has the bytes that came
 )
 
+// These are the other keys of the metadata that this program writes. [Flow.Entry] reads
+// them.
+const (
+	originKey    = "starproxy.origin"    // the word of exchange.Origin, none for the real server
+	endpointKey  = "starproxy.endpoint"  // the key of the mock that answered
+	sourceKey    = "starproxy.source"    // its place
+	unmatchedKey = "starproxy.unmatched" // true when no mock, or no recording, matches the request
+	wayKey       = "starproxy.way"       // the way in of the connection
+	sentKey      = "starproxy.sent"      // the status of the proxy's own answer about a failure, which is no response
+	notesKey     = "starproxy.notes"     // a list of [level, text]
+)
+
 // metadataOf returns the parts of an entry that flow files have no keys for.
 func metadataOf(e *capture.Entry) map[string]any {
 	m := map[string]any{}
 	if e.Origin != exchange.FromServer {
-		m["starproxy.origin"] = e.Origin.String()
+		m[originKey] = e.Origin.String()
 	}
 	if e.Endpoint != "" {
-		m["starproxy.endpoint"] = e.Endpoint
+		m[endpointKey] = e.Endpoint
 	}
 	if e.Source != "" {
-		m["starproxy.source"] = e.Source
+		m[sourceKey] = e.Source
+	}
+	if e.Unmatched {
+		m[unmatchedKey] = true
+	}
+	if e.Way != "" {
+		m[wayKey] = e.Way
+	}
+	if e.Status != 0 && e.Origin == exchange.FromProxy && e.Error != "" {
+		m[sentKey] = int64(e.Status)
+	}
+	if len(e.Notes) > 0 {
+		notes := make([]any, len(e.Notes))
+		for i, n := range e.Notes {
+			notes[i] = []any{n.Level, n.Text}
+		}
+		m[notesKey] = notes
 	}
 	switch {
 	case bodyOf(e.ResponseBody).Missing:
