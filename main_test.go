@@ -28,6 +28,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/client", "driver/rpc driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/excerpt"},
+	{"driver/bundle", "driver/flow builtins/disk"},
 	{"driver", "driver/network driver/doctor driver/hello driver/proxy/way driver/handshake driver/faultplan driver/tlsfault driver/export driver/document driver/access driver/web driver/view driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc driver/endpoints builtins/call builtins/clock builtins/excerpt"},
 	{"driver/web", "driver/rpc"},
 	{"driver/view", "driver/handshake driver/filter driver/rpc driver/capture driver/mock builtins/exchange builtins/follow builtins/excerpt builtins/jsonvalue"},

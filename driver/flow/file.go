@@ -16,7 +16,7 @@ import (
 // File is a recording on disk. Bodies of some size stay there: a flow says
 // where they are, so they can be read as long as the File is open.
 type File struct {
-	path  string // as it was given
+	path  string // as it was given, or the name of the options
 	f     *os.File
 	at    string        // absolute path of f
 	own   *disk.Private // holds f when it is ours, else nil
@@ -53,7 +53,8 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
-	f := &File{path: path, f: in, max: cmp.Or(o.maxRecord, maxRecord), tally: &tally{path: path}, streams: o.Streams}
+	name := cmp.Or(o.Name, path)
+	f := &File{path: name, f: in, max: cmp.Or(o.maxRecord, maxRecord), tally: &tally{path: name}, streams: o.Streams}
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -64,7 +65,7 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 	}
 	if !info.Mode().IsRegular() {
 		if err := f.replace(f.copy); err != nil {
-			return nil, fmt.Errorf("read recording %s: %w", path, err)
+			return nil, fmt.Errorf("read recording %s: %w", name, err)
 		}
 	}
 	var head [headHAR]byte
@@ -74,7 +75,7 @@ func OpenWith(path string, o Options) (_ *File, err error) {
 	}
 	if startsHAR(head[:n]) {
 		if err := f.replace(f.convert); err != nil {
-			return nil, fmt.Errorf("read recording %s: %w", path, err)
+			return nil, fmt.Errorf("read recording %s: %w", name, err)
 		}
 	}
 	return f, nil

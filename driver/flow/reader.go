@@ -23,6 +23,8 @@ type Options struct {
 	Piped bool
 	// Streams includes TCP streams, which are skipped otherwise. Default false.
 	Streams bool
+	// Name is the name of the recording in errors and warnings. Default: its path.
+	Name string
 
 	maxRecord int64 // instead of the constant maxRecord, unless 0
 }
