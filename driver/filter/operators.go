@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/nearest"
@@ -59,6 +58,22 @@ type argument struct {
 	re     *pattern
 	ranges [][2]int
 	number int64 // nanoseconds or bytes
+	// seen makes the argument hold for nothing, and gets each number instead. It is nil
+	// for an argument of an expression. See [SubjectsOf].
+	seen func(n int64)
+}
+
+// holds reports whether a number is in one of the ranges of a Status, or not less than a
+// Millis or Size.
+func (a *argument) holds(n int64) bool {
+	switch {
+	case a.seen != nil:
+		a.seen(n)
+		return false
+	case a.ranges == nil:
+		return n >= a.number
+	}
+	return slices.ContainsFunc(a.ranges, func(r [2]int) bool { return int64(r[0]) <= n && n <= int64(r[1]) })
 }
 
 // set parses the argument of op. When ok is false, reason may say more, as the
@@ -123,7 +138,8 @@ var rows = []operator{
 		func(s *subject, a *argument) bool { return s.url(a.re) }},
 	{Operator{"d", Regex, "host name"}, costText, "", func(s *subject, a *argument) bool { return s.host(a.re) }},
 	{Operator{"m", Regex, "method"}, costText, "", func(s *subject, a *argument) bool { return s.method(a.re) }},
-	{Operator{"c", Status, "status of the response"}, costField, "", (*subject).status},
+	{Operator{"c", Status, "status of the response"}, costField, "",
+		func(s *subject, a *argument) bool { return s.answered() && a.holds(int64(s.e.Status)) }},
 	{Operator{"b", Regex, "body of request or response, a WebSocket's message, bytes of a TCP stream, or what came of a refused " +
 		"request"}, costBody, "s", func(s *subject, a *argument) bool { return s.body(a.re, request, response) }},
 	{Operator{"bq", Regex, "body of the request, a message of the device, or what came of a refused request"}, costBody, "s",
@@ -167,9 +183,9 @@ var rows = []operator{
 	{Operator{"refused", NoArg, "the proxy refused the request: it is malformed, or of an unknown proxy user"}, costField, "",
 		func(s *subject, _ *argument) bool { return s.refused() }},
 	{Operator{"slow", Millis, "took at least so many milliseconds"}, costField, "",
-		func(s *subject, a *argument) bool { return s.http() && s.e.Duration >= time.Duration(a.number) }},
+		func(s *subject, a *argument) bool { return s.http() && a.holds(int64(s.e.Duration)) }},
 	{Operator{"size", Size, "the response was sent in at least so many bytes"}, costField, "",
-		func(s *subject, a *argument) bool { return s.answered() && s.e.ResponseBody.Size >= a.number }},
+		func(s *subject, a *argument) bool { return s.answered() && a.holds(s.e.ResponseBody.Size) }},
 
 	{Operator{"marked", NoArg, "has a mark"}, costField, "", func(s *subject, _ *argument) bool { return s.mark() != "" }},
 	{Operator{"marker", Regex, "text of the mark"}, costText, "", func(s *subject, a *argument) bool { return a.re.text(s.mark()) }},

@@ -8,10 +8,12 @@ import (
 // all has the names of all entries.
 const all = "login logo lost patch refused replay socket tls"
 
-func TestOperators(t *testing.T) {
-	t.Parallel()
-	used := map[string]bool{}
-	for _, tt := range []struct{ expr, want string }{
+// expected is an expression and the names of the entries that it matches.
+type expected struct{ expr, want string }
+
+// operatorCases use all operators.
+func operatorCases() []expected {
+	return []expected{
 		{"~all", all},
 		{"~u LOGIN", "login"},
 		{"login", "login"},
@@ -111,7 +113,13 @@ func TestOperators(t *testing.T) {
 		{"~tcp", ""},
 		{"~udp", ""},
 		{"~dns", ""},
-	} {
+	}
+}
+
+func TestOperators(t *testing.T) {
+	t.Parallel()
+	used := map[string]bool{}
+	for _, tt := range operatorCases() {
 		checkMatches(t, tt.expr, tt.want)
 		name, _, _ := strings.Cut(strings.TrimPrefix(tt.expr, "~"), " ")
 		used[name] = true

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-func TestGrammar(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ expr, want string }{
+// grammarCases combine operators.
+func grammarCases() []expected {
+	return []expected{
 		{"", all},
 		{" \t\n", all},
 		{"(~s)", "login logo patch replay socket"},
@@ -48,7 +48,12 @@ func TestGrammar(t *testing.T) {
 		{"~bq Grün", "login"},
 		{"grün", ""},
 		{"~u '(?-i)LOGIN'", ""},
-	} {
+	}
+}
+
+func TestGrammar(t *testing.T) {
+	t.Parallel()
+	for _, tt := range grammarCases() {
 		checkMatches(t, tt.expr, tt.want)
 	}
 }
@@ -75,14 +80,18 @@ func TestString(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
-	t.Parallel()
-	operators := "expected one of ~a ~all ~b ~bq"
-	for _, tt := range []struct {
-		expr string
-		pos  int
-		want string
-	}{
+// mistake is an expression that is wrong, with the offset and the text of its error.
+type mistake struct {
+	expr string
+	pos  int
+	want string
+}
+
+// allOperators is the beginning of the list of operators in an error.
+const allOperators = "expected one of ~a ~all ~b ~bq"
+
+func mistakes() []mistake {
+	return []mistake{
 		{"~d ", 3, "column 4: expected a regular expression after ~d"},
 		{"~d", 2, "column 3: expected a regular expression after ~d"},
 		{"~d ~s", 3, "column 4: expected a regular expression after ~d"},
@@ -121,20 +130,25 @@ func TestErrors(t *testing.T) {
 		{"~coment x", 0, "column 1: unknown operator ~coment: did you mean ~comment?"},
 		{"~makred", 0, "column 1: unknown operator ~makred: did you mean ~marked?"},
 		{"~web", 0, "column 1: unknown operator ~web: did you mean ~websocket?"},
-		{"~zz", 0, "column 1: unknown operator ~zz: " + operators},
-		{"~", 0, "column 1: unknown operator ~: " + operators},
+		{"~zz", 0, "column 1: unknown operator ~zz: " + allOperators},
+		{"~", 0, "column 1: unknown operator ~: " + allOperators},
 		{"~u /~me", 4, "column 5: unknown operator ~me: a regular expression with ~ needs quotes"},
 		{"a\xff", 0, "column 1: expected a regular expression, found \"a\\xff\": invalid UTF-8"},
 		{strings.Repeat("(", 101), 100, "column 101: expected at most 100 parentheses inside each other"},
 		{strings.Repeat("a", maxExpr+1), maxExpr, "column 16385: expected an expression of at most 16384 bytes, found 16385"},
-	} {
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range mistakes() {
 		_, err := Parse(tt.expr)
 		var e *Error
 		if !errors.As(err, &e) {
 			t.Errorf("%.40q: %v, want %s", tt.expr, err, tt.want)
 			continue
 		}
-		if text := e.Error(); e.Pos != tt.pos || text != tt.want && !(strings.HasSuffix(tt.want, operators) && strings.HasPrefix(text, tt.want)) || strings.Contains(text, "\n") {
+		if text := e.Error(); e.Pos != tt.pos || text != tt.want && !(strings.HasSuffix(tt.want, allOperators) && strings.HasPrefix(text, tt.want)) || strings.Contains(text, "\n") {
 			t.Errorf("%.40q: at %d: %s\nwant at %d: %s", tt.expr, e.Pos, text, tt.pos, tt.want)
 		}
 	}

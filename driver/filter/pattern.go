@@ -24,6 +24,9 @@ type pattern struct {
 	raw bool
 	// ends says that the expression may mean the end of a line.
 	ends bool
+	// seen makes the pattern match nothing, and gets each text that it should match
+	// instead. It is nil for a pattern of an expression. See [SubjectsOf].
+	seen func(text []byte)
 }
 
 // newPattern compiles a regular expression with the given flags of RE2. The error
@@ -83,10 +86,19 @@ func required(re *syntax.Regexp) (longest []byte) {
 // assets has the content types of mitmproxy's ~a.
 var assets = &pattern{re: regexp.MustCompile(`text/javascript|application/x-javascript|application/javascript|text/css|image/|font/|application/font`)}
 
-func (p *pattern) text(s string) bool { return p.re.MatchString(s) }
+func (p *pattern) text(s string) bool {
+	if p.seen != nil {
+		p.seen([]byte(s))
+		return false
+	}
+	return p.re.MatchString(s)
+}
 
 func (p *pattern) bytes(b []byte) bool {
 	switch {
+	case p.seen != nil:
+		p.seen(b)
+		return false
 	case p.must != nil && !containsFold(b, p.must):
 		return false
 	case p.whole, p.re.Match(b):

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -25,6 +26,7 @@ type subject struct {
 	e        *capture.Entry
 	messages Messages
 	notes    Annotations
+	max      int64 // how much of a decoded body is looked at, in bytes; 0 for maxSearched
 
 	blocks [2]*string
 	bodies [2]*[]byte
@@ -48,18 +50,6 @@ func (s *subject) websocket() bool {
 		return s.e.Proto != capture.ProtoTCP
 	case capture.HTTP:
 		return s.e.Status == http.StatusSwitchingProtocols && s.e.RequestHeader.HasToken("Upgrade", "websocket")
-	}
-	return false
-}
-
-func (s *subject) status(a *argument) bool {
-	if !s.answered() {
-		return false
-	}
-	for _, r := range a.ranges {
-		if r[0] <= s.e.Status && s.e.Status <= r[1] {
-			return true
-		}
 	}
 	return false
 }
@@ -202,7 +192,7 @@ func (s *subject) body(re *pattern, sides ...side) bool {
 		seq = s.e.Socket
 	}
 	s.messages(seq, func(m *capture.Entry) bool {
-		message := subject{e: m}
+		message := subject{e: m, max: s.max}
 		found = message.body(re, sides...)
 		return !found
 	})
@@ -232,22 +222,22 @@ func (s *subject) read(of side) []byte {
 		var data []byte
 		message := s.e.Kind == capture.Message && s.e.FromClient == (of == request)
 		if message || of == request && (s.http() || s.refused()) || of == response && s.answered() {
-			data = readBody(h, b)
+			data = readBody(h, b, cmp.Or(s.max, maxSearched))
 		}
 		s.bodies[of] = &data
 	}
 	return *s.bodies[of]
 }
 
-// readBody returns a body with its content encoding undone, or unchanged when the
-// encoding can't be undone.
-func readBody(h exchange.Header, b capture.Blob) []byte {
+// readBody returns at most max bytes of a body with its content encoding undone, or
+// unchanged when the encoding can't be undone.
+func readBody(h exchange.Header, b capture.Blob, max int64) []byte {
 	if len(exchange.Encodings(h)) == 0 && b.Data != nil {
-		return b.Data[:min(len(b.Data), maxSearched)]
+		return b.Data[:min(int64(len(b.Data)), max)]
 	}
-	data, _, err := capture.Decoded(h, b, maxSearched)
+	data, _, err := capture.Decoded(h, b, max)
 	if err != nil && len(data) == 0 {
-		data, _, _ = capture.Decoded(nil, b, maxSearched)
+		data, _, _ = capture.Decoded(nil, b, max)
 	}
 	return data
 }
