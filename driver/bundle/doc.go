@@ -26,6 +26,7 @@ const (
 	Coverage  = "coverage.json"
 	Contract  = "contract.json"
 	Replay    = "replay.sh"
+	Exporter  = "replay.yaml" // the exporter file of replay.sh
 	Manifests = "manifest.json"
 	// Scenario and Scripts are the directories of the scenario in force with the files
 	// that it loads and serves, and of the scripts of addons.

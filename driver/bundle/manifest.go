@@ -24,8 +24,8 @@ type Manifest struct {
 	// Since and Filter say which exchanges were asked for; empty for all.
 	Since  string `json:"since"`
 	Filter string `json:"filter"`
-	// Seed is the seed of faults and networks.
-	Seed uint64 `json:"seed"`
+	// Seed is the seed of random values; null when they differ every time.
+	Seed *uint64 `json:"seed"`
 	// Clock is the time that mocks and scripts saw, in RFC 3339; empty while it was that
 	// of the system.
 	Clock string `json:"clock"`

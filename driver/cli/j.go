@@ -50,6 +50,7 @@ type proxyCommands struct {
 		Convert flowConvertCmd `cmd:"" help:"Turn a flow file into a HAR document, or the other way round."`
 	} `cmd:"" help:"Manage recorded flow files."`
 	Capture captureCommands `cmd:"" help:"Watch, list and save captured requests."`
+	Bundle  bundleCommands  `cmd:"" help:"Save all that is known of the session into one file."`
 	Web     webCmd          `cmd:"" help:"Make the web UI reachable on a local port."`
 	Cert    certCmd         `cmd:"" help:"Download the CA certificate for the device."`
 }

@@ -146,6 +146,8 @@ func TestCommands(t *testing.T) {
 		{args: "mock fault GET /a reset", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a → reset"}}, stdout: "Fault mock set: GET /a → reset\n", call: "set_mock_fault GET /a reset {}"},
 		{args: "mock fault GET /a truncate --after 5 --rate 0", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a"}}, stdout: "Fault mock set: GET /a\n", call: `set_mock_fault GET /a {"after":5,"kind":"truncate","rate":0} {}`},
 		{args: "mock fault GET /a explode", stderr: `j: <kind>: got "explode", want one of close, corrupt, drip, duplicate, garbage, reset, stall, truncate, wrong_length (see j proxy mock fault --help)` + "\n", code: 80},
+		{args: "bundle save /nowhere/x.zip", stderr: "j: open /nowhere/x.zip: no such file or directory\n", code: 1},
+		{args: "bundle save x.zip --since 7 --filter-expr ~e --unmask", fake: fake{answers: map[string]any{"save_bundle": errors.New("no")}}, stderr: "j: no\n", code: 1, call: "save_bundle 7 ~e true"},
 		{args: "network set edge", fake: fake{answers: map[string]any{"set_network": "set"}}, stdout: "set\n", call: "set_network edge"},
 		{args: "network set edge --host *.a.test --client 10.0.0.7 --down 1Mbit --loss 2 --outage 60s/10s", fake: fake{answers: map[string]any{"set_network": "set"}}, stdout: "set\n",
 			call: `set_network {"down":"1Mbit","loss":"2","outage":{"every":"60s","for":"10s"},"profile":"edge"} *.a.test 10.0.0.7`},

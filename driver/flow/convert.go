@@ -38,7 +38,7 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 	}()
 	flows := readable(file, &n, &warnings)
 	if toHAR {
-		err = WriteHAR(to, flows, version())
+		err = WriteHAR(to, flows, Version())
 	} else {
 		err = writeFlows(to, flows)
 	}
@@ -102,9 +102,9 @@ func nothing(warnings []string) error {
 	return errors.New("it gives no flow: it is empty")
 }
 
-// version returns the version of this program, which a HAR document names as its
+// Version returns the version of this program, which a HAR document names as its
 // creator.
-func version() string {
+func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -25,7 +25,7 @@ const maxForm = 64 << 10
 // flows.
 func WriteHAR(w io.Writer, flows iter.Seq2[*Flow, error], creator string) error {
 	if creator == "" {
-		creator = version()
+		creator = Version()
 	}
 	h := &harWriter{w: bufio.NewWriterSize(w, 64<<10), servers: map[string]bool{}}
 	h.json(`{"log":{"version":"1.2","creator":`, map[string]string{"name": "starproxy", "version": creator, "comment": ""})

@@ -8,6 +8,10 @@ import (
 	"starproxy/driver/capture"
 )
 
+// Why returns, for JSON, what answered the request of a captured exchange, or the mocks
+// that come nearest to it now.
+func (s *Service) Why(e *capture.Entry) any { return s.why(e) }
+
 // why returns what answered the request, or why no mock did.
 func (s *Service) why(e *capture.Entry) any {
 	switch {
