@@ -74,6 +74,13 @@ type harSocketMessage struct {
 	Data   string  `json:"data"`
 }
 
+// harHello is the fingerprint of the device's connection, a field of our own in an entry.
+type harHello struct {
+	JA3     string `json:"ja3,omitempty"`
+	JA4     string `json:"ja4,omitempty"`
+	Resumes bool   `json:"resumes,omitempty"`
+}
+
 // harTimings are milliseconds, -1 for what does not apply.
 type harTimings struct {
 	Blocked float64 `json:"blocked"`

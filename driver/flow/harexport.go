@@ -145,6 +145,9 @@ func (h *harWriter) entry(f *Flow) {
 	if f.Comment != "" {
 		h.json(`,"comment":`, legible(f.Comment))
 	}
+	if p := f.Fingerprint(); p != (Fingerprint{}) {
+		h.json(`,"_tls":`, harHello{p.JA3, p.JA4, p.Resumes})
+	}
 	if f.WebSocket != nil {
 		h.raw(`,"_resourceType":"websocket","_webSocketMessages":[`)
 		for i := range f.WebSocket.Messages {

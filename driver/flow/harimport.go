@@ -23,6 +23,13 @@ type harEntry struct {
 	Comment   harString                   `json:"comment"`
 	Resource  harString                   `json:"_resourceType"`
 	WebSocket harList[harSocketMessageIn] `json:"_webSocketMessages"`
+	TLS       maybe[harHelloIn]           `json:"_tls"`
+}
+
+type harHelloIn struct {
+	JA3     harString `json:"ja3"`
+	JA4     harString `json:"ja4"`
+	Resumes any       `json:"resumes"`
 }
 
 type harRequestIn struct {
@@ -81,6 +88,9 @@ func (e *harEntry) flow() (*Flow, error) {
 	}
 	if f.Response != nil {
 		f.Response.Start, f.Response.End = start, end
+	}
+	if t := e.TLS.value; t != nil {
+		f.SetFingerprint(Fingerprint{JA3: string(t.JA3), JA4: string(t.JA4), Resumes: t.Resumes == true})
 	}
 	if e.Resource == "websocket" || e.WebSocket != nil {
 		f.WebSocket = socketOf(e.WebSocket)
