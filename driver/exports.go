@@ -36,7 +36,7 @@ func (c *captures) flows(f capture.Filter) iter.Seq2[*flow.Flow, error] {
 				continue
 			}
 			fl := flow.FromEntry(e, messages[e.Seq], ends[e.Seq], space)
-			fl.Marked, fl.Comment = c.view.Mark(e.Seq)
+			c.view.Describe(fl, e)
 			if !yield(fl, nil) {
 				return
 			}

@@ -37,6 +37,9 @@ type Options struct {
 type Service struct {
 	Options
 	marks *marks
+	// misses has the nearest mocks of a session that is over, by the number of the
+	// request; nil for a session that goes on.
+	misses map[uint64][]miss
 }
 
 // New makes a Service without marks.

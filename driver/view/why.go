@@ -6,6 +6,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
+	"starproxy/driver/flow"
 )
 
 // Why returns, for JSON, what answered the request of a captured exchange, or the mocks
@@ -26,14 +27,75 @@ func (s *Service) why(e *capture.Entry) any {
 		}
 		return w
 	}
-	misses := []map[string]any{}
+	return map[string]any{"misses": s.missesOf(e)}
+}
+
+// maxNearest is how many mocks that come nearest to a request are told.
+const maxNearest = 5
+
+// miss is a mock that comes near to a request, and why it did not answer.
+type miss struct {
+	Endpoint string   `json:"endpoint"`
+	Source   string   `json:"source"`
+	Why      []string `json:"why"`
+}
+
+// missesOf returns the mocks that come nearest to a request: those that a recording
+// tells, else those of now.
+func (s *Service) missesOf(e *capture.Entry) []miss {
+	misses := []miss{}
+	if s.misses != nil {
+		return append(misses, s.misses[e.Seq]...)
+	}
 	if s.Table.Len() > 0 && s.Mocks() {
-		q := requestOf(e)
-		for _, m := range s.Table.Misses(q, 5) {
-			misses = append(misses, map[string]any{"endpoint": m.Endpoint.Name, "source": m.Endpoint.Source.String(), "why": m.Why})
+		for _, m := range s.Table.Misses(requestOf(e), maxNearest) {
+			misses = append(misses, miss{m.Endpoint.Name, m.Endpoint.Source.String(), m.Why})
 		}
 	}
-	return map[string]any{"misses": misses}
+	return misses
+}
+
+// missesKey is the key of a flow's metadata for the mocks that came nearest to a request
+// that no mock answered: a list of [endpoint, source, reason, …].
+const missesKey = "starproxy.misses"
+
+// Describe adds to the flow of an exchange what people and the mocks say of it: the mark,
+// the comment, and the mocks that came nearest when none answered and no real server
+// did.
+func (s *Service) Describe(f *flow.Flow, e *capture.Entry) {
+	f.Marked, f.Comment = s.Mark(e.Seq)
+	if !e.Unmatched || e.Kind != capture.HTTP || e.Origin != exchange.FromProxy {
+		return
+	}
+	var list []any
+	for _, m := range s.missesOf(e) {
+		row := []any{m.Endpoint, m.Source}
+		for _, why := range m.Why {
+			row = append(row, why)
+		}
+		list = append(list, row)
+	}
+	if list != nil && f.Metadata != nil {
+		f.Metadata[missesKey] = list
+	}
+}
+
+// missesOf returns what Describe has written, nil for nothing.
+func missesOf(f *flow.Flow) (misses []miss) {
+	list, _ := f.Metadata[missesKey].([]any)
+	for _, row := range list {
+		var words []string
+		values, _ := row.([]any)
+		for _, v := range values {
+			if word, ok := v.(string); ok {
+				words = append(words, word)
+			}
+		}
+		if len(words) >= 2 && len(misses) < maxNearest {
+			misses = append(misses, miss{words[0], words[1], words[2:]})
+		}
+	}
+	return misses
 }
 
 // requestOf returns the request of a captured exchange, with its body.

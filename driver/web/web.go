@@ -15,8 +15,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -116,26 +116,22 @@ func New(m *rpc.Table, host string, log *slog.Logger) (*Server, error) {
 // that is named after a hash of them, so that a browser keeps them until another build
 // has others.
 func (s *Server) load() error {
-	names, err := fs.Glob(files, "ui/*")
+	data, err := sources()
 	if err != nil {
 		return err
 	}
-	all, data := sha256.New(), map[string][]byte{}
-	for _, name := range names {
-		b, err := files.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		data[path.Base(name)] = b
-		all.Write(b)
+	all := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		io.WriteString(all, data[name])
 	}
 	dir := "/" + hex.EncodeToString(all.Sum(nil)[:8]) + "/"
-	for name, b := range data {
+	for name, text := range data {
 		at := dir + name
 		if path.Ext(name) == ".html" {
 			at = "/" + name
-			b = []byte(strings.NewReplacer(`"app.css"`, `"`+dir+`app.css"`, `"app.js"`, `"`+dir+`app.js"`).Replace(string(b)))
+			text = strings.NewReplacer(`"app.css"`, `"`+dir+`app.css"`, `"app.js"`, `"`+dir+`app.js"`).Replace(text)
 		}
+		b := []byte(text)
 		s.assets[at] = asset{b, mime.TypeByExtension(path.Ext(name)), etag(b)}
 	}
 	return nil

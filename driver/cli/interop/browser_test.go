@@ -250,8 +250,8 @@ func TestBrowserWeight(t *testing.T) {
 		}
 		size += info.Size()
 	}
-	if size > 64<<10 {
-		t.Errorf("the page has %d bytes in %d files, at most %d are allowed", size, len(files), 64<<10)
+	if size > 150_000 {
+		t.Errorf("the page has %d bytes in %d files, at most %d are allowed", size, len(files), 150_000)
 	}
 	p := open(t, "")
 	p.until(`performance.getEntriesByType("resource").some(e => e.name.endsWith("/control.js"))`)

@@ -1,16 +1,17 @@
 // The actions for the exchange that is open.
 
 import { decode, fetchBody } from './body.js';
-import { event, opening, showNote } from './detail.js';
+import { showNote, shown } from './detail.js';
 import { edit } from './editor.js';
 import { mark } from './list.js';
 import { editMock } from './mocks.js';
 import { $, copy, go, keyboard, menu, route } from './page.js';
-import { call, download } from './proxy.js';
+import { status } from './proxy.js';
+import { call, download } from './source.js';
 
 // action makes f act on the exchange that was chosen last, if there is one.
 const action = f => async x => {
-	const e = await opening;
+	const e = await shown.opening;
 	if (e?.seq) await f(e, x);
 };
 
@@ -54,19 +55,19 @@ function parse(key, text) {
 let annotated = Promise.resolve();
 function annotate(e, change) {
 	Object.assign(e, change);
-	if (e === event) showNote();
+	if (e === shown.event) showNote();
 	annotated = annotated.catch(() => {}).then(() => call('annotate_capture', e.seq, e.mark, e.comment));
 }
 
 $('comment').onchange = action((e, input) => annotate(e, { comment: input.target.value }));
 
-const toggleMark = action(e => annotate(e, { mark: e.mark ? '' : 'red' }));
+const toggleMark = action(e => status.read_only || annotate(e, { mark: e.mark ? '' : 'red' }));
 
 $('mark').onclick = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'].map(m => [[mark(m), m || 'no mark'], action(e => annotate(e, { mark: m }))]));
 
 const saveMenu = () => menu($('save'), ['har', 'flow'].flatMap(f => {
 	const save = (as, filter, seqs) => () => download('export_captures', [f, '', false, filter, seqs], `${as}.${f}`);
-	return [[`This exchange as ${f}`, event && save(event.seq, '', `[${event.seq}]`)], [`All shown as ${f}`, save('captures', route.f, '[]')]];
+	return [[`This exchange as ${f}`, shown.event && save(shown.event.seq, '', `[${shown.event.seq}]`)], [`All shown as ${f}`, save('captures', route.f, '[]')]];
 }));
 
 keyboard([

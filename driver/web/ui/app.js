@@ -2,13 +2,13 @@
 // other views are imported last.
 
 import { makeList, select, step, toggleFollow, update } from './list.js';
-import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route } from './page.js';
-import { call, clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
+import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route, store } from './page.js';
+import { clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
+import { call } from './source.js';
 
-const VIEWS = ['traffic', 'mocks', 'state', 'scripts', 'tls', 'control'];
 const root = document.documentElement;
 
-root.dataset.theme = localStorage.theme || '';
+root.dataset.theme = store.theme || '';
 makeList(seq => go({ seq }));
 onChange((...news) => {
 	update(...news);
@@ -18,9 +18,9 @@ onChange((...news) => {
 // expressionBox checks a filter expression while it is typed, and calls apply with each
 // valid one. It returns a function that sets the text.
 function expressionBox(name, apply) {
-	const input = $(name), problem = $(`${name}-error`), store = `recent-${name}`;
-	let recent = JSON.parse(localStorage[store] || '[]'), applied = '';
-	const offer = () => fill($(store), recent.map(value => el('option', { value })));
+	const input = $(name), problem = $(`${name}-error`), place = `recent-${name}`;
+	let recent = JSON.parse(store[place] || '[]'), applied = '';
+	const offer = () => fill($(place), recent.map(value => el('option', { value })));
 
 	async function check() {
 		const expr = input.value;
@@ -37,7 +37,7 @@ function expressionBox(name, apply) {
 		await check();
 		if (!applied || applied !== input.value) return;
 		recent = [...new Set([applied, ...recent])].slice(0, 12);
-		localStorage[store] = JSON.stringify(recent);
+		store[place] = JSON.stringify(recent);
 		offer();
 	};
 	offer();
@@ -70,11 +70,11 @@ function tally() {
 	const { rows, missed, paused, incoming } = journal;
 	$('tally').textContent = count(rows.length) + (paused ? ` + ${count(incoming.length)}` : '') + (missed ? `, ${count(missed)} missed` : '');
 	if ($('empty').hidden = rows.length) return;
-	const at = status.proxy_address, hint = route.f || `${at}`, box = $('empty');
+	const at = status.proxy_address, hint = route.f || `${status.read_only || at}`, box = $('empty');
 	if (box.title === hint) return;
 	box.title = hint;
 	const command = text => el('p.command', el('code', text), button('Copy', () => copy(text)));
-	fill(box, route.f ? el('h2', 'Nothing matches the filter.') : !at ? el('h2', 'The proxy is stopped: ', el('a', { href: '#/control' }, 'start it.')) : [
+	fill(box, route.f ? el('h2', 'Nothing matches the filter.') : status.read_only ? el('h2', 'The file has no exchanges.') : !at ? el('h2', 'The proxy is stopped: ', el('a', { href: '#/control' }, 'start it.')) : [
 		el('h2', 'Waiting for the first request'),
 		el('p', 'Let the device use the proxy ', el('code', at), ', or type:'),
 		command(`curl -x http://${at} http://api.example.com/api/v1/status`),
@@ -88,6 +88,12 @@ onStatus(s => {
 	const { entries, first, total } = s.captures;
 	forget(entries ? first : total + 1);
 	tally();
+	root.classList.toggle('read-only', !!s.read_only);
+	for (const a of document.querySelectorAll('nav a')) a.hidden = s.views ? !s.views.includes(a.dataset.view) : a.dataset.view === 'timeline';
+	if (s.read_only) {
+		$('summary').textContent = document.title = s.file;
+		return;
+	}
 	$('summary').textContent = s.running ? `${s.mode} · ${s.proxy_address}${s.clock ? ' · clock turned' : ''}` : 'stopped';
 	$('summary').className = s.running && s.mode !== 'record' ? '' : 'error';
 	document.querySelector('[data-view=scripts]').className = s.scenario_error || Object.keys(s.addon_errors || {}).length ? 'alert' : '';
@@ -103,6 +109,8 @@ onRoute(r => {
 	select(r.seq);
 });
 
+const links = () => [...document.querySelectorAll('nav a:not([hidden])')];
+
 function pause() {
 	$('pause').ariaPressed = journal.paused = !journal.paused;
 	flush();
@@ -110,7 +118,7 @@ function pause() {
 
 function theme() {
 	const now = root.dataset.theme || matchMedia('(prefers-color-scheme: dark)').matches && 'dark';
-	localStorage.theme = root.dataset.theme = now === 'dark' ? 'light' : 'dark';
+	store.theme = root.dataset.theme = now === 'dark' ? 'light' : 'dark';
 }
 
 const move = n => {
@@ -118,7 +126,7 @@ const move = n => {
 	if (route.seq) go({ seq });
 };
 keyboard([
-	['1 2 3 4 5 6', 'views', e => go({ view: VIEWS[e.key - 1], seq: 0 })],
+	['1 2 3 4 5 6', 'views', e => links()[e.key - 1] && go({ view: links()[e.key - 1].dataset.view, seq: 0 })],
 	['d', 'dark or light', theme, 'theme'],
 	['?', 'this help', () => $('keys').showModal(), 'help'],
 ]);
@@ -137,7 +145,7 @@ keyboard([
 ], 'traffic');
 
 onUp(() => {
-	for (const pane of ['detail', 'actions', 'mocks', 'state', 'tls', 'control']) import(`./${pane}.js`);
+	for (const pane of ['detail', 'actions', 'mocks', 'state', 'tls', 'control', 'timeline']) import(`./${pane}.js`);
 });
 read();
 connect();

@@ -3,7 +3,7 @@
 
 import { isBranch, parse, pretty, tree } from './json.js';
 import { button, bytes, clock, count, el, fill, hex, pairs, saveBytes } from './page.js';
-import { call, stream } from './proxy.js';
+import { call, stream } from './source.js';
 
 const PIECE = 1 << 16;
 const WHOLE = 1 << 20; // bytes of a body that are fetched when it is parsed

@@ -1,7 +1,8 @@
 // Scripts with their last errors; starting and stopping the proxy.
 
-import { $, el, fill, onView, pairs, saveBytes } from './page.js';
-import { call, download, onStatus, status } from './proxy.js';
+import { $, el, fill, onView, pairs, saveBytes, section } from './page.js';
+import { onStatus, status } from './proxy.js';
+import { call, download } from './source.js';
 import { inSight, keyed, then } from './tables.js';
 
 inSight('scripts', async () => {
@@ -15,10 +16,12 @@ inSight('scripts', async () => {
 });
 
 // flat returns the values of an object and of the objects in it as [name, value].
-const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[(at + k).replaceAll('_', ' '), String(v)]] : []);
+const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[(at + k).replaceAll('_', ' '), text(v)]] : []);
+
+const text = v => [v].flat().map(x => typeof x === 'object' ? JSON.stringify(x) : x).join('\n');
 
 onStatus(s => {
-	fill($('status'), pairs(flat(s)));
+	fill($('status'), s.read_only ? [['Session', s.session], ['Bundle', s.manifest], ['Status at the end', s.status]].map(([title, o]) => o && section(title, pairs(flat(o)))) : pairs(flat(s)));
 	$('start').disabled = s.running;
 	$('stop').disabled = !s.running;
 });
@@ -44,4 +47,4 @@ for (const verb of ['start', 'restart', 'stop']) {
 $('recording-get').onclick = () => download('get_flow_file', [$('recording').value], $('recording').value);
 $('get-ca').onclick = async () => saveBytes(await call('get_ca_cert'), 'mitmproxy-ca-cert.pem');
 
-inSight('control', loadControl);
+inSight('control', async () => status.read_only || loadControl());

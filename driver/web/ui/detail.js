@@ -4,7 +4,8 @@ import { bodyView, messages } from './body.js';
 import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { editMock } from './mocks.js';
 import { $, button, bytes, date, el, fill, go, keyboard, millis, onRoute, pairs, route, section } from './page.js';
-import { call, onChange, onUp, rowOf } from './proxy.js';
+import { onChange, onUp, rowOf, status } from './proxy.js';
+import { call } from './source.js';
 import { facts } from './tls.js';
 
 const TABS = { request: 'Request', response: 'Response', messages: 'Messages', why: 'Why & notes', timing: 'Timing & connection' };
@@ -12,24 +13,22 @@ const TABS = { request: 'Request', response: 'Response', messages: 'Messages', w
 let seq = 0, row, tab, preferred = 'response';
 let leave; // ends what the panel follows
 
-// event is the exchange that is shown, null when there is none.
-export let event = null;
-
-// opening is the promise of the exchange that was chosen last.
-export let opening;
+// shown.event is the exchange that is shown, null when there is none. shown.opening is the
+// promise of the exchange that was chosen last.
+export const shown = { event: null, opening: null };
 
 // open shows the exchange of the route. It changes the panel only when everything has
 // been fetched, so that the panel does not flicker.
 async function open() {
 	const n = seq = route.seq;
 	fill($('tabs'));
-	opening = n && call('get_capture', n).catch(error => ({ error: error.message }));
-	const e = await opening;
+	shown.opening = n && call('get_capture', n).catch(error => ({ error: error.message }));
+	const e = await shown.opening;
 	if (seq !== n) return;
 	leave?.();
-	event = e?.seq ? e : null;
+	shown.event = e?.seq ? e : null;
 	for (const id of ['panel', 'detail-head']) fill($(id), id === 'panel' && e.error);
-	if (!event) return;
+	if (!shown.event) return;
 	row = rowOf(n) || e.row;
 	const why = e.why || {};
 	for (const id of ['make-mock', 'resend', 'copy-curl']) $(id).disabled = !e.curl; // no request came
@@ -40,11 +39,12 @@ async function open() {
 	showTab();
 }
 
-const tabs = () => Object.keys(TABS).filter(t => t !== 'messages' || event.socket).sort((a, b) => wrong(row) && (b === 'why') - (a === 'why'));
+const tabs = () => Object.keys(TABS).filter(t => t !== 'messages' || shown.event.socket).sort((a, b) => wrong(row) && (b === 'why') - (a === 'why'));
 
 export function showNote() {
-	$('comment').value = event.comment;
-	$('mark').firstChild.style.background = event.mark;
+	$('comment').value = shown.event.comment;
+	$('comment').readOnly = $('mark').disabled = !!status.read_only;
+	$('mark').firstChild.style.background = shown.event.mark;
 }
 
 const place = w => w.file ? `${w.file}:${w.line}` : w.source;
@@ -55,19 +55,19 @@ function choose(t) {
 }
 
 function nextTab(n) {
-	if (!event) return;
+	if (!shown.event) return;
 	const all = tabs();
 	choose(all.at((all.indexOf(tab) + n) % all.length));
 }
 
 function showTab() {
-	if (!event) return;
+	if (!shown.event) return;
 	const all = tabs();
 	tab = all.includes(route.tab) ? route.tab : wrong(row) || !all.includes(preferred) ? all[0] : preferred;
 	for (const b of $('tabs').children) b.ariaSelected = b.dataset.tab === tab;
 	leave?.();
 	leave = null;
-	fill($('panel'), PANELS[tab](event)).scrollTop = 0;
+	fill($('panel'), PANELS[tab](shown.event)).scrollTop = 0;
 }
 
 const table = (title, rows = []) => section(title, pairs(Array.isArray(rows) ? rows : Object.entries(rows)));
@@ -91,7 +91,7 @@ const PANELS = {
 		const parts = [
 			e.failure && el('pre.error', e.failure),
 			e.came && section('What came', el('pre', e.came), e.body_truncated && el('p.warning', `The beginning of ${bytes(e.body_size)}.`)),
-			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint)))),
+			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint), { className: 'live' }))),
 			w.recording && section('Replayed from', w.recording),
 			w.misses?.length && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
 			e.met?.length && section('Met', e.met.map(text => el('p.warning', text))),
@@ -125,5 +125,5 @@ onRoute(({ seq: n }) => {
 	$('detail').hidden = !n;
 	n === seq ? showTab() : open();
 });
-onUp(() => event && open());
-onChange((_, changed) => event?.socket && changed.some(r => r.seq === seq) && open()); // it may have ended
+onUp(() => shown.event && open());
+onChange((_, changed) => shown.event?.socket && changed.some(r => r.seq === seq) && open()); // it may have ended

@@ -2,7 +2,7 @@
 
 import { edit } from './editor.js';
 import { $, button, count, el, fill, onView, sure } from './page.js';
-import { call } from './proxy.js';
+import { call } from './source.js';
 import { inSight, keyed, then } from './tables.js';
 
 let endpoints = [];

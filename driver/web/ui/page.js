@@ -78,6 +78,15 @@ export const saveBytes = (data, as) => save(URL.createObjectURL(new Blob([data])
 
 export const hex = byte => byte.toString(16).padStart(2, '0');
 
+// store keeps what the page remembers, if the browser has a place for it.
+export const store = (() => {
+	try {
+		return localStorage;
+	} catch {
+		return {};
+	}
+})();
+
 let toasting;
 
 // toast shows a message. A failure stays; any other message disappears after a while.
@@ -122,7 +131,8 @@ export async function copy(text) {
 export const route = {};
 
 // onRoute hears of each route, onView of each other view.
-export const onRoute = signal(), onView = signal();
+export const onRoute = signal();
+export const onView = signal();
 
 export function read() {
 	const [path, query] = location.hash.slice(2).split('?'), [view = '', seq, tab = ''] = path.split('/'), before = route.view;
@@ -153,7 +163,7 @@ fill($('keys'), keysHelp).onclick = () => $('keys').close();
 // one view or for all. Elsewhere the keys are the browser's.
 export function keyboard(bindings, view) {
 	for (const [keys, what, action, id] of bindings) {
-		const all = keys.split(' '), f = e => !(view && view !== route.view || $(id)?.disabled) && action(e);
+		const all = keys.split(' '), f = e => !(view && view !== route.view || $(id)?.disabled || $(id)?.matches('.read-only .live')) && action(e);
 		for (const k of all) actions[k] = f;
 		if (id) Object.assign($(id), { onclick: f, title: `${what} (${keys})` });
 		keysHelp.append(el('dt', all.map(k => el('kbd', k))), el('dd', what));

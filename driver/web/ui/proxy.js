@@ -1,78 +1,20 @@
-// The proxy: the driver's methods and streams, and the page's copy of its journal.
+// The page's copy of the status and of the journal, whatever their source.
 
-import { $, save, signal } from './page.js';
+import { signal } from './page.js';
+import { call, start, stream } from './source.js';
 
-const RETRY = 500, IDLE = 30000;
-
-// When one stream breaks, all are closed. They are opened again once the proxy answers.
-const streams = new Set();
-let timer;
-
-export let status = {};
+export const status = {};
 
 // onUp tells of each new connection, onStatus of each change of the status.
-export const onUp = signal(), onStatus = signal();
-
-export async function call(name, ...args) {
-	const res = await fetch(`api/call/${name}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(args) })
-		.catch(() => { throw new Error('The proxy does not answer.'); });
-	const { result, error } = await res.json().catch(() => ({}));
-	if (!res.ok) throw Object.assign(new Error(error || `HTTP status ${res.status}`), { status: res.status });
-	return result;
-}
-
-const url = (kind, name, args) => `api/${kind}/${name}?args=${encodeURIComponent(JSON.stringify(args))}`;
-
-export const download = (name, args, as) => save(`${url('file', name, args)}&as=${encodeURIComponent(as)}`, as);
-
-// stream follows a method. It returns a function that ends this.
-export function stream(name, args, onItem) {
-	const source = new EventSource(url('stream', name, args));
-	source.onmessage = e => onItem(JSON.parse(e.data));
-	source.onerror = () => retry('reconnecting');
-	streams.add(source);
-	return () => {
-		source.close();
-		streams.delete(source);
-	};
-}
-
-export async function connect() {
-	try {
-		setStatus(await call('status'));
-	} catch (e) {
-		return retry(e.status === 403 ? 'no session' : 'reconnecting');
-	}
-	down('live');
-	stream('watch_status', [], setStatus);
-	onUp.send();
-}
-
-function retry(state) {
-	down(state);
-	timer = setTimeout(connect, RETRY);
-}
-
-function down(state) {
-	clearTimeout(timer);
-	for (const s of streams) s.close();
-	streams.clear();
-	$('connection').textContent = $('connection').className = state;
-	$('no-session').hidden = state !== 'no session';
-}
+export const onUp = signal();
+export const onStatus = signal();
 
 function setStatus(s) {
-	status = s;
-	onStatus.send(s);
+	for (const key of Object.keys(status)) delete status[key];
+	onStatus.send(Object.assign(status, s));
 }
 
-// A hidden page closes its streams, because browsers open only six connections to a
-// server.
-document.onvisibilitychange = () => {
-	if (document.hidden) timer = setTimeout(down, IDLE, 'asleep');
-	else if (streams.size) clearTimeout(timer);
-	else retry('reconnecting');
-};
+export const connect = () => start(setStatus, onUp.send);
 
 // The copy of the journal: rows, oldest first, without gaps and without
 // duplicates however often the connection breaks.

@@ -3,7 +3,7 @@
 import { edit } from './editor.js';
 import { parse, pretty } from './json.js';
 import { $, button, el, sure } from './page.js';
-import { call } from './proxy.js';
+import { call } from './source.js';
 import { inSight, keyed, then } from './tables.js';
 
 async function loadState() {

@@ -1,7 +1,8 @@
 // The tables of the other views. Rows stay in their places when a table is loaded again.
 
 import { $, el, fill, onRoute, route, toast } from './page.js';
-import { call, onStatus } from './proxy.js';
+import { onStatus } from './proxy.js';
+import { call } from './source.js';
 
 // inSight loads a view when it is opened, and while it is visible with each change of the
 // status, which counts the changes of all lists. One load ends before the next begins.

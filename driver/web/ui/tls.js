@@ -1,7 +1,7 @@
 // The TLS handshakes of devices: a row for each host, and the handshakes of one.
 
 import { $, button, clock, el, fill, millis, pairs, section, sure } from './page.js';
-import { call } from './proxy.js';
+import { call } from './source.js';
 import { inSight, keyed, then } from './tables.js';
 
 let chosen; // the row whose handshakes are listed

@@ -1,0 +1,77 @@
+package view
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+
+	"starproxy/driver/bundle"
+)
+
+// OpenSession opens the file of a session, see [bundle.Open], and reads it. close releases
+// both. A file of a bundle that is no JSON is left out.
+func OpenSession(path string) (s *Session, close func(), err error) {
+	file, err := bundle.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err = NewSession(file.Flows(), knownOf(file))
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	for _, w := range file.Warnings() {
+		if len(s.Faults) < maxFaults {
+			s.Faults = append(s.Faults, w)
+		}
+	}
+	return s, func() {
+		s.Close()
+		file.Close()
+	}, nil
+}
+
+// knownOf returns what a bundle knows besides the exchanges.
+func knownOf(file *bundle.Session) Known {
+	return Known{
+		Name: filepath.Base(file.Path()), Status: object(file, bundle.Status), TLS: object(file, bundle.TLS),
+		Manifest: object(file, bundle.Manifests), Timeline: Events(text(file, bundle.Timeline)),
+	}
+}
+
+// text returns the content of a file of a bundle, nil when there is none.
+func text(file *bundle.Session, name string) []byte {
+	data, err := file.Read(name)
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// object returns the content of a file with a JSON object, nil for any other.
+func object(file *bundle.Session, name string) json.RawMessage {
+	data := text(file, name)
+	if at := bytes.TrimSpace(data); len(at) == 0 || at[0] != '{' || !json.Valid(data) {
+		return nil
+	}
+	return data
+}
+
+// maxEvents bounds the events of a timeline.
+const maxEvents = 100_000
+
+// Events returns the JSON objects of a text with one in each line, at most maxEvents of
+// them. Lines that are none are left out.
+func Events(lines []byte) []json.RawMessage {
+	var list []json.RawMessage
+	scan := bufio.NewScanner(bytes.NewReader(lines))
+	scan.Buffer(nil, 16<<20)
+	for scan.Scan() && len(list) < maxEvents {
+		line := bytes.TrimSpace(scan.Bytes())
+		if len(line) > 0 && line[0] == '{' && json.Valid(line) {
+			list = append(list, bytes.Clone(line))
+		}
+	}
+	return list
+}

@@ -1,0 +1,74 @@
+// Where the page gets its data: the methods and streams of a proxy, or of a file that is
+// served. A report has record.js in the place of this module.
+
+import { $, save } from './page.js';
+
+const RETRY = 500, IDLE = 30000;
+
+// When one stream breaks, all are closed. They are opened again once the proxy answers.
+const streams = new Set();
+let timer, tell, up;
+
+export async function call(name, ...args) {
+	const res = await fetch(`api/call/${name}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(args) })
+		.catch(() => { throw new Error('The proxy does not answer.'); });
+	const { result, error } = await res.json().catch(() => ({}));
+	if (!res.ok) throw Object.assign(new Error(error || `HTTP status ${res.status}`), { status: res.status });
+	return result;
+}
+
+const url = (kind, name, args) => `api/${kind}/${name}?args=${encodeURIComponent(JSON.stringify(args))}`;
+
+export const download = (name, args, as) => save(`${url('file', name, args)}&as=${encodeURIComponent(as)}`, as);
+
+// stream follows a method. It returns a function that ends this.
+export function stream(name, args, onItem) {
+	const source = new EventSource(url('stream', name, args));
+	source.onmessage = e => onItem(JSON.parse(e.data));
+	source.onerror = () => retry('reconnecting');
+	streams.add(source);
+	return () => {
+		source.close();
+		streams.delete(source);
+	};
+}
+
+// start connects. It calls setStatus with the status and each change of it, and begin for
+// each new connection.
+export function start(setStatus, begin) {
+	tell = setStatus;
+	up = begin;
+	connect();
+}
+
+async function connect() {
+	try {
+		tell(await call('status'));
+	} catch (e) {
+		return retry(e.status === 403 ? 'no session' : 'reconnecting');
+	}
+	down('live');
+	stream('watch_status', [], tell);
+	up();
+}
+
+function retry(state) {
+	down(state);
+	timer = setTimeout(connect, RETRY);
+}
+
+function down(state) {
+	clearTimeout(timer);
+	for (const s of streams) s.close();
+	streams.clear();
+	$('connection').textContent = $('connection').className = state;
+	$('no-session').hidden = state !== 'no session';
+}
+
+// A hidden page closes its streams, because browsers open only six connections to a
+// server.
+document.onvisibilitychange = () => {
+	if (document.hidden) timer = setTimeout(down, IDLE, 'asleep');
+	else if (streams.size) clearTimeout(timer);
+	else retry('reconnecting');
+};
