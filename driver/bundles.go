@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"starproxy/driver/bundle"
@@ -14,6 +15,8 @@ import (
 	"starproxy/driver/endpoints"
 	"starproxy/driver/flow"
 	"starproxy/driver/rpc"
+	"starproxy/driver/view"
+	"starproxy/driver/web"
 )
 
 // bundles writes what is known of the session of a proxy into one file.
@@ -89,6 +92,7 @@ func (b *bundles) write(w io.Writer, args bundleArgs) (*bundle.Manifest, error) 
 	if err := out.Texts(); err != nil {
 		return nil, err
 	}
+	out.Keep(bundle.Status, bundle.TLS, bundle.Timeline)
 	sources := b.endpoints.Sources()
 	parts := append(b.parts(args), b.exporterPart(sources))
 	for _, s := range sources.Files {
@@ -102,7 +106,8 @@ func (b *bundles) write(w io.Writer, args bundleArgs) (*bundle.Manifest, error) 
 			return nil, err
 		}
 	}
-	for _, f := range sessionForms() {
+	report := sessionForm{bundle.Report, func(w io.Writer, flows iter.Seq2[*flow.Flow, error]) error { return writeReport(w, flows, out) }}
+	for _, f := range slices.Insert(sessionForms(), 1, report) {
 		if err := out.Add(bundle.File{Name: f.name}, func(w io.Writer) error { return f.write(w, rec.Flows()) }); err != nil {
 			return nil, err
 		}
@@ -130,6 +135,24 @@ type sessionForm struct {
 
 func sessionForms() []sessionForm {
 	return []sessionForm{{bundle.Flows, writeFlows}, {bundle.HAR, writeHAR}}
+}
+
+// writeReport writes the page with the exchanges, and with what out has of the session.
+func writeReport(w io.Writer, flows iter.Seq2[*flow.Flow, error], out *bundle.Writer) error {
+	m := out.Manifest()
+	about, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	s, err := view.NewSession(flows, view.Known{
+		Name: "starproxy " + m.Created.Format(time.DateTime) + " UTC", Manifest: about,
+		Status: out.Kept(bundle.Status), TLS: out.Kept(bundle.TLS), Timeline: view.Events(out.Kept(bundle.Timeline)),
+	})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return web.WriteReport(context.Background(), w, s, view.Budget{})
 }
 
 // maxBundled is the largest text that is masked, in bytes.

@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -177,5 +179,47 @@ func TestBundleHasNoSecrets(t *testing.T) {
 		if strings.HasPrefix(name, "scenario/") && name != "scenario/sent.json" {
 			t.Errorf("files: got %s, want none but the scenario", name)
 		}
+	}
+}
+
+// The report of a bundle has its exchanges, the status, and why no mock answered.
+func TestBundleReport(t *testing.T) {
+	t.Parallel()
+	b := bundled(t)
+	proxy := b.start()
+	for _, path := range []string{"/a", "/nothing"} {
+		b.get(proxy, "http://api.test"+path)
+	}
+	report := b.text(b.saved(), bundle.Report)
+	data := func(id string, v any) {
+		t.Helper()
+		_, text, _ := strings.Cut(report, `<script type="text/plain" id="`+id+`">`)
+		text, _, ok := strings.Cut(text, "</script>")
+		r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+		if err == nil {
+			err = json.NewDecoder(r).Decode(v)
+		}
+		if !ok || err != nil {
+			t.Fatalf("%s of the report: %v", id, err)
+		}
+	}
+	var index struct {
+		Rows   []struct{ Path, Outcome string }
+		Status struct{ Status struct{ Mode string } }
+	}
+	data("index", &index)
+	if len(index.Rows) != 2 || index.Rows[0].Path != "/a" || index.Status.Status.Mode != "mock" {
+		t.Errorf("got %+v, want two exchanges and the status of the proxy", index)
+	}
+	var part struct {
+		Exchanges map[string]struct {
+			Detail struct {
+				Why struct{ Misses []any }
+			}
+		}
+	}
+	data("part-0", &part)
+	if len(part.Exchanges["2"].Detail.Why.Misses) == 0 {
+		t.Errorf("got %+v, want the mocks that came nearest to the second one", part)
 	}
 }

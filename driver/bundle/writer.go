@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"archive/zip"
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -39,6 +40,26 @@ type Writer struct {
 	own      *disk.Private
 	manifest Manifest
 	more     int // parts left out beyond maxLeftOut
+	kept     map[string]*bytes.Buffer
+}
+
+// Keep makes [Writer.Kept] return the contents of files with these names that are added
+// later.
+func (b *Writer) Keep(names ...string) {
+	if b.kept == nil {
+		b.kept = map[string]*bytes.Buffer{}
+	}
+	for _, name := range names {
+		b.kept[name] = &bytes.Buffer{}
+	}
+}
+
+// Kept returns the content of a file that was added after [Writer.Keep], nil for none.
+func (b *Writer) Kept(name string) []byte {
+	if b.kept[name] == nil {
+		return nil
+	}
+	return b.kept[name].Bytes()
 }
 
 // Create begins a bundle to w of at most limit bytes; 0 means [DefaultMaxSize]. Files,
@@ -118,6 +139,10 @@ func (b *Writer) pack(part io.Writer, f *File, write func(io.Writer) error) erro
 	to, err := one.CreateHeader(b.header(f.Name))
 	if err != nil {
 		return err
+	}
+	if keep := b.kept[f.Name]; keep != nil {
+		keep.Reset()
+		to = io.MultiWriter(to, keep)
 	}
 	content := &digest{w: to, hash: sha256.New()}
 	if err := write(content); err != nil {

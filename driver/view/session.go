@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +18,8 @@ import (
 	"starproxy/driver/rpc"
 )
 
-// Known is what is known of a session besides its exchanges. A nil or empty field is not
-// known.
+// Known is what is known of a session besides its exchanges. A field that is empty is not
+// known, and neither is one that has something else than described.
 type Known struct {
 	// Name is the name of the session's file, for people.
 	Name string
@@ -54,6 +55,11 @@ const (
 func NewSession(flows iter.Seq2[*flow.Flow, error], known Known) (*Session, error) {
 	journal := capture.New(capture.Options{MaxBytes: journalBytes})
 	sockets := capture.NewSockets(journal, capture.Options{MaxBytes: journalBytes})
+	for _, text := range []*json.RawMessage{&known.Status, &known.TLS, &known.Manifest} {
+		if !isObject(*text) {
+			*text = nil
+		}
+	}
 	s := &Session{Known: known, Service: New(Options{
 		Journal: journal, Sockets: sockets, Handshakes: handshake.NewLog(), Table: mock.NewTable(),
 		Mocks: func() bool { return false }, Address: func() (string, bool) { return "", false },
@@ -78,6 +84,12 @@ func NewSession(flows iter.Seq2[*flow.Flow, error], known Known) (*Session, erro
 		}
 	}
 	return s, nil
+}
+
+// isObject reports whether a text is a JSON object.
+func isObject(text []byte) bool {
+	begin := bytes.TrimLeft(text, " \t\r\n")
+	return len(begin) > 0 && begin[0] == '{' && json.Valid(text)
 }
 
 // add puts a flow into the journals.

@@ -10,7 +10,7 @@ import (
 )
 
 // OpenSession opens the file of a session, see [bundle.Open], and reads it. close releases
-// both. A file of a bundle that is no JSON is left out.
+// both.
 func OpenSession(path string) (s *Session, close func(), err error) {
 	file, err := bundle.Open(path)
 	if err != nil {
@@ -35,8 +35,8 @@ func OpenSession(path string) (s *Session, close func(), err error) {
 // knownOf returns what a bundle knows besides the exchanges.
 func knownOf(file *bundle.Session) Known {
 	return Known{
-		Name: filepath.Base(file.Path()), Status: object(file, bundle.Status), TLS: object(file, bundle.TLS),
-		Manifest: object(file, bundle.Manifests), Timeline: Events(text(file, bundle.Timeline)),
+		Name: filepath.Base(file.Path()), Status: text(file, bundle.Status), TLS: text(file, bundle.TLS),
+		Manifest: text(file, bundle.Manifests), Timeline: Events(text(file, bundle.Timeline)),
 	}
 }
 
@@ -44,15 +44,6 @@ func knownOf(file *bundle.Session) Known {
 func text(file *bundle.Session, name string) []byte {
 	data, err := file.Read(name)
 	if err != nil {
-		return nil
-	}
-	return data
-}
-
-// object returns the content of a file with a JSON object, nil for any other.
-func object(file *bundle.Session, name string) json.RawMessage {
-	data := text(file, name)
-	if at := bytes.TrimSpace(data); len(at) == 0 || at[0] != '{' || !json.Valid(data) {
 		return nil
 	}
 	return data
@@ -68,9 +59,8 @@ func Events(lines []byte) []json.RawMessage {
 	scan := bufio.NewScanner(bytes.NewReader(lines))
 	scan.Buffer(nil, 16<<20)
 	for scan.Scan() && len(list) < maxEvents {
-		line := bytes.TrimSpace(scan.Bytes())
-		if len(line) > 0 && line[0] == '{' && json.Valid(line) {
-			list = append(list, bytes.Clone(line))
+		if line := scan.Bytes(); isObject(line) {
+			list = append(list, bytes.Clone(bytes.TrimSpace(line)))
 		}
 	}
 	return list
