@@ -57,7 +57,7 @@ type exportFormat struct {
 func exportFormats() []exportFormat {
 	return []exportFormat{
 		{"har", "a HAR document", writeHAR, "a HAR document has no place for TCP streams, a flow file has"},
-		{"flow", "a flow file", writeFlows, ""},
+		{"flow", "a flow file", flow.WriteFlows, ""},
 	}
 }
 
@@ -72,19 +72,6 @@ func eachFormat(text func(exportFormat) string) string {
 
 func writeHAR(w io.Writer, flows iter.Seq2[*flow.Flow, error]) error {
 	return flow.WriteHAR(w, flows, "")
-}
-
-func writeFlows(w io.Writer, flows iter.Seq2[*flow.Flow, error]) error {
-	out := flow.NewWriter(w)
-	for fl, err := range flows {
-		if err == nil {
-			err = out.Write(fl)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // exportArgs are the arguments of an export: its format and what it contains.

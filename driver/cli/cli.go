@@ -27,16 +27,17 @@ import (
 
 // program is the grammar of starproxy.
 type program struct {
-	Run        runCmd         `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
-	Shell      shellCmd       `cmd:"" help:"Run a shell or a command with an exporter of its own."`
-	Check      checkCmd       `cmd:"" help:"Look at an exporter file and everything that it names, without starting anything."`
-	J          jCmd           `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
-	Script     scriptCmd      `cmd:"" help:"Check, test and try scripts; print what they can call."`
-	Schema     schemaCmd      `cmd:"" help:"Print the JSON Schema of a document, for editors."`
-	Completion completionCmd  `cmd:"" help:"Print a completion script for bash, zsh or fish."`
-	Version    versionCmd     `cmd:"" help:"Print version and licence, as --version does."`
-	Host       hostProxiesCmd `cmd:"" hidden:"" name:"host-proxies" help:"Serve the proxies of another starproxy."`
-	Complete   completeCmd    `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
+	Run        runCmd          `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
+	Shell      shellCmd        `cmd:"" help:"Run a shell or a command with an exporter of its own."`
+	Check      checkCmd        `cmd:"" help:"Look at an exporter file and everything that it names, without starting anything."`
+	J          jCmd            `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
+	Script     scriptCmd       `cmd:"" help:"Check, test and try scripts; print what they can call."`
+	Session    sessionCommands `cmd:"" help:"Compare sessions of a device."`
+	Schema     schemaCmd       `cmd:"" help:"Print the JSON Schema of a document, for editors."`
+	Completion completionCmd   `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Version    versionCmd      `cmd:"" help:"Print version and licence, as --version does."`
+	Host       hostProxiesCmd  `cmd:"" hidden:"" name:"host-proxies" help:"Serve the proxies of another starproxy."`
+	Complete   completeCmd     `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
 }
 
 // Help returns the text below the program's usage line.
@@ -101,7 +102,9 @@ func (s *System) run(ctx context.Context, args []string) int {
 	if s.Name == "j" {
 		err = runJ(ctx, s, args)
 	} else {
-		err = proxyWord(args, "proxy")
+		if len(args) == 0 || args[0] != "session" { // that is a command of both
+			err = proxyWord(args, "proxy")
+		}
 		if err == nil {
 			err = s.dispatch(ctx, "starproxy", &program{}, args)
 		}

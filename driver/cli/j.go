@@ -50,6 +50,7 @@ type proxyCommands struct {
 		Convert flowConvertCmd `cmd:"" help:"Turn a flow file into a HAR document, or the other way round."`
 	} `cmd:"" help:"Manage recorded flow files."`
 	Capture captureCommands `cmd:"" help:"Watch, list and save captured requests."`
+	Session sessionCommands `cmd:"" help:"Compare sessions of a device."`
 	Bundle  bundleCommands  `cmd:"" help:"Save all that is known of the session into one file."`
 	Web     webCmd          `cmd:"" help:"Make the web UI reachable on a local port."`
 	Cert    certCmd         `cmd:"" help:"Download the CA certificate for the device."`
@@ -135,7 +136,7 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 		c.Close()
 		return handOver(sys, foreign, line)
 	}
-	if path, rest := splitAtCommand(args); err != nil && (asksHelp(args) || len(rest) > 1 && rest[0] == "flow" && rest[1] == "convert") {
+	if path, rest := splitAtCommand(args); err != nil && (asksHelp(args) || isLocal(rest)) {
 		// These need no exporter: the names of the exports are taken on trust.
 		return sys.dispatch(ctx, "j "+strings.Join(path, " "), &proxyCommands{}, rest, proxy{})
 	}
@@ -144,6 +145,11 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	}
 	name := strings.Join(append([]string{"j"}, path...), " ")
 	return sys.dispatch(ctx, name, &proxyCommands{}, rest, proxy{at.caller})
+}
+
+// isLocal reports whether a command of a proxy works on files of this machine alone.
+func isLocal(args []string) bool {
+	return len(args) > 1 && (args[0] == "flow" && args[1] == "convert" || args[0] == "session" && args[1] == "diff")
 }
 
 // dialExport connects to the exporter and finds the proxy that args begin with

@@ -13,7 +13,7 @@ import (
 func proxyWords() []string {
 	return []string{
 		"start", "stop", "restart", "status", "mock", "tls", "network", "faults", "clock", "state", "flow", "capture", "web", "cert",
-		"doctor", "bundle",
+		"doctor", "bundle", "session",
 	}
 }
 

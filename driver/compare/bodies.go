@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,8 +22,8 @@ func (c *comparison) shapes(p pair, old, now *shape, prefix string) (formChanged
 		return false
 	}
 	if changed(&old.forms, &now.forms) {
-		f := Finding{Kind: Schema, Field: strings.TrimSpace(prefix), Old: plain(&old.forms), New: plain(&now.forms)}
-		f.Text = fmt.Sprintf("the form of bodies is %s, was %s", f.New, f.Old)
+		f := Finding{Kind: Schema, Old: plain(&old.forms), New: plain(&now.forms)}
+		f.Text = fmt.Sprintf("the form of %s is %s, was %s", cmp.Or(strings.TrimSpace(prefix), "body"), f.New, f.Old)
 		c.found(f, p.name(), inBody)
 		return true
 	}
@@ -113,7 +114,7 @@ func (c *comparison) bodyValue(p pair, a, b *observed, name string) {
 	case old.varies() || now.varies():
 		c.moves(p.name(), where, varyingOf(old, now))
 	case old.n >= minRepeats && now.n >= minRepeats && !old.numeric() && !now.numeric() && changed(old, now):
-		c.found(swap(Value, name, old, now, "its value"), p.name(), inBody)
+		c.found(swap(Value, name, old, now, ""), p.name(), inBody)
 	default:
 		if why := now.why(); why != "" {
 			c.moves(p.name(), where, why)
@@ -124,7 +125,7 @@ func (c *comparison) bodyValue(p pair, a, b *observed, name string) {
 // display returns a path for people.
 func display(path string) string {
 	if path == "" {
-		return "(whole body)"
+		return "body"
 	}
 	return path
 }

@@ -125,7 +125,7 @@ type Finding struct {
 	// Old and New are the two sides as text. Empty for a side that has nothing.
 	Old string `json:"old,omitempty"`
 	New string `json:"new,omitempty"`
-	// Text is a sentence about the difference, without the endpoints.
+	// Text says how it differs. Field, where there is one, is its subject.
 	Text string `json:"text"`
 }
 

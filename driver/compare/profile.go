@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/mask"
 )
 
 // profile is what is known of an endpoint in one session.
@@ -109,7 +110,11 @@ func (p *profile) add(c *call) {
 	p.addHeaders(c)
 	query := map[string][]string{}
 	for _, pair := range c.query {
-		query[pair[0]] = append(query[pair[0]], fold(pair[1]))
+		value := "{" + secret + "}"
+		if !mask.IsSecret(pair[0], true) {
+			value = fold(pair[1])
+		}
+		query[pair[0]] = append(query[pair[0]], value)
 	}
 	for name, list := range query {
 		at(p.query, name).add(strings.Join(list, ", "))
@@ -155,8 +160,10 @@ func unheard(lower string) bool {
 func headerValue(lower, value string) string {
 	switch lower {
 	case "authorization":
-		scheme, _, _ := strings.Cut(value, " ")
-		return scheme + " {" + secret + "}"
+		if scheme, _, ok := strings.Cut(value, " "); ok {
+			return scheme + " {" + secret + "}"
+		}
+		return "{" + secret + "}"
 	case "cookie":
 		var names []string
 		for pair := range strings.SplitSeq(value, ";") {
@@ -175,6 +182,9 @@ func headerValue(lower, value string) string {
 		return "{" + idToken + "}"
 	case "range", "if-range", "content-range":
 		return digits.ReplaceAllLiteralString(value, "{n}")
+	}
+	if mask.IsSecret(lower, false) {
+		return "{" + secret + "}"
 	}
 	return fold(value)
 }

@@ -21,7 +21,10 @@ func (c *comparison) transport(p pair) {
 // swap returns the finding that a thing has other values.
 func swap(kind Kind, field string, old, now *values, thing string) Finding {
 	f := Finding{Kind: kind, Field: field, Old: old.String(), New: now.String()}
-	f.Text = fmt.Sprintf("%s is %s, was %s", thing, f.New, f.Old)
+	f.Text = fmt.Sprintf("is %s, was %s", f.New, f.Old)
+	if thing != "" {
+		f.Text = thing + " " + f.Text
+	}
 	return f
 }
 
@@ -36,7 +39,7 @@ func (c *comparison) agent(p pair) {
 	case old.varies() || now.varies():
 		c.moves(p.name(), inHeader+" "+name, varyingOf(old, now))
 	case changed(old, now):
-		c.found(swap(UserAgent, name, old, now, "it"), p.name(), inHeader)
+		c.found(swap(UserAgent, name, old, now, ""), p.name(), inHeader)
 	}
 }
 
@@ -126,7 +129,7 @@ func (c *comparison) field(p pair, kind Kind, place, key, name string) {
 	case old.numeric() && now.numeric() && min(old.n, now.n) < fewNumbers && changed(old, now):
 		c.moves(p.name(), where, "a number, seen in few requests")
 	case changed(old, now):
-		c.found(swap(kind, name, old, now, "its value"), p.name(), place)
+		c.found(swap(kind, name, old, now, ""), p.name(), place)
 	default:
 		if why := now.why(); why != "" {
 			c.moves(p.name(), where, why)

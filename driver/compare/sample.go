@@ -12,6 +12,7 @@ import (
 	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
 	"starproxy/driver/flow"
+	"starproxy/driver/mask"
 )
 
 // The bounds of what is looked at in one body.
@@ -37,6 +38,9 @@ type sample struct {
 	form   string // empty when the body is not known
 	fields []*observed
 	at     map[string]*observed
+	// size is the number of bytes without the content encoding and without secrets, since
+	// a recording may have placeholders for those. It is -1 when not known.
+	size int64
 }
 
 // observed is a field in one body. A field of the elements of a list is there once,
@@ -64,8 +68,8 @@ const (
 	typeFile   = "file"
 )
 
-// text returns the text at a path, empty when there is none.
-func (s *sample) text(path string) string {
+// word returns the text at a path, empty when there is none.
+func (s *sample) word(path string) string {
 	if f := s.at[path]; f != nil && f.types[typeString] == 1 {
 		for value := range f.values.seen {
 			return value
@@ -100,21 +104,15 @@ func (s *sample) add(parent, path, typ string) *observed {
 // was not stored, or cannot be read.
 func sampleOf(r *flow.Request) sample {
 	if r.Body.Missing || r.Body.Truncated {
-		return sample{}
+		return sample{size: -1}
 	}
-	if r.Body.Size == 0 {
-		return sample{form: formNone}
+	data, more, err := capture.Decoded(r.Header, r.Body.Blob, maxBody)
+	if err != nil || more {
+		return sample{size: r.Body.Size}
 	}
-	in, err := capture.OpenDecoded(r.Header, r.Body.Blob)
-	if err != nil {
-		return sample{}
-	}
-	defer in.Close()
-	data, err := io.ReadAll(io.LimitReader(in, maxBody+1))
-	if err != nil || len(data) > maxBody {
-		return sample{}
-	}
-	return bodySample(data, r.Header.Get("Content-Type"))
+	s := bodySample(data, r.Header.Get("Content-Type"))
+	s.size += int64(len(data))
+	return s
 }
 
 // bodySample returns the fields of a body, by its type and by what it looks like.
@@ -151,8 +149,22 @@ func bodySample(data []byte, contentType string) sample {
 }
 
 func (s *sample) pair(name, value, typ string) {
-	if f := s.add("", name, typ); f != nil && typ == typeString {
-		f.values.add(fold(value))
+	f := s.add("", name, typ)
+	if typ == typeString {
+		s.text(f, name, value)
+	}
+}
+
+// text adds the value of a field that is a text. f may be nil.
+func (s *sample) text(f *observed, name, value string) {
+	if mask.IsSecret(name, false) {
+		s.size -= int64(len(value))
+		value = "{" + secret + "}"
+	} else {
+		value = fold(value)
+	}
+	if f != nil {
+		f.values.add(value)
 	}
 }
 
@@ -182,7 +194,7 @@ func (s *sample) json(parent, path string, v any, depth int) {
 		seen := map[string]bool{} // the placeholders
 		for _, m := range v {
 			key := foldKey(m.Key)
-			s.json(path, join(path, key), m.Value, depth+1)
+			s.member(path, m, depth)
 			if f := s.at[join(path, key)]; f != nil && key != m.Key && seen[key] {
 				f.repeats++
 			}
@@ -196,9 +208,7 @@ func (s *sample) json(parent, path string, v any, depth int) {
 			s.json(path, path+"[]", e, depth+1)
 		}
 	case string:
-		if f := s.add(parent, path, typeString); f != nil {
-			f.values.add(fold(v))
-		}
+		s.text(s.add(parent, path, typeString), "", v)
 	case bool:
 		if f := s.add(parent, path, typeBool); f != nil {
 			f.values.add(map[bool]string{true: "true", false: "false"}[v])
@@ -207,6 +217,25 @@ func (s *sample) json(parent, path string, v any, depth int) {
 		s.add(parent, path, typeNull)
 	default:
 		s.add(parent, path, typeNumber)
+	}
+}
+
+// member adds the value of a key of an object. A secret is a text, whatever its type:
+// a recording may have a placeholder for it.
+func (s *sample) member(path string, m jsonvalue.Member, depth int) {
+	at := join(path, foldKey(m.Key))
+	switch v := m.Value.(type) {
+	case nil, bool, jsonvalue.Object, []any:
+		s.json(path, at, v, depth+1)
+	case string:
+		s.text(s.add(path, at, typeString), m.Key, v)
+	default:
+		if !mask.IsSecret(m.Key, false) {
+			s.add(path, at, typeNumber)
+			return
+		}
+		number, _ := jsonvalue.Append(nil, v) // a number has a form
+		s.text(s.add(path, at, typeString), m.Key, string(number))
 	}
 }
 
@@ -228,9 +257,9 @@ func foldKey(key string) string {
 
 // element is an open element of an XML document.
 type element struct {
-	path, parent string
-	seen         map[string]bool // the children that it has
-	text         []byte
+	name, path, parent string
+	seen               map[string]bool // the children that it has
+	text               []byte
 }
 
 // xmlSample returns the elements and attributes of an XML document. It reports false for
@@ -267,11 +296,9 @@ func xmlSample(data []byte, contentType string) (s sample, ok bool) {
 
 // opened adds the attributes of an element that begins.
 func (s *sample) opened(parent *element, t xml.StartElement) *element {
-	e := &element{path: join(parent.path, t.Name.Local), parent: parent.path, seen: map[string]bool{}}
+	e := &element{name: t.Name.Local, path: join(parent.path, t.Name.Local), parent: parent.path, seen: map[string]bool{}}
 	for _, a := range t.Attr {
-		if f := s.add(e.path, join(e.path, "@"+a.Name.Local), typeString); f != nil {
-			f.values.add(fold(a.Value))
-		}
+		s.text(s.add(e.path, join(e.path, "@"+a.Name.Local), typeString), a.Name.Local, a.Value)
 	}
 	return e
 }
@@ -283,12 +310,14 @@ func (s *sample) closed(parent, e *element) {
 		typ = typeObject
 	}
 	f := s.add(e.parent, e.path, typ)
+	if typ == typeString {
+		s.text(f, e.name, string(bytes.TrimSpace(e.text)))
+	}
 	if f == nil {
 		return
 	}
 	if typ == typeString {
 		f.containers++ // of attributes
-		f.values.add(fold(string(bytes.TrimSpace(e.text))))
 	}
 	if parent.seen[e.path] {
 		f.repeats++

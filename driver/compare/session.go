@@ -37,10 +37,12 @@ type call struct {
 	tls                    fingerprint
 	failed                 bool // no answer, or one after which devices retry
 	body                   sample
-	size                   int64  // of the body; -1 when not known
+	size                   int64  // of the body, see sample
 	operation              string // the word in the body or a header that tells requests to one path apart
 	messages               []sample
 	endpoint, pathVolatile string // set by learn
+	number                 int    // its place in the recording
+	expected               bool   // a scenario has an endpoint for it
 }
 
 // fingerprint is what a TLS handshake tells of a device. Its texts are empty when they
@@ -58,7 +60,9 @@ func Read(name string, flows iter.Seq2[*flow.Flow, error]) (*Session, error) {
 			s.leftOut++
 			continue
 		}
-		s.calls = append(s.calls, callOf(f))
+		c := callOf(f)
+		c.number = len(s.calls)
+		s.calls = append(s.calls, c)
 	}
 	slices.SortStableFunc(s.calls, func(a, b *call) int { return a.start.Compare(b.start) })
 	return s, nil
@@ -88,7 +92,7 @@ func callOf(f *flow.Flow) *call {
 	r := &f.Request
 	c := &call{
 		start: r.Start, conn: f.Client.ID, method: strings.ToUpper(r.Method), scheme: r.Scheme, proto: r.Proto,
-		header: r.Header, size: r.Body.Size, path: exchange.PathOf(r.Path),
+		header: r.Header, path: exchange.PathOf(r.Path),
 		tls: fingerprint{version: f.Client.TLSVersion},
 	}
 	if c.start.IsZero() {
@@ -111,10 +115,8 @@ func callOf(f *flow.Flow) *call {
 		c.end = latest(c.end, f.Response.End)
 	}
 	c.failed = f.Response == nil || retryable(f.Response.Status)
-	if r.Body.Missing {
-		c.size = -1
-	}
 	c.body = sampleOf(r)
+	c.size = c.body.size
 	c.operation = operationOf(c)
 	if f.WebSocket != nil {
 		c.method = "WEBSOCKET"
@@ -150,11 +152,11 @@ func operationOf(c *call) string {
 	if action := strings.Trim(c.header.Get("SOAPAction"), `"`); action != "" {
 		return action
 	}
-	if name := c.body.text("operationName"); name != "" {
+	if name := c.body.word("operationName"); name != "" {
 		return name
 	}
-	if c.body.text("jsonrpc") != "" {
-		return c.body.text("method")
+	if c.body.word("jsonrpc") != "" {
+		return c.body.word("method")
 	}
 	return ""
 }

@@ -44,13 +44,13 @@ func (c *comparison) tls() {
 		switch {
 		case a.ja4.n > 0 && b.ja4.n > 0 && changed(&a.ja4, &b.ja4):
 			f.Field, f.Old, f.New = "JA4", plain(&a.ja4), plain(&b.ja4)
-			f.Text = fmt.Sprintf("JA4 is %s, was %s%s", f.New, f.Old, ja4Words(f.Old, f.New))
+			f.Text = fmt.Sprintf("is %s, was %s%s", f.New, f.Old, ja4Words(f.Old, f.New))
 		case len(a.ja3.seen) == 1 && len(b.ja3.seen) == 1 && changed(&a.ja3, &b.ja3):
 			f.Field, f.Old, f.New = "JA3", plain(&a.ja3), plain(&b.ja3)
-			f.Text = fmt.Sprintf("JA3 is %s, was %s (the same suites and extensions in another order)", f.New, f.Old)
+			f.Text = fmt.Sprintf("is %s, was %s (the same suites and extensions in another order)", f.New, f.Old)
 		case (a.ja4.n == 0 || b.ja4.n == 0) && a.versions.n > 0 && b.versions.n > 0 && changed(&a.versions, &b.versions):
-			f.Field, f.Old, f.New = "version", plain(&a.versions), plain(&b.versions)
-			f.Text = fmt.Sprintf("the version is %s, was %s", f.New, f.Old)
+			f.Field, f.Old, f.New = "TLS version", plain(&a.versions), plain(&b.versions)
+			f.Text = fmt.Sprintf("is %s, was %s", f.New, f.Old)
 		default:
 			continue
 		}

@@ -40,7 +40,7 @@ func Convert(in, out string) (n int, warnings []string, err error) {
 	if toHAR {
 		err = WriteHAR(to, flows, Version())
 	} else {
-		err = writeFlows(to, flows)
+		err = WriteFlows(to, flows)
 	}
 	skipped := file.Skipped()
 	for _, kind := range slices.Sorted(maps.Keys(skipped)) {
@@ -78,9 +78,9 @@ func readable(file *File, n *int, warnings *[]string) iter.Seq2[*Flow, error] {
 	}
 }
 
-// writeFlows writes flows to out as a flow file. It ends at the first error of
+// WriteFlows writes flows to out as a flow file. It ends at the first error of
 // flows or of out.
-func writeFlows(out io.Writer, flows iter.Seq2[*Flow, error]) error {
+func WriteFlows(out io.Writer, flows iter.Seq2[*Flow, error]) error {
 	buffered := bufio.NewWriterSize(out, window)
 	w := NewWriter(buffered)
 	for f, err := range flows {

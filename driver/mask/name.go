@@ -46,6 +46,10 @@ func plainName(name string) string {
 	return string(b)
 }
 
+// IsSecret reports whether a field, parameter, cookie or header with that name has a secret
+// as its value for every Masker. inURL says that it is a parameter of a URL.
+func IsSecret(name string, inURL bool) bool { return (&Masker{}).secretName(name, inURL) }
+
 // secretName reports whether a field, parameter, cookie or header with that name has a
 // secret as its value. inURL says that it is a parameter of a URL.
 func (m *Masker) secretName(name string, inURL bool) bool {
