@@ -12,8 +12,8 @@ var nameParts = []string{
 // Names with one of nameParts that end like this tell something about a secret, and
 // have none.
 var plainEnds = []string{
-	"type", "expires", "expiresin", "expiresat", "expiry", "expiration", "endpoint", "url", "uri", "count", "name", "length", "policy", "hint",
-	"enabled", "required", "format", "age", "ttl", "lifetime", "maxtokens", "totaltokens", "prompttokens", "completiontokens",
+	"type", "expires", "expiresin", "expiresat", "expiry", "expiration", "endpoint", "url", "uri", "count", "name", "length", "policy",
+	"hint", "enabled", "required", "format", "age", "ttl", "lifetime", "maxtokens", "totaltokens", "prompttokens", "completiontokens",
 }
 
 // Names that stand for a secret as a whole. In URLs there are more.

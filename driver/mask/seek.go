@@ -138,8 +138,11 @@ func nameBefore(b []byte, at int) (name string, quoted bool) {
 }
 
 func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.' || c == '[' || c == ']' ||
-		c >= 0x80
+	switch c {
+	case '_', '-', '.', '[', ']':
+		return true
+	}
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
 }
 
 // valueAfter returns the bounds of the value behind a separator, without its quotes.
