@@ -134,7 +134,7 @@ type sessionForm struct {
 }
 
 func sessionForms() []sessionForm {
-	return []sessionForm{{bundle.Flows, flow.WriteFlows}, {bundle.HAR, writeHAR}}
+	return []sessionForm{{bundle.Flows, flow.WriteFlows}, {bundle.HAR, writeHAR}, {bundle.PCAPNG, flow.WritePCAPNG}}
 }
 
 // writeReport writes the page with the exchanges, and with what out has of the session.

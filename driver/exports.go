@@ -58,6 +58,7 @@ func exportFormats() []exportFormat {
 	return []exportFormat{
 		{"har", "a HAR document", writeHAR, "a HAR document has no place for TCP streams, a flow file has"},
 		{"flow", "a flow file", flow.WriteFlows, ""},
+		{"pcapng", "a packet capture", flow.WritePCAPNG, ""},
 	}
 }
 

@@ -15,6 +15,7 @@ type captureSaveCmd struct {
 	Timed         bool   `name:"timed" help:"Let a repeated request be answered by the time that has passed since the first, instead of answer by answer."`
 	HAR           string `name:"har" placeholder:"FILE" help:"Write a HAR document."`
 	Flow          string `name:"flow" placeholder:"FILE" help:"Write a flow file, which mitmproxy opens and 'start -m replay' answers from."`
+	PCAPNG        string `name:"pcapng" placeholder:"FILE" help:"Write a packet capture of the decrypted exchanges, which Wireshark opens without keys."`
 	Filter        string `short:"f" placeholder:"GLOB" help:"Only requests whose path matches, for instance '/api/v1/*'."`
 	ExcludeMocked bool   `name:"exclude-mocked" help:"Leave out what a mock answered."`
 }
@@ -29,15 +30,18 @@ Examples:
     j proxy capture save recorded/ -f '/api/v1/*' --exclude-mocked
     j proxy mock load recorded/
     j proxy capture save --har session.har
-    j proxy capture save --flow golden.bin --exclude-mocked`
+    j proxy capture save --flow golden.bin --exclude-mocked
+    j proxy capture save --pcapng session.pcapng`
 }
 
 // Run exports the captured requests.
 func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	if c.Directory == "" && c.HAR == "" && c.Flow == "" {
-		return usagef("expected a directory for a scenario, --har FILE or --flow FILE")
+	if c.Directory == "" && c.HAR == "" && c.Flow == "" && c.PCAPNG == "" {
+		return usagef("expected a directory for a scenario, --har FILE, --flow FILE or --pcapng FILE")
 	}
-	for _, doc := range []struct{ format, name, what string }{{"har", c.HAR, "HAR document"}, {"flow", c.Flow, "Flow file"}} {
+	for _, doc := range []struct{ format, name, what string }{
+		{"har", c.HAR, "HAR document"}, {"flow", c.Flow, "Flow file"}, {"pcapng", c.PCAPNG, "Packet capture"},
+	} {
 		if doc.name == "" {
 			continue
 		}

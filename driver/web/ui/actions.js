@@ -65,7 +65,7 @@ const toggleMark = action(e => status.read_only || annotate(e, { mark: e.mark ? 
 
 $('mark').onclick = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'grey'].map(m => [[mark(m), m || 'no mark'], action(e => annotate(e, { mark: m }))]));
 
-const saveMenu = () => menu($('save'), ['har', 'flow'].flatMap(f => {
+const saveMenu = () => menu($('save'), ['har', 'flow', 'pcapng'].flatMap(f => {
 	const save = (as, filter, seqs) => () => download('export_captures', [f, '', false, filter, seqs], `${as}.${f}`);
 	return [[`This exchange as ${f}`, shown.event && save(shown.event.seq, '', `[${shown.event.seq}]`)], [`All shown as ${f}`, save('captures', route.f, '[]')]];
 }));
