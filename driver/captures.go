@@ -29,6 +29,8 @@ type captures struct {
 	files   string // directory for exported bodies
 	spool   string // directory of captured bodies
 	saved   savedBodies
+	// fingerprints are noted in exported flows.
+	fingerprints *fingerprints
 }
 
 func (c *captures) rows() []rpc.Row {

@@ -149,6 +149,7 @@ func (d *Driver) compose(o Options) {
 		network:    network.New(network.Options{Seed: cfg.Seed, Progress: clock.Progress, Turned: clock.Changed}),
 		place:      o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
+	d.life.fingerprints = newFingerprints(d.life.handshakes)
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
 		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.Number(), Listeners: &o.Shared.listeners, Counters: counters,
 		Parent: cfg.Listen.parent(),
@@ -175,6 +176,7 @@ func (d *Driver) compose(o Options) {
 	})
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
+		fingerprints: d.life.fingerprints,
 	}
 	clocks := &clockMethods{clock}
 	d.checks = &checkups{d.journal, d.life.handshakes, clock, d.life.sightings}

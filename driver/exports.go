@@ -36,6 +36,7 @@ func (c *captures) flows(f capture.Filter) iter.Seq2[*flow.Flow, error] {
 				continue
 			}
 			fl := flow.FromEntry(e, messages[e.Seq], ends[e.Seq], space)
+			fl.SetFingerprint(c.fingerprints.of(e))
 			c.view.Describe(fl, e)
 			if !yield(fl, nil) {
 				return

@@ -122,6 +122,7 @@ func (l *launch) readyMode() error {
 		if r.recorder, err = flow.Record(l.cfg.Directories.Flows, time.Now(), l.log); err != nil {
 			return notStarted(err)
 		}
+		r.recorder.Fingerprint = l.fingerprints.of
 		r.release = l.journal.Hold()
 		l.undo = append(l.undo, func() {
 			r.release()

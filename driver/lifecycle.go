@@ -56,8 +56,10 @@ type lifecycle struct {
 	handshakes *handshake.Log
 	tlsFaults  *tlsfault.Table
 	sightings  *proxy.Sightings
-	faultPlans *faultplan.Table
-	network    *network.Table
+	// fingerprints are those of handshakes, for recordings.
+	fingerprints *fingerprints
+	faultPlans   *faultplan.Table
+	network      *network.Table
 
 	run     atomic.Pointer[running] // nil when stopped
 	changed follow.Notice           // announces each change of run

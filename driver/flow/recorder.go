@@ -26,6 +26,9 @@ type Recorder struct {
 	lock  *disk.FileLock // says that path is being written; nil where there are no locks
 	log   *slog.Logger
 	space uuid.UUID
+	// Fingerprint returns the TLS fingerprint of an entry's connection, which is noted in
+	// its flow. Nil notes none. It is set before the recorder is used.
+	Fingerprint func(*capture.Entry) Fingerprint
 
 	mu      sync.Mutex
 	file    *os.File
@@ -93,13 +96,22 @@ func (r *Recorder) Changed() <-chan struct{} {
 
 // Exchange writes an exchange. It ignores entries that are no flows.
 func (r *Recorder) Exchange(e *capture.Entry) {
-	f := FromEntry(e, nil, nil, r.space)
+	f := r.flowOf(e, nil, nil)
 	if f == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done(r.write(f))
+}
+
+// flowOf is [FromEntry] with the fingerprint of the connection.
+func (r *Recorder) flowOf(e *capture.Entry, messages []Message, end *capture.Entry) *Flow {
+	f := FromEntry(e, messages, end, r.space)
+	if f != nil && r.Fingerprint != nil {
+		f.SetFingerprint(r.Fingerprint(e))
+	}
+	return f
 }
 
 // done counts a flow, or a lost one.

@@ -59,7 +59,7 @@ func (r *Recorder) Message(handshake, message *capture.Entry) {
 	defer r.mu.Unlock()
 	s := r.sockets.open[message.Socket]
 	if s == nil {
-		s = &openSocket{part: FromEntry(handshake, []Message{}, nil, r.space)}
+		s = &openSocket{part: r.flowOf(handshake, []Message{}, nil)}
 		s.part.ID = uuid.NewString()
 		if s.part.Metadata == nil {
 			s.part.Metadata = map[string]any{}
@@ -100,7 +100,7 @@ func (r *Recorder) writePart(s *openSocket, count int) error {
 func (r *Recorder) SocketEnd(end *capture.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.endSocket(FromEntry(end, []Message{}, end, r.space), r.sockets.open[end.Socket])
+	r.endSocket(r.flowOf(end, []Message{}, end), r.sockets.open[end.Socket])
 	delete(r.sockets.open, end.Socket)
 }
 
