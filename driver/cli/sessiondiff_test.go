@@ -250,3 +250,20 @@ func TestSessionDiffWithoutExporter(t *testing.T) {
 		t.Errorf("got code %d, %q and %q", code, c.stdout.String(), c.stderr.String())
 	}
 }
+
+// TestDocsRules reads the rules that the documentation shows.
+func TestDocsRules(t *testing.T) {
+	t.Parallel()
+	_, text, ok := strings.Cut(docs(t)["docs/comparing-firmware.md"], "```yaml\npaths:")
+	text, _, end := strings.Cut(text, "```\n")
+	if !ok || !end {
+		t.Fatal("docs/comparing-firmware.md has no block of rules")
+	}
+	rules, err := compare.ReadRules("rules.yaml", []byte("paths:"+text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rules.Paths) != 1 || len(rules.Volatile) != 3 || len(rules.Ignore) != 3 || rules.Tolerances.Interval != 0.2 {
+		t.Errorf("got %+v", rules)
+	}
+}
