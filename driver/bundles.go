@@ -27,6 +27,7 @@ type bundles struct {
 	handshakes *handshakes
 	endpoints  *endpoints.Service
 	clocks     *clockMethods
+	coverage   *coverage
 }
 
 // rows are for the table of methods.
@@ -201,6 +202,9 @@ func (b *bundles) parts(args bundleArgs) []part {
 	}
 	if report, err := b.handshakes.report(context.Background(), "", ""); err == nil && report.Handshakes > 0 {
 		list = append(list, jsonPart(bundle.TLS, report))
+	}
+	if report := b.coverage.report(true); report.Total > 0 {
+		list = append(list, jsonPart(bundle.Coverage, report))
 	}
 	return list
 }

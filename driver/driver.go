@@ -48,6 +48,7 @@ type Driver struct {
 	networks   *networks
 	checks     *checkups
 	files      mockFiles
+	coverage   *coverage
 	bundles    *bundles
 }
 
@@ -188,11 +189,12 @@ func (d *Driver) compose(o Options) {
 		faultPlans: d.faultPlans, networks: d.networks, clocks: clocks, handshakes: d.life.handshakes, authority: d.authority,
 		journal: d.journal, counters: counters,
 	}
-	d.bundles = &bundles{cfg, d.captures, d.reporter, d.handshakes, d.endpoints, clocks}
+	d.coverage = &coverage{d.endpoints.Table()}
+	d.bundles = &bundles{cfg, d.captures, d.reporter, d.handshakes, d.endpoints, clocks, d.coverage}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
 		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
-		d.networks.rows(), d.bundles.rows())
+		d.networks.rows(), d.bundles.rows(), d.coverage.rows())
 }
 
 // oppose puts in force what a scenario sets against devices.

@@ -32,6 +32,7 @@ const (
 	sayMockDisabled   = "Mock disabled: %s"
 	sayMocksCleared   = "Cleared %d mock(s)"
 	sayMocksReset     = "Reset to %d mock(s)"
+	sayCoverageReset  = "Coverage begins again"
 	sayLoaded         = "Loaded %d endpoint(s) from %s"
 
 	sayStateSet       = "State set: %s"

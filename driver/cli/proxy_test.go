@@ -100,6 +100,9 @@ func proxyCommand(t *testing.T, f *fake, args ...string) (stdout, stderr string,
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	event := `{"timestamp": 0, "method": "GET", "path": "/api/x?y=1", "response_status": 200, "response_size": 2, "was_mocked": true}`
+	covered := `{"percent":66.6,"met":2,"total":3,"endpoints":{"met":1,"total":1},"rules":{"met":1,"total":2},"parts":[` +
+		`{"key":"GET /a","hits":2,"enabled":true},{"key":"GET /a","part":"rules[0]","source":"a.yaml:3","hits":2,"enabled":true},` +
+		`{"key":"GET /a","part":"rules[1]","source":"a.yaml:4","enabled":true},{"key":"GET /off"}]}`
 	other := `{"timestamp": 0, "method": "GET", "path": "/other", "response_status": 204}`
 	line := "  --:--:-- GET     /api/x?y=1                                     200       -      2 B [mocked]     \n"
 	stock := "j: this exporter does not know filter expressions (--filter-expr): it is the stock one or an old starproxy\n"
@@ -138,6 +141,13 @@ func TestCommands(t *testing.T) {
 		{args: "status", fake: fake{answers: map[string]any{"status": 7.0}}, stderr: "j: status: the exporter answered float64, expected a string\n", code: 1},
 		{args: "status", fake: fake{answers: map[string]any{"status": "[}"}}, stderr: "j: status: the exporter's answer is not the JSON expected: invalid character '}' looking for beginning of value\n", code: 1},
 		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{}`}}, stdout: "No mocks configured.\n"},
+		{args: "mock coverage", fake: fake{answers: map[string]any{"mock_coverage": `{"percent": 100, "parts": []}`}}, stdout: "No mocks configured.\n"},
+		{args: "mock coverage --all --fail-under 66.7", fake: fake{answers: map[string]any{"mock_coverage": covered}}, code: 1, call: "mock_coverage true",
+			stdout: "Never met:\n  GET /a rules[1]  a.yaml:4\n2 of 3 met, 66.6 %: endpoints 1 of 1, rules 1 of 2\n",
+			stderr: "mock coverage: got 66.6 %, want 66.7 % or more\n"},
+		{args: "mock coverage --json --fail-under 66.6", fake: fake{answers: map[string]any{"mock_coverage": covered}}, stdout: covered + "\n"},
+		{args: "mock coverage --fail-under 101", stderr: "j: --fail-under: got 101, want a number from 0 to 100\n", code: 80},
+		{args: "mock coverage --reset", fake: fake{answers: map[string]any{"reset_coverage": "Coverage begins again"}}, stdout: "Coverage begins again\n"},
 		{args: "mock list", fake: fake{answers: map[string]any{"list_mocks": `{"GET /z": {}, "GET /a": {"status": 404}, "r": {"rules": [1, 2]}, "s": {"sequence": [1]}, "t": {"body_template": {}, "status": 201},
 			"a": {"addon": "hls"}, "fn": {"script": "login"}, "f": {"file": "a.bin"}, "l": {"latency_ms": 50, "status": 500}, "z": {"latency_ms": 0}, "h": {"latency_ms": 1.5}, "p": {"patch": {}}, "r1": {"latency_ms": {"max": 5}}, "f1": {"fault": "reset"}, "f2": {"status": 201, "fault": {"kind": "truncate", "after": 5}}, "f3": {"rules": [1], "fault": {"kind": "close", "rate": 0.25}}, "f4": {"fault": null}, "odd": [1]}`}},
 			stdout: "  GET /z  ->  200\n  GET /a  ->  404\n  r  ->  2 rule(s)\n  s  ->  1 step(s)\n  t  ->  201 (template)\n  a  ->  addon:hls\n  fn  ->  script:login\n  f  ->  200 file:a.bin\n" +

@@ -30,6 +30,8 @@ type Endpoint struct {
 	// Rules has the compiled conditions of the endpoint's rules, for explanations.
 	// A rule that always holds has nil.
 	Rules []*Match
+	// Branches are the rules and steps of the endpoint, which count their requests.
+	Branches []*Branch
 	// Source says where the endpoint comes from.
 	Source Source
 	// Definition is the endpoint as list_mocks shows it: the document's own

@@ -18,6 +18,9 @@ import (
 type Table struct {
 	mu sync.Mutex // held by changes
 	ix atomic.Pointer[index]
+
+	past      map[pastKey]*past // for Coverage
+	pastOrder []*past
 }
 
 // NewTable makes an empty table.
@@ -38,6 +41,9 @@ func (t *Table) Set(ep *Endpoint) {
 
 // replace puts w in the place of old, which is the row of the same name, or nil.
 func (t *Table) replace(old, w *row) {
+	if old != nil && old.hits != w.hits {
+		t.fold(old)
+	}
 	if old != nil && old.ep == w.ep { // the same endpoint was set again
 		w.retire()
 		w.gone, w.retire = old.gone, old.retire
@@ -59,6 +65,7 @@ func (t *Table) Remove(name string) (found bool) {
 		return false
 	}
 	t.ix.Store(ix.without(w))
+	t.fold(w)
 	w.retire()
 	return true
 }
@@ -191,7 +198,11 @@ func (t *Table) change(edit func([]*row) []*row) {
 	}
 	var gone []*row
 	for _, w := range old {
-		if again := kept[w.ep]; again == nil {
+		again := kept[w.ep]
+		if again != w {
+			t.fold(w)
+		}
+		if again == nil {
 			gone = append(gone, w)
 		} else if again != w { // the same endpoint, put in once more
 			again.retire()

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -34,7 +35,7 @@ func rulesHandler(d *definition) (exchange.Handler, error) {
 			rules[i].Match = m.Holds
 			d.rules[i] = m
 		}
-		if rules[i].Handler, _, err = r.handler(); err != nil {
+		if rules[i].Handler, err = r.counted(false); err != nil {
 			return nil, err
 		}
 	}
@@ -75,7 +76,7 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 			return nil, err
 		}
 		timed = timed || s.get("delay_ms") != nil
-		if steps[i].Handler, _, err = s.handler(); err != nil {
+		if steps[i].Handler, err = s.counted(true); err != nil {
 			return nil, err
 		}
 	}
@@ -94,6 +95,20 @@ func sequenceHandler(d *definition) (exchange.Handler, error) {
 	return h, nil
 }
 
+// counted returns the handler of a rule or a step, which counts its requests.
+func (d *definition) counted(step bool) (exchange.Handler, error) {
+	b := &mock.Branch{Name: d.branch, Step: step}
+	if d.c.src.File != "" {
+		b.Line = d.node.Line
+	}
+	d.c.branches = append(d.c.branches, b)
+	h, _, err := d.handler()
+	if err != nil {
+		return nil, err
+	}
+	return b.Counted(h), nil
+}
+
 // child returns the definition of a rule or a step.
 func (d *definition) child(key string, i int, n *yaml.Node, where role) (*definition, error) {
 	if d.where == inEntry {
@@ -102,6 +117,7 @@ func (d *definition) child(key string, i int, n *yaml.Node, where role) (*defini
 	c, err := d.c.define(n, fmt.Sprintf("%s[%d]", d.at(key), i), where)
 	if err == nil {
 		c.method, c.params = d.method, d.params
+		c.branch = strings.TrimPrefix(fmt.Sprintf("%s.%s[%d]", d.branch, key, i), ".")
 	}
 	return c, err
 }

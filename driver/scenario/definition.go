@@ -51,6 +51,7 @@ type definition struct {
 	c      *compiler
 	node   *yaml.Node
 	path   string // `endpoint "GET /x": rules[0]`
+	branch string // of a rule or a step, "rules[0].sequence[1]"; empty for an endpoint
 	where  role
 	method string   // of the endpoint, empty for any
 	params []string // in its path; nil when they are not known

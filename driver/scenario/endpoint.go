@@ -74,6 +74,8 @@ type compiler struct {
 	answers map[*yaml.Node]starlark.Value
 	// states are the scenario states that the endpoint being compiled names.
 	states map[string][]string
+	// branches are the rules and steps of the endpoint being compiled.
+	branches []*mock.Branch
 	// adversity is what the document sets against devices.
 	adversity Adversity
 	// typed is true if the document or its owner set env.DefaultContentType.
@@ -162,7 +164,7 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	if err != nil {
 		return nil, err
 	}
-	c.states = nil
+	c.states, c.branches = nil, nil
 	d.params = params(m.Path)
 	if err := d.match(&m); err != nil {
 		return nil, err
@@ -188,5 +190,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 		src.Line, src.Column = k.Line, k.Column
 	}
 	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: document.Value(v),
-		States: c.states, Summary: d.summarize(kind)}, nil
+		States: c.states, Branches: c.branches, Summary: d.summarize(kind)}, nil
 }

@@ -1,0 +1,72 @@
+package driver
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestCoverage asks mocks, and looks at which parts of them count as met.
+func TestCoverage(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	load := func() {
+		b.call("load_mock_scenario_content", "s.yaml", `endpoints:
+  GET /plain: {body: x}
+  GET /rules:
+    rules:
+      - {match: {query: {a: "1"}}, status: 201}
+      - sequence:
+          - {status: 202, repeat: 1}
+          - {status: 203}
+  GET /never: {body: x}
+`)
+	}
+	load()
+	report := func(all bool) (r coverageReport, text string) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(b.call("mock_coverage", all)), &r); err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, p := range r.Parts {
+			lines = append(lines, fmt.Sprintf("%s:%s %s=%d", p.Source, p.Key, p.Part, p.Hits))
+		}
+		return r, strings.Join(lines, "\n")
+	}
+	proxy := b.start()
+	for _, path := range []string{"/plain", "/rules", "/plain"} {
+		b.get(proxy, "http://nowhere.invalid"+path)
+	}
+	r, got := report(false)
+	want := `s.yaml:2:GET /plain =2
+s.yaml:3:GET /rules =1
+s.yaml:5:GET /rules rules[0]=0
+s.yaml:6:GET /rules rules[1]=1
+s.yaml:7:GET /rules rules[1].sequence[0]=1
+s.yaml:8:GET /rules rules[1].sequence[1]=0
+s.yaml:9:GET /never =0`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if r.Percent != 57.1 || r.metOf != (metOf{4, 7}) || r.Endpoints != (metOf{2, 3}) || r.Rules != (metOf{1, 2}) || r.Steps != (metOf{1, 2}) {
+		t.Errorf("sums: got %+v", r)
+	}
+	load()
+	b.call("enable_mock", "GET /never", false)
+	if r, _ := report(false); r.metOf != (metOf{4, 6}) {
+		t.Errorf("loaded again, with one disabled: got %+v, want 4 of 6", r.metOf)
+	}
+	b.call("clear_mocks")
+	if r, _ := report(false); r.Total != 0 || r.Percent != 100 {
+		t.Errorf("without mocks: got %+v", r)
+	}
+	if r, _ := report(true); r.metOf != (metOf{4, 7}) {
+		t.Errorf("those of before: got %+v, want 4 of 7", r.metOf)
+	}
+	b.want("Coverage begins again", "reset_coverage")
+	if r, _ := report(true); r.Total != 0 {
+		t.Errorf("after a reset: got %+v", r)
+	}
+}
