@@ -84,7 +84,7 @@ new: ` + now + ` (3 requests, 3 endpoints, 2s)
 
 added-endpoint (1)
   GET api.example.com/beacon
-    is new: 1 request
+    is new: 1 request (the first after 2 s; the other session lasted 1 s)
 
 schema (1)
   POST api.example.com/telemetry

@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -42,7 +41,7 @@ func (s *shape) at(path string) *observed {
 	if f := s.fields[path]; f != nil {
 		return f
 	}
-	return &observed{path: path, types: map[string]int{}}
+	return &observed{path: path}
 }
 
 // missing reports whether nothing can be told of a field, because the container that would
@@ -89,7 +88,7 @@ func (c *comparison) bodyField(p pair, a, b *observed, old, now *shape, prefix s
 
 // typesDiffer reports whether a field has other types by more than chance.
 func typesDiffer(a, b *observed) bool {
-	for _, typ := range union(a.types, b.types) {
+	for typ := range a.types {
 		if differs(a.types[typ], a.count, b.types[typ], b.count) {
 			return true
 		}
@@ -132,8 +131,21 @@ func display(path string) string {
 
 // types lists the types of a field.
 func types(f *observed) string {
-	return strings.Join(slices.Sorted(maps.Keys(f.types)), " or ")
+	var names []string
+	for typ, n := range f.types {
+		if n > 0 {
+			names = append(names, typeNames[typ])
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 // plain lists values without quotes.
-func plain(v *values) string { return strings.Join(slices.Sorted(maps.Keys(v.seen)), " or ") }
+func plain(v *values) string {
+	var list []string
+	for _, c := range v.seen {
+		list = append(list, c.value)
+	}
+	slices.Sort(list)
+	return strings.Join(list, " or ")
+}

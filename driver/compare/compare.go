@@ -172,9 +172,7 @@ func (r *Report) Chosen(kinds []Kind) []Finding {
 // Compare reports how the device behaves differently in the session now than in old.
 // Rules may be nil.
 func Compare(old, now *Session, rules *Rules) *Report {
-	if rules == nil {
-		rules = &Rules{}
-	}
+	rules = rules.ready()
 	learn(rules, old, now)
 	c := &comparison{rules: rules, old: profilesOf(old), now: profilesOf(now), oldSession: old, nowSession: now}
 	c.volatile = map[part][]string{}

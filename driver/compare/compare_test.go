@@ -2,12 +2,18 @@ package compare
 
 import (
 	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"starproxy/driver/flow"
 )
 
 // said returns findings as lines: kind, place, field.
@@ -38,6 +44,82 @@ func TestSame(t *testing.T) {
 			t.Errorf("seed %d (-want +got):\n%s", seed+2, diff)
 		}
 	}
+}
+
+// TestSameElsewhere compares sessions in which the device does the same, but not the
+// world around it, and sessions in other files. Nothing differs.
+func TestSameElsewhere(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*device)) []*flow.Flow {
+		d := newDevice()
+		change(d)
+		return d.record(7)
+	}
+	for name, flows := range map[string][]*flow.Flow{
+		"a longer session":   with(func(d *device) { d.length = 5 * time.Minute }),
+		"a shorter session":  with(func(d *device) { d.length = time.Minute }),
+		"no outage":          with(func(d *device) { d.outage = 0 }),
+		"a short outage":     with(func(d *device) { d.outage = 1 }),
+		"no fingerprints":    with(func(d *device) { d.ja3, d.ja4 = "", "" }),
+		"a HAR document":     through(t, newDevice().record(7), func(w io.Writer, f iter.Seq2[*flow.Flow, error]) error { return flow.WriteHAR(w, f, "") }),
+		"a flow file":        through(t, newDevice().record(7), flow.WriteFlows),
+		"a golden file":      through(t, all(t, Golden(each(newDevice().record(7)))), flow.WriteFlows),
+		"a golden HAR":       through(t, all(t, Golden(each(newDevice().record(7)))), func(w io.Writer, f iter.Seq2[*flow.Flow, error]) error { return flow.WriteHAR(w, f, "") }),
+		"another connection": with(func(d *device) { d.perRequest = true }),
+	} {
+		for seed := range uint64(3) {
+			old, now := newDevice().record(seed+10), flows
+			for range 2 {
+				r := Compare(read(t, "old", old), read(t, "new", now), nil)
+				if diff := cmp.Diff([]string{}, said(r)); diff != "" {
+					t.Errorf("%s, seed %d (-want +got):\n%s", name, seed, diff)
+				}
+				old, now = now, old
+			}
+		}
+	}
+}
+
+// each yields flows.
+func each(flows []*flow.Flow) iter.Seq2[*flow.Flow, error] {
+	return func(yield func(*flow.Flow, error) bool) {
+		for _, f := range flows {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+func all(t *testing.T, flows iter.Seq2[*flow.Flow, error]) (list []*flow.Flow) {
+	t.Helper()
+	for f, err := range flows {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// through writes flows to a file and reads them back.
+func through(t *testing.T, flows []*flow.Flow, write func(io.Writer, iter.Seq2[*flow.Flow, error]) error) []*flow.Flow {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "session")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := write(out, each(flows)); err != nil {
+		t.Fatal(err)
+	}
+	in, err := flow.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	return all(t, in.Flows())
 }
 
 // TestOneChange changes one thing of the device's behaviour at a time, and expects that

@@ -115,9 +115,26 @@ func (c *comparison) endpoints() {
 	c.only(c.old, c.now, nowHosts, GoneHost, GoneEndpoint)
 }
 
+// beyond says that an endpoint was called for the first time at a time that the other
+// session has not reached. Empty when it has.
+func beyond(p *profile, own, other *Session) string {
+	if own == nil || other == nil || own.start().IsZero() || other.start().IsZero() {
+		return ""
+	}
+	after, lasted := p.calls[0].start.Sub(own.start()), other.duration()
+	if after <= lasted {
+		return ""
+	}
+	return fmt.Sprintf(" (the first after %s; the other session lasted %s)", seconds(after.Seconds()), seconds(lasted.Seconds()))
+}
+
 // only tells the endpoints of one side that the other lacks. known are the hosts of the
 // other side.
 func (c *comparison) only(of, other map[string]*profile, known map[string]bool, host, endpoint Kind) {
+	own, others := c.oldSession, c.nowSession
+	if endpoint == AddedEndpoint {
+		own, others = others, own
+	}
 	verb := map[Kind]string{AddedHost: "is new", AddedEndpoint: "is new", GoneHost: "is gone", GoneEndpoint: "is gone"}
 	hosts := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(of)) {
@@ -125,7 +142,7 @@ func (c *comparison) only(of, other map[string]*profile, known map[string]bool, 
 		switch {
 		case other[name] != nil:
 		case known[p.host]:
-			c.found(Finding{Kind: endpoint, Text: fmt.Sprintf("%s: %s", verb[endpoint], times(len(p.calls)))}, name, "")
+			c.found(Finding{Kind: endpoint, Text: verb[endpoint] + ": " + times(len(p.calls)) + beyond(p, own, others)}, name, "")
 		case !c.rules.ignores(host, name, "", "") && !c.rules.ignores(endpoint, name, "", ""):
 			hosts[p.host] = append(hosts[p.host], name)
 		}

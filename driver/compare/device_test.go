@@ -49,7 +49,9 @@ type device struct {
 	configPath     string
 	region         string
 	bearer         string
-	outage         int // failures of the server
+	outage         int           // failures of the server
+	length         time.Duration // of the session
+	perRequest     bool          // a connection for each request
 }
 
 // newDevice returns the device with its old firmware.
@@ -58,7 +60,7 @@ func newDevice() *device {
 		agent: "acme-tcu/1.4.2 (linux; armv7)", host: "api.example.com", scheme: "https", proto: "HTTP/1.1", accept: "application/json",
 		ja4: "t13d1516h2_8daaf6152771_02713d6af862", ja3: "e7d705a3286e19ea42f587b344ee6865", tlsVersion: "TLSv1.3",
 		poll: 5 * time.Second, updates: 2, retries: 3, backoff: 2, bootPause: 800 * time.Millisecond, mode: "eco", logBytes: 2000,
-		configPath: "/v2/config", region: "eu", bearer: "Bearer ", outage: 3,
+		configPath: "/v2/config", region: "eu", bearer: "Bearer ", outage: 3, length: 2 * time.Minute,
 	}
 }
 
@@ -76,7 +78,7 @@ type session struct {
 func (d *device) record(seed uint64) []*flow.Flow {
 	s := &session{device: d, rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_795_000_000+int64(seed)*86_400, 0)}
 	s.conn, s.serial = s.uuid(), fmt.Sprintf("WVWZZZ1JZXW%06d", s.rng.IntN(1_000_000))
-	end := s.now.Add(2 * time.Minute)
+	end := s.now.Add(d.length)
 	s.boot()
 	s.polls(end)
 	slices.SortStableFunc(s.flows, func(a, b *flow.Flow) int { return a.Created.Compare(b.Created) })
@@ -248,6 +250,9 @@ func (s *session) send(method, host, target string, body []byte, contentType str
 		add("Content-Length", fmt.Sprint(len(body)))
 	}
 	add(s.header[0], s.header[1])
+	if s.perRequest {
+		s.conn = s.uuid()
+	}
 	port := exchange.DefaultPort(s.scheme)
 	start := s.now
 	s.now = s.now.Add(s.jitter(30 * time.Millisecond))
@@ -271,13 +276,7 @@ func (s *session) send(method, host, target string, body []byte, contentType str
 // read returns a session of flows.
 func read(t testing.TB, name string, flows []*flow.Flow) *Session {
 	t.Helper()
-	s, err := Read(name, func(yield func(*flow.Flow, error) bool) {
-		for _, f := range flows {
-			if !yield(f, nil) {
-				return
-			}
-		}
-	})
+	s, err := Read(name, each(flows))
 	if err != nil {
 		t.Fatal(err)
 	}

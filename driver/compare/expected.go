@@ -19,9 +19,7 @@ type Expectation struct {
 // fits, and which requests are not expected. Several kinds of requests may have one name,
 // and a request may fit several. A TCP stream is never expected.
 func Against(scenario string, expected []Expectation, name string, flows iter.Seq2[*flow.Flow, error], rules *Rules) (*Report, error) {
-	if rules == nil {
-		rules = &Rules{}
-	}
+	rules = rules.ready()
 	met := map[string]int{}
 	var fits []bool
 	now, err := Read(name, func(yield func(*flow.Flow, error) bool) {

@@ -114,8 +114,11 @@ func (c *comparison) similar(p pair, old, now int) bool {
 	tolerance := share(c.rules.Tolerances.Count, countTolerance)
 	a, b := c.oldSession.duration().Seconds(), c.nowSession.duration().Seconds()
 	if p.old.polls.regular && p.now.polls.regular && a > 0 && b > 0 {
-		expected := float64(old) * b / a * p.old.polls.every / p.now.polls.every
-		return math.Abs(float64(now)-expected) <= max(ofPolls, tolerance*expected)
+		expected := float64(old) * b / a
+		if c.has(p.name(), Interval) {
+			expected *= p.old.polls.every / p.now.polls.every
+		}
+		return math.Abs(float64(now)-expected) <= max(ofPolls, tolerance*expected)+max(1, b/a)-1
 	}
 	if max(old, now) >= exactBelow {
 		slack := max(1, tolerance*float64(old))
@@ -123,8 +126,8 @@ func (c *comparison) similar(p pair, old, now int) bool {
 			return true
 		}
 		if a > 0 && b > 0 {
-			expected := float64(old) * b / a
-			return math.Abs(float64(now)-expected) <= max(1, tolerance*expected)
+			expected, one := float64(old)*b/a, max(1, b/a) // one call more or less in the shorter session
+			return math.Abs(float64(now)-expected) <= one+tolerance*expected
 		}
 		return false
 	}

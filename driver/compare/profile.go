@@ -4,7 +4,6 @@ import (
 	"mime"
 	"slices"
 	"strings"
-	"time"
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/mask"
@@ -29,6 +28,9 @@ type profile struct {
 	failures   int
 }
 
+// maxShape is how many different fields of the bodies of one endpoint are looked at.
+const maxShape = 10 * maxFields
+
 // shape has the fields of several bodies.
 type shape struct {
 	forms  values
@@ -40,23 +42,38 @@ func (s *shape) merge(b *sample) {
 		return
 	}
 	s.forms.add(b.form)
-	if s.fields == nil {
-		s.fields = map[string]*observed{}
-	}
 	for _, f := range b.fields {
-		to := s.fields[f.path]
-		if to == nil {
-			to = &observed{path: f.path, parent: f.parent, types: map[string]int{}}
-			s.fields[f.path] = to
-		}
-		to.count += f.count
-		to.repeats += f.repeats
-		to.containers += f.containers
-		for typ, n := range f.types {
-			to.types[typ] += n
-		}
-		to.values.merge(&f.values)
+		s.observe(f)
 	}
+}
+
+// join adds what another shape has.
+func (s *shape) join(other *shape) {
+	s.forms.merge(&other.forms)
+	for _, f := range other.fields {
+		s.observe(f)
+	}
+}
+
+func (s *shape) observe(f *observed) {
+	to := s.fields[f.path]
+	if to == nil {
+		if s.fields == nil {
+			s.fields = map[string]*observed{}
+		}
+		if len(s.fields) == maxShape {
+			return
+		}
+		to = &observed{path: f.path, parent: f.parent}
+		s.fields[f.path] = to
+	}
+	to.count += f.count
+	to.repeats += f.repeats
+	to.containers += f.containers
+	for typ, n := range f.types {
+		to.types[typ] += n
+	}
+	to.values.merge(&f.values)
 }
 
 // parents returns how many containers could have a field.
@@ -88,19 +105,12 @@ func profilesOf(s *Session) map[string]*profile {
 		}
 		p.add(c)
 	}
+	end := s.end()
 	for _, p := range all {
-		p.retries = retriesOf(p.calls, s.end())
+		p.retries = retriesOf(p.calls, end)
 		p.polls = rhythmOf(p.calls)
 	}
 	return all
-}
-
-// end returns when the last answer of the session ended.
-func (s *Session) end() (last time.Time) {
-	for _, c := range s.calls {
-		last = latest(last, c.end)
-	}
-	return last
 }
 
 func (p *profile) add(c *call) {
@@ -120,9 +130,7 @@ func (p *profile) add(c *call) {
 		at(p.query, name).add(strings.Join(list, ", "))
 	}
 	p.body.merge(&c.body)
-	for i := range c.messages {
-		p.messages.merge(&c.messages[i])
-	}
+	p.messages.join(&c.messages)
 	if c.size >= 0 {
 		p.sizes = append(p.sizes, float64(c.size))
 	}

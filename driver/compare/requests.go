@@ -168,8 +168,8 @@ func (c *comparison) headerOrder(p pair) {
 
 // ordered reports whether the headers came in the order of the device.
 func (p *profile) ordered() bool {
-	for proto := range p.protocols.seen {
-		if !strings.HasPrefix(proto, "HTTP/1") {
+	for _, c := range p.protocols.seen {
+		if !strings.HasPrefix(c.value, "HTTP/1") {
 			return false
 		}
 	}
@@ -178,9 +178,9 @@ func (p *profile) ordered() bool {
 
 // usual returns the names of headers in the order that most requests have.
 func usual(orders *values) (names []string, ok bool) {
-	for order, n := range orders.seen {
-		if float64(n) >= sameOrder*float64(orders.n) {
-			return strings.Fields(order), true
+	for _, c := range orders.seen {
+		if float64(c.n) >= sameOrder*float64(orders.n) {
+			return strings.Fields(c.value), true
 		}
 	}
 	return nil, false

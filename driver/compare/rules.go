@@ -24,6 +24,24 @@ type Rules struct {
 	Ignore []IgnoreRule `yaml:"ignore"`
 	// Tolerances are those within which numbers count as equal.
 	Tolerances Tolerances `yaml:"tolerances"`
+
+	globs map[string]func(string) bool // the patterns of endpoints, compiled
+}
+
+// ready returns a copy of the rules, which may be nil, for one comparison.
+func (r *Rules) ready() *Rules {
+	ready := Rules{}
+	if r != nil {
+		ready = *r
+	}
+	ready.globs = map[string]func(string) bool{}
+	for _, f := range ready.Volatile {
+		ready.globs[f.Endpoint] = filter.Glob(f.Endpoint)
+	}
+	for _, i := range ready.Ignore {
+		ready.globs[i.Endpoint] = filter.Glob(i.Endpoint)
+	}
+	return &ready
 }
 
 // Tolerances are shares of the old value: 0.25 is a quarter. 0 stands for the default.
@@ -182,11 +200,8 @@ const (
 	inBody   = "body"
 )
 
-// fits reports whether the rule names the field at a place of an endpoint.
-func (f *FieldRule) fits(endpoint, place, field string) bool {
-	if !filter.Glob(f.Endpoint)(endpoint) {
-		return false
-	}
+// fits reports whether the rule names the field at a place.
+func (f *FieldRule) fits(place, field string) bool {
 	switch {
 	case f.Header != "":
 		return place == inHeader && exchange.EqualName(f.Header, field)
@@ -201,12 +216,12 @@ func (f *FieldRule) fits(endpoint, place, field string) bool {
 
 // volatile reports whether a rule says that a field is volatile.
 func (r *Rules) volatile(endpoint, place, field string) bool {
-	return slices.ContainsFunc(r.Volatile, func(f FieldRule) bool { return f.fits(endpoint, place, field) })
+	return slices.ContainsFunc(r.Volatile, func(f FieldRule) bool { return r.globs[f.Endpoint](endpoint) && f.fits(place, field) })
 }
 
 // ignores reports whether a rule says that a difference is left out.
 func (r *Rules) ignores(kind Kind, endpoint, place, field string) bool {
 	return slices.ContainsFunc(r.Ignore, func(i IgnoreRule) bool {
-		return (i.Kind == "" || i.Kind == kind) && i.fits(endpoint, place, field)
+		return (i.Kind == "" || i.Kind == kind) && r.globs[i.Endpoint](endpoint) && i.fits(place, field)
 	})
 }

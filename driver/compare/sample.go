@@ -37,7 +37,7 @@ const (
 type sample struct {
 	form   string // empty when the body is not known
 	fields []*observed
-	at     map[string]*observed
+	at     map[string]*observed // nil once all are added
 	// size is the number of bytes without the content encoding and without secrets, since
 	// a recording may have placeholders for those. It is -1 when not known.
 	size int64
@@ -50,42 +50,47 @@ type observed struct {
 	// count is how often it is there, repeats how often in a container that has it already,
 	// and containers how often it is one that has fields itself.
 	count, repeats, containers int
-	types                      map[string]int
+	types                      [allTypes]int
 	values                     values
 }
 
 // isElement reports whether it stands for the elements of a list.
 func (f *observed) isElement() bool { return strings.HasSuffix(f.path, "[]") }
 
-// The types of fields.
+// kind is the type of a field.
+type kind int
+
+// The types of fields, see typeNames.
 const (
-	typeObject = "object"
-	typeArray  = "array"
-	typeString = "string"
-	typeNumber = "number"
-	typeBool   = "bool"
-	typeNull   = "null"
-	typeFile   = "file"
+	typeArray kind = iota
+	typeBool
+	typeFile
+	typeNull
+	typeNumber
+	typeObject
+	typeString
+	allTypes int = iota
 )
+
+// typeNames are the names of the types, in alphabetical order.
+var typeNames = [allTypes]string{"array", "bool", "file", "null", "number", "object", "string"}
 
 // word returns the text at a path, empty when there is none.
 func (s *sample) word(path string) string {
 	if f := s.at[path]; f != nil && f.types[typeString] == 1 {
-		for value := range f.values.seen {
-			return value
-		}
+		return f.values.seen[0].value
 	}
 	return ""
 }
 
 // add notes a field with a value of a type. It returns nil when there are too many.
-func (s *sample) add(parent, path, typ string) *observed {
+func (s *sample) add(parent, path string, typ kind) *observed {
 	f := s.at[path]
 	if f == nil {
 		if len(s.fields) == maxFields {
 			return nil
 		}
-		f = &observed{path: path, parent: parent, types: map[string]int{}}
+		f = &observed{path: path, parent: parent}
 		if s.at == nil {
 			s.at = map[string]*observed{}
 		}
@@ -148,7 +153,7 @@ func bodySample(data []byte, contentType string) sample {
 	return sample{form: formBinary}
 }
 
-func (s *sample) pair(name, value, typ string) {
+func (s *sample) pair(name, value string, typ kind) {
 	f := s.add("", name, typ)
 	if typ == typeString {
 		s.text(f, name, value)
@@ -326,17 +331,17 @@ func (s *sample) closed(parent, e *element) {
 }
 
 // messagesOf returns the fields of the messages that the device sent.
-func messagesOf(list []flow.Message) []sample {
-	var out []sample
+func messagesOf(list []flow.Message) (all shape) {
 	for i := range list {
 		m := &list[i]
 		switch {
 		case !m.FromClient || m.Injected || m.Dropped || len(m.Data) > maxBody:
 		case m.Binary:
-			out = append(out, sample{form: formBinary})
+			all.merge(&sample{form: formBinary})
 		default:
-			out = append(out, bodySample(m.Data, ""))
+			s := bodySample(m.Data, "")
+			all.merge(&s)
 		}
 	}
-	return out
+	return all
 }

@@ -15,7 +15,7 @@ import (
 
 // MaxExchanges is how many exchanges of a session are looked at. Those beyond are
 // counted only.
-const MaxExchanges = 200_000
+const MaxExchanges = 100_000
 
 // Session has the facts of a recording that belong to the device.
 type Session struct {
@@ -39,7 +39,7 @@ type call struct {
 	body                   sample
 	size                   int64  // of the body, see sample
 	operation              string // the word in the body or a header that tells requests to one path apart
-	messages               []sample
+	messages               shape
 	endpoint, pathVolatile string // set by learn
 	number                 int    // its place in the recording
 	expected               bool   // a scenario has an endpoint for it
@@ -68,24 +68,30 @@ func Read(name string, flows iter.Seq2[*flow.Flow, error]) (*Session, error) {
 	return s, nil
 }
 
+// start returns when the first request began. It is zero when that isn't known.
+func (s *Session) start() time.Time {
+	for _, c := range s.calls {
+		if !c.start.IsZero() {
+			return c.start
+		}
+	}
+	return time.Time{}
+}
+
+// end returns when the last answer of the session ended.
+func (s *Session) end() (last time.Time) {
+	for _, c := range s.calls {
+		last = latest(last, c.end)
+	}
+	return last
+}
+
 // duration returns the time from the first request to the end of the last answer.
 func (s *Session) duration() time.Duration {
-	var first, last time.Time
-	for _, c := range s.calls {
-		if c.start.IsZero() {
-			continue
-		}
-		if first.IsZero() {
-			first = c.start
-		}
-		if c.end.After(last) {
-			last = c.end
-		}
-	}
-	if first.IsZero() {
+	if s.start().IsZero() {
 		return 0
 	}
-	return last.Sub(first)
+	return s.end().Sub(s.start())
 }
 
 func callOf(f *flow.Flow) *call {
@@ -118,6 +124,7 @@ func callOf(f *flow.Flow) *call {
 	c.body = sampleOf(r)
 	c.size = c.body.size
 	c.operation = operationOf(c)
+	c.body.at = nil
 	if f.WebSocket != nil {
 		c.method = "WEBSOCKET"
 		c.failed = f.Response == nil || f.Response.Status != http.StatusSwitchingProtocols

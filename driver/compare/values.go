@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,29 +14,48 @@ const maxDistinct = 32
 // values are the values of a header, a parameter or a field in the requests to an
 // endpoint, with placeholders for ids.
 type values struct {
-	n    int // how many there are
-	seen map[string]int
-	more bool // there were more than maxDistinct
+	n    int       // how many there are
+	seen []counted // the different ones in the order of their appearance
+	more bool      // there were more than maxDistinct
+}
+
+// counted is a value, and how often it is there.
+type counted struct {
+	value string
+	n     int
+}
+
+// of returns how often a value is there.
+func (v *values) of(value string) int {
+	for i := range v.seen {
+		if v.seen[i].value == value {
+			return v.seen[i].n
+		}
+	}
+	return 0
 }
 
 func (v *values) add(value string) { v.addMany(value, 1) }
 
-func (v *values) addMany(value string, times int) {
-	v.n += times
-	if v.seen == nil {
-		v.seen = map[string]int{}
+func (v *values) addMany(value string, n int) {
+	v.n += n
+	for i := range v.seen {
+		if v.seen[i].value == value {
+			v.seen[i].n += n
+			return
+		}
 	}
-	if _, ok := v.seen[value]; !ok && len(v.seen) == maxDistinct {
+	if len(v.seen) == maxDistinct {
 		v.more = true
 		return
 	}
-	v.seen[value] += times
+	v.seen = append(v.seen, counted{value, n})
 }
 
 func (v *values) merge(other *values) {
-	for value, times := range other.seen {
-		v.addMany(value, times)
-		v.n -= times
+	for _, c := range other.seen {
+		v.addMany(c.value, c.n)
+		v.n -= c.n
 	}
 	v.n += other.n
 	v.more = v.more || other.more
@@ -56,9 +76,9 @@ func (v *values) why() string {
 		return fmt.Sprintf("%d values in %d requests", len(v.seen), v.n)
 	}
 	kinds := map[string]bool{}
-	for value := range v.seen {
+	for _, c := range v.seen {
 		for _, kind := range placeholders {
-			if strings.Contains(value, "{"+kind+"}") {
+			if strings.Contains(c.value, "{"+kind+"}") {
 				kinds[kind] = true
 			}
 		}
@@ -68,8 +88,8 @@ func (v *values) why() string {
 
 // numeric reports whether all values are numbers.
 func (v *values) numeric() bool {
-	for value := range v.seen {
-		if value == "" || strings.Trim(value, "+-.0123456789") != "" {
+	for _, c := range v.seen {
+		if c.value == "" || strings.Trim(c.value, "+-.0123456789") != "" {
 			return false
 		}
 	}
@@ -78,15 +98,13 @@ func (v *values) numeric() bool {
 
 // String lists the values, those that are there most often first.
 func (v *values) String() string {
-	list := slices.SortedFunc(maps.Keys(v.seen), func(a, b string) int {
-		if d := v.seen[b] - v.seen[a]; d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
+	sorted := slices.SortedFunc(slices.Values(v.seen), func(a, b counted) int {
+		return cmp.Or(b.n-a.n, strings.Compare(a.value, b.value))
 	})
 	const shown = 4
-	for i := range list {
-		list[i] = quote(list[i])
+	var list []string
+	for _, c := range sorted {
+		list = append(list, quote(c.value))
 	}
 	if len(list) > shown {
 		return strings.Join(list[:shown], ", ") + fmt.Sprintf(" and %d more", len(list)-shown)
@@ -139,10 +157,10 @@ const minWord = 8
 func random(sides ...*values) bool {
 	one := false
 	for _, v := range sides {
-		for value := range v.seen {
-			if strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}") {
+		for _, c := range v.seen {
+			if strings.HasPrefix(c.value, "{") && strings.HasSuffix(c.value, "}") {
 				one = true
-			} else if len(value) < minWord || !wordForm.MatchString(value) {
+			} else if len(c.value) < minWord || !wordForm.MatchString(c.value) {
 				return false
 			}
 		}
@@ -156,14 +174,11 @@ func changed(old, now *values) bool {
 	if random(old, now) {
 		return false
 	}
-	for value := range old.seen {
-		if differs(old.seen[value], old.n, now.seen[value], now.n) {
-			return true
-		}
-	}
-	for value := range now.seen {
-		if differs(old.seen[value], old.n, now.seen[value], now.n) {
-			return true
+	for _, side := range []*values{old, now} {
+		for _, c := range side.seen {
+			if differs(old.of(c.value), old.n, now.of(c.value), now.n) {
+				return true
+			}
 		}
 	}
 	return false
