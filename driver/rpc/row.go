@@ -40,6 +40,8 @@ type Info struct {
 	Kind Kind
 	// Params in the order of the arguments.
 	Params []Param
+	// JSON says that the answer, or an item of a stream that is no base64, is JSON text.
+	JSON bool
 }
 
 // Row is a method: its description, and the function that is called.
@@ -68,6 +70,8 @@ func New(name, doc string, fn any, params ...Param) Row {
 	case reflect.TypeFor[net.Conn]():
 		r.Kind = ByteStream
 	}
+	k := t.Out(0).Kind()
+	r.JSON = r.Kind != ByteStream && k != reflect.String && k != reflect.Bool
 	if t.NumIn() != 1+len(params) {
 		panic(fmt.Sprintf("method %s: got %d parameters for a function of %d", name, len(params), t.NumIn()-1))
 	}
