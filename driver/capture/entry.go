@@ -7,6 +7,8 @@
 package capture
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -147,6 +149,24 @@ func (e *Entry) URL() string {
 		r.Port = exchange.DefaultPort(r.Scheme)
 	}
 	return r.URL()
+}
+
+// Request returns the request of an exchange, with at most limit bytes of its body. A body
+// that was not kept is left out.
+func (e *Entry) Request(limit int64) *exchange.Request {
+	q := &exchange.Request{
+		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Proto: e.Proto,
+		Authority: e.Authority, Header: e.RequestHeader, ContentLength: e.RequestBody.Size,
+	}
+	if e.RequestBody.Size > 0 {
+		if r, err := OpenBody(e.RequestBody); err == nil {
+			var data bytes.Buffer
+			data.ReadFrom(io.LimitReader(r, limit))
+			r.Close()
+			q.Body = exchange.NewIncoming(&data, nil)
+		}
+	}
+	return q
 }
 
 // Path returns the target without its query. Escapes stay.

@@ -91,7 +91,7 @@ func (c *Condition) place() string {
 	if !strings.Contains(name, "%s") {
 		return name
 	}
-	return fmt.Sprintf(name, c.Name)
+	return strings.TrimSpace(fmt.Sprintf(name, c.Name)) // the path of a whole body is empty
 }
 
 // condition reports whether c holds.
@@ -163,6 +163,11 @@ func (m *Match) values(c *Condition, p *probe) ([]any, error) {
 // why says why a condition does not hold.
 func (m *Match) why(c *Condition, p *probe) string {
 	values, err := m.values(c, p)
+	if c.In == InJSON && len(values) == 1 {
+		if text := c.Matcher.breach(values[0]); text != "" {
+			return c.place() + ": " + text
+		}
+	}
 	want := c.Matcher.String()
 	if len(c.Of) > 0 {
 		want = c.partsWanted()

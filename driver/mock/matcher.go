@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"starproxy/builtins/excerpt"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/builtins/pattern"
@@ -30,9 +32,10 @@ type Matcher struct {
 
 // test is one word of a matcher with its argument.
 type test struct {
-	word string
-	want any
-	re   *pattern.Pattern
+	word   string
+	want   any
+	re     *pattern.Pattern
+	schema *jsonschema.Schema
 }
 
 // Words returns the words of matchers.
@@ -136,6 +139,8 @@ func (t *test) holds(v any) bool {
 	case "regex":
 		text, ok := scalar(v)
 		return ok && len(text) <= t.longest() && t.re.MatchString(text)
+	case includes, hasSchema:
+		return t.breach(v) == ""
 	case "contains":
 		if list, ok := v.([]any); ok {
 			return slices.ContainsFunc(list, func(e any) bool { return jsonvalue.Equal(e, t.want) })
@@ -252,6 +257,10 @@ func (t *test) String() string {
 		return "a number less than " + show(t.want)
 	case "lte":
 		return "a number of at most " + show(t.want)
+	case includes:
+		return "to include " + show(t.want)
+	case hasSchema:
+		return "to conform to the schema " + show(t.want)
 	}
 	return show(t.want)
 }

@@ -48,6 +48,10 @@ func matchKeys() []matchKey {
 		{"body_contains", "A part of the body's text.", `"$ref": "#/$defs/text"`, (*matchReader).contains},
 		{"body_json", "Dotted path into the JSON body, and the value there or a matcher. A map whose keys are all " +
 			"words of matchers is one.", `"type": ["object", "null"]`, (*matchReader).json},
+		{"body_includes", "A JSON value that the JSON body includes: of a map each key, of a list each element.",
+			`"$comment": "any value"`, (*matchReader).includes},
+		{"body_schema", "A JSON Schema to which the JSON body conforms. It can't refer to other documents.",
+			`"type": ["object", "boolean"]`, (*matchReader).schema},
 		{"body_xml", "XPath into the XML body, and the text there, empty for any, or a matcher. In a path without " +
 			"prefixes a name fits in every namespace.", allMatched, named(mock.InXML)},
 		{"parts", "Parts of a multipart body by name: text, or a matcher for it, and for its file name, type, headers and JSON.",
@@ -228,6 +232,30 @@ func (r *matchReader) json(at string, v *yaml.Node) error {
 		r.m.Conditions = append(r.m.Conditions, mock.Condition{In: mock.InJSON, Name: path, Matcher: matcher})
 	}
 	return nil
+}
+
+// includes reads body_includes.
+func (r *matchReader) includes(_ string, v *yaml.Node) error {
+	r.whole(mock.Including(jsonvalue.Plain(document.Value(v))))
+	return nil
+}
+
+// schema reads body_schema.
+func (r *matchReader) schema(at string, v *yaml.Node) error {
+	if v.Kind != yaml.MappingNode && v.Tag != "!!bool" {
+		return r.d.wrong(at, v, "a JSON Schema")
+	}
+	m, err := mock.Conforming(jsonvalue.Plain(document.Value(v)))
+	if err != nil {
+		return document.Errorf(v, "%s: %v", r.d.at(at), err)
+	}
+	r.whole(m)
+	return nil
+}
+
+// whole adds a condition on the whole JSON body.
+func (r *matchReader) whole(m *mock.Matcher) {
+	r.m.Conditions = append(r.m.Conditions, mock.Condition{In: mock.InJSON, Matcher: m})
 }
 
 // partKeys returns the keys of a condition on a part. It may also have the words of

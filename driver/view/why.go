@@ -1,9 +1,6 @@
 package view
 
 import (
-	"bytes"
-	"net/http"
-
 	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/flow"
@@ -48,7 +45,7 @@ func (s *Service) missesOf(e *capture.Entry) []miss {
 		return append(misses, s.misses[e.Seq]...)
 	}
 	if s.Table.Len() > 0 && s.Mocks() {
-		for _, m := range s.Table.Misses(requestOf(e), maxNearest) {
+		for _, m := range s.Table.Misses(e.Request(maxPiece), maxNearest) {
 			misses = append(misses, miss{m.Endpoint.Name, m.Endpoint.Source.String(), m.Why})
 		}
 	}
@@ -96,21 +93,4 @@ func missesOf(f *flow.Flow) (misses []miss) {
 		}
 	}
 	return misses
-}
-
-// requestOf returns the request of a captured exchange, with its body.
-func requestOf(e *capture.Entry) *exchange.Request {
-	q := &exchange.Request{
-		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Proto: e.Proto,
-		Authority: e.Authority, Header: e.RequestHeader, ContentLength: e.RequestBody.Size,
-	}
-	if e.RequestBody.Size > 0 {
-		if r, err := capture.OpenBody(e.RequestBody); err == nil {
-			var data bytes.Buffer
-			data.ReadFrom(http.MaxBytesReader(nil, r, maxPiece))
-			r.Close()
-			q.Body = exchange.NewIncoming(&data, nil)
-		}
-	}
-	return q
 }
