@@ -17,7 +17,7 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver/compare driver/document driver/bundle builtins/clock driver/network driver driver/view builtins/state driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/filter driver/flow driver/mock driver/scenario driver/tlsfault script builtins/disk builtins/exchange driver/rpc builtins/excerpt builtins/jsonvalue"},
+	{"driver/cli", "driver/importer driver/compare driver/document driver/bundle builtins/clock driver/network driver driver/view builtins/state driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/filter driver/flow driver/mock driver/scenario driver/tlsfault script builtins/disk builtins/exchange driver/rpc builtins/excerpt builtins/jsonvalue"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
 	{"driver/exporter/controller", "driver driver/exporter driver/exporter/hook driver/frames driver/pb builtins/disk builtins/follow"},
@@ -45,6 +45,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/tlsfault", "driver/hello driver/document driver/ca builtins/exchange builtins/follow builtins/nearest builtins/jsonvalue"},
 	{"driver/doctor", ""},
 	{"driver/document", "builtins/jsonvalue builtins/nearest builtins/excerpt"},
+	{"driver/importer", "driver/export driver/scenario driver/flow driver/capture driver/document driver/mock script builtins/disk builtins/exchange builtins/pattern"},
 	{"driver/export", "driver/document driver/filter driver/capture driver/mock builtins/disk builtins/exchange builtins/jsonvalue"},
 	{"driver/scenario", "driver/network driver/tlsfault driver/faultplan driver/document driver/access driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/call builtins/nearest builtins/value builtins/excerpt"},
 	{"driver/capture", "builtins/disk builtins/exchange builtins/follow builtins/jsonvalue"},

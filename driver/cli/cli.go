@@ -32,6 +32,7 @@ type program struct {
 	Check      checkCmd        `cmd:"" help:"Look at an exporter file and everything that it names, without starting anything."`
 	J          jCmd            `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
 	Script     scriptCmd       `cmd:"" help:"Check, test and try scripts; print what they can call."`
+	Scenario   scenarioCmd     `cmd:"" help:"Make scenarios of the documents of other tools."`
 	Session    sessionCommands `cmd:"" help:"Compare sessions of a device."`
 	Schema     schemaCmd       `cmd:"" help:"Print the JSON Schema of a document, for editors."`
 	Completion completionCmd   `cmd:"" help:"Print a completion script for bash, zsh or fish."`

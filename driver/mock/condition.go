@@ -17,6 +17,7 @@ const (
 	InMethod Place = iota
 	InHost
 	InPath   // as sent, without the query
+	InTarget // the path with its query, as sent
 	InParam  // the value of a {name} segment of the path
 	InQuery  // the values of a parameter
 	InHeader // the values of a header
@@ -29,7 +30,7 @@ const (
 )
 
 // placeNames has the description of each place. %s is the name in the condition.
-var placeNames = [...]string{"method", "host", "path", "path parameter %s", "query parameter %s", "header %s", "cookie %s",
+var placeNames = [...]string{"method", "host", "path", "target", "path parameter %s", "query parameter %s", "header %s", "cookie %s",
 	"form field %s", "body", "body %s", "XML %s", "part %s"}
 
 // Condition is a matcher for a place of a request.
@@ -116,6 +117,8 @@ func (m *Match) values(c *Condition, p *probe) ([]any, error) {
 		return []any{text(p.r.Host)}, nil
 	case InPath:
 		return []any{text(p.r.Path())}, nil
+	case InTarget:
+		return []any{text(p.r.Target)}, nil
 	case InParam:
 		params := p.params
 		if m.c.path.captures() {

@@ -92,12 +92,15 @@ func newIndex(rows []*row) *index {
 	return ix
 }
 
-// bySpecificity compares two rows. The row that answers first is less. It has, in
-// this order of importance: the higher priority; the more exact kind of path (exact,
+// bySpecificity compares two rows. The row that answers first is less.
+func bySpecificity(a, b *row) int { return Order(&a.match, &b.match) }
+
+// Order compares two matches, which must be compiled. The result is below 0 if a
+// table asks x before y, and 0 if their order of insertion decides. The first one has,
+// in this order of importance: the higher priority; the more exact kind of path (exact,
 // then segments, then prefix); the longer literal text; a method; a server; more
 // conditions.
-func bySpecificity(a, b *row) int {
-	x, y := &a.match, &b.match
+func Order(x, y *Match) int {
 	return cmp.Or(
 		cmp.Compare(y.Priority, x.Priority),
 		cmp.Compare(x.c.path.kind, y.c.path.kind),

@@ -32,6 +32,7 @@ func matchKeys() []matchKey {
 		{"method", "The method.", oneMatched, single(mock.InMethod)},
 		{"host", "The host that is meant, without a port.", oneMatched, single(mock.InHost)},
 		{"path", "The path as sent, without the query.", oneMatched, single(mock.InPath)},
+		{"target", "The path with its query, as sent.", oneMatched, single(mock.InTarget)},
 		{"params", "What the {name} segments of the key hold.", allMatched, named(mock.InParam)},
 		{"query", "Parameters: plain text is equal to the first value, empty text fits any; a list is all values, " +
 			"in this order; a matcher holds for one of the values.",

@@ -70,6 +70,8 @@ var matcherCases = []struct{ match, request, why string }{
 	{`path: {regex: "^/v[12]/"}`, "GET /v2/x HTTP/1.1", ""},
 	{`path: {regex: "^/v[12]/"}`, "GET /v3/x HTTP/1.1", `path is "/v3/x", expected a match of "^/v[12]/"`},
 	{`path: /v3/x`, "GET /v3/x?q=1 HTTP/1.1", ""},
+	{`target: "/v3/x?q=1"`, "GET /v3/x?q=1 HTTP/1.1", ""},
+	{`target: /v3/x`, "GET /v3/x?q=1 HTTP/1.1", `target is "/v3/x?q=1", expected "/v3/x"`},
 	{`path: {contains: admin, not: {regex: "\\.js$"}}`, "GET /admin/x HTTP/1.1", ""},
 	{`path: {contains: admin, not: {regex: "\\.js$"}}`, "GET /admin/x.js HTTP/1.1", `expected to contain "admin" and not a match of "\\.js$"`},
 	{`method: {one_of: [PUT, PATCH]}`, "PATCH / HTTP/1.1", ""},

@@ -1,0 +1,434 @@
+package importer
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/document"
+)
+
+// recognised finds a helper that only a template of WireMock has.
+var recognised = regexp.MustCompile(`\{\{[{~]?\s*(request\.|jsonPath|xPath|randomValue|randomInt|now\b|pickRandom)`)
+
+// response reads the answer of a mapping.
+func (w *stub) response(n *yaml.Node) error {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil // WireMock answers 200
+	}
+	if base := str(document.Child(n, "proxyBaseUrl")); base != "" {
+		w.proxy(n, base)
+		return nil
+	}
+	a := w.reply(w.answer, whole(document.Child(n, "status"), 200), document.Field(n, "status"))
+	if w.fault(a, n) {
+		w.delays(a, n)
+		return nil
+	}
+	w.templates(a, n)
+	a.fields(headerFields(document.Child(n, "headers")))
+	for k, v := range pairs(n) {
+		if v.Tag == "!!null" {
+			continue
+		}
+		switch k.Value {
+		case "body":
+			a.body(v, str(v))
+		case "jsonBody":
+			a.json(v)
+		case "base64Body":
+			a.base64(v, str(v))
+		case "bodyFileName":
+			if err := a.file(w.c, v, str(v)); err != nil {
+				return err
+			}
+		case "statusMessage":
+			w.note(v, "statusMessage is left out: the usual phrase of the status is sent")
+		}
+	}
+	w.delays(a, n)
+	return nil
+}
+
+// templates decides whether the values of an answer have helpers.
+func (w *stub) templates(a *answer, n *yaml.Node) {
+	parameters := document.Child(n, "transformerParameters")
+	to := func(h *helper) (string, bool, bool) { return w.translate(h, parameters) }
+	if list := document.Child(n, "transformers"); list != nil {
+		for _, t := range items(list) {
+			if str(t) == "response-template" {
+				a.translate = to
+			} else {
+				w.note(t, "the transformer %s has no counterpart", str(t))
+			}
+		}
+	}
+	if a.translate == nil && recognised.Match(document.AppendJSON(nil, n)) {
+		a.translate = to
+		w.note(n, "the answer is taken for a template, though the mapping has no transformer response-template")
+	}
+}
+
+// headerFields returns the headers of a map from names to a value or to a list.
+func headerFields(n *yaml.Node) (list []field) {
+	for k, v := range pairs(n) {
+		if v.Kind == yaml.SequenceNode {
+			for _, c := range v.Content {
+				list = append(list, field{k.Value, str(c), c})
+			}
+			continue
+		}
+		list = append(list, field{k.Value, str(v), v})
+	}
+	return list
+}
+
+// fault sets the fault of an answer, and reports whether it has one.
+func (w *stub) fault(a *answer, n *yaml.Node) bool {
+	v := document.Child(n, "fault")
+	if v == nil || v.Tag == "!!null" {
+		return false
+	}
+	switch str(v) {
+	case "CONNECTION_RESET_BY_PEER":
+		w.set("fault", text("reset"))
+	case "EMPTY_RESPONSE":
+		w.set("fault", text("close"))
+	case "MALFORMED_RESPONSE_CHUNK", "RANDOM_DATA_THEN_CLOSE":
+		w.set("fault", text("garbage"))
+		if str(v) == "MALFORMED_RESPONSE_CHUNK" {
+			w.note(v, "fault: %s became garbage in place of the answer, without an OK before it", str(v))
+		}
+	default:
+		w.note(v, "fault: %q is not known and is left out", str(v))
+		return false
+	}
+	// Nothing of the answer is sent.
+	a.to.Content = document.Only(a.to, "state", "fault").Content
+	return true
+}
+
+// delays sets the wait before the answer. A fixed wait and one by chance are added.
+func (w *stub) delays(a *answer, n *yaml.Node) {
+	fixed, _ := document.Float(child(n, "fixedDelayMilliseconds"))
+	if v := document.Child(n, "delayDistribution"); v != nil && v.Tag != "!!null" {
+		w.distribution(a, v, fixed)
+	} else {
+		a.latency(fixed)
+	}
+	if v := document.Child(n, "chunkedDribbleDelay"); v != nil && v.Tag != "!!null" {
+		total := whole(document.Child(v, "totalDuration"), 0)
+		w.note(v, "chunkedDribbleDelay: the answer comes as a whole after %d ms, and not in parts; fault: drip sends slowly", total)
+		if !document.Has(a.to, "latency_ms") {
+			a.latency(float64(total))
+		}
+	}
+}
+
+// distribution sets a wait by chance, and a fixed one before it.
+func (w *stub) distribution(a *answer, n *yaml.Node, fixed float64) {
+	get := func(key string) float64 {
+		f, _ := document.Float(child(n, key))
+		return f
+	}
+	out := newMap()
+	out.Style = yaml.FlowStyle
+	switch kind := str(document.Child(n, "type")); kind {
+	case "fixed":
+		a.latency(fixed + get("milliseconds"))
+		return
+	case "uniform":
+		document.Put(out, "min", number(fixed+get("lower")))
+		document.Put(out, "max", number(fixed+get("upper")))
+	case "lognormal":
+		document.Put(out, "distribution", text("lognormal"))
+		document.Put(out, "median", number(get("median")))
+		document.Put(out, "sigma", number(get("sigma")))
+		if document.Has(n, "maxValue") {
+			document.Put(out, "max", number(get("maxValue")))
+		}
+		if fixed > 0 {
+			w.note(n, "fixedDelayMilliseconds is left out beside a lognormal delayDistribution")
+		}
+	default:
+		w.note(n, "delayDistribution: the type %q has no counterpart", kind)
+		a.latency(fixed)
+		return
+	}
+	document.Put(a.to, "latency_ms", out)
+}
+
+// proxy passes requests on to another server.
+func (w *stub) proxy(n *yaml.Node, base string) {
+	if strings.Contains(base, "{{") {
+		w.leaveOut(n, "proxyBaseUrl is a template")
+		return
+	}
+	for _, key := range []string{"additionalProxyRequestHeaders", "removeProxyRequestHeaders", "proxyUrlPrefixToRemove"} {
+		if v := document.Child(n, key); v != nil && v.Tag != "!!null" {
+			w.note(v, "%s has no counterpart", key)
+		}
+	}
+	w.function = fmt.Sprintf(`lambda req: forward(req, url = %q + req.url.split("/", 3)[3])`, strings.TrimSuffix(base, "/")+"/")
+}
+
+// listeners reads the requests that are sent after an answer.
+func (w *stub) listeners(key string, n *yaml.Node) {
+	list := items(n)
+	for k, v := range pairs(n) { // the older form: a map of names to parameters
+		pair := newMap()
+		document.Put(pair, "name", k)
+		document.Put(pair, "parameters", v)
+		pair.Line, pair.Column = k.Line, k.Column
+		list = append(list, pair)
+	}
+	out := newList()
+	for _, l := range list {
+		p := document.Child(l, "parameters")
+		if str(document.Child(l, "name")) != "webhook" || p == nil {
+			w.note(l, "%s: %q has no counterpart", key, str(document.Child(l, "name")))
+			continue
+		}
+		out.Content = append(out.Content, w.webhook(p))
+	}
+	if len(out.Content) > 0 && w.function == "" {
+		w.set("after", out)
+	}
+}
+
+// webhook reads the parameters of one request.
+func (w *stub) webhook(p *yaml.Node) *yaml.Node {
+	a := &answer{r: w.rule, translate: func(h *helper) (string, bool, bool) {
+		inner := *h
+		if rest, ok := strings.CutPrefix(h.name, "originalRequest."); ok {
+			inner.name = "request." + rest
+		}
+		return w.rule.wireMockHelper(&inner, nil)
+	}}
+	hook := newMap()
+	document.Put(hook, "url", text(a.text(p, str(document.Child(p, "url")))))
+	if m := str(document.Child(p, "method")); m != "" && m != "POST" {
+		document.Put(hook, "method", text(m))
+	}
+	headers := newMap()
+	for _, f := range headerFields(document.Child(p, "headers")) {
+		add(headers, f.name, a.text(f.at, f.value))
+	}
+	if len(headers.Content) > 0 {
+		document.Put(hook, "headers", headers)
+	}
+	if body := str(document.Child(p, "body")); body != "" {
+		document.Put(hook, "body", text(a.text(p, body)))
+	}
+	if ms := whole(document.Child(document.Child(p, "delay"), "milliseconds"), 0); ms > 0 {
+		document.Put(hook, "delay_ms", document.Integer(ms))
+	}
+	return hook
+}
+
+// translate returns the expression for a helper of WireMock.
+func (w *stub) translate(h *helper, parameters *yaml.Node) (string, bool, bool) {
+	return w.rule.wireMockHelper(h, parameters)
+}
+
+// wireMockHelper returns the expression for a helper of WireMock
+// (https://wiremock.org/docs/response-templating).
+func (r *rule) wireMockHelper(h *helper, parameters *yaml.Node) (expression string, isText, ok bool) {
+	to := func(h *helper) (string, bool, bool) { return r.wireMockHelper(h, parameters) }
+	parts := steps(h.name)
+	switch parts[0] {
+	case "request":
+		expression, ok = r.requestPart(parts[1:])
+		return expression, true, ok && len(h.args) == 0
+	case "parameters":
+		if v := document.Child(parameters, strings.Join(parts[1:], ".")); v != nil && v.Kind == yaml.ScalarNode {
+			return strconv.Quote(str(v)), true, true
+		}
+		return "", false, false
+	case "jsonPath":
+		return jsonPathHelper(h)
+	case "now", "date":
+		expression, ok = nowHelper(h, to)
+		return expression, true, ok
+	case "randomValue":
+		expression, ok = randomValue(h)
+		return expression, true, ok
+	case "randomInt":
+		low, lok := h.arg(-1, "lower")
+		high, hok := h.arg(-1, "upper")
+		if !lok {
+			low.text = "0"
+		}
+		if !hok {
+			high.text = "2147483647"
+		}
+		a, aok := low.number()
+		b, bok := high.number()
+		return fmt.Sprintf("random_int(%d, %d)", a, max(a, b-1)), false, aok && bok
+	case "pickRandom":
+		expression, ok = choice(h.args, to)
+		return expression, false, ok
+	}
+	expression, ok = textHelper(h, to)
+	return expression, true, ok
+}
+
+// textHelper returns the expression for a helper that changes a text.
+func textHelper(h *helper, to translator) (string, bool) {
+	forms := map[string]string{"upper": "(%s).upper()", "lower": "(%s).lower()", "capitalize": "(%s).title()", "trim": "(%s).strip()",
+		"size": "len(%s)", "base64": "sprig.b64enc(%s)", "uppercase": "(%s).upper()", "lowercase": "(%s).lower()"}
+	form := forms[h.name]
+	if form == "" || len(h.args) != 1 {
+		return "", false
+	}
+	if d, ok := h.named["decode"]; ok && d.text == "true" {
+		form = "sprig.b64dec(%s)"
+	}
+	v, ok := h.args[0].value(to)
+	return fmt.Sprintf(form, v), ok
+}
+
+// choice returns the expression that picks one of several values.
+func choice(args []argument, to translator) (string, bool) {
+	var list []string
+	for _, a := range args {
+		v, ok := a.value(to)
+		if !ok {
+			return "", false
+		}
+		list = append(list, v)
+	}
+	return "random_choice(" + strings.Join(list, ", ") + ")", len(list) > 0
+}
+
+// requestPart returns the expression for a part of the request.
+func (r *rule) requestPart(parts []string) (string, bool) {
+	if len(parts) == 0 {
+		return "", false
+	}
+	index := -1
+	if len(parts) > 1 {
+		if i, err := strconv.Atoi(parts[len(parts)-1]); err == nil && i >= 0 {
+			index = i
+		}
+	}
+	name := ""
+	if len(parts) > 1 {
+		name = parts[1]
+	}
+	switch parts[0] {
+	case "url":
+		return "request_path()", len(parts) == 1
+	case "path", "pathSegments":
+		switch {
+		case len(parts) == 1:
+			return `request_path().split("?")[0]`, true
+		case index >= 0:
+			return fmt.Sprintf("request_path_segment(%d)", index), len(parts) == 2
+		}
+		return fmt.Sprintf("request_param(%q)", name), len(parts) == 2
+	case "query":
+		if index >= 0 && len(parts) == 3 {
+			return fmt.Sprintf("(request_query_all(%q)[%d:] + [%q])[0]", name, index, ""), true
+		}
+		return fmt.Sprintf("request_query(%q)", name), len(parts) == 2
+	case "headers":
+		return fmt.Sprintf("request_header(%q)", name), len(parts) == 2 || len(parts) == 3 && index == 0
+	case "cookies":
+		return cookieExpression(name), len(parts) == 2 || len(parts) == 3 && index == 0
+	case "body", "bodyAsString":
+		return "request_body()", len(parts) == 1
+	case "method":
+		return strconv.Quote(r.method), len(parts) == 1 && r.method != ""
+	case "host":
+		return `request_header("Host").split(":")[0]`, len(parts) == 1
+	}
+	return "", false
+}
+
+// jsonPathHelper returns the expression for a value in the body.
+func jsonPathHelper(h *helper) (expression string, isText, ok bool) {
+	if len(h.args) != 2 || h.args[0].text != "request.body" || h.args[1].inner != nil {
+		return "", false, false
+	}
+	path, ok := jsonPath(h.args[1].text)
+	if !ok {
+		return "", false, false
+	}
+	dflt := `""`
+	if d, has := h.named["default"]; has {
+		dflt = strconv.Quote(d.text)
+	}
+	return fmt.Sprintf("request_body_json(%q, %s)", path, dflt), false, true
+}
+
+// nowHelper returns the expression for the time.
+func nowHelper(h *helper, _ translator) (string, bool) {
+	if len(h.args) > 0 {
+		return "", false
+	}
+	now := "time.now()"
+	if o, has := h.named["offset"]; has {
+		d, ok := duration(o.text)
+		if !ok {
+			return "", false
+		}
+		now = fmt.Sprintf("(time.now() + time.parse_duration(%q))", d)
+	}
+	if z, has := h.named["timezone"]; has {
+		now += fmt.Sprintf(".in_location(%q)", z.text)
+	}
+	f, has := h.named["format"]
+	if !has {
+		return now + `.format("2006-01-02T15:04:05Z07:00")`, true
+	}
+	switch f.text {
+	case "epoch":
+		return now + ".unix_nano // 1000000", true
+	case "unix":
+		return now + ".unix", true
+	}
+	layout, ok := dateLayout(f.text)
+	return fmt.Sprintf("%s.format(%q)", now, layout), ok
+}
+
+// duration returns an offset such as "3 days" as a duration.
+func duration(s string) (string, bool) {
+	var n int
+	var unit string
+	if _, err := fmt.Sscanf(s, "%d %s", &n, &unit); err != nil {
+		return "", false
+	}
+	switch strings.TrimSuffix(unit, "s") {
+	case "second":
+		return itoa(n) + "s", true
+	case "minute":
+		return itoa(n) + "m", true
+	case "hour":
+		return itoa(n) + "h", true
+	case "day":
+		return itoa(24*n) + "h", true
+	}
+	return "", false
+}
+
+// randomValue returns the expression for a random text.
+func randomValue(h *helper) (string, bool) {
+	kind, _ := h.arg(-1, "type")
+	if kind.text == "UUID" {
+		return "uuid()", true
+	}
+	n := 36
+	if l, has := h.arg(-1, "length"); has {
+		var ok bool
+		if n, ok = l.number(); !ok || n < 1 || n > 10_000 {
+			return "", false
+		}
+	}
+	names := map[string]string{"ALPHANUMERIC": "randAlphaNum", "ALPHABETIC": "randAlpha", "NUMERIC": "randNumeric"}
+	name := names[kind.text]
+	return fmt.Sprintf("sprig.%s(%d)", name, n), name != ""
+}
