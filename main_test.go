@@ -30,6 +30,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/mask", "driver/flow driver/capture builtins/exchange builtins/jsonvalue"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/excerpt"},
 	{"driver/compare", "driver/mask driver/flow driver/document driver/filter driver/capture builtins/exchange builtins/jsonvalue builtins/nearest builtins/excerpt"},
+	{"driver/contract", "driver/document builtins/exchange builtins/jsonvalue builtins/excerpt"},
 	{"driver/bundle", "driver/flow builtins/disk"},
 	{"driver", "driver/bundle driver/network driver/doctor driver/hello driver/proxy/way driver/handshake driver/faultplan driver/tlsfault driver/export driver/document driver/access driver/web driver/view driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc driver/endpoints builtins/call builtins/clock builtins/excerpt"},
 	{"driver/web", "driver/view driver/filter driver/rpc builtins/jsonvalue"},
