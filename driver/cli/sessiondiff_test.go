@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,9 +11,11 @@ import (
 
 	"starproxy/builtins/disk"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/bundle"
 	"starproxy/driver/capture"
 	"starproxy/driver/compare"
 	"starproxy/driver/flow"
+	"starproxy/driver/mask"
 )
 
 // recordedFlow returns a request of a device, n seconds after the first one.
@@ -207,6 +210,56 @@ func TestSessionDiffApprove(t *testing.T) {
 	}
 	if _, stderr, code := diff(t, scenario, now, "--approve"); code != exitUsage || !strings.Contains(stderr, "--approve: got the scenario") {
 		t.Errorf("a scenario: got code %d and %q", code, stderr)
+	}
+}
+
+// TestSessionDiffBundle compares the masked session of a bundle with one that is not
+// masked.
+func TestSessionDiffBundle(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	sent := func(secret, agent string) *flow.Flow {
+		f := recordedFlow(0, "POST", "/b?token="+secret, agent, `{"password": "`+secret+`", "n": 1}`)
+		f.Request.Header.Set("Authorization", "Bearer "+secret)
+		return f
+	}
+	old := filepath.Join(dir, "old.zip")
+	err := saveFile(old, private, func(w io.Writer) error {
+		b, err := bundle.Create(w, 0, bundle.Manifest{})
+		if err != nil {
+			return err
+		}
+		m := mask.New(mask.Options{})
+		f := sent("first-secret-of-the-device", "tcu/1")
+		if err := m.Learn(f); err != nil {
+			return err
+		}
+		masked, err := m.Flow(f)
+		if err != nil {
+			return err
+		}
+		err = b.Add(bundle.File{Name: bundle.Flows}, func(w io.Writer) error {
+			return flow.WriteFlows(w, func(yield func(*flow.Flow, error) bool) { yield(masked, nil) })
+		})
+		if err != nil {
+			return err
+		}
+		_, err = b.Close()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := saveSession(t, dir, "same.flow", sent("another", "tcu/1"))
+	if stdout, stderr, code := diff(t, old, same); !strings.HasSuffix(stdout, "\nNothing differs.\n") || stderr != "" || code != 0 {
+		t.Errorf("got code %d, %q and %q", code, stdout, stderr)
+	}
+	changed := saveSession(t, dir, "changed.flow", sent("another", "tcu/2"))
+	if stdout, _, code := diff(t, old, changed); !strings.HasSuffix(stdout, "\n1 difference.\n") || code != exitFailure {
+		t.Errorf("got code %d and %q", code, stdout)
+	}
+	if _, stderr, code := diff(t, old, same, "--approve"); code != exitUsage || !strings.Contains(stderr, "--approve: got the bundle") {
+		t.Errorf("got code %d and %q", code, stderr)
 	}
 }
 

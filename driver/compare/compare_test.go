@@ -213,6 +213,24 @@ func TestOneChange(t *testing.T) {
 	}
 }
 
+// TestLike names the endpoint that a new one may stand for, and tells where a session ended
+// too early.
+func TestLike(t *testing.T) {
+	t.Parallel()
+	d := newDevice()
+	d.configPath = "/v3/config"
+	d.length = 20 * time.Second
+	got := said(Compare(read(t, "old", newDevice().record(1)), read(t, "new", d.record(2)), nil))
+	want := []string{
+		"added-endpoint [GET api.example.com/v3/config] []: is new: 1 request; it is like GET api.example.com/v2/config, which only the other session has",
+		"gone-endpoint [GET api.example.com/v2/config] []: is gone: 1 request; it is like GET api.example.com/v3/config, which only the other session has",
+		"gone-endpoint [GET api.example.com/v2/status] []: is gone: 5 requests (the first after 36.6 s; the other session lasted 16.3 s)",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // withHeading gives each track a field more.
 func withHeading(m map[string]any) {
 	for _, e := range m["tracks"].([]any) {

@@ -142,7 +142,8 @@ func (c *comparison) only(of, other map[string]*profile, known map[string]bool, 
 		switch {
 		case other[name] != nil:
 		case known[p.host]:
-			c.found(Finding{Kind: endpoint, Text: verb[endpoint] + ": " + times(len(p.calls)) + beyond(p, own, others)}, name, "")
+			text := verb[endpoint] + ": " + times(len(p.calls)) + beyond(p, own, others) + like(name, of, other)
+			c.found(Finding{Kind: endpoint, Text: text}, name, "")
 		case !c.rules.ignores(host, name, "", "") && !c.rules.ignores(endpoint, name, "", ""):
 			hosts[p.host] = append(hosts[p.host], name)
 		}
@@ -152,6 +153,32 @@ func (c *comparison) only(of, other map[string]*profile, known map[string]bool, 
 			Kind: host, Hosts: []string{name}, Text: verb[host] + ": " + strings.Join(hosts[name], ", "),
 		})
 	}
+}
+
+// like names the endpoint that only the other side has and that differs from name in
+// the numbers of one segment. Empty for none.
+func like(name string, of, other map[string]*profile) string {
+	parts := strings.Split(name, "/")
+	for _, candidate := range slices.Sorted(maps.Keys(other)) {
+		theirs := strings.Split(candidate, "/")
+		if of[candidate] != nil || len(theirs) != len(parts) || theirs[0] != parts[0] {
+			continue
+		}
+		differ := -1
+		for i := range parts {
+			if parts[i] != theirs[i] {
+				if differ >= 0 {
+					differ = -1
+					break
+				}
+				differ = i
+			}
+		}
+		if differ > 0 && digitsIn(parts[differ]) > 0 && digitsIn(theirs[differ]) > 0 {
+			return "; it is like " + candidate + ", which only the other session has"
+		}
+	}
+	return ""
 }
 
 func times(n int) string {

@@ -16,6 +16,7 @@ const (
 	idTime   = "time"
 	idNumber = "number"
 	idMAC    = "mac"
+	idIP     = "address"
 	idHash   = "hash"
 	idToken  = "token"
 	idSerial = "serial"
@@ -26,6 +27,7 @@ var (
 	uuidForm  = regexp.MustCompile(`^(?i)\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$`)
 	timeForm  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([T_ ]\d{2}[:-]?\d{2}([:-]?\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$|^\d{8}T\d{6}Z?$`)
 	epochForm = regexp.MustCompile(`^1\d{9}(\d{3}|\d{6}|\d{9})?(\.\d+)?$`) // 2001 to 2033, in seconds and smaller units
+	dateForm  = regexp.MustCompile(`^\d{1,2}[./-]\d{1,2}[./-]\d{4}$`)
 	clockForm = regexp.MustCompile(`^\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?$`)
 	macForm   = regexp.MustCompile(`^(?i)[0-9a-f]{2}([:-][0-9a-f]{2}){5}$`)
 	hexForm   = regexp.MustCompile(`^(?i)(0x)?[0-9a-f]+$`)
@@ -37,8 +39,10 @@ var (
 	serialForm = regexp.MustCompile(`^[A-Z0-9]+([-_][A-Z0-9]+)*$`)
 	// namedForm is a word with a number of three digits and more, or a hash: "dev-0042".
 	namedForm = regexp.MustCompile(`^([A-Za-z]+[-_.:])(\d{3,}|[0-9a-f]{6,})$`)
-	version   = regexp.MustCompile(`^[vV]\d+([.-]\w+)*$`)
-	digits    = regexp.MustCompile(`\d+`)
+	// reading is a number, perhaps with a unit: "21.5 °C".
+	reading = regexp.MustCompile(`^[+-]?\d+(\.\d+)? ?[%°/\pL]{0,4}$`)
+	version = regexp.MustCompile(`^[vV]\d+([.-]\w+)*$`)
+	digits  = regexp.MustCompile(`\d+`)
 )
 
 // The serial numbers among values: they have so many characters, of which so many are
@@ -55,10 +59,12 @@ func variable(s string) string {
 		return secret
 	case uuidForm.MatchString(s):
 		return idUUID
-	case timeForm.MatchString(s), epochForm.MatchString(s), clockForm.MatchString(s):
+	case timeForm.MatchString(s), dateForm.MatchString(s), epochForm.MatchString(s), clockForm.MatchString(s):
 		return idTime
 	case macForm.MatchString(s):
 		return idMAC
+	case isLocal(s):
+		return idIP
 	case isHex(s, 8):
 		return idHash
 	case len(s) >= longNumber && strings.Trim(s, "0123456789") == "":
@@ -69,6 +75,16 @@ func variable(s string) string {
 		return idToken
 	}
 	return ""
+}
+
+// isLocal reports whether s is an address of a local network, which a device has from the
+// network that it is in.
+func isLocal(s string) bool {
+	if !strings.ContainsAny(s, ".:") || len(s) > 45 {
+		return false
+	}
+	a, err := netip.ParseAddr(s)
+	return err == nil && (a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsLoopback())
 }
 
 // digitsIn counts the digits in s.
@@ -210,6 +226,6 @@ func fold(s string) string {
 }
 
 // placeholders are the kinds that fold puts into values, in braces.
-var placeholders = [...]string{idUUID, idTime, idMAC, idHash, idToken, idSerial, idNumber, secret}
+var placeholders = [...]string{idUUID, idTime, idMAC, idIP, idHash, idToken, idSerial, idNumber, secret}
 
 func quote(s string) string { return excerpt.Quote(s) }

@@ -112,26 +112,33 @@ func (c *comparison) similar(p pair, old, now int) bool {
 		return true
 	}
 	tolerance := share(c.rules.Tolerances.Count, countTolerance)
-	a, b := c.oldSession.duration().Seconds(), c.nowSession.duration().Seconds()
-	if p.old.polls.regular && p.now.polls.regular && a > 0 && b > 0 {
-		expected := float64(old) * b / a
-		if c.has(p.name(), Interval) {
-			expected *= p.old.polls.every / p.now.polls.every
-		}
-		return math.Abs(float64(now)-expected) <= max(ofPolls, tolerance*expected)+max(1, b/a)-1
+	expected, scale, timed := c.expected(p, old)
+	switch {
+	case p.old.polls.regular && p.now.polls.regular && timed:
+		return math.Abs(float64(now)-expected) <= max(ofPolls, tolerance*expected)+max(1, scale)-1
+	case max(old, now) < exactBelow:
+		return max(old, now)-min(old, now) == 1 && c.cutOff(p)
+	case math.Abs(float64(now-old)) <= max(1, tolerance*float64(old)):
+		return true
 	}
-	if max(old, now) >= exactBelow {
-		slack := max(1, tolerance*float64(old))
-		if math.Abs(float64(now-old)) <= slack {
-			return true
-		}
-		if a > 0 && b > 0 {
-			expected, one := float64(old)*b/a, max(1, b/a) // one call more or less in the shorter session
-			return math.Abs(float64(now)-expected) <= one+tolerance*expected
-		}
-		return false
+	// One call more or less in the shorter session counts as well.
+	return timed && math.Abs(float64(now)-expected) <= max(1, scale)+tolerance*expected
+}
+
+// expected returns how many calls the new session would have at the rate of the old one,
+// and how much longer it lasted from the first call of the endpoint on. It reports false when
+// that isn't known.
+func (c *comparison) expected(p pair, old int) (calls, scale float64, ok bool) {
+	from, to := p.old.calls[0].start, p.now.calls[0].start
+	before, after := c.oldSession.end().Sub(from).Seconds(), c.nowSession.end().Sub(to).Seconds()
+	if from.IsZero() || to.IsZero() || before <= 0 {
+		return 0, 0, false
 	}
-	return max(old, now)-min(old, now) == 1 && c.cutOff(p)
+	scale = max(after, 0) / before
+	if c.has(p.name(), Interval) {
+		scale *= p.old.polls.every / p.now.polls.every
+	}
+	return 1 + float64(old-1)*scale, scale, true
 }
 
 // cutOff reports whether the session with fewer calls ended before the next call

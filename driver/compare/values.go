@@ -86,10 +86,10 @@ func (v *values) why() string {
 	return strings.Join(slices.Sorted(maps.Keys(kinds)), ", ")
 }
 
-// numeric reports whether all values are numbers.
+// numeric reports whether all values are numbers, perhaps with a unit.
 func (v *values) numeric() bool {
 	for _, c := range v.seen {
-		if c.value == "" || strings.Trim(c.value, "+-.0123456789") != "" {
+		if !reading.MatchString(c.value) {
 			return false
 		}
 	}
