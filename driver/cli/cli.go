@@ -30,6 +30,7 @@ type program struct {
 	Run        runCmd          `cmd:"" help:"Serve the proxies of an exporter; with no arguments, start mocking at once."`
 	Shell      shellCmd        `cmd:"" help:"Run a shell or a command with an exporter of its own."`
 	Check      checkCmd        `cmd:"" help:"Look at an exporter file and everything that it names, without starting anything."`
+	View       viewCmd         `cmd:"" help:"Show the session in a bundle, flow file or HAR document on the page of the web UI."`
 	J          jCmd            `cmd:"" passthrough:"" help:"Control the proxies of the exporter at JUMPSTARTER_HOST."`
 	Script     scriptCmd       `cmd:"" help:"Check, test and try scripts; print what they can call."`
 	Scenario   scenarioCmd     `cmd:"" help:"Make scenarios of the documents of other tools."`

@@ -9,7 +9,7 @@ func TestComplete(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ line, want string }{
 		{"starproxy r", "run"},
-		{"starproxy ", "run shell check j script scenario session schema completion version"},
+		{"starproxy ", "run shell check view j script scenario session schema completion version"},
 		{"starproxy completion ", "bash zsh fish"},
 		{"starproxy schema e", "exporter"},
 		{"starproxy run --so", "--socket"},
