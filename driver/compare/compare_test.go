@@ -65,6 +65,7 @@ func TestSameElsewhere(t *testing.T) {
 		"a flow file":        through(t, newDevice().record(7), flow.WriteFlows),
 		"a golden file":      through(t, all(t, Golden(each(newDevice().record(7)))), flow.WriteFlows),
 		"a golden HAR":       through(t, all(t, Golden(each(newDevice().record(7)))), func(w io.Writer, f iter.Seq2[*flow.Flow, error]) error { return flow.WriteHAR(w, f, "") }),
+		"a slow server":      with(func(d *device) { d.latency = 2 * time.Second }),
 		"another connection": with(func(d *device) { d.perRequest = true }),
 	} {
 		for seed := range uint64(3) {

@@ -52,6 +52,7 @@ type device struct {
 	outage         int           // failures of the server
 	length         time.Duration // of the session
 	perRequest     bool          // a connection for each request
+	latency        time.Duration // of the server
 }
 
 // newDevice returns the device with its old firmware.
@@ -60,7 +61,7 @@ func newDevice() *device {
 		agent: "acme-tcu/1.4.2 (linux; armv7)", host: "api.example.com", scheme: "https", proto: "HTTP/1.1", accept: "application/json",
 		ja4: "t13d1516h2_8daaf6152771_02713d6af862", ja3: "e7d705a3286e19ea42f587b344ee6865", tlsVersion: "TLSv1.3",
 		poll: 5 * time.Second, updates: 2, retries: 3, backoff: 2, bootPause: 800 * time.Millisecond, mode: "eco", logBytes: 2000,
-		configPath: "/v2/config", region: "eu", bearer: "Bearer ", outage: 3, length: 2 * time.Minute,
+		configPath: "/v2/config", region: "eu", bearer: "Bearer ", outage: 3, length: 2 * time.Minute, latency: 30 * time.Millisecond,
 	}
 }
 
@@ -255,7 +256,7 @@ func (s *session) send(method, host, target string, body []byte, contentType str
 	}
 	port := exchange.DefaultPort(s.scheme)
 	start := s.now
-	s.now = s.now.Add(s.jitter(30 * time.Millisecond))
+	s.now = s.now.Add(s.jitter(s.latency))
 	f := &flow.Flow{
 		Created: start,
 		Request: flow.Request{

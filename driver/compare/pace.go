@@ -11,23 +11,26 @@ import (
 // where one of the sessions has fewer than manyPolls.
 const intervalSlack, manyPolls, ofFewPolls = 0.02, 6, 2.5
 
-// rhythm compares the intervals of polls.
+// rhythm compares the intervals of polls. A device that waits for some time after each
+// answer polls faster or slower as the server does, so the pauses must differ, too.
 func (c *comparison) rhythm(p pair) {
 	old, now := p.old.polls, p.now.polls
-	if !old.regular || !now.regular {
-		return
-	}
-	tolerance := share(c.rules.Tolerances.Interval, intervalTolerance)
-	if min(old.polls, now.polls) < manyPolls {
-		tolerance *= ofFewPolls
-	}
-	slack := intervalSlack + max(tolerance*old.every, 3*math.Hypot(old.doubt, now.doubt))
-	if math.Abs(now.every-old.every) <= slack {
+	if !old.regular || !now.regular || !c.apart(old, now) || !c.apart(p.old.pauses, p.now.pauses) {
 		return
 	}
 	f := Finding{Kind: Interval, Old: seconds(old.every), New: seconds(now.every)}
 	f.Text = fmt.Sprintf("polled every %s, was every %s", f.New, f.Old)
 	c.found(f, p.name(), "")
+}
+
+// apart reports whether two rhythms differ by more than the tolerance.
+func (c *comparison) apart(old, now rhythm) bool {
+	tolerance := share(c.rules.Tolerances.Interval, intervalTolerance)
+	if min(old.polls, now.polls) < manyPolls {
+		tolerance *= ofFewPolls
+	}
+	slack := intervalSlack + max(tolerance*old.every, 3*math.Hypot(old.doubt, now.doubt))
+	return math.Abs(now.every-old.every) > slack
 }
 
 // retrySlack is added to the tolerance of waits before retries, in seconds.
@@ -135,7 +138,7 @@ func (c *comparison) expected(p pair, old int) (calls, scale float64, ok bool) {
 		return 0, 0, false
 	}
 	scale = max(after, 0) / before
-	if c.has(p.name(), Interval) {
+	if p.old.polls.regular && p.now.polls.regular && c.apart(p.old.polls, p.now.polls) {
 		scale *= p.old.polls.every / p.now.polls.every
 	}
 	return 1 + float64(old-1)*scale, scale, true
@@ -240,23 +243,39 @@ func before(a, b *profile) bool {
 }
 
 // delay compares the time between the first calls of two endpoints that follow each
-// other. A failure between them makes it the server's.
+// other: all of it, and what the device did not spend on requests, which the server has a
+// part in. A failure between them makes it the server's.
 func (c *comparison) delay(p, q pair) {
-	wait := func(session *Session, p, q *profile) (float64, bool) {
-		from, to := p.calls[0].end, q.calls[0].start
-		for _, call := range session.calls {
-			if call.failed && !call.start.Before(p.calls[0].start) && !call.start.After(to) {
-				return 0, false
-			}
-		}
-		return to.Sub(from).Seconds(), true
+	old, oldIdle, ok := c.oldSession.between(p.old, q.old)
+	now, nowIdle, okNow := c.nowSession.between(p.now, q.now)
+	far := func(old, now float64) bool {
+		return math.Abs(now-old) > timingSlack+share(c.rules.Tolerances.Timing, timingTolerance)*max(old, 0)
 	}
-	old, ok := wait(c.oldSession, p.old, q.old)
-	now, okNow := wait(c.nowSession, p.now, q.now)
-	if !ok || !okNow || math.Abs(now-old) <= timingSlack+share(c.rules.Tolerances.Timing, timingTolerance)*max(old, 0) {
+	if !ok || !okNow || !far(old, now) || !far(oldIdle, nowIdle) {
 		return
 	}
 	f := Finding{Kind: Timing, Old: seconds(max(old, 0)), New: seconds(max(now, 0))}
 	f.Text = fmt.Sprintf("comes %s after %s, came after %s", f.New, p.name(), f.Old)
 	c.found(f, q.name(), "")
+}
+
+// between returns the seconds from the end of the first call of p to the first call of q,
+// and how many of them no request was on its way. It reports false when a request failed
+// in between.
+func (s *Session) between(p, q *profile) (all, idle float64, ok bool) {
+	from, to := p.calls[0].end, q.calls[0].start
+	busy := from // until when
+	for _, c := range s.calls {
+		switch {
+		case !c.start.Before(to):
+			idle += max(to.Sub(busy).Seconds(), 0)
+			return to.Sub(from).Seconds(), idle, true
+		case c.failed && !c.start.Before(p.calls[0].start):
+			return 0, 0, false
+		case c.start.After(busy):
+			idle += c.start.Sub(busy).Seconds()
+		}
+		busy = latest(busy, c.end)
+	}
+	return 0, 0, false
 }

@@ -23,7 +23,8 @@ type profile struct {
 	body       shape
 	messages   shape
 	sizes      []float64
-	polls      rhythm
+	polls      rhythm // from call to call
+	pauses     rhythm // from the end of an answer to the next call
 	retries    retries
 	failures   int
 }
@@ -108,7 +109,7 @@ func profilesOf(s *Session) map[string]*profile {
 	end := s.end()
 	for _, p := range all {
 		p.retries = retriesOf(p.calls, end)
-		p.polls = rhythmOf(p.calls)
+		p.polls, p.pauses = pollsOf(p.calls)
 	}
 	return all
 }

@@ -27,15 +27,22 @@ const (
 	nearShare = 0.7
 )
 
-// rhythmOf returns the rhythm of calls, in seconds. A call after a failed one counts as a
-// retry, not as a poll.
-func rhythmOf(calls []*call) rhythm {
-	var gaps []float64
+// pollsOf returns the rhythm of calls, from the start of one to the start of the next, and
+// that of the pauses between them, from the end of an answer on. A call after a failed
+// one counts as a retry, not as a poll.
+func pollsOf(calls []*call) (polls, pauses rhythm) {
+	var gaps, rests []float64
 	for i := 1; i < len(calls); i++ {
 		if a, b := calls[i-1], calls[i]; !a.failed && !a.start.IsZero() {
 			gaps = append(gaps, b.start.Sub(a.start).Seconds())
+			rests = append(rests, max(b.start.Sub(a.end).Seconds(), 0))
 		}
 	}
+	return rhythmOf(gaps), rhythmOf(rests)
+}
+
+// rhythmOf returns the rhythm of times between calls, in seconds.
+func rhythmOf(gaps []float64) rhythm {
 	if len(gaps) == 0 {
 		return rhythm{}
 	}
@@ -112,7 +119,7 @@ const (
 // retriesOf returns the retries in calls. end is when the session ended.
 func retriesOf(calls []*call, end time.Time) retries {
 	r := retries{gaveUp: -1}
-	poll := rhythmOf(calls)
+	poll, _ := pollsOf(calls)
 	repeats, last := 0, 0.0
 	for i, c := range calls {
 		if i == 0 || !calls[i-1].failed {

@@ -35,7 +35,7 @@ func TestRhythm(t *testing.T) {
 		"0 1 10 11 20 21 30 31":     "1 s false",  // pairs
 		"0 10 20 30 40 50 60 65 70": "10 s true",
 	} {
-		r := rhythmOf(callsAt(t, text))
+		r, _ := pollsOf(callsAt(t, text))
 		if got := fmt.Sprintf("%s %v", seconds(r.every), r.regular); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
