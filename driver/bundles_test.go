@@ -4,13 +4,18 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"starproxy/driver/bundle"
+	"starproxy/driver/document"
 )
 
 // saved opens the bundle that save_bundle streams.
@@ -139,7 +144,7 @@ func TestBundleOfSome(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ since, expr, want string }{
-		{"yesterday", "", `save_bundle: argument since: got "yesterday", want the number of an exchange`},
+		{"yesterday", "", `save_bundle: argument since: got "yesterday", want the number of an exchange, or the name of an event that was marked`},
 		{"", "~", "save_bundle: argument filter_expr: "},
 	} {
 		if _, err := b.d.Stream(t.Context(), "save_bundle", []any{tt.since, tt.expr}); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -221,5 +226,187 @@ func TestBundleReport(t *testing.T) {
 	data("part-0", &part)
 	if len(part.Exchanges["2"].Detail.Why.Misses) == 0 {
 		t.Errorf("got %+v, want the mocks that came nearest to the second one", part)
+	}
+}
+
+// TestBundleMasks looks for secrets in all bytes of a bundle.
+func TestBundleMasks(t *testing.T) {
+	t.Parallel()
+	secrets := []string{"tok-1234567890abcdef", "hunter2hunter2", "cookie-f00dfeedbeef", "state-secret-5566", "pin-77889911"}
+	b := newBench(t, func(c *Config) { c.Unmatched, c.Bundle.Mask = Reject, []string{"device-pin"} })
+	b.call("load_mock_scenario_content", "sent.json", `{"POST /login": {"body": {"token": "tok-1234567890abcdef"}}}`)
+	proxy := b.start()
+	b.call("set_state", "session", `{"password": "state-secret-5566"}`)
+	request, err := http.NewRequest("POST", "http://api.test/login?access_token=tok-1234567890abcdef",
+		strings.NewReader(`{"password": "hunter2hunter2", "device_pin": "pin-77889911"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Cookie", "sid=cookie-f00dfeedbeef")
+	request.Header.Set("Content-Type", "application/json")
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	b.get(proxy, "http://api.test/none?x=hunter2hunter2")
+
+	all := func(s *bundle.Session) (texts string) {
+		for _, name := range s.Names() {
+			texts += b.text(s, name)
+		}
+		return texts
+	}
+	masked, plain := b.saved(), b.saved("", "", true)
+	for _, secret := range secrets {
+		if strings.Contains(all(masked), secret) {
+			t.Errorf("secret %s: got it in a bundle, want it masked", secret)
+		}
+		if !strings.Contains(all(plain), secret) {
+			t.Errorf("secret %s: got it not even with unmask", secret)
+		}
+	}
+	if m := masked.Manifest().Masked; m == nil || m.Secrets != len(secrets) || m.Places["header"] == 0 || m.Places["text"] == 0 {
+		t.Errorf("masked: got %+v, want %d secrets", m, len(secrets))
+	}
+	if m := plain.Manifest().Masked; m != nil {
+		t.Errorf("masked with unmask: got %+v, want none", m)
+	}
+	i := slices.IndexFunc(masked.Manifest().Files, func(f bundle.File) bool { return f.Name == "scenario/sent.json" })
+	if f := masked.Manifest().Files[i]; f.Original == "" || f.Original == f.SHA256 {
+		t.Errorf("a scenario with a secret: got %+v, want the hash of the original", f)
+	}
+}
+
+// TestTimeline changes all that a timeline tells.
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *Config) { c.MockScenario = "s.star" })
+	b.write("mock-responses/s.star", "def h(req):\n    state.set('hits', 1)\n    return response()\nendpoints = {'GET /a': h}\n")
+	proxy := b.start()
+	b.get(proxy, "http://api.test/a")
+	b.call("mark_event", "login")
+	b.get(proxy, "http://api.test/a")
+	b.call("set_network", "edge")
+	b.call("set_mock", "GET", "/b", 200.0, `"`+strings.Repeat("x", 5000)+`"`)
+	b.call("set_clock", "never")
+	b.call("status")
+	s := b.saved("login")
+	if got := b.recordedPaths(s); len(got) != 1 {
+		t.Errorf("exchanges since the event: got %v, want the second", got)
+	}
+	var got []string
+	for line := range strings.Lines(b.text(s, bundle.Timeline)) {
+		var m moment
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		if len(line) > 2000 {
+			t.Errorf("a line: got %d bytes", len(line))
+		}
+		text := fmt.Sprintf("%d %s %s", m.Exchange, m.Kind, m.What)
+		if m.Value != "" {
+			text += "=" + m.Value
+		}
+		if m.Error != "" {
+			text += " failed"
+		}
+		got = append(got, strings.ReplaceAll(text, b.dir, "DIR"))
+	}
+	// The handler of a script runs before its exchange is captured.
+	want := []string{
+		"0 scenario the scenario DIR/mock-responses/s.star is in force", "0 mode started in mode mock at " + b.status()["proxy_address"].(string),
+		"0 call start", "0 state hits=1", "1 event login", "1 call mark_event", "1 state hits=1", "2 call set_network", "2 call set_mock",
+		"2 call set_clock failed",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("timeline (-want +got):\n%s", diff)
+	}
+	if log := b.text(s, bundle.Log); !strings.Contains(log, `"msg":"proxy started"`) {
+		t.Errorf("log: got %s, want the start", log)
+	}
+}
+
+// TestBundleAtEnd ends sessions of all kinds.
+func TestBundleAtEnd(t *testing.T) {
+	t.Parallel()
+	const scenario = `{"GET /ok": {"body": "ok"}, "GET /bad": {"body_template": "{{nothing.such}}"}}`
+	for _, tt := range []struct {
+		name    string
+		on      BundleWhen
+		path    string
+		crashes int
+		want    int
+	}{
+		{"off", "", "/none", 0, 0},
+		{"no failure", BundleFailure, "/ok", 0, 0},
+		{"always", BundleAlways, "/ok", 0, 1},
+		{"no mock", BundleFailure, "/none", 0, 1},
+		{"process that died", BundleFailure, "/ok", 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "bundles")
+			b := newBench(t, func(c *Config) { c.Unmatched, c.Bundle.On, c.Bundle.Directory, c.Bundle.Keep = Reject, tt.on, dir, 2 })
+			b.d.reporter.crashes = &Crashes{Count: tt.crashes}
+			b.d.reporter.lease = &Lease{Name: "lease/7"}
+			b.call("load_mock_scenario_content", "sent.json", scenario)
+			b.get(b.start(), "http://api.test"+tt.path)
+			for _, old := range []string{"session-20200101-000000.000.zip", "session-20200102-000000.000.zip", "mine.zip"} {
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, old), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				if err := b.d.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			found, err := filepath.Glob(filepath.Join(dir, "session-2*-lease_7.zip"))
+			if err != nil || len(found) != tt.want {
+				t.Fatalf("bundles: got %v and %v, want %d", found, err, tt.want)
+			}
+			all, err := os.ReadDir(dir)
+			if err != nil || len(all) != 3 {
+				t.Errorf("files: got %v and %v, want 2 bundles and mine", all, err)
+			}
+			if tt.want == 0 {
+				return
+			}
+			s, err := bundle.Open(found[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if m := s.Manifest(); m.Mode != "mock" || m.Exchanges != 1 || m.Masked == nil {
+				t.Errorf("manifest: got %+v", m)
+			}
+		})
+	}
+}
+
+func TestBundleConfig(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"bundle: {on: failure, directory: d, keep: 3, max_size: 3000000, mask: [a]}": "",
+		"bundle: {on: off}":        "",
+		"bundle: {on: sometimes}":  `got "sometimes", want failure, always or off`,
+		"bundle: {max_size: 1000}": "bundle.max_size: got 1000, want at least 2097152 bytes",
+		"bundle: {keep: -1}":       "bundle.keep: got -1, want 0 or more",
+		"bundle: {when: failure}":  "when",
+	} {
+		c := DefaultConfig()
+		err := document.Decode("exporter.yaml", []byte(text), &c)
+		if err == nil {
+			c.Directories.Data = t.TempDir()
+			err = c.resolve()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got error %v, want %q", text, err, want)
+		}
 	}
 }

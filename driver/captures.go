@@ -31,6 +31,8 @@ type captures struct {
 	saved   savedBodies
 	// fingerprints are noted in exported flows.
 	fingerprints *fingerprints
+	// timeline knows when events were marked.
+	timeline *timeline
 }
 
 func (c *captures) rows() []rpc.Row {

@@ -53,6 +53,8 @@ type Config struct {
 	Scripts Scripts `yaml:"scripts"`
 	// Whether mocks may send requests of their own.
 	Webhooks Webhooks `yaml:"webhooks"`
+	// What bundles of the session have, and when one is written by itself.
+	Bundle Bundle `yaml:"bundle"`
 
 	// File is the document that the block stands in, for error messages.
 	File string `yaml:"-"`
@@ -220,7 +222,7 @@ func DefaultConfig() Config {
 // key that it is about, dotted.
 func (c *Config) resolve() error {
 	for _, check := range []func() error{
-		c.resolveListen, c.DNS.check, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check,
+		c.resolveListen, c.DNS.check, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check, c.Bundle.resolve,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -10,6 +10,7 @@ package driver
 
 import (
 	"log/slog"
+	"sync"
 
 	"starproxy/builtins/clock"
 	"starproxy/builtins/state"
@@ -50,6 +51,8 @@ type Driver struct {
 	files      mockFiles
 	coverage   *coverage
 	bundles    *bundles
+	logged     logLines  // the newest records of the log
+	ending     sync.Once // writes the bundle of a session that ends
 }
 
 // Options are the surroundings of a Driver.
@@ -95,6 +98,7 @@ func New(cfg Config, o Options) (*Driver, error) {
 	}
 	o = o.resolve()
 	d := &Driver{cfg: cfg, shared: o.Shared}
+	o.Log, d.logged = newLogRing(o.Log)
 	o.Shared.Protect(ca.KeyPaths(cfg.Directories.Conf)...)
 	d.openJournal(o.Log)
 	d.authority = o.Shared.authorities.open(cfg.Directories.Conf, o.Log)
@@ -138,12 +142,14 @@ func (d *Driver) openJournal(log *slog.Logger) {
 func (d *Driver) compose(o Options) {
 	cfg, dirs, log := &d.cfg, &d.cfg.Directories, o.Log
 	policy, store, counters, clock := cfg.access(o.Shared), state.New(), &proxy.Counters{}, new(clock.Clock)
+	changes := newTimeline(d.journal)
+	store.Tell(changes.stateChanged)
 	d.recordings = newRecordings(cfg, policy, log)
 	d.files = mockFiles{newUploads(dirs.Files, policy, 0o644)}
 	ui := &webUI{host: cfg.Web.Host, port: cfg.Web.Port, table: func() *rpc.Table { return d.Table }, shared: o.Shared, log: log}
 	d.life = &lifecycle{
-		sightings: &proxy.Sightings{},
-		cfg:       cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
+		sightings: &proxy.Sightings{}, timeline: changes,
+		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, clock: clock, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
 		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{},
 		faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now, Progress: clock.Progress}),
@@ -159,10 +165,11 @@ func (d *Driver) compose(o Options) {
 	d.tlsFaults = &tlsFaults{d.life.tlsFaults, d.life}
 	d.networks = &networks{d.life.network}
 	d.handshakes = &handshakes{d.life.handshakes}
-	d.faultPlans = &faultPlans{d.life.faultPlans, log}
-	scripts.OnEvent(func(name string) error { return scenario.Mark(d.faultPlans.table, name) })
+	d.faultPlans = &faultPlans{d.life.faultPlans, log, changes}
+	scripts.OnEvent(d.faultPlans.event)
 	d.endpoints = cfg.endpoints(endpoints.Options{
 		Access: policy, State: store, Script: scripts, Journal: d.journal, Log: log, Oppose: d.oppose,
+		Told: func(text string) { changes.note(momentScenario, text) },
 		Anew: func() {
 			d.life.tlsFaults.Restart()
 			d.life.faultPlans.Restart()
@@ -178,6 +185,7 @@ func (d *Driver) compose(o Options) {
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 		fingerprints: d.life.fingerprints,
+		timeline:     changes,
 	}
 	clocks := &clockMethods{clock}
 	d.checks = &checkups{d.journal, d.life.handshakes, clock, d.life.sightings}
@@ -190,11 +198,15 @@ func (d *Driver) compose(o Options) {
 		journal: d.journal, counters: counters,
 	}
 	d.coverage = &coverage{d.endpoints.Table()}
-	d.bundles = &bundles{cfg, d.captures, d.reporter, d.handshakes, d.endpoints, clocks, d.coverage}
+	d.bundles = &bundles{
+		cfg: cfg, captures: d.captures, reporter: d.reporter, handshakes: d.handshakes, endpoints: d.endpoints, clocks: clocks,
+		coverage: d.coverage, logged: d.logged, log: log,
+	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
 		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
 		d.networks.rows(), d.bundles.rows(), d.coverage.rows())
+	d.Table.Tell(changes.called)
 }
 
 // oppose puts in force what a scenario sets against devices.
@@ -207,6 +219,7 @@ func (d *Driver) oppose(a scenario.Adversity) {
 // Close stops the proxy if it runs and releases everything. It may be called
 // more than once.
 func (d *Driver) Close() error {
+	d.ending.Do(d.bundles.atEnd)
 	first, err := d.life.close()
 	if !first {
 		return nil

@@ -15,8 +15,9 @@ import (
 
 // faultPlans are the methods about planned faults of exchanges.
 type faultPlans struct {
-	table *faultplan.Table
-	log   *slog.Logger
+	table    *faultplan.Table
+	log      *slog.Logger
+	timeline *timeline
 }
 
 // rows are for the table of methods.
@@ -133,7 +134,7 @@ func (s *faultPlans) clear(_ context.Context, name string) (string, error) {
 }
 
 func (s *faultPlans) mark(_ context.Context, name string) (string, error) {
-	if err := scenario.Mark(s.table, name); err != nil {
+	if err := s.event(name); err != nil {
 		return "", &rpc.Refusal{Code: rpc.InvalidArgument, About: "name", Text: "mark_event: " + err.Error()}
 	}
 	return "Event marked: " + name, nil
@@ -141,3 +142,12 @@ func (s *faultPlans) mark(_ context.Context, name string) (string, error) {
 
 // Reset removes what methods have set.
 func (s *faultPlans) Reset() { s.table.Reset() }
+
+// event notes that an event has happened, which a test or a script tells.
+func (s *faultPlans) event(name string) error {
+	err := scenario.Mark(s.table, name)
+	if err == nil {
+		s.timeline.note(momentEvent, name)
+	}
+	return err
+}

@@ -154,6 +154,7 @@ func (l *launch) begin(ctx context.Context) error {
 	r.address = net.JoinHostPort(l.cfg.Listen.Host, strconv.Itoa(r.port))
 	l.run.Store(r)
 	l.changed.Notify()
+	l.timeline.note(momentMode, "started in mode "+r.mode+" at "+r.address)
 	l.makeDirectories()
 	l.log.Info("proxy started", "mode", r.mode, "address", r.address)
 	l.logWarnings(ctx)

@@ -60,6 +60,7 @@ type lifecycle struct {
 	fingerprints *fingerprints
 	faultPlans   *faultplan.Table
 	network      *network.Table
+	timeline     *timeline
 
 	run     atomic.Pointer[running] // nil when stopped
 	changed follow.Notice           // announces each change of run
@@ -232,6 +233,7 @@ func (l *lifecycle) close() (first bool, err error) {
 func (l *lifecycle) shut(ctx context.Context, r *running) error {
 	l.run.Store(nil)
 	l.changed.Notify()
+	l.timeline.note(momentMode, "stopped in mode "+r.mode)
 	err := r.proxy.Close(ctx)
 	l.endpoints.Script.Cancel()
 	if r.recorder != nil {

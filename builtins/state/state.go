@@ -23,6 +23,27 @@ type Store struct {
 	keys    map[string]*slot
 	held    int // bytes that keys and values take
 	changed follow.Signal
+	told    func(Change) // nil for nobody
+}
+
+// Change is a change of one key.
+type Change struct {
+	Key string
+	// Value is the new one; nil when the key was removed.
+	Value   any
+	Removed bool
+}
+
+// Tell has told called with each change, in their order. It may be called once, before the
+// store is used. told must return soon, and must not use the store.
+func (s *Store) Tell(told func(Change)) { s.told = told }
+
+// change announces a change; s.mu is held.
+func (s *Store) change(c Change) {
+	s.changed.Notify()
+	if s.told != nil {
+		s.told(c)
+	}
 }
 
 // slot holds one stored value. A new value gets a new slot, so that the
@@ -64,7 +85,7 @@ func (s *Store) Set(key string, v any) error {
 		return err
 	}
 	s.keys[key] = e
-	s.changed.Notify()
+	s.change(Change{Key: key, Value: e.value})
 	return nil
 }
 
@@ -81,7 +102,7 @@ func (s *Store) Pop(key string) (any, bool) {
 	delete(s.keys, key)
 	if e != nil {
 		s.held -= e.size + len(key)
-		s.changed.Notify()
+		s.change(Change{Key: key, Removed: true})
 	}
 	s.mu.Unlock()
 	if e == nil {
@@ -102,6 +123,11 @@ func (s *Store) Clear() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.keys)
+	if s.told != nil {
+		for _, key := range slices.Sorted(maps.Keys(s.keys)) {
+			s.told(Change{Key: key, Removed: true})
+		}
+	}
 	clear(s.keys)
 	s.held = 0
 	s.changed.Notify()
@@ -160,7 +186,7 @@ func (s *Store) Update(key string, fn func(old any, ok bool) (any, error)) (any,
 			err := s.admit(key, seen, next)
 			if err == nil {
 				s.keys[key] = next
-				s.changed.Notify()
+				s.change(Change{Key: key, Value: next.value})
 			}
 			s.mu.Unlock()
 			return next.value, err

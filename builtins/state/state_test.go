@@ -3,9 +3,12 @@ package state_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -118,5 +121,26 @@ func TestUpdate(t *testing.T) {
 	// fn may use the store: no lock is held.
 	if v, err := s.Update("m", func(any, bool) (any, error) { s.Set("other", 1); return "v", nil }); v != "v" || err != nil {
 		t.Errorf("Update = %v, %v", v, err)
+	}
+}
+
+// All changes are told in their order, and no change that failed.
+func TestTell(t *testing.T) {
+	t.Parallel()
+	s := state.New()
+	var told []string
+	s.Tell(func(c state.Change) { told = append(told, fmt.Sprint(c.Key, " ", c.Value, " ", c.Removed)) })
+	s.Set("a", 1)
+	s.Update("a", func(any, bool) (any, error) { return 2, nil })
+	s.Update("a", func(any, bool) (any, error) { return nil, errors.New("no") })
+	s.Set(strings.Repeat("k", state.MaxKey+1), 1)
+	s.Machine("m").Move(nil, "next")
+	s.Delete("none")
+	s.Delete("a")
+	s.Set("b", "x")
+	s.Clear()
+	want := []string{"a 1 false", "a 2 false", "scenario.m next false", "a <nil> true", "b x false", "b <nil> true", "scenario.m <nil> true"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told: got %q, want %q", told, want)
 	}
 }

@@ -19,7 +19,7 @@ func (b *Writer) Texts() error {
 	text.WriteString(readmeText)
 	fmt.Fprintf(text, "\nWritten on %s by starproxy %s, mode %s: %d exchange(s).\n", m.Created.Format("2006-01-02 15:04:05 UTC"), m.Version,
 		m.Mode, m.Exchanges)
-	if m.Masked {
+	if m.Masked != nil {
 		text.WriteString("Secrets are masked. A request that has the real ones in its URL or body is not found in the\n" +
 			"recording: a bundle that was saved with --unmask has them.\n")
 	} else {

@@ -29,14 +29,21 @@ type Manifest struct {
 	// Clock is the time that mocks and scripts saw, in RFC 3339; empty while it was that
 	// of the system.
 	Clock string `json:"clock"`
-	// Masked tells whether secrets are masked, and Secrets counts those that were, by
-	// their kind.
-	Masked  bool           `json:"masked"`
-	Secrets map[string]int `json:"secrets"`
+	// Masked tells how many secrets are masked; null when they are left as they are.
+	Masked *Masked `json:"masked"`
 	// Files are the other files of the bundle.
 	Files []File `json:"files"`
 	// LeftOut are the parts of the session that are not in the bundle.
 	LeftOut []LeftOut `json:"left_out"`
+}
+
+// Masked counts the secrets that have placeholders in a bundle.
+type Masked struct {
+	// Secrets is the number of different ones.
+	Secrets int `json:"secrets"`
+	// Places is how often one was replaced, by the kind of place: header, url, body,
+	// message or text.
+	Places map[string]int `json:"places"`
 }
 
 // File is a file of a bundle.

@@ -32,15 +32,19 @@ const quota = 4
 func (b *Writer) Record(flows iter.Seq2[*flow.Flow, error]) (*flow.File, error) {
 	room := b.max / quota
 	var cut cut
-	for turn := 0; ; turn++ {
-		path := filepath.Join(b.own.Path, fmt.Sprintf("recording%d", turn))
-		now, err := record(path, flows, cut)
+	path := filepath.Join(b.own.Path, "recording")
+	for {
+		next := path + ".next" // flows may come from the file at path
+		now, err := record(next, flows, cut)
+		if err == nil {
+			err = os.Rename(next, path)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("bundle: %w", err)
 		}
-		file, err := flow.OpenWith(path, flow.Options{Streams: true, Name: Flows})
+		file, err := b.reopen(path)
 		if err != nil {
-			return nil, fmt.Errorf("bundle: %w", err)
+			return nil, err
 		}
 		if now.packed <= room && now.raw <= maxRaw || len(now.exchanges) == 0 {
 			b.manifest.Exchanges, b.manifest.First, b.manifest.Last = len(now.exchanges), now.first, now.last
@@ -51,14 +55,47 @@ func (b *Writer) Record(flows iter.Seq2[*flow.Flow, error]) (*flow.File, error) 
 		for _, text := range cut.told {
 			b.LeaveOut(text, "the exchanges do not fit into the size of the bundle")
 		}
-		flows = closing(file, path)
+		flows = closing(file)
 	}
 }
 
-// closing yields the flows of a file, and then removes the file.
-func closing(file *flow.File, path string) iter.Seq2[*flow.Flow, error] {
+// Rewrite makes a recording of what change returns for each flow of another one, which it
+// closes and removes. The caller closes the new one.
+func (b *Writer) Rewrite(file *flow.File, change func(*flow.Flow) (*flow.Flow, error)) (*flow.File, error) {
+	path := filepath.Join(b.own.Path, "rewritten")
+	old := filepath.Join(b.own.Path, "recording")
+	changed := func(yield func(*flow.Flow, error) bool) {
+		for f, err := range file.Flows() {
+			if err == nil {
+				f, err = change(f)
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+	_, err := record(path, changed, cut{})
+	if err = errors.Join(err, file.Close(), os.Remove(old)); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	if err := os.Rename(path, old); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	return b.reopen(old)
+}
+
+// reopen opens a recording that the writer has made.
+func (b *Writer) reopen(path string) (*flow.File, error) {
+	file, err := flow.OpenWith(path, flow.Options{Streams: true, Name: Flows})
+	if err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	return file, nil
+}
+
+// closing yields the flows of a file, and then closes the file.
+func closing(file *flow.File) iter.Seq2[*flow.Flow, error] {
 	return func(yield func(*flow.Flow, error) bool) {
-		defer os.Remove(path)
 		defer file.Close()
 		file.Flows()(yield)
 	}

@@ -17,7 +17,7 @@ type bundleCommands struct {
 
 type bundleSaveCmd struct {
 	File   string `arg:"" optional:"" help:"File to write (default: session-DATE-TIME.zip in the working directory)."`
-	Since  string `placeholder:"MARK" help:"Only what came after the exchange of that number."`
+	Since  string `placeholder:"MARK" help:"Only what came after the exchange of that number, or after the event of that name (faults event NAME)."`
 	Filter string `name:"filter-expr" placeholder:"EXPR" help:"Only exchanges that the filter expression picks, for instance '~u /api & ~e'."`
 	Unmask bool   `help:"Leave passwords, tokens and cookies as they are."`
 }
@@ -70,12 +70,8 @@ func (c *bundleSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 
 // maskedText tells what was done about secrets.
 func maskedText(m *bundle.Manifest) string {
-	if !m.Masked {
+	if m.Masked == nil {
 		return "secrets are not masked"
 	}
-	n := 0
-	for _, count := range m.Secrets {
-		n += count
-	}
-	return fmt.Sprintf("%d secret(s) masked", n)
+	return fmt.Sprintf("%d secret(s) masked", m.Masked.Secrets)
 }

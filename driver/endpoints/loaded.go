@@ -147,7 +147,9 @@ func (s *Service) Origin() (o Origin, ok bool) {
 func (s *Service) note() {
 	l := s.loaded
 	if l == nil {
-		s.origin.Store(nil)
+		if s.origin.Swap(nil) != nil {
+			s.tell("no scenario is loaded any more")
+		}
 		return
 	}
 	o := &Origin{Path: cmp.Or(l.path, l.name)}
@@ -155,6 +157,18 @@ func (s *Service) note() {
 		o.Fault = l.fault.Error()
 	}
 	s.origin.Store(o)
+	if o.Fault != "" {
+		s.tell("the scenario " + o.Path + " is not in force as it is: " + o.Fault)
+	} else {
+		s.tell("the scenario " + o.Path + " is in force")
+	}
+}
+
+// tell tells a change of the scenario.
+func (s *Service) tell(text string) {
+	if s.Told != nil {
+		s.Told(text)
+	}
 }
 
 // configured loads the scenario that the configuration names. When its file does not

@@ -51,6 +51,9 @@ type Options struct {
 	// time that a scenario is loaded, reloaded or unloaded; nil for none. It must not
 	// call the Service.
 	Oppose func(scenario.Adversity)
+	// Told is called with a sentence when the scenario in force changes; nil for nobody. It
+	// must not call the Service.
+	Told func(text string)
 	// Anew is called when sequences and counters begin again: at a start in mock mode,
 	// when a scenario is loaded, and by Reset; nil for none. It must not call the
 	// Service.

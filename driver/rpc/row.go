@@ -112,6 +112,13 @@ func (r *Row) changes() bool {
 	return slices.Contains([]string{"start", "restart", "set", "load", "put", "enable", "reset", "upload"}, verb)
 }
 
+// looks reports whether the method changes nothing, going by its name.
+func (r *Row) looks() bool {
+	verb, _, _ := strings.Cut(r.Name, "_")
+	return slices.Contains([]string{"get", "list", "show", "check", "is", "status", "wait", "watch", "capture", "doctor", "tls", "missing",
+		"export", "annotate", "save", "expect"}, verb)
+}
+
 // answer turns the first result of the function into the answer to a caller.
 func (r *Row) answer(out reflect.Value) (any, error) {
 	if k := out.Type().Kind(); k == reflect.String || k == reflect.Bool {

@@ -17,7 +17,27 @@ type Table struct {
 	log    *slog.Logger
 	rows   []Row
 	byName map[string]*Row
+	called func(Called) // nil for nobody
 }
+
+// Called is a call of a method that changes something, after its end.
+type Called struct {
+	Method string
+	Args   []Arg
+	// Result is the answer; nil when the call has failed with Err.
+	Result any
+	Err    error
+}
+
+// Arg is an argument with the name of its parameter.
+type Arg struct {
+	Name  string
+	Value any
+}
+
+// Tell has called called after each call of a method that changes something. It may be
+// called once, before the table is used.
+func (t *Table) Tell(called func(Called)) { t.called = called }
 
 // NewTable makes a table of rows, in their order. log hears of calls that should
 // have changed something and failed.
@@ -135,11 +155,29 @@ func (t *Table) invoke(ctx context.Context, name string, kind Kind, args []any) 
 		in = append(in, reflect.ValueOf(v))
 	}
 	out := r.fn.Call(in)
+	t.tell(r, values, out)
 	if err, _ := out[1].Interface().(error); err != nil {
 		t.warn(r, values, err)
 		return nil, result, AsRefusal(err)
 	}
 	return r, out[0], nil
+}
+
+// tell tells a call, unless its method only looks.
+func (t *Table) tell(r *Row, values []any, out []reflect.Value) {
+	if t.called == nil || r.Kind != Call || r.looks() {
+		return
+	}
+	c := Called{Method: r.Name}
+	if c.Err, _ = out[1].Interface().(error); c.Err == nil {
+		c.Result = out[0].Interface()
+	}
+	for i, v := range values {
+		if name := r.Params[i].Name; name != "content_base64" {
+			c.Args = append(c.Args, Arg{name, v})
+		}
+	}
+	t.called(c)
 }
 
 // CallFailed is the message of the warning about a call that did not change what
