@@ -56,6 +56,9 @@ func (w *BundleWhen) UnmarshalText(text []byte) error {
 	return fmt.Errorf("got %q, want failure, always or off", text)
 }
 
+// defaultKept is how many bundles that are written by themselves are kept.
+const defaultKept = 50
+
 // minBundle is the smallest size of a bundle that can be configured, in bytes.
 const minBundle = 2 << 20
 
@@ -71,7 +74,7 @@ func (c *Bundle) resolve() error {
 		return fmt.Errorf("bundle.keep: got %d, want 0 or more", c.Keep)
 	}
 	if c.Keep == 0 {
-		c.Keep = 50
+		c.Keep = defaultKept
 	}
 	if c.MaxSize != 0 && c.MaxSize < minBundle {
 		return fmt.Errorf("bundle.max_size: got %d, want at least %d bytes", c.MaxSize, minBundle)

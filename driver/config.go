@@ -213,6 +213,7 @@ func DefaultConfig() Config {
 		Capture:     Capture{MaxBytes: capture.DefaultMaxBytes, MaxSpoolBytes: capture.DefaultMaxSpool, InlineBytes: capture.DefaultInline},
 		Replay:      Replay{Repeat: flow.InOrder, Refresh: true, Misses: Misses(Reject), Timing: NoTime},
 		Webhooks:    Webhooks{Send: SendAuto, Timeout: defaultWebhookTimeout},
+		Bundle:      Bundle{On: BundleOff, Keep: defaultKept},
 		Scripts: Scripts{MaxSteps: script.DefaultMaxSteps, MaxTime: script.DefaultMaxTime.Seconds(), MaxBody: script.DefaultMaxBody,
 			MaxMemory: script.DefaultMaxMemory},
 	}
