@@ -196,8 +196,8 @@ class Methods:
 
     def save_bundle(self, since: str = "", filter_expr: str = "", unmask: bool = False) -> Iterator[bytes]:
         """Stream a ZIP archive in base64 with all that is known of the session: exchanges, mocks,
-        changes, log, and a script that answers again; since is the number of an exchange, after
-        which it begins. Secrets are masked."""
+        changes, log, and a script that answers again; since is the number of an exchange, or an
+        event that was marked, after which it begins. Secrets are masked."""
         for item in self.streamingcall("save_bundle", since, filter_expr, unmask):
             yield base64.b64decode(item)
 
