@@ -204,6 +204,14 @@ func TestSessionDiffApprove(t *testing.T) {
 			t.Errorf("after the approval: got code %d and %q", code, stdout)
 		}
 	}
+	golden := saveSession(t, dir, "kept.flow", recordedFlow(0, "GET", "/a", "tcu/1", ""))
+	_, stderr, code := diff(t, golden, saveSession(t, dir, "empty.har"), "--approve")
+	if code != 1 || !strings.Contains(stderr, "--approve: got no requests in") {
+		t.Errorf("an empty session: got code %d and %q", code, stderr)
+	}
+	if stdout, _, _ := diff(t, golden, golden); !strings.Contains(stdout, "(1 request, ") {
+		t.Errorf("after an empty session, the golden file has not its request any more: %s", stdout)
+	}
 	scenario := filepath.Join(dir, "scenario.yaml")
 	if err := os.WriteFile(scenario, []byte("endpoints:\n  GET /a: {body: x}\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -118,8 +118,19 @@ func (s *session) boot() {
 		s.send("PUT", s.host, fmt.Sprintf("/v2/vehicles/%s/logs/%d.txt", s.serial, s.rng.IntN(1_000_000)),
 			[]byte(strings.Repeat("x", s.logBytes+s.rng.IntN(200))), "text/plain", 200)
 	}
+	s.parallel("/v2/weather", "/v2/news", "/v2/traffic")
 	s.live()
 	s.outages()
+}
+
+// parallel sends requests over connections of their own, in any order.
+func (s *session) parallel(targets ...string) {
+	now, conn := s.now, s.conn
+	for _, target := range targets {
+		s.now, s.conn = now.Add(time.Duration(s.rng.Float64()*0.8*float64(time.Second))), s.uuid()
+		s.send("GET", s.host, target, nil, "", 200)
+	}
+	s.now, s.conn = now.Add(time.Second), conn
 }
 
 func (s *session) time() { s.send("GET", "time.example.com", "/now", nil, "", 200) }

@@ -158,9 +158,9 @@ func (c *comparison) cutOff(p pair) bool {
 
 // The bounds of the order and of the time of first calls.
 const (
-	apart       = 100 * time.Millisecond // first calls of different connections that are nearer have no order
-	ofInterval  = 0.25                   // of the interval, the same for polls
-	timingSlack = 1.0                    // seconds, added to the tolerance
+	apart       = time.Second // first calls of different connections that are nearer have no order
+	ofInterval  = 0.25        // of the interval, the same for polls
+	timingSlack = 1.0         // seconds, added to the tolerance
 )
 
 // sequence compares the order of the first calls, and the time before them.

@@ -39,3 +39,28 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 }
+
+// TestHARConnection tells by a HAR document which flows share a connection.
+func TestHARConnection(t *testing.T) {
+	t.Parallel()
+	var flows []*Flow
+	for _, id := range []string{"a", "b", "a", ""} {
+		f := every(t)[0]
+		f.Client.ID = id
+		flows = append(flows, f)
+	}
+	var har bytes.Buffer
+	if err := WriteHAR(&har, each(flows), ""); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for f, err := range opened(t, har.Bytes(), Options{}).Flows() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, f.Client.ID)
+	}
+	if len(ids) != 4 || ids[0] != ids[2] || ids[0] == ids[1] || ids[3] == ids[0] || ids[3] == "" {
+		t.Errorf("got the connections %q, want the first and the third to be the same", ids)
+	}
+}

@@ -145,6 +145,9 @@ func (h *harWriter) entry(f *Flow) {
 	if f.Comment != "" {
 		h.json(`,"comment":`, legible(f.Comment))
 	}
+	if f.Client.ID != "" {
+		h.json(`,"connection":`, legible(f.Client.ID))
+	}
 	if p := f.Fingerprint(); p != (Fingerprint{}) {
 		h.json(`,"_tls":`, harHello{p.JA3, p.JA4, p.Resumes})
 	}

@@ -20,6 +20,7 @@ type harEntry struct {
 	Request   maybe[harRequestIn]         `json:"request"`
 	Response  maybe[harResponseIn]        `json:"response"`
 	ServerIP  harString                   `json:"serverIPAddress"`
+	Conn      harString                   `json:"connection"`
 	Comment   harString                   `json:"comment"`
 	Resource  harString                   `json:"_resourceType"`
 	WebSocket harList[harSocketMessageIn] `json:"_webSocketMessages"`
@@ -69,6 +70,9 @@ func (e *harEntry) flow() (*Flow, error) {
 	f.Request.Start, f.Request.End = start, start
 	address := exchange.JoinAuthority(f.Request.Host, f.Request.Port)
 	f.Client = Conn{ID: uuid.NewString(), Start: start}
+	if e.Conn != "" { // programs write a number, or what they like
+		f.Client.ID = uuid.NewSHA1(uuid.NameSpaceOID, []byte(e.Conn)).String()
+	}
 	f.Server = Conn{ID: uuid.NewString(), Address: address}
 	if ip := strings.Trim(string(e.ServerIP), "[] "); ip != "" {
 		f.Server.Peer = exchange.JoinAuthority(ip, f.Request.Port)
