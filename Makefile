@@ -5,6 +5,7 @@
 #                interop suite against the Python packages
 #   make bench   the tables of docs/performance.md: beside bare net/http and mitmdump,
 #                and beside another build with STARPROXY_BENCH_BASE=PROGRAM
+#   make wheel   the wheel of driver/python, in dist (needs pip, and hatchling from PyPI)
 #   make image   the container image (PODMAN=docker or "buildah" does it, too)
 #   make soak    long runs: bounded memory under load
 #   make screenshots  the pictures of README and docs (needs chromium)
@@ -21,6 +22,7 @@ interop      = driver/cli/interop
 
 # What "starproxy version" tells. Without git, or outside of a checkout, the
 # build tells what it knows.
+DIST        ?= dist
 PODMAN      ?= podman
 VERSION     ?= $(shell git describe --tags --dirty 2>/dev/null)
 COMMIT      ?= $(shell git rev-parse HEAD 2>/dev/null)
@@ -29,7 +31,7 @@ stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driv
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots image clean
+.PHONY: all build run test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots wheel image clean
 
 all: build
 
@@ -110,8 +112,13 @@ soak:
 screenshots:
 	STARPROXY_SCREENSHOTS=$(CURDIR)/driver/web/screenshots $(GO) test -count=1 -run '^TestScreenshots$$' ./driver/cli/interop
 
+# pip makes the environment that the build asks for; PIP_ARGS adds to it, such as
+# --no-build-isolation.
+wheel:
+	$(PYTHON) -m pip --disable-pip-version-check wheel --quiet --no-deps $(PIP_ARGS) --wheel-dir $(DIST) ./driver/python
+
 image:
 	$(PODMAN) build -t starproxy --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) -f Containerfile .
 
 clean:
-	rm -rf starproxy j .venv .venv-exporter .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients
+	rm -rf starproxy j dist .venv .venv-exporter .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients

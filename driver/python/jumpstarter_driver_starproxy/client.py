@@ -48,6 +48,9 @@ class StarproxyClient(MitmproxyClient, Methods):
             methods_description=client.methods_description,
         )
 
+    def __repr__(self) -> str:
+        return f"<StarproxyClient {self.labels.get('jumpstarter.dev/name', '')}>"
+
     def must(self, method: str, *args: Any) -> Any:
         """Call a method, and raise Refused when starproxy does not do what is asked.
 
