@@ -145,6 +145,23 @@ func (c *compiler) plan(v *yaml.Node, path, name string) (*faultplan.Plan, error
 	return p, p.Match.Compile()
 }
 
+// CompileConditions returns the conditions in a map, which has the keys of match in an
+// endpoint. path is that of the map in its document, for errors.
+func CompileConditions(n *yaml.Node, path string) (*mock.Match, error) {
+	if n.Kind != yaml.MappingNode {
+		return nil, document.Wrong(n, path, "a map of conditions")
+	}
+	d := &definition{c: newCompiler(Env{}, mock.Source{}, ""), node: n}
+	m := &mock.Match{}
+	if err := d.conditions(path, n, m); err != nil {
+		return nil, err
+	}
+	if err := m.Compile(); err != nil {
+		return nil, document.Errorf(n, "%s: %v", path, err)
+	}
+	return m, nil
+}
+
 // planMatch reads the requests of the plan v: the key of an endpoint, or a map of
 // conditions, in which key is such a key.
 func (c *compiler) planMatch(v, n *yaml.Node, path string) (*mock.Match, error) {

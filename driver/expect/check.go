@@ -1,0 +1,430 @@
+package expect
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"starproxy/builtins/excerpt"
+	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/capture"
+	"starproxy/driver/filter"
+	"starproxy/driver/mask"
+	"starproxy/driver/mock"
+)
+
+const (
+	// maxShown bounds how many exchanges a failure lists.
+	maxShown = 10
+	// maxNearest bounds how many exchanges that nearly count it lists.
+	maxNearest = 3
+	// maxBody bounds how much of a body is looked at, in bytes without encodings.
+	maxBody = 16 << 20
+)
+
+// Verdict is the result for one expectation.
+type Verdict struct {
+	Name  string `json:"name"`
+	Place string `json:"place"`
+	OK    bool   `json:"ok"`
+	// Failures say in lines what is not as expected, and list the exchanges that count.
+	Failures []string `json:"failures,omitempty"`
+	// Exchanges are the numbers of the exchanges that were picked.
+	Exchanges []uint64 `json:"exchanges"`
+}
+
+// Report is the result of a check.
+type Report struct {
+	OK bool `json:"ok"`
+	// Checked is the number of exchanges in which was looked.
+	Checked  int       `json:"checked"`
+	Verdicts []Verdict `json:"expectations"`
+}
+
+// Text returns the failures of a report as text in lines, empty when there is none.
+func (r *Report) Text() string {
+	var b strings.Builder
+	for _, v := range r.Verdicts {
+		for _, f := range v.Failures {
+			fmt.Fprintf(&b, "%s: %s: %s\n", v.Place, v.Name, f)
+		}
+	}
+	return b.String()
+}
+
+// Look says how the check looks at exchanges.
+type Look struct {
+	// Messages and Notes are for filter expressions, as [filter.Expr.Filter] has them; nil
+	// for none.
+	Messages filter.Messages
+	Notes    filter.Annotations
+}
+
+// Check compares exchanges, in the order of their beginning, with the expectations.
+func (l *List) Check(entries []*capture.Entry, look Look) *Report {
+	r := &Report{OK: true, Checked: len(entries)}
+	for _, e := range l.all {
+		c := &check{Expectation: e, all: entries}
+		var shows capture.Filter
+		if e.expr != nil {
+			shows = e.expr.Filter(look.Messages, look.Notes)
+		}
+		for _, entry := range entries {
+			if (shows == nil || shows(entry)) && c.picks.fits(entry) {
+				c.picked = append(c.picked, entry)
+			}
+		}
+		c.run()
+		v := Verdict{Name: e.Title(), Place: e.Place(), OK: len(c.failures) == 0, Failures: c.failures, Exchanges: []uint64{}}
+		for _, entry := range c.picked {
+			if entry.Seq > 0 {
+				v.Exchanges = append(v.Exchanges, entry.Seq)
+			}
+		}
+		r.OK = r.OK && v.OK
+		r.Verdicts = append(r.Verdicts, v)
+	}
+	return r
+}
+
+// check is one expectation on its way to a verdict.
+type check struct {
+	*Expectation
+	all, picked []*capture.Entry
+	failures    []string
+}
+
+// run makes all checks that the expectation asks for.
+func (c *check) run() {
+	requests := slices.DeleteFunc(slices.Clone(c.picked), func(e *capture.Entry) bool {
+		return e.Kind != capture.HTTP && e.Kind != capture.TCP
+	})
+	c.forbid(len(c.hosts) > 0, "a host beyond only_hosts", c.foreign)
+	c.forbid(c.NoPlaintext, "HTTP without TLS", func(e *capture.Entry) bool {
+		return e.Kind != capture.TLSError && (e.Scheme == "http" || e.Scheme == "ws")
+	})
+	c.forbid(c.NoEgress, "a real server was asked", func(e *capture.Entry) bool { return e.Server.Addr.IsValid() || e.Unreachable() })
+	c.forbid(c.NoUnmatched, "no mock and no recording matches", func(e *capture.Entry) bool { return e.Unmatched })
+	c.forbid(c.NoSecretsInURLs, "a secret in the URL", func(e *capture.Entry) bool {
+		_, found := mask.InURL(e.URL())
+		return found
+	})
+	c.count(requests)
+	c.sequence()
+	c.each(requests)
+	c.retries(requests)
+	c.rate(requests)
+	c.interval(requests)
+	c.validators(requests)
+	c.downloads(requests)
+}
+
+// fail adds a failure with the exchanges that count.
+func (c *check) fail(entries []*capture.Entry, format string, args ...any) {
+	var b strings.Builder
+	fmt.Fprintf(&b, format, args...)
+	for i, e := range entries {
+		if i == maxShown {
+			fmt.Fprintf(&b, "\n  and %d more", len(entries)-i)
+			break
+		}
+		b.WriteString("\n  " + c.line(e))
+	}
+	c.failures = append(c.failures, b.String())
+}
+
+// line shows an exchange in one line.
+func (c *check) line(e *capture.Entry) string {
+	answer := "no answer"
+	if e.Status != 0 {
+		answer = fmt.Sprint(e.Status)
+	}
+	if e.Error != "" {
+		answer += " (" + excerpt.Cut(e.Error, 100) + ")"
+	}
+	number := ""
+	if e.Seq > 0 {
+		number = fmt.Sprintf("#%d ", e.Seq)
+	}
+	url := e.URL()
+	if name, found := mask.InURL(url); found {
+		m := mask.New(mask.Options{})
+		m.LearnText([]byte(url))
+		url = m.Text(url)
+		answer += " (" + name + " in the URL)"
+	}
+	return fmt.Sprintf("%s%s +%s %s %s %s", number, e.Start.UTC().Format("15:04:05.000"), seconds(e.Start.Sub(c.all[0].Start)),
+		e.Method, excerpt.Quote(url), answer)
+}
+
+// forbid fails when an exchange is picked for which bad is true.
+func (c *check) forbid(asked bool, text string, bad func(*capture.Entry) bool) {
+	if !asked {
+		return
+	}
+	var found []*capture.Entry
+	for _, e := range c.picked {
+		if bad(e) {
+			found = append(found, e)
+		}
+	}
+	if len(found) > 0 {
+		c.fail(found, "got %d of: %s, want none", len(found), text)
+	}
+}
+
+// foreign reports whether an exchange is for a host that only_hosts lacks.
+func (c *check) foreign(e *capture.Entry) bool {
+	host := cmp.Or(e.Host, e.SNI)
+	return host != "" && !slices.ContainsFunc(c.hosts, func(p exchange.HostPattern) bool { return covers(p, host) })
+}
+
+// covers reports whether a host falls under a pattern.
+func covers(p exchange.HostPattern, host string) bool {
+	if name, err := exchange.HostName(host); err == nil {
+		host = name
+	}
+	for other := range exchange.PatternsOf(host) {
+		if other == p {
+			return true
+		}
+	}
+	return false
+}
+
+// count checks how many exchanges there are, and when.
+func (c *check) count(requests []*capture.Entry) {
+	want := c.Count
+	if want == nil {
+		if !c.needsOne() {
+			return
+		}
+		want = &Range{Min: 1}
+	}
+	counted := requests
+	in := ""
+	if c.WithinS != nil && len(c.all) > 0 {
+		end := c.all[0].Start.Add(time.Duration(*c.WithinS * float64(time.Second)))
+		counted = slices.DeleteFunc(slices.Clone(requests), func(e *capture.Entry) bool { return e.Start.After(end) })
+		in = fmt.Sprintf(" within %g s", *c.WithinS)
+	}
+	if want.has(len(counted)) {
+		return
+	}
+	shown := counted
+	if len(counted) < want.Min {
+		shown = requests // with those that came too late
+	}
+	c.fail(shown, "got %d requests%s, want %s", len(counted), in, want)
+	if len(counted) < want.Min {
+		c.nearest()
+	}
+}
+
+// needsOne reports whether at least one request is expected without a count.
+func (c *check) needsOne() bool {
+	forbids := len(c.hosts) > 0 || c.NoPlaintext || c.NoEgress || c.NoUnmatched || c.NoSecretsInURLs
+	judges := c.Retries != nil || c.Rate != nil || c.Interval != nil || c.Conditional || c.Resumes || len(c.order) > 0
+	return !forbids && !judges
+}
+
+// nearest adds the exchanges that nearly count to the last failure, with the reasons.
+func (c *check) nearest() {
+	type near struct {
+		entry *capture.Entry
+		why   []string
+	}
+	var list []near
+	for _, e := range c.all {
+		if e.Kind == capture.HTTP && !slices.Contains(c.picked, e) {
+			if why := c.picks.why(e); len(why) > 0 {
+				list = append(list, near{e, why})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b near) int { return cmp.Compare(len(a.why), len(b.why)) })
+	last := &c.failures[len(c.failures)-1]
+	for _, n := range list[:min(len(list), maxNearest)] {
+		*last += "\n  near: " + c.line(n.entry) + ": " + excerpt.Cut(strings.Join(n.why, "; "), 300)
+	}
+}
+
+// sequence checks that the requests of order come one after the other.
+func (c *check) sequence() {
+	if len(c.order) == 0 {
+		return
+	}
+	next := 0
+	var found []*capture.Entry
+	for _, e := range c.picked {
+		if next < len(c.order) && c.order[next].fits(e) {
+			found = append(found, e)
+			next++
+		}
+	}
+	if next == len(c.order) {
+		return
+	}
+	where := "at all"
+	if next > 0 {
+		where = "after " + c.Order[next-1]
+	}
+	for _, e := range c.picked {
+		if c.order[next].fits(e) {
+			found = append(found, e)
+			where += ", but before"
+			break
+		}
+	}
+	c.fail(found, "got no %s %s, want the order %s", c.Order[next], where, strings.Join(c.Order, ", "))
+}
+
+// each checks what every request must have.
+func (c *check) each(requests []*capture.Entry) {
+	for _, e := range requests {
+		var why []string
+		for _, m := range c.must {
+			why = append(why, m.Explain(requestOf(e))...)
+		}
+		if c.bodyWant != nil {
+			why = append(why, c.bodyWant.why(e)...)
+		}
+		if len(why) > 0 {
+			c.fail([]*capture.Entry{e}, "%s", strings.Join(why, "; "))
+		}
+		if len(c.failures) > maxShown {
+			return
+		}
+	}
+}
+
+// fits reports whether an exchange is picked.
+func (s *selector) fits(e *capture.Entry) bool {
+	if !s.plain(e) {
+		return false
+	}
+	if s.key == nil && s.match == nil {
+		return true
+	}
+	if e.Kind != capture.HTTP {
+		return false
+	}
+	r := requestOf(e)
+	for _, m := range []*mock.Match{s.key, s.match} {
+		if m == nil {
+			continue
+		}
+		if _, ok := m.Matches(r); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// plain reports whether host, device and status are those that are picked.
+func (s *selector) plain(e *capture.Entry) bool {
+	return covers(s.host, cmp.Or(e.Host, e.SNI)) && (!s.client.IsValid() || s.client == e.Client.Addr().Unmap()) &&
+		(len(s.status) == 0 || slices.Contains(s.status, e.Status))
+}
+
+// why returns the reasons why an exchange is not picked.
+func (s *selector) why(e *capture.Entry) (why []string) {
+	if !covers(s.host, cmp.Or(e.Host, e.SNI)) {
+		why = append(why, fmt.Sprintf("host is %s, expected %s", e.Host, s.host))
+	}
+	if s.client.IsValid() && s.client != e.Client.Addr().Unmap() {
+		why = append(why, fmt.Sprintf("device is %s, expected %s", e.Client.Addr(), s.client))
+	}
+	if len(s.status) > 0 && !slices.Contains(s.status, e.Status) {
+		why = append(why, fmt.Sprintf("status is %d, expected %d", e.Status, s.status))
+	}
+	r := requestOf(e)
+	if s.key != nil {
+		why = append(why, s.key.Explain(r)...)
+	}
+	if s.match != nil {
+		why = append(why, s.match.Explain(r)...)
+	}
+	return why
+}
+
+// requestOf returns the request of an exchange, with the beginning of its body.
+func requestOf(e *capture.Entry) *exchange.Request { return e.Request(maxBody) }
+
+// why returns the reasons why the body of a request is not as wanted.
+func (b *bodyCheck) why(e *capture.Entry) (why []string) {
+	data, _, err := capture.Decoded(e.RequestHeader, e.RequestBody, maxBody)
+	if err != nil {
+		return []string{fmt.Sprintf("the body can't be read: %v", err)}
+	}
+	if b.contains != "" && !bytes.Contains(data, []byte(b.contains)) {
+		why = append(why, fmt.Sprintf("the body lacks %s: %s", excerpt.Quote(b.contains), excerpt.Quote(string(data))))
+	}
+	if b.regex != nil && !b.regex.MatchString(string(data)) {
+		why = append(why, fmt.Sprintf("the body does not match %s: %s", b.regex, excerpt.Quote(string(data))))
+	}
+	if !b.hasPart && b.schema == nil {
+		return why
+	}
+	v, err := jsonvalue.Parse(data)
+	if err != nil {
+		return append(why, fmt.Sprintf("the body is no JSON: %v", err))
+	}
+	if b.hasPart {
+		if diff := differs(jsonvalue.Plain(v), b.part, "body"); diff != "" {
+			why = append(why, diff)
+		}
+	}
+	if b.schema != nil {
+		if err := b.schema.Validate(jsonvalue.Plain(v)); err != nil {
+			lines := strings.Split(err.Error(), "\n")
+			why = append(why, "the body breaks the schema: "+strings.Join(lines[min(1, len(lines)-1):], ";"))
+		}
+	}
+	return why
+}
+
+// differs returns in words where a value lacks what want has, empty when it has all.
+func differs(got, want any, path string) string {
+	object, isObject := want.(map[string]any)
+	if !isObject {
+		if jsonvalue.Equal(got, want) {
+			return ""
+		}
+		return fmt.Sprintf("%s: got %s, want %s", path, jsonvalue.Short(got, 200), jsonvalue.Short(want, 200))
+	}
+	in, ok := got.(map[string]any)
+	if !ok {
+		return fmt.Sprintf("%s: got %s, want an object", path, jsonvalue.Short(got, 200))
+	}
+	keys := make([]string, 0, len(object))
+	for key := range object {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		value, there := in[key]
+		at := path + "." + key
+		if !there {
+			return fmt.Sprintf("%s: got nothing, want %s", at, jsonvalue.Short(object[key], 200))
+		}
+		if diff := differs(value, object[key], at); diff != "" {
+			return diff
+		}
+	}
+	return ""
+}
+
+// failed reports whether an exchange is one that a device tries again.
+func failed(e *capture.Entry) bool {
+	switch e.Status {
+	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return e.Status >= 500 || e.Error != "" || e.ResponseBody.Partial
+}
