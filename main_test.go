@@ -17,7 +17,7 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver/web driver/importer driver/compare driver/document driver/bundle builtins/clock driver/network driver driver/view builtins/state driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/filter driver/flow driver/mock driver/scenario driver/tlsfault script builtins/disk builtins/exchange driver/rpc builtins/excerpt builtins/jsonvalue"},
+	{"driver/cli", "driver/web driver/importer driver/compare driver/document driver/bundle builtins/clock driver/network driver driver/view builtins/state driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/filter driver/flow driver/mock driver/scenario driver/tlsfault script builtins/disk builtins/exchange driver/rpc builtins/excerpt builtins/jsonvalue driver/expect"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/interop", ""},
 	{"driver/exporter/controller", "driver driver/exporter driver/exporter/hook driver/frames driver/pb builtins/disk builtins/follow"},
@@ -33,7 +33,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/compare", "driver/mask driver/flow driver/document driver/filter driver/capture builtins/exchange builtins/jsonvalue builtins/nearest builtins/excerpt"},
 	{"driver/contract", "driver/document builtins/exchange builtins/jsonvalue builtins/excerpt"},
 	{"driver/bundle", "driver/flow builtins/disk"},
-	{"driver", "driver/bundle driver/mask driver/network driver/doctor driver/hello driver/proxy/way driver/handshake driver/faultplan driver/tlsfault driver/export driver/document driver/access driver/web driver/view driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc driver/endpoints builtins/call builtins/clock builtins/excerpt"},
+	{"driver", "driver/bundle driver/mask driver/network driver/doctor driver/hello driver/proxy/way driver/handshake driver/faultplan driver/tlsfault driver/export driver/document driver/access driver/web driver/view driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc driver/endpoints builtins/call builtins/clock builtins/excerpt driver/expect"},
 	{"driver/web", "driver/view driver/filter driver/rpc builtins/jsonvalue"},
 	{"driver/view", "driver/bundle driver/flow driver/handshake driver/filter driver/rpc driver/capture driver/mock builtins/exchange builtins/follow builtins/excerpt builtins/jsonvalue"},
 	{"driver/endpoints", "driver/faultplan driver/tlsfault driver/document driver/rpc driver/access driver/scenario driver/capture driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/follow"},

@@ -21,7 +21,7 @@ type Bundle struct {
 	// When a bundle is written at the end of a session, which is that of a lease, or that
 	// of "starproxy run": failure, always or off. A session has failed in which a request
 	// was refused because no mock or recording matches it, a script or mock noted an
-	// error, or the process of the proxies has died. Default off.
+	// error, an expectation did not hold, or the process of the proxies has died. Default off.
 	On BundleWhen `yaml:"on"`
 	// The directory of these bundles; a relative one is below the directory of data.
 	// Default {data}/bundles.
@@ -158,6 +158,9 @@ func (b *bundles) prune(dir string) error {
 func (b *bundles) failure() string {
 	if c := b.reporter.crashes; c != nil && c.Count > 0 {
 		return "the process of the proxies has died: " + c.Last
+	}
+	if why := b.expectations.failed.Load(); why != nil {
+		return *why
 	}
 	for e := range b.captures.journal.Backward(nil) {
 		switch e.Origin {

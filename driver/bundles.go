@@ -22,15 +22,16 @@ import (
 
 // bundles writes what is known of the session of a proxy into one file.
 type bundles struct {
-	cfg        *Config
-	captures   *captures
-	reporter   *reporter
-	handshakes *handshakes
-	endpoints  *endpoints.Service
-	clocks     *clockMethods
-	coverage   *coverage
-	logged     logLines
-	log        *slog.Logger
+	cfg          *Config
+	captures     *captures
+	reporter     *reporter
+	handshakes   *handshakes
+	endpoints    *endpoints.Service
+	clocks       *clockMethods
+	coverage     *coverage
+	expectations *expectations
+	logged       logLines
+	log          *slog.Logger
 }
 
 // rows are for the table of methods.

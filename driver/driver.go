@@ -198,14 +198,15 @@ func (d *Driver) compose(o Options) {
 		journal: d.journal, counters: counters,
 	}
 	d.coverage = &coverage{d.endpoints.Table()}
+	expected := &expectations{captures: d.captures}
 	d.bundles = &bundles{
 		cfg: cfg, captures: d.captures, reporter: d.reporter, handshakes: d.handshakes, endpoints: d.endpoints, clocks: clocks,
-		coverage: d.coverage, logged: d.logged, log: log,
+		coverage: d.coverage, expectations: expected, logged: d.logged, log: log,
 	}
 	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
 		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
-		d.networks.rows(), d.bundles.rows(), d.coverage.rows())
+		d.networks.rows(), d.bundles.rows(), d.coverage.rows(), expected.rows())
 	d.Table.Tell(changes.called)
 }
 

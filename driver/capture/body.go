@@ -93,20 +93,3 @@ func OpenDecoded(h exchange.Header, b Blob) (io.ReadCloser, error) {
 		io.Closer
 	}{r, body}, nil
 }
-
-// Request returns the request of an exchange as handlers had it, with at most max bytes of
-// its body. A body that was not kept is empty.
-func (e *Entry) Request(max int64) *exchange.Request {
-	q := &exchange.Request{
-		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Proto: e.Proto,
-		Authority: e.Authority, Header: e.RequestHeader, ContentLength: e.RequestBody.Size,
-	}
-	if e.RequestBody.Size > 0 {
-		if r, err := OpenBody(e.RequestBody); err == nil {
-			data, _ := io.ReadAll(io.LimitReader(r, max)) // the rest is missing as if it had not been kept
-			r.Close()
-			q.Body = exchange.NewIncoming(bytes.NewReader(data), nil)
-		}
-	}
-	return q
-}

@@ -43,6 +43,7 @@ type proxyCommands struct {
 	Clock   clockCommands   `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`
 	Network networkCommands `cmd:"" help:"Put devices on slow, late or broken networks."`
 	Faults  faultsCommands  `cmd:"" help:"Plan faults that requests meet, mocked or not."`
+	Expect  expectCmd       `cmd:"" help:"Check captured exchanges against expectations."`
 	State   stateCommands   `cmd:"" help:"Look at the state that mocks are in, and set it."`
 	Flow    struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
@@ -150,6 +151,9 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 
 // isLocal reports whether a command of a proxy works on files of this machine alone.
 func isLocal(args []string) bool {
+	if len(args) > 0 && args[0] == "expect" {
+		return slices.ContainsFunc(args, func(a string) bool { return a == "--in" || strings.HasPrefix(a, "--in=") })
+	}
 	return len(args) > 1 && (args[0] == "flow" && args[1] == "convert" || args[0] == "session" && args[1] == "diff")
 }
 

@@ -12,8 +12,8 @@ import (
 // name.
 func proxyWords() []string {
 	return []string{
-		"start", "stop", "restart", "status", "mock", "tls", "network", "faults", "clock", "state", "flow", "capture", "web", "cert",
-		"doctor", "bundle", "session",
+		"start", "stop", "restart", "status", "mock", "tls", "network", "expect", "faults", "clock", "state", "flow", "capture", "web",
+		"cert", "doctor", "bundle", "session",
 	}
 }
 

@@ -57,22 +57,36 @@ func (r *Report) Text() string {
 	return b.String()
 }
 
-// Look says how the check looks at exchanges.
-type Look struct {
-	// Messages and Notes are for filter expressions, as [filter.Expr.Filter] has them; nil
-	// for none.
-	Messages filter.Messages
-	Notes    filter.Annotations
+// Look compiles a filter expression that is known to be right, with what it looks up
+// beside an exchange: messages of WebSockets, marks, comments.
+type Look func(expr string) (capture.Filter, error)
+
+// plainLook looks at exchanges alone.
+func plainLook(expr string) (capture.Filter, error) {
+	x, err := filter.Parse(expr)
+	if err != nil {
+		return nil, err
+	}
+	return x.Filter(nil, nil), nil
 }
 
-// Check compares exchanges, in the order of their beginning, with the expectations.
-func (l *List) Check(entries []*capture.Entry, look Look) *Report {
+// Check compares exchanges with the expectations. Without look, filter expressions look at
+// exchanges alone.
+func (l *List) Check(entries []*capture.Entry, look Look) (*Report, error) {
+	if look == nil {
+		look = plainLook
+	}
+	entries = slices.Clone(entries)
+	slices.SortStableFunc(entries, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
 	r := &Report{OK: true, Checked: len(entries)}
 	for _, e := range l.all {
 		c := &check{Expectation: e, all: entries}
 		var shows capture.Filter
-		if e.expr != nil {
-			shows = e.expr.Filter(look.Messages, look.Notes)
+		if e.Filter != "" {
+			var err error
+			if shows, err = look(e.Filter); err != nil {
+				return nil, err
+			}
 		}
 		for _, entry := range entries {
 			if (shows == nil || shows(entry)) && c.picks.fits(entry) {
@@ -89,7 +103,7 @@ func (l *List) Check(entries []*capture.Entry, look Look) *Report {
 		r.OK = r.OK && v.OK
 		r.Verdicts = append(r.Verdicts, v)
 	}
-	return r
+	return r, nil
 }
 
 // check is one expectation on its way to a verdict.

@@ -157,7 +157,10 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s: %v", c.expectation, err)
 			continue
 		}
-		r := l.Check(trace(t, c.trace), Look{})
+		r, err := l.Check(trace(t, c.trace), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		text := r.Text()
 		if r.OK != (c.failure == "") || !strings.Contains(text, c.failure) {
 			t.Errorf("%s\nof %s\ngot %s, want %q", c.expectation, c.trace, text, c.failure)
@@ -175,7 +178,9 @@ func TestNoEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Check(nil, Look{})
+		if _, err := l.Check(nil, nil); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -234,15 +239,15 @@ func TestSimulated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := l.Check(retrying(waits), Look{}); !r.OK {
+		if r, _ := l.Check(retrying(waits), nil); !r.OK {
 			t.Errorf("run %d, waits %v, %s: got %s, want no failure", i, waits, expectation, r.Text())
 		}
 		wrong := append([]float64(nil), waits...)
 		wrong[random.IntN(tries)] += longest * 2
-		if r := l.Check(retrying(wrong), Look{}); r.OK {
+		if r, _ := l.Check(retrying(wrong), nil); r.OK {
 			t.Errorf("run %d, waits %v, %s: got no failure", i, wrong, expectation)
 		}
-		if r := l.Check(retrying(waits[1:]), Look{}); r.OK {
+		if r, _ := l.Check(retrying(waits[1:]), nil); r.OK {
 			t.Errorf("run %d: got no failure with a retry less", i)
 		}
 	}
@@ -270,8 +275,8 @@ func FuzzRead(f *testing.F) {
 	list := []*capture.Entry{{Method: "GET", Scheme: "http", Host: "a", Target: "/"}}
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		if l, err := Read("e.yaml", text); err == nil {
-			l.Check(list, Look{})
-			l.Check(nil, Look{})
+			_, _ = l.Check(list, nil)
+			_, _ = l.Check(nil, nil)
 		}
 	})
 }

@@ -86,7 +86,6 @@ type Expectation struct {
 	order    []selector
 	must     []*mock.Match
 	hosts    []exchange.HostPattern
-	expr     *filter.Expr
 	bodyWant *bodyCheck
 }
 
@@ -263,7 +262,7 @@ func (e *Expectation) compile(path string) (err error) {
 		e.order = append(e.order, s)
 	}
 	if e.Filter != "" {
-		if e.expr, err = filter.Parse(e.Filter); err != nil {
+		if _, err := filter.Parse(e.Filter); err != nil {
 			return document.Errorf(document.Child(e.at, "filter"), "%s: %v", join("filter"), err)
 		}
 	}

@@ -77,6 +77,13 @@ class Methods:
         """Let an endpoint answer, or not."""
         return self.call("enable_mock", key, enabled)
 
+    def expect(self, expectations: Any, since: str = "", timeout: float = 0.0, filename: str = "expectations") -> Any:
+        """Check the captured exchanges, or those after since, which is the number of an exchange
+        or an event that was marked, against expectations, a list in JSON or YAML. The answer is
+        JSON: whether all hold, and of each what differs. With a timeout in seconds it waits as
+        long for all to hold. filename is for the places of expectations."""
+        return json.loads(self.call("expect", text_of(expectations), since, timeout, filename))
+
     def export_captures(self, format: str, filter_pattern: str = "", exclude_mocked: bool = False, filter_expr: str = "", seqs: str = "") -> Iterator[bytes]:
         """Stream the captured traffic in base64, as a HAR document (har) or a flow file (flow) or
         a packet capture (pcapng); the filter is a glob on the path."""
