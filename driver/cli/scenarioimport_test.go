@@ -35,7 +35,8 @@ type ask struct {
 func TestImported(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join("..", "importer", "testdata")
-	for name, file := range map[string]string{"wiremock": "wiremock"} {
+	for name, file := range map[string]string{"wiremock": "wiremock", "mockserver": "mockserver.json", "postman": "postman.json",
+		"mockoon": filepath.Join("mockoon", "environment.json"), "har": "session.har"} {
 		for _, ext := range []string{".yaml", ".star"} {
 			t.Run(name+ext, func(t *testing.T) {
 				t.Parallel()

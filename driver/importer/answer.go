@@ -3,7 +3,9 @@ package importer
 import (
 	"encoding/json"
 	"iter"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +20,11 @@ import (
 type field struct {
 	name, value string
 	at          *yaml.Node
+}
+
+// hasField reports whether a field of that name is in the list.
+func hasField(list []field, name string) bool {
+	return slices.ContainsFunc(list, func(f field) bool { return exchange.EqualName(f.name, name) })
 }
 
 // answer is the answer of a rule, or one of several, in the making.
@@ -337,4 +344,15 @@ func items(n *yaml.Node) []*yaml.Node {
 		return nil
 	}
 	return n.Content
+}
+
+// sorted iterates over a map in the order of its keys.
+func sorted(m map[string]string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(k, m[k]) {
+				return
+			}
+		}
+	}
 }

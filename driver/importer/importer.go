@@ -106,7 +106,6 @@ type conversion struct {
 	files   []BodyFile
 	bytes   int64             // of the files
 	taken   map[string]string // the content of each file, by its lower-case name
-	latency *yaml.Node        // default_latency_ms, or nil
 	whole   yaml.Node         // endpoints that are complete
 }
 

@@ -16,7 +16,11 @@ import (
 
 // sources has the files of each tool in testdata.
 var sources = map[string]string{
-	"wiremock": "wiremock",
+	"wiremock":   "wiremock",
+	"mockserver": "mockserver.json",
+	"postman":    "postman.json",
+	"mockoon":    "mockoon/environment.json",
+	"har":        "session.har",
 }
 
 // TestImport compares the scenario of each tool with its golden file, in both forms,
@@ -90,5 +94,68 @@ func loads(t *testing.T, path string, endpoints int) {
 	}
 	if len(s.Endpoints) < endpoints {
 		t.Errorf("got %d endpoints, want %d", len(s.Endpoints), endpoints)
+	}
+}
+
+// TestBroken imports documents that are wrong. The error tells the place.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, want string }{
+		{`{"mappings": [`, "x.json:1:14: not a JSON document: unexpected end of JSON input"},
+		{"{\n  \"a\": 1\n}", "x.json:1:1: got a map, want mappings of WireMock"},
+		{"{\"mappings\": [\n  {\"request\": 7, \"response\": {}}]}", "x.json:2:15: request: got the number 7, want a map"},
+		{"[{\"httpRequest\": {}},\n 7]", "x.json:2:2: expectation: got the number 7, want a map"},
+		{`{"info": {"schema": "https://schema.getpostman.com/json/collection/v1.0.0/"}, "item": []}`,
+			`x.json:1:21: info.schema: got "https://schema.getpostman.com/json/collection/v1.0.0/", want a collection of version 2.1`},
+		{"{\"uuid\": \"x\",\n\"routes\": {}}", "x.json:2:11: routes: got an empty map, want a list"},
+	} {
+		file := filepath.Join(t.TempDir(), "x.json")
+		write(t, file, []byte(c.text))
+		_, err := Import([]string{file}, Options{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
+// TestOutside imports mappings whose body files lie outside of their directory.
+func TestOutside(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "secret.txt"), []byte("secret"))
+	write(t, filepath.Join(dir, "mock", "__files", "fine.txt"), []byte("fine"))
+	if err := os.Symlink("../../secret.txt", filepath.Join(dir, "mock", "__files", "link.txt")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"../../secret.txt", "link.txt", filepath.ToSlash(filepath.Join(dir, "secret.txt"))} {
+		write(t, filepath.Join(dir, "mock", "mappings", "a.json"),
+			[]byte(`{"request": {"url": "/a"}, "response": {"bodyFileName": "`+name+`"}}`))
+		got, err := Import([]string{filepath.Join(dir, "mock")}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Files) != 0 || len(got.Notes) != 1 || !strings.Contains(got.Notes[0].Text, "cannot be read") {
+			t.Errorf("%s: got %d files and the notes %v, want none and one note", name, len(got.Files), got.Notes)
+		}
+	}
+}
+
+// TestForward imports stubs that pass requests on to another server.
+func TestForward(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "proxy.json")
+	write(t, file, []byte(`{"mappings": [
+		{"priority": 10, "request": {"urlPattern": ".*"}, "response": {"proxyBaseUrl": "https://real.example/v2/"}},
+		{"request": {"url": "/a"}, "response": {"body": "a"}}]}`))
+	got, err := Import([]string{file}, Options{Starlark: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"* /*": lambda req: forward(req, url = "https://real.example/v2/" + req.url.split("/", 3)[3]),`; !strings.Contains(got.Text, want) {
+		t.Errorf("got\n%s\nwant %s in it", got.Text, want)
+	}
+	if got, err = Import([]string{file}, Options{}); err != nil || got.Endpoints != 1 || len(got.Notes) != 1 ||
+		!strings.Contains(got.Notes[0].Text, "--format starlark") {
+		t.Errorf("got %+v %v, want one endpoint and a note", got, err)
 	}
 }

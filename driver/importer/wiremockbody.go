@@ -177,9 +177,9 @@ var (
 )
 
 // jsonPathFound adds the condition that an expression finds something.
-func (w *stub) jsonPathFound(expression string) bool {
+func (r *rule) jsonPathFound(expression string) bool {
 	if path, ok := jsonPath(expression); ok {
-		w.putNamed("body_json", path, matcher("absent", truth(false)))
+		r.putNamed("body_json", path, matcher("absent", truth(false)))
 		return true
 	}
 	m := filterPath.FindStringSubmatch(strings.TrimSpace(expression))
@@ -203,7 +203,7 @@ func (w *stub) jsonPathFound(expression string) bool {
 		list = append(list, condition{path, c})
 	}
 	for _, l := range list {
-		w.putNamed("body_json", strings.Trim(base+"."+l.path, "."), l.c)
+		r.putNamed("body_json", strings.Trim(base+"."+l.path, "."), l.c)
 	}
 	return true
 }

@@ -112,9 +112,6 @@ func (c *conversion) settings() *yaml.Node {
 	if len(c.files) > 0 {
 		document.Put(n, "files_dir", text(c.options.FilesDir))
 	}
-	if c.latency != nil {
-		document.Put(n, "default_latency_ms", c.latency)
-	}
 	return n
 }
 

@@ -1,0 +1,203 @@
+package importer
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"starproxy/driver/document"
+)
+
+// matches returns the conditions of the rules of a response: one map for all, or one
+// for each of which one must hold.
+func (e *environment) matches(r *rule, rules []*yaml.Node, all bool) (list []*yaml.Node) {
+	joined := e.s.rule(r.at)
+	for _, n := range rules {
+		one := joined
+		if !all {
+			one = e.s.rule(r.at)
+		}
+		one.mockoonRule(n)
+		if !all {
+			if one.loose {
+				e.unchosen(r, one)
+			} else {
+				list = append(list, one.match)
+			}
+		}
+	}
+	if all {
+		if joined.loose {
+			e.unchosen(r, joined)
+			return nil
+		}
+		list = append(list, joined.match)
+	}
+	return list
+}
+
+// unchosen notes that a response cannot be chosen by a rule.
+func (e *environment) unchosen(r, failed *rule) {
+	for _, n := range failed.notes {
+		n.Text = strings.Replace(n.Text, "; the endpoint answers without this condition", "; this rule never chooses its response", 1)
+		r.notes = append(r.notes, n)
+	}
+}
+
+// mockoonRule adds the condition of one rule of a response
+// (https://mockoon.com/docs/latest/route-responses/dynamic-rules).
+func (r *rule) mockoonRule(n *yaml.Node) {
+	target, modifier := str(document.Child(n, "target")), str(document.Child(n, "modifier"))
+	keys := map[string]string{"header": "headers", "query": "query", "cookie": "cookies", "params": "params", "path": "path",
+		"method": "method", "body": "body_json"}
+	key := keys[target]
+	if key == "" {
+		r.lack(n, "rules: the target %s has no counterpart", target)
+		return
+	}
+	path := modifier
+	if target == "body" {
+		var ok bool
+		if path, ok = mockoonPath(modifier); !ok {
+			r.lack(n, "rules: the path %s has no counterpart", modifier)
+			return
+		}
+	}
+	if target == "body" && modifier == "" {
+		key = "body"
+	}
+	c, why := mockoonCondition(n, key == "body_json")
+	if why != "" {
+		r.lack(n, "rules: %s", why)
+		return
+	}
+	if isTrue(document.Child(n, "invert")) {
+		c = matcher("not", c)
+	}
+	if key == "path" || key == "method" || key == "body" {
+		r.put(key, c)
+		return
+	}
+	if path == "" {
+		r.lack(n, "rules: a %s without a name has no counterpart", target)
+		return
+	}
+	r.putNamed(key, path, c)
+}
+
+// mockoonPath returns the dotted path of a path into a body: dotted already, a
+// JSONPath, or a JSON pointer.
+func mockoonPath(s string) (string, bool) {
+	switch {
+	case strings.HasPrefix(s, "$"):
+		return jsonPath(s)
+	case strings.HasPrefix(s, "/"):
+		parts := strings.Split(s[1:], "/")
+		for i, p := range parts {
+			parts[i] = escapedKey(strings.NewReplacer("~1", "/", "~0", "~").Replace(p))
+		}
+		return strings.Join(parts, "."), true
+	}
+	return s, true
+}
+
+// mockoonCondition returns the operator of a rule with its value as a condition.
+func mockoonCondition(n *yaml.Node, json bool) (c *yaml.Node, why string) {
+	value := str(document.Child(n, "value"))
+	if strings.Contains(value, "{{") {
+		return nil, "a value with helpers has no counterpart"
+	}
+	operator := cmp.Or(str(document.Child(n, "operator")), "equals")
+	if isTrue(document.Child(n, "isRegex")) { // of older versions
+		operator = "regex"
+	}
+	switch operator {
+	case "equals":
+		if json {
+			return anyForm(text(value)), ""
+		}
+		return equals(value), ""
+	case "regex", "regex_i":
+		if operator == "regex_i" {
+			value = "(?i)" + value
+		}
+		if _, err := compile(value); err != nil || value == "" {
+			return nil, fmt.Sprintf("the expression %q is not valid here: %v", value, err)
+		}
+		return matcher("regex", text(value)), ""
+	case "null":
+		return matcher("absent", truth(true)), ""
+	case "empty_array":
+		return matcher("equals", &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}), ""
+	case "array_includes":
+		return matcher("contains", text(value)), ""
+	}
+	return nil, "the operator " + operator + " has no counterpart"
+}
+
+// mockoonHelper returns the expression for a helper of Mockoon
+// (https://mockoon.com/docs/latest/templating/overview).
+func (r *rule) mockoonHelper(h *helper) (expression string, isText, ok bool) {
+	first, has := h.arg(0, "")
+	dflt, given := h.arg(1, "")
+	name := first.text
+	named := func(function string) (string, bool, bool) {
+		if given {
+			return fmt.Sprintf("%s(%q, %q)", function, name, dflt.text), true, has && first.inner == nil
+		}
+		return fmt.Sprintf("%s(%q)", function, name), true, has && first.inner == nil
+	}
+	switch h.name {
+	case "body":
+		if !has {
+			return "request_body()", true, true
+		}
+		path, ok := mockoonPath(name)
+		return fmt.Sprintf("request_body_json(%q, %q)", path, dflt.text), false, ok && first.inner == nil
+	case "bodyRaw":
+		return "request_body()", true, !has
+	case "queryParam", "queryParamRaw":
+		return named("request_query")
+	case "urlParam":
+		return named("request_param")
+	case "header":
+		return named("request_header")
+	case "cookie":
+		return cookieExpression(name), true, has && !given
+	case "method":
+		return fmt.Sprintf("%q", r.method), true, r.method != ""
+	case "hostname":
+		return `request_header("Host").split(":")[0]`, true, true
+	case "now":
+		return mockoonNow(name, has)
+	case "uuid", "guid":
+		return "uuid()", true, true
+	case "faker":
+		return "uuid()", true, name == "string.uuid" || name == "datatype.uuid"
+	case "int":
+		low, fine := first.number()
+		high, okay := dflt.number()
+		return fmt.Sprintf("random_int(%d, %d)", low, max(low, high)), false, fine && okay
+	case "boolean":
+		return `random_choice("true", "false")`, false, true
+	case "oneOf":
+		if !has || first.inner == nil || first.inner.name != "array" {
+			return "", false, false
+		}
+		expression, ok = choice(first.inner.args, r.mockoonHelper)
+		return expression, false, ok
+	}
+	expression, ok = textHelper(h, r.mockoonHelper)
+	return expression, true, ok
+}
+
+// mockoonNow returns the expression for the time in a format.
+func mockoonNow(format string, given bool) (expression string, isText, ok bool) {
+	if !given || format == "" {
+		return `time.now().format("2006-01-02T15:04:05.000Z")`, true, true
+	}
+	layout, ok := dateLayout(format)
+	return fmt.Sprintf("time.now().format(%q)", layout), true, ok
+}
