@@ -149,7 +149,7 @@ func (h *harWriter) entry(f *Flow) {
 		h.json(`,"connection":`, legible(f.Client.ID))
 	}
 	if p := f.Fingerprint(); p != (Fingerprint{}) {
-		h.json(`,"_tls":`, harHello{p.JA3, p.JA4, p.Resumes})
+		h.json(`,"_tls":`, harHello(p))
 	}
 	if f.WebSocket != nil {
 		h.raw(`,"_resourceType":"websocket","_webSocketMessages":[`)
