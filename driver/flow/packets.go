@@ -134,7 +134,8 @@ func (p *packetWriter) message(c *conversation, from int, f *Flow, m packetMessa
 	for _, line := range m.header {
 		name, value := line.Name, line.Value
 		switch {
-		case exchange.EqualName(name, "Transfer-Encoding") && !chunked, exchange.EqualName(name, "Content-Length") && (chunked || hasLength):
+		case exchange.EqualName(name, "Transfer-Encoding") && !chunked,
+			exchange.EqualName(name, "Content-Length") && (chunked || hasLength):
 			continue
 		case exchange.EqualName(name, "Content-Length") && m.mayFrame:
 			hasLength = true

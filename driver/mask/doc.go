@@ -6,7 +6,8 @@
 // value of a cookie, a field that is named like a token, a JSON web token anywhere. The
 // second one, [Masker.Flow] and [Masker.Bytes], replaces each of these, and the same
 // values wherever else they stand: as they are, percent-encoded, escaped for JSON or
-// XML, or inside of base64.
+// XML, inside of base64, or cut off at the end of a text that was shortened. They are not
+// found in other encodings, such as hexadecimal digits or base64 in lines.
 //
 // A secret has the same placeholder everywhere, so one can still see that two values are
 // equal. Content encodings are undone and applied again.

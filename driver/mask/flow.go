@@ -26,7 +26,7 @@ const maxBody = 32 << 20
 // Learn finds the secrets of a flow. An error means that a body could not be read.
 func (m *Masker) Learn(f *flow.Flow) error {
 	r := &f.Request
-	m.seek([]byte(r.Path), true, func(s span) { m.learn(s.value) })
+	m.seek([]byte(r.Path), inURL, func(s span) { m.learnSpan(s) })
 	m.learnHeader(r.Header, r.Trailer)
 	if err := m.learnBody(r.Header, r.Body); err != nil {
 		return err
@@ -97,14 +97,15 @@ func (m *Masker) learnValue(v any) {
 func (m *Masker) Flow(f *flow.Flow) (*flow.Flow, error) {
 	out := *f
 	r := &out.Request
-	r.Path = m.text(r.Path, "url", true)
-	r.Host, r.Authority = m.text(r.Host, "url", false), m.text(r.Authority, "url", false)
+	r.Path = m.text(r.Path, "url", inURL)
+	r.Host, r.Authority = m.text(r.Host, "url", inText), m.text(r.Authority, "url", inText)
 	var err error
 	if err = m.message(&r.Header, &r.Trailer, &r.Body); err != nil {
 		return nil, err
 	}
 	if f.Response != nil {
 		s := *f.Response
+		s.Reason = m.text(s.Reason, "text", inText)
 		if err = m.message(&s.Header, &s.Trailer, &s.Body); err != nil {
 			return nil, err
 		}
@@ -113,15 +114,18 @@ func (m *Masker) Flow(f *flow.Flow) (*flow.Flow, error) {
 	if f.WebSocket != nil {
 		ws := *f.WebSocket
 		ws.Messages = m.messages(ws.Messages, f.Stream)
-		ws.CloseReason = m.text(ws.CloseReason, "message", false)
+		ws.CloseReason = m.text(ws.CloseReason, "message", inText)
 		out.WebSocket = &ws
 	}
 	if f.Error != nil {
 		e := *f.Error
-		e.Message = m.text(e.Message, "text", false)
+		e.Message = m.text(e.Message, "text", inText)
 		out.Error = &e
 	}
-	out.Comment = m.text(f.Comment, "text", false)
+	for _, c := range []*flow.Conn{&out.Client, &out.Server} {
+		c.Address, c.SNI, c.Error = m.text(c.Address, "text", inText), m.text(c.SNI, "text", inText), m.text(c.Error, "text", inText)
+	}
+	out.Comment = m.text(f.Comment, "text", inText)
 	out.Metadata, _ = m.value(f.Metadata).(map[string]any)
 	return &out, nil
 }
@@ -159,14 +163,18 @@ func (m *Masker) body(before exchange.Header, h *exchange.Header, b *flow.Body) 
 	if err != nil && len(encodings) == 0 {
 		return err
 	}
-	masked := m.bytes(plain, "body", false)
+	as := inText
+	if b.Partial || err != nil {
+		as = inPart
+	}
+	masked := m.bytes(plain, "body", as)
 	changed := len(plain) > 0 && &masked[0] != &plain[0]
 	raw := !changed && len(encodings) > 0 && !more
 	if raw { // secrets that stand in the encoded bytes: a header may lie about its encoding
 		if plain, more, err = capture.Decoded(nil, b.Blob, maxBody); err != nil {
 			return err
 		}
-		masked = m.bytes(plain, "body", false)
+		masked = m.bytes(plain, "body", inText)
 		changed, encodings = len(plain) > 0 && &masked[0] != &plain[0], nil
 	}
 	switch {
@@ -230,13 +238,17 @@ func (m *Masker) messages(list []flow.Message, stream bool) []flow.Message {
 	out := slices.Clone(list)
 	if !stream {
 		for i := range out {
-			out[i].Data = m.bytes(out[i].Data, "message", false)
+			as := inText
+			if out[i].Dropped {
+				as = inPart
+			}
+			out[i].Data = m.bytes(out[i].Data, "message", as)
 		}
 		return out
 	}
 	for _, fromClient := range []bool{false, true} {
 		all := joined(list, fromClient)
-		marks := m.marks(all, false)
+		marks := m.marks(all, inText)
 		if len(marks) == 0 {
 			continue
 		}
@@ -278,9 +290,9 @@ func within(marks []mark, from, to int) (list []mark) {
 func (m *Masker) value(v any) any {
 	switch v := v.(type) {
 	case string:
-		return m.text(v, "text", false)
+		return m.text(v, "text", inText)
 	case []byte:
-		return m.bytes(v, "text", false)
+		return m.bytes(v, "text", inText)
 	case []any:
 		out := slices.Clone(v)
 		for i := range out {

@@ -3,10 +3,11 @@ package mask
 import (
 	"bytes"
 	"encoding/base64"
-	"html"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"starproxy/builtins/jsonvalue"
 )
@@ -57,7 +58,11 @@ func (f *forms) add(value string, id int) {
 	put(inJSON, false)
 	put(strings.ReplaceAll(inJSON, "/", `\/`), false)
 	put(string(jsonvalue.AppendEscaped(nil, inJSON)), false)
-	put(html.EscapeString(value), false)
+	for _, r := range escapes() {
+		put(r.Replace(value), false)
+		put(r.Replace(inJSON), false)
+	}
+	put(escapedRunes(inJSON), false)
 	for shift := range 3 {
 		text := base64.StdEncoding.EncodeToString([]byte("\x00\x00"[:shift] + value))
 		whole := (shift + len(value)) * 8 / 6 // characters that depend on nothing behind the value
@@ -71,6 +76,32 @@ func (f *forms) add(value string, id int) {
 		put(strings.ReplaceAll(text, "/", `\/`), true)
 		put(url.QueryEscape(text), true)
 	}
+}
+
+// escapes are further ways in which writers of XML, HTML and JSON escape characters.
+func escapes() []*strings.Replacer {
+	return []*strings.Replacer{
+		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;"),
+		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;"),
+		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;"),
+		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;"),
+		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;"),
+		strings.NewReplacer("&", `\u0026`, "<", `\u003c`, ">", `\u003e`),
+		strings.NewReplacer("&", `\u0026`, "<", `\u003C`, ">", `\u003E`, "'", `\u0027`, "+", `\u002B`),
+	}
+}
+
+// escapedRunes writes all but ASCII as JSON escapes.
+func escapedRunes(s string) string {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(s)) {
+		if unit < 0x80 {
+			b = append(b, byte(unit))
+		} else {
+			b = fmt.Appendf(b, `\u%04x`, unit)
+		}
+	}
+	return string(b)
 }
 
 // lowerEscapes writes the digits of percent escapes as small letters.
@@ -128,10 +159,7 @@ func (f *forms) find(b []byte, found func(from, to, id int)) {
 
 // longest returns the longest form that b begins with.
 func (k *bucket) longest(b []byte) (form, bool) {
-	if !k.sorted {
-		slices.SortFunc(k.list, func(x, y form) int { return strings.Compare(x.text, y.text) })
-		k.sorted = true
-	}
+	k.sort()
 	list, key := k.list, b
 	for {
 		// A form that b begins with is not behind b in this order.
@@ -153,6 +181,35 @@ func (k *bucket) longest(b []byte) (form, bool) {
 			return one, true
 		}
 		list, key = list[:n-1], b[:same]
+	}
+}
+
+// cut returns where a form begins that b[from:to] has the first bytes of, up to its end.
+func (f *forms) cut(b []byte, from, to int) (begin, id int, ok bool) {
+	for i := from; i+minSecret <= to; i++ {
+		pair := uint(b[i])<<8 | uint(b[i+1])
+		if f.pairs[pair/64]&(1<<(pair%64)) == 0 {
+			continue
+		}
+		bucket := f.byHead[[head]byte(b[i:i+head])]
+		if bucket == nil {
+			continue
+		}
+		bucket.sort()
+		text := string(b[i:to])
+		n, _ := slices.BinarySearchFunc(bucket.list, text, func(one form, key string) int { return strings.Compare(one.text, key) })
+		if n < len(bucket.list) && strings.HasPrefix(bucket.list[n].text, text) {
+			return i, bucket.list[n].id, true
+		}
+	}
+	return 0, 0, false
+}
+
+// sort sorts the forms.
+func (k *bucket) sort() {
+	if !k.sorted {
+		slices.SortFunc(k.list, func(x, y form) int { return strings.Compare(x.text, y.text) })
+		k.sorted = true
 	}
 }
 

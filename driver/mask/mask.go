@@ -72,7 +72,7 @@ func InURL(url string) (name string, ok bool) {
 	m := New(Options{})
 	b := []byte(url)
 	first := span{from: len(b)}
-	m.seek(b, true, func(s span) {
+	m.seek(b, inURL, func(s span) {
 		if !trivial(s.value) && s.from < first.from {
 			first, ok = s, true
 		}
@@ -84,7 +84,7 @@ func InURL(url string) (name string, ok bool) {
 	case bytes.HasSuffix(before, []byte("//")):
 		return "user information", true
 	case bytes.HasSuffix(before, []byte("=")):
-		name, _ = nameBefore(b, first.from-1)
+		name, _, _ = nameBefore(b, first.from-1)
 		return name, true
 	}
 	return "a token", true
@@ -92,15 +92,41 @@ func InURL(url string) (name string, ok bool) {
 
 // LearnText finds the secrets of a text.
 func (m *Masker) LearnText(b []byte) {
-	m.seek(b, false, func(s span) { m.learn(s.value) })
+	m.seek(b, inText, func(s span) { m.learnSpan(s) })
+}
+
+// LearnCode finds the secrets of a program, such as a script: they are literals in quotes.
+func (m *Masker) LearnCode(b []byte) {
+	m.seek(b, inCode, func(s span) { m.learnSpan(s) })
 }
 
 // learn remembers a value.
 func (m *Masker) learn(value string) {
 	m.id(value)
-	if password, ok := basicPassword(value); ok {
+	if password, ok := passwordOf(value); ok {
 		m.id(password)
 	}
+}
+
+func (m *Masker) learnSpan(s span) {
+	if m.spanID(s); s.like == "" {
+		m.learn(s.value)
+	}
+}
+
+// spanID returns the number of the secret in a place, and 0 for none.
+func (m *Masker) spanID(s span) int {
+	if s.like == "" || m.ids[s.value] > 0 {
+		return m.id(s.value)
+	}
+	id := m.id(s.like)
+	if id > 0 && id <= maxSecrets && len(m.ids) < 2*maxSecrets {
+		m.ids[s.value] = id
+		if everywhere(s.value) {
+			m.forms.add(s.value, id)
+		}
+	}
+	return id
 }
 
 // id returns the number of a value, and 0 for one that is no secret.
@@ -111,11 +137,11 @@ func (m *Masker) id(value string) int {
 	if id, known := m.ids[value]; known {
 		return id
 	}
-	if len(m.ids) >= maxSecrets {
+	if m.Secrets >= maxSecrets {
 		m.Overflow++
 		return maxSecrets + 1
 	}
-	id := len(m.ids) + 1
+	id := m.Secrets + 1
 	m.ids[value] = id
 	m.Secrets = id
 	if everywhere(value) {
@@ -134,7 +160,7 @@ func trivial(value string) bool {
 	case "", "true", "false", "null", "none", "undefined", "nil", "bearer", "basic", "digest", "…":
 		return true
 	}
-	return strings.HasPrefix(value, "{{") || strings.HasPrefix(value, "$") || placeholder.MatchString(value)
+	return strings.Contains(value, "{{") && strings.Contains(value, "}}") || strings.HasPrefix(value, "$") || placeholder.MatchString(value)
 }
 
 // everywhere reports whether a value is replaced in all places, not only in those that
@@ -161,25 +187,28 @@ type mark struct {
 }
 
 // Bytes returns b with all secrets replaced, b itself when it has none.
-func (m *Masker) Bytes(b []byte) []byte { return m.bytes(b, "text", false) }
+func (m *Masker) Bytes(b []byte) []byte { return m.bytes(b, "text", inText) }
+
+// Code is Bytes for a program, see [Masker.LearnCode].
+func (m *Masker) Code(b []byte) []byte { return m.bytes(b, "text", inCode) }
 
 // Text is Bytes for a string.
-func (m *Masker) Text(s string) string { return m.text(s, "text", false) }
+func (m *Masker) Text(s string) string { return m.text(s, "text", inText) }
 
-func (m *Masker) text(s, place string, inURL bool) string {
+func (m *Masker) text(s, place string, as context) string {
 	if s == "" {
 		return s
 	}
 	b := []byte(s)
-	if out := m.bytes(b, place, inURL); &out[0] != &b[0] {
+	if out := m.bytes(b, place, as); &out[0] != &b[0] {
 		return string(out)
 	}
 	return s
 }
 
 // bytes replaces the secrets of b. place is the kind of place for the counts.
-func (m *Masker) bytes(b []byte, place string, inURL bool) []byte {
-	marks := m.marks(b, inURL)
+func (m *Masker) bytes(b []byte, place string, as context) []byte {
+	marks := m.marks(b, as)
 	if len(marks) == 0 {
 		return b
 	}
@@ -189,7 +218,7 @@ func (m *Masker) bytes(b []byte, place string, inURL bool) []byte {
 
 // replace returns a copy of b with placeholders in the places of marks.
 func replace(b []byte, marks []mark) []byte {
-	keepLength := !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 // a binary format counts its bytes
+	keepLength := !utf8.Valid(b) || bytes.ContainsFunc(b, isBinary) // a binary format counts its bytes
 	out := make([]byte, 0, len(b)+16*len(marks))
 	at := 0
 	for _, k := range marks {
@@ -209,16 +238,58 @@ func replace(b []byte, marks []mark) []byte {
 	return append(out, b[at:]...)
 }
 
+// isBinary reports whether a character tells that a text is none.
+func isBinary(r rune) bool { return r < '\t' || r > '\r' && r < ' ' && r != 0x1b }
+
 // marks returns the spans of b that are replaced, in order and without overlaps.
-func (m *Masker) marks(b []byte, inURL bool) []mark {
+func (m *Masker) marks(b []byte, as context) []mark {
 	var list []mark
-	m.seek(b, inURL, func(s span) {
-		if id := m.id(s.value); id > 0 {
+	m.seek(b, as, func(s span) {
+		if id := m.spanID(s); id > 0 {
 			list = append(list, mark{s.from, s.to, id, s.bare})
 		}
 	})
 	m.forms.find(b, func(from, to, id int) { list = append(list, mark{from, to, id, false}) })
+	list = m.cutMarks(b, as, list)
 	return merge(list)
+}
+
+// ellipsis stands in texts that this program has shortened.
+const ellipsis = "…"
+
+// A text of a length within these bounds, in bytes, may have been shortened without a sign.
+const (
+	minShortened = 200
+	maxShortened = 4 << 10
+)
+
+// maxWindow bounds how far before the end of a shortened text a secret is looked for, in
+// bytes.
+const maxWindow = 4 << 10
+
+// cutMarks appends the beginnings of secrets at the ends of texts that were shortened.
+func (m *Masker) cutMarks(b []byte, as context, list []mark) []mark {
+	if len(m.forms.byHead) == 0 {
+		return list
+	}
+	from := 0
+	look := func(to int) {
+		if begin, id, ok := m.forms.cut(b, max(from, to-maxWindow), to); ok {
+			list = append(list, mark{begin, to, id, false})
+		}
+	}
+	for {
+		i := bytes.Index(b[from:], []byte(ellipsis))
+		if i < 0 {
+			break
+		}
+		look(from + i)
+		from += i + len(ellipsis)
+	}
+	if as == inPart || len(b) >= minShortened && len(b) <= maxShortened {
+		look(len(b))
+	}
+	return list
 }
 
 // merge sorts marks and unites those that overlap. The longest one of each union gives
@@ -254,15 +325,15 @@ func (m *Masker) headerField(f exchange.Field, learnOnly bool) string {
 	spans := m.headerSpans(f)
 	if learnOnly {
 		for _, s := range spans {
-			m.learn(s.value)
+			m.learnSpan(s)
 		}
 		m.LearnText([]byte(f.Value))
 		return f.Value
 	}
 	b := []byte(f.Value)
-	list := m.marks(b, false)
+	list := m.marks(b, inText)
 	for _, s := range spans {
-		if id := m.id(s.value); id > 0 {
+		if id := m.spanID(s); id > 0 {
 			list = append(list, mark{s.from, s.to, id, false})
 		}
 	}

@@ -25,23 +25,35 @@ const (
 
 // texts have a secret %s. Those that keep have none.
 var texts = map[string]string{
-	"JSON":                 `{"user":"ann","access_token":"%s","n":1}`,
-	"JSON with blanks":     "{\n  \"Client-Secret\" : \"%s\"\n}",
-	"JSON in a container":  `{"credentials":{"a":["%s"],"b":null}}`,
-	"JSON in JSON":         `{"payload":"{\"token\":\"%s\"}"}`,
-	"JSON in JSON in JSON": `{"payload":"{\"p\":\"{\\\"token\\\":\\\"%s\\\"}\"}"}`,
-	"JSON lines":           "{\"a\":1}\n{\"password\":\"%s\"}\n",
-	"JSON cut off":         `{"a":1,"password":"%s`,
-	"broken JSON":          `{'a':1, 'password': '%s', b}`,
-	"XML":                  `<login><name>ann</name><password>%s</password></login>`,
-	"XML with a namespace": `<s:Token type="x">%s</s:Token>`,
-	"XML attribute":        `<login name="ann" password="%s"/>`,
-	"multipart":            "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n%s\r\n--b--\r\n",
-	"events":               "event: login\ndata: {\"token\":\"%s\"}\n\n",
-	"log":                  `level=info msg=login token="%s" code=200`,
-	"YAML":                 "users:\n  - password: \"%s\"\n",
-	"header in a text":     "GET / HTTP/1.1\r\nAuthorization: Bearer %s\r\nHost: a\r\n",
-	"cookie in a text":     "GET / HTTP/1.1\r\nCookie: sid=%s\r\nHost: a\r\n",
+	"JSON":                       `{"user":"ann","access_token":"%s","n":1}`,
+	"JSON with blanks":           "{\n  \"Client-Secret\" : \"%s\"\n}",
+	"JSON in a container":        `{"credentials":{"a":["%s"],"b":null}}`,
+	"JSON in JSON":               `{"payload":"{\"token\":\"%s\"}"}`,
+	"JSON in JSON in JSON":       `{"payload":"{\"p\":\"{\\\"token\\\":\\\"%s\\\"}\"}"}`,
+	"JSON lines":                 "{\"a\":1}\n{\"password\":\"%s\"}\n",
+	"JSON cut off":               `{"a":1,"password":"%s`,
+	"broken JSON":                `{'a':1, 'password': '%s', b}`,
+	"XML":                        `<login><name>ann</name><password>%s</password></login>`,
+	"XML with a namespace":       `<s:Token type="x">%s</s:Token>`,
+	"XML attribute":              `<login name="ann" password="%s"/>`,
+	"multipart":                  "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n%s\r\n--b--\r\n",
+	"events":                     "event: login\ndata: {\"token\":\"%s\"}\n\n",
+	"log":                        `level=info msg=login token="%s" code=200`,
+	"YAML":                       "users:\n  - password: \"%s\"\n",
+	"header in a text":           "GET / HTTP/1.1\r\nAuthorization: Bearer %s\r\nHost: a\r\n",
+	"cookie in a text":           "GET / HTTP/1.1\r\nCookie: sid=%s\r\nHost: a\r\n",
+	"pair of a name and a value": `[{"name":"Password","value":"%s"}]`,
+	"value before its name":      `[{"value":"%s","type":1,"key":"token"}]`,
+	"list of pairs":              `{"headers":[["X-Api-Key","%s"],["A","b"]]}`,
+	"JSON of cookies":            `{"headers":{"Set-Cookie":"sid=%s; Path=/"}}`,
+	"CDATA":                      `<password><![CDATA[%s]]></password>`,
+	"attributes of a pair":       `<add key="Password" value="%s"/>`,
+	"element with a name":        `<string name="password">%s</string>`,
+	"block of YAML":              "password: |-\n  %s\nother: 1\n",
+	"tag of YAML":                "token: !secret %s # of the lab\n",
+	"configuration":              "[server]\nproxy_password = %s\n",
+	"program":                    "token = \"%s\"\nanswer(token)\n",
+	"WebSocket protocols":        "Sec-WebSocket-Protocol: bearer, %s\r\n",
 }
 
 func TestTexts(t *testing.T) {
@@ -68,6 +80,10 @@ func TestForms(t *testing.T) {
 		"https://ann:swordfish9@host/x":                                  "https://MASKED-1@host/x",
 		"?api_key=abcdef123#x":                                           "?api_key=MASKED-1#x",
 		`{"pin":1234,"tokens":["abcdef123","ghijkl456"]}`:                `{"pin":"MASKED-1","tokens":["MASKED-2","MASKED-3"]}`,
+		"user=a&password=ab+c%26d%23efg&x=1":                             "user=a&password=MASKED-1&x=1",
+		"token=abc(def)gh;ij, and more":                                  "token=MASKED-1, and more",
+		"Password: correct horse battery\n":                              "Password: MASKED-1\n",
+		"Authorization: Digest username=\"a\", response=\"b\"\r\n":       "Authorization: Digest MASKED-1\r\n",
 		"x " + jwt + " y":                                                "x MASKED-1 y",
 		"key AKIAABCDEFGHIJKLMNOP.":                                      "key MASKED-1.",
 		"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n": "MASKED-1\n",
@@ -89,6 +105,7 @@ func TestKept(t *testing.T) {
 	for _, text := range []string{
 		`{"token_type":"Bearer","expires_in":3600,"max_tokens":1000,"monkey":"abcdefgh"}`,
 		`{"token":null,"password":"","secret":true}`,
+		"token: *anchor\n", "session: \"abc-{{uuid}}\"\n", "token = make_token(req)\n", `{"grant_types":["password","refresh_token"]}`,
 		`token: "{{ uuid }}"`, `a?token=${TOKEN}`, "https://host/a@b/c",
 		"token_url=https://host/token", "Access-Control-Allow-Headers: Authorization, X",
 	} {
@@ -199,6 +216,40 @@ func session() func(func(*flow.Flow) bool) {
 	stream.WebSocket = &flow.WebSocket{Messages: []flow.Message{{Data: []byte("x " + canary[:8])}, {FromClient: true, Data: []byte("y")}, {Data: []byte(canary[8:] + " z")}}}
 	stream.Stream = true
 	return slices.Values(append(list, ws, stream))
+}
+
+// TestKnownForms looks for a secret that is known in the ways in which programs write it.
+func TestKnownForms(t *testing.T) {
+	t.Parallel()
+	const secret = "a<b>c&d'e\"fé+ghi/jk"
+	for _, form := range []string{
+		secret, url.QueryEscape(secret), url.PathEscape(secret), `a\u003cb\u003ec\u0026d'e\"fé+ghi/jk`, `a<b>c&d'e\"f\u00e9+ghi/jk`,
+		`a<b>c&d'e\"fé+ghi\/jk`, `a<b>c&d'e\\\"fé+ghi/jk`, `a&lt;b&gt;c&amp;d'e"fé+ghi/jk`, `a&lt;b&gt;c&amp;d&apos;e&quot;fé+ghi/jk`,
+		`a\u003Cb\u003Ec\u0026d\u0027e\"fé\u002Bghi/jk`, base64.StdEncoding.EncodeToString([]byte(secret)),
+		base64.URLEncoding.EncodeToString([]byte("x" + secret + "yz")), base64.RawStdEncoding.EncodeToString([]byte("xx" + secret)),
+	} {
+		m := New(Options{})
+		m.learn(secret)
+		shows(t, m.Text("( "+form+" )"), "( MASKED-1 )")
+	}
+	m := New(Options{})
+	m.learn(secret)
+	for cut, want := range map[string]string{
+		secret[:9] + "… and": "MASKED-1… and", "( " + secret[:20] + "…": "( MASKED-1…", secret[:4] + "…": secret[:4] + "…",
+		strings.Repeat("- ", 150) + secret[:9]: strings.Repeat("- ", 150) + "MASKED-1",
+	} {
+		shows(t, m.Text(cut), want)
+	}
+}
+
+// TestCode masks literals of a program, and leaves its names.
+func TestCode(t *testing.T) {
+	t.Parallel()
+	program := "def h(req):\n    if req.headers.get(\"X-Api-Key\") == \"k\":\n        return response(token=make(req), password = p, api_key = \"%s\")\n"
+	m := New(Options{})
+	text := fmt.Appendf(nil, program, canary)
+	m.LearnCode(text)
+	shows(t, string(m.Code(text)), fmt.Sprintf(program, "MASKED-1"))
 }
 
 func TestBrokenEncoding(t *testing.T) {

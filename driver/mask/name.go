@@ -19,7 +19,7 @@ var plainEnds = []string{
 // Names that stand for a secret as a whole. In URLs there are more.
 var (
 	wholeNames = names("pwd pass pin otp totp sid session auth cookie setcookie assertion clientassertion cvv cvc xauth xamzsignature " +
-		"xgoogsignature")
+		"xgoogsignature samlresponse samlrequest")
 	urlNames = names("key sig signature")
 )
 
