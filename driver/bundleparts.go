@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
+	"strings"
 	"time"
 
 	"starproxy/driver/bundle"
@@ -69,7 +71,11 @@ func (p part) add(out *bundle.Writer, secrets *masking) error {
 	if err == nil {
 		sum := sha256.Sum256(text)
 		file.Original = hex.EncodeToString(sum[:])
-		text = secrets.Bytes(text)
+		if p.program() {
+			text = secrets.Code(text)
+		} else {
+			text = secrets.Bytes(text)
+		}
 	}
 	return out.Add(file, func(w io.Writer) error {
 		if err != nil {
@@ -79,6 +85,9 @@ func (p part) add(out *bundle.Writer, secrets *masking) error {
 		return err
 	})
 }
+
+// program reports whether the part is a script, whose names are no secrets.
+func (p part) program() bool { return strings.HasSuffix(p.file.Name, ".star") }
 
 // maxMasked is the largest text that secrets are looked for in, in bytes.
 const maxMasked = 16 << 20
@@ -100,6 +109,16 @@ func (p part) read() ([]byte, error) {
 // masking masks the secrets of a bundle; nil leaves them as they are.
 type masking struct{ *mask.Masker }
 
+// heard learns the secrets of exchanges that are not in the bundle: a login before the
+// part of the session that is asked for, for example. A body that is gone is passed over.
+func (m *masking) heard(flows iter.Seq2[*flow.Flow, error]) {
+	for f, err := range flows {
+		if err == nil {
+			_ = m.Learn(f)
+		}
+	}
+}
+
 // record learns the secrets of a recording and of texts, and returns the recording with
 // all of them masked. It closes the one that it is given.
 func (m *masking) record(out *bundle.Writer, rec *flow.File, parts []part) (*flow.File, error) {
@@ -112,7 +131,12 @@ func (m *masking) record(out *bundle.Writer, rec *flow.File, parts []part) (*flo
 		}
 	}
 	for _, p := range parts {
-		if text, err := p.read(); err == nil { // else add tells it
+		text, err := p.read()
+		switch {
+		case err != nil: // add tells it
+		case p.program():
+			m.LearnCode(text)
+		default:
 			m.LearnText(text)
 		}
 	}

@@ -105,6 +105,9 @@ func (b *bundles) write(w io.Writer, args bundleArgs) (*bundle.Manifest, error) 
 	var secrets *masking
 	if !args.unmask {
 		secrets = &masking{Masker: mask.New(mask.Options{Names: b.cfg.Bundle.Mask})}
+		if args.since != "" || args.expr != "" {
+			secrets.heard(b.captures.flows(nil))
+		}
 		if rec, err = secrets.record(out, rec, parts); err != nil {
 			return nil, err
 		}

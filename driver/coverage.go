@@ -81,13 +81,13 @@ func (c *coverage) report(all bool) coverageReport {
 		if !e.InForce && !all {
 			continue
 		}
-		ep := e.Endpoint
+		ep, counts := e.Endpoint, e.Enabled || !e.InForce
 		r.add(&r.Endpoints, coveredPart{
-			Kind: endpointPart, Key: ep.Name, Source: ep.Source.String(), Hits: e.Hits, Enabled: e.Enabled || !e.InForce, InForce: e.InForce,
+			Kind: endpointPart, Key: ep.Name, Source: ep.Source.String(), Hits: e.Hits, Enabled: counts, InForce: e.InForce,
 		})
 		for i, b := range ep.Branches {
 			part := coveredPart{
-				Kind: rulePart, Key: ep.Name, Part: b.Name, Source: ep.Source.String(), Hits: e.Branches[i], Enabled: e.Enabled || !e.InForce,
+				Kind: rulePart, Key: ep.Name, Part: b.Name, Source: ep.Source.String(), Hits: e.Branches[i], Enabled: counts,
 				InForce: e.InForce,
 			}
 			if b.Line > 0 {

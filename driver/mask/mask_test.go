@@ -82,6 +82,7 @@ func TestForms(t *testing.T) {
 		`{"pin":1234,"tokens":["abcdef123","ghijkl456"]}`:                `{"pin":"MASKED-1","tokens":["MASKED-2","MASKED-3"]}`,
 		"user=a&password=ab+c%26d%23efg&x=1":                             "user=a&password=MASKED-1&x=1",
 		"token=abc(def)gh;ij, and more":                                  "token=MASKED-1, and more",
+		"x: {password: correct horse, b: 1}\n":                           "x: {password: MASKED-1, b: 1}\n",
 		"Password: correct horse battery\n":                              "Password: MASKED-1\n",
 		"Authorization: Digest username=\"a\", response=\"b\"\r\n":       "Authorization: Digest MASKED-1\r\n",
 		"x " + jwt + " y":                                                "x MASKED-1 y",

@@ -114,6 +114,9 @@ func (m *Masker) seekAt(b []byte, at, next int, as context, found func(span)) {
 		seekLine(b, line{name: name, from: v.from, indent: begin}, found)
 		return
 	}
+	if b[at] == ':' && !quoted && v.mark == "" && startsPair(b, begin) {
+		v.to = max(v.to, v.from+len(bytes.TrimRight(b[v.from:v.from+pairLength(b[v.from:])], " \t")))
+	}
 	if b[at] == '=' && v.mark == "" && (at > 0 && b[at-1] == ' ') && !configured(b, begin, v) {
 		return
 	}
@@ -133,6 +136,20 @@ func (m *Masker) seekAt(b []byte, at, next int, as context, found func(span)) {
 	if i := strings.IndexAny(raw, ",;)}]'"); i > 0 && b[at] == '=' && v.mark == "" { // the value may end here, too
 		found(span{from: v.from, to: v.from + i, value: plainValue(raw[:i], b[at], "")})
 	}
+}
+
+// startsPair reports whether a name that begins at a place is in a map of YAML in braces.
+func startsPair(b []byte, at int) bool {
+	before := bytes.TrimRight(b[max(0, at-maxName):at], " \t\r\n")
+	return len(before) > 0 && (before[len(before)-1] == '{' || before[len(before)-1] == ',')
+}
+
+// pairLength returns the length of a value in such a map, which may have blanks.
+func pairLength(b []byte) int {
+	if n := bytes.IndexAny(b[:min(len(b), maxPartHeader)], ",{}[]\"\r\n"); n >= 0 {
+		return n
+	}
+	return 0
 }
 
 // startsLine reports whether a line has nothing before b[at], except for the mark of a
