@@ -26,8 +26,8 @@ type Known struct {
 	// Status is the result of the method status when the session was kept, TLS that of
 	// tls_report, and Manifest describes the bundle: JSON objects.
 	Status, TLS, Manifest json.RawMessage
-	// Timeline are the events of the session in their order: JSON objects with the
-	// members "time", "kind" and "text", and others.
+	// Timeline are the events of the session in their order: JSON objects as timeline.jsonl
+	// of a bundle has them.
 	Timeline []json.RawMessage
 }
 

@@ -69,7 +69,7 @@ func reported(t testing.TB, flows []*flow.Flow, known view.Known, b view.Budget)
 // names no other file, and that its policy allows nothing but its own script.
 func TestReportIsSafe(t *testing.T) {
 	t.Parallel()
-	text := reported(t, recorded(), view.Known{Name: "</title>" + hostile, Timeline: []json.RawMessage{[]byte(`{"kind":"mark","text":"</script><b>"}`)}}, view.Budget{})
+	text := reported(t, recorded(), view.Known{Name: "</title>" + hostile, Timeline: []json.RawMessage{[]byte(`{"kind":"mark","what":"</script><b>"}`)}}, view.Budget{})
 	if os.Getenv("KEEP_REPORT") != "" {
 		os.WriteFile(os.Getenv("KEEP_REPORT"), []byte(text), 0o600)
 	}

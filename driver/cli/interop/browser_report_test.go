@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
 )
@@ -28,6 +29,7 @@ func sessionFiles(t testing.TB) (b *bench, files map[string]string) {
 	b.mustJ(t, b.dir, "proxy", "start")
 	p := &page{t: t, b: b}
 	p.ask("GET", "https://api.example.com/api/status?x=1", "", http.Header{"X-Markup": {`"><img src=x onerror=alert(1)>`}})
+	b.mustJ(t, b.dir, "proxy", "faults", "event", "half-time")
 	p.ask("GET", "http://car.test/page", "", nil)
 	p.ask("GET", "http://car.test/pic.png", "", nil)
 	tr := b.transport(false)
@@ -104,6 +106,14 @@ func explore(p *page, whole bool) {
 	p.until(shown + ` === "1,2,3,4,5"`)
 	p.fill("#highlight", "~bs charger")
 	p.until(`document.querySelector('#rows [data-seq="1"]').classList.contains("lit") && !document.querySelector('#rows [data-seq="2"]').classList.contains("lit")`)
+	if value[bool](p, `document.querySelector('[data-view="timeline"]').checkVisibility()`) {
+		p.click(`[data-view="timeline"]`)
+		p.shows("#timeline-rows", "half-time")
+		p.do(chromedp.Evaluate(`[...document.querySelectorAll("#timeline-rows tr")].find(r => r.textContent.includes("half-time")).querySelector("button").click()`, nil))
+		p.until(`!document.querySelector("#detail").hidden && document.querySelector("#detail-head").textContent.includes("/page")`)
+	} else if strings.Contains(value[string](p, `document.querySelector("#status").textContent`), "timeline.jsonl") {
+		t.Error("the bundle has a timeline, and the page does not show it")
+	}
 	p.click(`[data-view="control"]`)
 	p.shows("#status", "exchanges")
 	p.click(`[data-view="traffic"]`)
@@ -133,18 +143,23 @@ func TestBrowserReport(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	if err := chromedp.Run(ctx); err != nil { // the browser, of which each file gets a tab
+		t.Fatal(err)
+	}
 	for _, path := range []string{filepath.Join(dir, "report.html"), small} {
-		p := &page{t: t, ctx: ctx, b: b}
+		tab, cancel := chromedp.NewContext(ctx)
+		defer cancel()
+		p := &page{t: t, ctx: tab, b: b}
 		p.watch()
 		var asked []string
-		chromedp.ListenTarget(ctx, func(e any) {
+		chromedp.ListenTarget(tab, func(e any) {
 			if e, ok := e.(*network.EventRequestWillBeSent); ok && !strings.HasPrefix(e.Request.URL, "file://") && !strings.HasPrefix(e.Request.URL, "blob:") && !strings.HasPrefix(e.Request.URL, "data:") {
 				p.mu.Lock()
 				asked = append(asked, e.Request.URL)
 				p.mu.Unlock()
 			}
 		})
-		p.do(network.Enable(), chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()))
+		p.do(network.Enable(), cdppage.BringToFront(), chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()))
 		p.until(`document.querySelector("#connection")?.textContent === "report"`)
 		explore(p, path != small)
 		p.mu.Lock()

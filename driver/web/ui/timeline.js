@@ -8,10 +8,10 @@ import { inSight } from './tables.js';
 const seconds = time => typeof time === 'number' ? time : Date.parse(time) / 1000;
 
 // follower returns a button that opens the first exchange after a time.
-function follower(time) {
+const follower = time => button('→', () => {
 	const row = journal.rows.find(r => r.start >= time);
-	return row && button(`#${row.seq}`, () => go({ view: 'traffic', seq: row.seq }), { title: 'the first exchange after it' });
-}
+	go({ view: 'traffic', seq: row?.seq || 0 });
+}, { title: 'the first exchange after it', ariaLabel: 'Show the first exchange after it' });
 
 let shown;
 
@@ -20,8 +20,10 @@ inSight('timeline', async () => {
 	if (shown === events.length) return;
 	shown = events.length;
 	$('timeline-none').hidden = shown;
-	fill($('timeline-rows'), events.map(({ time, kind, text, ...more }) => {
-		const at = seconds(time), rest = Object.keys(more).length > 0 && el('small', JSON.stringify(more));
-		return el('tr', el('td', at >= 0 && date(at)), el('td', el('code', kind || '')), el('td', text || '', rest), el('td', at >= 0 && follower(at)));
+	fill($('timeline-rows'), events.map(({ time, kind, what, value, args, said, error }) => {
+		const at = seconds(time), given = Object.entries(args || {}).map(([name, v]) => `${name}: ${typeof v === 'string' ? v : JSON.stringify(v)}`).join(', ');
+		return el('tr', el('td', at >= 0 && date(at)), el('td', el('code', kind || '')),
+			el('td', what || '', value && el('code', ` = ${value}`), given && el('small', given), said && el('small', said), error && el('small.error', error)),
+			el('td', at >= 0 && follower(at)));
 	}));
 });
