@@ -24,7 +24,7 @@ type sessionDiffCmd struct {
 	Old     string   `arg:"" help:"The session to compare with: a flow file, a HAR document, a bundle, or a scenario."`
 	New     string   `arg:"" help:"The session to look at: a flow file, a HAR document or a bundle."`
 	Rules   string   `placeholder:"FILE" help:"What is known of the device, in YAML or JSON."`
-	FailOn  []string `name:"fail-on" placeholder:"KIND,…" help:"Kinds of differences that fail, or none (default: all)."`
+	FailOn  []string `name:"fail-on" placeholder:"KIND" help:"Kinds of differences that fail, or none (default: all)."`
 	JSON    bool     `name:"json" help:"Print the report as JSON."`
 	HTML    string   `name:"html" placeholder:"FILE" help:"Write the report to FILE as a page, too."`
 	JUnit   string   `name:"junit" placeholder:"FILE" help:"Write the report to FILE as JUnit XML, too: a test for each kind of difference."`
