@@ -28,7 +28,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/client", "driver/rpc driver/frames driver/pb builtins/disk"},
 	{"driver/frames", "driver/pb"},
 	{"driver/mask", "driver/flow driver/capture builtins/exchange builtins/jsonvalue"},
-	{"driver/expect", "driver/scenario driver/mock driver/filter driver/document driver/mask driver/capture builtins/exchange builtins/jsonvalue builtins/pattern builtins/excerpt"},
+	{"driver/expect", "builtins/call driver/scenario driver/mock driver/filter driver/document driver/mask driver/capture builtins/exchange builtins/jsonvalue builtins/pattern builtins/excerpt"},
 	{"driver/flow", "driver/capture builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/excerpt"},
 	{"driver/compare", "driver/mask driver/flow driver/document driver/filter driver/capture builtins/exchange builtins/jsonvalue builtins/nearest builtins/excerpt"},
 	{"driver/contract", "driver/document builtins/exchange builtins/jsonvalue builtins/excerpt"},

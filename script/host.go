@@ -42,6 +42,9 @@ type Options struct {
 	Clock *clock.Clock
 	// Getenv reads the environment for env(); nil means the process's own.
 	Getenv func(string) string
+	// Expect checks the requests of a test against expectations in JSON, for
+	// assert.expect(). If it is nil, that function is an error.
+	Expect call.Expecter
 	// Merge is the deep merge of patches, for merge(target, patch). If it is nil,
 	// merge() is an error.
 	Merge func(target any, patch jsonvalue.Object) any
@@ -129,7 +132,7 @@ func New(o Options) *Host {
 		limits.Memory = DefaultMaxMemory
 	}
 	env.MaxResult = int(max(min(limits.Memory/4, call.MaxResult), 1))
-	env.Merge, env.Match = o.Merge, o.Match
+	env.Merge, env.Match, env.Expect = o.Merge, o.Match, o.Expect
 	env.Defaults = o.Answering.Defaults
 	env.Deliver = o.Deliver
 	h := &Host{

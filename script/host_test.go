@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/expect"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 	"starproxy/script"
@@ -21,7 +22,7 @@ func newHost(o script.Options) *script.Host {
 
 // testOptions are those of tests and examples, as the command line has them.
 func testOptions() script.TestOptions {
-	return script.TestOptions{Options: script.Options{Merge: mock.Merge, Match: scenario.Matching}, Table: scenario.Table(scenario.Env{})}
+	return script.TestOptions{Options: script.Options{Merge: mock.Merge, Match: scenario.Matching, Expect: expect.Made}, Table: scenario.Table(scenario.Env{})}
 }
 
 // exampleExchange is the request that the examples of the documentation ask about.

@@ -35,6 +35,8 @@ type Env struct {
 	// Match compiles conditions on requests, in JSON with the keys of match: in a
 	// scenario. Nil means that matcher() is an error.
 	Match func(conditions []byte) (func(*exchange.Exchange) bool, error)
+	// Expect checks the requests of a test. Nil means that assert.expect() is an error.
+	Expect Expecter
 	// Manual says that Clock is that of a test: it moves only when the test or a
 	// sleep moves it, and delayed functions run in the call that moves it.
 	Manual bool
@@ -70,6 +72,7 @@ type Env struct {
 	era      atomic.Uint64
 	calls    atomic.Uint64 // of a test
 	outbox   []*Webhook    // of a test
+	made     []*Made       // of a test
 }
 
 // NewEnv makes an environment with a store, a random source with a random seed, and

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"starproxy/builtins/call"
+	"starproxy/builtins/value"
 )
 
 // Eq returns an error unless got equals want.
@@ -61,6 +62,26 @@ func Contains(c *call.Call, a call.Args) (starlark.Value, error) {
 	in, err := starlark.Binary(syntax.IN, item, container)
 	if err == nil && !in.Truth() {
 		err = fmt.Errorf("%s is not in %s", item, container)
+	}
+	return starlark.None, err
+}
+
+// Expect returns an error unless the requests that the test has made are as expected.
+func Expect(c *call.Call, a call.Args) (starlark.Value, error) {
+	var expectations starlark.Value
+	if err := a.Unpack("expectations", &expectations); err != nil {
+		return nil, err
+	}
+	if c.Env.Expect == nil {
+		return nil, errors.New("expect: expectations can't be checked here")
+	}
+	text, err := value.AppendJSON(c, nil, expectations)
+	if err != nil {
+		return nil, err
+	}
+	failures, err := c.Env.Expect(text, c.Env.Made())
+	if err == nil && failures != "" {
+		err = errors.New(failures)
 	}
 	return starlark.None, err
 }

@@ -79,6 +79,10 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 		defer c.Env.Clock.After(timeout, leave)()
 	}
 	began := c.Env.Clock.Now()
+	made := &call.Made{Request: x.Request, Start: began}
+	if x.Request.Body != nil {
+		made.Body, _ = x.Request.Body.Bytes(limit) // the test has it in memory, so there is no error
+	}
 	c.Waits()
 	defer c.Waited()
 	res, err := c.Env.Test.Respond(ctx, x)
@@ -101,9 +105,12 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	if exchange.Endless(res.Body) {
 		x.Answered()
 	}
+	made.Header, made.Endpoint = res.Header, x.Endpoint
+	c.Env.Remember(made)
 	if err := ans.receive(ctx, c, leave, x, res, limit, talk); err != nil {
 		return nil, fmt.Errorf("call: %s: %w", key, err)
 	}
+	made.Status, made.Fault, made.Sent, made.Took = ans.status, ans.fault, len(ans.body), c.Env.Clock.Now().Sub(began)
 	x.Answered()
 	if err := c.Env.Tasks.Failure(); err != nil {
 		return nil, fmt.Errorf("call: %s: after the answer: %w", key, err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"starproxy/driver/expect"
 	"starproxy/driver/mock"
 	"starproxy/driver/scenario"
 	"starproxy/script"
@@ -47,7 +48,7 @@ func (d scriptDirs) env(dir string) scenario.Env {
 
 // scriptOptions returns those of every host of the tools.
 func scriptOptions() script.Options {
-	return script.Options{Merge: mock.Merge, Match: scenario.Matching}
+	return script.Options{Merge: mock.Merge, Match: scenario.Matching, Expect: expect.Made}
 }
 
 // source is a file that a tool was asked about.
