@@ -243,6 +243,38 @@ func TestKnownForms(t *testing.T) {
 	}
 }
 
+// TestMQTT masks the password of a device, and leaves all other bytes of its stream.
+func TestMQTT(t *testing.T) {
+	t.Parallel()
+	field := func(s string) string { return string([]byte{byte(len(s) >> 8), byte(len(s))}) + s }
+	for name, connect := range map[string]string{
+		"3.1.1":            field("MQTT") + "\x04\xc2\x00\x3c" + field("device-7") + field("ann") + field("pa55w0rd-1"),
+		"3.1.1, a will":    field("MQTT") + "\x04\xce\x00\x3c" + field("device-7") + field("a/b") + field("gone") + field("ann") + field("pa55w0rd-1"),
+		"5, with all":      field("MQTT") + "\x05\xce\x00\x3c\x05\x11\x00\x00\x00\x0a" + field("device-7") + "\x00" + field("a/b") + field("gone") + field("ann") + field("pa55w0rd-1"),
+		"3.1, no password": field("MQIsdp") + "\x03\x82\x00\x3c" + field("device-7") + field("ann"),
+	} {
+		packet := "\x10" + string([]byte{byte(len(connect))}) + connect
+		f := &flow.Flow{Stream: true, WebSocket: &flow.WebSocket{Messages: []flow.Message{
+			{FromClient: true, Data: []byte(packet[:9])}, {Data: []byte("\x20\x02\x00\x00")}, {FromClient: true, Data: []byte(packet[9:])},
+		}}}
+		m := New(Options{})
+		if err := m.Learn(f); err != nil {
+			t.Fatal(err)
+		}
+		out, err := m.Flow(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(out.WebSocket.Messages[0].Data) + string(out.WebSocket.Messages[2].Data)
+		if want := strings.ReplaceAll(packet, "pa55w0rd-1", "MASKED-1**"); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		for cut := range packet { // no reading beyond the end
+			m.LearnText([]byte(packet[:cut]))
+		}
+	}
+}
+
 // TestCode masks literals of a program, and leaves its names.
 func TestCode(t *testing.T) {
 	t.Parallel()
@@ -321,6 +353,7 @@ func FuzzMask(f *testing.F) {
 	for _, form := range texts {
 		f.Add(fmt.Appendf(nil, form, canary))
 	}
+	f.Add([]byte("\x10\x1f\x00\x04MQTT\x04\xc2\x00\x3c\x00\x01d\x00\x01u\x00\x08pa55w0rd"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := New(Options{})
 		m.LearnText(b)

@@ -92,6 +92,7 @@ func (m *Masker) seek(b []byte, as context, found func(span)) {
 		}
 	}
 	m.seekJSON(b, found)
+	seekMQTT(b, found)
 }
 
 // seekAt looks at the name before a separator, which is b[at:next], and at the value
