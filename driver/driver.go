@@ -16,6 +16,7 @@ import (
 	"starproxy/builtins/state"
 	"starproxy/driver/ca"
 	"starproxy/driver/capture"
+	"starproxy/driver/contract"
 	"starproxy/driver/endpoints"
 	"starproxy/driver/faultplan"
 	"starproxy/driver/handshake"
@@ -47,6 +48,7 @@ type Driver struct {
 	recordings *recordings
 	faultPlans *faultPlans
 	networks   *networks
+	contracts  *contracts
 	checks     *checkups
 	files      mockFiles
 	coverage   *coverage
@@ -157,6 +159,8 @@ func (d *Driver) compose(o Options) {
 		place:      o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
 	d.life.fingerprints = newFingerprints(d.life.handshakes)
+	d.contracts = &contracts{table: &contract.Table{}}
+	d.life.contracts = d.contracts
 	d.webhooks = newWebhooks(cfg, proxy.NewCaller(proxy.Config{
 		Insecure: cfg.SSLInsecure, MinTLS: cfg.TLS.MinVersion.Number(), Listeners: &o.Shared.listeners, Counters: counters,
 		Parent: cfg.Listen.parent(),
@@ -203,11 +207,12 @@ func (d *Driver) compose(o Options) {
 		cfg: cfg, captures: d.captures, reporter: d.reporter, handshakes: d.handshakes, endpoints: d.endpoints, clocks: clocks,
 		coverage: d.coverage, expectations: expected, logged: d.logged, log: log,
 	}
-	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
+	d.Table = rpc.NewTable(log, d.contracts.rows(), d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
 		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
 		d.networks.rows(), d.bundles.rows(), d.coverage.rows(), expected.rows())
 	d.Table.Tell(changes.called)
+	d.Table.Before(d.contracts.settle)
 }
 
 // oppose puts in force what a scenario sets against devices.
@@ -215,6 +220,7 @@ func (d *Driver) oppose(a scenario.Adversity) {
 	d.tlsFaults.table.Load(a.TLS)
 	d.networks.table.Load(a.Network)
 	d.faultPlans.table.Install(a.Faults)
+	d.contracts.table.Set(a.Contract)
 }
 
 // Close stops the proxy if it runs and releases everything. It may be called

@@ -42,6 +42,7 @@ func (l *launch) ready(ctx context.Context) error {
 		Resolver:   l.cfg.DNS.resolver(),
 		CA:         l.authority,
 		Journal:    l.journal,
+		Inspector:  l.contracts,
 		Sockets:    l.sockets,
 		Listeners:  &l.shared.listeners,
 		Hidden:     &l.shared.hidden,

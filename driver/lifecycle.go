@@ -61,6 +61,7 @@ type lifecycle struct {
 	faultPlans   *faultplan.Table
 	network      *network.Table
 	timeline     *timeline
+	contracts    *contracts
 
 	run     atomic.Pointer[running] // nil when stopped
 	changed follow.Notice           // announces each change of run
@@ -192,7 +193,7 @@ func (l *lifecycle) handler(r *running) exchange.Handler {
 		end = newUnmatched(l.log, end)
 		end = l.endpoints.Handler(end)
 	}
-	return l.faultPlans.Handler(&unconditionalHandler{l.state, end})
+	return l.faultPlans.Handler(l.contracts.table.Handler(&unconditionalHandler{l.state, end}))
 }
 
 func (l *lifecycle) stop(ctx context.Context) (string, error) {
@@ -235,6 +236,7 @@ func (l *lifecycle) shut(ctx context.Context, r *running) error {
 	l.changed.Notify()
 	l.timeline.note(momentMode, "stopped in mode "+r.mode)
 	err := r.proxy.Close(ctx)
+	l.contracts.drain()
 	l.endpoints.Script.Cancel()
 	if r.recorder != nil {
 		r.release()

@@ -53,7 +53,9 @@ func (b Breach) String() string {
 
 // Request is what is looked at of a device's request.
 type Request struct {
-	Method, Host string
+	Method string
+	// Host is empty if it is not known.
+	Host string
 	// Target is path and query as sent.
 	Target string
 	Header exchange.Header
@@ -127,11 +129,11 @@ func (c *Contract) CheckAnswer(r *Request, a *Answer) Result {
 
 // begin finds the operation of a request. Without one, the result has the reason.
 func (c *Contract) begin(r *Request) (Result, found) {
-	if !c.Covers(r.Host) {
+	if r.Host != "" && !c.Covers(r.Host) {
 		return Result{Outside: true}, found{}
 	}
 	path := exchange.PathOf(r.Target)
-	f := c.find(r.Method, path)
+	f := c.find(r.Method, r.Host, path)
 	res := Result{Operation: f.op}
 	switch {
 	case f.op != nil:
@@ -246,14 +248,24 @@ func isJSON(contentType string) bool {
 	return contentType == "application/json" || strings.HasSuffix(contentType, "+json")
 }
 
+// described reports whether schemas describe bodies of a content type.
+func described(contentType string) bool {
+	return isJSON(contentType) || contentType == formType || contentType == "text/plain"
+}
+
+// contentType returns the content type of a header in lower case, without parameters.
+func contentType(h exchange.Header) string {
+	bare, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(bare))
+}
+
 // body checks the body of a request or an answer.
 func (c *checking) body(p *payload, h exchange.Header, b Body) {
 	if b.Unread != "" {
 		c.res.Unchecked = append(c.res.Unchecked, c.side+" body: "+b.Unread)
 		return
 	}
-	bare, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	bare = strings.ToLower(strings.TrimSpace(bare))
+	bare := contentType(h)
 	if len(b.Data) == 0 && (bare == "" || isJSON(bare) || bare == formType) {
 		if p.required {
 			c.breach(KindBody, "body", "is missing", p.at)
@@ -377,19 +389,17 @@ func wanted(lists [][]scheme) string {
 	return strings.Join(options, ", or ")
 }
 
-// ReadBody undoes the content encodings of a body of at most max bytes.
-func ReadBody(data []byte, h exchange.Header, max int) Body {
-	if len(data) > max {
-		return Body{Unread: tooLarge(max)}
+// ReadBody undoes the content encodings of a body.
+func ReadBody(data []byte, h exchange.Header) Body {
+	if len(data) > MaxBody {
+		return Body{Unread: TooLarge}
 	}
-	plain, err := exchange.Decode(data, exchange.Encodings(h), max)
+	plain, err := exchange.Decode(data, exchange.Encodings(h), MaxBody)
 	switch {
 	case errors.Is(err, exchange.ErrBodyTooLarge):
-		return Body{Unread: tooLarge(max)}
+		return Body{Unread: TooLarge}
 	case err != nil:
 		return Body{Unread: "it can't be decoded: " + err.Error()}
 	}
 	return Body{Data: plain}
 }
-
-func tooLarge(max int) string { return fmt.Sprintf("it has more than %d bytes", max) }

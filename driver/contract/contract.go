@@ -122,6 +122,14 @@ func Load(o Options) (*Contract, error) {
 	return c, nil
 }
 
+// Watched returns the files of a contract, which may be nil.
+func (c *Contract) Watched() []string {
+	if c == nil {
+		return nil
+	}
+	return c.Files
+}
+
 func (c *Contract) warn(format string, args ...any) {
 	c.Warnings = append(c.Warnings, filepath.Base(c.File)+": "+fmt.Sprintf(format, args...))
 }

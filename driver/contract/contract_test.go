@@ -83,7 +83,7 @@ paths:
 		f := strings.Fields(in)
 		got := "another host"
 		if c.Covers(f[1]) {
-			switch found := c.find(f[0], exchange.PathOf(f[2])); {
+			switch found := c.find(f[0], f[1], exchange.PathOf(f[2])); {
 			case found.op != nil:
 				got = fmt.Sprint(found.op.Name, " ", found.values)
 			case found.path:

@@ -196,16 +196,15 @@ type found struct {
 	below  bool // the path lies below a base path, or the hosts of the contract are named
 }
 
-// find looks a request up. path has its escapes.
-func (c *Contract) find(method, path string) found {
-	all := segments(path)
-	f := found{below: c.hosts != nil && len(c.bases) == 0}
+// find looks a request up. path has its escapes; host is "" if it is not known.
+func (c *Contract) find(method, host, path string) found {
+	all, f := segments(path), found{}
 	for _, b := range c.bases {
 		rest, ok := b.cut(all)
 		if !ok {
 			continue
 		}
-		f.below = f.below || len(b.segments) > 0 || c.hosts != nil
+		f.below = f.below || len(b.segments) > 0 || c.hosts != nil && host != ""
 		methods, values := c.router.root.find(rest, nil)
 		if methods == nil {
 			continue

@@ -122,8 +122,12 @@ func (s spot) String() string {
 
 // node returns the node of the value in its file, or of the closest value around it.
 func (s spot) node() *yaml.Node {
-	n := s.file.node
-	for token := range strings.SplitSeq(strings.TrimPrefix(s.at, "/"), "/") {
+	return Below(s.file.node, s.at)
+}
+
+// Below returns the node at a JSON pointer in n, or the closest node around it.
+func Below(n *yaml.Node, pointer string) *yaml.Node {
+	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		next := step(n, unescapePointer(token))
 		if next == nil {
 			break

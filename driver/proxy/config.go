@@ -43,6 +43,9 @@ type Config struct {
 	// Recorder is given all that Journal and Sockets get, before the device gets
 	// the last byte of it; nil records nothing. It needs a Journal.
 	Recorder Recorder
+	// Inspector looks at entries of requests before Journal and Recorder get them; nil
+	// looks at none. It needs a Journal.
+	Inspector Inspector
 	// Handshakes gets each TLS handshake of a device; nil keeps none.
 	Handshakes *handshake.Log
 	// Insecure takes any certificate of a real server; else the system's roots decide.

@@ -261,7 +261,17 @@ func (s *serving) journal(res *exchange.Response) {
 		j.Add(e) // its messages and its end are recorded
 		return
 	}
-	s.p.journal(e)
+	if in := s.p.cfg.Inspector; in == nil || !in.Inspect(e, s.p.journal) {
+		s.p.journal(e)
+	}
+}
+
+// Inspector looks at entries before they are journaled.
+type Inspector interface {
+	// Inspect returns false for an entry that is to be journaled at once. Else it has
+	// made a copy, and calls add with that later, when it may have added notes. It must
+	// not wait.
+	Inspect(e *capture.Entry, add func(*capture.Entry)) bool
 }
 
 // journal records and journals an entry.

@@ -17,7 +17,8 @@ type Table struct {
 	log    *slog.Logger
 	rows   []Row
 	byName map[string]*Row
-	called func(Called) // nil for nobody
+	before func(context.Context) // nil for nobody
+	called func(Called)          // nil for nobody
 }
 
 // Called is a call of a method that changes something, after its end.
@@ -38,6 +39,9 @@ type Arg struct {
 // Tell has called called after each call of a method that changes something. It may be
 // called once, before the table is used.
 func (t *Table) Tell(called func(Called)) { t.called = called }
+
+// Before has fn called ahead of each method. It is set before the table is used.
+func (t *Table) Before(fn func(context.Context)) { t.before = fn }
 
 // NewTable makes a table of rows, in their order. log hears of calls that should
 // have changed something and failed.
@@ -153,6 +157,9 @@ func (t *Table) invoke(ctx context.Context, name string, kind Kind, args []any) 
 	in = append(in, reflect.ValueOf(&ctx).Elem())
 	for _, v := range values {
 		in = append(in, reflect.ValueOf(v))
+	}
+	if t.before != nil {
+		t.before(ctx)
 	}
 	out := r.fn.Call(in)
 	t.tell(r, values, out)

@@ -3,13 +3,14 @@ package scenario
 import (
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/driver/contract"
 	"starproxy/driver/document"
 	"starproxy/driver/faultplan"
 	"starproxy/driver/network"
 	"starproxy/driver/tlsfault"
 )
 
-// Adversity is what a scenario sets against devices, besides its endpoints.
+// Adversity is what a scenario sets for all exchanges, besides its endpoints.
 type Adversity struct {
 	// TLS are the faults that handshakes meet.
 	TLS []tlsfault.Setting
@@ -17,6 +18,8 @@ type Adversity struct {
 	Network []network.Setting
 	// Faults are the plans of faults that requests meet.
 	Faults []*faultplan.Plan
+	// Contract is the OpenAPI document that exchanges are checked against; nil for none.
+	Contract *contract.Contract
 }
 
 // adversity is a key at the top of a document, and a global of a script, that sets a
@@ -39,6 +42,10 @@ func adversities() []adversity {
 		}},
 		{"faults", func(c *compiler, n *yaml.Node, path string) (err error) {
 			c.adversity.Faults, err = c.plans(n, path, "fault")
+			return err
+		}},
+		{"contract", func(c *compiler, n *yaml.Node, path string) (err error) {
+			c.adversity.Contract, err = c.contract(n, path)
 			return err
 		}},
 	}

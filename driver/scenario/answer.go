@@ -79,6 +79,7 @@ func (d *definition) static(a responseFields, text []byte) exchange.Handler {
 		d.c.env.Log.Warn("scenario: the body has characters that its content type does not: it is sent in UTF-8", "endpoint", d.path,
 			"content_type", typed.Get("Content-Type"))
 	}
+	d.knows(a, header, body)
 	return a.finish(mock.NewStatic(a.status, header, body, a.latency.Fixed))
 }
 

@@ -82,6 +82,8 @@ type compiler struct {
 	typed bool
 	// quiet suppresses warnings.
 	quiet bool
+	// known are the answers that each request to an endpoint gets as they are.
+	known []knownAnswer
 	// tables are shared by all definitions of the document.
 	tables tables
 }
@@ -130,6 +132,7 @@ func (c *compiler) endpoints(n *yaml.Node, bare bool) ([]*mock.Endpoint, error) 
 		all = append(all, eps...)
 	}
 	c.checkHidden(all)
+	c.checkAnswers()
 	return all, nil
 }
 
@@ -181,9 +184,13 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 	}
 	d.method = m.Method
 	d.checkSocket(k)
+	before := len(c.known)
 	h, kind, err := d.handler()
 	if err != nil {
 		return nil, err
+	}
+	for i := range c.known[before:] {
+		c.known[before+i].match = m
 	}
 	src := c.src
 	if src.File != "" {

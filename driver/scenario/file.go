@@ -44,6 +44,7 @@ func fileHandler(d *definition) (exchange.Handler, error) {
 	}
 	if render == nil {
 		d.checkFile("file", name)
+		d.knowsFile(a, name)
 		return a.finish(mock.NewFile(d.c.files, name, a.status, a.header, a.typ, a.latency.Fixed)), nil
 	}
 	if a.typ, err = d.typeOr(""); err != nil { // that of the file which is chosen

@@ -118,7 +118,7 @@ func Load(path string, env Env) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Files = []string{path}
+	s.Files = append([]string{path}, s.Adversity.Contract.Watched()...)
 	return s, nil
 }
 

@@ -42,6 +42,7 @@ func loadScript(path string, env Env) (*Scenario, error) {
 	}
 	if err == nil {
 		err = s.compile(loaded, newCompiler(env, mock.Source{Name: path, File: path}, filepath.Dir(path)))
+		s.Files = append(s.Files, s.Adversity.Contract.Watched()...)
 	}
 	return s, scriptFault(err)
 }

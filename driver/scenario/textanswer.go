@@ -102,5 +102,6 @@ func binaryHandler(d *definition) (exchange.Handler, error) {
 	if err != nil {
 		return nil, document.Errorf(n, "%s: want text in base64: %v", d.at("body_base64"), err)
 	}
+	d.knows(a, a.typed(a.typ), body)
 	return a.finish(mock.NewStatic(a.status, a.typed(a.typ), body, a.latency.Fixed)), nil
 }

@@ -21,7 +21,7 @@ func TestUnusedKeys(t *testing.T) {
 		{"an anchor among endpoints", "endpoints: {base: &d {status: 201}, GET /a: *d}", ""},
 		{"an anchor without endpoints", "base: &d {status: 201}\nGET /a: *d", ""},
 		{"a slip", "confg: {default_latency_ms: 1}\nendpoints: {GET /a: {body: 1}}", `key "confg" is not used; did you mean "config"?`},
-		{"another one", "author: me\nendpoints: {GET /a: {body: 1}}", `key "author" is not used; want one of config, description, endpoints, `},
+		{"another one", "author: me\nendpoints: {GET /a: {body: 1}}", `key "author" is not used; want one of config, contract, description, endpoints, `},
 	} {
 		var log bytes.Buffer
 		s, err := Parse("a.yaml", []byte(c.doc), Env{FilesDir: t.TempDir(), Script: script.New(script.Options{}),
