@@ -49,7 +49,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/document", "builtins/jsonvalue builtins/nearest builtins/excerpt"},
 	{"driver/importer", "driver/export driver/scenario driver/flow driver/capture driver/document driver/mock script builtins/disk builtins/exchange builtins/pattern"},
 	{"driver/export", "driver/document driver/filter driver/capture driver/mock builtins/disk builtins/exchange builtins/jsonvalue"},
-	{"driver/scenario", "driver/network driver/tlsfault driver/faultplan driver/document driver/access driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/call builtins/nearest builtins/value builtins/excerpt"},
+	{"driver/scenario", "driver/contract driver/network driver/tlsfault driver/faultplan driver/document driver/access driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/call builtins/nearest builtins/value builtins/excerpt"},
 	{"driver/capture", "builtins/disk builtins/exchange builtins/follow builtins/jsonvalue"},
 	{"driver/faultplan", "driver/mock builtins/exchange builtins/follow"},
 	{"driver/mock", "driver/access builtins/disk builtins/exchange builtins/jsonvalue builtins/nearest builtins/pattern builtins/excerpt"},

@@ -64,6 +64,11 @@ class Methods:
         """Remove the TLS faults of a host pattern, or all, also those of the scenario."""
         return self.call("clear_tls_faults", host)
 
+    def contract_report(self) -> Any:
+        """Tell as JSON how the exchanges kept to the OpenAPI document of the scenario: its
+        operations with their counts, those that were never met, and the breaches."""
+        return json.loads(self.call("contract_report"))
+
     def delete_state(self, key: str) -> str:
         """Remove a key of the shared state."""
         return self.call("delete_state", key)
