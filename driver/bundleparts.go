@@ -197,6 +197,9 @@ func (b *bundles) parts(args bundleArgs) []part {
 	if report := b.coverage.report(true); report.Total > 0 {
 		list = append(list, jsonPart(bundle.Coverage, report))
 	}
+	if report := b.contracts.Report(); report.Contract != "" {
+		list = append(list, jsonPart(bundle.Contract, report))
+	}
 	return list
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"starproxy/driver/bundle"
 	"starproxy/driver/capture"
+	"starproxy/driver/contract"
 	"starproxy/driver/endpoints"
 	"starproxy/driver/flow"
 	"starproxy/driver/mask"
@@ -30,6 +31,7 @@ type bundles struct {
 	clocks       *clockMethods
 	coverage     *coverage
 	expectations *expectations
+	contracts    *contract.Table
 	logged       logLines
 	log          *slog.Logger
 }

@@ -205,9 +205,10 @@ func (d *Driver) compose(o Options) {
 	expected := &expectations{captures: d.captures}
 	d.bundles = &bundles{
 		cfg: cfg, captures: d.captures, reporter: d.reporter, handshakes: d.handshakes, endpoints: d.endpoints, clocks: clocks,
-		coverage: d.coverage, expectations: expected, logged: d.logged, log: log,
+		coverage: d.coverage, expectations: expected, contracts: d.contracts.table, logged: d.logged, log: log,
 	}
-	d.Table = rpc.NewTable(log, d.contracts.rows(), d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
+	d.Table = rpc.NewTable(log, d.life.rows(), d.reporter.rows(), mocks.rows(), states.rows(), d.webhooks.rows(), d.authority.rows(),
+		d.contracts.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
 		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
 		d.networks.rows(), d.bundles.rows(), d.coverage.rows(), expected.rows())
