@@ -16,7 +16,7 @@ inSight('scripts', async () => {
 });
 
 // flat returns the values of an object and of the objects in it as [name, value].
-const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v ? [[(at + k).replaceAll('_', ' '), text(v)]] : []);
+const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v && text(v) ? [[(at + k).replaceAll('_', ' '), text(v)]] : []);
 
 const text = v => [v].flat().map(x => typeof x === 'object' ? JSON.stringify(x) : x).join('\n');
 
