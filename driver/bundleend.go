@@ -166,7 +166,7 @@ func (b *bundles) failure() string {
 		switch e.Origin {
 		case exchange.FromProxy, exchange.FromReplay: // the latter with the status of replay.misses
 			if e.Unmatched {
-				return "nothing matches the request " + e.Method + " " + e.URL()
+				return "nothing matches the request " + e.Method + " " + e.Scheme + "://" + e.Host + e.Path() // without a query, for the log
 			}
 		}
 		for _, n := range e.Notes {

@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +110,13 @@ func (p part) read() ([]byte, error) {
 }
 
 // masking masks the secrets of a bundle; nil leaves them as they are.
-type masking struct{ *mask.Masker }
+type masking struct {
+	*mask.Masker
+	// query are the parameters of URLs with a masked value, and body tells that a body of
+	// a request is masked: a replay has to look over them.
+	query map[string]bool
+	body  bool
+}
 
 // heard learns the secrets of exchanges that are not in the bundle: a login before the
 // part of the session that is asked for, for example. A body that is gone is passed over.
@@ -153,10 +162,42 @@ func (m *masking) flow(f *flow.Flow) (*flow.Flow, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.note(&f.Request, &masked.Request)
 	if masked.Response != nil && masked.Response.Body.Missing && !f.Response.Body.Missing {
 		masked.Shed(flow.ResponseBody)
 	}
 	return masked, nil
+}
+
+// note notes the parts of a request that differ from the masked one.
+func (m *masking) note(r, masked *flow.Request) {
+	if r.Path != masked.Path {
+		_, before, _ := strings.Cut(r.Path, "?")
+		_, after, _ := strings.Cut(masked.Path, "?")
+		then, _ := url.ParseQuery(before) // what can't be read is left out
+		now, _ := url.ParseQuery(after)
+		for name, values := range then {
+			if !slices.Equal(values, now[name]) {
+				m.query[name] = true
+			}
+		}
+	}
+	m.body = m.body || !bytes.Equal(r.Body.Data, masked.Body.Data) || r.Body.Path != masked.Body.Path
+}
+
+// ignored returns the key ignore of a replay that looks over what is masked.
+func (m *masking) ignored() map[string]any {
+	out := map[string]any{}
+	if m == nil {
+		return out
+	}
+	if len(m.query) > 0 {
+		out["query"] = slices.Sorted(maps.Keys(m.query))
+	}
+	if m.body {
+		out["body"] = true
+	}
+	return out
 }
 
 // close masks the manifest, and tells there what was masked.
@@ -165,7 +206,8 @@ func (m *masking) close(out *bundle.Writer) {
 		return
 	}
 	if m.LeftOut > 0 {
-		out.LeaveOut(fmt.Sprintf("%d bodies of messages", m.LeftOut), "secrets in them can't be masked: they are too large, or their encoding is broken")
+		out.LeaveOut(fmt.Sprintf("%d bodies of messages", m.LeftOut),
+			"secrets in them can't be masked: they are too large, or their encoding is broken")
 	}
 	if m.Overflow > 0 {
 		out.LeaveOut("the copies of secrets", fmt.Sprintf("%d secrets are masked only where their place tells them", m.Overflow))
@@ -226,14 +268,15 @@ func (b *bundles) misses(picks capture.Filter) []missed {
 	return list
 }
 
-// exporterPart returns the exporter file of replay.sh. Its paths are relative to it.
-func (b *bundles) exporterPart(sources endpoints.Sources) part {
+// exporterPart returns the exporter file of replay.sh. Its paths are relative to it. ignore
+// is that of its replay.
+func (b *bundles) exporterPart(sources endpoints.Sources, ignore map[string]any) part {
 	config := map[string]any{
 		"listen":      map[string]any{"host": "127.0.0.1", "port": b.cfg.Listen.Port},
 		"web":         map[string]any{"host": "127.0.0.1"},
 		"directories": map[string]any{"mocks": bundle.Scenario, "files": bundle.Scenario, "addons": bundle.Scripts},
 		"unmatched":   Reject,
-		"replay":      map[string]any{"refresh": false},
+		"replay":      map[string]any{"refresh": false, "ignore": ignore},
 	}
 	if b.cfg.Seed != nil {
 		config["seed"] = *b.cfg.Seed
@@ -244,10 +287,10 @@ func (b *bundles) exporterPart(sources endpoints.Sources) part {
 	if len(sources.Laid) > 0 {
 		config["mocks"] = sources.Laid
 	}
+	proxy := map[string]any{"type": "jumpstarter_driver_mitmproxy.driver.MitmproxyDriver", "config": config}
 	// JSON is YAML.
 	return jsonPart(bundle.Exporter, map[string]any{
 		"apiVersion": "jumpstarter.dev/v1alpha1", "kind": "ExporterConfig",
-		"metadata": map[string]any{"namespace": "default", "name": "replay"},
-		"export":   map[string]any{"proxy": map[string]any{"type": "jumpstarter_driver_mitmproxy.driver.MitmproxyDriver", "config": config}},
+		"metadata": map[string]any{"namespace": "default", "name": "replay"}, "export": map[string]any{"proxy": proxy},
 	})
 }

@@ -40,7 +40,8 @@ type bundles struct {
 func (b *bundles) rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("save_bundle", "Stream a ZIP archive in base64 with all that is known of the session: exchanges, mocks, changes, log, "+
-			"and a script that answers again; since is the number of an exchange, or an event that was marked, after which it begins. Secrets are masked.", b.save,
+			"and a script that answers again; since is the number of an exchange, or an event that was marked, after which it begins. "+
+			"Secrets are masked.", b.save,
 			rpc.With("since", ""), rpc.With("filter_expr", ""), rpc.With("unmask", false)),
 	}
 }
@@ -97,7 +98,7 @@ func (b *bundles) write(w io.Writer, args bundleArgs) (*bundle.Manifest, error) 
 	}
 	defer func() { rec.Close() }()
 	sources := b.endpoints.Sources()
-	parts := append(b.parts(args), b.exporterPart(sources))
+	parts := append(b.parts(args), b.exporterPart(sources, nil)) // its mocks may have secrets
 	for _, s := range sources.Files {
 		parts = append(parts, part{bundle.File{Name: s.Name, From: s.From}, s.Open})
 	}
@@ -106,7 +107,7 @@ func (b *bundles) write(w io.Writer, args bundleArgs) (*bundle.Manifest, error) 
 	}
 	var secrets *masking
 	if !args.unmask {
-		secrets = &masking{Masker: mask.New(mask.Options{Names: b.cfg.Bundle.Mask})}
+		secrets = &masking{Masker: mask.New(mask.Options{Names: b.cfg.Bundle.Mask}), query: map[string]bool{}}
 		if args.since != "" || args.expr != "" {
 			secrets.heard(b.captures.flows(nil))
 		}
@@ -114,6 +115,8 @@ func (b *bundles) write(w io.Writer, args bundleArgs) (*bundle.Manifest, error) 
 			return nil, err
 		}
 	}
+	at := slices.IndexFunc(parts, func(p part) bool { return p.file.Name == bundle.Exporter })
+	parts[at] = b.exporterPart(sources, secrets.ignored())
 	if err := b.fill(out, rec, parts, secrets); err != nil {
 		return nil, err
 	}

@@ -273,6 +273,9 @@ func TestBundleMasks(t *testing.T) {
 	if m := plain.Manifest().Masked; m != nil {
 		t.Errorf("masked with unmask: got %+v, want none", m)
 	}
+	if text := b.text(masked, bundle.Exporter); !strings.Contains(strings.Join(strings.Fields(text), ""), `"ignore":{"body":true,"query":["access_token","x"]}`) {
+		t.Errorf("replay.yaml: got %s, want that it looks over what is masked", text)
+	}
 	i := slices.IndexFunc(masked.Manifest().Files, func(f bundle.File) bool { return f.Name == "scenario/sent.json" })
 	if f := masked.Manifest().Files[i]; f.Original == "" || f.Original == f.SHA256 {
 		t.Errorf("a scenario with a secret: got %+v, want the hash of the original", f)

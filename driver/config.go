@@ -223,7 +223,8 @@ func DefaultConfig() Config {
 // key that it is about, dotted.
 func (c *Config) resolve() error {
 	for _, check := range []func() error{
-		c.resolveListen, c.DNS.check, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check, c.Bundle.resolve,
+		c.resolveListen, c.DNS.check, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check,
+		c.Bundle.resolve,
 	} {
 		if err := check(); err != nil {
 			return err

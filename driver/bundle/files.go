@@ -20,8 +20,8 @@ func (b *Writer) Texts() error {
 	fmt.Fprintf(text, "\nWritten on %s by starproxy %s, mode %s: %d exchange(s).\n", m.Created.Format("2006-01-02 15:04:05 UTC"), m.Version,
 		m.Mode, m.Exchanges)
 	if m.Masked != nil {
-		text.WriteString("Secrets are masked. A request that has the real ones in its URL or body is not found in the\n" +
-			"recording: a bundle that was saved with --unmask has them.\n")
+		text.WriteString("Secrets are masked. replay.sh does not look at those of URLs, and at no bodies of requests when\n" +
+			"one of them is masked. A bundle that was saved with --unmask has the real ones.\n")
 	} else {
 		text.WriteString("Secrets are NOT masked: keep this file as you keep passwords.\n")
 	}

@@ -19,7 +19,7 @@ import (
 
 // asked are the exchanges of a session, as the arguments of curl.
 var asked = []string{
-	"http://mocked.invalid/x", "http://mocked.invalid/x", "https://mocked.invalid/x", "http://mocked.invalid/fw", "http://mocked.invalid/login -d {\"n\":1}",
+	"http://mocked.invalid/x", "http://mocked.invalid/x", "https://mocked.invalid/x", "http://mocked.invalid/fw", "http://mocked.invalid/login?access_token=query-7a8b9c0d1e2f -d {\"password\":\"body-1f2e3d4c5b6a\"}",
 	"{plain}/a?x=1", "{plain}/count", "{plain}/count", "{plain}/binary", "{secure}/a -X PUT", "--http2 {secure}/b?y=2",
 }
 
@@ -62,7 +62,7 @@ func TestBundle(t *testing.T) {
 	b.awaitCaptures(t, len(asked)+1)
 
 	out := b.mustJ(t, b.dir, "proxy", "bundle", "save", "byj.zip")
-	if !strings.Contains(out, fmt.Sprintf("byj.zip (%d exchange(s), 3 secret(s) masked)", len(asked)+1)) {
+	if !strings.Contains(out, fmt.Sprintf("byj.zip (%d exchange(s), 5 secret(s) masked)", len(asked)+1)) {
 		t.Errorf("bundle save: got %s", out)
 	}
 	python(t)
@@ -75,7 +75,7 @@ func TestBundle(t *testing.T) {
 		}
 		dir := filepath.Join(b.dir, name)
 		validHAR(t, filepath.Join(dir, "session.har"), len(asked)+1)
-		without(t, dir, "token-5e6f7a8b9c0d", "cookie-0a1b2c3d4e5f")
+		without(t, dir, "token-5e6f7a8b9c0d", "cookie-0a1b2c3d4e5f", "query-7a8b9c0d1e2f", "body-1f2e3d4c5b6a")
 		port := freePort(t)
 		again := start(t, dir, environ([]string{bin}, "HOME="+filepath.Dir(b.dir)), []int{0}, "sh", filepath.Join(dir, "replay.sh"), "--port", fmt.Sprint(port))
 		again.await(t, "JUMPSTARTER_HOST=")
