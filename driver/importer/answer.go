@@ -32,6 +32,9 @@ type answer struct {
 	r   *rule
 	to  *yaml.Node // the definition
 	typ string     // the content type; empty if the tool names none
+	// usual is the content type that the tool sends with a body without one; empty for
+	// one that fits the body.
+	usual string
 	// translate translates the helpers of values, nil if the values have none.
 	translate translator
 }
@@ -143,6 +146,8 @@ func (a *answer) body(at *yaml.Node, s string) {
 	computed := strings.Contains(s, "{{")
 	if a.typ == "" {
 		switch trimmed := strings.TrimSpace(s); {
+		case a.usual != "":
+			document.Put(a.to, "content_type", text(a.usual))
 		case computed && (strings.HasPrefix(trimmed, "{") && !strings.HasPrefix(trimmed, "{{") || strings.HasPrefix(trimmed, "[")):
 			document.Put(a.to, "content_type", text("application/json"))
 		case !looksLikeJSON(s):

@@ -237,7 +237,7 @@ func (e *environment) choice(r *rule, responses []*yaml.Node, fallback bool) err
 	list := newList()
 	for _, n := range responses {
 		rules := items(document.Child(n, "rules"))
-		if n == usual && !fallback || len(rules) == 0 {
+		if len(rules) == 0 {
 			continue
 		}
 		for _, m := range e.matches(r, rules, str(document.Child(n, "rulesOperator")) == "AND") {
@@ -273,8 +273,9 @@ func (e *environment) choice(r *rule, responses []*yaml.Node, fallback bool) err
 func (e *environment) answer(r *rule, to, n *yaml.Node) error {
 	a := r.reply(to, whole(document.Child(n, "statusCode"), 200), document.Field(n, "statusCode"))
 	if !isTrue(document.Child(n, "disableTemplating")) {
-		a.translate = func(h *helper) (string, bool, bool) { return r.mockoonHelper(h) }
+		a.translate = func(h *helper) (string, bool, bool) { return e.helper(r, h) }
 	}
+	a.usual = "text/html; charset=utf-8"
 	fields := keyValues(document.Child(n, "headers"))
 	for _, f := range keyValues(document.Child(e.root, "headers")) {
 		if !hasField(fields, f.name) {
@@ -308,7 +309,7 @@ func (e *environment) body(a *answer, n *yaml.Node) error {
 	case kind == "DATABUCKET":
 		id := str(document.Child(n, "databucketID"))
 		if v := e.bucket(id); v != nil {
-			a.body(v, strings.TrimSpace(str(v)))
+			a.body(v, compactJSON(strings.TrimSpace(str(v))))
 			return nil
 		}
 		a.r.note(n, "the data bucket %q is not there", id)
@@ -325,7 +326,7 @@ func (e *environment) body(a *answer, n *yaml.Node) error {
 // bucket returns the value of a data bucket, or nil.
 func (e *environment) bucket(id string) *yaml.Node {
 	for _, d := range items(document.Child(e.root, "data")) {
-		if str(document.Child(d, "id")) == id {
+		if str(document.Child(d, "id")) == id || str(document.Child(d, "name")) == id {
 			return document.Child(d, "value")
 		}
 	}

@@ -2,7 +2,9 @@ package importer
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -73,7 +75,7 @@ func (r *rule) mockoonRule(n *yaml.Node) {
 		r.lack(n, "rules: %s", why)
 		return
 	}
-	if isTrue(document.Child(n, "invert")) {
+	if isTrue(document.Child(n, "invert")) && str(document.Child(n, "operator")) != "null" {
 		c = matcher("not", c)
 	}
 	if key == "path" || key == "method" || key == "body" {
@@ -87,20 +89,30 @@ func (r *rule) mockoonRule(n *yaml.Node) {
 	r.putNamed(key, path, c)
 }
 
-// mockoonPath returns the dotted path of a path into a body: dotted already, a
-// JSONPath, or a JSON pointer.
+// mockoonPath returns the dotted path of a path into a body: dotted already, or a
+// JSONPath.
 func mockoonPath(s string) (string, bool) {
-	switch {
-	case strings.HasPrefix(s, "$"):
+	if strings.HasPrefix(s, "$") {
 		return jsonPath(s)
-	case strings.HasPrefix(s, "/"):
-		parts := strings.Split(s[1:], "/")
-		for i, p := range parts {
-			parts[i] = escapedKey(strings.NewReplacer("~1", "/", "~0", "~").Replace(p))
-		}
-		return strings.Join(parts, "."), true
 	}
 	return s, true
+}
+
+// nothing returns the condition that there is no value, an empty one, or the null of
+// JSON; inverted, that there is another value.
+func nothing(json, inverted bool) *yaml.Node {
+	null := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
+	switch {
+	case json && inverted:
+		c := matcher("absent", truth(false))
+		document.Put(c, "not", null)
+		return c
+	case json:
+		return null
+	case inverted:
+		return matcher("regex", text("(?s)."))
+	}
+	return matcher("not", matcher("regex", text("(?s).")))
 }
 
 // mockoonCondition returns the operator of a rule with its value as a condition.
@@ -128,13 +140,41 @@ func mockoonCondition(n *yaml.Node, json bool) (c *yaml.Node, why string) {
 		}
 		return matcher("regex", text(value)), ""
 	case "null":
-		return matcher("absent", truth(true)), ""
+		return nothing(json, isTrue(document.Child(n, "invert"))), ""
 	case "empty_array":
 		return matcher("equals", &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}), ""
 	case "array_includes":
-		return matcher("contains", text(value)), ""
+		v, err := document.ReadJSON([]byte(value))
+		if err != nil || v.Kind != yaml.ScalarNode || v.Tag == "!!str" || v.Tag == "!!null" {
+			v = text(value)
+		}
+		return matcher("contains", bare(v)), ""
 	}
 	return nil, "the operator " + operator + " has no counterpart"
+}
+
+// compactJSON returns a text of JSON without blanks, and any other text as it is.
+func compactJSON(s string) string {
+	if strings.Contains(s, "{{") || !json.Valid([]byte(s)) {
+		return s
+	}
+	n, err := document.ReadJSON([]byte(s))
+	if err != nil {
+		return s
+	}
+	return string(document.AppendJSON(nil, n))
+}
+
+// helper returns the expression for a helper. A data bucket without helpers of its own
+// is a constant.
+func (e *environment) helper(r *rule, h *helper) (expression string, isText, ok bool) {
+	if h.name == "data" && len(h.args) == 1 {
+		v := e.bucket(h.args[0].text)
+		if value := compactJSON(strings.TrimSpace(str(v))); v != nil && !strings.Contains(value, "{{") {
+			return strconv.Quote(value), true, true
+		}
+	}
+	return r.mockoonHelper(h)
 }
 
 // mockoonHelper returns the expression for a helper of Mockoon

@@ -268,28 +268,12 @@ func valuePattern(v *yaml.Node) (c *yaml.Node, why string) {
 		return equals(str(v)), ""
 	}
 	ignoreCase := isTrue(document.Child(v, "caseInsensitive"))
-	for k, operand := range pairs(v) {
-		next, why := valueWord(k.Value, operand, ignoreCase)
-		if why != "" {
-			return nil, why
+	for k, operand := range pairs(v) { // only the first pattern counts there, too
+		if c, why := valueWord(k.Value, operand, ignoreCase); c != nil || why != "" {
+			return c, why
 		}
-		if next == nil {
-			continue
-		}
-		if c == nil {
-			c = next
-			continue
-		}
-		joined, ok := both(c, next)
-		if !ok {
-			return nil, "the patterns cannot be joined"
-		}
-		c = joined
 	}
-	if c == nil {
-		return nil, "got no pattern"
-	}
-	return c, ""
+	return nil, "got no pattern"
 }
 
 // valueWord returns one word of a pattern as a condition; nil for words that belong
