@@ -258,6 +258,9 @@ func (w *stub) one(key, name string, v *yaml.Node) {
 		w.put(key, c)
 		return
 	}
+	if key == "cookies" && document.Has(c, "not") { // a negation needs a cookie there
+		document.Put(c, "absent", truth(false))
+	}
 	w.putNamed(key, name, c)
 }
 
