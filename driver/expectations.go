@@ -25,7 +25,7 @@ func (e *expectations) rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("expect", "Check the captured exchanges, or those after since, which is the number of an exchange or an event that was marked, "+
 			"against expectations, a list in JSON or YAML. The answer is JSON: whether all hold, and of each what differs. With a timeout in seconds it "+
-			"waits as long for all to hold. filename is for the places of expectations.", e.check,
+			"waits as long for all to hold, and ends when one can't hold any more. filename is for the places of expectations.", e.check,
 			rpc.Need("expectations_json"), rpc.With("since", ""), rpc.With("timeout", 0.0), rpc.With("filename", "expectations")),
 	}
 }
@@ -45,15 +45,20 @@ func (e *expectations) check(ctx context.Context, text, since string, timeout fl
 	wait, cancel := context.WithTimeout(ctx, inSeconds(max(0, min(timeout, maxWait.Seconds()))))
 	defer cancel()
 	journal := e.captures.journal
+	var entries []*capture.Entry
 	for {
 		last := journal.Last()
-		var entries []*capture.Entry
 		for entry := range journal.All(func(one *capture.Entry) bool { return one.Seq > after && one.Seq <= last }) {
 			entries = append(entries, entry)
 		}
+		after = max(after, last)
 		report, err := list.Check(entries, func(expr string) (capture.Filter, error) { return e.captures.view.Filter(ctx, "expect", expr) })
 		if err != nil || report.OK || ctx.Err() != nil {
 			return report, cmp.Or(err, ctx.Err())
+		}
+		if !report.Open() { // nothing that comes can meet it
+			e.fail(report)
+			return report, nil
 		}
 		if _, err := journal.Wait(wait, func(one *capture.Entry) bool { return one.Seq > last }); err != nil {
 			e.fail(report) // the time is over, or the driver was closed

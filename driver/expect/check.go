@@ -3,6 +3,7 @@ package expect
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
+	"starproxy/driver/document"
 	"starproxy/driver/filter"
 	"starproxy/driver/mask"
 	"starproxy/driver/mock"
@@ -32,6 +34,10 @@ type Verdict struct {
 	Name  string `json:"name"`
 	Place string `json:"place"`
 	OK    bool   `json:"ok"`
+	// Open says that further exchanges may still meet an expectation that is not met.
+	Open bool `json:"open,omitempty"`
+	// Expectation is what was expected, as JSON.
+	Expectation json.RawMessage `json:"expectation,omitempty"`
 	// Failures say in lines what is not as expected, and list the exchanges that count.
 	Failures []string `json:"failures,omitempty"`
 	// Exchanges are the numbers of the exchanges that were picked.
@@ -53,8 +59,16 @@ func (r *Report) Text() string {
 		for _, f := range v.Failures {
 			fmt.Fprintf(&b, "%s: %s: %s\n", v.Place, v.Name, f)
 		}
+		if !v.OK && v.Expectation != nil {
+			fmt.Fprintf(&b, "  expected: %s\n", excerpt.Cut(string(v.Expectation), 1000))
+		}
 	}
 	return b.String()
+}
+
+// Open reports whether further exchanges may still meet all expectations.
+func (r *Report) Open() bool {
+	return !r.OK && !slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return !v.OK && !v.Open })
 }
 
 // Look compiles a filter expression that is known to be right, with what it looks up
@@ -94,7 +108,8 @@ func (l *List) Check(entries []*capture.Entry, look Look) (*Report, error) {
 			}
 		}
 		c.run()
-		v := Verdict{Name: e.Title(), Place: e.Place(), OK: len(c.failures) == 0, Failures: c.failures, Exchanges: []uint64{}}
+		v := Verdict{Name: e.Title(), Place: e.Place(), OK: len(c.failures) == 0, Failures: c.failures, Exchanges: []uint64{},
+			Open: len(c.failures) > 0 && c.open == len(c.failures), Expectation: document.AppendJSON(nil, e.at)}
 		for _, entry := range c.picked {
 			if entry.Seq > 0 {
 				v.Exchanges = append(v.Exchanges, entry.Seq)
@@ -110,11 +125,16 @@ func (l *List) Check(entries []*capture.Entry, look Look) (*Report, error) {
 type check struct {
 	*Expectation
 	all, picked []*capture.Entry
+	began       time.Time // from which on WithinS counts
 	failures    []string
+	open        int // the failures that further exchanges may mend
 }
 
 // run makes all checks that the expectation asks for.
 func (c *check) run() {
+	if !c.begin() {
+		return
+	}
 	requests := slices.DeleteFunc(slices.Clone(c.picked), func(e *capture.Entry) bool {
 		return e.Kind != capture.HTTP && e.Kind != capture.TCP
 	})
@@ -138,6 +158,25 @@ func (c *check) run() {
 	c.downloads(requests)
 }
 
+// begin leaves the exchanges after the first one of After. It reports whether there is one.
+func (c *check) begin() bool {
+	if len(c.all) > 0 {
+		c.began = c.all[0].Start
+	}
+	if c.After == "" {
+		return true
+	}
+	at := slices.IndexFunc(c.all, c.after.fits)
+	if at < 0 {
+		c.lack(nil, "got no %s, after which others count", c.After)
+		return false
+	}
+	first := c.all[at]
+	c.began = first.Start
+	c.picked = slices.DeleteFunc(c.picked, func(e *capture.Entry) bool { return e == first || e.Start.Before(first.Start) })
+	return true
+}
+
 // fail adds a failure with the exchanges that count.
 func (c *check) fail(entries []*capture.Entry, format string, args ...any) {
 	var b strings.Builder
@@ -150,6 +189,12 @@ func (c *check) fail(entries []*capture.Entry, format string, args ...any) {
 		b.WriteString("\n  " + c.line(e))
 	}
 	c.failures = append(c.failures, b.String())
+}
+
+// lack is fail for a failure that further exchanges may mend.
+func (c *check) lack(entries []*capture.Entry, format string, args ...any) {
+	c.fail(entries, format, args...)
+	c.open++
 }
 
 // line shows an exchange in one line.
@@ -222,22 +267,26 @@ func (c *check) count(requests []*capture.Entry) {
 	}
 	counted := requests
 	in := ""
-	if c.WithinS != nil && len(c.all) > 0 {
-		end := c.all[0].Start.Add(time.Duration(*c.WithinS * float64(time.Second)))
+	if c.WithinS != nil {
+		end := c.began.Add(time.Duration(*c.WithinS * float64(time.Second)))
 		counted = slices.DeleteFunc(slices.Clone(requests), func(e *capture.Entry) bool { return e.Start.After(end) })
 		in = fmt.Sprintf(" within %g s", *c.WithinS)
+		if c.After != "" {
+			in += " after " + c.After
+		}
 	}
-	if want.has(len(counted)) {
+	switch late := len(requests) > len(counted); {
+	case want.has(len(counted)):
 		return
+	case len(counted) > want.Min:
+		c.fail(counted, "got %d requests%s, want %s", len(counted), in, want)
+		return
+	case late: // the time is over
+		c.fail(requests, "got %d requests%s, want %s", len(counted), in, want)
+	default:
+		c.lack(counted, "got %d requests%s, want %s", len(counted), in, want)
 	}
-	shown := counted
-	if len(counted) < want.Min {
-		shown = requests // with those that came too late
-	}
-	c.fail(shown, "got %d requests%s, want %s", len(counted), in, want)
-	if len(counted) < want.Min {
-		c.nearest()
-	}
+	c.nearest()
 }
 
 // needsOne reports whether at least one request is expected without a count.
@@ -268,34 +317,38 @@ func (c *check) nearest() {
 	}
 }
 
-// sequence checks that the requests of order come one after the other.
+// sequence checks that the first requests of each kind come in the order. Those that come
+// again later are no fault, but one that comes before its turn is.
 func (c *check) sequence() {
 	if len(c.order) == 0 {
 		return
 	}
 	next := 0
-	var found []*capture.Entry
+	var found, early []*capture.Entry
 	for _, e := range c.picked {
-		if next < len(c.order) && c.order[next].fits(e) {
+		fits := func(s selector) bool { return s.fits(e) }
+		switch {
+		case next < len(c.order) && fits(c.order[next]):
 			found = append(found, e)
 			next++
+		case slices.ContainsFunc(c.order[:next], fits) || !slices.ContainsFunc(c.order[next:], fits):
+		default:
+			early = append(early, e)
 		}
 	}
-	if next == len(c.order) {
-		return
-	}
+	order := strings.Join(c.Order, ", ")
 	where := "at all"
 	if next > 0 {
 		where = "after " + c.Order[next-1]
 	}
-	for _, e := range c.picked {
-		if c.order[next].fits(e) {
-			found = append(found, e)
-			where += ", but before"
-			break
-		}
+	switch {
+	case next < len(c.order) && early != nil:
+		c.fail(append(found, early...), "got no %s %s, but before, want the order %s", c.Order[next], where, order)
+	case next < len(c.order):
+		c.lack(found, "got no %s %s, want the order %s", c.Order[next], where, order)
+	case early != nil:
+		c.fail(early, "got requests before their turn, want the order %s", order)
 	}
-	c.fail(found, "got no %s %s, want the order %s", c.Order[next], where, strings.Join(c.Order, ", "))
 }
 
 // each checks what every request must have.

@@ -45,8 +45,10 @@ type Expectation struct {
 
 	// Count is how many exchanges are picked: a number, or {min, max}.
 	Count *Range `yaml:"count"`
-	// WithinS is the time in seconds, from the first exchange of the session on, in which
-	// the exchanges that Count asks for must have begun.
+	// After is a request as Request. Only exchanges after the first such one count.
+	After string `yaml:"after"`
+	// WithinS is the time in seconds, from the first exchange of the session or from that of
+	// After on, in which the exchanges that Count asks for must have begun.
 	WithinS *float64 `yaml:"within_s"`
 	// Order has requests, as Request has them, that must come in this order; others may
 	// come in between.
@@ -84,6 +86,7 @@ type Expectation struct {
 	file     string
 	picks    selector
 	order    []selector
+	after    selector // when After is set
 	must     []*mock.Match
 	hosts    []exchange.HostPattern
 	bodyWant *bodyCheck
@@ -183,15 +186,16 @@ type bodyCheck struct {
 type Retries struct {
 	// Count is how often a failed request is tried again.
 	Count *Range `yaml:"count"`
-	// Factor is what each wait is longer than the one before; 1 for equal waits. A wait
+	// Factor is by what each wait is longer than the one before; 1 for equal waits. A wait
 	// is from the end of a failed try to the beginning of the next.
-	Factor *float64 `yaml:"factor"`
+	Factor *Span `yaml:"factor"`
 	// FirstS is the first wait in seconds; default any.
 	FirstS *float64 `yaml:"first_s"`
-	// MaxS is the longest wait in seconds, for Factor; default none.
+	// MaxS is the longest wait in seconds; default none.
 	MaxS *float64 `yaml:"max_s"`
-	// Jitter is how far a wait may be off, as a share of it from 0 to 1; default 0.25.
-	Jitter *float64 `yaml:"jitter"`
+	// Jitter is how far waits are off, as a share of them from 0 to 1. A number is the
+	// largest share; default 0.25.
+	Jitter *Jitter `yaml:"jitter"`
 	// HonoursRetryAfter says that no try is earlier than an answer's Retry-After asks.
 	HonoursRetryAfter bool `yaml:"honours_retry_after"`
 }
@@ -201,9 +205,13 @@ type Rate struct {
 	// Max is the largest number that may begin within PerS seconds; default for PerS 1.
 	Max  int     `yaml:"max"`
 	PerS float64 `yaml:"per_s"`
+	// Outage says that only exchanges count that begin from a failure on, until PerS
+	// seconds after the next one that does not fail.
+	Outage bool `yaml:"outage"`
 }
 
-// Interval is the time between exchanges that follow each other.
+// Interval is the time between exchanges of one device and path that follow each other. The
+// time after a failure does not count.
 type Interval struct {
 	// EveryS is that time in seconds, from one beginning to the next.
 	EveryS float64 `yaml:"every_s"`
@@ -260,6 +268,12 @@ func (e *Expectation) compile(path string) (err error) {
 			return err
 		}
 		e.order = append(e.order, s)
+	}
+	if e.After != "" {
+		if e.after, err = e.selector(e.After, "after", path); err != nil {
+			return err
+		}
+		e.after.match, e.after.status, e.after.host = nil, nil, exchange.EveryHost
 	}
 	if e.Filter != "" {
 		if _, err := filter.Parse(e.Filter); err != nil {
@@ -329,17 +343,14 @@ func share(f *float64) bool { return f == nil || *f >= 0 && *f <= 1 }
 func (r *Retries) check() (key, want string) {
 	switch {
 	case r == nil:
-	case r.Factor != nil && (*r.Factor < 1 || *r.Factor > 100):
+	case r.Factor != nil && (r.Factor.Max < 1 || r.Factor.Min > 100):
 		return "factor", "a number from 1 to 100"
 	case !positive(r.FirstS):
 		return "first_s", aboveZero
 	case !positive(r.MaxS):
 		return "max_s", aboveZero
-	case !share(r.Jitter):
+	case r.Jitter != nil && r.Jitter.Max > 1:
 		return "jitter", aShare
-	case r.Factor == nil && (r.FirstS != nil || r.MaxS != nil):
-		one := 1.0
-		r.Factor = &one
 	}
 	return "", ""
 }

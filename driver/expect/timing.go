@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -79,45 +80,55 @@ func (c *check) retries(requests []*capture.Entry) {
 	}
 	runs := episodes(requests)
 	if len(runs) == 0 {
-		c.fail(nil, "retries can't be judged: none of %d requests failed", len(requests))
+		c.lack(nil, "retries can't be judged: none of %d requests failed", len(requests))
 		return
 	}
 	for _, run := range runs {
-		if n := len(run) - 1; want.Count != nil && !want.Count.has(n) {
+		n := len(run) - 1
+		switch {
+		case want.Count == nil || want.Count.has(n):
+		case n < want.Count.Min && failed(run[n]):
+			c.lack(run, "got %d retries after the failure of %s %s, want %s", n, run[0].Method, run[0].Path(), want.Count)
+		default:
 			c.fail(run, "got %d retries after the failure of %s %s, want %s", n, run[0].Method, run[0].Path(), want.Count)
 		}
-		early := want.tooEarly(run)
-		for _, i := range early {
-			asked := retryAfter(run[i-1])
-			got, least := run[i].Start.Sub(end(run[i-1])), asked.Sub(end(run[i-1]))
-			c.fail(run[i-1:i+1], "got a retry after %s, want it no earlier than Retry-After asks, %s", seconds(got), seconds(least))
-		}
-		if text := want.backoff(run); text != "" {
-			c.fail(run, "%s", text)
-		}
+	}
+	if want.HonoursRetryAfter {
+		c.retryAfter(runs)
+	}
+	if want.Factor != nil || want.Jitter != nil || want.FirstS != nil || want.MaxS != nil {
+		c.backoff(runs)
 	}
 }
 
-// tooEarly returns the tries that did not wait as long as they were asked to.
-func (r *Retries) tooEarly(run []*capture.Entry) (list []int) {
-	if !r.HonoursRetryAfter {
-		return nil
-	}
-	for i := 1; i < len(run); i++ {
-		asked := retryAfter(run[i-1])
-		allowed := slack
-		if _, err := strconv.Atoi(run[i-1].ResponseHeader.Get("Retry-After")); err != nil {
-			allowed = dateSlack
+// retryAfter checks that no try is earlier than an answer asked for.
+func (c *check) retryAfter(runs [][]*capture.Entry) {
+	judged := false
+	for _, run := range runs {
+		for i := 1; i < len(run); i++ {
+			asked := retryAfter(run[i-1])
+			if asked.IsZero() {
+				continue
+			}
+			judged = true
+			// Clocks of devices are not exact, and a date has whole seconds.
+			allowed := max(slack, asked.Sub(end(run[i-1]))/50)
+			if _, err := strconv.Atoi(run[i-1].ResponseHeader.Get("Retry-After")); err != nil {
+				allowed = max(allowed, dateSlack)
+			}
+			if run[i].Start.Before(asked.Add(-allowed)) {
+				c.fail(run[i-1:i+1], "got a retry after %s, want it no earlier than Retry-After asks, %s",
+					seconds(run[i].Start.Sub(end(run[i-1]))), seconds(asked.Sub(end(run[i-1]))))
+			}
 		}
-		if !asked.IsZero() && run[i].Start.Before(asked.Add(-allowed)) {
-			list = append(list, i)
-		}
 	}
-	return list
+	if !judged {
+		c.lack(nil, "honours_retry_after can't be judged: no request follows a failure with Retry-After")
+	}
 }
 
 // retryAfter returns the time before which an answer asks for no other try (RFC 9110
-// section 10.2.3), the zero time if it asks for none.
+// section 10.2.3), the zero time if it asks for none. A date is one of the server's clock.
 func retryAfter(e *capture.Entry) time.Time {
 	text := strings.TrimSpace(e.ResponseHeader.Get("Retry-After"))
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil && n >= 0 {
@@ -127,68 +138,102 @@ func retryAfter(e *capture.Entry) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
+	if now, err := http.ParseTime(e.ResponseHeader.Get("Date")); err == nil {
+		return end(e).Add(at.Sub(now))
+	}
 	return at
 }
 
-// backoff returns in words how the waits between tries differ from those that are
-// wanted, empty when they do not. A wait that an answer asked for by Retry-After is not
-// judged.
-func (r *Retries) backoff(run []*capture.Entry) string {
-	if r.Factor == nil {
+// backoff checks the waits between tries. A wait that an answer asked for by Retry-After
+// is not judged.
+func (c *check) backoff(runs [][]*capture.Entry) {
+	want := c.Retries
+	jitter, factor := want.shares(), Span{0, math.Inf(1)}
+	if want.Factor != nil {
+		factor = *want.Factor
+	}
+	waited, fitted, varied := false, false, 0.0
+	for _, run := range runs {
+		b := &backoff{slack: slack.Seconds()}
+		if want.MaxS != nil {
+			b.longest = *want.MaxS
+		}
+		for i := 1; i < len(run); i++ {
+			if retryAfter(run[i-1]).IsZero() {
+				b.add(i-1, max(run[i].Start.Sub(end(run[i-1])).Seconds(), 0))
+			}
+		}
+		if len(b.waits) == 0 {
+			continue
+		}
+		waited = true
+		if text := b.outside(want, jitter.Max); text != "" {
+			c.fail(run, "%s", text)
+		}
+		if len(b.waits) < 2 || want.Factor == nil && (want.Jitter == nil || len(b.waits) < 3) {
+			continue
+		}
+		fitted = true
+		if needs, _ := b.jitter(factor); needs > jitter.Max+1e-6 {
+			c.fail(run, "%s", b.unfit(want, jitter, factor))
+		}
+		exact := *b
+		exact.slack = 0
+		needs, _ := exact.jitter(factor)
+		varied = max(varied, needs)
+	}
+	switch judges := want.Factor != nil || want.Jitter != nil; {
+	case !waited:
+		c.lack(nil, "waits can't be judged: no failed request was tried again")
+	case judges && !fitted:
+		c.lack(nil, "waits can't be judged: it takes two retries of one request, or three without a factor")
+	case judges && varied < jitter.Min:
+		c.lack(nil, "got waits that vary by %.3g %%, want a jitter of at least %.3g %%", varied*100, jitter.Min*100)
+	}
+}
+
+// shares returns the range of the jitter.
+func (r *Retries) shares() Span {
+	if r.Jitter == nil {
+		return Span{0, defaultJitter}
+	}
+	return r.Jitter.Span
+}
+
+// outside returns in words how the first or the longest wait differs, empty when they do
+// not.
+func (b *backoff) outside(want *Retries, jitter float64) string {
+	if f := want.FirstS; f != nil && b.turns[0] == 0 && math.Abs(b.waits[0]-*f) > *f*jitter+b.slack {
+		return fmt.Sprintf("got waits of %s s, want the first %g s, within %g %%", b, *f, jitter*100)
+	}
+	if b.longest == 0 {
 		return ""
 	}
-	waits := make([]string, 0, len(run))
-	f := r.fit()
-	bad := 0
-	for i := 1; i < len(run); i++ {
-		wait := run[i].Start.Sub(end(run[i-1])).Seconds()
-		waits = append(waits, fmt.Sprintf("%.3g", wait))
-		if retryAfter(run[i-1]).IsZero() && !f.takes(wait, math.Pow(*r.Factor, float64(i-1))) && bad == 0 {
-			bad = i
+	for _, w := range b.waits {
+		if w > b.longest*(1+jitter)+b.slack {
+			return fmt.Sprintf("got waits of %s s, want at most %g s, within %g %%", b, b.longest, jitter*100)
 		}
 	}
-	if bad == 0 {
-		return ""
-	}
-	text := fmt.Sprintf("got waits of %s s, want each %g times the one before", strings.Join(waits, ", "), *r.Factor)
-	if r.FirstS != nil {
-		text += fmt.Sprintf(", the first %g s", *r.FirstS)
-	}
-	if r.MaxS != nil {
-		text += fmt.Sprintf(", at most %g s", *r.MaxS)
-	}
-	return fmt.Sprintf("%s, within %g %%; wait %d is the first one that does not fit", text, f.jitter*100, bad)
+	return ""
 }
 
-// fit is the range in which the first wait must lie, so that all waits fit.
-type fit struct{ low, high, longest, jitter float64 }
-
-func (r *Retries) fit() fit {
-	f := fit{high: math.Inf(1), longest: math.Inf(1), jitter: defaultJitter}
-	if r.Jitter != nil {
-		f.jitter = *r.Jitter
+// unfit returns in words how the growth of the waits differs.
+func (b *backoff) unfit(want *Retries, jitter, factor Span) string {
+	needs, fits := b.jitter(Span{0, math.Inf(1)})
+	text := fmt.Sprintf("got waits of %s s, which grow by the factor %.3g within %.3g %%, want ", b, fits, needs*100)
+	if want.Factor != nil {
+		text += "the factor " + factor.String() + " "
 	}
-	if r.MaxS != nil {
-		f.longest = *r.MaxS
-	}
-	if r.FirstS != nil {
-		f.low, f.high = *r.FirstS, *r.FirstS
-	}
-	return f
+	return text + fmt.Sprintf("within %.3g %%", jitter.Max*100)
 }
 
-// takes narrows the range by a wait that is to be grown times the first one, and at most
-// the longest. It reports whether a first wait is left.
-func (f *fit) takes(wait, grown float64) bool {
-	off := slack.Seconds()
-	if wait > f.longest*(1+f.jitter)+off {
-		return false
+// String returns the waits as text.
+func (b *backoff) String() string {
+	list := make([]string, len(b.waits))
+	for i, w := range b.waits {
+		list[i] = fmt.Sprintf("%.3g", w)
 	}
-	f.low = max(f.low, (wait-off)/(grown*(1+f.jitter)))
-	if f.jitter < 1 && wait < f.longest*(1-f.jitter)-off {
-		f.high = min(f.high, (wait+off)/(grown*(1-f.jitter)))
-	}
-	return f.low <= f.high
+	return strings.Join(list, ", ")
 }
 
 // rate checks that no span of time has too many requests.
@@ -199,6 +244,12 @@ func (c *check) rate(requests []*capture.Entry) {
 	list := slices.Clone(requests)
 	slices.SortStableFunc(list, func(a, b *capture.Entry) int { return a.Start.Compare(b.Start) })
 	span := time.Duration(c.Rate.PerS * float64(time.Second))
+	if c.Rate.Outage {
+		if list = outages(list, span); list == nil {
+			c.lack(nil, "the rate in an outage can't be judged: none of %d requests failed", len(requests))
+			return
+		}
+	}
 	var worst []*capture.Entry
 	for from, to := 0, 0; to < len(list); to++ {
 		for list[to].Start.Sub(list[from].Start) >= span {
@@ -213,7 +264,32 @@ func (c *check) rate(requests []*capture.Entry) {
 	}
 }
 
-// interval checks the times between the requests of each device.
+// outages returns the exchanges from each failure on, until after has passed since the
+// next one that does not fail.
+func outages(list []*capture.Entry, after time.Duration) (in []*capture.Entry) {
+	down := false
+	var over time.Time
+	for _, e := range list {
+		switch {
+		case failed(e):
+			down = true
+		case down:
+			down, over = false, e.Start.Add(after)
+		}
+		if down || e.Start.Before(over) {
+			in = append(in, e)
+		}
+	}
+	return in
+}
+
+// samePath is the key of exchanges of one device and one path.
+func samePath(e *capture.Entry) string {
+	return e.Client.Addr().String() + " " + e.Method + " " + exchange.PathOf(e.URL())
+}
+
+// interval checks the times between the requests of each device. Retries have times of
+// their own.
 func (c *check) interval(requests []*capture.Entry) {
 	if c.Interval == nil {
 		return
@@ -223,8 +299,11 @@ func (c *check) interval(requests []*capture.Entry) {
 		tolerance = *c.Interval.Tolerance
 	}
 	judged := false
-	for _, group := range grouped(requests, func(e *capture.Entry) string { return e.Client.Addr().String() }) {
+	for _, group := range grouped(requests, samePath) {
 		for i := 1; i < len(group); i++ {
+			if failed(group[i-1]) {
+				continue
+			}
 			judged = true
 			got := group[i].Start.Sub(group[i-1].Start)
 			if off := math.Abs(got.Seconds() - c.Interval.EveryS); off > c.Interval.EveryS*tolerance+slack.Seconds() {
@@ -234,7 +313,7 @@ func (c *check) interval(requests []*capture.Entry) {
 		}
 	}
 	if !judged {
-		c.fail(requests, "the interval can't be judged: it takes two requests of one device")
+		c.lack(requests, "the interval can't be judged: it takes two requests of one device to one path")
 	}
 }
 
@@ -245,31 +324,52 @@ func (c *check) validators(requests []*capture.Entry) {
 	}
 	judged := false
 	for _, group := range grouped(requests, sameRequest) {
-		var tag, date string
-		for i, e := range group {
-			if e.Method == http.MethodGet && (tag != "" || date != "") {
+		var known *capture.Entry // has the ETag or Last-Modified that the device knows
+		for _, e := range group {
+			if known != nil && e.Method == http.MethodGet && !e.RequestHeader.Has("Range") {
 				judged = true
-				hasTag := tag != "" && strings.Contains(e.RequestHeader.Joined("If-None-Match"), strings.TrimPrefix(tag, "W/"))
-				hasDate := date != "" && e.RequestHeader.Get("If-Modified-Since") == date
-				if !hasTag && !hasDate {
-					c.fail(group[i-1:i+1], "got no condition, want If-None-Match: %s", cmpText(tag, "or If-Modified-Since: "+date))
+				if text := noCondition(known, e); text != "" {
+					c.fail([]*capture.Entry{known, e}, "%s", text)
 				}
 			}
-			if e.Status == http.StatusOK {
-				tag, date = e.ResponseHeader.Get("ETag"), e.ResponseHeader.Get("Last-Modified")
+			valid := e.ResponseHeader.Has("ETag") || e.ResponseHeader.Has("Last-Modified")
+			switch {
+			case failed(e) || e.ResponseHeader.HasToken("Cache-Control", "no-store"):
+			case e.Status == http.StatusOK && !valid:
+				known = nil
+			case e.Status == http.StatusOK, e.Status == http.StatusNotModified && e.ResponseHeader.Has("ETag"):
+				known = e
 			}
 		}
 	}
 	if !judged {
-		c.fail(requests, "conditional requests can't be judged: no request follows an answer with ETag or Last-Modified")
+		c.lack(requests, "conditional requests can't be judged: no request follows an answer with ETag or Last-Modified")
 	}
 }
 
-func cmpText(tag, other string) string {
-	if tag != "" {
-		return tag
+// noCondition returns in words which condition a request lacks, empty for none.
+func noCondition(known, e *capture.Entry) string {
+	if tag := known.ResponseHeader.Get("ETag"); tag != "" {
+		got := e.RequestHeader.Joined("If-None-Match")
+		if got == "*" || strings.Contains(got, strings.TrimPrefix(tag, "W/")) {
+			return ""
+		}
+		return fmt.Sprintf("got %s, want If-None-Match: %s", conditionText("If-None-Match", got), tag)
 	}
-	return other
+	date, got := known.ResponseHeader.Get("Last-Modified"), e.RequestHeader.Get("If-Modified-Since")
+	since, err := http.ParseTime(got)
+	modified, _ := http.ParseTime(date)
+	if got == date || err == nil && !since.Before(modified) {
+		return ""
+	}
+	return fmt.Sprintf("got %s, want If-Modified-Since: %s", conditionText("If-Modified-Since", got), date)
+}
+
+func conditionText(name, value string) string {
+	if value == "" {
+		return "no condition"
+	}
+	return name + ": " + value
 }
 
 // downloads checks that broken downloads are resumed.
@@ -277,29 +377,38 @@ func (c *check) downloads(requests []*capture.Entry) {
 	if !c.Resumes {
 		return
 	}
-	judged := false
+	broke, judged := false, false
 	for _, group := range grouped(requests, sameRequest) {
-		for i, e := range group {
-			got := e.ResponseBody.Size
-			broken := e.ResponseBody.Partial || e.Error != "" && got > 0
-			if e.Method != http.MethodGet || !broken || got == 0 || e.Status/100 != 2 {
-				continue
+		var last *capture.Entry // the download that broke off
+		had := int64(0)         // the bytes that the device has at most
+		for _, e := range group {
+			if last != nil {
+				judged = true
+				if from, ok := asksFrom(e); !ok || from == 0 || from > had {
+					c.fail([]*capture.Entry{last, e}, "got %s, want Range: bytes=%d- after a download broke off there", rangeText(e), had)
+				}
 			}
-			judged = true
-			if i+1 == len(group) {
-				c.fail(group[i:], "got no request after a download broke off at byte %d, want one for the rest", rangeStart(e)+got)
-				continue
-			}
-			next := group[i+1]
-			from, ok := asksFrom(next)
-			if limit := rangeStart(e) + got; !ok || from == 0 || from > limit {
-				c.fail(group[i:i+2], "got %s, want Range: bytes=%d- after a download that broke off there", rangeText(next), limit)
+			switch got := rangeStart(e) + e.ResponseBody.Size; {
+			case e.Method != http.MethodGet || e.Status != http.StatusOK && e.Status != http.StatusPartialContent:
+			case !brokeOff(e) || strings.EqualFold(e.ResponseHeader.Get("Accept-Ranges"), "none"):
+				last, had = nil, 0
+			case got > 0:
+				broke, last, had = true, e, max(had, got)
 			}
 		}
+		if last != nil && last == group[len(group)-1] {
+			c.lack([]*capture.Entry{last}, "got no request after a download broke off at byte %d, want one for the rest", had)
+		}
 	}
-	if !judged {
-		c.fail(requests, "resumed downloads can't be judged: no download of a selected request broke off")
+	if !broke && !judged {
+		c.lack(requests, "resumed downloads can't be judged: no download of a selected request broke off")
 	}
+}
+
+// brokeOff reports whether a part of the answer did not come.
+func brokeOff(e *capture.Entry) bool {
+	length, err := strconv.ParseInt(e.ResponseHeader.Get("Content-Length"), 10, 64)
+	return e.ResponseBody.Partial || e.Error != "" || err == nil && e.ResponseBody.Size < length
 }
 
 // asksFrom returns the first byte that a request asks for by Range (RFC 9110 section

@@ -86,7 +86,8 @@ class Methods:
         """Check the captured exchanges, or those after since, which is the number of an exchange
         or an event that was marked, against expectations, a list in JSON or YAML. The answer is
         JSON: whether all hold, and of each what differs. With a timeout in seconds it waits as
-        long for all to hold. filename is for the places of expectations."""
+        long for all to hold, and ends when one can't hold any more. filename is for the places
+        of expectations."""
         return json.loads(self.call("expect", text_of(expectations), since, timeout, filename))
 
     def export_captures(self, format: str, filter_pattern: str = "", exclude_mocked: bool = False, filter_expr: str = "", seqs: str = "") -> Iterator[bytes]:
