@@ -212,9 +212,7 @@ func (c *check) line(e *capture.Entry) string {
 	}
 	url := e.URL()
 	if name, found := mask.InURL(url); found {
-		m := mask.New(mask.Options{})
-		m.LearnText([]byte(url))
-		url = m.Text(url)
+		url = mask.URL(url)
 		answer += " (" + name + " in the URL)"
 	}
 	return fmt.Sprintf("%s%s +%s %s %s %s", number, e.Start.UTC().Format("15:04:05.000"), seconds(e.Start.Sub(c.all[0].Start)),

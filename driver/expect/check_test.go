@@ -123,6 +123,7 @@ var verdicts = []struct{ trace, expectation, failure string }{
 	{"0 GET https://a/ 200 real=1", `{no_egress: true}`, "a real server was asked"},
 	{"0 GET https://a/ 404 unmatched=1", `{no_unmatched: true}`, "no mock and no recording matches"},
 	{"0 GET https://a/?access_token=abcdef123 200", `{no_secrets_in_urls: true}`, "MASKED-1\" 200 (access_token in the URL)"},
+	{"0 GET https://a/?key=abcdef123 200", `{no_secrets_in_urls: true}`, `/?key=MASKED-1" 200 (key in the URL)`},
 	{"0 GET https://a/ 200", `{request: "GET /", retries: {count: 1}}`, "retries can't be judged"},
 	{"0 GET https://a/ 503\n1 GET https://a/ 200", `{retries: {count: 1}}`, ""},
 	{"0 GET https://a/ 503\n1 GET https://a/ 0 error=reset", `{retries: {count: 2}}`, "got 1 retries after the failure of GET /, want 2"},

@@ -379,3 +379,6 @@ func cookieSpans(line string, all bool) (spans []span) {
 	}
 	return spans
 }
+
+// URL returns a URL with placeholders in the place of its secrets.
+func URL(url string) string { return New(Options{}).text(url, "url", inURL) }
