@@ -32,6 +32,9 @@ class StarproxyClient(MitmproxyClient, Methods):
         proxy = StarproxyClient.of(client.proxy)
     """
 
+    begun: str = ""
+    """The mark after which exchanges, bundle and expect look when they are given none."""
+
     @classmethod
     def of(cls, client: MitmproxyClient) -> StarproxyClient:
         """Return a client of the same proxy as a stock client, over the same connection."""
@@ -113,12 +116,12 @@ class StarproxyClient(MitmproxyClient, Methods):
     # The session.
 
     def mark(self) -> str:
-        """Return the number of the latest exchange: a mark for since of bundle and exchanges."""
+        """Return the number of the latest exchange: a mark for since of exchanges, bundle and expect."""
         return str(self.list_captures(limit=1)["last"])
 
-    def exchanges(self, since: str = "", filter_expr: str = "") -> list[dict]:
+    def exchanges(self, since: str | None = None, filter_expr: str = "") -> list[dict]:
         """Return the captured exchanges after a mark in rows, the oldest first: see list_captures."""
-        first = int(since or 0)
+        first = int((self.begun if since is None else since) or 0)
         rows: list[dict] = []
         before = 0
         while True:
@@ -129,7 +132,7 @@ class StarproxyClient(MitmproxyClient, Methods):
                 return rows
             before = page[0]["seq"]
 
-    def bundle(self, path: str | os.PathLike, since: str = "", filter_expr: str = "", unmask: bool = False) -> Path:
+    def bundle(self, path: str | os.PathLike, since: str | None = None, filter_expr: str = "", unmask: bool = False) -> Path:
         """Save all that is known of the session into one file: see save_bundle.
 
         Nothing is left at the path when it fails.
@@ -139,12 +142,34 @@ class StarproxyClient(MitmproxyClient, Methods):
         part = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with part.open("wb") as f:
-                for piece in self.save_bundle(since, filter_expr, unmask):
+                for piece in self.save_bundle(self.begun if since is None else since, filter_expr, unmask):
                     f.write(piece)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
         return path
+
+    def expect(
+        self, expectations: str | dict | list | Path, since: str | None = None, timeout: float = 0.0, filename: str = "expectations"
+    ) -> dict:
+        """Raise AssertionError unless all expectations hold for the exchanges after a mark.
+
+        expectations: a list of them or one, or the same as JSON or YAML text, or the path of such
+            a file.
+        timeout: seconds to wait for all to hold.
+        filename: the name for places in a text.
+
+        The verdicts are returned. The text of the error has the exchanges that count.
+        """
+        __tracebackhide__ = True
+        if isinstance(expectations, Path):
+            filename = expectations.name
+            expectations = expectations.read_text(encoding="utf-8")
+        report = super().expect(expectations, self.begun if since is None else since, timeout, filename)
+        failures = [f"{v['place']}: {v['name']}: {f}" for v in report["expectations"] for f in v.get("failures") or []]
+        if not report["ok"]:
+            raise AssertionError("\n".join([f"expectations do not hold, in {report['checked']} exchanges:", *failures]))
+        return report
 
 
 class _Listener:

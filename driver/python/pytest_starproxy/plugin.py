@@ -108,6 +108,7 @@ class _Run:
             problem = str(e)
         if problem:  # outside of except, so that it is told once
             pytest.fail(problem, pytrace=False)
+        bench.client.begun = mark
         item.stash[_BEGAN] = _Began(bench.client, mark)
         return bench.client
 
@@ -191,9 +192,13 @@ class _Run:
         path = self._config.getoption(option, None)
         return self._config.invocation_params.dir.joinpath(os.path.expanduser(os.path.expandvars(path))).parent if path else None
 
+    def _property_base(self) -> Path:
+        """Return the directory from which the properties of JUnit name bundles."""
+        return self._directory("xmlpath") or self._config.rootpath
+
     def _link(self, item: pytest.Item, report: pytest.TestReport, bundle: Path) -> None:
         """Link the bundle in the reports of pytest, by its path from there."""
-        place = os.path.relpath(bundle, self._directory("xmlpath") or self._config.rootpath)
+        place = os.path.relpath(bundle, self._property_base())
         item.user_properties.append((_PROPERTY, place))
         report.user_properties.append((_PROPERTY, place))
         html = self._directory("htmlpath")
@@ -230,8 +235,10 @@ class _Run:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember the bundles, also those of the workers of pytest-xdist."""
         for name, value in report.user_properties:
-            if name == _PROPERTY and value not in self._bundles:
-                self._bundles.append(str(value))
+            if name == _PROPERTY:
+                place = os.path.relpath(self._property_base() / str(value), self._config.invocation_params.dir)
+                if place not in self._bundles:
+                    self._bundles.append(place)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         told = lines(merged(self._coverage))

@@ -82,6 +82,22 @@ class TestClient:
             proxy.bundle(tmp_path / "new" / "c.zip", since="x")
         assert [p.name for p in path.parent.iterdir()] == ["b.zip"]
 
+    def test_expectations(self, proxy, tmp_path):
+        get(proxy, "/health")
+        proxy.begun = proxy.mark()
+        get(proxy, "/none?page=2")
+        assert proxy.expect({"request": "GET /none", "count": 1})["ok"]
+        assert proxy.expect([{"request": "GET /health"}], since="")["checked"] == 2
+        with pytest.raises(AssertionError, match=r"expectations:1:\d+: GET /health: ") as failure:
+            proxy.expect([{"request": "GET /none"}, {"request": "GET /health", "count": 1}])
+        assert "in 1 exchanges" in str(failure.value)
+        file = tmp_path / "expect.yaml"
+        file.write_text("- {request: GET /none}\n- {no_unmatched: true}\n")
+        with pytest.raises(AssertionError, match=r"expect.yaml:2:3: .*\n.*/none"):
+            proxy.expect(file)
+        with pytest.raises(ValueError, match="requst"):
+            proxy.expect([{"requst": "GET /none"}])
+
     def test_contexts_end(self, proxy):
         with proxy.on_network("edge"), proxy.tls_fault("a.example", "expired"), proxy.clock("2030-01-01T00:00:00Z", frozen=True):
             with proxy.fault_plan("first", {"match": "GET /health", "do": {"kind": "status", "status": 503}}):
