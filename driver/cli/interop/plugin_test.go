@@ -19,7 +19,7 @@ import (
 const redSecret = "sk-4f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c"
 
 // The tests of the suite in red that fail on purpose and leave a bundle.
-var redFailures = []string{"test_login", "test_before", "test_after"}
+var redFailures = []string{"test_login", "test_expectations", "test_before", "test_after"}
 
 // redRun is a run of the suite in red.
 type redRun struct {
@@ -201,6 +201,10 @@ func (r *redRun) told(t *testing.T) string {
 	if text := r.cases["test_misspelt"].text(); !strings.Contains(text, "got the keyword 'clok', want scenario, seed") {
 		t.Errorf("the text of test_misspelt is %s", text)
 	}
+	want := "AssertionError: expectations do not hold, in 1 exchanges:\nE   expectations:1:42: GET /settings: "
+	if text := r.cases["test_expectations"].text(); !strings.Contains(text, want) {
+		t.Errorf("the text of test_expectations is %s", text)
+	}
 	return found[1]
 }
 
@@ -214,7 +218,7 @@ func TestPytest(t *testing.T) {
 	t.Run("plain", func(t *testing.T) {
 		t.Parallel()
 		r := runRed(t, site, nil)
-		if got := r.failures(t); !slices.Equal(got, []string{"test_after", "test_before", "test_login"}) {
+		if got := r.failures(t); !slices.Equal(got, []string{"test_after", "test_before", "test_expectations", "test_login"}) {
 			t.Errorf("%v have a bundle", got)
 		}
 		if query := r.told(t); !strings.HasSuffix(query, "&page=2") {
@@ -232,7 +236,7 @@ func TestPytest(t *testing.T) {
 	t.Run("xdist and html", func(t *testing.T) {
 		t.Parallel()
 		r := runRed(t, site, nil, "-n", "2", "--html", "reports/report.html")
-		if got := r.failures(t); len(got) != 3 {
+		if got := r.failures(t); len(got) != len(redFailures) {
 			t.Errorf("%v have a bundle", got)
 		}
 		r.told(t)
@@ -269,7 +273,8 @@ func TestPytest(t *testing.T) {
 // those of the scenario.
 func coverage(t *testing.T, r *redRun) {
 	t.Helper()
-	if want := "The tests met 3 of 4 endpoints, rules and steps of the mocks (75 %).\nNever met:\n  POST /login  (day.yaml:3)\n"; !strings.Contains(r.stdout, want) {
+	want := "The tests met 3 of 4 endpoints, rules and steps of the mocks (75 %).\nNever met:\n  POST /login  (day.yaml:3)\n"
+	if !strings.Contains(r.stdout, want) {
 		t.Errorf("the summary lacks %q: %s", want, r)
 	}
 }

@@ -45,6 +45,10 @@ class TestRed:
     def test_after(self, broken_after):
         pass
 
+    def test_expectations(self, starproxy):
+        ask(starproxy, "/serial")
+        starproxy.expect([{"request": "GET /serial", "count": 1}, {"request": "GET /settings"}])
+
     @pytest.mark.starproxy(clok="+1h")
     def test_misspelt(self):
         pass
