@@ -58,9 +58,11 @@ func (f *forms) add(value string, id int) {
 	put(inJSON, false)
 	put(strings.ReplaceAll(inJSON, "/", `\/`), false)
 	put(string(jsonvalue.AppendEscaped(nil, inJSON)), false)
-	for _, r := range escapes() {
-		put(r.Replace(value), false)
-		put(r.Replace(inJSON), false)
+	if strings.ContainsAny(value, `&<>"'+`) {
+		for _, r := range escapes() {
+			put(r.Replace(value), false)
+			put(r.Replace(inJSON), false)
+		}
 	}
 	put(escapedRunes(inJSON), false)
 	for shift := range 3 {

@@ -5,11 +5,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"starproxy/driver/bundle"
 )
 
 // TestPacketCapture saves a session as a packet capture, and reads it with tshark,
@@ -47,7 +50,7 @@ func TestPacketCapture(t *testing.T) {
 		`--http2 -H content-type:application/json -d {"a":7} https://no-such-host.invalid:9443/x https://no-such-host.invalid:9443/x`,
 		"--http1.1 https://no-such-host.invalid/x", "http://no-such-host.invalid/nothing",
 		"--parallel --http2 https://no-such-host.invalid/slow https://no-such-host.invalid/slow https://no-such-host.invalid/slow",
-		plain.URL + "/real?a=b", "--compressed " + plain.URL + "/real",
+		plain.URL + "/real?token=tok-bundled-0815 -H X-Copy:tok-bundled-0815", "--compressed " + plain.URL + "/real",
 	} {
 		argv := []string{curl, "-sS", "--max-time", "60", "-x", fmt.Sprintf("http://127.0.0.1:%d", b.port), "--noproxy", "", "--cacert", ca}
 		argv = append(argv, strings.Fields(args)...)
@@ -69,9 +72,10 @@ func TestPacketCapture(t *testing.T) {
 	if out := b.mustJ(t, b.dir, "proxy", "capture", "save", "--pcapng", "s.pcapng"); !strings.Contains(out, "Packet capture written to: ") {
 		t.Errorf("capture save: got %s", out)
 	}
+	file := "s.pcapng"
 	show := func(filter string, fields ...string) []string {
 		t.Helper()
-		argv := strings.Fields("-n -r s.pcapng -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -T fields -Y")
+		argv := strings.Fields("-n -r " + file + " -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -T fields -Y")
 		argv = append([]string{tshark}, append(argv, filter)...)
 		for _, f := range fields {
 			argv = append(argv, "-e", f)
@@ -94,7 +98,7 @@ func TestPacketCapture(t *testing.T) {
 	slices.Sort(requests)
 	origin := plain.URL
 	want := []string{
-		"GET\t" + origin + "/real", "GET\t" + origin + "/real?a=b", "GET\t" + origin + "/socket",
+		"GET\t" + origin + "/real", "GET\t" + origin + "/real?token=tok-bundled-0815", "GET\t" + origin + "/socket",
 		"GET\thttp://no-such-host.invalid/nothing", "GET\thttp://no-such-host.invalid/slow", "GET\thttp://no-such-host.invalid/slow",
 		"GET\thttp://no-such-host.invalid/slow", "GET\thttp://no-such-host.invalid/x", "GET\thttp://no-such-host.invalid/x",
 		"GET\thttp://no-such-host.invalid/x", "HEAD\thttp://no-such-host.invalid/x", "POST\thttp://no-such-host.invalid:9443/x",
@@ -111,5 +115,31 @@ func TestPacketCapture(t *testing.T) {
 		if got := show(filter, "frame.number", "frame.comment"); len(got) != n {
 			t.Errorf("%s: tshark shows %d packets, want %d: %q", filter, len(got), n, got)
 		}
+	}
+
+	// The capture in a bundle has the same exchanges, with secrets masked.
+	b.mustJ(t, b.dir, "proxy", "bundle", "save", "s.zip")
+	s, err := bundle.Open(filepath.Join(b.dir, "s.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	data, err := s.Read(bundle.PCAPNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = "bundled.pcapng"
+	write(t, filepath.Join(b.dir, file), string(data))
+	if bad := show(faults, "frame.number", "_ws.expert.message"); len(bad) > 0 {
+		t.Errorf("tshark finds faults in %d packets of a bundle: %q", len(bad), bad[:min(len(bad), 10)])
+	}
+	if n := len(show("http.request", "http.request.method")); n != len(want) {
+		t.Errorf("tshark shows %d requests of a bundle, want %d", n, len(want))
+	}
+	if n := len(show(`http contains "tok-bundled-0815" || frame.comment contains "tok-bundled-0815"`, "frame.number")); n > 0 {
+		t.Errorf("tshark shows a secret of a bundle in %d packets", n)
+	}
+	if n := len(show(`http.request.uri contains "token=MASKED-"`, "frame.number")); n != 1 {
+		t.Errorf("tshark shows %d requests with a placeholder, want 1", n)
 	}
 }
