@@ -3,21 +3,30 @@ package driver
 import (
 	"context"
 	"math"
+	"sync"
 
+	"starproxy/driver/contract"
 	"starproxy/driver/mock"
 	"starproxy/driver/rpc"
 )
 
-// coverage tells which mocks were met.
+// coverage tells which mocks were met, and which operations of the contract.
 type coverage struct {
-	table *mock.Table
+	table     *mock.Table
+	contracts *contract.Table
+
+	mu sync.Mutex
+	// before are the exchanges at the last reset, by the name of the operation, and file is
+	// the contract that they are of.
+	before map[string]uint64
+	file   string
 }
 
 // rows are for the table of methods.
 func (c *coverage) rows() []rpc.Row {
 	return []rpc.Row{
-		rpc.New("mock_coverage", "Tell as JSON which endpoints, rules and steps of sequences requests have met, since the start or "+
-			"reset_coverage; all adds the endpoints that were in force before and are no longer.", c.show, rpc.With("all", false)),
+		rpc.New("mock_coverage", "Tell as JSON which endpoints, rules and steps of sequences requests have met, and which "+
+			"operations of the contract, since the start or reset_coverage; all adds the endpoints that were in force before and are no longer.", c.show, rpc.With("all", false)),
 		rpc.New("reset_coverage", "Let the counts of mock_coverage begin again.", c.reset),
 	}
 }
@@ -40,16 +49,19 @@ const (
 	endpointPart = "endpoint"
 	rulePart     = "rule"
 	stepPart     = "step"
+	// operationPart is an operation of the contract in force.
+	operationPart = "operation"
 )
 
-// coveredPart is an endpoint, a rule or a step.
+// coveredPart is an endpoint, a rule, a step, or an operation of the contract.
 type coveredPart struct {
 	Kind string `json:"kind"`
-	// Key is that of the endpoint, and Part the place in its definition, such as
+	// Key is that of the endpoint, or the method and the path of an operation, and Part the place in its definition, such as
 	// "rules[1]"; empty for the endpoint itself.
 	Key  string `json:"key"`
 	Part string `json:"part"`
-	// Source is the file and the line, empty for a mock that was set by a method.
+	// Source is the file and the line, empty for a mock that was set by a method, and the
+	// place in the OpenAPI document for an operation.
 	Source string `json:"source"`
 	Hits   uint64 `json:"hits"`
 	// Enabled is false for an endpoint that a client has disabled, which does not count.
@@ -64,10 +76,11 @@ type coverageReport struct {
 	// rounded down; 100 when there are none.
 	Percent float64 `json:"percent"`
 	metOf
-	Endpoints metOf         `json:"endpoints"`
-	Rules     metOf         `json:"rules"`
-	Steps     metOf         `json:"steps"`
-	Parts     []coveredPart `json:"parts"`
+	Endpoints  metOf         `json:"endpoints"`
+	Rules      metOf         `json:"rules"`
+	Steps      metOf         `json:"steps"`
+	Operations metOf         `json:"operations"`
+	Parts      []coveredPart `json:"parts"`
 }
 
 func (c *coverage) show(_ context.Context, all bool) (coverageReport, error) {
@@ -102,11 +115,30 @@ func (c *coverage) report(all bool) coverageReport {
 			r.add(sum, part)
 		}
 	}
+	c.operations(&r)
 	r.Percent = 100
 	if r.Total > 0 {
 		r.Percent = math.Floor(float64(1000*r.Met)/float64(r.Total)) / 10
 	}
 	return r
+}
+
+// operations adds those of the contract in force.
+func (c *coverage) operations(r *coverageReport) {
+	current := c.contracts.Current()
+	if current == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, op := range c.contracts.Report().Operations {
+		hits := op.Exchanges
+		// The counts of a contract that was out of force may have begun again.
+		if before := c.before[op.Name]; c.file == current.File && before <= hits {
+			hits -= before
+		}
+		r.add(&r.Operations, coveredPart{Kind: operationPart, Key: op.Name, Source: op.Place, Hits: hits, Enabled: true, InForce: true})
+	}
 }
 
 // add adds a part, which counts for sum.
@@ -120,5 +152,14 @@ func (r *coverageReport) add(sum *metOf, part coveredPart) {
 
 func (c *coverage) reset(context.Context) (string, error) {
 	c.table.ResetCoverage()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.file, c.before = "", map[string]uint64{}
+	if current := c.contracts.Current(); current != nil {
+		c.file = current.File
+	}
+	for _, op := range c.contracts.Report().Operations {
+		c.before[op.Name] = op.Exchanges
+	}
 	return sayCoverageReset, nil
 }

@@ -3,6 +3,7 @@ package driver
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -68,5 +69,39 @@ s.yaml:9:GET /never =0`
 	b.want("Coverage begins again", "reset_coverage")
 	if r, _ := report(true); r.Total != 0 {
 		t.Errorf("after a reset: got %+v", r)
+	}
+}
+
+// TestCoverageOfContract counts the operations of a contract.
+func TestCoverageOfContract(t *testing.T) {
+	t.Parallel()
+	b, proxy := contracted(t, "warn")
+	device := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	server := cars(t)
+	operations := func() (text string) {
+		t.Helper()
+		var r coverageReport
+		if err := json.Unmarshal([]byte(b.call("mock_coverage")), &r); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.Parts {
+			if p.Kind == operationPart {
+				text += fmt.Sprintf("%s %s=%d ", p.Source, p.Key, p.Hits)
+			}
+		}
+		return text + fmt.Sprintf("%d/%d of %d", r.Operations.Met, r.Operations.Total, r.Total)
+	}
+	ask := func() { send(t, device, "POST", server+"/cars", `{"vin":1}`, "X-Say", `{"id":1}`) }
+	ask()
+	for _, step := range []struct {
+		act  func()
+		want int
+	}{{func() {}, 1}, {ask, 2}, {func() { b.call("reset_coverage") }, 0}, {ask, 1}} {
+		step.act()
+		want := fmt.Sprintf("cars.yaml:6:7 #/paths/~1cars/post POST /cars=%d cars.yaml:14:7 #/paths/~1cars~1{id}/get GET /cars/{id}=0 %d/2 of 3",
+			step.want, min(step.want, 1))
+		if got := operations(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }

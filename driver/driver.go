@@ -201,7 +201,7 @@ func (d *Driver) compose(o Options) {
 		faultPlans: d.faultPlans, networks: d.networks, clocks: clocks, handshakes: d.life.handshakes, authority: d.authority,
 		journal: d.journal, counters: counters,
 	}
-	d.coverage = &coverage{d.endpoints.Table()}
+	d.coverage = &coverage{table: d.endpoints.Table(), contracts: d.contracts.table}
 	expected := &expectations{captures: d.captures}
 	d.bundles = &bundles{
 		cfg: cfg, captures: d.captures, reporter: d.reporter, handshakes: d.handshakes, endpoints: d.endpoints, clocks: clocks,

@@ -34,7 +34,7 @@ type proxyCommands struct {
 		Load     mockLoadCmd     `cmd:"" help:"Replace the mock endpoints by those of a scenario."`
 		Fault    mockFaultCmd    `cmd:"" help:"Let an endpoint fail as the network does."`
 		Webhooks mockWebhooksCmd `cmd:"" help:"List the webhooks that mocks have sent."`
-		Coverage mockCoverageCmd `cmd:"" help:"Tell which endpoints, rules and steps were never met."`
+		Coverage mockCoverageCmd `cmd:"" help:"Tell which endpoints, rules, steps and operations were never met."`
 		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`

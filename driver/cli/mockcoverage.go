@@ -17,7 +17,7 @@ type mockCoverageCmd struct {
 
 // Help explains the counts.
 func (mockCoverageCmd) Help() string {
-	return `One line for each endpoint, rule and step of a sequence that no request has met since the exporter began or the last --reset, with its place; then the sums. Counts go on when a scenario is loaded again. A disabled endpoint does not count.
+	return `One line for each endpoint, rule, step of a sequence and operation of the contract that no request has met since the exporter began or the last --reset, with its place; then the sums. Counts go on when a scenario is loaded again. A disabled endpoint does not count.
 
 Examples:
 
@@ -28,13 +28,15 @@ Examples:
 
 // mockCoverage is the answer of mock_coverage.
 type mockCoverage struct {
-	Percent   float64 `json:"percent"`
-	Met       int     `json:"met"`
-	Total     int     `json:"total"`
-	Endpoints metOf   `json:"endpoints"`
-	Rules     metOf   `json:"rules"`
-	Steps     metOf   `json:"steps"`
-	Parts     []struct {
+	Percent    float64 `json:"percent"`
+	Met        int     `json:"met"`
+	Total      int     `json:"total"`
+	Endpoints  metOf   `json:"endpoints"`
+	Rules      metOf   `json:"rules"`
+	Steps      metOf   `json:"steps"`
+	Operations metOf   `json:"operations"`
+	Parts      []struct {
+		Kind    string `json:"kind"`
 		Key     string `json:"key"`
 		Part    string `json:"part"`
 		Source  string `json:"source"`
@@ -92,6 +94,9 @@ func (r *mockCoverage) text() string {
 			continue
 		}
 		line := strings.TrimSpace(p.Key + " " + p.Part)
+		if p.Kind == "operation" {
+			line = "operation " + line
+		}
 		if p.Source != "" {
 			line += "\t" + p.Source
 		}
@@ -103,7 +108,7 @@ func (r *mockCoverage) text() string {
 	for _, sum := range []struct {
 		name string
 		of   metOf
-	}{{"endpoints", r.Endpoints}, {"rules", r.Rules}, {"steps", r.Steps}} {
+	}{{"endpoints", r.Endpoints}, {"rules", r.Rules}, {"steps", r.Steps}, {"operations", r.Operations}} {
 		if sum.of.Total > 0 {
 			fmt.Fprintf(&out, "%s%s %d of %d", sep, sum.name, sum.of.Met, sum.of.Total)
 			sep = ", "

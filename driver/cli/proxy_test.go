@@ -103,6 +103,8 @@ func TestCommands(t *testing.T) {
 	covered := `{"percent":66.6,"met":2,"total":3,"endpoints":{"met":1,"total":1},"rules":{"met":1,"total":2},"parts":[` +
 		`{"key":"GET /a","hits":2,"enabled":true},{"key":"GET /a","part":"rules[0]","source":"a.yaml:3","hits":2,"enabled":true},` +
 		`{"key":"GET /a","part":"rules[1]","source":"a.yaml:4","enabled":true},{"key":"GET /off"}]}`
+	contracted := `{"percent":50,"met":1,"total":2,"operations":{"met":1,"total":2},"parts":[` +
+		`{"kind":"operation","key":"GET /b","source":"api.yaml:9","enabled":true},{"kind":"operation","key":"GET /c","hits":1,"enabled":true}]}`
 	other := `{"timestamp": 0, "method": "GET", "path": "/other", "response_status": 204}`
 	line := "  --:--:-- GET     /api/x?y=1                                     200       -      2 B [mocked]     \n"
 	stock := "j: this exporter does not know filter expressions (--filter-expr): it is the stock one or an old starproxy\n"
@@ -150,6 +152,8 @@ func TestCommands(t *testing.T) {
 		{args: "mock coverage --all --fail-under 66.7", fake: fake{answers: map[string]any{"mock_coverage": covered}}, code: 1, call: "mock_coverage true",
 			stdout: "Never met:\n  GET /a rules[1]  a.yaml:4\n2 of 3 met, 66.6 %: endpoints 1 of 1, rules 1 of 2\n",
 			stderr: "mock coverage: got 66.6 %, want 66.7 % or more\n"},
+		{args: "mock coverage", fake: fake{answers: map[string]any{"mock_coverage": contracted}},
+			stdout: "Never met:\n  operation GET /b  api.yaml:9\n1 of 2 met, 50 %: operations 1 of 2\n"},
 		{args: "mock coverage --json --fail-under 66.6", fake: fake{answers: map[string]any{"mock_coverage": covered}}, stdout: covered + "\n"},
 		{args: "mock coverage --fail-under 101", stderr: "j: --fail-under: got 101, want a number from 0 to 100\n", code: 80},
 		{args: "mock coverage --reset", fake: fake{answers: map[string]any{"reset_coverage": "Coverage begins again"}}, stdout: "Coverage begins again\n"},

@@ -177,9 +177,9 @@ class Methods:
         return json.loads(self.call("missing_from_export", format, filter_pattern, exclude_mocked, filter_expr, seqs))
 
     def mock_coverage(self, all: bool = False) -> Any:
-        """Tell as JSON which endpoints, rules and steps of sequences requests have met, since the
-        start or reset_coverage; all adds the endpoints that were in force before and are no
-        longer."""
+        """Tell as JSON which endpoints, rules and steps of sequences requests have met, and which
+        operations of the contract, since the start or reset_coverage; all adds the endpoints
+        that were in force before and are no longer."""
         return json.loads(self.call("mock_coverage", all))
 
     def put_mock(self, key: str, text: str, replaces: str = "") -> str:

@@ -34,7 +34,8 @@ def lines(parts: list[dict]) -> list[str]:
         told.append("Never met:")
     for part in missed[:_MOST]:
         source = f"  ({part['source']})" if part["source"] else ""
-        told.append(f"  {' '.join(filter(None, (part['key'], part['part'])))}{source}")
+        kind = "operation" if part["kind"] == "operation" else ""
+        told.append(f"  {' '.join(filter(None, (kind, part['key'], part['part'])))}{source}")
     if len(missed) > _MOST:
         told.append(f"  and {len(missed) - _MOST} more")
     return told
