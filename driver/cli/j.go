@@ -51,11 +51,12 @@ type proxyCommands struct {
 		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`
 		Convert flowConvertCmd `cmd:"" help:"Turn a flow file into a HAR document, or the other way round."`
 	} `cmd:"" help:"Manage recorded flow files."`
-	Capture captureCommands `cmd:"" help:"Watch, list and save captured requests."`
-	Session sessionCommands `cmd:"" help:"Compare sessions of a device."`
-	Bundle  bundleCommands  `cmd:"" help:"Save all that is known of the session into one file."`
-	Web     webCmd          `cmd:"" help:"Make the web UI reachable on a local port."`
-	Cert    certCmd         `cmd:"" help:"Download the CA certificate for the device."`
+	Capture  captureCommands  `cmd:"" help:"Watch, list and save captured requests."`
+	Contract contractCommands `cmd:"" help:"Tell how exchanges kept to the OpenAPI document of the scenario."`
+	Session  sessionCommands  `cmd:"" help:"Compare sessions of a device."`
+	Bundle   bundleCommands   `cmd:"" help:"Save all that is known of the session into one file."`
+	Web      webCmd           `cmd:"" help:"Make the web UI reachable on a local port."`
+	Cert     certCmd          `cmd:"" help:"Download the CA certificate for the device."`
 }
 
 // captureCommands is the grammar of "capture".

@@ -62,11 +62,14 @@ type Contract struct {
 	// all the same.
 	Warnings []string
 
-	hosts  map[exchange.HostPattern]bool // nil for each
-	bases  []base
-	router router
-	tree   *tree
-	sides  [2]*compiler
+	hosts map[exchange.HostPattern]bool // nil for each
+	bases []base
+	// plainBase is the first base, with the defaults of its variables.
+	plainBase string
+	givenBase string // of Options
+	router    router
+	tree      *tree
+	sides     [2]*compiler
 }
 
 // methods are the fields of a path that are operations (OpenAPI 3.1, Path Item Object).
@@ -92,7 +95,7 @@ func Load(o Options) (*Contract, error) {
 		}
 		return nil, at.fault("openapi: got %s, want a version such as 3.0.3 or 3.1.0", excerpt.Quote(version))
 	}
-	c := &Contract{File: o.File, Mode: o.Mode, tree: t}
+	c := &Contract{File: o.File, Mode: o.Mode, tree: t, givenBase: o.Base}
 	if c.Mode == "" {
 		c.Mode = Warn
 	}
@@ -152,6 +155,9 @@ func (c *Contract) servers(root spot, o Options) error {
 		if err != nil {
 			return err
 		}
+		if i == 0 {
+			c.plainBase = plainPath(path, s)
+		}
 		bases = append(bases, path)
 		if host == "" {
 			every = true
@@ -174,7 +180,7 @@ func (c *Contract) servers(root spot, o Options) error {
 		c.hosts = hosts
 	}
 	if o.Base != "" {
-		bases = []string{o.Base}
+		bases, c.plainBase = []string{o.Base}, strings.TrimRight(o.Base, "/")
 	}
 	if len(bases) == 0 {
 		bases = []string{""}
@@ -213,6 +219,17 @@ func serverURL(s spot) (host, path string, err error) {
 		return "", "", s.fault("url: got %s, want a URL", excerpt.Quote(text))
 	}
 	return u.Hostname(), path, nil
+}
+
+// plainPath returns the path of a server with the defaults of its variables.
+func plainPath(path string, s spot) string {
+	variables, _ := s.child("variables")
+	m, _ := variables.value.(map[string]any)
+	for name := range m {
+		v, _ := variables.child(name)
+		path = strings.ReplaceAll(path, "{"+name+"}", v.text("default"))
+	}
+	return strings.TrimRight(path, "/")
 }
 
 // paths reads all operations.

@@ -40,7 +40,7 @@ func entries() map[string]*capture.Entry {
 			RequestBody: blob("name=a\nword=Grün"), Duration: 5 * time.Millisecond,
 			Status: 401, ResponseHeader: exchange.HeaderOf("Content-Type", "application/json", "Content-Encoding", "gzip", "Set-Cookie", "a=1", "Set-Cookie", "b=2"),
 			ResponseBody: zipped(`{"error": "wrong password"}`), Origin: exchange.FromMock, Endpoint: "POST /v1/login", Source: "happy.yaml:3",
-			Notes: []exchange.Note{{Level: "warning", Text: "slow down"}, {Level: exchange.Met, Text: "network edge"}},
+			Notes: []exchange.Note{{Level: "warning", Text: "slow down"}, {Level: "warning", Text: "contract: request body: is missing (a.yaml:1:1 #)"}, {Level: exchange.Met, Text: "network edge"}},
 		},
 		// A picture from the real server, asked for by its address.
 		"logo": {

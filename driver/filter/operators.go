@@ -195,6 +195,8 @@ var rows = []operator{
 		func(s *subject, a *argument) bool { return slices.ContainsFunc(s.e.Met(), a.re.text) }},
 	{Operator{"meta", Regex, "origin, endpoint, source and notes, a line (key: value) for each"}, costText, "m",
 		func(s *subject, a *argument) bool { return a.re.text(s.metadata()) }},
+	{Operator{"contract", NoArg, "breaks the contract of the scenario"}, costText, "",
+		func(s *subject, _ *argument) bool { return s.breaksContract() }},
 	{Operator{"replay", NoArg, "replayed from a recording"}, costField, "", (*subject).replayed},
 	{Operator{"replays", NoArg, "the response was replayed"}, costField, "", (*subject).replayed},
 	{Operator{"replayq", NoArg, "the request was replayed: none is"}, costField, "", never},

@@ -105,6 +105,7 @@ func operatorCases() []expected {
 		{"~meta '^starproxy.endpoint: GET'", "patch"},
 		{"~meta 'origin: replayed'", "replay"},
 		{"~meta 'warning: slow'", "login"},
+		{"~contract", "login"},
 		{"~replay", "replay"},
 		{"~replays", "replay"},
 		{"~replayq", ""},

@@ -3,6 +3,7 @@ package filter
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 
 	"starproxy/builtins/exchange"
@@ -258,6 +259,12 @@ func (s *subject) mark() string {
 func (s *subject) comment() string {
 	_, comment := s.note()
 	return comment
+}
+
+// breaksContract reports whether a note tells a breach of the contract. A note about a part
+// that was not checked tells none.
+func (s *subject) breaksContract() bool {
+	return slices.ContainsFunc(s.e.Notes, func(n exchange.Note) bool { return n.Level == "warning" && strings.HasPrefix(n.Text, "contract: ") })
 }
 
 // metadata returns the origin, the endpoint, the source and the notes, one

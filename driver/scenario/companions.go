@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"go.starlark.net/syntax"
 	"go.yaml.in/yaml/v3"
 
+	"starproxy/driver/contract"
 	"starproxy/driver/document"
 	"starproxy/driver/mock"
 	"starproxy/script"
@@ -18,10 +20,10 @@ import (
 // below the files directory of an exporter. These are each "file" and
 // "file_template" of an endpoint, a response, a rule or a step. In a script they
 // are those of its data and of its calls, such as response(file = "a.bin"). An
-// {{expression}} in a name becomes *. The list is empty for a document that can't
+// {{expression}} in a name becomes *. The files of its contract come first. The list is empty for a document that can't
 // be read: the exporter reports what is wrong with it.
 func Companions(filename string, data []byte, host *script.Host) []string {
-	c := &companions{}
+	c := &companions{home: filepath.Dir(filename)}
 	if isScript(filename) {
 		c.script(filename, data, host)
 		return c.below()
@@ -39,13 +41,40 @@ func Companions(filename string, data []byte, host *script.Host) []string {
 	}
 	c.configure(document.Child(root, "config"))
 	c.endpoints(endpoints)
+	c.contract(document.Child(root, "contract"))
 	return c.below()
 }
 
 // companions are the files that one document names.
 type companions struct {
+	home  string // directory of the document
 	dir   string // files_dir of the document
 	files []string
+	api   []string // files of the contract, relative to home
+}
+
+// contract adds the files of an OpenAPI document: those that its references lead to, or
+// only itself if it can't be read.
+func (c *companions) contract(n *yaml.Node) {
+	if n != nil && n.Kind == yaml.MappingNode {
+		n = document.Child(n, "file")
+	}
+	if n == nil || n.Tag != "!!str" || n.Value == "" || filepath.IsAbs(n.Value) {
+		return
+	}
+	home, err := filepath.Abs(c.home)
+	if err != nil {
+		return
+	}
+	files := []string{filepath.Join(home, filepath.FromSlash(n.Value))}
+	if loaded, err := contract.Load(contract.Options{File: files[0], Read: os.ReadFile}); err == nil {
+		files = loaded.Files
+	}
+	for _, f := range files {
+		if rel, err := filepath.Rel(home, f); err == nil {
+			c.api = append(c.api, filepath.ToSlash(rel))
+		}
+	}
 }
 
 func (c *companions) configure(config *yaml.Node) {
@@ -111,14 +140,14 @@ func (c *companions) add(name string) {
 // that a client sends.
 func (c *companions) below() []string {
 	if c.dir == "" || filepath.IsAbs(c.dir) {
-		return c.files
+		return append(c.api, c.files...)
 	}
 	for i, name := range c.files {
 		if !filepath.IsAbs(name) {
 			c.files[i] = path.Join(filepath.ToSlash(c.dir), name)
 		}
 	}
-	return c.files
+	return append(c.api, c.files...)
 }
 
 // script adds the files of a script. If the script does not run here, for example
@@ -133,6 +162,11 @@ func (c *companions) script(filename string, data []byte, host *script.Host) {
 		if config, ok := loaded.Globals["config"]; ok {
 			if n, err := r.node(config, nil, nil, "config", 0); err == nil {
 				c.configure(n)
+			}
+		}
+		if contract, ok := loaded.Globals["contract"]; ok {
+			if n, err := r.node(contract, nil, nil, "contract", 0); err == nil {
+				c.contract(n)
 			}
 		}
 		if endpoints, ok := loaded.Globals["endpoints"]; ok {

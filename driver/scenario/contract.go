@@ -98,7 +98,7 @@ func contractKeys(n *yaml.Node, path string, o *contract.Options) (*yaml.Node, e
 func (c *compiler) contractFile(name string) (path string, read func(string) ([]byte, error), err error) {
 	policy, base := c.env.policy(), c.dir
 	if base == "" {
-		base = c.env.FilesDir
+		base = c.sent
 		if policy == nil {
 			policy = access.New([]string{base}, nil)
 		}

@@ -101,6 +101,56 @@ endpoints = {"GET /v2/dogs/1": {"body": {"id": "one"}}}
 	}
 }
 
+// The files of a contract go along with a scenario that is sent.
+func TestContractIsCompanion(t *testing.T) {
+	t.Parallel()
+	host := script.New(script.Options{})
+	defer host.Close()
+	dir := lay(t, map[string]string{"dogs.yaml": dogs, "dog.yaml": "type: object\n"})
+	for name, text := range map[string]string{
+		"a.yaml": "contract: {file: dogs.yaml}\nendpoints: {GET /a: {file: x.bin}}\nconfig: {files_dir: data}\n",
+		"a.star": "contract = \"dogs.yaml\"\nconfig = {\"files_dir\": \"data\"}\nendpoints = {\"GET /a\": {\"file\": \"x.bin\"}}\n",
+	} {
+		got := Companions(filepath.Join(dir, name), []byte(text), host)
+		if diff := cmp.Diff([]string{"dog.yaml", "dogs.yaml", "data/x.bin"}, got); diff != "" {
+			t.Errorf("%s: want, got:\n%s", name, diff)
+		}
+		if s, err := Parse(name, []byte(text), Env{FilesDir: dir, Script: host}); err != nil || s.Adversity.Contract == nil {
+			t.Errorf("%s: got %+v and %v, want a contract", name, s, err)
+		}
+	}
+	got := Companions(filepath.Join(dir, "a.yaml"), []byte("contract: no.yaml\nendpoints: {}\n"), host)
+	if diff := cmp.Diff([]string{"no.yaml"}, got); diff != "" {
+		t.Errorf("a missing contract: want, got:\n%s", diff)
+	}
+}
+
+// A scenario that is made of a contract loads, and no answer breaks the contract.
+func TestSamplesLoad(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"petstore.yaml", "vehicle31.yaml", "polymorph.yaml", "split/openapi.yaml"} {
+		for _, base := range []string{"", "/v9"} {
+			path, err := filepath.Abs(filepath.Join("..", "contract", "testdata", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := contract.Load(contract.Options{File: path, Base: base, Read: os.ReadFile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sample, err := c.Sample(path, 7)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var warnings Warnings
+			s, err := Load(filepath.Join(lay(t, map[string]string{"s.yaml": sample.Text}), "s.yaml"), Env{Owned: true, Log: slog.New(&warnings)})
+			if err != nil || len(warnings) > 0 || len(s.Endpoints) != len(c.Operations) {
+				t.Errorf("%s: got %+v, %v and %q, want %d endpoints without a warning; the text:\n%s", name, s, err, warnings, len(c.Operations), sample.Text)
+			}
+		}
+	}
+}
+
 func TestContractMistakes(t *testing.T) {
 	t.Parallel()
 	dir := lay(t, map[string]string{"bad.yaml": "openapi: 3.0.0\npaths:\n  /a: {get: {responses: {'200': {$ref: '../x.yaml'}}}}\n"})

@@ -68,6 +68,8 @@ type compiler struct {
 	src mock.Source
 	// dir is the directory of the document, empty for a document that was sent.
 	dir string
+	// sent is the directory that takes its place for the contract of such a document.
+	sent string
 	// files is the directory env.FilesDir.
 	files access.Dir
 	// answers are the functions of scripts, by the node in their place.
@@ -93,7 +95,7 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 	if !typed {
 		env.DefaultContentType = "application/json"
 	}
-	c := &compiler{tables: newTables(), typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
+	c := &compiler{sent: env.FilesDir, tables: newTables(), typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
 	if env.FilesDir != "" {
 		c.files = env.Access.Owned(env.FilesDir)
 	}
