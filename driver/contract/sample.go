@@ -134,10 +134,12 @@ func (c *Contract) sampleOf(op *Operation, s *Sample, seed uint64) jsonvalue.Obj
 		s.note(op, "the contract has no answer")
 		return def
 	}
+	made := 0
 	g := func(name string, try int) *generator {
 		h := fnv.New64a()
 		fmt.Fprint(h, op.Name, "\x00", name, "\x00", try)
-		return &generator{c: c, side: inAnswer, rand: rand.New(rand.NewPCG(seed, h.Sum64())), sparse: try%2 == 1, examples: try < 2}
+		return &generator{c: c, side: inAnswer, rand: rand.New(rand.NewPCG(seed, h.Sum64())), sparse: try%2 == 1, examples: try < 2,
+			made: &made}
 	}
 	headers := jsonvalue.Object{}
 	for _, h := range a.headers {

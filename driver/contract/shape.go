@@ -32,16 +32,16 @@ type generator struct {
 	sparse bool
 	// examples takes those of schemas where there are some.
 	examples bool
-	// made is how many values were made; see maxMade.
-	made int
+	// made is how many values were made for the operation; see maxMade.
+	made *int
 }
 
 const (
 	// maxNested bounds how deep values are nested.
 	maxNested = 16
-	// maxMade bounds how many values one answer has, so that schemas which require
+	// maxMade bounds how many values are made for one operation, so that schemas which require
 	// themselves several times end.
-	maxMade = 2000
+	maxMade = 5000
 	// richDepth is the depth from which on only required properties are made.
 	richDepth = 4
 )
@@ -135,7 +135,7 @@ func (g *generator) choose(sh *shape, s spot, depth int) {
 // value returns a value for a schema.
 func (g *generator) value(s spot, depth int) any {
 	s, err := g.c.tree.resolve(s)
-	if g.made++; err != nil || depth > maxNested || g.made > maxMade {
+	if *g.made++; err != nil || depth > maxNested || *g.made > maxMade {
 		return nil
 	}
 	if v, ok := g.example(s); ok {
