@@ -24,9 +24,9 @@ const (
 type contracts struct {
 	table *contract.Table
 
-	mu    sync.Mutex
+	mu sync.Mutex
+	// queue has the entry that is being checked, and behind it those that wait.
 	queue []unsettled
-	idle  chan struct{} // closed when the queue is empty; nil while it is
 }
 
 // unsettled is an entry that is to be checked and then journaled.
@@ -34,6 +34,7 @@ type unsettled struct {
 	contract *contract.Contract
 	entry    *capture.Entry
 	add      func(*capture.Entry)
+	done     chan struct{} // closed when it is journaled; nil while nobody waits for that
 }
 
 // rows are for the table of methods.
@@ -65,57 +66,72 @@ func (s *contracts) Inspect(e *capture.Entry, add func(*capture.Entry)) bool {
 		return false
 	}
 	own := *e
-	s.queue = append(s.queue, unsettled{c, &own, add})
-	if s.idle == nil {
-		s.idle = make(chan struct{})
-		go s.work()
+	s.queue = append(s.queue, unsettled{contract: c, entry: &own, add: add})
+	if len(s.queue) == 1 {
+		go s.work(s.queue[0])
 	}
 	return true
 }
 
-// work checks entries until there is none.
-func (s *contracts) work() {
-	for {
-		s.mu.Lock()
-		if len(s.queue) == 0 {
-			close(s.idle)
-			s.queue, s.idle = nil, nil
-			s.mu.Unlock()
-			return
-		}
-		next := s.queue[0]
-		s.queue = s.queue[1:]
-		s.mu.Unlock()
+// work checks entries, next and those behind it, until there is none.
+func (s *contracts) work(next unsettled) {
+	for more := true; more; {
 		result := checkEntry(next.contract, next.entry)
 		s.table.Count(&result)
 		next.entry.Notes = append(next.entry.Notes, result.Notes()...)
 		next.add(next.entry)
+		next, more = s.finish()
 	}
+}
+
+// finish takes the entry out that was checked, and returns the next one.
+func (s *contracts) finish() (next unsettled, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if done := s.queue[0].done; done != nil {
+		close(done)
+	}
+	s.queue[0] = unsettled{}
+	if s.queue = s.queue[1:]; len(s.queue) == 0 {
+		s.queue = nil
+		return next, false
+	}
+	return s.queue[0], true
+}
+
+// last returns a channel that is closed when the entries so far are checked; nil if they
+// are.
+func (s *contracts) last() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return nil
+	}
+	u := &s.queue[len(s.queue)-1]
+	if u.done == nil {
+		u.done = make(chan struct{})
+	}
+	return u.done
 }
 
 // settle waits until the entries that came before are checked.
 func (s *contracts) settle(ctx context.Context) {
-	s.mu.Lock()
-	idle := s.idle
-	s.mu.Unlock()
-	if idle == nil {
+	done := s.last()
+	if done == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	select {
-	case <-idle:
+	case <-done:
 	case <-ctx.Done():
 	}
 }
 
 // drain waits until all entries are checked. None may come meanwhile.
 func (s *contracts) drain() {
-	s.mu.Lock()
-	idle := s.idle
-	s.mu.Unlock()
-	if idle != nil {
-		<-idle
+	if done := s.last(); done != nil {
+		<-done
 	}
 }
 

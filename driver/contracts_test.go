@@ -243,7 +243,7 @@ func TestContractOverload(t *testing.T) {
 		}
 		last = int64(n)
 	}
-	if r := s.table.Report(); refused == 0 || r.Overload != uint64(refused) || r.Checked != uint64(maxUnsettled+10-refused) {
-		t.Errorf("got %+v, want %d refused", r.Totals, refused)
+	if r := s.table.Report(); refused != 10 || r.Overload != uint64(refused) || r.Checked != uint64(maxUnsettled+10-refused) {
+		t.Errorf("got %+v, want 10 refused, got %d", r.Totals, refused)
 	}
 }

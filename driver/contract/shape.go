@@ -206,10 +206,11 @@ func (sh *shape) kind() string {
 	if len(sh.types) > 0 {
 		return sh.types[0]
 	}
-	for key, kind := range map[string]string{"items": "array", "prefixItems": "array", "minItems": "array",
-		"additionalProperties": "object", "patternProperties": "object", "minProperties": "object", "minimum": "number", "maximum": "number"} {
-		if _, ok := sh.keys[key]; ok {
-			return kind
+	for _, of := range []struct{ key, kind string }{{"items", "array"}, {"prefixItems", "array"}, {"minItems", "array"},
+		{"additionalProperties", "object"}, {"patternProperties", "object"}, {"minProperties", "object"}, {"minimum", "number"},
+		{"maximum", "number"}} {
+		if _, ok := sh.keys[of.key]; ok {
+			return of.kind
 		}
 	}
 	if len(sh.properties)+len(sh.required)+len(sh.fixed) > 0 {
