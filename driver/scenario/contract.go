@@ -68,19 +68,9 @@ func contractKeys(n *yaml.Node, path string, o *contract.Options) (*yaml.Node, e
 				return nil, document.Wrong(v, at, "a path that begins with /")
 			}
 		case k.Value == "hosts":
-			list := []*yaml.Node{v}
-			if v.Kind == yaml.SequenceNode {
-				list = v.Content
-			}
-			for _, e := range list {
-				if e.Kind != yaml.ScalarNode || e.Tag != "!!str" {
-					return nil, document.Wrong(e, at, "a host, *.domain or *, or a list of such")
-				}
-				p, err := exchange.ParseHostPattern(e.Value)
-				if err != nil {
-					return nil, document.Errorf(e, "%s: %v", at, err)
-				}
-				o.Hosts = append(o.Hosts, p)
+			var err error
+			if o.Hosts, err = hostPatterns(v, at); err != nil {
+				return nil, err
 			}
 		default:
 			return nil, document.UnknownKey(k, path, []string{"file", "mode", "base", "hosts"})
@@ -90,6 +80,26 @@ func contractKeys(n *yaml.Node, path string, o *contract.Options) (*yaml.Node, e
 		return nil, document.Errorf(n, "%s: got no file, want the path of an OpenAPI document", path)
 	}
 	return file, nil
+}
+
+// hostPatterns reads one pattern of hosts, or a list of them.
+func hostPatterns(n *yaml.Node, path string) ([]exchange.HostPattern, error) {
+	list := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		list = n.Content
+	}
+	var patterns []exchange.HostPattern
+	for _, e := range list {
+		if e.Kind != yaml.ScalarNode || e.Tag != "!!str" {
+			return nil, document.Wrong(e, path, "a host, *.domain or *, or a list of such")
+		}
+		p, err := exchange.ParseHostPattern(e.Value)
+		if err != nil {
+			return nil, document.Errorf(e, "%s: %v", path, err)
+		}
+		patterns = append(patterns, p)
+	}
+	return patterns, nil
 }
 
 // contractFile returns the absolute path of a contract, and a function that reads its
@@ -136,7 +146,8 @@ func (d *definition) knows(a responseFields, header exchange.Header, body []byte
 	if status == 0 {
 		status = 200
 	}
-	d.c.known = append(d.c.known, knownAnswer{d: d, answer: contract.Answer{Status: status, Header: header, Body: contract.ReadBody(body, header)}})
+	answer := contract.Answer{Status: status, Header: header, Body: contract.ReadBody(body, header)}
+	d.c.known = append(d.c.known, knownAnswer{d: d, answer: answer})
 }
 
 // knowsFile keeps an answer with a file as it is now, unless that is large.

@@ -95,7 +95,9 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 	if !typed {
 		env.DefaultContentType = "application/json"
 	}
-	c := &compiler{sent: env.FilesDir, tables: newTables(), typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{}}
+	c := &compiler{
+		sent: env.FilesDir, tables: newTables(), typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{},
+	}
 	if env.FilesDir != "" {
 		c.files = env.Access.Owned(env.FilesDir)
 	}
