@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -187,25 +188,41 @@ func TestBundleHasNoSecrets(t *testing.T) {
 	}
 }
 
+// unpackReport returns the text of an element of a report with data.
+func unpackReport(t *testing.T, report, id string) string {
+	t.Helper()
+	_, text, _ := strings.Cut(report, `<script type="text/plain" id="`+id+`">`)
+	text, _, ok := strings.Cut(text, "</script>")
+	r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+	if !ok || err != nil {
+		t.Fatalf("%s of the report: %v", id, err)
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatalf("%s of the report: %v", id, err)
+	}
+	return string(data)
+}
+
 // The report of a bundle has its exchanges, the status, and why no mock answered.
 func TestBundleReport(t *testing.T) {
 	t.Parallel()
 	b := bundled(t)
 	proxy := b.start()
-	for _, path := range []string{"/a", "/nothing"} {
+	const secret = "s3cr3t-t0k3n-0815"
+	for _, path := range []string{"/a", "/nothing", "/a?access_token=" + secret} {
 		b.get(proxy, "http://api.test"+path)
 	}
 	report := b.text(b.saved(), bundle.Report)
 	data := func(id string, v any) {
 		t.Helper()
-		_, text, _ := strings.Cut(report, `<script type="text/plain" id="`+id+`">`)
-		text, _, ok := strings.Cut(text, "</script>")
-		r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
-		if err == nil {
-			err = json.NewDecoder(r).Decode(v)
-		}
-		if !ok || err != nil {
+		if err := json.Unmarshal([]byte(unpackReport(t, report, id)), v); err != nil {
 			t.Fatalf("%s of the report: %v", id, err)
+		}
+	}
+	for _, id := range []string{"index", "part-0"} {
+		if text := unpackReport(t, report, id); strings.Contains(text, secret) || !strings.Contains(text, "access_token=") {
+			t.Errorf("%s of the report has the token of a URL, or not the URL", id)
 		}
 	}
 	var index struct {
@@ -213,8 +230,8 @@ func TestBundleReport(t *testing.T) {
 		Status struct{ Status struct{ Mode string } }
 	}
 	data("index", &index)
-	if len(index.Rows) != 2 || index.Rows[0].Path != "/a" || index.Status.Status.Mode != "mock" {
-		t.Errorf("got %+v, want two exchanges and the status of the proxy", index)
+	if len(index.Rows) != 3 || index.Rows[0].Path != "/a" || index.Status.Status.Mode != "mock" {
+		t.Errorf("got %+v, want three exchanges and the status of the proxy", index)
 	}
 	var part struct {
 		Exchanges map[string]struct {
