@@ -216,7 +216,7 @@ func (a *answer) wholeText(v *yaml.Node) string {
 	if whole, inside := helperAt(v.Value); whole == v.Value && a.translate != nil {
 		if h := parseHelper(inside); h != nil {
 			if expression, isText, ok := a.translate(h); ok && !isText {
-				return `{{"%s" % (` + expression + ")}}"
+				return "{{" + expression + `}}{{""}}` // two expressions make a text
 			}
 		}
 	}

@@ -190,14 +190,12 @@ func (r *rule) mockoonHelper(h *helper) (expression string, isText, ok bool) {
 		return fmt.Sprintf("%s(%q)", function, name), true, has && first.inner == nil
 	}
 	switch h.name {
-	case "body":
+	case "body", "bodyRaw":
 		if !has {
 			return "request_body()", true, true
 		}
 		path, ok := mockoonPath(name)
 		return fmt.Sprintf("request_body_json(%q, %q)", path, dflt.text), false, ok && first.inner == nil
-	case "bodyRaw":
-		return "request_body()", true, !has
 	case "queryParam", "queryParamRaw":
 		return named("request_query")
 	case "urlParam":
@@ -205,13 +203,19 @@ func (r *rule) mockoonHelper(h *helper) (expression string, isText, ok bool) {
 	case "header":
 		return named("request_header")
 	case "cookie":
-		return cookieExpression(name), true, has && !given
+		expression = cookieExpression(name)
+		if given {
+			expression = fmt.Sprintf("(%s or %q)", expression, dflt.text)
+		}
+		return expression, true, has
 	case "method":
 		return fmt.Sprintf("%q", r.method), true, r.method != ""
 	case "hostname":
 		return `request_header("Host").split(":")[0]`, true, true
 	case "now":
 		return mockoonNow(name, has)
+	case "concat":
+		return concatenated(h, r.mockoonHelper)
 	case "uuid", "guid":
 		return "uuid()", true, true
 	case "faker":
@@ -233,10 +237,26 @@ func (r *rule) mockoonHelper(h *helper) (expression string, isText, ok bool) {
 	return expression, true, ok
 }
 
+// concatenated returns the expression that joins its arguments to one text.
+func concatenated(h *helper, to translator) (expression string, isText, ok bool) {
+	var list []string
+	for _, a := range h.args {
+		v, ok := a.value(to)
+		if !ok {
+			return "", false, false
+		}
+		list = append(list, v)
+	}
+	if len(list) == 0 {
+		return "", false, false
+	}
+	return fmt.Sprintf("%q %% (%s,)", strings.Repeat("%s", len(list)), strings.Join(list, ", ")), true, true
+}
+
 // mockoonNow returns the expression for the time in a format.
 func mockoonNow(format string, given bool) (expression string, isText, ok bool) {
 	if !given || format == "" {
-		return `time.now().format("2006-01-02T15:04:05.000Z")`, true, true
+		return `time.now().format("2006-01-02T15:04:05.000-07:00")`, true, true
 	}
 	layout, ok := dateLayout(format)
 	return fmt.Sprintf("time.now().format(%q)", layout), true, ok
