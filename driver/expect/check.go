@@ -433,56 +433,19 @@ func (b *bodyCheck) why(e *capture.Entry) (why []string) {
 	if b.regex != nil && !b.regex.MatchString(string(data)) {
 		why = append(why, fmt.Sprintf("the body does not match %s: %s", b.regex, excerpt.Quote(string(data))))
 	}
-	if !b.hasPart && b.schema == nil {
+	if b.json == nil {
 		return why
 	}
 	v, err := jsonvalue.Parse(data)
 	if err != nil {
 		return append(why, fmt.Sprintf("the body is no JSON: %v", err))
 	}
-	if b.hasPart {
-		if diff := differs(jsonvalue.Plain(v), b.part, "body"); diff != "" {
-			why = append(why, diff)
-		}
-	}
-	if b.schema != nil {
-		if err := b.schema.Validate(jsonvalue.Plain(v)); err != nil {
-			lines := strings.Split(err.Error(), "\n")
-			why = append(why, "the body breaks the schema: "+strings.Join(lines[min(1, len(lines)-1):], ";"))
+	for _, m := range b.json {
+		if diff := m.Breach(jsonvalue.Plain(v)); diff != "" {
+			why = append(why, "body: "+diff)
 		}
 	}
 	return why
-}
-
-// differs returns in words where a value lacks what want has, empty when it has all.
-func differs(got, want any, path string) string {
-	object, isObject := want.(map[string]any)
-	if !isObject {
-		if jsonvalue.Equal(got, want) {
-			return ""
-		}
-		return fmt.Sprintf("%s: got %s, want %s", path, jsonvalue.Short(got, 200), jsonvalue.Short(want, 200))
-	}
-	in, ok := got.(map[string]any)
-	if !ok {
-		return fmt.Sprintf("%s: got %s, want an object", path, jsonvalue.Short(got, 200))
-	}
-	keys := make([]string, 0, len(object))
-	for key := range object {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		value, there := in[key]
-		at := path + "." + key
-		if !there {
-			return fmt.Sprintf("%s: got nothing, want %s", at, jsonvalue.Short(object[key], 200))
-		}
-		if diff := differs(value, object[key], at); diff != "" {
-			return diff
-		}
-	}
-	return ""
 }
 
 // failed reports whether an exchange is one that a device tries again.

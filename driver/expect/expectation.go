@@ -1,14 +1,12 @@
 package expect
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
@@ -160,8 +158,7 @@ func (l *numbers) UnmarshalYAML(n *yaml.Node) error {
 
 // Body says what a body must be. All keys that are set must hold.
 type Body struct {
-	// JSON is a part of the JSON body: objects may have further keys; lists and all else
-	// are equal.
+	// JSON is what the JSON body includes, see [mock.Including].
 	JSON yaml.Node `yaml:"json"`
 	// Schema is a JSON Schema.
 	Schema yaml.Node `yaml:"schema"`
@@ -173,9 +170,7 @@ type Body struct {
 
 // bodyCheck is a compiled Body.
 type bodyCheck struct {
-	part     any
-	hasPart  bool
-	schema   *jsonschema.Schema
+	json     []*mock.Matcher
 	regex    *pattern.Pattern
 	contains string
 }
@@ -392,7 +387,7 @@ func cmpNode(a, b *yaml.Node) *yaml.Node {
 func (b *Body) compile(at *yaml.Node, path string) (*bodyCheck, error) {
 	c := &bodyCheck{contains: b.Contains}
 	if b.JSON.Kind != 0 {
-		c.part, c.hasPart = jsonvalue.Plain(document.Value(&b.JSON)), true
+		c.json = append(c.json, mock.Including(jsonvalue.Plain(document.Value(&b.JSON))))
 	}
 	if b.Regex != "" {
 		var err error
@@ -401,31 +396,16 @@ func (b *Body) compile(at *yaml.Node, path string) (*bodyCheck, error) {
 		}
 	}
 	if b.Schema.Kind != 0 {
-		schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(document.AppendJSON(nil, &b.Schema)))
-		if err == nil {
-			compiler := jsonschema.NewCompiler()
-			compiler.UseLoader(noFiles{})
-			const here = "schema.json"
-			if err = compiler.AddResource(here, schema); err == nil {
-				c.schema, err = compiler.Compile(here)
-			}
-		}
+		schema, err := mock.Conforming(jsonvalue.Plain(document.Value(&b.Schema)))
 		if err != nil {
-			text := strings.ReplaceAll(err.Error(), "\n", " ")
-			return nil, document.Errorf(&b.Schema, "%s.schema: %s", path, text)
+			return nil, document.Errorf(&b.Schema, "%s.schema: %v", path, err)
 		}
+		c.json = append(c.json, schema)
 	}
-	if !c.hasPart && c.schema == nil && c.regex == nil && c.contains == "" {
+	if c.json == nil && c.regex == nil && c.contains == "" {
 		return nil, document.Wrong(at, path, "one or more of json, schema, regex, contains")
 	}
 	return c, nil
-}
-
-// noFiles refuses schemas in other files.
-type noFiles struct{}
-
-func (noFiles) Load(url string) (any, error) {
-	return nil, fmt.Errorf("%s: a schema can't refer to other files", url)
 }
 
 // selector picks exchanges.

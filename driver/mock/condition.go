@@ -167,7 +167,7 @@ func (m *Match) values(c *Condition, p *probe) ([]any, error) {
 func (m *Match) why(c *Condition, p *probe) string {
 	values, err := m.values(c, p)
 	if c.In == InJSON && len(values) == 1 {
-		if text := c.Matcher.breach(values[0]); text != "" {
+		if text := c.Matcher.Breach(values[0]); text != "" {
 			return c.place() + ": " + text
 		}
 	}

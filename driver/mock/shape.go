@@ -97,8 +97,10 @@ func (t *test) breach(v any) string {
 	return ""
 }
 
-// breach returns the first difference that one of the tests on a whole value finds.
-func (m *Matcher) breach(v any) string {
+// Breach returns the first difference between a JSON value, with maps in the place of
+// objects, and the one that [Including] or [Conforming] wants. It is empty when there is
+// none, and for all other matchers.
+func (m *Matcher) Breach(v any) string {
 	for i := range m.tests {
 		if text := m.tests[i].breach(v); text != "" {
 			return text
