@@ -28,7 +28,7 @@ func TestExpect(t *testing.T) {
 	}
 	const twice = `[{"request": "GET /a", "host": "nowhere.invalid", "count": 2}, {"no_egress": true, "filter": "~m GET"}]`
 	b.get(proxy, "http://nowhere.invalid/a")
-	if r := expected(twice); r.OK || r.Checked != 1 || !strings.Contains(r.Text(), "expectations:1:2: GET /a on nowhere.invalid: got 1 requests, want 2\n  #1 ") {
+	if r := expected(twice); r.OK || r.Checked != 1 || !strings.Contains(r.Text(), "expectations:1:2: GET /a on nowhere.invalid: got 1 request, want 2\n  #1 ") {
 		t.Errorf("one request of two: got %+v", r)
 	}
 	later := make(chan expect.Report)

@@ -37,7 +37,7 @@ func trace(t *testing.T, text string) (list []*capture.Entry) {
 		e := &capture.Entry{
 			Seq: uint64(len(list) + 1), Start: began.Add(time.Duration(at * float64(time.Second))), Duration: 10 * time.Millisecond,
 			Method: words[1], Scheme: u.Scheme, Host: u.Hostname(), Port: exchange.DefaultPort(u.Scheme), Target: u.RequestURI(),
-			Proto: "HTTP/1.1", Status: status, Client: netip.MustParseAddrPort("10.0.0.1:4000"),
+			Proto: "HTTP/1.1", Status: status, Origin: exchange.FromMock, Client: netip.MustParseAddrPort("10.0.0.1:4000"),
 		}
 		for _, w := range words[4:] {
 			set(t, e, w)
@@ -68,6 +68,8 @@ func set(t *testing.T, e *capture.Entry, word string) {
 		e.ResponseBody = capture.Blob{Size: int64(n), Data: make([]byte, n), Partial: true}
 	case key == "real":
 		e.Server.Addr = netip.MustParseAddrPort("192.0.2.1:443")
+	case key == "unknown":
+		e.Origin = exchange.FromServer
 	case key == "unmatched":
 		e.Unmatched = true
 	case key == "tls":
@@ -99,7 +101,7 @@ var verdicts = []struct{ trace, expectation, failure string }{
 	{plain, `{request: "POST /telemetri"}`, `near: #1 12:00:00.000 +0 s POST "https://api.example.com/telemetry" 200: path is "/telemetry"`},
 	{plain, `{request: "POST /telemetry", host: "*.example.org"}`, "host is api.example.com, expected *.example.org"},
 	{plain, `{request: "GET /config", match: {query: {v: "2"}}, count: 0}`, ""},
-	{plain, `{request: "GET /config", match: {query: {v: "1"}}, count: 0}`, "got 1 requests, want 0"},
+	{plain, `{request: "GET /config", match: {query: {v: "1"}}, count: 0}`, "got 1 request, want 0"},
 	{plain, `{filter: "~m POST", count: 3}`, ""},
 	{plain, `{status: [200, 404], count: 4}`, ""},
 	{plain, `{client: 10.0.0.2, count: 0}`, ""},
@@ -121,6 +123,7 @@ var verdicts = []struct{ trace, expectation, failure string }{
 	{plain, `{no_plaintext: true, no_egress: true, no_unmatched: true, no_secrets_in_urls: true}`, ""},
 	{"0 GET http://a/ 200", `{no_plaintext: true}`, "HTTP without TLS"},
 	{"0 GET https://a/ 200 real=1", `{no_egress: true}`, "a real server was asked"},
+	{"0 GET https://a/ 200 unknown=1", `{no_egress: true}`, "a real server was asked"},
 	{"0 GET https://a/ 404 unmatched=1", `{no_unmatched: true}`, "no mock and no recording matches"},
 	{"0 GET https://a/?access_token=abcdef123 200", `{no_secrets_in_urls: true}`, "MASKED-1\" 200 (access_token in the URL)"},
 	{"0 GET https://a/?key=abcdef123 200", `{no_secrets_in_urls: true}`, `/?key=MASKED-1" 200 (key in the URL)`},

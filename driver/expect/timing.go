@@ -260,7 +260,7 @@ func (c *check) rate(requests []*capture.Entry) {
 		}
 	}
 	if len(worst) > c.Rate.Max {
-		c.fail(worst, "got %d requests within %g s, want at most %d", len(worst), c.Rate.PerS, c.Rate.Max)
+		c.fail(worst, "got %s within %g s, want at most %d", requestsText(len(worst)), c.Rate.PerS, c.Rate.Max)
 	}
 }
 
