@@ -162,6 +162,9 @@ func TestBrowserReport(t *testing.T) {
 		p.do(network.Enable(), cdppage.BringToFront(), chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()))
 		p.until(`document.querySelector("#connection")?.textContent === "report"`)
 		explore(p, path != small)
+		// A link to a filtered report works, too.
+		p.do(chromedp.Evaluate(`location.hash = "#/traffic?f=~bs%20charger"`, nil), chromedp.Reload())
+		p.until(shown + ` === "1"`)
 		p.mu.Lock()
 		if len(asked) > 0 {
 			t.Errorf("%s asked for %q, want nothing but itself", path, asked)

@@ -7,8 +7,8 @@ import { $ } from './page.js';
 
 const STEP = 8192; // bytes that become a text at once
 
-let index;
 const parts = [];
+let index;
 
 // unpack reads an element of the page: JSON, compressed by gzip, in base64.
 async function unpack(id) {
@@ -23,6 +23,11 @@ function base64(bytes) {
 	for (let i = 0; i < bytes.length; i += STEP) text += String.fromCharCode(...bytes.subarray(i, i + STEP));
 	return btoa(text);
 }
+
+const ready = unpack('index').then(data => {
+	index = data;
+	if (index.short) index.status.session.note = index.short;
+});
 
 // part returns the part with a number. Its bodies are bytes then.
 const part = n => parts[n] ??= unpack(`part-${n}`).then(p => {
@@ -87,6 +92,7 @@ const METHODS = {
 
 export async function call(name, ...args) {
 	if (!(name in METHODS)) throw new Error('A report shows what was. Nothing can be changed.');
+	await ready;
 	return METHODS[name](...args);
 }
 
@@ -107,10 +113,9 @@ export function stream(name, [seq], onItem) {
 	return () => { open = false; };
 }
 
-// start reads the index.
+// start begins once the index is read.
 export async function start(setStatus, begin) {
-	index = await unpack('index');
-	if (index.short) index.status.session.note = index.short;
+	await ready;
 	$('connection').textContent = $('connection').className = 'report';
 	setStatus(index.status);
 	begin();
