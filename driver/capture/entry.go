@@ -151,22 +151,37 @@ func (e *Entry) URL() string {
 	return r.URL()
 }
 
-// Request returns the request of an exchange, with at most limit bytes of its body. A body
-// that was not kept is left out.
+// Request returns the request of an exchange, with at most limit bytes of its body. The body
+// is opened when it is first read, so that conditions on other parts cost nothing. One that
+// is not kept is empty.
 func (e *Entry) Request(limit int64) *exchange.Request {
 	q := &exchange.Request{
 		Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port, Target: e.Target, Proto: e.Proto,
 		Authority: e.Authority, Header: e.RequestHeader, ContentLength: e.RequestBody.Size,
 	}
 	if e.RequestBody.Size > 0 {
-		if r, err := OpenBody(e.RequestBody); err == nil {
-			var data bytes.Buffer
-			data.ReadFrom(io.LimitReader(r, limit))
-			r.Close()
-			q.Body = exchange.NewIncoming(&data, nil)
-		}
+		q.Body = exchange.NewIncoming(&keptBody{blob: e.RequestBody, limit: limit}, nil)
 	}
 	return q
+}
+
+// keptBody reads a body that was kept into memory at the first Read.
+type keptBody struct {
+	blob  Blob
+	limit int64
+	data  *bytes.Reader // nil before the first Read
+}
+
+func (b *keptBody) Read(p []byte) (int, error) {
+	if b.data == nil {
+		var kept []byte
+		if r, err := OpenBody(b.blob); err == nil {
+			kept, _ = io.ReadAll(io.LimitReader(r, b.limit))
+			r.Close()
+		}
+		b.data = bytes.NewReader(kept)
+	}
+	return b.data.Read(p)
 }
 
 // Path returns the target without its query. Escapes stay.
