@@ -166,7 +166,8 @@ func (b *bundles) failure() string {
 		switch e.Origin {
 		case exchange.FromProxy, exchange.FromReplay: // the latter with the status of replay.misses
 			if e.Unmatched {
-				return "nothing matches the request " + e.Method + " " + e.Scheme + "://" + e.Host + e.Path() // without a query, for the log
+				// The log has no queries, for they may have secrets.
+				return "nothing matches the request " + e.Method + " " + e.Scheme + "://" + e.Host + e.Path()
 			}
 		}
 		for _, n := range e.Notes {
