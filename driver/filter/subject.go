@@ -264,7 +264,9 @@ func (s *subject) comment() string {
 // breaksContract reports whether a note tells a breach of the contract. A note about a part
 // that was not checked tells none.
 func (s *subject) breaksContract() bool {
-	return slices.ContainsFunc(s.e.Notes, func(n exchange.Note) bool { return n.Level == "warning" && strings.HasPrefix(n.Text, "contract: ") })
+	return slices.ContainsFunc(s.e.Notes, func(n exchange.Note) bool {
+		return n.Level == "warning" && strings.HasPrefix(n.Text, "contract: ")
+	})
 }
 
 // metadata returns the origin, the endpoint, the source and the notes, one
