@@ -241,6 +241,9 @@ func (e *environment) choice(r *rule, responses []*yaml.Node, fallback bool) err
 			continue
 		}
 		for _, m := range e.matches(r, rules, str(document.Child(n, "rulesOperator")) == "AND") {
+			if len(m.Content) == 0 { // it holds for every request
+				return e.last(r, list, n)
+			}
 			to := newMap()
 			document.Put(to, "match", m)
 			if err := e.answer(r, to, n); err != nil {
@@ -252,19 +255,27 @@ func (e *environment) choice(r *rule, responses []*yaml.Node, fallback bool) err
 	switch {
 	case fallback:
 		r.note(r.at, "responseMode: FALLBACK: if no rule holds, no other route is asked")
-	case len(list.Content) == 0:
-		return e.answer(r, r.answer, usual)
 	default:
-		to := newMap()
-		if err := e.answer(r, to, usual); err != nil {
-			return err
-		}
-		list.Content = append(list.Content, to)
+		return e.last(r, list, usual)
 	}
 	if len(list.Content) == 0 {
 		r.leaveOut(r.at, "no rule of its responses could be carried over")
 		return nil
 	}
+	r.set("rules", list)
+	return nil
+}
+
+// last writes the rules, and the response that answers when none of them holds.
+func (e *environment) last(r *rule, list, response *yaml.Node) error {
+	if len(list.Content) == 0 {
+		return e.answer(r, r.answer, response)
+	}
+	to := newMap()
+	if err := e.answer(r, to, response); err != nil {
+		return err
+	}
+	list.Content = append(list.Content, to)
 	r.set("rules", list)
 	return nil
 }

@@ -16,10 +16,12 @@ import (
 // for each of which one must hold.
 func (e *environment) matches(r *rule, rules []*yaml.Node, all bool) (list []*yaml.Node) {
 	joined := e.s.rule(r.at)
+	joined.path = r.path
 	for _, n := range rules {
 		one := joined
 		if !all {
 			one = e.s.rule(r.at)
+			one.path = r.path
 		}
 		one.mockoonRule(n)
 		if !all {
@@ -75,6 +77,15 @@ func (r *rule) mockoonRule(n *yaml.Node) {
 		r.lack(n, "rules: %s", why)
 		return
 	}
+	if key == "method" && c.Kind == yaml.ScalarNode && c.Value != strings.ToLower(c.Value) {
+		if !isTrue(document.Child(n, "invert")) {
+			r.lack(n, "rules: %q is no method: a rule sees methods in lower case", c.Value)
+		}
+		return // the negation of this holds for every request
+	}
+	if key == "method" {
+		c = anyCase(c)
+	}
 	if isTrue(document.Child(n, "invert")) && str(document.Child(n, "operator")) != "null" {
 		c = matcher("not", c)
 	}
@@ -82,11 +93,28 @@ func (r *rule) mockoonRule(n *yaml.Node) {
 		r.put(key, c)
 		return
 	}
+	if key == "params" && !strings.Contains(r.path, "{"+path+"}") {
+		if isTrue(document.Child(n, "invert")) == (str(document.Child(n, "operator")) == "null") {
+			r.lack(n, "rules: the path has no parameter %s", path)
+		}
+		return // there is never a value, which is what the rule asks for
+	}
 	if path == "" {
 		r.lack(n, "rules: a %s without a name has no counterpart", target)
 		return
 	}
 	r.putNamed(key, path, c)
+}
+
+// anyCase returns a condition on a method in lower case as one on the method as sent.
+func anyCase(c *yaml.Node) *yaml.Node {
+	if c.Kind == yaml.ScalarNode {
+		return text(strings.ToUpper(c.Value))
+	}
+	if v := document.Child(c, "regex"); v != nil {
+		return matcher("regex", text("(?i)"+v.Value))
+	}
+	return c
 }
 
 // mockoonPath returns the dotted path of a path into a body: dotted already, or a
