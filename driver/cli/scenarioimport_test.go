@@ -124,3 +124,24 @@ func (a *ask) check(t *testing.T, client *http.Client) {
 		}
 	}
 }
+
+// TestImportToStdout prints a scenario, and refuses one that has files.
+func TestImportToStdout(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join("..", "importer", "testdata")
+	for _, c := range []struct {
+		file, stdout, stderr string
+		code                 int
+	}{
+		{"mockserver.json", "endpoints:\n", "mockserver.json:87:34: left out: httpResponseClassCallback has no counterpart", exitOK},
+		{"wiremock", "", "2 body files cannot be written to standard output: name the scenario with -o FILE", exitUsage},
+		{"nothing.json", "", "nothing.json: no such file", exitFailure},
+	} {
+		s := newConsole()
+		s.Name = "starproxy"
+		code := s.run(t.Context(), []string{"scenario", "import", filepath.Join(data, c.file)})
+		if code != c.code || !strings.Contains(s.stdout.String(), c.stdout) || !strings.Contains(s.stderr.String(), c.stderr) {
+			t.Errorf("%s: exit code %d\nstdout\n%s\nstderr\n%s", c.file, code, &s.stdout, &s.stderr)
+		}
+	}
+}
