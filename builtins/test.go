@@ -12,9 +12,9 @@ func assertModule() Module {
 			{"true", "cond, message=\"\"", "cond is true.", "assert.true(1 < 2)", trial.True},
 			{"contains", "container, item", "item is in a list, a dict's keys, or a text.", "assert.contains(\"hello\", \"ell\")",
 				trial.Contains},
-			{"expect", "expectations", "The requests that the test has made with call() fulfil an expectation, or a list of them. The keys " +
-				"are those of files for \"j proxy expect\".", "serve({\"GET /a\": {\"body\": \"x\"}})\ncall(\"GET /a\")\nassert.expect({\"request\": " +
-				"\"GET /a\", \"count\": 1, \"no_unmatched\": True})", trial.Expect},
+			{"expect", "expectations", "The requests that the test has made with call() fulfil an expectation, or a list of them. " +
+				"The keys are those of files for \"j proxy expect\".", "serve({\"GET /a\": {\"body\": \"x\"}})\ncall(\"GET /a\")\n" +
+				"assert.expect({\"request\": \"GET /a\", \"count\": 1, \"no_unmatched\": True})", trial.Expect},
 			{"fails", "fn, pattern=\"\"", "fn() ends with an error that matches a regular expression.",
 				"assert.fails(lambda: 1 // 0, \"division by zero\")", trial.Fails},
 		},

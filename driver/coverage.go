@@ -26,7 +26,8 @@ type coverage struct {
 func (c *coverage) rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("mock_coverage", "Tell as JSON which endpoints, rules and steps of sequences requests have met, and which "+
-			"operations of the contract, since the start or reset_coverage; all adds the endpoints that were in force before and are no longer.", c.show, rpc.With("all", false)),
+			"operations of the contract, since the start or reset_coverage; all adds the endpoints that were in force before "+
+			"and are no longer.", c.show, rpc.With("all", false)),
 		rpc.New("reset_coverage", "Let the counts of mock_coverage begin again.", c.reset),
 	}
 }

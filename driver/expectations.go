@@ -23,9 +23,10 @@ type expectations struct {
 // rows are for the table of methods.
 func (e *expectations) rows() []rpc.Row {
 	return []rpc.Row{
-		rpc.New("expect", "Check the captured exchanges, or those after since, which is the number of an exchange or an event that was marked, "+
-			"against expectations, a list in JSON or YAML. The answer is JSON: whether all hold, and of each what differs. With a timeout in seconds it "+
-			"waits as long for all to hold, and ends when one can't hold any more. filename is for the places of expectations.", e.check,
+		rpc.New("expect", "Check the captured exchanges, or those after since, which is the number of an exchange or an event that was "+
+			"marked, against expectations, a list in JSON or YAML. The answer is JSON: whether all hold, and of each what differs. With a "+
+			"timeout in seconds it waits as long for all to hold, and ends when one can't hold any more. filename is for the places "+
+			"of expectations.", e.check,
 			rpc.Need("expectations_json"), rpc.With("since", ""), rpc.With("timeout", 0.0), rpc.With("filename", "expectations")),
 	}
 }

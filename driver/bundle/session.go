@@ -136,10 +136,6 @@ func (s *Session) unpack() error {
 // Path returns the path that Open was given.
 func (s *Session) Path() string { return s.path }
 
-// Recording returns the path of the recording, which is one of a private directory for a
-// bundle. It is empty for a bundle without one. It can be read until Close.
-func (s *Session) Recording() string { return s.recorded }
-
 // Manifest returns the manifest of a bundle; nil when the file has none.
 func (s *Session) Manifest() *Manifest { return s.manifest }
 

@@ -128,7 +128,7 @@ func TestOpenTellsByContent(t *testing.T) {
 			if got := s.Manifest() != nil; got != tt.manifest {
 				t.Errorf("manifest: got %v, want %v", got, tt.manifest)
 			}
-			unpacked := s.Recording()
+			unpacked := s.recorded
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}

@@ -3,7 +3,6 @@ package expect
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -486,12 +485,5 @@ func (e *Expectation) Title() string {
 
 // Place is where the expectation stands: file:line:column.
 func (e *Expectation) Place() string { return fmt.Sprintf("%s:%d:%d", e.file, e.at.Line, e.at.Column) }
-
-// Waits reports whether later exchanges can make an expectation true that is not.
-func (l *List) Waits() bool {
-	return slices.ContainsFunc(l.all, func(e *Expectation) bool {
-		return e.Count == nil || e.Count.Min > 0 || len(e.Order) > 0
-	})
-}
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3g s", d.Seconds()) }

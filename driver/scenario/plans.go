@@ -193,35 +193,6 @@ func (c *compiler) planMatch(v, n *yaml.Node, path string) (*mock.Match, error) 
 	return m, nil
 }
 
-// Requests returns the conditions on the requests that a document means elsewhere than in
-// a scenario. key is a key such as "GET /fw/*", and conditions a map as below match: in a
-// scenario; each may be nil. path is the place of conditions for errors, which have the
-// place in the document, and no file.
-func Requests(key, conditions *yaml.Node, path string) (*mock.Match, error) {
-	m := &mock.Match{}
-	if key != nil {
-		var err error
-		if key.Kind != yaml.ScalarNode || key.Tag != "!!str" {
-			return nil, document.Wrong(key, "request", `a key such as "GET /fw/*"`)
-		}
-		if *m, err = mock.ParseKey(key.Value); err != nil {
-			return nil, document.Errorf(key, "request: %v", err)
-		}
-	}
-	at := key
-	if conditions != nil {
-		at = conditions
-		d := &definition{c: newCompiler(Env{}, mock.Source{}, "")}
-		if err := d.conditions(path, conditions, m); err != nil {
-			return nil, err
-		}
-	}
-	if err := m.Compile(); err != nil {
-		return nil, document.Errorf(at, "%s: %v", path, err)
-	}
-	return m, nil
-}
-
 // readWhen reads the turns of a plan.
 func readWhen(w *faultplan.When, n *yaml.Node, path string) error {
 	if n.Kind != yaml.MappingNode {
