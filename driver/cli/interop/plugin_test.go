@@ -130,7 +130,7 @@ func runRed(t *testing.T, site string, env []string, args ...string) *redRun {
 func (r *redRun) failures(t *testing.T) (bundled []string) {
 	t.Helper()
 	for name, c := range r.cases {
-		if want := slices.Contains(redFailures, name) || name == "test_misspelt"; want != (c.text() != "") {
+		if want := slices.Contains(redFailures, name) || name == "test_misspelt" || name == "test_dies"; want != (c.text() != "") {
 			t.Errorf("%s: got the failure %q, want one: %v", name, c.text(), want)
 		}
 		if c.bundle() != "" {
@@ -201,6 +201,9 @@ func (r *redRun) told(t *testing.T) string {
 	if text := r.cases["test_misspelt"].text(); !strings.Contains(text, "got the keyword 'clok', want scenario, seed") {
 		t.Errorf("the text of test_misspelt is %s", text)
 	}
+	if text := r.cases["test_dies"].text(); text != "" && !strings.Contains(text, "ended (killed by signal 9); the next test starts it again") {
+		t.Errorf("the text of test_dies is %s", text)
+	}
 	want := "AssertionError: expectations do not hold, in 1 exchanges:\nE   expectations:1:42: GET /settings: "
 	if text := r.cases["test_expectations"].text(); !strings.Contains(text, want) {
 		t.Errorf("the text of test_expectations is %s", text)
@@ -246,7 +249,7 @@ func TestPytest(t *testing.T) {
 	t.Run("always", func(t *testing.T) {
 		t.Parallel()
 		r := runRed(t, site, nil, "--starproxy-bundle=always", "--starproxy-bundle-dir=kept")
-		if got := r.failures(t); len(got) != len(r.cases)-1 { // all but test_misspelt, which did not begin
+		if got := r.failures(t); len(got) != len(r.cases)-2 { // all but test_misspelt, which did not begin, and test_dies
 			t.Errorf("%v of %d have a bundle", got, len(r.cases))
 		}
 		if place := r.cases["test_is_set_up"].bundle(); !strings.HasPrefix(place, "../kept/") {

@@ -85,6 +85,10 @@ class Bench:
         """The client of the proxy. It is another one after a begin with another seed."""
         return self._exporter.client
 
+    def death(self) -> str:
+        """Return how the program of the proxy has ended, empty while it runs."""
+        return self._exporter.death()
+
     def begin(self, wishes: Wishes, places: list[Path]) -> str:
         """Set the proxy up for a test, and return the mark at which the test begins.
 

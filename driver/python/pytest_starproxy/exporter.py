@@ -65,6 +65,10 @@ class SharedExporter:
             )
         return False
 
+    def death(self) -> str:
+        """Return how the program has ended, empty while it runs. That of another process is not known."""
+        return ""
+
     def close(self) -> None:
         """End the connection, after ending has been called."""
         try:
@@ -134,6 +138,10 @@ class OwnExporter:
             self._stack = ExitStack()
             if process is not None:
                 process.stop()
+
+    def death(self) -> str:
+        """Return how the program has ended, empty while it runs."""
+        return self._process.why() if self._process is not None and not self._process.alive() else ""
 
     def close(self) -> None:
         """End the program, after ending has been called."""

@@ -89,7 +89,8 @@ class _Run:
     def __init__(self, config: pytest.Config):
         self._config = config
         self._bench: Bench | None = None
-        self._unusable = ""
+        self._unusable = ""  # why there is no proxy
+        self._problem = ""  # what went wrong at the end
         self._coverage: list[dict] = []
         self._bundles: list[str] = []
 
@@ -166,13 +167,14 @@ class _Run:
                     title = f"starproxy: {path}"
                     self._link(item, report, bundle)
             except Exception as e:
-                title = f"starproxy: no bundle could be saved: {e}"
+                title = f"starproxy: no bundle could be saved: {_first_line(e)}"
             if not report.failed:
                 return
             try:
                 text = narrative(began.proxy, began.mark, bundle)
             except Exception as e:
-                text = f"the exchanges cannot be told: {e}"
+                death = self._bench.death() if self._bench else ""
+                text = f"{death}; the next test starts it again" if death else f"the exchanges cannot be told: {_first_line(e)}"
         if hasattr(report.longrepr, "addsection"):
             report.longrepr.addsection(title, text)
         else:
@@ -221,7 +223,7 @@ class _Run:
         try:
             bench.close()
         except Exception as e:
-            self._unusable = f"the proxy was not left as it was before the tests: {e}"
+            self._problem = f"The proxy was not left as it was before the tests: {_first_line(e)}"
         output: dict[str, Any] | None = getattr(self._config, "workeroutput", None)
         if output is not None:
             output[_COVERAGE] = json.dumps(bench.coverage)
@@ -244,12 +246,17 @@ class _Run:
         told = lines(merged(self._coverage))
         if self._bundles:
             told += ["Bundles of sessions:", *("  " + path for path in self._bundles)]
-        if self._unusable and not self._bundles:
-            told.append(self._unusable)
+        if self._problem:
+            told.append(self._problem)
         if told:
             terminalreporter.section("starproxy")
             for line in told:
                 terminalreporter.line(line)
+
+
+def _first_line(e: Exception) -> str:
+    """Return the text of an error without what gRPC adds to it."""
+    return str(e).partition("\n")[0].partition(" (Caused by: ")[0]
 
 
 def _url(path: Path, base: Path) -> str:

@@ -1,5 +1,7 @@
 """A suite of which some tests fail on purpose: the tests of the plugin look at what they leave."""
 
+import os
+import signal
 import urllib.error
 import urllib.request
 
@@ -93,3 +95,17 @@ class TestSeed:
     def test_is_the_same(self, starproxy, turn):
         self.answers.add(ask(starproxy, "/serial")[1])
         assert len(self.answers) == 1
+
+
+@pytest.mark.skipif("JUMPSTARTER_HOST" in os.environ, reason="the exporter is not the suite's own")
+class TestCrash:
+    def test_dies(self, starproxy):
+        os.kill(starproxy.status()["pid"], signal.SIGKILL)
+        starproxy.clear_state()
+
+    def test_goes_on(self, starproxy):
+        TestGreen().test_is_fresh(starproxy)
+        starproxy.stop()
+
+    def test_goes_on_after_a_stop(self, starproxy):
+        TestGreen().test_is_fresh(starproxy)
