@@ -77,6 +77,7 @@ class Bench:
         self._exporter = exporter
         exporter.ending = self._end
         self._base: _Base | None = None
+        self._kept: dict | None = None  # the coverage when the last test began, in case the proxy dies
         self.coverage: list[dict] = []
         """The reports of mock_coverage, one of each proxy that has ended."""
 
@@ -96,6 +97,9 @@ class Bench:
         """
         if self._exporter.ready(wishes.seed):
             self._base = None
+            if self._kept is not None:  # the proxy died
+                self.coverage.append(self._kept)
+        self._kept = None if self._base is None else self._report()
         fresh = wishes.fresh
         if self._base is None:
             self._base = self._look(fresh)
@@ -199,12 +203,18 @@ class Bench:
         """Leave the proxy as it was, and end what was begun for the tests."""
         self._exporter.close()
 
+    def _report(self) -> dict | None:
+        """Return the coverage of the mocks, None when the exporter does not know it."""
+        report = _optional(self.client.call, "mock_coverage", True)
+        return None if report is None else json.loads(report)
+
     def _end(self) -> None:
         if self._base is None:
             return
-        report = _optional(self.client.call, "mock_coverage", True)
+        self._kept = None
+        report = self._report()
         if report is not None:
-            self.coverage.append(json.loads(report))
+            self.coverage.append(report)
         if not self._exporter.own:
             self._refresh(self._base)
             if self._base.was_running:
