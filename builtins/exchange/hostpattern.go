@@ -34,6 +34,20 @@ func ParseHostPattern(s string) (HostPattern, error) {
 	return HostPattern(s[:len(s)-len(domain)] + name), nil
 }
 
+// Covers reports whether a host falls under the pattern. The host may have any spelling
+// that [HostName] reads.
+func (p HostPattern) Covers(host string) bool {
+	if name, err := HostName(host); err == nil {
+		host = name
+	}
+	for other := range PatternsOf(host) {
+		if other == p {
+			return true
+		}
+	}
+	return false
+}
+
 // PatternsOf yields the patterns that a host falls under, the closest first: the host
 // itself, the domains above it from the longest to the shortest, and *. The host has
 // the spelling of [HostName].

@@ -41,3 +41,20 @@ func TestPatternsOf(t *testing.T) {
 		break // a loop may end early
 	}
 }
+
+func TestHostPatternCovers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern HostPattern
+		host    string
+		want    bool
+	}{
+		{"example.com", "Example.COM.", true}, {"example.com", "a.example.com", false},
+		{"*.example.com", "a.b.example.com", true}, {"*.example.com", "example.com", false},
+		{"*", "", true}, {"*", "::1", true}, {"example.com", "", false},
+	} {
+		if got := c.pattern.Covers(c.host); got != c.want {
+			t.Errorf("%s covers %q: got %v, want %v", c.pattern, c.host, got, c.want)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package expect
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -12,12 +11,10 @@ import (
 
 	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
-	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
 	"starproxy/driver/document"
 	"starproxy/driver/filter"
 	"starproxy/driver/mask"
-	"starproxy/driver/mock"
 )
 
 const (
@@ -253,20 +250,7 @@ func requestsText(n int) string {
 // foreign reports whether an exchange is for a host that only_hosts lacks.
 func (c *check) foreign(e *capture.Entry) bool {
 	host := cmp.Or(e.Host, e.SNI)
-	return host != "" && !slices.ContainsFunc(c.hosts, func(p exchange.HostPattern) bool { return covers(p, host) })
-}
-
-// covers reports whether a host falls under a pattern.
-func covers(p exchange.HostPattern, host string) bool {
-	if name, err := exchange.HostName(host); err == nil {
-		host = name
-	}
-	for other := range exchange.PatternsOf(host) {
-		if other == p {
-			return true
-		}
-	}
-	return false
+	return host != "" && !slices.ContainsFunc(c.hosts, func(p exchange.HostPattern) bool { return p.Covers(host) })
 }
 
 // count checks how many exchanges there are, and when.
@@ -381,86 +365,6 @@ func (c *check) each(requests []*capture.Entry) {
 			return
 		}
 	}
-}
-
-// fits reports whether an exchange is picked.
-func (s *selector) fits(e *capture.Entry) bool {
-	if !s.plain(e) {
-		return false
-	}
-	if s.key == nil && s.match == nil {
-		return true
-	}
-	if e.Kind != capture.HTTP {
-		return false
-	}
-	r := requestOf(e)
-	for _, m := range []*mock.Match{s.key, s.match} {
-		if m == nil {
-			continue
-		}
-		if _, ok := m.Matches(r); !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// plain reports whether host, device and status are those that are picked.
-func (s *selector) plain(e *capture.Entry) bool {
-	return covers(s.host, cmp.Or(e.Host, e.SNI)) && (!s.client.IsValid() || s.client == e.Client.Addr().Unmap()) &&
-		(len(s.status) == 0 || slices.Contains(s.status, e.Status))
-}
-
-// why returns the reasons why an exchange is not picked.
-func (s *selector) why(e *capture.Entry) (why []string) {
-	if !covers(s.host, cmp.Or(e.Host, e.SNI)) {
-		why = append(why, fmt.Sprintf("host is %s, expected %s", e.Host, s.host))
-	}
-	if s.client.IsValid() && s.client != e.Client.Addr().Unmap() {
-		why = append(why, fmt.Sprintf("device is %s, expected %s", e.Client.Addr(), s.client))
-	}
-	if len(s.status) > 0 && !slices.Contains(s.status, e.Status) {
-		why = append(why, fmt.Sprintf("status is %d, expected %d", e.Status, s.status))
-	}
-	r := requestOf(e)
-	if s.key != nil {
-		why = append(why, s.key.Explain(r)...)
-	}
-	if s.match != nil {
-		why = append(why, s.match.Explain(r)...)
-	}
-	return why
-}
-
-// requestOf returns the request of an exchange, with the beginning of its body.
-func requestOf(e *capture.Entry) *exchange.Request { return e.Request(maxBody) }
-
-// why returns the reasons why the body of a request is not as wanted.
-func (b *bodyCheck) why(e *capture.Entry) (why []string) {
-	data, _, err := capture.Decoded(e.RequestHeader, e.RequestBody, maxBody)
-	if err != nil {
-		return []string{fmt.Sprintf("the body can't be read: %v", err)}
-	}
-	if b.contains != "" && !bytes.Contains(data, []byte(b.contains)) {
-		why = append(why, fmt.Sprintf("the body lacks %s: %s", excerpt.Quote(b.contains), excerpt.Quote(string(data))))
-	}
-	if b.regex != nil && !b.regex.MatchString(string(data)) {
-		why = append(why, fmt.Sprintf("the body does not match %s: %s", b.regex, excerpt.Quote(string(data))))
-	}
-	if b.json == nil {
-		return why
-	}
-	v, err := jsonvalue.Parse(data)
-	if err != nil {
-		return append(why, fmt.Sprintf("the body is no JSON: %v", err))
-	}
-	for _, m := range b.json {
-		if diff := m.Breach(jsonvalue.Plain(v)); diff != "" {
-			why = append(why, "body: "+diff)
-		}
-	}
-	return why
 }
 
 // failed reports whether an exchange is one that a device tries again.

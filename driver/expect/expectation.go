@@ -1,16 +1,14 @@
 package expect
 
 import (
+	"cmp"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
-	"starproxy/builtins/jsonvalue"
-	"starproxy/builtins/pattern"
 	"starproxy/driver/document"
 	"starproxy/driver/filter"
 	"starproxy/driver/mock"
@@ -110,16 +108,9 @@ func (r *Range) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	if r.Min < 0 || r.Max != nil && *r.Max < r.Min {
-		return document.Errorf(n, "count: got min %d and max %d, want 0 <= min <= max", r.Min, *cmpOr(r.Max, &r.Min))
+		return document.Errorf(n, "count: got min %d and max %d, want 0 <= min <= max", r.Min, *cmp.Or(r.Max, &r.Min))
 	}
 	return nil
-}
-
-func cmpOr(a, b *int) *int {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // String returns the range in words: "3", "at least 1", "1 to 4".
@@ -153,25 +144,6 @@ func (l *numbers) UnmarshalYAML(n *yaml.Node) error {
 		*l = append(*l, int(i))
 	}
 	return nil
-}
-
-// Body says what a body must be. All keys that are set must hold.
-type Body struct {
-	// JSON is what the JSON body includes, see [mock.Including].
-	JSON yaml.Node `yaml:"json"`
-	// Schema is a JSON Schema.
-	Schema yaml.Node `yaml:"schema"`
-	// Regex is a regular expression that the text of the body must contain.
-	Regex string `yaml:"regex"`
-	// Contains is a text that the body must contain.
-	Contains string `yaml:"contains"`
-}
-
-// bodyCheck is a compiled Body.
-type bodyCheck struct {
-	json     []*mock.Matcher
-	regex    *pattern.Pattern
-	contains string
 }
 
 // Retries say how a request is tried again after it failed: after no answer, a broken
@@ -318,7 +290,7 @@ func (e *Expectation) checkNumbers(join func(string) string) error {
 	}{{"retries", e.Retries.check}, {"rate", e.Rate.check}, {"interval", e.Interval.check}} {
 		if key, want := one.check(); want != "" {
 			n := document.Child(e.at, one.key)
-			return document.Wrong(cmpNode(document.Child(n, key), n), join(one.key)+"."+key, want)
+			return document.Wrong(cmp.Or(document.Child(n, key), n), join(one.key)+"."+key, want)
 		}
 	}
 	return nil
@@ -373,86 +345,6 @@ func (v *Interval) check() (key, want string) {
 		return "tolerance", aShare
 	}
 	return "", ""
-}
-
-func cmpNode(a, b *yaml.Node) *yaml.Node {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
-// compile makes the conditions on a body ready.
-func (b *Body) compile(at *yaml.Node, path string) (*bodyCheck, error) {
-	c := &bodyCheck{contains: b.Contains}
-	if b.JSON.Kind != 0 {
-		c.json = append(c.json, mock.Including(jsonvalue.Plain(document.Value(&b.JSON))))
-	}
-	if b.Regex != "" {
-		var err error
-		if c.regex, err = pattern.Compile(b.Regex); err != nil {
-			return nil, document.Errorf(document.Child(at, "regex"), "%s.regex: %v", path, err)
-		}
-	}
-	if b.Schema.Kind != 0 {
-		schema, err := mock.Conforming(jsonvalue.Plain(document.Value(&b.Schema)))
-		if err != nil {
-			return nil, document.Errorf(&b.Schema, "%s.schema: %v", path, err)
-		}
-		c.json = append(c.json, schema)
-	}
-	if c.json == nil && c.regex == nil && c.contains == "" {
-		return nil, document.Wrong(at, path, "one or more of json, schema, regex, contains")
-	}
-	return c, nil
-}
-
-// selector picks exchanges.
-type selector struct {
-	key    *mock.Match // nil for any request
-	host   exchange.HostPattern
-	client netip.Addr
-	status []int
-	match  *mock.Match // nil without conditions
-}
-
-// selector compiles the keys that pick, with the key of a request.
-func (e *Expectation) selector(request, key, path string) (s selector, err error) {
-	join := func(key string) string { return document.Join(path, key) }
-	base, _, _ := strings.Cut(key, "[")
-	if request != "" {
-		if strings.HasPrefix(request, "/") {
-			request = "* " + request
-		}
-		m, err := mock.ParseKey(request)
-		if err == nil {
-			err = m.Compile()
-		}
-		if err != nil {
-			return s, document.Errorf(document.Child(e.at, base), "%s: %v", join(key), err)
-		}
-		s.key = &m
-	} else if key != "request" {
-		return s, document.Errorf(document.Child(e.at, base), "%s: got no text, want a request", join(key))
-	}
-	s.host = exchange.EveryHost
-	if e.Host != "" {
-		if s.host, err = exchange.ParseHostPattern(e.Host); err != nil {
-			return s, document.Errorf(document.Child(e.at, "host"), "%s: %v", join("host"), err)
-		}
-	}
-	if e.Client != "" {
-		if s.client, err = netip.ParseAddr(e.Client); err != nil {
-			return s, document.Wrong(document.Child(e.at, "client"), join("client"), "an IP address")
-		}
-	}
-	s.status = e.Status
-	if e.Match.Kind != 0 {
-		if s.match, err = scenario.CompileConditions(&e.Match, join("match")); err != nil {
-			return s, err
-		}
-	}
-	return s, nil
 }
 
 // Title is what messages call the expectation.

@@ -138,19 +138,7 @@ func (h *Handshake) Falls(hosts exchange.HostPattern, client netip.Addr) bool {
 	if client.IsValid() && h.Client.Addr() != client {
 		return false
 	}
-	if hosts == "" {
-		return true
-	}
-	host := h.name(h.Offered())
-	if name, err := exchange.HostName(host); err == nil {
-		host = name
-	}
-	for p := range exchange.PatternsOf(host) {
-		if p == hosts {
-			return true
-		}
-	}
-	return false
+	return hosts == "" || hosts.Covers(h.name(h.Offered()))
 }
 
 // name returns the host by which the handshake is known: the one that the device asked

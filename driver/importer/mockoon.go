@@ -353,22 +353,10 @@ func (e *environment) callbacks(a *answer, n *yaml.Node) {
 			if str(document.Child(c, "uuid")) != id {
 				continue
 			}
-			hook := newMap()
-			document.Put(hook, "url", text(a.text(c, str(document.Child(c, "uri")))))
-			document.Put(hook, "method", text(strings.ToUpper(cmp.Or(str(document.Child(c, "method")), "POST"))))
-			headers := newMap()
-			for _, f := range keyValues(document.Child(c, "headers")) {
-				add(headers, f.name, a.text(f.at, f.value))
-			}
-			if len(headers.Content) > 0 {
-				document.Put(hook, "headers", headers)
-			}
-			if body := str(document.Child(c, "body")); body != "" {
-				document.Put(hook, "body", text(a.text(c, body)))
-			}
-			if ms := whole(document.Child(called, "latency"), 0); ms > 0 {
-				document.Put(hook, "delay_ms", document.Integer(ms))
-			}
+			hook := a.webhook(webhookSource{
+				at: c, url: str(document.Child(c, "uri")), method: strings.ToUpper(cmp.Or(str(document.Child(c, "method")), "POST")),
+				headers: keyValues(document.Child(c, "headers")), delay: whole(document.Child(called, "latency"), 0),
+			})
 			out.Content = append(out.Content, hook)
 		}
 	}

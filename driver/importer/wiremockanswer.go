@@ -207,23 +207,12 @@ func (w *stub) webhook(p *yaml.Node) *yaml.Node {
 		}
 		return w.rule.wireMockHelper(&inner, nil)
 	}}
-	hook := newMap()
-	document.Put(hook, "url", text(a.text(p, str(document.Child(p, "url")))))
-	if m := str(document.Child(p, "method")); m != "" && m != "POST" {
-		document.Put(hook, "method", text(m))
+	method := str(document.Child(p, "method"))
+	if method == "POST" {
+		method = ""
 	}
-	headers := newMap()
-	for _, f := range headerFields(document.Child(p, "headers")) {
-		add(headers, f.name, a.text(f.at, f.value))
-	}
-	if len(headers.Content) > 0 {
-		document.Put(hook, "headers", headers)
-	}
-	if body := str(document.Child(p, "body")); body != "" {
-		document.Put(hook, "body", text(a.text(p, body)))
-	}
-	if ms := whole(document.Child(document.Child(p, "delay"), "milliseconds"), 0); ms > 0 {
-		document.Put(hook, "delay_ms", document.Integer(ms))
-	}
-	return hook
+	return a.webhook(webhookSource{
+		at: p, url: str(document.Child(p, "url")), method: method, headers: headerFields(document.Child(p, "headers")),
+		delay: whole(document.Child(document.Child(p, "delay"), "milliseconds"), 0),
+	})
 }
