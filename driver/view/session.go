@@ -143,7 +143,7 @@ type sessionStatus struct {
 
 func (s *Session) status(context.Context) (*sessionStatus, error) {
 	stats := s.Journal.Stats()
-	st := &sessionStatus{ReadOnly: true, File: s.Name, Views: []string{"traffic"}, Status: s.Known.Status, Manifest: s.Manifest,
+	st := &sessionStatus{ReadOnly: true, File: s.Name, Views: []string{"traffic", "figures"}, Status: s.Known.Status, Manifest: s.Manifest,
 		Captures: map[string]any{"entries": stats.Entries, "first": stats.First, "total": s.Journal.Last(), "dropped": stats.Dropped},
 		Session:  map[string]any{"file": s.Name, "exchanges": stats.Entries},
 	}

@@ -82,7 +82,7 @@ func TestSession(t *testing.T) {
 		Session  map[string]any
 	}
 	json.Unmarshal([]byte(call("status")), &status)
-	if !status.ReadOnly || !slices.Equal(status.Views, []string{"traffic", "tls", "control"}) || status.Session["unreadable records"] == nil {
+	if !status.ReadOnly || !slices.Equal(status.Views, []string{"traffic", "figures", "tls", "control"}) || status.Session["unreadable records"] == nil {
 		t.Errorf("got the status %+v, want one that is read only, with handshakes and an unreadable record", status)
 	}
 	for _, name := range []string{"annotate_capture", "resend_request", "clear_captured_requests", "start"} {

@@ -244,6 +244,9 @@ func TestBrowserWeight(t *testing.T) {
 	}
 	size := int64(0)
 	for _, f := range files {
+		if slices.Contains([]string{"record.js", "filter.js", "regex.js"}, filepath.Base(f)) {
+			continue // a page of a file has them, in the place of the proxy
+		}
 		info, err := os.Stat(f)
 		if err != nil {
 			t.Fatal(err)

@@ -109,6 +109,13 @@ onRoute(r => {
 	select(r.seq);
 });
 
+// A view is opened with the filter that is set.
+document.querySelector('nav').onclick = e => {
+	const { view } = e.target.closest('a')?.dataset || {};
+	if (!view || e.ctrlKey || e.metaKey || e.shiftKey) return;
+	e.preventDefault();
+	go({ view, seq: 0 });
+};
 const links = () => [...document.querySelectorAll('nav a:not([hidden])')];
 
 function pause() {
@@ -126,7 +133,7 @@ const move = n => {
 	if (route.seq) go({ seq });
 };
 keyboard([
-	['1 2 3 4 5 6', 'views', e => links()[e.key - 1] && go({ view: links()[e.key - 1].dataset.view, seq: 0 })],
+	['1 2 3 4 5 6 7 8 9', 'views', e => links()[e.key - 1] && go({ view: links()[e.key - 1].dataset.view, seq: 0 })],
 	['d', 'dark or light', theme, 'theme'],
 	['?', 'this help', () => $('keys').showModal(), 'help'],
 ]);
@@ -145,7 +152,7 @@ keyboard([
 ], 'traffic');
 
 onUp(() => {
-	for (const pane of ['detail', 'actions', 'mocks', 'state', 'tls', 'control', 'timeline']) import(`./${pane}.js`);
+	for (const pane of ['detail', 'actions', 'mocks', 'state', 'tls', 'control', 'timeline', 'figures', 'compare']) import(`./${pane}.js`);
 });
 read();
 connect();
