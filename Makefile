@@ -5,6 +5,7 @@
 #                interop suite against the Python packages
 #   make bench   the tables of docs/performance.md: beside bare net/http and mitmdump,
 #                and beside another build with STARPROXY_BENCH_BASE=PROGRAM
+#   make plots   the pictures of docs/performance.md, from its table
 #   make wheel   the wheel of driver/python, in dist (needs pip, and hatchling from PyPI)
 #   make image   the container image (PODMAN=docker or "buildah" does it, too)
 #   make soak    long runs: bounded memory under load
@@ -31,7 +32,7 @@ stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driv
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench soak screenshots wheel image clean
+.PHONY: all build run test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench plots soak screenshots wheel image clean
 
 all: build
 
@@ -105,6 +106,9 @@ clients:
 
 bench: venv-mitmproxy
 	STARPROXY_BENCH=1 $(GO) test -count=1 -timeout 60m -run '^TestBench' -v ./driver/cli/bench ./driver/flow ./driver/exporter/controller ./driver/cli/interop
+
+plots:
+	$(GO) run ./driver/cli/bench/plot docs/performance.md docs/plots
 
 soak:
 	STARPROXY_SOAK=1 $(GO) test -count=1 -timeout 60m -run '^TestSoak' -v ./driver/cli/interop ./driver/exporter/controller
