@@ -215,6 +215,8 @@ func TestBrowserActions(t *testing.T) {
 	p.click("#pause")
 	p.until(shown + ` === "1,2,3,4,5"`)
 	p.key("z")
+	p.shows("#popup", "forget all 5 exchanges")
+	p.key(kb.Enter)
 	for _, q := range []*page{other, p} {
 		q.front()
 		q.until(shown + ` === ""`)

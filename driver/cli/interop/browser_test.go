@@ -150,6 +150,7 @@ func TestBrowser(t *testing.T) {
 	// The proxy is stopped and started; the page goes on.
 	p.click(`[data-view="control"]`)
 	p.click("#stop")
+	p.click("#popup button") // yes
 	p.until(`document.querySelector("#summary").textContent.includes("stopped")`)
 	p.click(`[data-view="state"]`)
 	p.click(`[data-view="control"]`)

@@ -2,7 +2,7 @@
 // other views are imported last.
 
 import { makeList, select, step, toggleFollow, update } from './list.js';
-import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route, store } from './page.js';
+import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route, store, sure } from './page.js';
 import { clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
 import { call } from './source.js';
 
@@ -130,6 +130,7 @@ function theme() {
 
 const move = n => {
 	const seq = step(n);
+	if (!$('detail').contains(document.activeElement)) $('rows').focus({ preventScroll: true }); // focus follows the cursor
 	if (route.seq) go({ seq });
 };
 keyboard([
@@ -141,7 +142,7 @@ keyboard([
 	['/', 'filter', () => $('filter').select()],
 	['Space', 'pause', pause, 'pause'],
 	['f', 'follow', toggleFollow, 'follow'],
-	['z', 'clear', clear, 'clear'],
+	['z', 'clear', () => journal.rows.length && sure($('clear'), `forget all ${count(status.captures.entries)} exchanges`, clear), 'clear'],
 	['j ArrowDown', 'next', () => move(1)],
 	['k ArrowUp', 'previous', () => move(-1)],
 	['PageDown', '25 on', () => move(25)],

@@ -1,6 +1,6 @@
 // Scripts with their last errors; starting and stopping the proxy.
 
-import { $, el, fill, onView, pairs, saveBytes, section } from './page.js';
+import { $, el, fill, onView, pairs, saveBytes, section, sure } from './page.js';
 import { onStatus, status } from './proxy.js';
 import { call, download } from './source.js';
 import { inSight, keyed, then } from './tables.js';
@@ -42,7 +42,8 @@ $('network').onchange = ({ target: { value } }) => then(loadControl)(...value ==
 
 for (const verb of ['start', 'restart', 'stop']) {
 	const how = () => verb === 'stop' ? [] : [$('mode').value, true, $('mode').value === 'replay' ? $('recording').value : '', +$('port').value];
-	$(verb).onclick = () => then(loadControl)(verb, ...how());
+	const act = () => then(loadControl)(verb, ...how());
+	$(verb).onclick = () => verb === 'stop' ? sure($(verb), 'stop the proxy: devices lose their way', act) : act();
 }
 $('recording-get').onclick = () => download('get_flow_file', [$('recording').value], $('recording').value);
 $('get-ca').onclick = async () => saveBytes(await call('get_ca_cert'), 'mitmproxy-ca-cert.pem');

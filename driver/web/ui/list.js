@@ -1,57 +1,81 @@
 // The grid of exchanges. Only rows in sight have elements, and these are used
 // again: row i is always shown by element i modulo their number.
 
-import { $, button, bytes, clock, el, fill, millis } from './page.js';
+import { columnMenu, fit, handle } from './columns.js';
+import { $, button, bytes, clock, el, fill, millis, store } from './page.js';
 import { journal } from './proxy.js';
 
+const port = r => r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : '';
+const isHTTP = r => !/^(tls_error|refused)$/.test(r.kind);
+
+// A column has its width, the key by which rows are sorted, and what a cell shows: its
+// title, and its content where that is another. Those that grow share what is left; those
+// with extra are shown when they are chosen.
 const COLUMNS = {
-	Time: r => r.start,
-	Status: r => statusOf(r),
-	Answered: r => { const v = verdict(r); return `${v.word} ${v.by}`; },
-	Method: r => r.method,
-	Host: r => r.host,
-	Path: r => r.path,
-	Size: r => r.size,
-	Duration: r => r.duration_ms,
+	Number: { width: 52, extra: true, key: r => r.seq, cell: r => [`${r.seq}`] },
+	Time: { width: 104, key: r => r.start, cell: r => [`${clock(r.start)} ${r.mark || ''}`, r.mark && mark(r.mark), clock(r.start)] },
+	Status: { width: 48, key: r => statusOf(r), cell: r => [`${statusOf(r) || ''}`] },
+	Answered: { width: 120, grow: 1.3, key: r => { const v = verdict(r); return `${v.word} ${v.by}`; }, cell(r) {
+		const v = verdict(r);
+		return [`${v.word} ${v.by} ${r.level || ''}`, pill(v), r.level && el(`b.note.${r.level}`, '!'), v.by];
+	} },
+	Method: { width: 58, key: r => r.method, cell: r => [r.kind === 'tls_error' ? 'TLS' : r.websocket ? 'WS' : r.method] },
+	Scheme: { width: 44, key: r => r.scheme, cell: r => [r.scheme] },
+	Host: { width: 120, grow: .8, key: r => r.host, cell: r => [where(r)] },
+	Path: { width: 180, grow: 2.5, key: r => r.path, cell(r) {
+		const at = names.includes('Host') ? '' : where(r);
+		return [`${at}${r.path} ${r.comment || ''}`, at && el('span.at', at), el('span', r.path, r.comment && el('em', r.comment))];
+	} },
+	Type: { width: 120, extra: true, key: r => r.type, cell: r => [r.type || ''] },
+	Size: { width: 66, key: r => r.size, cell: r => [isHTTP(r) ? bytes(r.size) : ''] },
+	Duration: { width: 72, key: r => r.duration_ms, cell: r => [r.open ? 'open' : r.kind === 'refused' ? '' : millis(r.duration_ms)] },
 };
-const cells = (role, content) => Object.keys(COLUMNS).map(c => el(`div.c-${c.toLowerCase()}`, { role }, content?.(c)));
+let names = []; // of the columns that are shown
+const where = r => `${names.includes('Scheme') || !r.scheme ? '' : `${r.scheme}://`}${r.host}${port(r)}`;
+const cells = (role, content) => names.map(c => el(`div.c-${c.toLowerCase()}`, { role }, content?.(c)));
 
 const body = $('rows'), sizer = el('div');
 let view = []; // what is shown, sorted
-let column = 'Time', down = false;
+let [column, down] = (store.order || 'Time ▲').split(' ').map((x, i) => i ? x === '▼' : x);
 let lines = [], height = 24;
 let top = 0, space = 0; // where it is scrolled to, and how high it is
 let current = 0; // the number of the row with the cursor
 let follow = true;
 
+// chosen has the numbers of the rows that are selected, besides the one with the cursor.
+export const chosen = new Set();
+
+// makeList calls pick with the number of a row and the click on it.
 export function makeList(pick) {
-	fill($('head'), cells('columnheader', c => button(c, () => sort(c, column === c && !down))));
 	body.append(sizer);
 	body.onscroll = scrolled;
 	body.onclick = e => {
 		const line = e.target.closest('.row');
-		if (line) pick(line.row.seq);
+		if (line) pick(line.row.seq, e);
 	};
 	new ResizeObserver(resized).observe(body);
-	head();
+	$('columns').onclick = () => columnMenu($('columns'), COLUMNS, resized, order(), sort);
 }
+
+const order = () => `${column} ${down ? '▼' : '▲'}`;
 
 function sort(by, descending) {
 	column = by;
 	down = descending;
+	store.order = order();
 	head();
 	update([], [], true);
 	select(current);
 }
 
 function head() {
-	for (const h of $('head').children) h.ariaSort = h.textContent !== column ? 'none' : down ? 'descending' : 'ascending';
+	for (const h of $('head').children) h.ariaSort = h.firstChild.textContent !== column ? 'none' : down ? 'descending' : 'ascending';
 }
 
 function arrange(added) {
-	const key = COLUMNS[column], sign = down ? -1 : 1, sorted = down || column !== 'Time';
-	view = sorted && added ? view.concat(added) : journal.rows.slice();
-	if (sorted) view.sort((a, b) => { // quick where nearly all are in order
+	const { key } = COLUMNS[column], sign = down ? -1 : 1;
+	view = added ? view.concat(added) : journal.rows.slice();
+	view.sort((a, b) => { // quick where nearly all are in order
 		const x = key(a), y = key(b);
 		return sign * (x < y ? -1 : x > y ? 1 : a.seq - b.seq);
 	});
@@ -98,6 +122,13 @@ function scrolled() {
 }
 
 function resized() {
+	const had = String(names), focused = document.activeElement?.ariaLabel;
+	names = fit(COLUMNS, body.clientWidth);
+	if (String(names) !== had) {
+		fill($('head'), cells('columnheader', c => [button(c, () => sort(c, column === c && !down)), c !== 'Path' && handle(COLUMNS, c, resized)]));
+		[...$('head').querySelectorAll('i')].find(i => i.ariaLabel === focused)?.focus();
+		head();
+	}
 	const line = () => el('div.row', { role: 'row' }, cells('gridcell'));
 	height = fill(sizer, line()).firstChild.offsetHeight || height;
 	space = body.clientHeight;
@@ -118,7 +149,9 @@ function paint(all) {
 			line.style.transform = `translateY(${i * height}px)`;
 		}
 		line.row = row;
-		if (line.on !== on) line.ariaSelected = line.on = on;
+		const picked = chosen.size ? chosen.has(row?.seq) : on;
+		if (line.on !== on) line.classList.toggle('cursor', line.on = on);
+		if (line.picked !== picked) line.ariaSelected = line.picked = picked;
 	}
 	body.setAttribute('aria-activedescendant', `row-${current}`);
 }
@@ -150,20 +183,14 @@ const say = (cell, title, ...content) => {
 };
 
 function draw(line, r) {
-	const [time, status, how, method, host, path, size, duration] = line.children;
-	const v = verdict(r), tls = r.kind === 'tls_error', refused = r.kind === 'refused', at = clock(r.start);
 	line.dataset.seq = r.seq;
 	line.id = `row-${r.seq}`;
-	line.className = `row k-${v.kind} ${r.highlight ? 'lit' : ''}`;
-	status.className = `c-status ${statusClass(r)}`;
-	say(time, `${at} ${r.mark || ''}`, r.mark && mark(r.mark), at);
-	say(status, `${statusOf(r) || ''}`);
-	say(how, `${v.word} ${v.by} ${r.level || ''}`, pill(v), r.level && el(`b.note.${r.level}`, '!'), v.by);
-	say(method, tls ? 'TLS' : r.websocket ? 'WS' : r.method);
-	say(host, r.host + (r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : ''));
-	say(path, `${r.path} ${r.comment || ''}`, r.path, r.comment && el('em', r.comment));
-	say(size, tls || refused ? '' : bytes(r.size));
-	say(duration, r.open ? 'open' : refused ? '' : millis(r.duration_ms));
+	line.className = `row k-${verdict(r).kind} ${r.highlight ? 'lit' : ''} ${line.on ? 'cursor' : ''}`;
+	names.forEach((name, i) => {
+		const cell = line.children[i];
+		if (name === 'Status') cell.className = `c-status ${statusClass(r)}`;
+		say(cell, ...COLUMNS[name].cell(r));
+	});
 }
 
 export function mark(colour) {

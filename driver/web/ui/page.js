@@ -87,7 +87,7 @@ export const store = (() => {
 	}
 })();
 
-let toasting;
+let toasting, undo;
 
 // toast shows a message. A failure stays; any other message disappears after a while.
 export function toast(text, bad = false) {
@@ -96,6 +96,18 @@ export function toast(text, bad = false) {
 	if (!bad) toasting = setTimeout(toast, 5000, '');
 }
 $('toast').onclick = () => toast('');
+
+// undoable shows a message about what was done. The button in it, and the key u also later,
+// undo that once.
+export function undoable(text, f) {
+	undo = f;
+	toast([text, ' ', button('Undo (u)', takeBack)]);
+}
+
+function takeBack() {
+	undo?.();
+	undo = null;
+}
 
 // Failures that nothing else handles are shown.
 onunhandledrejection = e => toast(e.reason.message, true);
@@ -155,9 +167,11 @@ export function go(changes) {
 
 onpopstate = read;
 
-// Everything goes by keyboard. In text fields and dialogs keys do what they do.
+// Everything goes by keyboard. In text fields and dialogs keys do what they do. Keys that
+// are a letter or a sign can be switched off (WCAG 2.2, 2.1.4), for they may be spoken.
 const keysHelp = el('dl'), actions = {};
-fill($('keys'), keysHelp).onclick = () => $('keys').close();
+const letters = el('input', { type: 'checkbox', checked: store.letters !== 'off', onchange() { store.letters = letters.checked ? 'on' : 'off'; } });
+fill($('keys'), keysHelp, el('label', letters, ' Keys of one letter or sign'), el('footer', button('Close', () => $('keys').close())));
 
 // keyboard takes [keys, what they do, function, button that does the same], for
 // one view or for all. Elsewhere the keys are the browser's.
@@ -170,9 +184,11 @@ export function keyboard(bindings, view) {
 	}
 }
 
+keyboard([['u', 'undo', takeBack]]);
+
 onkeydown = e => {
 	if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector('dialog[open], :popover-open')) return;
-	const key = e.key === ' ' ? 'Space' : e.key, f = actions[key];
+	const key = e.key === ' ' ? 'Space' : e.key, f = key.length === 1 && !letters.checked ? undefined : actions[key];
 	if (e.target.matches('input:not([type=checkbox]), textarea, select')) {
 		if (key === 'Escape') $('rows').focus();
 	} else if (f && !(e.target.matches('button, a, summary, input') && /Space|Enter/.test(key)) && f(e) !== false) {

@@ -2,7 +2,7 @@
 
 import { edit } from './editor.js';
 import { parse, pretty } from './json.js';
-import { $, button, el, sure } from './page.js';
+import { $, button, el, sure, undoable } from './page.js';
 import { call } from './source.js';
 import { inSight, keyed, then } from './tables.js';
 
@@ -14,9 +14,14 @@ async function loadState() {
 
 const change = then(loadState);
 
+async function remove(key, text) {
+	await change('delete_state', key);
+	undoable(`Forgot ${key}.`, () => change('set_state', key, text));
+}
+
 function cells(key) {
 	const value = el('pre');
-	return [el('code', key), value, [button('Edit', () => editState(key, value.textContent)), ' ', button('Delete', () => change('delete_state', key))]];
+	return [el('code', key), value, [button('Edit', () => editState(key, value.textContent)), ' ', button('Delete', () => remove(key, value.textContent))]];
 }
 
 const editState = (key, text) => edit({
