@@ -104,7 +104,7 @@ func (s *System) run(ctx context.Context, args []string) int {
 	if s.Name == "j" {
 		err = runJ(ctx, s, args)
 	} else {
-		if len(args) == 0 || args[0] != "session" { // that is a command of both
+		if len(args) == 0 || args[0] != "session" && args[0] != "scenario" { // these are commands of both
 			err = proxyWord(args, "proxy")
 		}
 		if err == nil {

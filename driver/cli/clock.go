@@ -18,7 +18,7 @@ type clockCommands struct {
 }
 
 type clockShowCmd struct {
-	JSON bool `name:"json" help:"Print the exporter's own answer."`
+	output
 }
 
 // Help explains the line.
@@ -34,7 +34,7 @@ func (c *clockShowCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err := p.document(ctx, &raw, "get_clock"); err != nil {
 		return err
 	}
-	if c.JSON {
+	if c.json() {
 		_, err := fmt.Fprintf(sys.Stdout, "%s\n", raw)
 		return err
 	}

@@ -16,7 +16,7 @@ type contractCommands struct {
 }
 
 type contractReportCmd struct {
-	JSON  bool   `name:"json" help:"Print the exporter's own answer."`
+	output
 	JUnit string `name:"junit" placeholder:"FILE" help:"Write a JUnit XML file with a case for each operation."`
 }
 
@@ -46,7 +46,7 @@ func (c *contractReportCmd) Run(ctx context.Context, sys *System, p proxy) error
 	if r.Contract == "" {
 		return errors.New("no contract: the scenario names no OpenAPI document with the key contract")
 	}
-	if c.JSON {
+	if c.json() {
 		sys.out("%s", raw)
 	} else {
 		fmt.Fprint(sys.Stdout, contractText(&r))

@@ -11,7 +11,7 @@ import (
 type doctorCmd struct {
 	Client string        `placeholder:"IP" help:"Only the device with this address; it is told of also when nothing comes from it."`
 	For    time.Duration `name:"for" default:"1m" placeholder:"TIME" help:"How long the devices are watched."`
-	JSON   bool          `name:"json" help:"Print the exporter's own answer."`
+	output
 }
 
 // Help explains the report.
@@ -63,7 +63,7 @@ func (c *doctorCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	for _, d := range r.Devices {
 		wrong = d.print(&out) || wrong
 	}
-	if c.JSON {
+	if c.json() {
 		out.Reset()
 		fmt.Fprintf(&out, "%s\n", raw)
 	}

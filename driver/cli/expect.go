@@ -20,8 +20,8 @@ type expectCmd struct {
 	Since   string        `placeholder:"MARK" help:"Only look at what came after the exchange of that number, or after an event that was marked."`
 	Timeout time.Duration `placeholder:"DURATION" help:"Wait as long for all expectations to hold."`
 	In      string        `name:"in" placeholder:"SESSION" help:"Look into a bundle, a HAR document or a flow file, without an exporter."`
-	JSON    bool          `name:"json" help:"Print the verdicts as JSON."`
-	JUnit   string        `name:"junit" placeholder:"FILE" help:"Write the verdicts to FILE as JUnit XML, too."`
+	output
+	JUnit string `name:"junit" placeholder:"FILE" help:"Write the verdicts to FILE as JUnit XML, too."`
 }
 
 // Help shows an expectation.
@@ -124,7 +124,7 @@ func (c *expectCmd) tell(sys *System, r *expect.Report) error {
 			failed++
 		}
 	}
-	if c.JSON {
+	if c.json() {
 		text, err := jsonvalue.Append(nil, r)
 		if err != nil {
 			return err

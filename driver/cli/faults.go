@@ -62,7 +62,7 @@ func (c *faultsSetCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type faultsListCmd struct {
-	JSON bool `name:"json" help:"Print the exporter's own answer."`
+	output
 }
 
 // Help explains a line.
@@ -93,7 +93,7 @@ func (f *faultPlan) line() string {
 
 // Run lists the plans.
 func (c *faultsListCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	if c.JSON {
+	if c.json() {
 		return p.say(ctx, sys, "list_fault_plans")
 	}
 	var list []faultPlan

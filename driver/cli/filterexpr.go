@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -26,18 +27,32 @@ func (f *filterExpr) UnmarshalText(text []byte) error {
 // refused makes the failure of a method that was to filter readable: neither
 // the stock exporter nor starproxy's first ones can.
 func (f filterExpr) refused(err error) error {
-	var e *client.Error
-	if f == "" || !errors.As(err, &e) {
-		return err
-	}
-	switch {
-	case e.Code == codes.NotFound, e.Code == codes.Unimplemented,
-		e.Code == codes.Unknown && strings.Contains(e.Message, "positional argument"),
-		e.Code == codes.InvalidArgument && strings.Contains(e.Message, "at most 0 arguments"):
+	if f != "" && unknownMethod(err) {
 		return errors.New("this exporter does not know filter expressions (--filter-expr): it is the stock one or an old starproxy")
 	}
 	return err
 }
+
+// unknownMethod reports whether an exporter failed because it does not know a method or its
+// arguments, as the stock one and old versions of this one.
+func unknownMethod(err error) bool {
+	var e *client.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case codes.NotFound, codes.Unimplemented:
+		return true
+	case codes.Unknown:
+		return strings.Contains(e.Message, "positional argument")
+	case codes.InvalidArgument:
+		return unwantedArguments.MatchString(e.Message)
+	}
+	return false
+}
+
+// unwantedArguments matches the refusal of a call with more arguments than a method has.
+var unwantedArguments = regexp.MustCompile(`want at most \d+ arguments?`)
 
 // operatorHelp lists the operators; a test holds it against filter.Operators.
 const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language and more:

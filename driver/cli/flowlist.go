@@ -2,7 +2,7 @@ package cli
 
 import "context"
 
-type flowListCmd struct{}
+type flowListCmd struct{ output }
 
 // Help points to what makes recordings.
 func (flowListCmd) Help() string {
@@ -19,14 +19,15 @@ type flowFile struct {
 // Run lists the recordings.
 func (c *flowListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	var files []flowFile
-	if err := p.document(ctx, &files, "list_flow_files"); err != nil {
+	printed, err := c.list(ctx, sys, p, &files, "list_flow_files")
+	if printed || err != nil {
 		return err
 	}
 	if len(files) == 0 {
 		sys.out("No flow files found.")
 	}
 	for _, f := range files {
-		sys.out("  %s  (%s, %s)", f.Name, byteSize(f.Size), f.Modified)
+		sys.out("  %s  (%s, %s)", printable(f.Name), byteSize(f.Size), f.Modified)
 	}
 	return nil
 }

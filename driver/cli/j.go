@@ -35,17 +35,21 @@ type proxyCommands struct {
 		Fault    mockFaultCmd    `cmd:"" help:"Let an endpoint fail as the network does."`
 		Webhooks mockWebhooksCmd `cmd:"" help:"List the webhooks that mocks have sent."`
 		Coverage mockCoverageCmd `cmd:"" help:"Tell which endpoints, rules, steps and operations were never met."`
+		Set      mockSetCmd      `cmd:"" help:"Put an endpoint in force that is defined in a file."`
+		Enable   mockEnableCmd   `cmd:"" help:"Let an endpoint answer again."`
+		Disable  mockDisableCmd  `cmd:"" help:"Keep an endpoint from answering."`
 		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
-	TLS     tlsCommands     `cmd:"" name:"tls" help:"Let devices meet faults of TLS, audit them, and tell whom they trust."`
-	Doctor  doctorCmd       `cmd:"" help:"Watch the devices, and tell what is wrong with their way through the proxy."`
-	Clock   clockCommands   `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`
-	Network networkCommands `cmd:"" help:"Put devices on slow, late or broken networks."`
-	Faults  faultsCommands  `cmd:"" help:"Plan faults that requests meet, mocked or not."`
-	Expect  expectCmd       `cmd:"" help:"Check captured exchanges against expectations."`
-	State   stateCommands   `cmd:"" help:"Look at the state that mocks are in, and set it."`
-	Flow    struct {
+	Scenario proxyScenarioCommands `cmd:"" help:"List the scenarios on the exporter, and load one."`
+	TLS      tlsCommands           `cmd:"" name:"tls" help:"Let devices meet faults of TLS, audit them, and tell whom they trust."`
+	Doctor   doctorCmd             `cmd:"" help:"Watch the devices, and tell what is wrong with their way through the proxy."`
+	Clock    clockCommands         `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`
+	Network  networkCommands       `cmd:"" help:"Put devices on slow, late or broken networks."`
+	Faults   faultsCommands        `cmd:"" help:"Plan faults that requests meet, mocked or not."`
+	Expect   expectCmd             `cmd:"" help:"Check captured exchanges against expectations."`
+	State    stateCommands         `cmd:"" help:"Look at the state that mocks are in, and set it."`
+	Flow     struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
 		Save    flowSaveCmd    `cmd:"" help:"Download a recording."`
 		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`
@@ -141,13 +145,13 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	}
 	if path, rest := splitAtCommand(args); err != nil && (asksHelp(args) || isLocal(rest)) {
 		// These need no exporter: the names of the exports are taken on trust.
-		return sys.dispatch(ctx, "j "+strings.Join(path, " "), &proxyCommands{}, rest, proxy{})
+		return sys.guarded().dispatch(ctx, "j "+strings.Join(path, " "), &proxyCommands{}, rest, proxy{})
 	}
 	if err != nil {
 		return err
 	}
 	name := strings.Join(append([]string{"j"}, path...), " ")
-	return sys.dispatch(ctx, name, &proxyCommands{}, rest, proxy{at.caller})
+	return sys.guarded().dispatch(ctx, name, &proxyCommands{}, rest, proxy{at.caller})
 }
 
 // isLocal reports whether a command of a proxy works on files of this machine alone.

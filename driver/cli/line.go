@@ -6,10 +6,6 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"starproxy/builtins/excerpt"
 )
 
 // event is the part of a capture event that a line shows.
@@ -108,7 +104,7 @@ func (f lineFormat) line(e event) string {
 // narrow line has the short form of the cause.
 func told(failure, path string, width int) string {
 	text := failure + ": " + path
-	if utf8.RuneCountInString(text) > width {
+	if textWidth(text) > width {
 		text = cause(failure) + ": " + path
 	}
 	return fit(text, width)
@@ -208,28 +204,4 @@ func byteSize(n float64) string {
 		}
 	}
 	return fmt.Sprintf("%.1f TB", n/1024)
-}
-
-func left(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
-}
-
-func right(s string, width int) string {
-	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s))) + s
-}
-
-// fit returns s in exactly width columns, cut with an ellipsis. Control
-// characters, which a device could send to play with the terminal, show as
-// U+FFFD.
-func fit(s string, width int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-	if utf8.RuneCountInString(s) > width {
-		return excerpt.Cut(s, width-1)
-	}
-	return left(s, width)
 }

@@ -12,7 +12,7 @@ type mockCoverageCmd struct {
 	FailUnder float64 `name:"fail-under" placeholder:"PERCENT" help:"Exit with 1 when fewer were met."`
 	All       bool    `help:"Also endpoints that were in force before and are no longer."`
 	Reset     bool    `help:"Let the counts begin again, and print none."`
-	JSON      bool    `name:"json" help:"Print the exporter's own answer, which has the counts of all parts."`
+	output
 }
 
 // Help explains the counts.
@@ -67,7 +67,7 @@ func (c *mockCoverageCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return fmt.Errorf("mock_coverage: %w", err)
 	}
-	if c.JSON {
+	if c.json() {
 		sys.out("%s", raw)
 	} else {
 		fmt.Fprint(sys.Stdout, r.text())

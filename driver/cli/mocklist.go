@@ -5,9 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 )
 
-type mockListCmd struct{}
+type mockListCmd struct {
+	Hits bool `help:"Tell how often each endpoint was asked, and where it is written."`
+	output
+}
 
 // Help explains a line.
 func (mockListCmd) Help() string {
@@ -15,22 +20,90 @@ func (mockListCmd) Help() string {
 
     GET /api/v1/status  ->  200
     GET /api/v1/slow  ->  200 (+1500ms)
-    POST /api/v1/login  ->  2 rule(s)`
+    POST /api/v1/login  ->  2 rule(s)  (disabled)
+
+With --hits the lines are a table, the endpoints in the order of the scenario:
+
+    HITS  ENDPOINT            ANSWER       SOURCE
+      12  GET /api/v1/status  200          happy-path.yaml:3
+       0  GET /api/v1/slow    200 (+1.5s)  happy-path.yaml:9
+
+JSON has one object for each endpoint, with its key, definition, hits, source, and whether it is enabled.
+
+Examples:
+
+    j proxy mock list --hits
+    j proxy mock list --json | jq -r '.[] | select(.hits == 0) | .key'`
 }
 
 // Run lists the endpoints in the exporter's order.
 func (c *mockListCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	mocks, err := p.mocks(ctx)
-	if err != nil {
+	rows, err := p.endpoints(ctx)
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(mocks) == 0 {
+	case c.json():
+		return sys.tell(rows)
+	case len(rows) == 0:
 		sys.out("No mocks configured.")
-	}
-	for _, m := range mocks {
-		sys.out("  %s  ->  %s", m.key, m.summary())
+	case c.Hits:
+		sys.table(hitsTable(rows))
+	default:
+		for _, r := range rows {
+			sys.out("  %s  ->  %s", printable(r.Key), printable(r.answer()))
+		}
 	}
 	return nil
+}
+
+// hitsTable returns the table of "mock list --hits", its heading first.
+func hitsTable(rows []endpointRow) [][]string {
+	table := [][]string{{">HITS", "ENDPOINT", "ANSWER", "SOURCE"}}
+	for _, r := range rows {
+		hits := "-"
+		if r.Hits != nil {
+			hits = strconv.FormatUint(*r.Hits, 10)
+		}
+		table = append(table, []string{hits, r.Key, r.answer(), r.Source})
+	}
+	return table
+}
+
+// endpointRow is an endpoint as list_endpoints tells it. The stock exporter tells key and
+// definition alone.
+type endpointRow struct {
+	Key        string          `json:"key"`
+	Summary    string          `json:"summary,omitempty"`
+	Source     string          `json:"source,omitempty"`
+	Hits       *uint64         `json:"hits,omitempty"`
+	Enabled    *bool           `json:"enabled,omitempty"`
+	Definition json.RawMessage `json:"definition"`
+}
+
+// answer describes what the endpoint answers.
+func (r endpointRow) answer() string {
+	m := mockEntry{r.Key, r.Definition}
+	if r.Enabled != nil && bytes.HasPrefix(r.Definition, []byte("[")) { // a list of rules
+		m.definition = slices.Concat([]byte(`{"rules":`), r.Definition, []byte("}"))
+	}
+	if r.Enabled != nil && !*r.Enabled {
+		return m.summary() + "  (disabled)"
+	}
+	return m.summary()
+}
+
+// endpoints asks for the endpoints in their order.
+func (p proxy) endpoints(ctx context.Context) ([]endpointRow, error) {
+	rows := []endpointRow{}
+	err := p.document(ctx, &rows, "list_endpoints")
+	if !unknownMethod(err) {
+		return rows, err
+	}
+	mocks, err := p.mocks(ctx)
+	for _, m := range mocks {
+		rows = append(rows, endpointRow{Key: m.key, Definition: m.definition})
+	}
+	return rows, err
 }
 
 // mockEntry is one endpoint of list_mocks.

@@ -38,19 +38,20 @@ func (c *mockLoadCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return fmt.Errorf("Error reading file: %w", err)
 	}
-	if err := c.upload(ctx, sys, p, path, content); err != nil {
+	if err := p.uploadCompanions(ctx, sys, path, content); err != nil {
 		return err
 	}
 	return p.say(ctx, sys, "load_mock_scenario_content", filepath.Base(path), string(content))
 }
 
-// upload sends the files that the scenario at path refers to.
-func (c *mockLoadCmd) upload(ctx context.Context, sys *System, p proxy, path string, content []byte) error {
+// uploadCompanions sends the files that the scenario with a content refers to, which is at
+// path.
+func (p proxy) uploadCompanions(ctx context.Context, sys *System, path string, content []byte) error {
 	host := script.New(scriptOptions())
 	defer host.Close()
 	dir := filepath.Dir(path)
 	sent := map[string]bool{}
-	for _, name := range c.named(dir, scenario.Companions(path, content, host)) {
+	for _, name := range expanded(dir, scenario.Companions(path, content, host)) {
 		local := filepath.FromSlash(name)
 		if !filepath.IsAbs(local) {
 			local = filepath.Join(dir, local)
@@ -74,9 +75,9 @@ func (c *mockLoadCmd) upload(ctx context.Context, sys *System, p proxy, path str
 	return nil
 }
 
-// named returns names, in which each name with a * is replaced by the files in dir
+// expanded returns names, in which each name with a * is replaced by the files in dir
 // that it matches.
-func (c *mockLoadCmd) named(dir string, names []string) (all []string) {
+func expanded(dir string, names []string) (all []string) {
 	for _, name := range names {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil || !strings.Contains(name, "*") {
 			all = append(all, name)

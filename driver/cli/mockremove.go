@@ -1,11 +1,11 @@
 package cli
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
-type mockRemoveCmd struct {
-	Method string `arg:"" help:"Method of the endpoint; * for any."`
-	Path   string `arg:"" help:"Its path or URL, as \"mock list\" shows it."`
-}
+type mockRemoveCmd struct{ mockKeyArg }
 
 // Help explains a scenario's endpoint below.
 func (mockRemoveCmd) Help() string {
@@ -18,5 +18,9 @@ Example:
 
 // Run removes one endpoint.
 func (c *mockRemoveCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "remove_mock", c.Method, c.Path)
+	method, path, ok := strings.Cut(c.text(), " ")
+	if !ok {
+		return usagef("got %q, want the key of an endpoint, such as 'GET /a' (see %s mock remove --help)", c.text(), sys.Name)
+	}
+	return p.say(ctx, sys, "remove_mock", method, strings.TrimSpace(path))
 }

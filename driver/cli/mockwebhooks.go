@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-type mockWebhooksCmd struct{}
+type mockWebhooksCmd struct{ output }
 
 // Help explains a line.
 func (mockWebhooksCmd) Help() string {
@@ -26,7 +26,8 @@ func (c *mockWebhooksCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		Status   int     `json:"status"`
 		Error    string  `json:"error"`
 	}
-	if err := p.document(ctx, &list, "list_webhooks"); err != nil {
+	printed, err := c.list(ctx, sys, p, &list, "list_webhooks")
+	if printed || err != nil {
 		return err
 	}
 	if len(list) == 0 {
@@ -41,7 +42,8 @@ func (c *mockWebhooksCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		if w.Endpoint != "" {
 			from = w.Endpoint
 		}
-		sys.out("  %s %s %s  %s  (%s)", clockTime(w.Time, time.Local), w.Method, w.URL, how, from)
+		line := fmt.Sprintf("  %s %s %s  %s  (%s)", clockTime(w.Time, time.Local), w.Method, w.URL, how, from)
+		sys.out("%s", printable(line))
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (c *networkSetCmd) profile() (string, error) {
 }
 
 type networkShowCmd struct {
-	JSON bool `name:"json" help:"Print the exporter's own answer."`
+	output
 }
 
 // Help explains a line.
@@ -107,7 +107,7 @@ func (networkShowCmd) Help() string {
 
 // Run lists the profiles.
 func (c *networkShowCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	if c.JSON {
+	if c.json() {
 		return p.say(ctx, sys, "show_network")
 	}
 	var list []networkRow

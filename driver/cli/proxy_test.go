@@ -36,7 +36,7 @@ func (f *fake) Call(_ context.Context, method string, args ...any) (any, error) 
 	f.calls = append(f.calls, strings.TrimSpace(method+" "+fmt.Sprintln(args...)))
 	answer, ok := f.answers[method]
 	if !ok {
-		return nil, fmt.Errorf("method %s not found on driver", method)
+		return nil, &client.Error{Code: codes.NotFound, Method: method, Message: "method " + method + " not found on driver"}
 	}
 	if err, ok := answer.(error); ok {
 		return nil, err
@@ -323,6 +323,7 @@ func TestDownloads(t *testing.T) {
 			"get_ca_cert":              "-----BEGIN CERTIFICATE-----\nx\n",
 			"export_captured_scenario": `{"yaml": "endpoints: {}\n", "files": ["responses/GET/a.bin"]}`,
 			"clean_capture_spool":      "No spool directory found",
+			"missing_from_export":      "[]",
 		},
 		streams: map[string][]string{"get_flow_file": {piece("one "), piece("two")}, "get_captured_file": {piece("body")}},
 	}

@@ -21,14 +21,14 @@ import (
 )
 
 type sessionDiffCmd struct {
-	Old     string   `arg:"" help:"The session to compare with: a flow file, a HAR document, a bundle, or a scenario."`
-	New     string   `arg:"" help:"The session to look at: a flow file, a HAR document or a bundle."`
-	Rules   string   `placeholder:"FILE" help:"What is known of the device, in YAML or JSON."`
-	FailOn  []string `name:"fail-on" placeholder:"KIND" help:"Kinds of differences that fail, or none (default: all)."`
-	JSON    bool     `name:"json" help:"Print the report as JSON."`
-	HTML    string   `name:"html" placeholder:"FILE" help:"Write the report to FILE as a page, too."`
-	JUnit   string   `name:"junit" placeholder:"FILE" help:"Write the report to FILE as JUnit XML, too: a test for each kind of difference."`
-	Approve bool     `help:"Make the new session the golden file OLD, once it is told what differs."`
+	Old    string   `arg:"" help:"The session to compare with: a flow file, a HAR document, a bundle, or a scenario."`
+	New    string   `arg:"" help:"The session to look at: a flow file, a HAR document or a bundle."`
+	Rules  string   `placeholder:"FILE" help:"What is known of the device, in YAML or JSON."`
+	FailOn []string `name:"fail-on" placeholder:"KIND" help:"Kinds of differences that fail, or none (default: all)."`
+	output
+	HTML    string `name:"html" placeholder:"FILE" help:"Write the report to FILE as a page, too."`
+	JUnit   string `name:"junit" placeholder:"FILE" help:"Write the report to FILE as JUnit XML, too: a test for each kind of difference."`
+	Approve bool   `help:"Make the new session the golden file OLD, once it is told what differs."`
 }
 
 // Help explains kinds, tolerances, rules and golden files.
@@ -81,7 +81,7 @@ func (c *sessionDiffCmd) Run(sys *System) error {
 		if err != nil {
 			return err
 		}
-		if !c.JSON {
+		if !c.json() {
 			sys.out("%s is the golden file now (%s).", c.Old, plural(n, "request"))
 		}
 		return nil
@@ -263,7 +263,7 @@ func (c *sessionDiffCmd) print(sys *System, r *compare.Report, failing []compare
 			return err
 		}
 	}
-	if c.JSON {
+	if c.json() {
 		text, err := jsonvalue.Append(nil, r)
 		if err != nil {
 			return err

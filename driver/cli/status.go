@@ -14,7 +14,7 @@ import (
 )
 
 type statusCmd struct {
-	JSON    bool `name:"json" help:"Print the exporter's own answer, JSON with more details."`
+	output
 	Serving bool `help:"Exit with 1 unless the proxy runs and takes connections; to be asked on the exporter's machine, by a health check."`
 }
 
@@ -103,7 +103,7 @@ func (c *statusCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err := json.Unmarshal(raw, &st); err != nil {
 		return err
 	}
-	if c.JSON {
+	if c.json() {
 		sys.out("%s", raw)
 	} else {
 		st.print(sys)

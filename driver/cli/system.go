@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"golang.org/x/term"
 )
@@ -31,9 +32,13 @@ func (s *System) out(format string, args ...any) {
 	fmt.Fprintf(s.Stdout, format+"\n", args...)
 }
 
-// note writes one line of message.
+// note writes one message. Texts of strangers in it can't play with a terminal.
 func (s *System) note(format string, args ...any) {
-	fmt.Fprintf(s.Stderr, format+"\n", args...)
+	lines := strings.Split(fmt.Sprintf(format, args...), "\n")
+	for i, line := range lines {
+		lines[i] = printable(strings.ReplaceAll(line, "\t", "    "))
+	}
+	fmt.Fprintln(s.Stderr, strings.Join(lines, "\n"))
 }
 
 // server returns the system for a command that serves: when nobody reads what it
@@ -44,6 +49,13 @@ func (s *System) server(gone func()) *System {
 	if s.loss != nil {
 		own.Stdout = &printed{own.Stdout, s.loss}
 	}
+	return &own
+}
+
+// guarded returns the system for a command that prints texts of strangers.
+func (s *System) guarded() *System {
+	own := *s
+	own.Stdout = onScreen(s.Stdout)
 	return &own
 }
 

@@ -84,7 +84,7 @@ func (c *tlsSetCmd) fault() (string, error) {
 }
 
 type tlsListCmd struct {
-	JSON bool `name:"json" help:"Print the exporter's own answer."`
+	output
 }
 
 // Help explains a line.
@@ -97,7 +97,7 @@ func (tlsListCmd) Help() string {
 
 // Run lists the faults.
 func (c *tlsListCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	if c.JSON {
+	if c.json() {
 		return p.say(ctx, sys, "list_tls_faults")
 	}
 	var list []tlsfault.Row

@@ -6,16 +6,14 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"starproxy/builtins/jsonvalue"
 )
 
 type tlsAuditCmd struct {
 	Host    string        `arg:"" help:"The host that the device connects to: a name or an address, *.domain or *."`
 	Kinds   string        `placeholder:"K,…" help:"Kinds of faults, or all (default: those that a good device refuses)."`
 	Timeout time.Duration `default:"5m" placeholder:"TIME" help:"How long the audit may take (default: 5m)."`
-	JSON    bool          `name:"json" xor:"form" help:"Print the result as JSON."`
-	JUnit   string        `name:"junit" xor:"form" placeholder:"FILE" help:"Write the results to FILE as JUnit XML, too."`
+	output
+	JUnit string `name:"junit" placeholder:"FILE" help:"Write the results to FILE as JUnit XML, too."`
 }
 
 // Help explains verdicts and exit codes.
@@ -69,19 +67,17 @@ func (c *tlsAuditCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.JSON:
-		text, err := jsonvalue.Append(nil, r)
-		if err != nil {
+	if c.json() {
+		if err := sys.tell(r); err != nil {
 			return err
 		}
-		sys.out("%s", text)
-	case c.JUnit != "":
+	}
+	if c.JUnit != "" {
 		if err := saveJUnit(c.JUnit, r.junit()); err != nil {
 			return err
 		}
 	}
-	return r.failure(sys, c.JSON)
+	return r.failure(sys, c.json())
 }
 
 // follow collects the audit, and prints verdicts as they come.
@@ -101,13 +97,13 @@ func (c *tlsAuditCmd) follow(ctx context.Context, sys *System, p proxy) (*auditR
 		if err := json.Unmarshal([]byte(text), &s); err != nil || s.Step < 1 {
 			return nil, fmt.Errorf("tls_audit: an item is not the JSON expected: %s", text)
 		}
-		if !c.JSON && s.Step == 1 && s.Verdict == "waiting" {
+		if !c.json() && s.Step == 1 && s.Verdict == "waiting" {
 			sys.out("%d connections of the device to %s are looked at (Ctrl+C to stop)...", s.Steps, c.Host)
 		}
 		if s.Step > len(r.Steps) {
 			r.Steps = append(r.Steps, s)
 		}
-		if r.Steps[s.Step-1] = s; !c.JSON && s.Verdict != "waiting" {
+		if r.Steps[s.Step-1] = s; !c.json() && s.Verdict != "waiting" {
 			sys.out("%s", s.line(palette(sys.colours())))
 		}
 	}

@@ -12,7 +12,7 @@ import (
 type tlsReportCmd struct {
 	Host   string `placeholder:"HOST" help:"Only these hosts: a name or an address, *.domain or *."`
 	Client string `placeholder:"IP" help:"Only the device with this address."`
-	JSON   bool   `name:"json" help:"Print the exporter's own answer, which has the fingerprints JA3 and JA4."`
+	output
 }
 
 // Help explains the columns.
@@ -52,7 +52,7 @@ type tlsReportRow struct {
 
 // Run prints the report.
 func (c *tlsReportCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	if c.JSON {
+	if c.json() {
 		return p.say(ctx, sys, "tls_report", c.Host, c.Client)
 	}
 	var report struct {

@@ -11,7 +11,7 @@ import (
 type tlsWatchCmd struct {
 	Host   string `placeholder:"HOST" help:"Only these hosts: a name or an address, *.domain or *."`
 	Client string `placeholder:"IP" help:"Only the device with this address."`
-	JSON   bool   `name:"json" help:"Print each handshake as JSON, with all that the device offered."`
+	output
 }
 
 // Help explains a line.
@@ -50,7 +50,7 @@ func (c *tlsWatchCmd) Run(ctx context.Context, sys *System, p proxy) error {
 			return err
 		}
 		line := text
-		if !c.JSON {
+		if !c.json() {
 			var h tlsHandshake
 			if err := json.Unmarshal([]byte(text), &h); err != nil {
 				return fmt.Errorf("watch_handshakes: an item is not the JSON expected: %w", err)

@@ -72,13 +72,6 @@ func (p proxy) uploadParts(ctx context.Context, r io.Reader, method, name string
 	}
 }
 
-// unknownMethod reports whether err is that of an exporter, a Python one or an
-// older one, that does not have the method.
-func unknownMethod(err error) bool {
-	var refused *client.Error
-	return errors.As(err, &refused) && (refused.Code == codes.NotFound || refused.Code == codes.Unimplemented)
-}
-
 // uploadWhole sends f in one message, as the contract has it.
 func (p proxy) uploadWhole(ctx context.Context, sys *System, f io.Reader, name string) error {
 	data, err := io.ReadAll(f)
