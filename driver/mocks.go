@@ -8,6 +8,7 @@ import (
 
 	"starproxy/driver/endpoints"
 	"starproxy/driver/rpc"
+	"starproxy/driver/web"
 )
 
 // mockMethods are the methods that change the endpoints in force.
@@ -93,8 +94,8 @@ func (m *mockMethods) enableMock(_ context.Context, key string, enabled bool) (s
 	return fmt.Sprintf(sayMockDisabled, key), nil
 }
 
-func (m *mockMethods) putMock(_ context.Context, key, text, replaces string) (string, error) {
-	if err := m.endpoints.Put(key, text, replaces); err != nil {
+func (m *mockMethods) putMock(ctx context.Context, key, text, replaces string) (string, error) {
+	if err := m.endpoints.Put(key, text, replaces, web.Calls(ctx)); err != nil {
 		return "", rpc.Refuse(rpc.InvalidArgument, "put_mock: %v", err)
 	}
 	return fmt.Sprintf(sayMockPut, key), nil

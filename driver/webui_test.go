@@ -495,7 +495,7 @@ func TestWebMocks(t *testing.T) {
 		Hits              uint64
 		Enabled           bool
 	}
-	if b.post(&list, "list_endpoints"); len(list) != 2 || list[0].Key != "GET /a" || list[0].Line != 1 || list[1].Hits != 2 || !list[1].Enabled || list[1].Source != "" || list[1].Text != "body: y\n" {
+	if b.post(&list, "list_endpoints"); len(list) != 2 || list[0].Key != "GET /a" || list[0].Line != 1 || list[1].Hits != 2 || !list[1].Enabled || list[1].Source != "set in the page" || list[1].Text != "body: y\n" {
 		t.Errorf("%+v", list)
 	}
 	if b.post(&text, "enable_mock", "GET /y", false); text != "Mock disabled: GET /y" {

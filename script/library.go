@@ -11,6 +11,9 @@ import (
 
 const stdlibPrefix = "@stdlib//"
 
+// InLibrary reports whether a place is in a module of the standard library.
+func (p Position) InLibrary() bool { return strings.HasPrefix(p.File, stdlibPrefix) }
+
 // load returns the load statement of threads from the pool.
 func (h *Host) load(_ *starlark.Thread, name string) (starlark.StringDict, error) {
 	if !strings.HasPrefix(name, stdlibPrefix) {

@@ -89,7 +89,10 @@ func (s *Service) replace(l *loaded) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.install(layers{scenario: eps}, l)
+	s.undoable("the scenario "+cmp.Or(l.path, l.name)+" was loaded", func() bool {
+		s.install(layers{scenario: eps}, l)
+		return true
+	})
 	s.State.ResetMachines()
 	if s.Anew != nil {
 		s.Anew()

@@ -12,9 +12,13 @@ import (
 	"starproxy/driver/scenario"
 )
 
-// Rows returns the methods that read the endpoints, and what they come from.
+// Rows returns the methods that read the endpoints, and what they come from, and those
+// that undo changes.
 func (s *Service) Rows() []rpc.Row {
 	return []rpc.Row{
+		rpc.New("undo_mocks", "Undo the latest change of the endpoints that put_mock, remove_mock, clear_mocks, reset_mocks or a "+
+			"load of a scenario made.", s.undo),
+		rpc.New("list_mock_changes", "List the changes of the endpoints that undo_mocks undoes, the latest first, as JSON.", s.listChanges),
 		rpc.New("list_mocks", "List the endpoints as a JSON object from key to definition.", s.listMocks),
 		rpc.New("list_endpoints", "List the endpoints as JSON, with their source and how often they were asked.", s.listEndpoints),
 		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is "+
@@ -44,7 +48,10 @@ func (s *Service) listMocks(context.Context) (jsonvalue.Object, error) {
 type endpointRow struct {
 	Key        string `json:"key"`
 	Summary    string `json:"summary"`
-	Source     string `json:"source"`
+	Kind       string `json:"kind"`   // in words: "sequence 2 of 3"
+	Source     string `json:"source"` // in words: "happy.yaml:12", "set in the page"
+	Group      string `json:"group"`  // the file that has it, or in words where it comes from
+	Over       string `json:"over"`   // the source of an endpoint of a file whose place it has taken; else empty
 	File       string `json:"file"`
 	Line       int    `json:"line"`
 	Hits       uint64 `json:"hits"`
@@ -56,6 +63,7 @@ type endpointRow struct {
 
 func (s *Service) listEndpoints(context.Context) ([]endpointRow, error) {
 	list := []endpointRow{}
+	below := s.covered()
 	for _, r := range s.table.Report() {
 		ep := r.Endpoint
 		text, err := scenario.Text(ep.Definition)
@@ -63,7 +71,7 @@ func (s *Service) listEndpoints(context.Context) ([]endpointRow, error) {
 			return nil, err
 		}
 		list = append(list, endpointRow{
-			Key: ep.Name, Summary: ep.Summary, Source: ep.Source.String(), File: ep.Source.File, Line: ep.Source.Line,
+			Key: ep.Name, Summary: ep.Summary, Kind: kindOf(ep), Source: sourceOf(ep), Group: s.groupOf(ep), Over: below(ep), File: ep.Source.File, Line: ep.Source.Line,
 			Hits: r.Hits, Enabled: r.Enabled, Scripted: strings.HasPrefix(ep.Summary, "script:"), Definition: ep.Definition, Text: text,
 		})
 	}

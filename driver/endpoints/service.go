@@ -75,6 +75,7 @@ type Service struct {
 	watched []string
 	loaded  *loaded // nil when no scenario is
 	layers  layers
+	changes []*change // that can be undone, the latest last
 	closed  bool
 }
 
@@ -105,7 +106,7 @@ func (s *Service) env() scenario.Env {
 func (s *Service) Set(key string, def map[string]any) error {
 	s.mu.Lock()
 	defer s.unlock()
-	eps, err := scenario.Compile(key, def, s.env(), mock.Source{})
+	eps, err := scenario.Compile(key, def, s.env(), mock.Source{By: byClient})
 	if err != nil {
 		return err
 	}
@@ -114,19 +115,30 @@ func (s *Service) Set(key string, def map[string]any) error {
 }
 
 // Put puts endpoints in force, given by a key and their definition as YAML or
-// JSON, in place of the endpoint of another key unless replaces is empty.
-func (s *Service) Put(key, text, replaces string) error {
+// JSON, in place of the endpoint of another key unless replaces is empty. byPage is true
+// if a person has done this in the page.
+func (s *Service) Put(key, text, replaces string, byPage bool) error {
 	s.mu.Lock()
 	defer s.unlock()
 	eps, err := scenario.CompileText(mockText, key, []byte(text), s.env())
 	if err != nil {
 		return err
 	}
-	if replaces != "" && replaces != key {
-		s.table.Remove(replaces)
-		s.layers.drop(replaces)
+	by := byClient
+	if byPage {
+		by = byPerson
 	}
-	s.force(eps)
+	for _, ep := range eps {
+		ep.Source.By = by
+	}
+	s.undoable("the mock "+key+" was set", func() bool {
+		if replaces != "" && replaces != key {
+			s.table.Remove(replaces)
+			s.layers.drop(replaces)
+		}
+		s.force(eps)
+		return true
+	})
 	return nil
 }
 
@@ -186,6 +198,11 @@ func shadowed(over []*mock.Endpoint) func(*mock.Endpoint) bool {
 func (s *Service) Remove(key string) bool {
 	s.mu.Lock()
 	defer s.unlock()
+	return s.undoable("the mock "+key+" was removed", func() bool { return s.remove(key) })
+}
+
+// remove is Remove; s.mu is held.
+func (s *Service) remove(key string) bool {
 	if s.takeOut(key) {
 		return true
 	}
@@ -216,20 +233,31 @@ func (s *Service) takeOut(name string) bool {
 	return true
 }
 
-// retain releases the addons that no endpoint uses; s.mu is held.
+// retain releases the addons that no endpoint uses, in force or after an undo; s.mu is
+// held.
 func (s *Service) retain() {
-	s.addons.Retain(s.table.List())
+	eps := s.table.List()
+	for _, c := range s.changes { // they may come back
+		for _, r := range c.lost {
+			eps = append(eps, r.Endpoint)
+		}
+	}
+	s.addons.Retain(eps)
 	s.followAddons()
 }
 
 // Clear removes all endpoints and returns how many there were. The file of the
 // scenario is no longer followed.
-func (s *Service) Clear() int {
+func (s *Service) Clear() (n int) {
 	s.mu.Lock()
 	defer s.unlock()
-	s.unload()
-	s.layers = layers{}
-	n := s.table.Clear()
+	s.undoable("all mocks were removed", func() bool {
+		unloads := s.loaded != nil
+		s.unload()
+		s.layers = layers{}
+		n = s.table.Clear()
+		return n > 0 || unloads
+	})
 	s.State.ResetMachines()
 	s.Script.Cancel()
 	s.retain()
@@ -243,8 +271,12 @@ func (s *Service) Clear() int {
 func (s *Service) Reset() int {
 	s.mu.Lock()
 	defer s.unlock()
-	s.layers = s.layers.loaded()
-	s.table.ReplaceAll(s.layers.list())
+	s.undoable("the mocks were reset", func() bool {
+		changed := len(s.layers.set) > 0 || len(s.layers.gone) > 0
+		s.layers = s.layers.loaded()
+		s.table.ReplaceAll(s.layers.list())
+		return changed
+	})
 	s.retain()
 	s.anew()
 	s.Script.Cancel()

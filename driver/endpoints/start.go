@@ -20,6 +20,7 @@ func (s *Service) Renew() (undo func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.changes = nil // they were made to other endpoints
 	s.install(fresh, next)
 	s.followAddons()
 	s.anew()
@@ -43,9 +44,13 @@ func (s *Service) anew() {
 func (s *Service) install(eps layers, l *loaded) {
 	s.layers = eps
 	s.table.ReplaceAll(eps.list())
-	if l == s.loaded {
-		return
+	if l != s.loaded {
+		s.adopt(l)
 	}
+}
+
+// adopt takes a scenario as the loaded one; nil for none.
+func (s *Service) adopt(l *loaded) {
 	s.loaded.stop()
 	s.loaded = l
 	s.hook(l)

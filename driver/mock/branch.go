@@ -20,6 +20,10 @@ type Branch struct {
 	hits atomic.Uint64
 }
 
+// Hits returns the number of requests that came to b since its endpoint was added, or
+// since [Table.ResetCoverage].
+func (b *Branch) Hits() uint64 { return b.hits.Load() }
+
 // Counted returns a handler that answers as next does, and counts its calls for b.
 func (b *Branch) Counted(next exchange.Handler) exchange.Handler { return &branchHandler{b, next} }
 

@@ -43,6 +43,9 @@ type Endpoint struct {
 	// Summary is the short description that "j proxy mock list" prints:
 	// "200", "3 rule(s)", "200 file:a.bin".
 	Summary string
+	// Kind says how the endpoint answers, in words: "static", "sequence of 3", "patch",
+	// "handler login (car.star:12)".
+	Kind string
 }
 
 // Source is the origin of an endpoint.
@@ -54,6 +57,8 @@ type Source struct {
 	// from 1 and are 0 when unknown.
 	File         string
 	Line, Column int
+	// By says who set an endpoint that is in no document: "client" or "page".
+	By string
 }
 
 // String returns the file's base name and the line, "happy.yaml:12". Unknown parts

@@ -19,6 +19,9 @@ type row struct {
 	err    error // the fault of a match that does not compile; such a row answers nothing
 	off    bool  // a client has disabled the endpoint
 	hits   *atomic.Uint64
+	// before counts the requests to the endpoints whose place this one has taken: see
+	// [Table.Arrange].
+	before uint64
 
 	gone   context.Context // ends when the endpoint is no longer in the table
 	retire context.CancelFunc

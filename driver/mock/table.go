@@ -103,17 +103,27 @@ func newRows(eps []*Endpoint) []*row {
 
 // Arrange replaces all endpoints by eps in one step. All names must be different.
 // Endpoints that are in the table already keep their hits, and stay disabled if they
-// were.
-func (t *Table) Arrange(eps []*Endpoint) {
+// were. The same holds for one that takes the place of another with its name from its
+// document, and for one that was taken out and whose report is in past.
+func (t *Table) Arrange(eps []*Endpoint, past ...Report) {
 	t.change(func(old []*row) []*row {
 		kept := make(map[*Endpoint]*row, len(old))
+		known := make(map[pastKey]Report, len(past)+len(old))
+		for _, r := range past {
+			known[keyOf(r.Endpoint)] = r
+		}
 		for _, w := range old {
 			kept[w.ep] = w
+			known[keyOf(w.ep)] = w.report()
 		}
 		rows := make([]*row, len(eps))
 		for i, ep := range eps {
-			if rows[i] = kept[ep]; rows[i] == nil {
-				rows[i] = newRow(ep)
+			if rows[i] = kept[ep]; rows[i] != nil {
+				continue
+			}
+			rows[i] = newRow(ep)
+			if r, ok := known[keyOf(ep)]; ok {
+				rows[i].before, rows[i].off = r.Hits, !r.Enabled
 			}
 		}
 		return rows
@@ -134,7 +144,7 @@ func (t *Table) List() []*Endpoint {
 type Report struct {
 	Endpoint *Endpoint
 	// Hits is the number of requests that the endpoint was picked for since it was
-	// added.
+	// added. [Table.Arrange] says when it goes on with those of another one.
 	Hits    uint64
 	Enabled bool
 }
@@ -144,10 +154,12 @@ func (t *Table) Report() []Report {
 	rows := t.ix.Load().rows
 	list := make([]Report, len(rows))
 	for i, w := range rows {
-		list[i] = Report{w.ep, w.hits.Load(), !w.off}
+		list[i] = w.report()
 	}
 	return list
 }
+
+func (w *row) report() Report { return Report{w.ep, w.before + w.hits.Load(), !w.off} }
 
 // Enable enables or disables the endpoint of that name, and reports whether there is
 // one. A disabled endpoint stays in the table but does not answer. An endpoint that
@@ -160,7 +172,7 @@ func (t *Table) Enable(name string, on bool) (found bool) {
 		return false
 	}
 	w := newRow(old.ep)
-	w.off, w.hits = !on, old.hits
+	w.off, w.hits, w.before = !on, old.hits, old.before
 	t.replace(old, w)
 	return true
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.starlark.net/starlark"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/jsonvalue"
@@ -73,7 +72,7 @@ type compiler struct {
 	// files is the directory env.FilesDir.
 	files access.Dir
 	// answers are the functions of scripts, by the node in their place.
-	answers map[*yaml.Node]starlark.Value
+	answers map[*yaml.Node]written
 	// states are the scenario states that the endpoint being compiled names.
 	states map[string][]string
 	// branches are the rules and steps of the endpoint being compiled.
@@ -96,7 +95,7 @@ func newCompiler(env Env, src mock.Source, dir string) *compiler {
 		env.DefaultContentType = "application/json"
 	}
 	c := &compiler{
-		sent: env.FilesDir, tables: newTables(), typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]starlark.Value{},
+		sent: env.FilesDir, tables: newTables(), typed: typed, env: env, src: src, dir: dir, answers: map[*yaml.Node]written{},
 	}
 	if env.FilesDir != "" {
 		c.files = env.Access.Owned(env.FilesDir)
@@ -148,8 +147,8 @@ func (c *compiler) endpoint(k, v *yaml.Node) ([]*mock.Endpoint, error) {
 	}
 	c.checkMethod(k, m)
 	c.checkPath(k, m)
-	if value := c.answers[v]; value != nil {
-		ep, err := c.scripted(k, v, m, value)
+	if w := c.answers[v]; w.value != nil {
+		ep, err := c.scripted(k, v, m, w)
 		if err != nil {
 			return nil, err
 		}
@@ -201,5 +200,5 @@ func (c *compiler) one(k *yaml.Node, name string, m mock.Match, v *yaml.Node, wh
 		src.Line, src.Column = k.Line, k.Column
 	}
 	return &mock.Endpoint{Name: name, Match: m, Handler: h, Rules: d.rules, Source: src, Definition: document.Value(v),
-		States: c.states, Branches: c.branches, Summary: d.summarize(kind)}, nil
+		States: c.states, Branches: c.branches, Summary: d.summarize(kind), Kind: d.describe(kind)}, nil
 }

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,24 +20,27 @@ type kind struct {
 	uses []string
 	// summary returns the text that "j proxy mock list" prints.
 	summary func(d *definition) string
+	// words returns [mock.Endpoint.Kind].
+	words func(d *definition) string
 }
 
 // kinds lists the ways to answer; the first whose key a definition has is used.
 func kinds() []kind {
 	answer := []string{"status", "headers", "content_type", "latency_ms"}
 	return []kind{
-		{"addon", addonHandler, []string{"addon_config"}, func(d *definition) string { return "addon:" + d.get("addon").Value }},
-		{"rules", rulesHandler, nil, func(d *definition) string { return d.count("rules") }},
-		{"sequence", sequenceHandler, nil, func(d *definition) string { return d.count("sequence") }},
-		{"patch", patchHandler, []string{"headers", "latency_ms"}, staticSummary},
-		{"file", fileHandler, answer, func(d *definition) string { return d.statusText() + " file:" + d.get("file").Value }},
+		{"addon", addonHandler, []string{"addon_config"}, func(d *definition) string { return "addon:" + d.get("addon").Value }, namedWord("addon", "addon")},
+		{"rules", rulesHandler, nil, func(d *definition) string { return d.count("rules") }, rulesWords},
+		{"sequence", sequenceHandler, nil, func(d *definition) string { return d.count("sequence") }, sequenceWords},
+		{"patch", patchHandler, []string{"headers", "latency_ms"}, staticSummary, word("patch")},
+		{"file", fileHandler, answer, func(d *definition) string { return d.statusText() + " file:" + d.get("file").Value },
+			namedWord("file", "file")},
 		{"file_template", fileTemplateHandler, answer, func(d *definition) string {
 			return d.statusText() + " file:" + d.get("file_template").Value + " (template)"
-		}},
-		{"body_template", templateHandler, answer, func(d *definition) string { return d.statusText() + " (template)" }},
-		{"body_text_template", textHandler, answer, func(d *definition) string { return d.statusText() + " (template)" }},
-		{"body_base64", binaryHandler, answer, staticSummary},
-		{"", staticHandler, append(answer, "body"), staticSummary},
+		}, namedWord("file_template", "template of file")},
+		{"body_template", templateHandler, answer, templateSummary, word("template")},
+		{"body_text_template", textHandler, answer, templateSummary, word("template")},
+		{"body_base64", binaryHandler, answer, staticSummary, word("static")},
+		{"", staticHandler, append(answer, "body"), staticSummary, word("static")},
 	}
 }
 
@@ -64,6 +68,43 @@ func (d *definition) handler() (exchange.Handler, kind, error) {
 func (d *definition) statusText() string {
 	status, _ := d.status()
 	return strconv.Itoa(status)
+}
+
+func templateSummary(d *definition) string { return d.statusText() + " (template)" }
+
+// word returns a function for kind.words whose result is always the same.
+func word(s string) func(*definition) string { return func(*definition) string { return s } }
+
+// namedWord returns a function for kind.words that adds the value of a key.
+func namedWord(key, s string) func(*definition) string {
+	return func(d *definition) string { return s + " " + d.get(key).Value }
+}
+
+func rulesWords(d *definition) string {
+	if n := len(d.get("rules").Content); n != 1 {
+		return strconv.Itoa(n) + " rules"
+	}
+	return "1 rule"
+}
+
+func sequenceWords(d *definition) string {
+	return "sequence of " + strconv.Itoa(len(d.get("sequence").Content))
+}
+
+// describe returns [mock.Endpoint.Kind] of the definition.
+func (d *definition) describe(k kind) string {
+	if d.get("fault") == nil {
+		return k.words(d)
+	}
+	b, err := d.breaking()
+	if err != nil {
+		return k.words(d)
+	}
+	fault := strings.Replace(b.String(), ":", " ", 1)
+	if b.rate == 1 && b.Bare() {
+		return fault
+	}
+	return k.words(d) + ", " + fault
 }
 
 func staticSummary(d *definition) string {

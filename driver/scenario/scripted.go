@@ -1,7 +1,12 @@
 package scenario
 
 import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/exchange"
@@ -38,8 +43,8 @@ func isAnswer(v starlark.Value) bool {
 }
 
 // scripted compiles an endpoint whose value is a function.
-func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value) (*mock.Endpoint, error) {
-	name := k.Value
+func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, w written) (*mock.Endpoint, error) {
+	name, value := k.Value, w.value
 	if isURL(name) {
 		if m.Method == "" {
 			m.Method = "GET"
@@ -50,10 +55,8 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 		return nil, document.Errorf(k, "endpoint %q: %v", name, err)
 	}
 	socket := m.Method == mock.WebSocket
-	label := value.Type()
-	fn, ok := value.(starlark.Callable)
-	if ok {
-		label = fn.Name()
+	label, place := w.name(c.src.File, k)
+	if fn, ok := value.(starlark.Callable); ok {
 		what := "the request"
 		if socket {
 			what = "the socket"
@@ -71,7 +74,55 @@ func (c *compiler) scripted(k, v *yaml.Node, m mock.Match, value starlark.Value)
 	src := c.src
 	src.Line, src.Column = k.Line, k.Column
 	return &mock.Endpoint{Name: name, Match: m, Handler: h, Source: src,
-		Definition: jsonvalue.Object{{Key: scriptKey, Value: label}}, Summary: "script:" + label}, nil
+		Definition: jsonvalue.Object{{Key: scriptKey, Value: label}}, Summary: "script:" + label,
+		Kind: fmt.Sprintf("handler %s (%s)", label, place)}, nil
+}
+
+// written is a value of a script's endpoints with its expression, which is nil when it
+// is not known.
+type written struct {
+	value starlark.Value
+	expr  syntax.Expr
+}
+
+// name returns the name and the place, FILE:LINE, of the function that answers, as the
+// user has written them. A function that the library made has the name by which the
+// script in file asked for it. k is the key of the endpoint.
+func (w written) name(file string, k *yaml.Node) (label, place string) {
+	at := script.Position{File: file, Line: k.Line}
+	label = w.value.Type()
+	fn, ok := w.value.(starlark.Callable)
+	if ok {
+		label = fn.Name()
+	}
+	if fn, ok := fn.(*starlark.Function); ok {
+		p := fn.Position()
+		if own := (script.Position{File: p.Filename(), Line: int(p.Line)}); !own.InLibrary() {
+			return label, fmt.Sprintf("%s:%d", filepath.Base(own.File), own.Line)
+		}
+	}
+	if w.expr != nil {
+		start, _ := w.expr.Span()
+		at.Line = int(start.Line)
+		label = cmp.Or(called(w.expr), label)
+	}
+	return label, fmt.Sprintf("%s:%d", filepath.Base(at.File), at.Line)
+}
+
+// called returns the name in an expression: of the function that it calls, or of the
+// value that it is. It is empty for any other expression.
+func called(e syntax.Expr) string {
+	switch e := unwrap(e).(type) {
+	case *syntax.CallExpr:
+		return called(e.Fn)
+	case *syntax.DotExpr:
+		if x := called(e.X); x != "" {
+			return x + "." + e.Name.Name
+		}
+	case *syntax.Ident:
+		return e.Name
+	}
+	return ""
 }
 
 // scriptKey is the key under which the definition of an endpoint tells the

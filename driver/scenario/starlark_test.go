@@ -79,7 +79,7 @@ from file
 		{"/file", "from file\n", "200 file:a.txt", "scenario.star:11"},
 		{"/hello", "", "script:hello", "scenario.star:12"},
 		{"/real", "", "script:none", "scenario.star:13"},
-		{"/choice", "", "script:next", "scenario.star:14"},
+		{"/choice", "", "script:sequence", "scenario.star:14"},
 		{"/template", `{"path":"/template"}`, "200 (template)", "scenario.star:15"},
 		{"/two?a=1", "a", "200", "scenario.star:16"},
 		{"/two", "b", "200", "scenario.star:17"},

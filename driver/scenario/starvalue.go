@@ -59,7 +59,7 @@ func (r *reader) endpoints(v starlark.Value, e syntax.Expr) (*yaml.Node, error) 
 		if isAnswer(kv[1]) {
 			value = at(ve, k)
 			value.Tag, value.Value = answerTag, kv[1].Type()
-			r.c.answers[value] = kv[1]
+			r.c.answers[value] = written{kv[1], ve}
 		} else if value, err = r.node(kv[1], ve, k, fmt.Sprintf("endpoint %q", key), 0); err != nil {
 			return nil, err
 		}

@@ -146,6 +146,10 @@ class Methods:
         """List the messages of a captured WebSocket, as JSON."""
         return json.loads(self.call("list_messages", seq, after))
 
+    def list_mock_changes(self) -> Any:
+        """List the changes of the endpoints that undo_mocks undoes, the latest first, as JSON."""
+        return json.loads(self.call("list_mock_changes"))
+
     def list_network_profiles(self) -> Any:
         """List the network profiles that have names as JSON, with their values."""
         return json.loads(self.call("list_network_profiles"))
@@ -259,6 +263,11 @@ class Methods:
         """Sum up as JSON the last TLS handshakes of devices by host and client: how many were
         trusted or rejected, and why."""
         return json.loads(self.call("tls_report", host, client))
+
+    def undo_mocks(self) -> str:
+        """Undo the latest change of the endpoints that put_mock, remove_mock, clear_mocks,
+        reset_mocks or a load of a scenario made."""
+        return self.call("undo_mocks")
 
     def upload_flow_file_part(self, name: str, upload_id: str, offset: int, content_base64: str, last: bool = False) -> str:
         """Put a recording of any size into the flows directory, part by part in order; the caller
