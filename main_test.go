@@ -61,7 +61,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/pb", ""},
 	{"driver/pb/leasing", "driver/pb"},
 	{"driver/exporter/labtest", "driver/frames driver/pb driver/pb/leasing builtins/follow"},
-	{"script", "stdlib script/sandbox builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/call builtins/nearest builtins/value builtins/clock builtins/excerpt"},
+	{"script", "builtins/trial stdlib script/sandbox builtins builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/call builtins/nearest builtins/value builtins/clock builtins/excerpt"},
 	{"script/sandbox", "builtins/call"},
 	{"stdlib", ""},
 	{"builtins", "builtins/trial builtins/value builtins/call builtins/nearest builtins/pattern builtins/exchange builtins/state builtins/jsonvalue"},

@@ -83,6 +83,7 @@ const (
 // Host runs scripts with one state store, one random source and one clock.
 type Host struct {
 	env     *call.Env
+	options Options // for copies
 	maxTime time.Duration
 	sandbox *sandbox.Sandbox
 	secret  func(fs.FileInfo) bool
@@ -137,6 +138,7 @@ func New(o Options) *Host {
 	env.Deliver = o.Deliver
 	h := &Host{
 		env:       env,
+		options:   o,
 		maxTime:   DefaultMaxTime,
 		sandbox:   sandbox.New(limits, env.Log),
 		secret:    o.Secret,

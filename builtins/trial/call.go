@@ -71,17 +71,33 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	} else if messages != nil && messages != starlark.None {
 		return nil, fmt.Errorf("call: %s: messages are for WEBSOCKET /path", key)
 	}
+	ans, err := send(c, x, sending{limit, timeout, talk})
+	if err != nil {
+		return nil, fmt.Errorf("call: %s: %w", key, err)
+	}
+	return ans, c.Alive()
+}
+
+// sending says how a request is sent.
+type sending struct {
+	limit   int // of the body that is received, in bytes
+	timeout time.Duration
+	talk    *dialog // nil unless the request is for a WebSocket
+}
+
+// send sends a request to the endpoints and returns the answer.
+func send(c *call.Call, x *exchange.Exchange, how sending) (*answer, error) {
 	x.ID, x.Start = c.Env.NextCall(), c.Env.Clock.Now()
-	// The client leaves when timeout has passed on the test's clock.
+	// The client leaves when the timeout has passed on the test's clock.
 	ctx, leave := context.WithCancel(c.Context)
 	defer leave()
 	if c.Env.Manual {
-		defer c.Env.Clock.After(timeout, leave)()
+		defer c.Env.Clock.After(how.timeout, leave)()
 	}
 	began := c.Env.Clock.Now()
 	made := &call.Made{Request: x.Request, Start: began}
 	if x.Request.Body != nil {
-		made.Body, _ = x.Request.Body.Bytes(limit) // the test has it in memory, so there is no error
+		made.Body, _ = x.Request.Body.Bytes(how.limit) // the test has it in memory, so there is no error
 	}
 	c.Waits()
 	defer c.Waited()
@@ -94,9 +110,9 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	}
 	if err != nil {
 		if c.Context.Err() == nil && errors.Is(err, context.Canceled) {
-			return nil, fmt.Errorf("call: %s: no answer within %s", key, timeout)
+			return nil, fmt.Errorf("no answer within %s", how.timeout)
 		}
-		return nil, fmt.Errorf("call: %s: %w", key, err)
+		return nil, err
 	}
 	if wait := res.Wait(); wait > 0 && c.Env.Manual {
 		c.Env.Clock.Advance(wait)
@@ -107,15 +123,41 @@ func Call(c *call.Call, a call.Args) (starlark.Value, error) {
 	}
 	made.Header, made.Endpoint = res.Header, x.Endpoint
 	c.Env.Remember(made)
-	if err := ans.receive(ctx, c, leave, x, res, limit, talk); err != nil {
-		return nil, fmt.Errorf("call: %s: %w", key, err)
+	if err := ans.receive(ctx, c, leave, x, res, how.limit, how.talk); err != nil {
+		return nil, err
 	}
 	made.Status, made.Fault, made.Sent, made.Took = ans.status, ans.fault, len(ans.body), c.Env.Clock.Now().Sub(began)
 	x.Answered()
 	if err := c.Env.Tasks.Failure(); err != nil {
-		return nil, fmt.Errorf("call: %s: after the answer: %w", key, err)
+		return nil, fmt.Errorf("after the answer: %w", err)
 	}
-	return ans, c.Alive()
+	return ans, nil
+}
+
+// Answer is the answer to a request that [Send] sent.
+type Answer struct {
+	// Status is 0 when a fault came before it.
+	Status int
+	Header exchange.Header
+	// Body has the bytes as sent.
+	Body []byte
+	// Took is how long the answer took to begin, on the clock of the environment.
+	Took time.Duration
+	// Fault is the kind of the fault that ended the answer; empty for none.
+	Fault string
+	// Complete reports whether the body came to its end.
+	Complete bool
+}
+
+// Send sends a request to the endpoints of an environment, without a socket, as a test
+// does. It receives at most limit bytes of the body, and leaves after timeout on the
+// clock of the environment. The request must not be for a WebSocket.
+func Send(c *call.Call, x *exchange.Exchange, limit int, timeout time.Duration) (*Answer, error) {
+	ans, err := send(c, x, sending{limit: limit, timeout: timeout})
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{ans.status, ans.header, ans.body, ans.took, ans.fault, ans.ended}, c.Alive()
 }
 
 // answer is the Starlark value that call() returns.

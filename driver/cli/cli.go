@@ -104,7 +104,8 @@ func (s *System) run(ctx context.Context, args []string) int {
 	if s.Name == "j" {
 		err = runJ(ctx, s, args)
 	} else {
-		if len(args) == 0 || args[0] != "session" && args[0] != "scenario" { // these are commands of both
+		both := []string{"session", "scenario", "script"} // commands of starproxy and of a proxy
+		if len(args) == 0 || !slices.Contains(both, args[0]) {
 			err = proxyWord(args, "proxy")
 		}
 		if err == nil {

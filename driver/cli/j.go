@@ -42,6 +42,7 @@ type proxyCommands struct {
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
 	Scenario proxyScenarioCommands `cmd:"" help:"List the scenarios on the exporter, and load one."`
+	Script   proxyScriptCommands   `cmd:"" help:"List the scripts in force, and try a request against them."`
 	TLS      tlsCommands           `cmd:"" name:"tls" help:"Let devices meet faults of TLS, audit them, and tell whom they trust."`
 	Doctor   doctorCmd             `cmd:"" help:"Watch the devices, and tell what is wrong with their way through the proxy."`
 	Clock    clockCommands         `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`

@@ -105,6 +105,8 @@ func TestCommands(t *testing.T) {
 		`{"key":"GET /a","part":"rules[1]","source":"a.yaml:4","enabled":true},{"key":"GET /off"}]}`
 	contracted := `{"percent":50,"met":1,"total":2,"operations":{"met":1,"total":2},"parts":[` +
 		`{"kind":"operation","key":"GET /b","source":"api.yaml:9","enabled":true},{"kind":"operation","key":"GET /c","hits":1,"enabled":true}]}`
+	tried := `{"status":201,"headers":[["X","y"]],"body":"ok","latency_ms":20,"endpoint":"POST /a","source":"s.star:3","handler":"script:f",` +
+		`"notes":[{"level":"info","text":"hi"}],"changes":[{"key":"n","before":1},{"key":"m","after":2}],"webhooks":[{"method":"POST","url":"http://h/"}],"later":1}`
 	other := `{"timestamp": 0, "method": "GET", "path": "/other", "response_status": 204}`
 	line := "  --:--:-- GET     /api/x?y=1                                     200       -      2 B [mocked]     \n"
 	stock := "j: this exporter does not know filter expressions (--filter-expr): it is the stock one or an old starproxy\n"
@@ -148,6 +150,17 @@ func TestCommands(t *testing.T) {
 		{args: "expect - --since 3 --timeout 2s", fake: fake{answers: map[string]any{"expect": `{"checked": 2, "expectations": [{"name": "GET /a", "place": "x:1:1", "failures": ["got 0 requests, want 1\n  near: #1"]}]}`}},
 			stdout: "x:1:1: GET /a: got 0 requests, want 1\n  near: #1\n0 of 1 expectation met, in 2 exchanges\n", code: 1, call: "expect  3 2 standard input"},
 		{args: "expect nowhere.yaml", stderr: "j: open nowhere.yaml: no such file or directory\n", code: 1},
+		{args: "script", fake: fake{answers: map[string]any{"list_scripts": `[]`}}, stdout: "No scenario and no scripts are loaded.\n", call: "list_scripts"},
+		{args: "script list", fake: fake{answers: map[string]any{"list_scripts": `[{"kind":"scenario","file":"/m/s.star","error":""},{"kind":"addon","file":"/a/x.star","error":"x.star:1:1: no\nwhy"}]`}},
+			stdout: "scenario  fine   /m/s.star\naddon     error  /a/x.star\n    x.star:1:1: no\n    why\n"},
+		{args: "script try post /a -H A:1 -H B:2,3 -d x", fake: fake{answers: map[string]any{"try_request": tried}}, call: `try_request post /a [["A","1"],["B","2,3"]] x`,
+			stdout: "POST /a  script:f  s.star:3\n  info: hi\n  state n: 1 → nothing\n  state m: nothing → 2\n  webhook: POST http://h/\n  1 function would run later\n  after 20 ms\n\n201\nX: y\n\nok\n"},
+		{args: "script try GET /a --json", fake: fake{answers: map[string]any{"try_request": tried}}, stdout: tried + "\n"},
+		{args: "script try GET /a", fake: fake{answers: map[string]any{"try_request": `{"endpoint":"GET /a","handler":"script:f","source":"s.star:3","notes":[{"level":"error","text":"no"}],"error":{"backtrace":"s.star:4:1: no"}}`}},
+			code: 1, stdout: "GET /a  script:f  s.star:3\ns.star:4:1: no\n"},
+		{args: "script try GET /a", fake: fake{answers: map[string]any{"try_request": `{"real_server":true,"nearest":[{"endpoint":"GET /b","why":["the path is /b"]}]}`}},
+			stdout: "No endpoint answers: it would go to the real server.\n  nearest: GET /b: the path is /b\n"},
+		{args: "script try GET /a -H x", stderr: "j: --header: got \"x\", want NAME: VALUE\n", code: 80},
 		{args: "mock coverage", fake: fake{answers: map[string]any{"mock_coverage": `{"percent": 100, "parts": []}`}}, stdout: "No mocks configured.\n"},
 		{args: "mock coverage --all --fail-under 66.7", fake: fake{answers: map[string]any{"mock_coverage": covered}}, code: 1, call: "mock_coverage true",
 			stdout: "Never met:\n  GET /a rules[1]  a.yaml:4\n2 of 3 met, 66.6 %: endpoints 1 of 1, rules 1 of 2\n",

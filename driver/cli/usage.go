@@ -12,8 +12,8 @@ import (
 // name.
 func proxyWords() []string {
 	return []string{
-		"start", "stop", "restart", "status", "mock", "scenario", "tls", "network", "expect", "contract", "faults", "clock", "state",
-		"flow", "capture", "web",
+		"start", "stop", "restart", "status", "mock", "scenario", "script", "tls", "network", "expect", "contract", "faults", "clock",
+		"state", "flow", "capture", "web",
 		"cert", "doctor", "bundle", "session",
 	}
 }

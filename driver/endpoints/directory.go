@@ -1,7 +1,6 @@
 package endpoints
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"starproxy/driver/scenario"
 )
@@ -70,51 +68,20 @@ type addonRow struct {
 func (s *Service) listAddonStatus(context.Context) ([]addonRow, error) {
 	list := []addonRow{}
 	faults := maps.Clone(s.addons.Faults())
-	failures := s.failures()
+	past := s.past()
 	names, err := addonNames(s.Addons)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		file := filepath.Join(s.Addons, name+".star")
-		list = append(list, addonRow{name, file, cmp.Or(faults[name], failures(file))})
+		r := scriptRow{fault: faults[name]}
+		r.tell(past.failures(file))
+		list = append(list, addonRow{name, file, r.Error})
 		delete(faults, name)
 	}
 	for name, fault := range faults {
 		list = append(list, addonRow{name, filepath.Join(s.Addons, name+".star"), fault})
 	}
 	return list, nil
-}
-
-// maxFailures bounds how many of the latest exchanges are searched for failures.
-const maxFailures = 2000
-
-// failures returns a function that returns the latest failure of a script since
-// its file was changed.
-func (s *Service) failures() func(file string) string {
-	type failure struct {
-		at   time.Time
-		text string
-	}
-	var all []failure
-	n := 0
-	for e := range s.Journal.Backward(nil) {
-		if n++; n > maxFailures {
-			break
-		}
-		for _, note := range e.Notes {
-			if note.Level == "error" {
-				all = append(all, failure{e.Start.Add(e.Duration), note.Text})
-			}
-		}
-	}
-	return func(file string) string {
-		info, err := os.Stat(file)
-		for _, f := range all {
-			if err == nil && f.at.After(info.ModTime()) && strings.Contains(f.text, file+":") {
-				return f.text
-			}
-		}
-		return ""
-	}
 }

@@ -26,6 +26,14 @@ func (s *Service) Rows() []rpc.Row {
 			rpc.Need("key"), rpc.Need("text")),
 		rpc.New("list_scenarios", "List the scenarios in the mocks directory, as JSON.", s.listScenarios),
 		rpc.New("list_addons", "List the addon scripts as a JSON array.", s.listAddons),
+		rpc.New("list_scripts", "List the scenario and the scripts in force as JSON, with why one is not, or how it failed last.",
+			s.listScripts),
+		rpc.New("show_script", "Give the source of a script in force as JSON, with its errors at their lines and the notes of the "+
+			"requests that it answered.", s.showScript, rpc.Need("file")),
+		rpc.New("try_request", "Answer a request by a copy of the endpoints in force, and tell as JSON what came of it; nothing is "+
+			"sent, captured or changed. Headers are a JSON object or a list of pairs, server_json the answer of the real server: "+
+			"status, headers, body.", s.tryRequest,
+			rpc.Need("method"), rpc.Need("url"), rpc.With("headers", "{}"), rpc.With("body", ""), rpc.With("server_json", "")),
 		rpc.New("list_addon_status", "List the addon scripts as JSON, with why one is not in force.", s.listAddonStatus),
 	}
 }

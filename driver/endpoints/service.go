@@ -38,6 +38,8 @@ type Options struct {
 	// Scenarios, Files and Addons are the directories of scenarios, of the files
 	// that endpoints serve, and of addon scripts.
 	Scenarios, Files, Addons string
+	// Reject says that requests which no endpoint answers are refused. It is for trials.
+	Reject bool
 	// Access is the policy about the files that may be reached.
 	Access *access.Policy
 	// State has the named scenarios.

@@ -115,7 +115,7 @@ func (r *Row) changes() bool {
 // looks reports whether the method changes nothing, going by its name.
 func (r *Row) looks() bool {
 	verb, _, _ := strings.Cut(r.Name, "_")
-	return slices.Contains([]string{"get", "list", "show", "check", "is", "status", "wait", "watch", "capture", "doctor", "tls", "missing",
+	return slices.Contains([]string{"get", "list", "show", "check", "is", "status", "wait", "watch", "capture", "doctor", "tls", "missing", "try",
 		"export", "annotate", "save", "expect", "mock"}, verb)
 }
 

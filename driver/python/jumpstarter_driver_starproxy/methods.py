@@ -163,6 +163,11 @@ class Methods:
         """List the scenarios in the mocks directory, as JSON."""
         return json.loads(self.call("list_scenarios"))
 
+    def list_scripts(self) -> Any:
+        """List the scenario and the scripts in force as JSON, with why one is not, or how it
+        failed last."""
+        return json.loads(self.call("list_scripts"))
+
     def list_tls_faults(self) -> Any:
         """List the TLS faults that are set as JSON, with how many handshakes have met them."""
         return json.loads(self.call("list_tls_faults"))
@@ -252,6 +257,11 @@ class Methods:
         """List the network profiles that are set as JSON, the closest first."""
         return json.loads(self.call("show_network"))
 
+    def show_script(self, file: str) -> Any:
+        """Give the source of a script in force as JSON, with its errors at their lines and the
+        notes of the requests that it answered."""
+        return json.loads(self.call("show_script", file))
+
     def tls_audit(self, host: str, kinds: str = "", timeout: float = 300.0) -> Iterator[Any]:
         """Let a device meet one TLS fault after the other on its next connections to a host, and
         stream which it refuses and which it accepts; kinds are separated by commas, timeout is
@@ -263,6 +273,12 @@ class Methods:
         """Sum up as JSON the last TLS handshakes of devices by host and client: how many were
         trusted or rejected, and why."""
         return json.loads(self.call("tls_report", host, client))
+
+    def try_request(self, method: str, url: str, headers: str = "{}", body: str = "", server: Any = "") -> Any:
+        """Answer a request by a copy of the endpoints in force, and tell as JSON what came of it;
+        nothing is sent, captured or changed. Headers are a JSON object or a list of pairs,
+        server_json the answer of the real server: status, headers, body."""
+        return json.loads(self.call("try_request", method, url, headers, body, text_of(server)))
 
     def undo_mocks(self) -> str:
         """Undo the latest change of the endpoints that put_mock, remove_mock, clear_mocks,
