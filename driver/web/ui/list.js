@@ -34,11 +34,11 @@ let names = []; // of the columns that are shown
 const where = r => `${names.includes('Scheme') || !r.scheme ? '' : `${r.scheme}://`}${r.host}${port(r)}`;
 const cells = (role, content) => names.map(c => el(`div.c-${c.toLowerCase()}`, { role }, content?.(c)));
 
-const body = $('rows'), sizer = el('div');
+const body = $('rows'), sizer = el('div', { id: 'sheet', role: 'rowgroup' });
 let view = []; // what is shown, sorted
 let [column, down] = (store.order || 'Time ▲').split(' ').map((x, i) => i ? x === '▼' : x);
 let lines = [], height = 24;
-let top = 0, space = 0; // where it is scrolled to, and how high it is
+let top = 0, space = 0; // where it is scrolled to, and how high the part with the rows is
 let current = 0; // the number of the row with the cursor
 let follow = true;
 
@@ -50,7 +50,7 @@ export function makeList(pick) {
 	body.append(sizer);
 	body.onscroll = scrolled;
 	body.onclick = e => {
-		const line = e.target.closest('.row');
+		const line = e.target.closest('#sheet .row');
 		if (line) pick(line.row.seq, e);
 	};
 	new ResizeObserver(resized).observe(body);
@@ -100,7 +100,7 @@ function place(all) {
 	const end = Math.max(0, view.length * height - space);
 	top = follows() ? down ? 0 : end : Math.min(top, end);
 	sizer.style.height = `${view.length * height}px`;
-	body.parentNode.ariaRowCount = view.length + 1;
+	body.ariaRowCount = view.length + 1;
 	paint(all);
 	body.scrollTop = top;
 }
@@ -131,7 +131,7 @@ function resized() {
 	}
 	const line = () => el('div.row', { role: 'row' }, cells('gridcell'));
 	height = fill(sizer, line()).firstChild.offsetHeight || height;
-	space = body.clientHeight;
+	space = body.clientHeight - $('head').offsetHeight;
 	lines = Array.from({ length: space / height + 9 }, line);
 	fill(sizer, lines);
 	place();
@@ -153,7 +153,8 @@ function paint(all) {
 		if (line.on !== on) line.classList.toggle('cursor', line.on = on);
 		if (line.picked !== picked) line.ariaSelected = line.picked = picked;
 	}
-	body.setAttribute('aria-activedescendant', `row-${current}`);
+	const active = lines.some(line => line.on) ? `row-${current}` : '';
+	if (body.getAttribute('aria-activedescendant') !== active) body.setAttribute('aria-activedescendant', active);
 }
 
 const index = () => view.findIndex(r => r.seq === current);
