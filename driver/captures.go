@@ -14,6 +14,8 @@ import (
 
 	"starproxy/driver/access"
 	"starproxy/driver/capture"
+	"starproxy/driver/document"
+	"starproxy/driver/endpoints"
 	"starproxy/driver/export"
 	"starproxy/driver/rpc"
 	"starproxy/driver/view"
@@ -31,6 +33,7 @@ type captures struct {
 	saved   savedBodies
 	// fingerprints are noted in exported flows.
 	fingerprints *fingerprints
+	endpoints    *endpoints.Service
 	// timeline knows when events were marked.
 	timeline *timeline
 }
@@ -39,8 +42,12 @@ func (c *captures) rows() []rpc.Row {
 	chosen := []rpc.Param{rpc.Need("format"), rpc.With("filter_pattern", ""), rpc.With("exclude_mocked", false),
 		rpc.With("filter_expr", ""), rpc.With("seqs", "")}
 	return []rpc.Row{
-		rpc.New("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON.", c.asMock,
-			rpc.With("seq", 0)),
+		rpc.New("capture_as_mock", "Make the key and the definition of an endpoint from a captured exchange, as JSON, and tell "+
+			"what it would take the place of. Nothing is written. The choices are a JSON object: any_host, placeholders, any_query, "+
+			"body (true or false), headers (a list).", c.asMock,
+			rpc.With("seq", 0), rpc.With("choices_json", "{}")),
+		rpc.New("write_captured_body", "Write the file that the definition of capture_as_mock names, if there is one.", c.writeBody,
+			rpc.Need("seq")),
 		rpc.New("get_captured_requests", "Give all captured requests as a JSON array.", c.all),
 		rpc.New("list_captured_requests", "Give the captured requests that a filter expression picks as a JSON array.", c.list,
 			rpc.With("filter_expr", "")),
@@ -102,20 +109,41 @@ func (c *captures) watch(ctx context.Context, expr string) (iter.Seq2[any, error
 
 // capturedMock is an endpoint made from a captured exchange.
 type capturedMock struct {
-	Key        string `json:"key"`
-	Definition string `json:"definition"` // as YAML
+	*export.Draft
+	Relations []endpoints.Relation `json:"relations"`
 }
 
-func (c *captures) asMock(_ context.Context, seq int) (*capturedMock, error) {
+func (c *captures) asMock(_ context.Context, seq int, choices string) (*capturedMock, error) {
+	var chosen export.Choices
+	if err := document.Decode("choices_json", []byte(choices), &chosen); err != nil {
+		return nil, rpc.Refuse(rpc.InvalidArgument, "capture_as_mock: %v", err)
+	}
 	e, err := c.view.Entry("capture_as_mock", seq)
 	if err != nil {
 		return nil, err
 	}
-	key, text, err := export.Mock(e, c.files)
+	d, err := export.Mock(e, chosen, c.files, false)
 	if err != nil {
 		return nil, rpc.Refuse(rpc.FailedPrecondition, "capture_as_mock: %v", err)
 	}
-	return &capturedMock{key, text}, nil
+	relations, err := c.endpoints.Relations(d.Key, d.Definition, "")
+	if err != nil {
+		return nil, rpc.Refuse(rpc.Internal, "capture_as_mock: %v", err)
+	}
+	return &capturedMock{d, relations}, nil
+}
+
+// writeBody answers with the name of the file, which is empty when there is none.
+func (c *captures) writeBody(_ context.Context, seq int) (string, error) {
+	e, err := c.view.Entry("write_captured_body", seq)
+	if err != nil {
+		return "", err
+	}
+	d, err := export.Mock(e, export.Choices{}, c.files, true)
+	if err != nil {
+		return "", rpc.Refuse(rpc.FailedPrecondition, "write_captured_body: %v", err)
+	}
+	return d.File, nil
 }
 
 func (c *captures) clear(context.Context) (string, error) {

@@ -189,7 +189,7 @@ func (d *Driver) compose(o Options) {
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
 		fingerprints: d.life.fingerprints,
-		timeline:     changes,
+		timeline:     changes, endpoints: d.endpoints,
 	}
 	clocks := &clockMethods{clock}
 	d.checks = &checkups{d.journal, d.life.handshakes, clock, d.life.sightings}

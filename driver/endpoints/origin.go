@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"starproxy/driver/mock"
+	"starproxy/driver/scenario"
 )
 
 // kindOf returns the kind of an endpoint in words. Of a sequence, it says which step
@@ -64,4 +65,39 @@ func (s *Service) covered() func(*mock.Endpoint) string {
 		}
 		return ""
 	}
+}
+
+// Relation is an endpoint in force, and how a new one relates to it.
+type Relation struct {
+	Key    string      `json:"key"`
+	Source string      `json:"source"`
+	Effect mock.Effect `json:"effect"`
+}
+
+// Relations returns the endpoints in force that one given by its key and its definition
+// would take the place of, and those that would be asked before it. The one of the key
+// replaces is left out.
+func (s *Service) Relations(key, text, replaces string) ([]Relation, error) {
+	env := s.env()
+	env.Log = nil // the draft is not in force
+	eps, err := scenario.CompileText(mockText, key, []byte(text), env)
+	if err != nil {
+		return nil, err
+	}
+	return s.relations(eps, replaces), nil
+}
+
+func (s *Service) relations(eps []*mock.Endpoint, replaces string) []Relation {
+	list := []Relation{}
+	for _, other := range s.table.Find(shadowed(eps)) { // see Set
+		list = append(list, Relation{other.Name, sourceOf(other), mock.Replaced})
+	}
+	for _, ep := range eps {
+		for _, r := range s.table.Relations(ep) {
+			if r.Endpoint.Name != replaces {
+				list = append(list, Relation{r.Endpoint.Name, sourceOf(r.Endpoint), r.Effect})
+			}
+		}
+	}
+	return list
 }

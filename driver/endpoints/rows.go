@@ -22,8 +22,8 @@ func (s *Service) Rows() []rpc.Row {
 		rpc.New("list_mocks", "List the endpoints as a JSON object from key to definition.", s.listMocks),
 		rpc.New("list_endpoints", "List the endpoints as JSON, with their source and how often they were asked.", s.listEndpoints),
 		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is "+
-			"not.", s.checkMock,
-			rpc.Need("key"), rpc.Need("text")),
+			"not, and which endpoints it would take the place of.", s.checkMock,
+			rpc.Need("key"), rpc.Need("text"), rpc.With("replaces", "")),
 		rpc.New("list_scenarios", "List the scenarios in the mocks directory, as JSON.", s.listScenarios),
 		rpc.New("list_addons", "List the addon scripts as a JSON array.", s.listAddons),
 		rpc.New("list_scripts", "List the scenario and the scripts in force as JSON, with why one is not, or how it failed last.",
@@ -91,11 +91,11 @@ const mockText = "mock"
 
 // checkMock answers with an [rpc.Mistake], or with the warnings about a text
 // that is right.
-func (s *Service) checkMock(_ context.Context, key, text string) (any, error) {
+func (s *Service) checkMock(_ context.Context, key, text, replaces string) (any, error) {
 	warnings := scenario.Warnings{}
 	env := s.env()
 	env.Log = slog.New(&warnings)
-	_, err := scenario.CompileText(mockText, key, []byte(text), env)
+	eps, err := scenario.CompileText(mockText, key, []byte(text), env)
 	var placed *document.Error
 	switch {
 	case errors.As(err, &placed):
@@ -106,5 +106,5 @@ func (s *Service) checkMock(_ context.Context, key, text string) (any, error) {
 	for i, w := range warnings {
 		warnings[i] = strings.TrimPrefix(w, mockText+":")
 	}
-	return map[string]any{"ok": true, "warnings": warnings}, nil
+	return map[string]any{"ok": true, "warnings": warnings, "relations": s.relations(eps, replaces)}, nil
 }

@@ -27,10 +27,11 @@ const (
 // unreadable is the error for a captured body that can't be read any more.
 type unreadable struct{ error }
 
-// bodyFiles writes the bodies of an export. Every body gets a name of its
+// bodyFiles writes the bodies of an export, or finds the names that they would get. Every body gets a name of its
 // own; bodies of one name with the same bytes share a file.
 type bodyFiles struct {
 	dir  string
+	dry  bool // nothing is written: only the names are found
 	root *os.Root
 	list []string // names, in the order in which they were given
 
@@ -53,11 +54,13 @@ func (f *bodyFiles) open() error {
 	if f.dir == "" {
 		return errors.New("no files directory is set")
 	}
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
-		return err
+	if !f.dry {
+		if err := os.MkdirAll(f.dir, 0o755); err != nil {
+			return err
+		}
 	}
 	root, err := os.OpenRoot(f.dir)
-	if err != nil {
+	if err != nil && !(f.dry && errors.Is(err, fs.ErrNotExist)) {
 		return err
 	}
 	f.root = root
@@ -110,6 +113,9 @@ func (f *bodyFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (string
 	if len(data) <= maxHeld {
 		return f.place(base, ext, int64(len(data)), sha256.Sum256(data), func(name string) error { return f.write(name, data) })
 	}
+	if f.dry {
+		return f.hashed(base, ext, io.MultiReader(bytes.NewReader(data), r), limit)
+	}
 	// Too large for memory. It goes into a file without a name first, since the name
 	// depends on the content.
 	if err := f.mkdir("responses"); err != nil {
@@ -139,6 +145,35 @@ func (f *bodyFiles) save(e *capture.Entry, r io.ReadCloser, limit int64) (string
 	})
 }
 
+// hashed returns the name of a large body, without writing it.
+func (f *bodyFiles) hashed(base, ext string, r io.Reader, limit int64) (string, error) {
+	hash := sha256.New()
+	n, err := io.Copy(hash, io.LimitReader(r, limit+1))
+	if err != nil {
+		return "", unreadable{err}
+	}
+	if n > limit {
+		return "", unreadable{fmt.Errorf("more than %d bytes", limit)}
+	}
+	return f.place(base, ext, n, [32]byte(hash.Sum(nil)), f.free)
+}
+
+// free returns an fs.ErrExist if there is a file of this name, and nil if one can be
+// written.
+func (f *bodyFiles) free(name string) error {
+	if f.root == nil {
+		return nil
+	}
+	_, err := f.root.Lstat(name)
+	switch {
+	case err == nil:
+		return fs.ErrExist
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
+}
+
 // source remembers the error of its reader.
 type source struct {
 	r   io.Reader
@@ -163,6 +198,9 @@ func (f *bodyFiles) mkdir(dir string) error {
 }
 
 func (f *bodyFiles) write(name string, data []byte) error {
+	if f.dry {
+		return f.free(name)
+	}
 	if err := f.mkdir(path.Dir(name)); err != nil {
 		return err
 	}

@@ -165,9 +165,15 @@ func unrepeatable(e *capture.Entry) string {
 
 // keyOf returns the URL of e without its query. A segment that a key can't hold
 // literally becomes a pattern that it matches.
-func keyOf(e *capture.Entry) string {
+func keyOf(e *capture.Entry) string { return keyWith(e, func(s string) string { return s }) }
+
+// keyWith is keyOf with a function that may replace a segment by a pattern.
+func keyWith(e *capture.Entry, replaced func(segment string) string) string {
 	segments := strings.Split(e.Path(), "/")
 	for i, s := range segments {
+		if segments[i] = replaced(s); segments[i] != s {
+			continue
+		}
 		odd := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("*{}#", r) }
 		if !utf8.ValidString(s) || strings.IndexFunc(s, odd) >= 0 {
 			if segments[i] = "*"; i < len(segments)-1 {

@@ -31,18 +31,20 @@ class Methods:
         """Give a captured exchange a mark (a colour) and a comment."""
         return self.call("annotate_capture", seq, mark, comment)
 
-    def capture_as_mock(self, seq: int = 0) -> Any:
-        """Make the key and the definition of an endpoint from a captured exchange, as JSON."""
-        return json.loads(self.call("capture_as_mock", seq))
+    def capture_as_mock(self, seq: int = 0, choices: Any = "{}") -> Any:
+        """Make the key and the definition of an endpoint from a captured exchange, as JSON, and
+        tell what it would take the place of. Nothing is written. The choices are a JSON object:
+        any_host, placeholders, any_query, body (true or false), headers (a list)."""
+        return json.loads(self.call("capture_as_mock", seq, text_of(choices)))
 
     def check_filter(self, filter_expr: str) -> Any:
         """Tell as JSON whether a filter expression is right, and where it is not."""
         return json.loads(self.call("check_filter", filter_expr))
 
-    def check_mock(self, key: str, text: str) -> Any:
+    def check_mock(self, key: str, text: str, replaces: str = "") -> Any:
         """Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where
-        it is not."""
-        return json.loads(self.call("check_mock", key, text))
+        it is not, and which endpoints it would take the place of."""
+        return json.loads(self.call("check_mock", key, text, replaces))
 
     def check_state(self, key: str, value: Any) -> Any:
         """Tell as JSON whether a value of the shared state is right, and where it is not."""
@@ -315,3 +317,7 @@ class Methods:
         """Stream the status when it changes."""
         for item in self.streamingcall("watch_status"):
             yield json.loads(item)
+
+    def write_captured_body(self, seq: int) -> str:
+        """Write the file that the definition of capture_as_mock names, if there is one."""
+        return self.call("write_captured_body", seq)
