@@ -236,6 +236,11 @@ func TestBrowserThroughPythonsTunnel(t *testing.T) {
 	p.shows("#rows", "/api/status")
 }
 
+// onlyOfFiles tells of a module that the page of a file has in the place of a proxy.
+func onlyOfFiles(module string) bool {
+	return slices.Contains([]string{"record.js", "filter.js", "regex.js"}, filepath.Base(module))
+}
+
 // The page is small, and whole by itself.
 func TestBrowserWeight(t *testing.T) {
 	t.Parallel()
@@ -245,8 +250,8 @@ func TestBrowserWeight(t *testing.T) {
 	}
 	size := int64(0)
 	for _, f := range files {
-		if slices.Contains([]string{"record.js", "filter.js", "regex.js"}, filepath.Base(f)) {
-			continue // a page of a file has them, in the place of the proxy
+		if onlyOfFiles(f) {
+			continue
 		}
 		info, err := os.Stat(f)
 		if err != nil {
