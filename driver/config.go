@@ -53,6 +53,8 @@ type Config struct {
 	Scripts Scripts `yaml:"scripts"`
 	// Whether mocks may send requests of their own.
 	Webhooks Webhooks `yaml:"webhooks"`
+	// Names of devices by their address, such as 10.0.0.7, that lists show. Default none.
+	Devices map[string]DeviceName `yaml:"devices"`
 	// What bundles of the session have, and when one is written by itself.
 	Bundle Bundle `yaml:"bundle"`
 
@@ -224,7 +226,7 @@ func DefaultConfig() Config {
 func (c *Config) resolve() error {
 	for _, check := range []func() error{
 		c.resolveListen, c.DNS.check, c.resolveWords, c.Capture.check, c.Replay.resolve, c.Webhooks.resolve, c.Scripts.check,
-		c.Bundle.resolve,
+		c.Bundle.resolve, c.checkDevices,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -36,6 +37,18 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+func TestConfigDevices(t *testing.T) {
+	t.Parallel()
+	c, err := readConfig("x.yaml", []byte("devices: {10.0.0.7: charger-07, '2001:db8::1': meter}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[netip.Addr]string{netip.MustParseAddr("10.0.0.7"): "charger-07", netip.MustParseAddr("2001:db8::1"): "meter"}
+	if got := c.names(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -55,6 +68,8 @@ func TestConfigErrors(t *testing.T) {
 		"dns: {addresses: [0.0.0.0]}":                                 `dns.addresses[0]: got "0.0.0.0", want an address of the proxy`,
 		"dns: {forward: [dns.test]}":                                  `dns.forward[0]: got "dns.test", want an address such as 9.9.9.9 or [2620:fe::fe]:53`,
 		"dns: {ttl: -1}":                                              "dns.ttl: got -1, want seconds from 0 to 86400 (a day)",
+		"devices: {10.0.0.700: a}":                                    `devices: got "10.0.0.700", want an IP address`,
+		"devices: {10.0.0.7: \"a\\u0007\"}":                           `want a name without control characters`,
 		"listen: {allow: [10.0.0.7/24]}":                              `x.yaml:1:18: listen.allow[0]: got 10.0.0.7/24, want 10.0.0.0/24 for the range or 10.0.0.7 for the address`,
 		"listen: {auth: [secret]}":                                    `x.yaml:1:17: listen.auth[0]: got a text without a colon, want name:password`,
 		"listen: {ignore_hosts: ['(']}":                               `listen.ignore_hosts[0]: got "(", want a regular expression on host:port`,

@@ -11,6 +11,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/driver/proxy"
+	"starproxy/driver/view"
 )
 
 // ClientRange is the address of a device, or a range of addresses in CIDR form.
@@ -41,6 +42,34 @@ func (u *ProxyUser) UnmarshalText(text []byte) error {
 	}
 	*u = ProxyUser(text)
 	return nil
+}
+
+// DeviceName is the name of a device in lists.
+type DeviceName string
+
+// UnmarshalText accepts what [view.CheckDeviceName] does.
+func (n *DeviceName) UnmarshalText(text []byte) error {
+	*n = DeviceName(text)
+	return view.CheckDeviceName(string(text))
+}
+
+// checkDevices checks the addresses of devices that have names.
+func (c *Config) checkDevices() error {
+	for address := range c.Devices {
+		if _, err := netip.ParseAddr(address); err != nil {
+			return fmt.Errorf("devices: got %q, want an IP address", address)
+		}
+	}
+	return nil
+}
+
+// names returns the configured names of devices, whose addresses were checked.
+func (c *Config) names() map[netip.Addr]string {
+	names := map[netip.Addr]string{}
+	for address, name := range c.Devices {
+		names[netip.MustParseAddr(address)] = string(name)
+	}
+	return names
 }
 
 // selection returns the clients and users whose connections are for the proxy.

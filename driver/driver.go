@@ -185,6 +185,7 @@ func (d *Driver) compose(o Options) {
 		Journal: d.journal, Sockets: d.sockets, Table: d.endpoints.Table(), Mocks: d.life.mocking, Address: d.life.ownAddress,
 		Handshakes: d.life.handshakes,
 		Login:      cfg.Listen.firstLogin(),
+		Devices:    cfg.names(),
 	})
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),
@@ -199,7 +200,7 @@ func (d *Driver) compose(o Options) {
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
 		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults,
 		faultPlans: d.faultPlans, networks: d.networks, clocks: clocks, handshakes: d.life.handshakes, authority: d.authority,
-		journal: d.journal, counters: counters,
+		journal: d.journal, counters: counters, looks: looks,
 	}
 	d.coverage = &coverage{table: d.endpoints.Table(), contracts: d.contracts.table}
 	expected := &expectations{captures: d.captures}

@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -15,6 +14,7 @@ import (
 	"starproxy/driver/filter"
 	"starproxy/driver/flow"
 	"starproxy/driver/rpc"
+	"starproxy/driver/view"
 )
 
 // flows yields the captured exchanges as flows, with the messages of
@@ -102,15 +102,13 @@ func (c *captures) picked(ctx context.Context, method string, args exportArgs) (
 	if err != nil {
 		return nil, err
 	}
-	var chosen []uint64
-	if args.seqs != "" {
-		if err := json.Unmarshal([]byte(args.seqs), &chosen); err != nil {
-			return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument seqs: got %q, want a JSON array of numbers", method, args.seqs)
-		}
+	chosen, err := view.ParseNumbers(args.seqs)
+	if err != nil {
+		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument seqs: %v", method, err)
 	}
 	return func(e *capture.Entry) bool {
 		return picks(e.Path()) && !(args.excludeMocked && e.Origin.Mocked()) &&
-			(len(chosen) == 0 || slices.Contains(chosen, e.Seq)) && (shows == nil || shows(e))
+			(len(chosen) == 0 || chosen.Has(e.Seq)) && (shows == nil || shows(e))
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"net/netip"
 	"os"
 
 	"starproxy/builtins/follow"
@@ -13,6 +14,7 @@ import (
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
 	"starproxy/driver/tlsfault"
+	"starproxy/driver/view"
 )
 
 // statusReport is the JSON of status; the stock driver's keys come first.
@@ -64,6 +66,8 @@ type statusReport struct {
 	// Clock is the clock of scripts, mocks and certificates; null while it shows the time
 	// of the system.
 	Clock *clockReport `json:"clock"`
+	// Devices are the names of devices by their address.
+	Devices map[netip.Addr]string `json:"devices"`
 	// Captures counts the exchanges that the journal holds and has dropped.
 	Captures any `json:"captures"`
 	// Changes counts the changes of what lists show beside the captures: mocks, scripts,
@@ -98,6 +102,7 @@ type reporter struct {
 	authority  *authority
 	journal    *capture.Journal
 	counters   *proxy.Counters
+	looks      *view.Service
 }
 
 // rows are for the table of methods.
@@ -118,7 +123,7 @@ func (r *reporter) report() *statusReport {
 		ScenarioStates: map[string]string{}, Ways: []wayStatus{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
 		Network:    r.networks.table.List(),
 		FaultPlans: r.faultPlans.status(), Handshakes: r.handshakes.Counts(),
-		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(),
+		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(), Devices: r.looks.Devices(),
 		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),
 	}
 	if now := r.life.run.Load(); now != nil {

@@ -55,7 +55,7 @@ func (r *reporter) changes() []<-chan struct{} {
 		r.life.changed.Changed(), r.web.changed.Changed(), r.endpoints.Changed(), r.endpoints.Script.PendingChanged(),
 		r.states.state.Changed(), r.files.Changed(), r.webhooks.next(), r.journal.Changed(), r.authority.opened(),
 		r.tlsFaults.table.Changed(), r.faultPlans.table.Changed(), r.networks.table.Changed(),
-		r.handshakes.Changed(), r.clocks.clock.Changed(),
+		r.handshakes.Changed(), r.clocks.clock.Changed(), r.looks.DevicesChanged(),
 	}
 	if now := r.life.run.Load(); now != nil && now.recorder != nil {
 		list = append(list, now.recorder.Changed())

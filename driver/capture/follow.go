@@ -71,6 +71,10 @@ func (j *Journal) read(from uint64, b *batch) (missed uint64, wake <-chan struct
 	b.first = from
 	for seq := from; seq <= j.last && len(b.ends) < batchEntries && len(b.buf) < batchBytes; seq++ {
 		s, i, _ := j.find(seq)
+		if j.isHidden(seq) {
+			b.ends = append(b.ends, len(b.buf))
+			continue
+		}
 		b.buf = append(b.buf, s.packed(i)...)
 		b.ends = append(b.ends, len(b.buf))
 		if k := s.find(i); k != nil {
@@ -89,6 +93,9 @@ func (j *Journal) read(from uint64, b *batch) (missed uint64, wake <-chan struct
 func (b *batch) entries(yield func(*Entry) bool) bool {
 	start, k := 0, 0
 	for i, end := range b.ends {
+		if end == start { // deleted
+			continue
+		}
 		var holds kept
 		if k < len(b.kept) && b.kept[k].index == uint32(i) {
 			holds = b.kept[k]
@@ -190,7 +197,7 @@ func (j *Journal) Get(seq uint64) (*Entry, bool) {
 	var b batch
 	j.mu.Lock()
 	s, i, ok := j.find(seq)
-	if ok {
+	if ok && !j.isHidden(seq) {
 		b.first = seq
 		b.buf = append(b.buf, s.packed(i)...)
 		b.ends = append(b.ends, len(b.buf))

@@ -50,10 +50,11 @@ type Journal struct {
 	scratch sync.Pool
 
 	mu      sync.Mutex
-	slabs   []*slab // oldest first, the last one is being filled
-	last    uint64  // number of the newest entry
-	cleared uint64  // number of the last entry that Clear removed
-	live    int64   // bytes of all entries
+	slabs   []*slab             // oldest first, the last one is being filled
+	last    uint64              // number of the newest entry
+	cleared uint64              // number of the last entry that Clear removed
+	live    int64               // bytes of all entries
+	hidden  map[uint64]struct{} // numbers of entries that Delete removed
 	shares  map[*byte]*share
 	doomed  []*spoolFile // to be released after the lock
 	changed follow.Signal
@@ -181,6 +182,7 @@ func (j *Journal) oldest() uint64 {
 // dropOldest drops the oldest entry, which must exist. The lock is held.
 func (j *Journal) dropOldest() {
 	s := j.slabs[0]
+	delete(j.hidden, s.first+uint64(s.head))
 	n := int64(len(s.packed(s.head))) + endSize
 	if len(s.kept) > 0 && s.kept[0].index == uint32(s.head) {
 		n += keptSize + j.letGo(&s.kept[0])
@@ -270,13 +272,13 @@ func (j *Journal) Clear() int {
 }
 
 func (j *Journal) clear() int {
-	n := int(j.last + 1 - j.oldest())
+	n := int(j.last+1-j.oldest()) - len(j.hidden)
 	for _, s := range j.slabs {
 		for i := range s.kept {
 			j.letGo(&s.kept[i])
 		}
 	}
-	j.slabs, j.live, j.cleared = nil, 0, j.last
+	j.slabs, j.live, j.cleared, j.hidden = nil, 0, j.last, nil
 	return n
 }
 

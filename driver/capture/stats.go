@@ -27,7 +27,7 @@ type Stats struct {
 func (j *Journal) Stats() Stats {
 	var s Stats
 	j.mu.Lock()
-	s.Entries = int(j.last + 1 - j.oldest())
+	s.Entries = int(j.last+1-j.oldest()) - len(j.hidden)
 	s.Bytes, s.MaxBytes, s.Total = j.live, j.maxBytes, j.last
 	s.First = j.oldest()
 	s.Dropped, s.DroppedBytes = j.dropped, j.droppedBytes

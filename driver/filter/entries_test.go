@@ -29,6 +29,11 @@ type marks map[uint64][2]string
 
 func (m marks) Mark(seq uint64) (mark, comment string) { return m[seq][0], m[seq][1] }
 
+// Device names the device of all entries.
+func (m marks) Device(a netip.Addr) string {
+	return map[netip.Addr]string{netip.MustParseAddr("192.0.2.7"): "charger-07"}[a]
+}
+
 // entries returns the entries that expressions are matched against, by name.
 func entries() map[string]*capture.Entry {
 	client := netip.MustParseAddrPort("192.0.2.7:40123")

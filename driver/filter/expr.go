@@ -7,6 +7,7 @@
 package filter
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,10 +20,13 @@ type Expr struct {
 	root node // nil matches everything
 }
 
-// Annotations look up the mark and the comment that users gave an entry, by its
-// number. Both are "" when there is none.
+// Annotations look up what users told.
 type Annotations interface {
+	// Mark returns the mark and the comment of an entry, by its number. Both are "" when
+	// there is none.
 	Mark(seq uint64) (mark, comment string)
+	// Device returns the name of the device with an address, "" when it has none.
+	Device(a netip.Addr) string
 }
 
 // Messages calls yield for each message of the WebSocket whose handshake has the

@@ -63,6 +63,7 @@ func operatorCases() []expected {
 		{"~ts text/plain", ""},
 		{"~a", "logo"},
 		{"~src ^192.0.2.7:", "login lost refused tls"},
+		{"~src charger-07", "login lost refused tls"},
 		{`~src "^\[2001:db8::1]:9$"`, "logo"},
 		{"~dst :443$", "login replay socket tls"},
 		{"~dst ^198.51.100.4:8080$", "logo"},

@@ -107,6 +107,21 @@ func (s *subject) host(re *pattern) bool {
 	return ok && re.text(host)
 }
 
+// device matches the address of the device and the name that it was given.
+func (s *subject) device(re *pattern) bool {
+	if !s.e.Client.IsValid() {
+		return false
+	}
+	if re.text(s.e.Client.String()) {
+		return true
+	}
+	if s.notes == nil {
+		return false
+	}
+	name := s.notes.Device(s.e.Client.Addr().Unmap())
+	return name != "" && re.text(name)
+}
+
 // server matches the address that was meant and the address that was reached.
 func (s *subject) server(re *pattern) bool {
 	return s.e.Host != "" && re.text(s.e.Addr()) || s.e.Server.Addr.IsValid() && re.text(s.e.Server.Addr.String())

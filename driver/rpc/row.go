@@ -116,7 +116,7 @@ func (r *Row) changes() bool {
 func (r *Row) looks() bool {
 	verb, _, _ := strings.Cut(r.Name, "_")
 	return slices.Contains([]string{"get", "list", "show", "check", "is", "status", "wait", "watch", "capture", "doctor", "tls", "missing", "try",
-		"export", "annotate", "save", "expect", "mock"}, verb)
+		"export", "annotate", "save", "expect", "mock", "count"}, verb)
 }
 
 // answer turns the first result of the function into the answer to a caller.

@@ -24,7 +24,7 @@ func (s *Service) filter(ctx context.Context, method, expr string, sorted uint64
 		return nil, rpc.Refuse(rpc.InvalidArgument, "%s: argument filter_expr: %s", method, err)
 	}
 	m := messages{all: s.Sockets.Journal, until: sorted}
-	f := x.Filter(m.of, s.marks)
+	f := x.Filter(m.of, s.notes())
 	if f == nil {
 		return nil, nil
 	}
@@ -81,3 +81,11 @@ func (m *messages) of(seq uint64, yield func(*capture.Entry) bool) {
 		}
 	}
 }
+
+// notes are what users told of exchanges and devices.
+type notes struct {
+	*marks
+	*devices
+}
+
+func (s *Service) notes() notes { return notes{s.marks, s.devices} }

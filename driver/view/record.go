@@ -85,7 +85,7 @@ func (s *Session) record(ctx context.Context, e *capture.Entry, found *messages,
 			return n <= maxMessages && yield(m)
 		})
 	}
-	r.Subjects = filter.SubjectsOf(e, first, s.marks, max(room, 1))
+	r.Subjects = filter.SubjectsOf(e, first, s.notes(), max(room, 1))
 	if room <= 0 && r.Short {
 		clear(r.Subjects.Bodies)
 	}

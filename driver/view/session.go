@@ -62,7 +62,7 @@ func NewSession(flows iter.Seq2[*flow.Flow, error], known Known) (*Session, erro
 	}
 	s := &Session{Known: known, Service: New(Options{
 		Journal: journal, Sockets: sockets, Handshakes: handshake.NewLog(), Table: mock.NewTable(),
-		Mocks: func() bool { return false }, Address: func() (string, bool) { return "", false },
+		Mocks: func() bool { return false }, Address: func() (string, bool) { return "", false }, Devices: namesIn(known.Status),
 	})}
 	s.Service.misses = map[uint64][]miss{}
 	conns := map[string]uint64{}
@@ -136,6 +136,7 @@ type sessionStatus struct {
 	File     string          `json:"file"`
 	Views    []string        `json:"views"` // that the page shows
 	Captures any             `json:"captures"`
+	Devices  any             `json:"devices"`
 	Session  map[string]any  `json:"session"`
 	Status   json.RawMessage `json:"status,omitempty"`
 	Manifest json.RawMessage `json:"manifest,omitempty"`
@@ -143,7 +144,7 @@ type sessionStatus struct {
 
 func (s *Session) status(context.Context) (*sessionStatus, error) {
 	stats := s.Journal.Stats()
-	st := &sessionStatus{ReadOnly: true, File: s.Name, Views: []string{"traffic", "figures"}, Status: s.Known.Status, Manifest: s.Manifest,
+	st := &sessionStatus{ReadOnly: true, File: s.Name, Views: []string{"traffic", "figures"}, Status: s.Known.Status, Manifest: s.Manifest, Devices: s.Devices(),
 		Captures: map[string]any{"entries": stats.Entries, "first": stats.First, "total": s.Journal.Last(), "dropped": stats.Dropped},
 		Session:  map[string]any{"file": s.Name, "exchanges": stats.Entries},
 	}
@@ -172,7 +173,7 @@ func (s *Session) watchStatus(ctx context.Context) (iter.Seq2[any, error], error
 
 // Rows returns the methods that the page calls. None of them changes anything.
 func (s *Session) Rows() []rpc.Row {
-	changes := []string{"annotate_capture", "resend_request"}
+	changes := []string{"annotate_capture", "resend_request", "delete_captures", "restore_captures", "name_device"}
 	rows := slices.DeleteFunc(s.Service.Rows(), func(r rpc.Row) bool { return slices.Contains(changes, r.Name) })
 	return append(rows,
 		rpc.New("status", "Tell as JSON what is known of the session.", s.status),

@@ -8,13 +8,16 @@
 package view
 
 import (
+	"net/netip"
+
+	"starproxy/builtins/follow"
 	"starproxy/driver/capture"
 	"starproxy/driver/handshake"
 	"starproxy/driver/mock"
 	"starproxy/driver/rpc"
 )
 
-// Options are what a Service needs. All of them are required.
+// Options are what a Service needs. Login and Devices may be left out, all others are required.
 type Options struct {
 	// Journal has the captured exchanges, Sockets what their sockets carry.
 	Journal *capture.Journal
@@ -31,19 +34,25 @@ type Options struct {
 	Address func() (address string, ok bool)
 	// Login is the name:password that the proxy asks for; empty for none.
 	Login string
+	// Devices are the names of devices by their address, to begin with.
+	Devices map[netip.Addr]string
 }
 
 // Service shows the captures of one proxy.
 type Service struct {
 	Options
-	marks *marks
+	marks    *marks
+	removals *follow.Log[removal]
+	devices  *devices
 	// misses has the nearest mocks of a session that is over, by the number of the
 	// request; nil for a session that goes on.
 	misses map[uint64][]miss
 }
 
 // New makes a Service without marks.
-func New(o Options) *Service { return &Service{Options: o, marks: newMarks()} }
+func New(o Options) *Service {
+	return &Service{Options: o, marks: newMarks(), removals: follow.NewLog[removal](maxRemovals), devices: newDevices(o.Devices)}
+}
 
 // Rows returns the methods that callers of the driver get.
 func (s *Service) Rows() []rpc.Row {
@@ -62,6 +71,14 @@ func (s *Service) Rows() []rpc.Row {
 			rpc.With("after", 0)),
 		rpc.New("annotate_capture", "Give a captured exchange a mark (a colour) and a comment.", s.annotate,
 			rpc.With("seq", 0), rpc.With("mark", ""), rpc.With("comment", "")),
+		rpc.New("delete_captures", "Take captured exchanges out of all lists, and tell as JSON how many; seqs is a JSON array of "+
+			"numbers, and of pairs of the first and the last. They stay in memory until they would leave it anyway.",
+			s.deleteCaptures, rpc.Need("seqs")),
+		rpc.New("restore_captures", "Bring deleted exchanges back that are still in memory, and tell as JSON how many.",
+			s.restoreCaptures, rpc.Need("seqs")),
+		rpc.New("count_captures", "Count the captured exchanges by host and by device, and those that failed, as JSON.", s.count),
+		rpc.New("name_device", "Give the device with an address a name, which lists show and the filter ~src finds; an empty one "+
+			"takes it away.", s.nameDevice, rpc.Need("address"), rpc.With("name", "")),
 		rpc.New("check_filter", "Tell as JSON whether a filter expression is right, and where it is not.", s.checkFilter,
 			rpc.Need("filter_expr")),
 		rpc.New("list_filter_operators", "List the operators of filter expressions, as JSON.", s.listFilterOperators),

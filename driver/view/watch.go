@@ -15,16 +15,19 @@ import (
 type cursor struct {
 	mark   uint64 // number of the next change of a mark
 	socket uint64 // number of the last entry of the sockets
+	gone   uint64 // number of the next removal
 }
 
 // cursor returns where news begin now.
-func (s *Service) cursor() cursor { return cursor{s.marks.changes.Next(), s.Sockets.Last()} }
+func (s *Service) cursor() cursor {
+	return cursor{s.marks.changes.Next(), s.Sockets.Last(), s.removals.Next()}
+}
 
-func (c cursor) String() string { return fmt.Sprintf("%d.%d", c.mark, c.socket) }
+func (c cursor) String() string { return fmt.Sprintf("%d.%d.%d", c.mark, c.socket, c.gone) }
 
 // parseCursor reads what String wrote.
 func parseCursor(text string) (c cursor, ok bool) {
-	_, err := fmt.Sscanf(text, "%d.%d", &c.mark, &c.socket)
+	_, err := fmt.Sscanf(text, "%d.%d.%d", &c.mark, &c.socket, &c.gone)
 	return c, err == nil && c.String() == text
 }
 
@@ -33,10 +36,11 @@ type news struct {
 	entry  *capture.Entry // nil for a gap
 	update bool           // the entry was captured before
 	missed uint64         // how many entries the gap has
+	gone   Numbers        // exchanges that were deleted
 }
 
 // watch streams the rows of exchanges after a number, and those of older exchanges
-// when their mark changes or their socket ends. It begins at the cursor since; an
+// when their mark changes, their socket ends, or they are deleted or restored. It begins at the cursor since; an
 // empty one means now.
 func (s *Service) watch(ctx context.Context, filter, highlight string, after int, since string) (iter.Seq2[any, error], error) {
 	from := s.cursor()
@@ -59,8 +63,9 @@ func (s *Service) watch(ctx context.Context, filter, highlight string, after int
 	captured := func(ctx context.Context) iter.Seq[news] { return s.captured(ctx, uint64(max(after, 0))) }
 	ended := func(ctx context.Context) iter.Seq[news] { return s.updates(s.ended(ctx, from.socket)) }
 	marked := func(ctx context.Context) iter.Seq[news] { return s.updates(s.marks.changes.Follow(ctx, from.mark)) }
+	removed := func(ctx context.Context) iter.Seq[news] { return s.removed(ctx, from.gone) }
 	return func(yield func(any, error) bool) {
-		for n := range follow.Merge(ctx, captured, ended, marked) {
+		for n := range follow.Merge(ctx, captured, ended, marked, removed) {
 			v := fresh
 			if n.update {
 				v = updated
@@ -75,6 +80,8 @@ func (s *Service) watch(ctx context.Context, filter, highlight string, after int
 // item returns what watch_captures yields for news, nil for nothing.
 func (v *viewer) item(n news) any {
 	switch {
+	case n.gone != nil:
+		return map[string]any{"kind": "gone", "seqs": n.gone, "update": true}
 	case n.entry == nil:
 		return map[string]any{"kind": "missed", "missed": n.missed}
 	case v.shows(n.entry):

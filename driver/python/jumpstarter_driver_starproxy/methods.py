@@ -71,6 +71,16 @@ class Methods:
         operations with their counts, those that were never met, and the breaches."""
         return json.loads(self.call("contract_report"))
 
+    def count_captures(self) -> Any:
+        """Count the captured exchanges by host and by device, and those that failed, as JSON."""
+        return json.loads(self.call("count_captures"))
+
+    def delete_captures(self, seqs: str) -> Any:
+        """Take captured exchanges out of all lists, and tell as JSON how many; seqs is a JSON
+        array of numbers, and of pairs of the first and the last. They stay in memory until they
+        would leave it anyway."""
+        return json.loads(self.call("delete_captures", seqs))
+
     def delete_state(self, key: str) -> str:
         """Remove a key of the shared state."""
         return self.call("delete_state", key)
@@ -193,6 +203,11 @@ class Methods:
         that were in force before and are no longer."""
         return json.loads(self.call("mock_coverage", all))
 
+    def name_device(self, address: str, name: str = "") -> str:
+        """Give the device with an address a name, which lists show and the filter ~src finds; an
+        empty one takes it away."""
+        return self.call("name_device", address, name)
+
     def put_mock(self, key: str, text: str, replaces: str = "") -> str:
         """Put an endpoint in force that is given in YAML or JSON, in place of another key if there
         is one."""
@@ -217,6 +232,10 @@ class Methods:
     def reset_scenario_states(self, scenario: str = "") -> str:
         """Bring a named scenario, or all of them, back into the state Started."""
         return self.call("reset_scenario_states", scenario)
+
+    def restore_captures(self, seqs: str) -> Any:
+        """Bring deleted exchanges back that are still in memory, and tell as JSON how many."""
+        return json.loads(self.call("restore_captures", seqs))
 
     def save_bundle(self, since: str = "", filter_expr: str = "", unmask: bool = False) -> Iterator[bytes]:
         """Stream a ZIP archive in base64 with all that is known of the session: exchanges, mocks,
