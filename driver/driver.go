@@ -20,6 +20,7 @@ import (
 	"starproxy/driver/endpoints"
 	"starproxy/driver/faultplan"
 	"starproxy/driver/handshake"
+	"starproxy/driver/hold"
 	"starproxy/driver/network"
 	"starproxy/driver/proxy"
 	"starproxy/driver/rpc"
@@ -48,6 +49,7 @@ type Driver struct {
 	recordings *recordings
 	faultPlans *faultPlans
 	networks   *networks
+	holds      *holds
 	contracts  *contracts
 	checks     *checkups
 	files      mockFiles
@@ -153,11 +155,12 @@ func (d *Driver) compose(o Options) {
 		sightings: &proxy.Sightings{}, timeline: changes,
 		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, clock: clock, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
-		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{},
+		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{}, holds: &hold.Table{},
 		faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now, Progress: clock.Progress}),
 		network:    network.New(network.Options{Seed: cfg.Seed, Progress: clock.Progress, Turned: clock.Changed}),
 		place:      o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),
 	}
+	d.holds = &holds{d.life.holds}
 	d.life.fingerprints = newFingerprints(d.life.handshakes)
 	d.contracts = &contracts{table: &contract.Table{}}
 	d.life.contracts = d.contracts
@@ -194,13 +197,14 @@ func (d *Driver) compose(o Options) {
 	}
 	clocks := &clockMethods{clock}
 	d.checks = &checkups{d.journal, d.life.handshakes, clock, d.life.sightings}
-	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans, d.networks, clocks}}
+	mocks := &mockMethods{endpoints: d.endpoints, adversity: []resetter{d.tlsFaults, d.faultPlans, d.networks, clocks, d.holds}}
 	states := &stateMethods{store, d.endpoints.Table()}
 	d.reporter = &reporter{
 		unmatched: cfg.Unmatched, lease: o.Lease, crashes: o.Crashes, life: d.life, web: ui, endpoints: d.endpoints,
 		files: &d.recordings.uploads.changed, states: states, webhooks: d.webhooks, tlsFaults: d.tlsFaults,
 		faultPlans: d.faultPlans, networks: d.networks, clocks: clocks, handshakes: d.life.handshakes, authority: d.authority,
 		journal: d.journal, counters: counters, looks: looks,
+		holds: d.holds,
 	}
 	d.coverage = &coverage{table: d.endpoints.Table(), contracts: d.contracts.table}
 	expected := &expectations{captures: d.captures}
@@ -212,7 +216,7 @@ func (d *Driver) compose(o Options) {
 		d.contracts.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
 		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
-		d.networks.rows(), d.bundles.rows(), d.coverage.rows(), expected.rows())
+		d.networks.rows(), d.holds.rows(), d.bundles.rows(), d.coverage.rows(), expected.rows())
 	d.Table.Tell(changes.called)
 	d.Table.Before(d.contracts.settle)
 }

@@ -142,6 +142,7 @@ func (l *launch) begin(ctx context.Context) error {
 	r.proxy = proxy.New(l.config)
 	l.faultPlans.Restart()
 	l.network.Restart()
+	l.holds.Run()
 	if err := r.proxy.Start(); err != nil {
 		l.back()
 		return fmt.Errorf("the proxy did not start: %w", err)

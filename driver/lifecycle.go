@@ -20,6 +20,7 @@ import (
 	"starproxy/driver/faultplan"
 	"starproxy/driver/flow"
 	"starproxy/driver/handshake"
+	"starproxy/driver/hold"
 	"starproxy/driver/mock"
 	"starproxy/driver/network"
 	"starproxy/driver/proxy"
@@ -60,6 +61,7 @@ type lifecycle struct {
 	fingerprints *fingerprints
 	faultPlans   *faultplan.Table
 	network      *network.Table
+	holds        *hold.Table
 	timeline     *timeline
 	contracts    *contracts
 
@@ -193,7 +195,7 @@ func (l *lifecycle) handler(r *running) exchange.Handler {
 		end = newUnmatched(l.log, end)
 		end = l.endpoints.Handler(end)
 	}
-	return l.faultPlans.Handler(l.contracts.table.Handler(&unconditionalHandler{l.state, end}))
+	return l.holds.Handler(l.faultPlans.Handler(l.contracts.table.Handler(&unconditionalHandler{l.state, end})))
 }
 
 func (l *lifecycle) stop(ctx context.Context) (string, error) {
@@ -235,6 +237,7 @@ func (l *lifecycle) shut(ctx context.Context, r *running) error {
 	l.run.Store(nil)
 	l.changed.Notify()
 	l.timeline.note(momentMode, "stopped in mode "+r.mode)
+	l.holds.Stop()
 	err := r.proxy.Close(ctx)
 	l.contracts.drain()
 	l.endpoints.Script.Cancel()

@@ -46,6 +46,8 @@ type statusReport struct {
 	Handshakes map[handshake.Ending]uint64 `json:"handshakes"`
 	// Network are the network profiles that devices are on.
 	Network []network.Row `json:"network"`
+	// Intercept tells which exchanges are held, and how many are; null while none are to be.
+	Intercept *interceptStatus `json:"intercept"`
 	// FaultPlans are the plans of faults that requests meet.
 	FaultPlans []faultPlanRow `json:"fault_plans"`
 	// AddonErrors are, by name, the reasons why addons are not in force as they are
@@ -96,6 +98,7 @@ type reporter struct {
 	webhooks   *webhooks
 	tlsFaults  *tlsFaults
 	networks   *networks
+	holds      *holds
 	faultPlans *faultPlans
 	handshakes *handshake.Log
 	clocks     *clockMethods
@@ -122,6 +125,7 @@ func (r *reporter) report() *statusReport {
 		Mode: modeStopped, MockCount: r.endpoints.Table().Len(), Unmatched: string(r.unmatched),
 		ScenarioStates: map[string]string{}, Ways: []wayStatus{}, Webhooks: r.webhooks.status(), TLSFaults: r.tlsFaults.table.List(),
 		Network:    r.networks.table.List(),
+		Intercept:  r.holds.status(),
 		FaultPlans: r.faultPlans.status(), Handshakes: r.handshakes.Counts(),
 		AddonErrors: r.endpoints.AddonFaults(), Lease: r.lease, Crashes: r.crashes, Captures: r.journal.Stats(), Devices: r.looks.Devices(),
 		Changes: r.endpoints.Changes() + r.states.state.Changes() + r.files.Count(),

@@ -56,6 +56,7 @@ func (r *reporter) changes() []<-chan struct{} {
 		r.states.state.Changed(), r.files.Changed(), r.webhooks.next(), r.journal.Changed(), r.authority.opened(),
 		r.tlsFaults.table.Changed(), r.faultPlans.table.Changed(), r.networks.table.Changed(),
 		r.handshakes.Changed(), r.clocks.clock.Changed(), r.looks.DevicesChanged(),
+		r.holds.table.Changed(),
 	}
 	if now := r.life.run.Load(); now != nil && now.recorder != nil {
 		list = append(list, now.recorder.Changed())

@@ -58,6 +58,9 @@ type Exchange struct {
 	Gone context.Context
 	// Notes collects what handlers and scripts have to say about this exchange.
 	Notes Notes
+	// Edits are what was changed of the request and of the response, in the order in
+	// which it happened.
+	Edits []Edit
 	// Forward asks the real server for its answer to Request as it is now.
 	// Its errors are of type *UpstreamError, or *DeviceError where the device
 	// failed meanwhile, but for ErrBodySpent and for a request that can't be
@@ -66,6 +69,22 @@ type Exchange struct {
 
 	after afterwards
 }
+
+// Edit is a change of one part of a request or response that was under way.
+type Edit struct {
+	// By is who made it, such as "hand".
+	By string
+	// Side is "request" or "response", Part "method", "url", "status", "headers" or
+	// "body".
+	Side, Part string
+	// Before and After are the part as it was and as it went on: of headers, lines of
+	// the form "Name: value", each with a line feed; of a body its text, without its
+	// content encoding.
+	Before, After string
+}
+
+// MaxEdited is how much of a part an [Edit] has, in bytes.
+const MaxEdited = 64 << 10
 
 // Note is a remark on an exchange: a warning, a script's log line, a backtrace, or
 // a fault that was set for it.

@@ -181,7 +181,7 @@ func (f Fault) Response(res *Response) (*Response, error) {
 			r.Body = body
 		}
 	}
-	r.Origin = r.Origin.changed()
+	r.Origin = r.Origin.Changed()
 	r.Header.Del("Content-Length")
 	r.Body = &cutBody{Fault: f, body: r.Body}
 	return r, nil
@@ -198,8 +198,8 @@ func (f Fault) cuts() bool {
 	return false
 }
 
-// changed returns the origin of a response that a fault changes.
-func (o Origin) changed() Origin {
+// Changed returns the origin of a response of that origin that somebody changed.
+func (o Origin) Changed() Origin {
 	switch o {
 	case FromServer:
 		return FromPatch

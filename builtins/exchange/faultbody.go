@@ -56,7 +56,7 @@ func (f Fault) altered(res *Response) (*Response, error) {
 		}
 	}
 	r := res.Clone()
-	r.Origin = r.Origin.changed()
+	r.Origin = r.Origin.Changed()
 	if b.size != size && r.Header.Has("Content-Length") {
 		r.Header.Set("Content-Length", strconv.FormatInt(b.size, 10))
 	}

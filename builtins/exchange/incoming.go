@@ -36,6 +36,8 @@ type Incoming struct {
 	off   int    // how much of held Read has given
 	spent bool   // more was read than is held
 	err   error  // what ended src
+	// replaces says that it takes the place of the device's body.
+	replaces bool
 
 	end   time.Time   // when src ended; written before ended is set
 	ended atomic.Bool // src has ended

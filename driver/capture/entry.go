@@ -83,6 +83,9 @@ type Entry struct {
 	// the proxy's own address.
 	Way   string
 	Notes []exchange.Note
+	// Edits are what was changed of the exchange while it was under way. The entry has
+	// the request as it went on and the response as the device got it.
+	Edits []exchange.Edit
 
 	// Socket is, for a Message and a SocketEnd, the number of the handshake's or
 	// stream's entry, which is in another journal.

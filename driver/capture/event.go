@@ -91,6 +91,19 @@ type event struct {
 	// Met are the faults and conditions that somebody has set and that the exchange met.
 	Met   []string `json:"met,omitempty"`
 	Notes []note   `json:"notes,omitempty"`
+	// Edits are what was changed of the exchange while it was under way.
+	Edits []edit `json:"edits,omitempty"`
+	// EditsOmitted says that the texts of Edits were left out.
+	EditsOmitted bool `json:"edits_omitted,omitempty"`
+}
+
+// edit is an [exchange.Edit].
+type edit struct {
+	By     string `json:"by"`
+	Side   string `json:"side"`
+	Part   string `json:"part"`
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 type note struct {
@@ -105,6 +118,7 @@ func (j *Journal) Event(e *Entry) []byte {
 	v := j.event(e)
 	b := v.json()
 	for _, less := range []func(){
+		v.leaveOutEdits,
 		func() { v.leaveOutResponse(j, e) },
 		func() { v.leaveOutBody(j, e) },
 		v.leaveOutHeaders,
@@ -116,6 +130,14 @@ func (j *Journal) Event(e *Entry) []byte {
 		b = v.json()
 	}
 	return b
+}
+
+// leaveOutEdits leaves out the texts of edits. That there were some stays.
+func (v *event) leaveOutEdits() {
+	v.EditsOmitted = len(v.Edits) > 0
+	for i := range v.Edits {
+		v.Edits[i].Before, v.Edits[i].After = "", ""
+	}
 }
 
 func (v *event) json() []byte {
@@ -165,6 +187,9 @@ func (j *Journal) event(e *Entry) *event {
 		if n.Level != exchange.Met {
 			v.Notes = append(v.Notes, note(n))
 		}
+	}
+	for _, c := range e.Edits {
+		v.Edits = append(v.Edits, edit(c))
 	}
 	if e.Kind == TLSError {
 		v.Kind, v.Alert = "tls_error", e.Error

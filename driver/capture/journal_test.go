@@ -44,6 +44,7 @@ func TestPackKeepsEverything(t *testing.T) {
 	full.Client = netip.MustParseAddrPort("[fe80::1%eth0]:9")
 	full.RequestBody = Blob{Size: 3, Data: []byte{}, Path: "/x", Off: 5, Spooled: true, Truncated: true}
 	full.Notes = []exchange.Note{{Level: "warning", Text: strings.Repeat("long ", 100)}, {}}
+	full.Edits = []exchange.Edit{{By: "hand", Side: "request", Part: "body", Before: "a", After: strings.Repeat("long ", 100)}, {}}
 	full.Target = "/\xff\x00"
 	full.RequestHeader = exchange.HeaderOf("hOST", "api.example.com", "accept", "*/*", "X", "", "", "\xff", "Accept", "a", "User-Agent", "curl", "accept", "b")
 	full.ResponseHeader = exchange.HeaderOf("Set-Cookie", "a=1", "Date", "now", "Set-Cookie", "b=2", "ETag", strings.Repeat("long ", 100), "set-cookie", "c=3")

@@ -74,6 +74,7 @@ func pack(b []byte, e *Entry) []byte {
 		b = packString(b, e.Notes[i].Level)
 		b = packString(b, e.Notes[i].Text)
 	}
+	b = packEdits(b, e.Edits)
 	if e.Socket == 0 {
 		return append(b, 0)
 	}
@@ -94,6 +95,16 @@ func packString(b []byte, s string) []byte {
 		return append(append(b, byte(len(s))), s...)
 	}
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func packEdits(b []byte, edits []exchange.Edit) []byte {
+	b = binary.AppendUvarint(b, uint64(len(edits)))
+	for i := range edits {
+		e := &edits[i]
+		b = packString(packString(packString(b, e.By), e.Side), e.Part)
+		b = packString(packString(b, e.Before), e.After)
+	}
+	return b
 }
 
 func packTLS(b []byte, t *exchange.TLS) []byte {
@@ -200,6 +211,7 @@ func unpack(packed []byte) (e *Entry, err error) {
 			e.Notes[i] = exchange.Note{Level: r.string(), Text: r.string()}
 		}
 	}
+	e.Edits = r.edits()
 	if e.Socket = r.uint(); e.Socket != 0 {
 		flags := r.byte()
 		e.FromClient, e.Binary = flags&1 != 0, flags&2 != 0
@@ -274,6 +286,18 @@ func (r *reader) header() exchange.Header {
 		h[i] = exchange.Field{Name: r.string(), Value: r.string()}
 	}
 	return h
+}
+
+func (r *reader) edits() []exchange.Edit {
+	n := int(r.uint())
+	if n == 0 {
+		return nil
+	}
+	list := make([]exchange.Edit, n)
+	for i := range list {
+		list[i] = exchange.Edit{By: r.string(), Side: r.string(), Part: r.string(), Before: r.string(), After: r.string()}
+	}
+	return list
 }
 
 func (r *reader) blob(l *Blob) {

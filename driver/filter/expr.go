@@ -45,6 +45,9 @@ func (x *Expr) Filter(messages Messages, notes Annotations) capture.Filter {
 	}
 }
 
+// Bodies reports whether the expression has an operator that looks into bodies.
+func (x *Expr) Bodies() bool { return x.root != nil && x.root.cost() == costBody }
+
 // String returns the expression in a canonical form, or "" when it matches
 // everything. mitmproxy reads this form too, unless it has operators that
 // mitmproxy lacks.

@@ -232,7 +232,13 @@ func (s *serving) journal(res *exchange.Response) {
 	e.Status, e.ResponseHeader, e.Origin = res.Status, res.Header, res.Origin
 	s.onNetwork() // it may have been set meanwhile
 	e.Endpoint, e.Source, e.Unmatched, e.Notes = x.Endpoint, x.Source, x.Unmatched, x.Notes.List()
-	if s.body != nil {
+	e.Edits = x.Edits
+	if data, replaced := q.Body.Replacement(); replaced {
+		e.RequestBody = capture.StoredBlob(exchange.Bytes(data))
+		if s.body != nil {
+			s.body.Discard()
+		}
+	} else if s.body != nil {
 		e.RequestBody = s.body.Blob()
 	}
 	if s.incoming != nil {

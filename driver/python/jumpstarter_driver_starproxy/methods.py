@@ -23,6 +23,10 @@ class Methods:
     JSON is returned as a value.
     """
 
+    def abort_held(self, id: int) -> str:
+        """Reset the connection of a held exchange, or its stream over HTTP/2."""
+        return self.call("abort_held", id)
+
     def advance_clock(self, seconds: float) -> str:
         """Move the clock forward by seconds; what is due on the way happens."""
         return self.call("advance_clock", seconds)
@@ -30,6 +34,11 @@ class Methods:
     def annotate_capture(self, seq: int = 0, mark: str = "", comment: str = "") -> str:
         """Give a captured exchange a mark (a colour) and a comment."""
         return self.call("annotate_capture", seq, mark, comment)
+
+    def answer_held(self, id: int, response: Any) -> str:
+        """Answer a held exchange by hand: a JSON object of status, headers, body and body_base64.
+        No mock and no server gets a held request then."""
+        return self.call("answer_held", id, text_of(response))
 
     def capture_as_mock(self, seq: int = 0, choices: Any = "{}") -> Any:
         """Make the key and the definition of an endpoint from a captured exchange, as JSON, and
@@ -120,9 +129,19 @@ class Methods:
         """Tell the time of the clock as JSON, and how far it is from that of the system."""
         return json.loads(self.call("get_clock"))
 
+    def get_held(self, id: int) -> Any:
+        """Tell all of a held exchange as JSON: its request, and its response if that is held."""
+        return json.loads(self.call("get_held", id))
+
     def get_metrics(self) -> Any:
         """Give the counters of the proxy as JSON."""
         return json.loads(self.call("get_metrics"))
+
+    def intercept(self, expr: str = "", side: str = "request", timeout: float = 60.0) -> str:
+        """Hold the exchanges that a filter expression picks until they are released, at most
+        timeout seconds: on the side request, response or both; an empty expression releases all
+        and holds none any more."""
+        return self.call("intercept", expr, side, timeout)
 
     def list_addon_status(self) -> Any:
         """List the addon scripts as JSON, with why one is not in force."""
@@ -153,6 +172,11 @@ class Methods:
         """List the TLS handshakes that the proxy remembers as JSON, the newest of those after a
         number."""
         return json.loads(self.call("list_handshakes", host, client, after, limit))
+
+    def list_held(self, wait: float = 0.0) -> Any:
+        """List the exchanges that are held as JSON, the oldest first; without one, wait up to so
+        many seconds for the first."""
+        return json.loads(self.call("list_held", wait))
 
     def list_messages(self, seq: int = 0, after: int = 0) -> Any:
         """List the messages of a captured WebSocket, as JSON."""
@@ -212,6 +236,16 @@ class Methods:
         """Put an endpoint in force that is given in YAML or JSON, in place of another key if there
         is one."""
         return self.call("put_mock", key, text, replaces)
+
+    def release(self, id: int, changes: Any = "{}") -> str:
+        """Let a held exchange go on, with changes if there are some: a JSON object of method, url,
+        headers, body and body_base64 for a request, and of status, headers, body and
+        body_base64 for a response."""
+        return self.call("release", id, text_of(changes))
+
+    def release_all(self) -> str:
+        """Let all held exchanges go on unchanged."""
+        return self.call("release_all")
 
     def resend_request(self, request: Any) -> Any:
         """Send a request, given as JSON, through the proxy."""
@@ -325,6 +359,11 @@ class Methods:
     def watch_handshakes(self, host: str = "", client: str = "", after: int = 0) -> Iterator[Any]:
         """Stream TLS handshakes as they end: those remembered after a number, then new ones."""
         for item in self.streamingcall("watch_handshakes", host, client, after):
+            yield json.loads(item)
+
+    def watch_held(self) -> Iterator[Any]:
+        """Stream the list of the exchanges that are held when it changes."""
+        for item in self.streamingcall("watch_held"):
             yield json.loads(item)
 
     def watch_messages(self, seq: int = 0, after: int = 0) -> Iterator[Any]:
