@@ -55,6 +55,11 @@ type Config struct {
 	Webhooks Webhooks `yaml:"webhooks"`
 	// Names of devices by their address, such as 10.0.0.7, that lists show. Default none.
 	Devices map[string]DeviceName `yaml:"devices"`
+	// Files that name the messages and fields of Protocol Buffers where people look at
+	// bodies: descriptor sets, as protoc --descriptor_set_out writes them. A relative
+	// path is taken from the directory of the exporter file. Default none: fields have
+	// their numbers.
+	Protos []string `yaml:"protos"`
 	// What bundles of the session have, and when one is written by itself.
 	Bundle Bundle `yaml:"bundle"`
 
@@ -63,6 +68,16 @@ type Config struct {
 	// Named are the absolute paths of recordings that the owner names besides,
 	// on the command line: they may lie anywhere.
 	Named []string `yaml:"-"`
+}
+
+// Anchor makes relative paths absolute, see [Directories.Anchor].
+func (c *Config) Anchor(file string) (remarks []string, err error) {
+	for i, path := range c.Protos {
+		if c.Protos[i], err = anchored(file, path); err != nil {
+			return nil, fmt.Errorf("protos: %w", err)
+		}
+	}
+	return c.Directories.Anchor(file)
 }
 
 // TLS bounds what is spoken with devices and with real servers.

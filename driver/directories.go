@@ -53,16 +53,12 @@ func (d *Directories) resolve() error {
 // from the working directory then. The remarks tell of directories that exist
 // in the working directory alone, where the stock exporter looks for them.
 func (d *Directories) Anchor(file string) (remarks []string, err error) {
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() {
-		file = ""
-	}
 	for _, dir := range d.parts() {
 		path := *dir.path
 		if path == "" || filepath.IsAbs(path) {
 			continue
 		}
-		if *dir.path, err = filepath.Abs(filepath.Join(filepath.Dir(file), path)); err != nil {
+		if *dir.path, err = anchored(file, path); err != nil {
 			return nil, fmt.Errorf("directories.%s: %w", dir.key, err)
 		}
 		if here, err := filepath.Abs(path); err == nil && exists(here) && !exists(*dir.path) {
@@ -71,6 +67,17 @@ func (d *Directories) Anchor(file string) (remarks []string, err error) {
 		}
 	}
 	return remarks, nil
+}
+
+// anchored returns a path that is relative to the directory of file, see Anchor.
+func anchored(file, path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		file = ""
+	}
+	return filepath.Abs(filepath.Join(filepath.Dir(file), path))
 }
 
 // directory is one of the directories: its key, and its name below that of the

@@ -9,6 +9,7 @@
 package driver
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -23,6 +24,7 @@ import (
 	"starproxy/driver/hold"
 	"starproxy/driver/network"
 	"starproxy/driver/proxy"
+	"starproxy/driver/render"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
 	"starproxy/driver/tlsfault"
@@ -55,8 +57,9 @@ type Driver struct {
 	files      mockFiles
 	coverage   *coverage
 	bundles    *bundles
-	logged     logLines  // the newest records of the log
-	ending     sync.Once // writes the bundle of a session that ends
+	protos     *render.Protos // nil for none
+	logged     logLines       // the newest records of the log
+	ending     sync.Once      // writes the bundle of a session that ends
 }
 
 // Options are the surroundings of a Driver.
@@ -100,8 +103,12 @@ func New(cfg Config, o Options) (*Driver, error) {
 	if err := cfg.resolve(); err != nil {
 		return nil, err
 	}
+	protos, err := render.LoadProtos(cfg.Protos)
+	if err != nil {
+		return nil, fmt.Errorf("protos: %w", err)
+	}
 	o = o.resolve()
-	d := &Driver{cfg: cfg, shared: o.Shared}
+	d := &Driver{cfg: cfg, shared: o.Shared, protos: protos}
 	o.Log, d.logged = newLogRing(o.Log)
 	o.Shared.Protect(ca.KeyPaths(cfg.Directories.Conf)...)
 	d.openJournal(o.Log)
@@ -189,6 +196,7 @@ func (d *Driver) compose(o Options) {
 		Handshakes: d.life.handshakes,
 		Login:      cfg.Listen.firstLogin(),
 		Devices:    cfg.names(),
+		Protos:     d.protos,
 	})
 	d.captures = &captures{
 		journal: d.journal, sockets: d.sockets, view: looks, access: policy, files: dirs.Files, spool: dirs.spool(),

@@ -117,7 +117,7 @@ func (r *reader) node(key, n *yaml.Node, path string) (*Node, error) {
 		config.File = r.file
 		if err := document.DecodeNode(r.file, &doc.Config, &config); err == nil {
 			node.Driver = &config
-			remarks, err := config.Directories.Anchor(r.file)
+			remarks, err := config.Anchor(r.file)
 			if err != nil {
 				return nil, r.errorf(&doc.Config, "%s: %w", path, err)
 			}

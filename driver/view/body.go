@@ -37,17 +37,9 @@ func (s *Service) body(_ context.Context, seq int, side string, offset, limit in
 	if err != nil {
 		return nil, err
 	}
-	header, body := e.ResponseHeader, e.ResponseBody
-	switch side {
-	case "response":
-	case "request":
-		header, body = e.RequestHeader, e.RequestBody
-	default:
-		return nil, rpc.Refuse(rpc.InvalidArgument, "get_capture_body: argument side: got %q, want request or response", side)
-	}
-	if e.Kind == capture.TCP {
-		pieces, _ := s.Sockets.Stream(e.Seq)
-		body = capture.Bytes(pieces, side == "request", maxSkip)
+	header, body, err := s.sideOf("get_capture_body", e, side)
+	if err != nil {
+		return nil, err
 	}
 	p := &piece{Offset: max(offset, 0), Size: body.Size, Type: capture.ContentType(header), Truncated: body.Truncated}
 	if len(exchange.Encodings(header)) > 0 {
@@ -69,6 +61,24 @@ func (s *Service) body(_ context.Context, seq int, side string, offset, limit in
 	_, charset, readable := capture.ReadText(whole, header)
 	p.Charset, p.Binary = charset, !readable && !utf8.Valid(whole)
 	return p, nil
+}
+
+// sideOf returns the header and body of one side of an exchange. Its refusal names the
+// method that was called.
+func (s *Service) sideOf(method string, e *capture.Entry, side string) (exchange.Header, capture.Blob, error) {
+	header, body := e.ResponseHeader, e.ResponseBody
+	switch side {
+	case "response":
+	case "request":
+		header, body = e.RequestHeader, e.RequestBody
+	default:
+		return nil, body, rpc.Refuse(rpc.InvalidArgument, "%s: argument side: got %q, want request or response", method, side)
+	}
+	if e.Kind == capture.TCP {
+		pieces, _ := s.Sockets.Stream(e.Seq)
+		body = capture.Bytes(pieces, side == "request", maxSkip)
+	}
+	return header, body, nil
 }
 
 // trimRune returns b without an incomplete character at its end.

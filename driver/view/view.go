@@ -14,10 +14,12 @@ import (
 	"starproxy/driver/capture"
 	"starproxy/driver/handshake"
 	"starproxy/driver/mock"
+	"starproxy/driver/render"
 	"starproxy/driver/rpc"
 )
 
-// Options are what a Service needs. Login and Devices may be left out, all others are required.
+// Options are what a Service needs. Protos, Login and Devices may be left out, all others are
+// required.
 type Options struct {
 	// Journal has the captured exchanges, Sockets what their sockets carry.
 	Journal *capture.Journal
@@ -32,6 +34,8 @@ type Options struct {
 	// Address returns where the proxy listens, as "host:port" that can be
 	// connected to from this machine. It reports false while the proxy is stopped.
 	Address func() (address string, ok bool)
+	// Protos names the messages of Protocol Buffers; nil for none.
+	Protos *render.Protos
 	// Login is the name:password that the proxy asks for; empty for none.
 	Login string
 	// Devices are the names of devices by their address, to begin with.
@@ -65,6 +69,8 @@ func (s *Service) Rows() []rpc.Row {
 		rpc.New("get_capture", "Tell all of a captured exchange but its bodies, as JSON.", s.detail, rpc.With("seq", 0)),
 		rpc.New("get_capture_body", "Give a piece of a captured body with its content encoding undone, as JSON.", s.body,
 			rpc.With("seq", 0), rpc.With("side", "response"), rpc.With("offset", 0), rpc.With("limit", 65536)),
+		rpc.New("render_body", "Lay a captured body out, or a message of a WebSocket: its trees, texts and parts, as JSON.", s.renderBody,
+			rpc.With("seq", 0), rpc.With("side", "response"), rpc.With("message", 0)),
 		rpc.New("list_messages", "List the messages of a captured WebSocket, as JSON.", s.listMessages, rpc.With("seq", 0),
 			rpc.With("after", 0)),
 		rpc.New("watch_messages", "Stream the messages of a captured WebSocket until its end.", s.watchMessages, rpc.With("seq", 0),

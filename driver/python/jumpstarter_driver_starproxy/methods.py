@@ -247,6 +247,11 @@ class Methods:
         """Let all held exchanges go on unchanged."""
         return self.call("release_all")
 
+    def render_body(self, seq: int = 0, side: str = "response", message: int = 0) -> Any:
+        """Lay a captured body out, or a message of a WebSocket: its trees, texts and parts, as
+        JSON."""
+        return json.loads(self.call("render_body", seq, side, message))
+
     def resend_request(self, request: Any) -> Any:
         """Send a request, given as JSON, through the proxy."""
         return json.loads(self.call("resend_request", text_of(request)))
