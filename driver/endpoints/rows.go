@@ -2,7 +2,9 @@ package endpoints
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 	"starproxy/driver/document"
 	"starproxy/driver/rpc"
 	"starproxy/driver/scenario"
+	"starproxy/script"
 )
 
 // Rows returns the methods that read the endpoints, and what they come from, and those
@@ -24,6 +27,9 @@ func (s *Service) Rows() []rpc.Row {
 		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is "+
 			"not, and which endpoints it would take the place of.", s.checkMock,
 			rpc.Need("key"), rpc.Need("text"), rpc.With("replaces", "")),
+		rpc.New("complete_text", "Tell as JSON which words may be written at a line and column of a mock, scenario or script, and "+
+			"what the word there means.", s.completeText, rpc.Need("kind"), rpc.Need("text"), rpc.Need("line"), rpc.Need("column")),
+		rpc.New("get_scenario_schema", "Give the JSON Schema of scenarios.", s.scenarioSchema),
 		rpc.New("list_scenarios", "List the scenarios in the mocks directory, as JSON.", s.listScenarios),
 		rpc.New("list_addons", "List the addon scripts as a JSON array.", s.listAddons),
 		rpc.New("list_scripts", "List the scenario and the scripts in force as JSON, with why one is not, or how it failed last.",
@@ -107,4 +113,24 @@ func (s *Service) checkMock(_ context.Context, key, text, replaces string) (any,
 		warnings[i] = strings.TrimPrefix(w, mockText+":")
 	}
 	return map[string]any{"ok": true, "warnings": warnings, "relations": s.relations(eps, replaces)}, nil
+}
+
+// maxHinted is how long a text may be for hints, in bytes.
+const maxHinted = 4 << 20
+
+func (s *Service) completeText(_ context.Context, kind, text string, line, column int) (script.Hint, error) {
+	if len(text) > maxHinted {
+		text = ""
+	}
+	hint, ok := scenario.HintAt(kind, text, line, column)
+	if !ok {
+		return hint, &rpc.Refusal{Code: rpc.InvalidArgument, About: "kind",
+			Text: fmt.Sprintf("complete_text: argument kind: got %q, want %s, %s or %s", kind, scenario.TextMock, scenario.TextScenario,
+				scenario.TextScript)}
+	}
+	return hint, nil
+}
+
+func (s *Service) scenarioSchema(context.Context) (json.RawMessage, error) {
+	return scenario.Schema(), nil
 }

@@ -75,6 +75,11 @@ class Methods:
         """Remove the TLS faults of a host pattern, or all, also those of the scenario."""
         return self.call("clear_tls_faults", host)
 
+    def complete_text(self, kind: str, text: str, line: int, column: int) -> Any:
+        """Tell as JSON which words may be written at a line and column of a mock, scenario or
+        script, and what the word there means."""
+        return json.loads(self.call("complete_text", kind, text, line, column))
+
     def contract_report(self) -> Any:
         """Tell as JSON how the exchanges kept to the OpenAPI document of the scenario: its
         operations with their counts, those that were never met, and the breaches."""
@@ -136,6 +141,10 @@ class Methods:
     def get_metrics(self) -> Any:
         """Give the counters of the proxy as JSON."""
         return json.loads(self.call("get_metrics"))
+
+    def get_scenario_schema(self) -> Any:
+        """Give the JSON Schema of scenarios."""
+        return json.loads(self.call("get_scenario_schema"))
 
     def intercept(self, expr: str = "", side: str = "request", timeout: float = 60.0) -> str:
         """Hold the exchanges that a filter expression picks until they are released, at most
