@@ -41,16 +41,18 @@ type proxyCommands struct {
 		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
 	} `cmd:"" help:"Manage mock endpoints."`
-	Scenario proxyScenarioCommands `cmd:"" help:"List the scenarios on the exporter, and load one."`
-	Script   proxyScriptCommands   `cmd:"" help:"List the scripts in force, and try a request against them."`
-	TLS      tlsCommands           `cmd:"" name:"tls" help:"Let devices meet faults of TLS, audit them, and tell whom they trust."`
-	Doctor   doctorCmd             `cmd:"" help:"Watch the devices, and tell what is wrong with their way through the proxy."`
-	Clock    clockCommands         `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`
-	Network  networkCommands       `cmd:"" help:"Put devices on slow, late or broken networks."`
-	Faults   faultsCommands        `cmd:"" help:"Plan faults that requests meet, mocked or not."`
-	Expect   expectCmd             `cmd:"" help:"Check captured exchanges against expectations."`
-	State    stateCommands         `cmd:"" help:"Look at the state that mocks are in, and set it."`
-	Flow     struct {
+	Scenario  proxyScenarioCommands `cmd:"" help:"List the scenarios on the exporter, and load one."`
+	Script    proxyScriptCommands   `cmd:"" help:"List the scripts in force, and try a request against them."`
+	TLS       tlsCommands           `cmd:"" name:"tls" help:"Let devices meet faults of TLS, audit them, and tell whom they trust."`
+	Doctor    doctorCmd             `cmd:"" help:"Watch the devices, and tell what is wrong with their way through the proxy."`
+	Clock     clockCommands         `cmd:"" help:"Turn the clock of scripts, mocks and certificates."`
+	Network   networkCommands       `cmd:"" help:"Put devices on slow, late or broken networks."`
+	Faults    faultsCommands        `cmd:"" help:"Plan faults that requests meet, mocked or not."`
+	Intercept interceptCmd          `cmd:"" help:"Hold the exchanges that a filter picks, so that they can be edited."`
+	Held      heldCommands          `cmd:"" help:"List, edit and release the exchanges that are held."`
+	Expect    expectCmd             `cmd:"" help:"Check captured exchanges against expectations."`
+	State     stateCommands         `cmd:"" help:"Look at the state that mocks are in, and set it."`
+	Flow      struct {
 		List    flowListCmd    `cmd:"" help:"List the recordings on the exporter."`
 		Save    flowSaveCmd    `cmd:"" help:"Download a recording."`
 		Upload  flowUploadCmd  `cmd:"" help:"Upload a recording to replay."`

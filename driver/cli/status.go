@@ -70,6 +70,8 @@ type proxyStatus struct {
 	TLSFaults []tlsfault.Row `json:"tls_faults"`
 	// Network is ours: the network profiles that devices are on.
 	Network []networkRow `json:"network"`
+	// Intercept is ours: which exchanges are held.
+	Intercept *interceptStatus `json:"intercept"`
 	// FaultPlans is ours: the plans of faults that requests meet.
 	FaultPlans []faultPlan `json:"fault_plans"`
 	// Clock is ours: the time of a clock that is turned.
@@ -204,6 +206,9 @@ func (st *proxyStatus) printAdversity(sys *System) {
 	}
 	for _, r := range st.Network {
 		sys.out("  Network: %s", r.line())
+	}
+	if st.Intercept != nil {
+		sys.out("  Held:    %s", printable(st.Intercept.line()))
 	}
 	for _, f := range st.FaultPlans {
 		sys.out("  Fault:   %s", f.line())

@@ -14,7 +14,7 @@ func proxyWords() []string {
 	return []string{
 		"start", "stop", "restart", "status", "mock", "scenario", "script", "tls", "network", "expect", "contract", "faults", "clock",
 		"state", "flow", "capture", "web",
-		"cert", "doctor", "bundle", "session",
+		"intercept", "held", "cert", "doctor", "bundle", "session",
 	}
 }
 
