@@ -2,49 +2,100 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"strconv"
 	"time"
 )
 
+// captureOutput are the flags for the form of captured exchanges.
+type captureOutput struct {
+	Output string `short:"o" name:"output" enum:"auto,text,table,json" default:"auto" placeholder:"FORMAT" help:"Form of what is printed: table, text (the lines of Python's j, and more behind them) or json (default: table on a terminal, else text)."`
+	JSON   bool   `name:"json" help:"The same as --output json."`
+}
+
+// json reports whether JSON is wanted.
+func (o captureOutput) json() bool { return o.JSON || o.Output == "json" }
+
+// printer returns what prints exchanges as text. Their numbers are up to last.
+func (o captureOutput) printer(sys *System, last uint64) func(requestRow) {
+	if o.Output == "table" || o.Output == "auto" && terminal(sys.Stdout) {
+		return func(r requestRow) {
+			number := max(minNumber, len(strconv.FormatUint(max(last, r.Seq), 10)))
+			for _, line := range (captureLines{sys.lines(), number}).lines(r) {
+				sys.out("%s", line)
+			}
+		}
+	}
+	return func(r requestRow) { sys.out("%s%s", sys.lines().line(r.stock()), r.more()) }
+}
+
 type captureListCmd struct {
-	FilterExpr filterExpr `name:"filter-expr" placeholder:"EXPR" help:"Only requests that a filter expression picks, for instance '~c 5xx & ~m POST'."`
+	captureChoice
+	captureOutput
 }
 
 // Help explains the columns and the filter expressions.
 func (captureListCmd) Help() string {
-	return `One line for each request: time, method, path, status, duration, size of the answer, and where it came from: [mocked], [replayed], [patched] (the real answer, changed), [passthrough] (the real answer) or [proxy] (nobody answered: a script failed, the server is out of reach, the request was refused).
+	return `On a terminal each request is a line: number, time, method, status, duration, size of the answer on the wire, host and path, and who answered: [mocked], [replayed], [patched] (the real answer, changed), [passthrough] (the real answer), [unmatched] (nobody, as the configuration has it), or why nobody did, such as [real server: connection refused]. A narrow terminal has no duration, a very narrow one two lines for each request.
+
+Into a pipe or a file go the lines of Python's j (time, method, path, status, duration, size, who answered), and behind them the number, the host, and why nobody answered. --output chooses.
+
+What is not shown is told on standard error, with the reason. "capture show NUMBER" tells all of one request.
 
 Examples:
 
-    j proxy capture list
-    j proxy capture list --filter-expr '~d api.example.com & ~c 4xx,5xx'
+    j proxy capture list --limit 20
+    j proxy capture list --since 10m --filter-expr '~d api.example.com & ~c 4xx,5xx'
     j proxy capture list --filter-expr '~mock "GET /api" | ~slow 500'
+    j proxy capture list --json | jq -r '.rows[] | select(.error) | .host'
 
 ` + operatorHelp
 }
 
+// capturedJSON is the answer of "capture list --json".
+type capturedJSON struct {
+	Rows   []json.RawMessage `json:"rows"`
+	Hidden hidden            `json:"not_shown"`
+}
+
 // Run prints the captured requests, oldest first.
 func (c *captureListCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	var events []event
-	if c.FilterExpr == "" {
-		if err := p.document(ctx, &events, "get_captured_requests"); err != nil {
-			return err
-		}
-	} else if err := p.document(ctx, &events, "list_captured_requests", string(c.FilterExpr)); err != nil {
-		return c.FilterExpr.refused(err)
+	if err := c.check(); err != nil {
+		return err
+	}
+	all, err := p.captured(ctx, &c.captureChoice)
+	if unknownMethod(err) {
+		all, err = p.capturedEvents(ctx, &c.captureChoice)
 	}
 	switch {
-	case len(events) == 0 && c.FilterExpr != "":
+	case err != nil:
+		return err
+	case c.json():
+		told := capturedJSON{[]json.RawMessage{}, all.hidden}
+		for _, r := range all.rows {
+			told.Rows = append(told.Rows, r.raw)
+		}
+		return sys.tell(told)
+	case len(all.rows) == 0 && (c.FilterExpr != "" || c.Since != since{}):
 		sys.out("No captured requests match.")
-		return nil
-	case len(events) == 0:
+	case len(all.rows) == 0:
 		sys.out("No captured requests.")
-		return nil
+	default:
+		sys.out("%d captured request(s):", len(all.rows))
 	}
-	sys.out("%d captured request(s):", len(events))
-	for _, e := range events {
-		sys.out("%s", sys.lines().line(e))
+	show := c.printer(sys, all.last)
+	for _, r := range all.rows {
+		show(r)
 	}
+	all.note(sys)
 	return nil
+}
+
+// note tells what is not shown.
+func (h hidden) note(sys *System) {
+	if text := h.text(); text != "" {
+		sys.note("%s", text)
+	}
 }
 
 // lines returns how capture lines look on this standard output now: a terminal

@@ -19,6 +19,11 @@ type event struct {
 	Mocked    bool        `json:"was_mocked"`
 	Patched   bool        `json:"was_patched"`
 	Origin    string      `json:"origin"` // ours: who made the answer
+	Seq       uint64      `json:"seq"`    // ours, too
+	Endpoint  string      `json:"endpoint"`
+	URL       string      `json:"url"`
+	// EarlierOmitted counts the events that did not fit into the message before this one.
+	EarlierOmitted uint64 `json:"earlier_events_omitted"`
 	// Kind is "tls_error" for a handshake that a device broke off, Alert the
 	// reason; "tcp" is a stream, Failure the reason why it has none or broke off;
 	// "refused" is a request that the proxy refused, Failure the reason. A Python
@@ -73,7 +78,7 @@ func clockTime(seconds float64, zone *time.Location) string {
 // width.
 func (f lineFormat) line(e event) string {
 	width := max(f.width-fixedColumns, minPath)
-	columns := []string{" " + f.paint(clockTime(e.Timestamp, f.zone), grey), f.bold(left(e.Method, 7), methodColour(e.Method))}
+	columns := []string{" " + f.paint(clockTime(e.Timestamp, f.zone), grey), f.bold(left(printable(e.Method), 7), methodColour(e.Method))}
 	if e.tlsError() && e.Alert != "" {
 		// There was no request, so the columns of its answer are free.
 		text := told(e.Alert, strings.TrimSuffix(e.Path, ":443"), width+resultColumns)

@@ -25,7 +25,7 @@ import (
 
 // fake is an exported object that answers as it is told.
 type fake struct {
-	answers map[string]any      // by method
+	answers map[string]any      // by method; a list has one for each call
 	streams map[string][]string // by method
 	web     string              // address behind connect_web
 
@@ -37,6 +37,9 @@ func (f *fake) Call(_ context.Context, method string, args ...any) (any, error) 
 	answer, ok := f.answers[method]
 	if !ok {
 		return nil, &client.Error{Code: codes.NotFound, Method: method, Message: "method " + method + " not found on driver"}
+	}
+	if all, ok := answer.([]any); ok {
+		answer, f.answers[method] = all[0], all[min(1, len(all)-1):]
 	}
 	if err, ok := answer.(error); ok {
 		return nil, err

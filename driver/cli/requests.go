@@ -36,7 +36,13 @@ type requestRow struct {
 	Outcome    string  `json:"outcome"`
 	Error      string  `json:"error"`
 	Client     string  `json:"client"`
+	Open       bool    `json:"open"` // has not ended
+
+	raw json.RawMessage // as the exporter has told it
 }
+
+// number returns a status as lines show it.
+func number(status int) json.Number { return json.Number(strconv.Itoa(status)) }
 
 // host returns the server that was meant, with the port unless it is the
 // scheme's own.
@@ -232,7 +238,7 @@ func (l requestLines) export(name string) string {
 func (r requestRow) event() event {
 	e := event{
 		Timestamp: r.Start, Method: r.Method, Path: r.host() + r.Path, Duration: r.Duration, Size: float64(r.Size),
-		Status:  json.Number(strconv.Itoa(cmp.Or(r.Status, r.SentStatus))),
+		Status:  number(cmp.Or(r.Status, r.SentStatus)),
 		Patched: r.Origin == "patched", Mocked: r.Origin == "mocked", Origin: r.Origin, Kind: r.Kind,
 	}
 	switch {

@@ -135,9 +135,12 @@ type rows struct {
 	First   uint64 `json:"first"`
 	Last    uint64 `json:"last"`
 	Dropped uint64 `json:"dropped"`
+	// Matched is how many of the exchanges that are kept the filter picks. It is nil unless it
+	// was asked for: all of them have to be looked at.
+	Matched *uint64 `json:"matched,omitempty"`
 }
 
-func (s *Service) list(ctx context.Context, filter, highlight string, before, limit int) (*rows, error) {
+func (s *Service) list(ctx context.Context, filter, highlight string, before, limit int, count bool) (*rows, error) {
 	v, err := s.viewer(ctx, "list_captures", filter, highlight, s.Journal.Last())
 	if err != nil {
 		return nil, err
@@ -147,11 +150,19 @@ func (s *Service) list(ctx context.Context, filter, highlight string, before, li
 	list.Total, list.Last, list.Dropped = uint64(stats.Entries), s.Journal.Last(), stats.Dropped
 	limit = min(max(limit, 1), maxRows)
 	picks := func(e *capture.Entry) bool { return (before <= 0 || e.Seq < uint64(before)) && v.shows(e) }
+	matched := uint64(0)
 	for e := range s.Journal.Backward(picks) {
-		list.Rows = append(list.Rows, v.row(e))
-		if len(list.Rows) == limit {
+		if matched++; len(list.Rows) < limit {
+			list.Rows = append(list.Rows, v.row(e))
+		} else if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if len(list.Rows) == limit && !count {
 			break
 		}
+	}
+	if count {
+		list.Matched = &matched
 	}
 	slices.Reverse(list.Rows)
 	if len(list.Rows) > 0 {

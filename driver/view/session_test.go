@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,14 @@ func TestSession(t *testing.T) {
 		if _, err := table.Call(t.Context(), name, nil); err == nil {
 			t.Errorf("%s can be called, want only methods that change nothing", name)
 		}
+	}
+	for expr, want := range map[string]string{"": `"matched":2`, "~websocket": `"matched":1`, "~m PUT": `"matched":0`} {
+		if got := call("list_captures", expr, "", 0, 1, true); !strings.Contains(got, want) || !strings.Contains(got, `"total":2`) {
+			t.Errorf("list_captures %q, counted: got %s, want %s of 2", expr, got, want)
+		}
+	}
+	if got := call("list_captures", "", "", 0, 1); strings.Contains(got, "matched") || strings.Count(got, `"seq"`) != 1 {
+		t.Errorf("list_captures, not counted: got %s", got)
 	}
 }
 

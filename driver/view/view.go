@@ -62,7 +62,8 @@ func New(o Options) *Service {
 func (s *Service) Rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("list_captures", "List captured exchanges in rows, as JSON, the newest or those before a number.", s.list,
-			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("before", 0), rpc.With("limit", 500)),
+			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("before", 0), rpc.With("limit", 500),
+			rpc.With("count", false)),
 		rpc.New("watch_captures", "Stream captured exchanges in rows: those kept after a number, then new ones and news of old "+
 			"ones.", s.watch,
 			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("after", 0), rpc.With("since", "")),

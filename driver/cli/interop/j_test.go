@@ -96,6 +96,10 @@ func (b *bench) awaitCaptures(t *testing.T, n int) {
 	t.Fatalf("there never were %d captured requests", n)
 }
 
+// moreOfOurs matches what our lines of captures have behind those of Python's j: number, host
+// and cause.
+var moreOfOurs = regexp.MustCompile(`(?m)^(.*?\[\w+\] *?)(?:  #\d+)?  \S+(?:  \[.*\])?$`)
+
 // play runs the session with one j against one exporter. It gives what each
 // command printed, with what differs from run to run replaced by its name.
 func play(t *testing.T, b *bench, j func(t testing.TB, dir string, args ...string) output, strict bool) []string {
@@ -123,6 +127,7 @@ func play(t *testing.T, b *bench, j func(t testing.TB, dir string, args ...strin
 		case o.code != 0:
 			t.Errorf("j %s: %s", args, o)
 		}
+		text = moreOfOurs.ReplaceAllString(text, "$1")
 		transcript = append(transcript, "$ j "+s.args+"\n"+normal(text, b, out))
 	}
 	files := []string{"$ find {out}\n"}

@@ -160,9 +160,9 @@ class Methods:
         """Give the captured requests that a filter expression picks as a JSON array."""
         return json.loads(self.call("list_captured_requests", filter_expr))
 
-    def list_captures(self, filter_expr: str = "", highlight_expr: str = "", before: int = 0, limit: int = 500) -> Any:
+    def list_captures(self, filter_expr: str = "", highlight_expr: str = "", before: int = 0, limit: int = 500, count: bool = False) -> Any:
         """List captured exchanges in rows, as JSON, the newest or those before a number."""
-        return json.loads(self.call("list_captures", filter_expr, highlight_expr, before, limit))
+        return json.loads(self.call("list_captures", filter_expr, highlight_expr, before, limit, count))
 
     def list_endpoints(self) -> Any:
         """List the endpoints as JSON, with their source and how often they were asked."""
