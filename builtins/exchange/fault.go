@@ -21,6 +21,19 @@ type Breaker interface {
 	Multiplexed() bool
 }
 
+// Staller is a Conn that wants to know while a fault holds the rest of a response back.
+type Staller interface {
+	// Stall says that the fault begins, or that it is over.
+	Stall(on bool)
+}
+
+// stall tells a Staller that a fault begins to hold the response back, or is over.
+func stall(c Conn, on bool) {
+	if s, ok := c.(Staller); ok {
+		s.Stall(on)
+	}
+}
+
 // Stream is a body that a function writes. Each Write is sent at once; the
 // context ends when the device leaves, its endpoint is removed or the proxy
 // stops.
@@ -213,6 +226,7 @@ func (o Origin) Changed() Origin {
 func (f Fault) strike(ctx context.Context, c Conn) error {
 	err := fmt.Errorf("%w: %s", ErrFault, f.Kind)
 	if f.Kind == "stall" {
+		stall(c, true)
 		<-ctx.Done()
 		return err
 	}

@@ -187,6 +187,7 @@ func (b *alteredBody) sendWrongly(ctx context.Context, c Conn) error {
 	}
 	err := fmt.Errorf("%w: %s", ErrFault, b.Kind)
 	if over.left > 0 {
+		stall(c, true)
 		<-ctx.Done() // as long as the device waits for the rest
 		return err
 	}
@@ -293,9 +294,11 @@ func (c *pauseConn) Write(b []byte) (n int, err error) {
 		if err := c.Conn.Flush(); err != nil {
 			return n, err
 		}
+		stall(c.Conn, true)
 		if err := Sleep(c.ctx, c.hold); err != nil {
 			return n, err
 		}
+		stall(c.Conn, false)
 	}
 	m, err := c.Conn.Write(b[n:])
 	if c.left >= 0 {

@@ -77,11 +77,12 @@ func (h Header) Names() []string {
 // Set makes values the only lines with that name, one line for each value. Lines
 // that were there keep their places and their spelling. Further lines are added at
 // the end; they are spelt like the first line with that name, or like name if there
-// was none.
+// was none. Copies of the header keep what they have.
 func (h *Header) Set(name string, values ...string) {
 	i := h.index(name, 0)
 	if i >= 0 {
 		name = (*h)[i].Name
+		*h = h.Clone()
 	}
 	for ; i >= 0 && len(values) > 0; i = h.index(name, i+1) {
 		(*h)[i].Value, values = values[0], values[1:]
@@ -105,9 +106,10 @@ func (h Header) Respell(name string) {
 // Add appends a line.
 func (h *Header) Add(name, value string) { *h = append(*h, Field{name, value}) }
 
-// Del removes all lines with that name.
+// Del removes all lines with that name. Copies of the header keep what they have.
 func (h *Header) Del(name string) {
 	if h.index(name, 0) >= 0 {
+		*h = h.Clone()
 		*h = slices.DeleteFunc(*h, func(f Field) bool { return EqualName(f.Name, name) })
 	}
 }

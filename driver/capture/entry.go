@@ -41,6 +41,12 @@ type Entry struct {
 	// Seq numbers the entries of a journal from 1; Journal.Add sets it.
 	Seq  uint64
 	Kind Kind
+	// Live is the number that the exchange had while it was in flight, see [Flights]; 0
+	// for none.
+	Live uint64
+	// Open says that the exchange has not ended. Readers who can tell set it: the journal
+	// does not keep it.
+	Open bool
 	// Start is the time when the request's header had been read. Duration is the time
 	// from Start to the end of the response.
 	Start    time.Time
@@ -48,7 +54,9 @@ type Entry struct {
 	// Uploaded is the time from Start to the end of the request's body, Answered the
 	// time from Start to the response's header.
 	Uploaded, Answered time.Duration
-	Client             netip.AddrPort
+	// Phases are those of the way to the real server.
+	Phases Phases
+	Client netip.AddrPort
 	// Conn numbers the devices' connections of a proxy, from 1.
 	Conn      uint64
 	ClientTLS exchange.TLS
@@ -100,6 +108,34 @@ type Entry struct {
 	// has neither.
 	CloseCode   int
 	CloseReason string
+}
+
+// Phases are the phases of asking the real server, for the last request to it. They are
+// zero when it was not asked.
+type Phases struct {
+	// Asked is the time from Entry.Start until the proxy turned to the server.
+	Asked time.Duration
+	// DNS is how long the name of the server was looked up, Connect how long connecting
+	// took, through an upstream proxy if there is one, and TLS the handshake. They are 0
+	// for a connection that was there already.
+	DNS, Connect, TLS time.Duration
+	// Sent is the time from Entry.Start until the header of the request was sent. 0 means
+	// that it was not.
+	Sent time.Duration
+	// Headed is the time from Entry.Start until the header of the server's answer had
+	// come. 0 means that there was none.
+	Headed time.Duration
+	// Reused says that the request went over a connection that was there already.
+	Reused bool
+}
+
+// Wait returns how long the server took to answer, from the end of the request, as far
+// as it had been sent before the answer.
+func (p Phases) Wait(uploaded time.Duration) time.Duration {
+	if p.Headed == 0 {
+		return 0
+	}
+	return max(p.Headed-max(p.Sent, min(uploaded, p.Headed)), 0)
 }
 
 // Unreachable reports whether the proxy made the response because the real server

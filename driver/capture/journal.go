@@ -41,6 +41,7 @@ type Journal struct {
 	slabSize int
 	spool    *spool
 	sockets  *Sockets // messages of WebSockets and pieces of streams, nil for none
+	flights  Flights
 
 	// scratch has buffers to pack entries in, *[]byte. A buffer on the stack makes the
 	// stack of each stream of HTTP/2 grow, because each stream has a goroutine of its own.

@@ -69,6 +69,7 @@ func pack(b []byte, e *Entry) []byte {
 	b = packString(b, e.Error)
 	b = packString(b, e.SNI)
 	b = packString(b, e.Way)
+	b = packPhases(binary.AppendUvarint(b, e.Live), &e.Phases)
 	b = binary.AppendUvarint(b, uint64(len(e.Notes)))
 	for i := range e.Notes {
 		b = packString(b, e.Notes[i].Level)
@@ -105,6 +106,23 @@ func packEdits(b []byte, edits []exchange.Edit) []byte {
 		b = packString(packString(b, e.Before), e.After)
 	}
 	return b
+}
+
+func packPhases(b []byte, p *Phases) []byte {
+	switch {
+	case *p == Phases{}:
+		return append(b, 0)
+	case p.Reused:
+		b = append(b, 1)
+	default:
+		b = append(b, 2)
+		b = binary.AppendVarint(b, int64(p.DNS))
+		b = binary.AppendVarint(b, int64(p.Connect))
+		b = binary.AppendVarint(b, int64(p.TLS))
+	}
+	b = binary.AppendVarint(b, int64(p.Asked))
+	b = binary.AppendVarint(b, int64(p.Sent))
+	return binary.AppendVarint(b, int64(p.Headed))
 }
 
 func packTLS(b []byte, t *exchange.TLS) []byte {
@@ -205,6 +223,7 @@ func unpack(packed []byte) (e *Entry, err error) {
 	e.ResponseHeader, e.ResponseTrailer = r.header(), r.header()
 	r.blob(&e.ResponseBody)
 	e.Endpoint, e.Source, e.Error, e.SNI, e.Way = r.string(), r.string(), r.string(), r.string(), r.string()
+	e.Live, e.Phases = r.uint(), r.phases()
 	if n := int(r.uint()); n > 0 {
 		e.Notes = make([]exchange.Note, n)
 		for i := range e.Notes {
@@ -274,6 +293,19 @@ func (r *reader) tls() (t exchange.TLS) {
 		t.Cipher, t.ALPN = uint16(r.uint()), r.string()
 	}
 	return t
+}
+
+func (r *reader) phases() (p Phases) {
+	switch r.byte() {
+	case 0:
+		return p
+	case 1:
+		p.Reused = true
+	default:
+		p.DNS, p.Connect, p.TLS = time.Duration(r.int()), time.Duration(r.int()), time.Duration(r.int())
+	}
+	p.Asked, p.Sent, p.Headed = time.Duration(r.int()), time.Duration(r.int()), time.Duration(r.int())
+	return p
 }
 
 func (r *reader) header() exchange.Header {

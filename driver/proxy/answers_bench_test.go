@@ -65,7 +65,7 @@ func BenchmarkQuiet(b *testing.B) {
 			o := origin(b, false, secure, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 			u := newUpstream(Config{Insecure: true}.complete())
 			defer u.close()
-			c, err := u.conn(b.Context(), h1Key{addr: o.Listener.Addr().String(), tls: secure})
+			c, err := u.conn(b.Context(), h1Key{addr: o.Listener.Addr().String(), tls: secure}, nil)
 			if err != nil {
 				b.Fatal(err)
 			}

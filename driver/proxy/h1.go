@@ -7,9 +7,11 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 	"starproxy/driver/proxy/h1"
 	"starproxy/driver/proxy/way"
 )
@@ -17,6 +19,8 @@ import (
 // forwardH1 asks a real server over HTTP/1.1, on this goroutine.
 func (s *serving) forwardH1(ctx context.Context, key h1Key) (*exchange.Response, error) {
 	q := &s.req
+	s.flight.Set(capture.Connecting)
+	defer s.flight.Set(capture.Answering)
 	p, err := s.payload()
 	if err != nil {
 		return nil, err
@@ -25,11 +29,13 @@ func (s *serving) forwardH1(ctx context.Context, key h1Key) (*exchange.Response,
 		return nil, err
 	}
 	for {
-		c, err := s.p.upstream.conn(ctx, key)
+		c, err := s.p.upstream.conn(ctx, key, &s.trip)
 		if err != nil {
 			p.drop()
 			return nil, s.fault(ctx, key.addr, "", err)
 		}
+		s.trip.over(c.reused)
+		s.flight.Set(capture.Waiting)
 		c.use(ctx)
 		res, err := s.roundTrip(c, &p)
 		if err == nil && !(c.reused && p.body == nil && outOfTime(res)) {
@@ -85,6 +91,7 @@ func (s *serving) roundTrip(c *h1Conn, p *payload) (*h1.Response, error) {
 		p.drop()
 		return nil, err
 	}
+	s.trip.note(&s.trip.Sent, time.Since(s.x.Start))
 	if p.body != nil {
 		s.upload(c, *p)
 	}
@@ -94,6 +101,7 @@ func (s *serving) roundTrip(c *h1Conn, p *payload) (*h1.Response, error) {
 			return nil, err
 		}
 		c.left = math.MaxInt64
+		s.trip.note(&s.trip.Headed, time.Since(s.x.Start))
 		res := &c.head
 		switch {
 		case c.key.whole && res.Status == http.StatusProxyAuthRequired:

@@ -113,8 +113,8 @@ func (c *h1Conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// conn takes an idle connection or makes one.
-func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
+// conn takes an idle connection or makes one, which t measures.
+func (u *upstream) conn(ctx context.Context, key h1Key, t *trip) (*h1Conn, error) {
 	if c := u.pool.get(key); c != nil {
 		return c, nil
 	}
@@ -126,6 +126,7 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 			return c, nil
 		}
 	}
+	ctx = context.WithValue(ctx, tripKey{}, t)
 	if key.tls {
 		t, err := u.dialTLS(ctx, key, "http/1.1")
 		if err != nil {
@@ -135,7 +136,11 @@ func (u *upstream) conn(ctx context.Context, key h1Key) (*h1Conn, error) {
 	}
 	dial := u.dial
 	if key.whole {
-		dial = func(ctx context.Context, _ string) (net.Conn, error) { return u.dialParent(ctx) }
+		dial = func(ctx context.Context, _ string) (net.Conn, error) {
+			ctx, done := t.connecting(ctx)
+			defer done()
+			return u.dialParent(ctx)
+		}
 	}
 	nc, err := dial(ctx, key.addr)
 	if err != nil {

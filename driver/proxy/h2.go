@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 )
 
 // errOnlyH1 says that a server does not speak HTTP/2. The connection that was
@@ -62,12 +63,20 @@ func (c *h2Client) close() {
 	c.plain.CloseIdleConnections()
 }
 
-// poolKey is the context's key of the h1Key that a request goes to.
+// poolKey is the context's key of the *poolRoute of a request.
 type poolKey struct{}
 
+// poolRoute is where a request goes, and what measures its way there.
+type poolRoute struct {
+	key h1Key
+	*trip
+}
+
 func keyOf(ctx context.Context) h1Key {
-	key, _ := ctx.Value(poolKey{}).(h1Key)
-	return key
+	if r, ok := ctx.Value(poolKey{}).(*poolRoute); ok {
+		return r.key
+	}
+	return h1Key{}
 }
 
 // host returns a text that no other key has, in the form of a host and port.
@@ -106,11 +115,11 @@ func (c *h2Client) speaksH2(key h1Key) bool {
 }
 
 // roundTrip sends a request to the server that key names.
-func (c *h2Client) roundTrip(ctx context.Context, key h1Key, out *http.Request) (*http.Response, error) {
+func (c *h2Client) roundTrip(ctx context.Context, key h1Key, out *http.Request, t *trip) (*http.Response, error) {
 	if key.tls && !c.speaksH2(key) {
 		return nil, errOnlyH1
 	}
-	out = out.WithContext(context.WithValue(ctx, poolKey{}, key))
+	out = out.WithContext(context.WithValue(ctx, poolKey{}, &poolRoute{key, t}))
 	if key.tls {
 		return c.tls.RoundTrip(out)
 	}
@@ -126,10 +135,15 @@ func (s *serving) forwardH2(ctx context.Context, key h1Key) (*exchange.Response,
 		return nil, err
 	}
 	t := h2Trace{s: s}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn, Got1xxResponse: t.got1xx})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: t.gotConn, Got1xxResponse: t.got1xx, WroteHeaders: func() { s.trip.note(&s.trip.Sent, time.Since(s.x.Start)) },
+	})
+	s.flight.Set(capture.Connecting)
+	defer s.flight.Set(capture.Answering)
 	for {
-		res, err := s.p.upstream.h2.roundTrip(ctx, key, out)
+		res, err := s.p.upstream.h2.roundTrip(ctx, key, out, &s.trip)
 		if err == nil {
+			s.trip.note(&s.trip.Headed, time.Since(s.x.Start))
 			return s.h2Response(res, t.end())
 		}
 		// The server may have closed a kept connection just now. A request that
@@ -246,6 +260,8 @@ func (t *h2Trace) gotConn(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.peer, t.reused = peerOf(info.Conn), info.Reused
+	t.s.trip.over(info.Reused)
+	t.s.flight.Set(capture.Waiting)
 }
 
 // got1xx passes interim answers on.

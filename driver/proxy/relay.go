@@ -19,22 +19,27 @@ func (t *tunnel) relay() {
 	defer p.taken.Done()
 	t.c.idleSince.Store(0)
 	if p.cfg.Isolated && !t.alone {
-		t.refuse("refused: the tunnel carries no HTTP, and nothing is connected to the real server here")
+		t.refuse(t.entry(), "refused: the tunnel carries no HTTP, and nothing is connected to the real server here")
 		return
 	}
-	if t.server == nil {
-		var err error
-		if t.server, err = t.connect(context.Background()); err != nil {
-			t.refuse(err.Error())
-			return
-		}
+	e := t.entry()
+	defer func() { t.stop() }()
+	if err := t.reach(e); err != nil {
+		t.refuse(e, err.Error())
+		return
 	}
 	if !p.track(t.server) {
 		return
 	}
 	defer p.untrack(t.server)
 	t.c.tie(t.server)
-	s := p.stream(t.entry())
+	e.Server = peerOf(t.server)
+	s := p.stream(e, &t.flight)
+	if f := p.flights(); f != nil && e.Seq != 0 {
+		t.flight.Set(capture.Joined)
+		f.Enter(&t.flight, e.Live, e, nil, t)
+		defer f.Leave(&t.flight)
+	}
 	s.note(t.first, true)
 	s.note(t.early, false)
 	if err := t.pass(); err != nil {
@@ -42,6 +47,32 @@ func (t *tunnel) relay() {
 		return
 	}
 	s.pipe(t.device, t.server)
+}
+
+// reach connects to the real server. While it does, the stream is in flight.
+func (t *tunnel) reach(e *capture.Entry) (err error) {
+	var ctx context.Context
+	ctx, t.stop = context.WithCancel(context.Background())
+	f := t.p.flights()
+	if f != nil {
+		e.Live = f.Number()
+	}
+	if t.server != nil {
+		return nil
+	}
+	if f != nil {
+		known := *e // it changes when the server is there
+		t.flight.Set(capture.Connecting)
+		f.Enter(&t.flight, e.Live, &known, nil, t)
+		defer func() {
+			if f.Leave(&t.flight) {
+				err = capture.ErrCut
+				e.Notes = append(e.Notes, exchange.Note{Level: exchange.Met, Text: capture.CutOff})
+			}
+		}()
+	}
+	t.server, err = t.connect(ctx)
+	return err
 }
 
 // pass sends the bytes on that were read before both sides were connected.
@@ -54,11 +85,10 @@ func (t *tunnel) pass() error {
 }
 
 // refuse journals a stream that is not connected, with the device's first bytes.
-func (t *tunnel) refuse(why string) {
+func (t *tunnel) refuse(e *capture.Entry, why string) {
 	t.p.log.Warn("tunnel without HTTP not connected", slog.String("target", t.c.target), slog.String("error", why))
-	e := t.entry()
 	e.Origin, e.Error = exchange.FromProxy, why
-	s := t.p.stream(e)
+	s := t.p.stream(e, &t.flight)
 	s.note(t.first, true)
 	s.end(why)
 }
@@ -75,8 +105,5 @@ func (t *tunnel) entry() *capture.Entry {
 		e.Scheme, e.ClientTLS, e.SNI, port = "tls", agreed(t.tls), t.tls.ConnectionState().ServerName, 443
 	}
 	e.Host, e.Port = exchange.SplitAuthority(t.c.target, port)
-	if t.server != nil {
-		e.Server = peerOf(t.server)
-	}
 	return e
 }

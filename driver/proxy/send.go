@@ -14,7 +14,12 @@ import (
 // send writes status, header, body and trailers.
 func (s *serving) send(res *exchange.Response) {
 	ctx := s.ctx
+	if s.flight.WasCut() {
+		s.conn.abort = true
+		return
+	}
 	if wait := res.Wait(); wait > 0 {
+		s.flight.Set(capture.Delayed)
 		if s.err = exchange.Sleep(ctx, wait); s.err != nil {
 			s.conn.abort = true
 			return
@@ -51,6 +56,9 @@ func (s *serving) send(res *exchange.Response) {
 
 // hijack sends a body that takes the connection.
 func (s *serving) hijack(res *exchange.Response) {
+	if s.conn.abort { // somebody has cut it
+		return
+	}
 	s.conn.w, s.conn.s, s.conn.left = s.w, s, -1
 	if !s.p.take() {
 		s.conn.abort = true
@@ -59,9 +67,13 @@ func (s *serving) hijack(res *exchange.Response) {
 	defer s.p.taken.Done()
 	ctx, stop := s.lasting()
 	defer stop()
-	if err := exchange.Sleep(ctx, res.Wait()); err != nil {
-		s.conn.abort = true
-		return
+	if wait := res.Wait(); wait > 0 {
+		s.flight.Set(capture.Delayed)
+		if err := exchange.Sleep(ctx, wait); err != nil {
+			s.conn.abort = true
+			return
+		}
+		s.flight.Set(capture.Joined)
 	}
 	if s.up != nil {
 		// No protocol is switched before the whole request is there (RFC 9110
@@ -112,6 +124,8 @@ func (c *sender) send(ctx context.Context, res *exchange.Response, size int64) {
 		} else {
 			c.rec = j.NewRecorder(res.Header, s.req.URL())
 		}
+		s.flight.Set(capture.Sending)
+		j.Flights().Answer(&s.flight, res, c.rec, s.x.Endpoint, s.x.Source)
 	}
 	if size != 0 && !ready(res.Body, size) {
 		c.Flush() // the header goes out now: the first byte may be long in coming

@@ -38,8 +38,11 @@ type sender struct {
 func (c *sender) Write(b []byte) (int, error) {
 	if c.rec != nil {
 		c.rec.Write(b)
+		return c.pass(b)
 	}
-	return c.pass(b)
+	n, err := c.pass(b)
+	c.s.flight.Sent(int64(n))
+	return n, err
 }
 
 func (c *sender) pass(b []byte) (int, error) {
@@ -108,6 +111,15 @@ func (c *sender) Break(last []byte, reset bool) error {
 	return cl.socket.Close()
 }
 
+// Stall notes that a fault holds the rest of the answer back, or no longer does.
+func (c *sender) Stall(on bool) {
+	if on {
+		c.s.flight.Set(capture.Stalled)
+	} else {
+		c.s.flight.Set(capture.Sending)
+	}
+}
+
 // Multiplexed reports whether the device speaks HTTP/2.
 func (c *sender) Multiplexed() bool { return c.s.r.h2 != nil }
 
@@ -154,13 +166,22 @@ func (c *sender) ReadFrom(src io.Reader) (int64, error) {
 
 // sendFile sends n bytes of f.
 func (c *sender) sendFile(f *os.File, n int64) (int64, error) {
-	m, err := io.Copy(c.w, io.LimitReader(f, n-1))
-	c.left -= m
-	if err != nil || m < n-1 {
-		return m, err
+	sent := int64(0)
+	for sent < n-1 { // step by step, so that people see how far it is
+		step := min(n-1-sent, fileLook)
+		m, err := io.Copy(c.w, io.LimitReader(f, step))
+		sent += m
+		c.left -= m
+		c.s.flight.Sent(m)
+		if err != nil || m < step {
+			return sent, err
+		}
 	}
-	return m + 1, c.lastByte(f)
+	return sent + 1, c.lastByte(f)
 }
+
+// fileLook is how much of a file is sent before it is counted, in bytes.
+const fileLook = 1 << 20
 
 // lastByte sends the last byte of a body, see Write.
 func (c *sender) lastByte(src io.Reader) error {
@@ -215,4 +236,5 @@ func (c *sender) move(b *h1Body) error {
 var (
 	_ exchange.Conn    = (*sender)(nil)
 	_ exchange.Breaker = (*sender)(nil)
+	_ exchange.Staller = (*sender)(nil)
 )

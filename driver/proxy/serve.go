@@ -31,10 +31,13 @@ type serving struct {
 	incoming *exchange.Incoming // the device's body; scripts may send another
 	up       *upload            // the last one
 
+	trip     trip          // to the real server
 	answered time.Duration // when the response's header was there
 	err      error         // of sending the answer to the device
 
-	entry capture.Entry
+	entry  capture.Entry
+	flight capture.Flight
+	flying bool // it is in the table of exchanges in flight
 }
 
 // serve makes an Exchange of a request, has it answered, sends the answer and
@@ -52,9 +55,11 @@ func (s *serving) serve() {
 		p.refuse(s.w, s.cl, &s.r, why)
 		return
 	}
+	defer s.leave()
 	res := s.answer()
 	if _, ok := res.Body.(exchange.Hijacker); ok {
 		s.journal(res) // it may go on for hours
+		s.join()
 		s.hijack(res)
 		s.x.Answered()
 		if s.conn.abort {
@@ -97,7 +102,7 @@ func (s *serving) read() string {
 	hideCredentials(q.Header)
 	q.ContentLength = r.length
 	x := &s.x
-	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.ids.Add(1), time.Now(), s.cl.addr, q, s.forward
+	x.ID, x.Start, x.Client, x.Request, x.Forward = s.p.number(), time.Now(), s.cl.addr, q, s.forward
 	if s.cl.met != "" {
 		x.Notes.Meet(s.cl.met)
 	}
@@ -114,6 +119,7 @@ func (s *serving) read() string {
 		}
 		q.Body = s.incoming
 	}
+	s.enter()
 	return ""
 }
 
@@ -221,14 +227,11 @@ func (s *serving) journal(res *exchange.Response) {
 	if j == nil {
 		return
 	}
+	cut := s.leave()
 	q, x := &s.req, &s.x
 	e := &s.entry // the journal makes its own copy
-	// Field by field: a whole Entry on the stack would make that of each request
-	// over HTTP/2 grow.
-	e.Start, e.Answered, e.Client, e.Conn, e.ClientTLS, e.SNI = x.Start, s.answered, x.Client, s.cl.id, s.cl.agreed, s.cl.sni
-	e.Way = s.cl.in.Name()
-	e.Method, e.Scheme, e.Host, e.Port, e.Target, e.Proto = q.Method, q.Scheme, q.Host, q.Port, q.Target, q.Proto
-	e.Authority, e.RequestHeader = q.Authority, q.Header
+	s.known()
+	e.Live, e.Answered, e.Phases = x.ID, s.answered, s.trip.phases()
 	e.Status, e.ResponseHeader, e.Origin = res.Status, res.Header, res.Origin
 	s.onNetwork() // it may have been set meanwhile
 	e.Endpoint, e.Source, e.Unmatched, e.Notes = x.Endpoint, x.Source, x.Unmatched, x.Notes.List()
@@ -262,6 +265,12 @@ func (s *serving) journal(res *exchange.Response) {
 	case s.err != nil:
 		e.Error = s.err.Error()
 	}
+	if cut {
+		e.Error = capture.ErrCut.Error()
+		if s.conn.w == nil { // nothing was sent
+			e.Status = 0
+		}
+	}
 	e.Duration = time.Since(x.Start)
 	if res.Status == http.StatusSwitchingProtocols && s.watchable() {
 		j.Add(e) // its messages and its end are recorded
@@ -270,6 +279,16 @@ func (s *serving) journal(res *exchange.Response) {
 	if in := s.p.cfg.Inspector; in == nil || !in.Inspect(e, s.p.journal) {
 		s.p.journal(e)
 	}
+}
+
+// known fills in the fields of the entry that are known of the request. It does so field
+// by field: a whole Entry on the stack would make that of each request over HTTP/2 grow.
+func (s *serving) known() {
+	q, x, e := &s.req, &s.x, &s.entry
+	e.Start, e.Client, e.Conn, e.ClientTLS, e.SNI = x.Start, x.Client, s.cl.id, s.cl.agreed, s.cl.sni
+	e.Way = s.cl.in.Name()
+	e.Method, e.Scheme, e.Host, e.Port, e.Target, e.Proto = q.Method, q.Scheme, q.Host, q.Port, q.Target, q.Proto
+	e.Authority, e.RequestHeader = q.Authority, q.Header
 }
 
 // Inspector looks at entries before they are journaled.

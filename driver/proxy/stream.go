@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 )
 
@@ -29,6 +31,7 @@ type stream struct {
 	j     *capture.Sockets
 	rec   Recorder // nil records nothing
 	entry capture.Entry
+	fly   *capture.Flight
 
 	mu       sync.Mutex
 	up, down half
@@ -46,7 +49,8 @@ type half struct {
 }
 
 // stream journals the beginning of one, nil where nobody is to see it.
-func (p *Proxy) stream(e *capture.Entry) *stream {
+// f is its flight.
+func (p *Proxy) stream(e *capture.Entry, f *capture.Flight) *stream {
 	if p.cfg.Journal == nil {
 		return nil
 	}
@@ -54,7 +58,7 @@ func (p *Proxy) stream(e *capture.Entry) *stream {
 	if p.cfg.Sockets == nil || seq == 0 {
 		return nil
 	}
-	return &stream{j: p.cfg.Sockets, rec: p.cfg.Recorder, entry: *e}
+	return &stream{j: p.cfg.Sockets, rec: p.cfg.Recorder, entry: *e, fly: f}
 }
 
 // half returns one direction; mu is held.
@@ -75,6 +79,7 @@ func (s *stream) note(b []byte, fromClient bool) {
 	defer s.mu.Unlock()
 	h := s.half(fromClient)
 	h.size += int64(len(b))
+	s.flew(int64(len(b)), fromClient)
 	if s.ended {
 		return
 	}
@@ -144,7 +149,17 @@ func (s *stream) count(n int64, fromClient bool) {
 	if s != nil {
 		s.mu.Lock()
 		s.half(fromClient).size += n
+		s.flew(n, fromClient)
 		s.mu.Unlock()
+	}
+}
+
+// flew counts bytes for those who look at the exchanges in flight.
+func (s *stream) flew(n int64, fromClient bool) {
+	if fromClient {
+		s.fly.Received(n)
+	} else {
+		s.fly.Sent(n)
 	}
 }
 
@@ -173,6 +188,10 @@ func (s *stream) end(why string) {
 	e := s.entry
 	e.Kind, e.Socket, e.Duration, e.FromClient, e.Error = capture.SocketEnd, s.entry.Seq, time.Since(e.Start), s.byClient, why
 	e.CloseReason = s.reason
+	if s.fly.WasCut() {
+		e.Error = capture.ErrCut.Error()
+		e.Notes = append(slices.Clip(e.Notes), exchange.Note{Level: exchange.Met, Text: capture.CutOff})
+	}
 	e.RequestBody = capture.Blob{Size: s.up.size, Truncated: s.up.cut}
 	e.ResponseBody = capture.Blob{Size: s.down.size, Truncated: s.down.cut}
 	s.j.Add(&e)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/capture"
 )
 
 // speakFirst is how long a client may stay silent in a tunnel before we let
@@ -52,6 +53,8 @@ type tunnel struct {
 	server net.Conn  // the real server; nil until it is connected
 	early  []byte    // the bytes already read from server
 	start  time.Time
+	flight capture.Flight
+	stop   context.CancelFunc // ends connecting to the real server
 }
 
 // open finds the protocol by the first bytes and passes the connection on. It is

@@ -128,7 +128,8 @@ func (s *serving) upgraded(upgrade string) *stream {
 	if q.Scheme == "https" {
 		e.Scheme = "tls"
 	}
-	return s.p.stream(e)
+	e.Live = s.x.ID
+	return s.p.stream(e, &s.flight)
 }
 
 // buffered is a connection of which a bufio.Reader has read a part. It reads that

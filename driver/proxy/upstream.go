@@ -61,6 +61,8 @@ func (u *upstream) close() {
 // dial connects to a real server, through the upstream proxy if there is one. It is how
 // every connection for a device is made.
 func (u *upstream) dial(ctx context.Context, addr string) (net.Conn, error) {
+	ctx, done := tripOf(ctx).connecting(ctx)
+	defer done()
 	if u.parent.Uses(addr) {
 		return u.dialThrough(ctx, addr)
 	}
@@ -156,6 +158,7 @@ func (s *serving) forward(ctx context.Context) (*exchange.Response, error) {
 	if err := checkRequest(q); err != nil {
 		return nil, fmt.Errorf("request to %s can't be sent: %w", addr, err)
 	}
+	s.trip.begin(time.Since(s.x.Start))
 	key := h1Key{addr: addr, tls: q.Scheme == "https"}
 	if key.tls {
 		key.sni = s.sni()
@@ -221,7 +224,10 @@ func (u *upstream) dialTLS(ctx context.Context, key h1Key, protocols ...string) 
 	t := tls.Client(newIdleSocket(nc), cfg)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if err := t.HandshakeContext(ctx); err != nil {
+	began, measure := time.Now(), tripOf(ctx)
+	err = t.HandshakeContext(ctx)
+	measure.secured(time.Since(began))
+	if err != nil {
 		nc.Close()
 		u.counts.servers.add(tlsFailure(err))
 		return nil, &exchange.UpstreamError{Addr: key.addr, Doing: "in the TLS handshake", Err: tlsReason(err)}

@@ -24,6 +24,7 @@ type watch struct {
 	j     *capture.Sockets
 	rec   Recorder      // nil records nothing
 	entry capture.Entry // of the handshake
+	fly   *capture.Flight
 
 	mu       sync.Mutex
 	answer   []byte // of the handshake, as far as it has been sent
@@ -47,7 +48,7 @@ func (s *serving) watching() *watch {
 	if s.entry.Seq == 0 || !s.watchable() {
 		return nil
 	}
-	return &watch{j: s.p.cfg.Sockets, rec: s.p.cfg.Recorder, entry: s.entry}
+	return &watch{j: s.p.cfg.Sockets, rec: s.p.cfg.Recorder, entry: s.entry, fly: &s.flight}
 }
 
 // conn wraps the connection that a body took.
@@ -161,6 +162,11 @@ func (w *watch) end(s *serving) {
 	e := w.entry
 	e.Kind, e.Socket, e.Duration, e.Notes = capture.SocketEnd, w.entry.Seq, time.Since(e.Start), s.x.Notes.List()
 	e.RequestBody, e.ResponseBody = capture.Blob{}, capture.Blob{}
+	if w.fly.WasCut() {
+		e.Error = capture.ErrCut.Error()
+		s.x.Notes.Meet(capture.CutOff)
+		e.Notes = s.x.Notes.List()
+	}
 	e.CloseCode, e.CloseReason, e.FromClient = w.code, w.reason, w.byClient
 	if e.CloseCode == 0 {
 		e.CloseCode = 1006 // no close frame (RFC 6455 section 7.1.5)
@@ -188,6 +194,7 @@ func (c *watched) Read(b []byte) (n int, err error) {
 		n, err = c.Conn.Read(b)
 	}
 	if n > 0 {
+		c.w.fly.Received(int64(n))
 		c.w.received(b[:n])
 	}
 	c.w.gone(true, err)
@@ -212,7 +219,9 @@ func (c *watchedServer) CloseWrite() error { return closeWrite(c.Conn) }
 // Write notes first: the device may answer before it returns.
 func (c *watched) Write(b []byte) (int, error) {
 	c.w.sent(b)
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.w.fly.Sent(int64(n))
+	return n, err
 }
 
 // CloseWrite passes a half-close on where the connection can.
