@@ -80,6 +80,8 @@ func TestBrowserAxe(t *testing.T) {
 	p.ask("GET", "http://car.test/pic.png", "", nil)
 	p.ask("POST", "http://127.0.0.1:1/api/status", "level=7&name=x", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
 	awaited[any](p, `fetch("api/call/set_state", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(["user", '{"name": "Ada"}'])}).then(r => r.json())`)
+	p.key("b")
+	p.shows("#hosts-rows", "car.test")
 	views := value[[]string](p, `[...document.querySelectorAll("nav a:not([hidden])")].map(a => a.dataset.view)`)
 	for _, s := range screens {
 		p.useScreen(s)

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -22,13 +21,11 @@ func widthIn(selector string) string {
 	return fmt.Sprintf(`document.querySelector(%q).getBoundingClientRect().width`, selector)
 }
 
-// pull moves the pointer over an element, presses, and lets go so many pixels to the right.
+// pull drags an element so many pixels to the right.
 func (p *page) pull(selector string, by float64) {
 	p.t.Helper()
 	at := value[[2]float64](p, fmt.Sprintf(`(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector(%q).getBoundingClientRect())`, selector))
-	p.do(chromedp.MouseEvent(input.MousePressed, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1)),
-		chromedp.MouseEvent(input.MouseMoved, at[0]+by/2, at[1], chromedp.ButtonLeft), chromedp.MouseEvent(input.MouseMoved, at[0]+by, at[1], chromedp.ButtonLeft),
-		chromedp.MouseEvent(input.MouseReleased, at[0]+by, at[1], chromedp.ButtonLeft))
+	p.drag(at[0], at[0]+by, at[1])
 }
 
 // Columns are chosen, widths are changed by mouse and by keyboard, and a reload keeps both.

@@ -3,10 +3,11 @@
 import { decode, fetchBody } from './body.js';
 import { showNote, shown } from './detail.js';
 import { edit } from './editor.js';
-import { mark } from './list.js';
+import { chosen, mark } from './list.js';
 import { editMock } from './mocks.js';
-import { $, copy, go, keyboard, menu, route } from './page.js';
+import { $, copy, count, go, keyboard, menu, route } from './page.js';
 import { status } from './proxy.js';
+import { selection } from './selection.js';
 import { call, download } from './source.js';
 
 // action makes f act on the exchange that was chosen last, if there is one.
@@ -67,7 +68,9 @@ $('mark').onclick = () => menu($('mark'), ['', 'red', 'orange', 'yellow', 'green
 
 const saveMenu = () => menu($('save'), ['har', 'flow', 'pcapng'].flatMap(f => {
 	const save = (as, filter, seqs) => () => download('export_captures', [f, '', false, filter, seqs], `${as}.${f}`);
-	return [[`This exchange as ${f}`, shown.event && save(shown.event.seq, '', `[${shown.event.seq}]`)], [`All shown as ${f}`, save('captures', route.f, '[]')]];
+	const one = chosen.size ? [`${count(chosen.size)} selected as ${f}`, save('selection', route.f, JSON.stringify(selection(true)))]
+		: [`This exchange as ${f}`, shown.event && save(shown.event.seq, '', `[${shown.event.seq}]`)];
+	return [one, [`All shown as ${f}`, save('captures', route.f, '[]')]];
 }));
 
 keyboard([

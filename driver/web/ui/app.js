@@ -1,15 +1,16 @@
 // The page: the list of exchanges and the controls around it. The modules for its
 // other views are imported last.
 
-import { makeList, select, step, toggleFollow, update } from './list.js';
+import { cursor, makeList, select, step, toggleFollow, update } from './list.js';
 import { $, button, copy, count, el, fill, go, keyboard, later, onRoute, onView, popup, read, route, store, sure } from './page.js';
 import { clear, connect, flush, forget, journal, onChange, onStatus, onUp, show, status } from './proxy.js';
+import { click, extend } from './selection.js';
 import { call } from './source.js';
 
 const root = document.documentElement;
 
 root.dataset.theme = store.theme || '';
-makeList(seq => go({ seq }));
+makeList((seq, e) => click(seq, e) || go({ seq }));
 onChange((...news) => {
 	update(...news);
 	tally();
@@ -128,8 +129,9 @@ function theme() {
 	store.theme = root.dataset.theme = now === 'dark' ? 'light' : 'dark';
 }
 
-const move = n => {
-	const seq = step(n);
+const move = n => e => {
+	const from = cursor(), seq = step(n);
+	if (e.shiftKey && e.key.length > 1) return extend(from, seq);
 	if (!$('detail').contains(document.activeElement)) $('rows').focus({ preventScroll: true }); // focus follows the cursor
 	if (route.seq) go({ seq });
 };
@@ -143,17 +145,17 @@ keyboard([
 	['Space', 'pause', pause, 'pause'],
 	['f', 'follow', toggleFollow, 'follow'],
 	['z', 'clear', () => journal.rows.length && sure($('clear'), `forget all ${count(status.captures.entries)} exchanges`, clear), 'clear'],
-	['j ArrowDown', 'next', () => move(1)],
-	['k ArrowUp', 'previous', () => move(-1)],
-	['PageDown', '25 on', () => move(25)],
-	['PageUp', '25 back', () => move(-25)],
-	['g Home', 'first', () => move(-Infinity)],
-	['G End', 'last', () => move(Infinity)],
+	['j ArrowDown', 'next', move(1)],
+	['k ArrowUp', 'previous', move(-1)],
+	['PageDown', '25 on', move(25)],
+	['PageUp', '25 back', move(-25)],
+	['g Home', 'first', move(-Infinity)],
+	['G End', 'last', move(Infinity)],
 	['Enter', 'open', () => go({ seq: step(0) })],
 ], 'traffic');
 
 onUp(() => {
-	for (const pane of ['detail', 'actions', 'mocks', 'state', 'tls', 'control', 'timeline', 'figures', 'compare']) import(`./${pane}.js`);
+	for (const pane of ['detail', 'actions', 'mocks', 'state', 'tls', 'control', 'timeline', 'sidebar', 'figures', 'compare']) import(`./${pane}.js`);
 });
 read();
 connect();

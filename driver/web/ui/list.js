@@ -3,7 +3,7 @@
 
 import { columnMenu, fit, handle } from './columns.js';
 import { $, button, bytes, clock, el, fill, millis, store } from './page.js';
-import { journal } from './proxy.js';
+import { journal, status } from './proxy.js';
 
 const port = r => r.port && r.port !== 80 && r.port !== 443 ? `:${r.port}` : '';
 const isHTTP = r => !/^(tls_error|refused)$/.test(r.kind);
@@ -26,9 +26,14 @@ const COLUMNS = {
 		const at = names.includes('Host') ? '' : where(r);
 		return [`${at}${r.path} ${r.comment || ''}`, at && el('span.at', at), el('span', r.path, r.comment && el('em', r.comment))];
 	} },
+	Device: { width: 120, extra: true, key: r => r.client || '', cell: r => [device(r), device(r)] },
 	Type: { width: 120, extra: true, key: r => r.type, cell: r => [r.type || ''] },
 	Size: { width: 66, key: r => r.size, cell: r => [isHTTP(r) ? bytes(r.size) : ''] },
 	Duration: { width: 72, key: r => r.duration_ms, cell: r => [r.open ? 'open' : r.kind === 'refused' ? '' : millis(r.duration_ms)] },
+};
+const device = r => {
+	const address = r.client?.replace(/:\d+$/, '').replace(/[[\]]/g, '');
+	return status.devices?.[address] || address || '';
 };
 let names = []; // of the columns that are shown
 const where = r => `${names.includes('Scheme') || !r.scheme ? '' : `${r.scheme}://`}${r.host}${port(r)}`;
@@ -157,6 +162,11 @@ function paint(all) {
 	if (body.getAttribute('aria-activedescendant') !== active) body.setAttribute('aria-activedescendant', active);
 }
 
+export const repaint = () => paint();
+
+// cursor returns the number of the row with the cursor, 0 for none.
+export const cursor = () => index() < 0 ? 0 : current;
+
 const index = () => view.findIndex(r => r.seq === current);
 
 // select puts the cursor on a row and brings it into sight.
@@ -169,6 +179,15 @@ export function select(seq) {
 		setFollow(false);
 	}
 	paint();
+}
+
+// between returns the numbers of the rows from one to another, or of the first and the last
+// of all.
+export function between(a, b, ends) {
+	const at = seq => view.findIndex(r => r.seq === seq);
+	if (ends) return [view[0]?.seq, view.at(-1)?.seq];
+	const i = at(a), j = at(b);
+	return view.slice(Math.max(Math.min(i, j), 0), Math.max(i, j) + 1).map(r => r.seq);
 }
 
 // step moves the cursor by n rows and returns the number of its row.

@@ -69,13 +69,19 @@ const fetchPage = before => call('list_captures', ...query, before, PAGE);
 function item(row) {
 	if (row.kind === 'missed') journal.missed += row.missed;
 	else if (row.kind === 'gone') {
-		if (!bySeq.delete(row.seq)) return;
-		journal.rows = journal.rows.filter(r => r.seq !== row.seq);
-		onChange.send([], [], true);
+		if (row.seqs || bySeq.has(row.seq)) drop(row.seqs || [[row.seq, row.seq]]);
 	} else {
 		if (!row.update) last = row.seq;
 		take([row]);
 	}
+}
+
+// drop takes out the rows within some ranges of numbers.
+function drop(ranges) {
+	const stays = r => !ranges.some(([first, last]) => first <= r.seq && r.seq <= last);
+	journal.incoming = journal.incoming.filter(stays);
+	journal.rows = journal.rows.filter(r => stays(r) || !bySeq.delete(r.seq));
+	onChange.send([], [], true);
 }
 
 function take(rows) {
@@ -94,6 +100,7 @@ export function flush() {
 		if (!old && !paused) bySeq.set(row.seq, row);
 	}
 	journal.incoming = held.slice(-LIMIT);
+	added.sort((a, b) => a.seq - b.seq); // some may be back
 	const older = added[0]?.seq < rows.at(-1)?.seq;
 	rows.push(...added);
 	if (older) rows.sort((a, b) => a.seq - b.seq);
