@@ -91,6 +91,7 @@ var keepers = map[string]string{
 	"github.com/creack/pty":               "driver/exporter/hook",
 	"go.starlark.net":                     "script script/sandbox builtins builtins/call builtins/value builtins/trial driver/scenario",
 	"github.com/prometheus/client_golang": "driver/exporter/metrics",
+	"github.com/peterh/liner":             "driver/cli",
 }
 
 // TestArrows holds the imports of every file, whatever system it is built for.

@@ -74,15 +74,26 @@ func (s *Session) Defined(name string) bool {
 	return s.globals.Has(name) || starlark.Universe.Has(name)
 }
 
+// Doc returns the documentation of a function that the session, or a script in it, defines.
+func (s *Session) Doc(name string) (text string, ok bool) {
+	fn, ok := s.globals[name].(*starlark.Function)
+	if !ok {
+		return "", false
+	}
+	text = fn.Name() + "(" + parameters(fn) + ")"
+	if doc, _ := docstring(fn.Doc()); doc != "" {
+		text += "\n    " + strings.ReplaceAll(doc, "\n", "\n    ")
+	}
+	return text, true
+}
+
 // Eval reads one statement and runs it. It calls read for each line; more is true if
 // the line continues a statement. The text is the value of an expression, or "" if
 // that is None. The error is io.EOF if read returns that at the begin of a statement.
 func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)) (text string, err error) {
-	opts := dialect()
-	opts.GlobalReassign, opts.LoadBindsGlobally = true, true
 	var src []byte
 	var stopped error // by read, or because the text is too deep
-	file, err := opts.ParseCompoundStmt("repl", func() ([]byte, error) {
+	file, err := s.dialect().ParseCompoundStmt("repl", func() ([]byte, error) {
 		line, err := read(len(src) > 0)
 		if err == nil {
 			src = append(append(src, line...), '\n')
@@ -104,6 +115,19 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	case err != nil:
 		return "", newError(err)
 	}
+	return s.run(ctx, file)
+}
+
+// dialect returns the options of Starlark for sessions, which can assign a global again.
+func (s *Session) dialect() *syntax.FileOptions {
+	opts := dialect()
+	opts.GlobalReassign, opts.LoadBindsGlobally = true, true
+	return opts
+}
+
+// run runs a file with one statement. The value of an expression is named _ from then
+// on, unless it is None.
+func (s *Session) run(ctx context.Context, file *syntax.File) (text string, err error) {
 	guardOperands(file)
 	now := time.Now()
 	s.t.host.env.Clock.Advance(now.Sub(s.last))
@@ -116,9 +140,9 @@ func (s *Session) Eval(ctx context.Context, read func(more bool) (string, error)
 	r.thread.Load = r.loading(func(_ *starlark.Thread, name string) (starlark.StringDict, error) { return s.files.load("repl", name) })
 	err = s.t.host.within(r, func() error {
 		if expr := only(file); expr != nil {
-			v, err := starlark.EvalExprOptions(opts, &r.thread, expr, s.globals)
+			v, err := starlark.EvalExprOptions(file.Options, &r.thread, expr, s.globals)
 			if err == nil && v != starlark.None {
-				text = v.String()
+				text, s.globals["_"] = v.String(), v
 			}
 			return err
 		}

@@ -30,6 +30,7 @@ func TestSession(t *testing.T) {
 	}
 	defer s.Close()
 	for _, step := range []struct{ in, want, fails string }{
+		{"_", "", "undefined: _"},
 		{"limit", "3", ""},
 		{"call('GET /hit')", "<answer 200 6>", ""},
 		{"x = [1,\n2]", "", ""},
@@ -44,6 +45,9 @@ func TestSession(t *testing.T) {
 		{"call('GET /nothing')", "", "no endpoint answers it"},
 		{"nil", "", "write None"},
 		{"f(", "", "the input ends in the middle"},
+		{"20 + 1", "21", ""},
+		{"None", "", ""},
+		{"twice(_)", "42", ""},
 		{"print('seen')", "", ""},
 		{"before = time.now()", "", ""},
 		{"clock.advance('1h')", "", ""},
@@ -72,6 +76,12 @@ func TestSession(t *testing.T) {
 	}
 	if _, err := s.Eval(t.Context(), func(bool) (string, error) { return "", io.EOF }); !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: got %v", err)
+	}
+	if doc, ok := s.Doc("twice"); !ok || doc != "twice(x)" {
+		t.Errorf("documentation: got %q, %v", doc, ok)
+	}
+	if doc, ok := s.Doc("len"); ok {
+		t.Errorf("documentation of what is no function of a script: got %q", doc)
 	}
 	for line, want := range map[string][]string{
 		"x + twi":    {"twice"},

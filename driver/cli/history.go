@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/term"
-
 	"starproxy/builtins/disk"
 )
 
@@ -60,18 +58,9 @@ func (h *history) Add(line string) {
 	}
 }
 
-// Len returns the number of lines.
-func (h *history) Len() int { return len(h.lines) }
-
-// At gives a line, 0 for the latest.
-func (h *history) At(i int) string { return h.lines[len(h.lines)-1-i] }
-
 // Close closes the file.
 func (h *history) Close() {
 	if h.file != nil {
 		h.file.Close()
 	}
 }
-
-// Interface guard.
-var _ term.History = (*history)(nil)

@@ -2,10 +2,11 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
-// Lines come back in the next session, the latest first.
+// Lines come back in the next session, the oldest first.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -21,12 +22,8 @@ func TestHistory(t *testing.T) {
 	}
 	h.Close()
 	h = openHistory(sys)
-	got := ""
-	for i := range h.Len() {
-		got += h.At(i)
-	}
-	if got != "cba" {
-		t.Errorf("brought back %q, want cba", got)
+	if got := strings.Join(h.lines, ""); got != "abc" {
+		t.Errorf("brought back %q, want abc", got)
 	}
 	for i := range 3 * maxHistory {
 		h.Add(fmt.Sprint(i))
@@ -34,12 +31,12 @@ func TestHistory(t *testing.T) {
 	h.Close()
 	for range 2 { // the second time the file is short
 		h = openHistory(sys)
-		if h.Len() != maxHistory || h.At(0) != fmt.Sprint(3*maxHistory-1) {
-			t.Errorf("brought back %d lines, the latest %q", h.Len(), h.At(0))
+		if len(h.lines) != maxHistory || h.lines[maxHistory-1] != fmt.Sprint(3*maxHistory-1) {
+			t.Errorf("brought back %d lines, want %d with the latest at their end: %v", len(h.lines), maxHistory, h.lines)
 		}
 		h.Close()
 	}
-	if h := openHistory(&System{Getenv: func(string) string { return "" }}); h.Len() != 0 {
+	if h := openHistory(&System{Getenv: func(string) string { return "" }}); len(h.lines) != 0 {
 		t.Error("without a home there are lines")
 	} else {
 		h.Add("x")

@@ -34,6 +34,8 @@ func stopCode(ctx context.Context) error {
 type signals struct {
 	mu     sync.Mutex
 	hangup chan struct{} // closed by SIGHUP; nil when that ends the context
+	// interrupt gets SIGINT; nil when that ends the context.
+	interrupt func()
 }
 
 // watchSignals returns a context that SIGINT, SIGTERM and SIGHUP end, the latter
@@ -53,7 +55,7 @@ func watchSignals() (ctx context.Context, s *signals, stop func()) {
 		for {
 			select {
 			case sig := <-got:
-				if sig == syscall.SIGHUP && s.hungUp() {
+				if sig == syscall.SIGHUP && s.hungUp() || sig == os.Interrupt && s.interrupted() {
 					continue
 				}
 				n, _ := sig.(syscall.Signal)
@@ -93,6 +95,28 @@ func (s *signals) takeHangup() <-chan struct{} {
 		s.hangup = make(chan struct{})
 	}
 	return s.hangup
+}
+
+// interrupted tells a command that takes SIGINT, and reports whether there is one.
+func (s *signals) interrupted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.interrupt == nil {
+		return false
+	}
+	s.interrupt()
+	return true
+}
+
+// takeInterrupt makes SIGINT call fn instead of ending the context, until it is called
+// with nil.
+func (s *signals) takeInterrupt(fn func()) {
+	if s == nil { // in tests
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupt = fn
 }
 
 var _ error = stopSignal(0)
