@@ -13,10 +13,14 @@ func Block(n *yaml.Node) (string, error) {
 	return YAML(n)
 }
 
-// Plain removes the styles of JSON from a node. Empty maps and lists keep theirs.
+// Plain removes the styles of JSON from a node. Empty maps and lists keep theirs, and so
+// do texts that [Read] would take for something else, such as "yes".
 func Plain(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode || len(n.Content) > 0 {
 		n.Style = 0
+	}
+	if n.Tag == "!!str" && (&resolver{yaml: true}).wordTag(n.Value) != "!!str" {
+		n.Style = yaml.DoubleQuotedStyle
 	}
 	if n.Tag == "!!int" || n.Tag == "!!float" {
 		n.Value = yamlNumber(n.Value)
