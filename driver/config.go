@@ -34,6 +34,9 @@ type Config struct {
 	// scenario.yaml, or a YAML, JSON or Starlark file; relative to the mocks
 	// directory. Default none.
 	MockScenario string `yaml:"mock_scenario"`
+	// Clients may save mocks to the file of mock_scenario. Default false, but true for
+	// the scenario of "starproxy run" without a configuration.
+	WritableScenario bool `yaml:"writable_scenario"`
 	// Endpoints laid over the scenario at every start in mock mode, as in a
 	// scenario file. Default none.
 	Mocks yaml.Node `yaml:"mocks"`

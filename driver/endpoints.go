@@ -29,6 +29,7 @@ func (c *Config) endpoints(o endpoints.Options) *endpoints.Service {
 	d := &c.Directories
 	o.Scenario, o.Mocks, o.File = c.scenarioPath(), &c.Mocks, c.File
 	o.Scenarios, o.Files, o.Addons, o.Reject = d.Mocks, d.Files, d.Addons, c.Unmatched == Reject
+	o.Writable = c.WritableScenario
 	return endpoints.New(o)
 }
 

@@ -30,6 +30,6 @@ func useQuickstart(d *driver.Config) error {
 			return err
 		}
 	}
-	d.MockScenario = path
+	d.MockScenario, d.WritableScenario = path, true
 	return nil
 }

@@ -201,7 +201,7 @@ func (c *runCmd) apply(proxies []*exporter.Node) error {
 	if c.Exporter == "" && c.ExporterConfig == "" {
 		// Its files lie beside it: there is no directory for uploads that a
 		// configuration would name.
-		d.Directories.Files = c.Scenario
+		d.Directories.Files, d.WritableScenario = c.Scenario, true
 		if !info.IsDir() {
 			d.Directories.Files = filepath.Dir(c.Scenario)
 		}

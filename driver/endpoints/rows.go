@@ -15,13 +15,18 @@ import (
 	"starproxy/script"
 )
 
-// Rows returns the methods that read the endpoints, and what they come from, and those
-// that undo changes.
+// Rows returns the methods that read the endpoints, and what they come from, those
+// that undo changes, and those that save endpoints to files.
 func (s *Service) Rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("undo_mocks", "Undo the latest change of the endpoints that put_mock, remove_mock, clear_mocks, reset_mocks or a "+
 			"load of a scenario made.", s.undo),
 		rpc.New("list_mock_changes", "List the changes of the endpoints that undo_mocks undoes, the latest first, as JSON.", s.listChanges),
+		rpc.New("preview_mock_save", "Tell as JSON how a scenario file changes when the endpoint of a key is saved to it, or removed from "+
+			"it if it is not in force, with a diff and a hash. An empty file is the one that is loaded.", s.previewSave,
+			rpc.Need("key"), rpc.With("file", "")),
+		rpc.New("save_mock", "Save the endpoint of a key to a scenario file, as preview_mock_save told with this hash.", s.save,
+			rpc.Need("key"), rpc.With("file", ""), rpc.With("hash", "")),
 		rpc.New("list_mocks", "List the endpoints as a JSON object from key to definition.", s.listMocks),
 		rpc.New("list_endpoints", "List the endpoints as JSON, with their source and how often they were asked.", s.listEndpoints),
 		rpc.New("check_mock", "Tell as JSON whether the definition of an endpoint, in YAML or JSON, is right, and where it is "+

@@ -31,6 +31,8 @@ const configSource = "exporter configuration"
 type Options struct {
 	// Scenario is the configured scenario, a file or a directory; empty for none.
 	Scenario string
+	// Writable is true if clients may save mocks to the file of Scenario.
+	Writable bool
 	// Mocks are the endpoints of the configuration, and File is the document
 	// that has them, for error messages.
 	Mocks *yaml.Node

@@ -133,6 +133,11 @@ func Parse(filename string, data []byte, env Env) (*Scenario, error) {
 	return parse(filename, data, env, "")
 }
 
+// ParseAs reads a scenario as Load would read the file at path if data were its content.
+func ParseAs(path string, data []byte, env Env) (*Scenario, error) {
+	return parse(path, data, env, filepath.Dir(path))
+}
+
 // find returns the path of the document at path, a file or a directory.
 func find(path string) (string, error) {
 	info, err := os.Stat(path)

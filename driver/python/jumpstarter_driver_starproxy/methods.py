@@ -241,6 +241,12 @@ class Methods:
         empty one takes it away."""
         return self.call("name_device", address, name)
 
+    def preview_mock_save(self, key: str, file: str = "") -> Any:
+        """Tell as JSON how a scenario file changes when the endpoint of a key is saved to it, or
+        removed from it if it is not in force, with a diff and a hash. An empty file is the one
+        that is loaded."""
+        return json.loads(self.call("preview_mock_save", key, file))
+
     def put_mock(self, key: str, text: str, replaces: str = "") -> str:
         """Put an endpoint in force that is given in YAML or JSON, in place of another key if there
         is one."""
@@ -291,6 +297,10 @@ class Methods:
         event that was marked, after which it begins. Secrets are masked."""
         for item in self.streamingcall("save_bundle", since, filter_expr, unmask):
             yield base64.b64decode(item)
+
+    def save_mock(self, key: str, file: str = "", hash: str = "") -> str:
+        """Save the endpoint of a key to a scenario file, as preview_mock_save told with this hash."""
+        return self.call("save_mock", key, file, hash)
 
     def set_clock(self, time: str, frozen: bool = False) -> str:
         """Turn the clock of scripts, mocks and certificates to a time in RFC 3339, or by a
