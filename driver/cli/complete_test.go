@@ -17,7 +17,7 @@ func TestComplete(t *testing.T) {
 		{"starproxy run --scenario ", ":files"},
 		{"starproxy run --port ", ""},
 		{"starproxy shell -- ", ":files"},
-		{"starproxy j proxy mock ", "list clear load fault webhooks coverage set enable disable remove reset"},
+		{"starproxy j proxy mock ", "list clear load fault webhooks coverage set enable disable remove reset undo save"},
 		{"j proxy st", "start stop status state"},
 		{"j proxy start -m re", "record replay"},
 		{"j bench proxy mock load ", ":files"},

@@ -40,6 +40,8 @@ type proxyCommands struct {
 		Disable  mockDisableCmd  `cmd:"" help:"Keep an endpoint from answering."`
 		Remove   mockRemoveCmd   `cmd:"" help:"Remove a mock endpoint."`
 		Reset    mockResetCmd    `cmd:"" help:"Return to the scenario as it was loaded."`
+		Undo     mockUndoCmd     `cmd:"" help:"Undo the latest change of the mock endpoints."`
+		Save     mockSaveCmd     `cmd:"" help:"Save a mock endpoint to a scenario file."`
 	} `cmd:"" help:"Manage mock endpoints."`
 	Scenario  proxyScenarioCommands `cmd:"" help:"List the scenarios on the exporter, and load one."`
 	Script    proxyScriptCommands   `cmd:"" help:"List the scripts in force, and try a request against them."`

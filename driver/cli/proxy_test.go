@@ -194,6 +194,10 @@ func TestCommands(t *testing.T) {
 			"a": {"addon": "hls"}, "fn": {"script": "login"}, "f": {"file": "a.bin"}, "l": {"latency_ms": 50, "status": 500}, "z": {"latency_ms": 0}, "h": {"latency_ms": 1.5}, "p": {"patch": {}}, "r1": {"latency_ms": {"max": 5}}, "f1": {"fault": "reset"}, "f2": {"status": 201, "fault": {"kind": "truncate", "after": 5}}, "f3": {"rules": [1], "fault": {"kind": "close", "rate": 0.25}}, "f4": {"fault": null}, "odd": [1]}`}},
 			stdout: "  GET /z  ->  200\n  GET /a  ->  404\n  r  ->  2 rule(s)\n  s  ->  1 step(s)\n  t  ->  201 (template)\n  a  ->  addon:hls\n  fn  ->  script:login\n  f  ->  200 file:a.bin\n" +
 				"  l  ->  500 (+50ms)\n  z  ->  200\n  h  ->  200 (+1.5ms)\n  p  ->  200\n  r1  ->  200 (+random ms)\n  f1  ->  fault:reset\n  f2  ->  201 fault:truncate\n  f3  ->  1 rule(s) fault:close (25%)\n  f4  ->  200\n  odd  ->  (not understood)\n"},
+		{args: "mock undo", fake: fake{answers: map[string]any{"undo_mocks": "Undone: all mocks were removed"}}, stdout: "Undone: all mocks were removed\n"},
+		{args: "mock save GET /a", fake: fake{answers: map[string]any{"preview_mock_save": `{"name": "m.yaml", "diff": "--- m.yaml\n+++ m.yaml\n-a\n+b\n", "hash": "h1"}`, "save_mock": "Saved GET /a to m.yaml"}},
+			stdout: "--- m.yaml\n+++ m.yaml\n-a\n+b\nSaved GET /a to m.yaml\n", call: "save_mock GET /a  h1"},
+		{args: "mock save GET /a --to x.yaml --diff", fake: fake{answers: map[string]any{"preview_mock_save": `{"name": "x.yaml", "diff": "", "hash": "h1"}`}}, stdout: "x.yaml has it already.\n", call: "preview_mock_save GET /a x.yaml"},
 		{args: "mock clear", fake: fake{answers: map[string]any{"clear_mocks": "Cleared 2 mock(s)"}}, stdout: "Cleared 2 mock(s)\n"},
 		{args: "mock fault GET /a reset", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a → reset"}}, stdout: "Fault mock set: GET /a → reset\n", call: "set_mock_fault GET /a reset {}"},
 		{args: "mock fault GET /a truncate --after 5 --rate 0", fake: fake{answers: map[string]any{"set_mock_fault": "Fault mock set: GET /a"}}, stdout: "Fault mock set: GET /a\n", call: `set_mock_fault GET /a {"after":5,"kind":"truncate","rate":0} {}`},
