@@ -17,7 +17,7 @@ import (
 // who wants another one asks first whether the code stands in the right place.
 var arrows = []struct{ pkg, imports string }{
 	{".", "driver/cli"},
-	{"driver/cli", "driver/hold driver/contract driver/web driver/importer driver/compare driver/document driver/bundle builtins/clock driver/network driver driver/view builtins/state driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/filter driver/flow driver/mock driver/scenario driver/tlsfault script builtins/disk builtins/exchange driver/rpc builtins/excerpt builtins/jsonvalue driver/expect"},
+	{"driver/cli", "driver/hold driver/render driver/contract driver/web driver/importer driver/compare driver/document driver/bundle builtins/clock driver/network driver driver/view builtins/state driver/ca driver/capture driver/client driver/exporter driver/exporter/controller driver/exporter/hook driver/exporter/metrics driver/exporter/part driver/filter driver/flow driver/mock driver/scenario driver/tlsfault script builtins/disk builtins/exchange driver/rpc builtins/excerpt builtins/jsonvalue driver/expect"},
 	{"driver/cli/bench", ""},
 	{"driver/cli/bench/plot", ""},
 	{"driver/cli/interop", ""},

@@ -2,13 +2,9 @@ package cli
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // rowsOfAllKinds are captured exchanges, each unlike the others.
@@ -67,19 +63,7 @@ func TestCaptureLines(t *testing.T) {
 	for _, r := range rowsOfAllKinds() {
 		got.WriteString(strings.TrimRight(lineFormat{width: 80, zone: time.UTC}.line(r.stock())+r.more(), " ") + "\n")
 	}
-	path := filepath.Join("testdata", "captures.golden")
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("%s (UPDATE=1 writes it anew): %s", path, diff)
-	}
+	golden(t, "captures.golden", got.String())
 }
 
 const twoRows = `{"rows": [{"seq": 4, "kind": "http", "start": 1, "method": "GET", "scheme": "http", "host": "a.example", "port": 80, "path": "/x/1", "status": 200, "size": 2, "origin": "mocked"},

@@ -41,8 +41,10 @@ func unknownMethod(err error) bool {
 		return false
 	}
 	switch e.Code {
-	case codes.NotFound, codes.Unimplemented:
+	case codes.Unimplemented:
 		return true
+	case codes.NotFound:
+		return strings.HasSuffix(e.Message, "not found on driver") || strings.HasPrefix(e.Message, "method ")
 	case codes.Unknown:
 		return strings.Contains(e.Message, "positional argument")
 	case codes.InvalidArgument:

@@ -72,6 +72,7 @@ type proxyCommands struct {
 type captureCommands struct {
 	Watch captureWatchCmd `cmd:"" default:"withargs" help:"Print requests as they happen (the default)."`
 	List  captureListCmd  `cmd:"" help:"Print the requests captured so far."`
+	Show  captureShowCmd  `cmd:"" help:"Tell all about one captured request, or print its body."`
 	Clear captureClearCmd `cmd:"" help:"Forget the captured requests."`
 	Save  captureSaveCmd  `cmd:"" help:"Write captured traffic as a scenario, a HAR document or a flow file."`
 }
