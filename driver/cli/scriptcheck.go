@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"starproxy/builtins/disk"
@@ -16,13 +19,15 @@ import (
 )
 
 type scriptCheckCmd struct {
-	Paths []string `arg:"" name:"path" help:"Scripts (scenarios, addons, libraries, tests) and YAML or JSON scenarios, or directories of them."`
+	Paths  []string `arg:"" name:"path" help:"Scripts (scenarios, addons, libraries, tests) and YAML or JSON scenarios, or directories of them."`
+	JSON   bool     `name:"json" help:"Print a JSON list of objects with file, line, column, severity (error or warning) and message."`
+	Strict bool     `help:"Fail for warnings, too."`
 	scriptDirs
 }
 
 // Help explains what is checked.
 func (scriptCheckCmd) Help() string {
-	return `Each file is parsed, its names are resolved, what it loads is loaded, and every endpoint of a scenario is compiled as "mock load" would. Of an addon, handle and websocket are looked at.
+	return `Each file is parsed, its names are resolved, calls of known functions are checked, what it loads is loaded, and every endpoint of a scenario is compiled as "mock load" would. Of an addon, handle and websocket are looked at. After a mistake the rest of the file is looked at, too.
 
 Mistakes are printed as FILE:LINE:COLUMN: MESSAGE, and the exit code is 1. What loads, but hardly means what it says, is a warning: a step or rule that hides those after it, an endpoint that another one always hides, {{expressions}} where none is computed, words that nothing knows, paths of other programs (/users/:id, * in the middle), keys that do not count beside others.`
 }
@@ -36,26 +41,28 @@ func (c *scriptCheckCmd) Run(ctx context.Context, sys *System) error {
 	if len(files) == 0 {
 		return fmt.Errorf("no scripts or scenarios below %s", strings.Join(c.Paths, ", "))
 	}
-	failed := 0
+	all, failed := []finding{}, 0
 	for _, f := range files {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var warned scenario.Warnings
-		var mistakes []error
-		err := c.check(f, slog.New(&warned), func(err error) { mistakes = append(mistakes, err) })
-		for _, w := range warned {
-			sys.out("warning: %s", w)
-		}
-		if err != nil {
-			mistakes = append(mistakes, err)
-		}
-		for _, err := range mistakes {
-			sys.out("%s", oneLine(err))
-		}
-		if len(mistakes) > 0 {
+		found := c.findings(f)
+		if slices.ContainsFunc(found, func(f finding) bool { return f.Severity == "error" || c.Strict }) {
 			failed++
 		}
+		if all = append(all, found...); c.JSON {
+			continue
+		}
+		for _, f := range found {
+			sys.out("%s", f)
+		}
+	}
+	if c.JSON {
+		text, err := json.MarshalIndent(all, "", "  ")
+		if err != nil {
+			return err
+		}
+		sys.out("%s", text)
 	}
 	if failed > 0 {
 		sys.note("%s: %d of %s wrong", sys.Name, failed, plural(len(files), "file"))
@@ -63,6 +70,74 @@ func (c *scriptCheckCmd) Run(ctx context.Context, sys *System) error {
 	}
 	sys.note("%s: %s checked", sys.Name, plural(len(files), "file"))
 	return nil
+}
+
+// finding is a mistake or a warning, with its place as far as it is known.
+type finding struct {
+	File     string `json:"file"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Severity string `json:"severity"` // error or warning
+	Message  string `json:"message"`
+	text     string
+}
+
+// String returns the line that is printed.
+func (f finding) String() string {
+	if f.Severity == "warning" {
+		return "warning: " + f.text
+	}
+	return f.text
+}
+
+// placed matches a text that begins with its place.
+var placed = regexp.MustCompile(`^(.+?):(\d+)(?::(\d+))?: (.*)$`)
+
+// newFinding finds the place in a text about a file.
+func newFinding(file, severity, text string) finding {
+	f := finding{File: file, Severity: severity, Message: text, text: text}
+	if m := placed.FindStringSubmatch(text); m != nil {
+		f.File, f.Message = m[1], m[4]
+		f.Line, _ = strconv.Atoi(m[2])
+		f.Column, _ = strconv.Atoi(m[3]) // 0 without one
+	}
+	return f
+}
+
+// findings returns all that is wrong with a file, warnings first.
+func (c *scriptCheckCmd) findings(f source) []finding {
+	var warned scenario.Warnings
+	var mistakes []error
+	seen := map[script.Position]bool{}
+	if filepath.Ext(f.file) == script.Ext {
+		if src, err := disk.Read(f.path(), disk.MaxDocument); err == nil { // else loading tells the error
+			for _, fault := range script.Faults(f.path(), src) {
+				mistakes, seen[lineOf(fault)] = append(mistakes, fault), true
+			}
+		}
+	}
+	mistake := func(err error) {
+		var at *script.Error
+		if !errors.As(err, &at) || !seen[lineOf(at)] {
+			mistakes = append(mistakes, err)
+		}
+	}
+	if err := c.check(f, slog.New(&warned), mistake); err != nil {
+		mistake(err)
+	}
+	var found []finding
+	for _, w := range warned {
+		found = append(found, newFinding(f.path(), "warning", w))
+	}
+	for _, err := range mistakes {
+		found = append(found, newFinding(f.path(), "error", oneLine(err)))
+	}
+	return found
+}
+
+// lineOf returns the line of an error, at which one message is enough.
+func lineOf(err *script.Error) script.Position {
+	return script.Position{File: err.Pos.File, Line: err.Pos.Line}
 }
 
 // check compiles one file. Mistakes of single endpoints go to mistake.
