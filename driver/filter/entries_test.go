@@ -49,7 +49,7 @@ func entries() map[string]*capture.Entry {
 		},
 		// A picture from the real server, asked for by its address.
 		"logo": {
-			Seq: 2, Client: netip.MustParseAddrPort("[2001:db8::1]:9"), Method: "GET", Scheme: "http", Host: "198.51.100.4", Port: 8080, Target: "/logo.png", Proto: "HTTP/1.1",
+			Seq: 2, Open: true, Client: netip.MustParseAddrPort("[2001:db8::1]:9"), Method: "GET", Scheme: "http", Host: "198.51.100.4", Port: 8080, Target: "/logo.png", Proto: "HTTP/1.1",
 			Authority: "cdn.example.net:8080", Server: exchange.Peer{Addr: netip.MustParseAddrPort("198.51.100.4:8080")}, Duration: 2 * time.Second,
 			Status: 200, ResponseHeader: exchange.HeaderOf("Content-Type", "image/png"), ResponseBody: blob("\x89PNG\r\n\x1a\nIHDR" + strings.Repeat("\xff", 3000)),
 		},

@@ -193,6 +193,8 @@ var rows = []operator{
 		func(s *subject, a *argument) bool { return a.re.text(s.comment()) }},
 	{Operator{"met", Regex, "name of a fault or network condition that was set and that the exchange met"}, costText, "",
 		func(s *subject, a *argument) bool { return slices.ContainsFunc(s.e.Met(), a.re.text) }},
+	{Operator{"open", NoArg, "has not ended: an exchange in flight, a WebSocket or a stream"}, costField, "",
+		func(s *subject, _ *argument) bool { return s.e.Open }},
 	{Operator{"meta", Regex, "origin, endpoint, source and notes, a line (key: value) for each"}, costText, "m",
 		func(s *subject, a *argument) bool { return a.re.text(s.metadata()) }},
 	{Operator{"contract", NoArg, "breaks the contract of the scenario"}, costText, "",

@@ -92,6 +92,7 @@ func operatorCases() []expected {
 		{"~hs oolong", ""},
 		{"~t oolong", ""},
 		{"~met ^network", "login"},
+		{"~open", "logo"},
 		{"~meta origin", "login logo lost patch replay socket"},
 		{"~slow 5", "login logo"},
 		{"~slow 6ms", "logo"},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
@@ -28,10 +29,7 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 	delete(all, "body") // their own method gives them
 	delete(all, "response_body")
 	more := map[string]any{
-		"timing": map[string]float64{
-			"uploaded_ms": e.Uploaded.Seconds() * 1000, "answered_ms": e.Answered.Seconds() * 1000,
-			"duration_ms": e.Duration.Seconds() * 1000,
-		},
+		"timing":           timing(e),
 		"start":            capture.Seconds(e.Start),
 		"tls":              map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},
 		"handshake":        s.handshake(e),
@@ -47,6 +45,12 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 	if e.Kind == capture.Refused {
 		more["came"] = visible(e.RequestBody.Data)
 	}
+	if e.Open = s.isOpen(e); e.Open {
+		more["open"] = true
+	}
+	if e.Seq == 0 {
+		more["seq"] = seq
+	}
 	if e.Server.Addr.IsValid() {
 		more["server"] = e.Server.Addr.String()
 	}
@@ -59,6 +63,25 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 		all[k] = b
 	}
 	return all, nil
+}
+
+// timing returns the phases of an exchange in milliseconds. Those of the way to the real
+// server are left out when it was not asked.
+func timing(e *capture.Entry) map[string]any {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	t := map[string]any{"uploaded_ms": ms(e.Uploaded), "answered_ms": ms(e.Answered), "duration_ms": ms(e.Duration)}
+	p := e.Phases
+	if p == (capture.Phases{}) {
+		return t
+	}
+	t["asked_ms"], t["sent_ms"], t["headed_ms"], t["reused"] = ms(p.Asked), ms(p.Sent), ms(p.Headed), p.Reused
+	if !p.Reused {
+		t["dns_ms"], t["connect_ms"], t["tls_ms"] = ms(p.DNS), ms(p.Connect), ms(p.TLS)
+	}
+	if p.Headed > 0 {
+		t["wait_ms"], t["receive_ms"] = ms(p.Wait(e.Uploaded)), ms(max(e.Duration-p.Headed, 0))
+	}
+	return t
 }
 
 // handshake returns the TLS handshake of the device's connection, nil for none or when it

@@ -96,7 +96,7 @@ func TestDeleteCaptures(t *testing.T) {
 	s, call := newService(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	items, err := s.watch(ctx, "~d a.test", "", 4, s.cursor().String())
+	items, err := s.watch(ctx, "~d a.test", "", 4, s.cursor().String(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

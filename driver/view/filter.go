@@ -28,7 +28,10 @@ func (s *Service) filter(ctx context.Context, method, expr string, sorted uint64
 	if f == nil {
 		return nil, nil
 	}
-	return func(e *capture.Entry) bool { return ctx.Err() == nil && f(e) }, nil
+	return func(e *capture.Entry) bool {
+		e.Open = s.isOpen(e)
+		return ctx.Err() == nil && f(e)
+	}, nil
 }
 
 // checkFilter tells somebody who is writing an expression whether it is right.

@@ -13,7 +13,8 @@ import (
 
 // Row is a captured exchange in one line, as the page lists it.
 type Row struct {
-	Seq        uint64  `json:"seq"`
+	Seq        uint64  `json:"seq"`              // 0 for an exchange in flight
+	Live       uint64  `json:"live,omitempty"`   // the number that it has, or had, in flight
 	Kind       string  `json:"kind"`             // http, tls_error, tcp or refused; gone for one that the filter no longer shows
 	Update     bool    `json:"update,omitempty"` // news of an older row
 	Start      float64 `json:"start"`
@@ -34,7 +35,9 @@ type Row struct {
 	Outcome    string  `json:"outcome,omitempty"`   // of a request, see capture.Outcome
 	Error      string  `json:"error,omitempty"`
 	WebSocket  bool    `json:"websocket,omitempty"`
-	Open       bool    `json:"open"` // a WebSocket or stream that has not ended
+	Open       bool    `json:"open"`               // it has not ended: an exchange in flight, a WebSocket or a stream
+	State      string  `json:"state,omitempty"`    // of an exchange in flight, see capture.State
+	Received   int64   `json:"received,omitempty"` // bytes of the request so far, of an exchange in flight
 	Mark       string  `json:"mark"`
 	Comment    string  `json:"comment"`
 	Level      string  `json:"level"` // the worst note: warning or error
@@ -79,7 +82,7 @@ func (v *viewer) shows(e *capture.Entry) bool { return v.filter == nil || v.filt
 
 func (v *viewer) row(e *capture.Entry) Row {
 	r := Row{
-		Seq: e.Seq, Kind: "http", Start: capture.Seconds(e.Start), Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port,
+		Seq: e.Seq, Live: e.Live, Kind: "http", Start: capture.Seconds(e.Start), Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port,
 		Path: e.Target, Status: e.Status, Duration: float64(e.Duration.Microseconds()) / 1000, Size: e.ResponseBody.Size,
 		Type: capture.ContentType(e.ResponseHeader), Origin: e.Origin.String(), Endpoint: e.Endpoint, Error: e.Error,
 		Fault: strings.HasPrefix(e.Error, exchange.ErrFault.Error()), WebSocket: e.Status == http.StatusSwitchingProtocols,
@@ -138,9 +141,12 @@ type rows struct {
 	// Matched is how many of the exchanges that are kept the filter picks. It is nil unless it
 	// was asked for: all of them have to be looked at.
 	Matched *uint64 `json:"matched,omitempty"`
+	// Open are the exchanges in flight, in the order in which they began. It is nil unless
+	// they were asked for.
+	Open []Row `json:"open,omitempty"`
 }
 
-func (s *Service) list(ctx context.Context, filter, highlight string, before, limit int, count bool) (*rows, error) {
+func (s *Service) list(ctx context.Context, filter, highlight string, before, limit int, count, live bool) (*rows, error) {
 	v, err := s.viewer(ctx, "list_captures", filter, highlight, s.Journal.Last())
 	if err != nil {
 		return nil, err
@@ -165,6 +171,9 @@ func (s *Service) list(ctx context.Context, filter, highlight string, before, li
 		list.Matched = &matched
 	}
 	slices.Reverse(list.Rows)
+	if live {
+		list.Open = v.openRows()
+	}
 	if len(list.Rows) > 0 {
 		list.First = list.Rows[0].Seq
 	}

@@ -63,11 +63,13 @@ func (s *Service) Rows() []rpc.Row {
 	return []rpc.Row{
 		rpc.New("list_captures", "List captured exchanges in rows, as JSON, the newest or those before a number.", s.list,
 			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("before", 0), rpc.With("limit", 500),
-			rpc.With("count", false)),
+			rpc.With("count", false), rpc.With("live", false)),
 		rpc.New("watch_captures", "Stream captured exchanges in rows: those kept after a number, then new ones and news of old "+
-			"ones.", s.watch,
-			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("after", 0), rpc.With("since", "")),
-		rpc.New("get_capture", "Tell all of a captured exchange but its bodies, as JSON.", s.detail, rpc.With("seq", 0)),
+			"ones; with live, also those in flight.", s.watch,
+			rpc.With("filter_expr", ""), rpc.With("highlight_expr", ""), rpc.With("after", 0), rpc.With("since", ""),
+			rpc.With("live", false)),
+		rpc.New("cut_exchange", "Reset an exchange in flight on both sides, by its number live.", s.cut, rpc.Need("live")),
+		rpc.New("get_capture", "Tell all of a captured exchange but its bodies, as JSON. The number of one in flight is -live.", s.detail, rpc.With("seq", 0)),
 		rpc.New("get_capture_body", "Give a piece of a captured body with its content encoding undone, as JSON.", s.body,
 			rpc.With("seq", 0), rpc.With("side", "response"), rpc.With("offset", 0), rpc.With("limit", 65536)),
 		rpc.New("render_body", "Lay a captured body out, or a message of a WebSocket: its trees, texts and parts, as JSON.", s.renderBody,
@@ -93,9 +95,15 @@ func (s *Service) Rows() []rpc.Row {
 	}
 }
 
-// Entry returns the captured exchange with the number seq. Its refusal names the
-// method that was called.
+// Entry returns the captured exchange with the number seq, or the exchange in flight whose
+// number in flight is -seq. Its refusal names the method that was called.
 func (s *Service) Entry(method string, seq int) (*capture.Entry, error) {
+	if seq < 0 {
+		if e := s.live(uint64(-seq)); e != nil {
+			return e, nil
+		}
+		return nil, rpc.Refuse(rpc.NotFound, "%s: no exchange %d is in flight", method, -seq)
+	}
 	if seq > 0 {
 		if e, ok := s.Journal.Get(uint64(seq)); ok {
 			return e, nil

@@ -37,12 +37,14 @@ type news struct {
 	update bool           // the entry was captured before
 	missed uint64         // how many entries the gap has
 	gone   Numbers        // exchanges that were deleted
+	live   bool           // it is about the exchanges in flight, which open has
+	open   []*capture.Open
 }
 
 // watch streams the rows of exchanges after a number, and those of older exchanges
 // when their mark changes, their socket ends, or they are deleted or restored. It begins at the cursor since; an
 // empty one means now.
-func (s *Service) watch(ctx context.Context, filter, highlight string, after int, since string) (iter.Seq2[any, error], error) {
+func (s *Service) watch(ctx context.Context, filter, highlight string, after int, since string, live bool) (iter.Seq2[any, error], error) {
 	from := s.cursor()
 	if since != "" {
 		var ok bool
@@ -64,13 +66,18 @@ func (s *Service) watch(ctx context.Context, filter, highlight string, after int
 	ended := func(ctx context.Context) iter.Seq[news] { return s.updates(s.ended(ctx, from.socket)) }
 	marked := func(ctx context.Context) iter.Seq[news] { return s.updates(s.marks.changes.Follow(ctx, from.mark)) }
 	removed := func(ctx context.Context) iter.Seq[news] { return s.removed(ctx, from.gone) }
+	sources := []func(context.Context) iter.Seq[news]{captured, ended, marked, removed}
+	if live {
+		sources = append(sources, s.open)
+	}
 	return func(yield func(any, error) bool) {
-		for n := range follow.Merge(ctx, captured, ended, marked, removed) {
+		open := &liveView{updated, map[uint64]told{}}
+		for n := range follow.Merge(ctx, sources...) {
 			v := fresh
 			if n.update {
 				v = updated
 			}
-			if item := v.item(n); item != nil && !yield(item, nil) {
+			if item := open.news(v, n); item != nil && !yield(item, nil) {
 				return
 			}
 		}

@@ -13,7 +13,7 @@ func (s *Service) Why(e *capture.Entry) any { return s.why(e) }
 // why returns what answered the request, or why no mock did.
 func (s *Service) why(e *capture.Entry) any {
 	switch {
-	case e.Kind != capture.HTTP:
+	case e.Kind != capture.HTTP, e.Live != 0 && e.Seq == 0 && e.Status == 0: // nobody has answered it yet
 		return nil
 	case e.Origin == exchange.FromReplay:
 		return map[string]any{"recording": e.Source}

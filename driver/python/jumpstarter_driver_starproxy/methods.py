@@ -89,6 +89,10 @@ class Methods:
         """Count the captured exchanges by host and by device, and those that failed, as JSON."""
         return json.loads(self.call("count_captures"))
 
+    def cut_exchange(self, live: int) -> str:
+        """Reset an exchange in flight on both sides, by its number live."""
+        return self.call("cut_exchange", live)
+
     def delete_captures(self, seqs: str) -> Any:
         """Take captured exchanges out of all lists, and tell as JSON how many; seqs is a JSON
         array of numbers, and of pairs of the first and the last. They stay in memory until they
@@ -123,7 +127,8 @@ class Methods:
             yield base64.b64decode(item)
 
     def get_capture(self, seq: int = 0) -> Any:
-        """Tell all of a captured exchange but its bodies, as JSON."""
+        """Tell all of a captured exchange but its bodies, as JSON. The number of one in flight is
+        -live."""
         return json.loads(self.call("get_capture", seq))
 
     def get_capture_body(self, seq: int = 0, side: str = "response", offset: int = 0, limit: int = 65536) -> Any:
@@ -160,9 +165,9 @@ class Methods:
         """Give the captured requests that a filter expression picks as a JSON array."""
         return json.loads(self.call("list_captured_requests", filter_expr))
 
-    def list_captures(self, filter_expr: str = "", highlight_expr: str = "", before: int = 0, limit: int = 500, count: bool = False) -> Any:
+    def list_captures(self, filter_expr: str = "", highlight_expr: str = "", before: int = 0, limit: int = 500, count: bool = False, live: bool = False) -> Any:
         """List captured exchanges in rows, as JSON, the newest or those before a number."""
-        return json.loads(self.call("list_captures", filter_expr, highlight_expr, before, limit, count))
+        return json.loads(self.call("list_captures", filter_expr, highlight_expr, before, limit, count, live))
 
     def list_endpoints(self) -> Any:
         """List the endpoints as JSON, with their source and how often they were asked."""
@@ -374,10 +379,10 @@ class Methods:
         chooses the id."""
         return self.call("upload_mock_file_part", relative_path, upload_id, offset, content_base64, last)
 
-    def watch_captures(self, filter_expr: str = "", highlight_expr: str = "", after: int = 0, since: str = "") -> Iterator[Any]:
+    def watch_captures(self, filter_expr: str = "", highlight_expr: str = "", after: int = 0, since: str = "", live: bool = False) -> Iterator[Any]:
         """Stream captured exchanges in rows: those kept after a number, then new ones and news of
-        old ones."""
-        for item in self.streamingcall("watch_captures", filter_expr, highlight_expr, after, since):
+        old ones; with live, also those in flight."""
+        for item in self.streamingcall("watch_captures", filter_expr, highlight_expr, after, since, live):
             yield json.loads(item)
 
     def watch_handshakes(self, host: str = "", client: str = "", after: int = 0) -> Iterator[Any]:
