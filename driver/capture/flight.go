@@ -38,7 +38,7 @@ const (
 // String returns the name of the state, as views show it.
 func (s State) String() string {
 	return [numberOfStates]string{
-		"answering", "connecting", "waiting", "delayed", "sending", "stalled", "joined", "held request", "held response",
+		"answering", "connecting", "waiting", "delayed", "sending", "stalled", "open", "held request", "held response",
 	}[s]
 }
 

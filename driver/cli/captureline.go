@@ -28,7 +28,10 @@ const minNumber = 4
 // lines returns the one or two lines of an exchange.
 func (l captureLines) lines(r requestRow) []string {
 	seq := "-"
-	if r.Seq != 0 {
+	switch {
+	case r.State != "":
+		seq = "@" + strconv.FormatUint(r.Live, 10)
+	case r.Seq != 0:
 		seq = strconv.FormatUint(r.Seq, 10)
 	}
 	columns := []string{
@@ -79,6 +82,8 @@ func (captureLines) method(r requestRow) string {
 func (r requestRow) tag() (text string, c colour) {
 	fault, isFault := strings.CutPrefix(r.Error, "fault: ")
 	switch {
+	case r.State != "":
+		return r.State, cyan
 	case r.Kind == "tls_error":
 		return strings.TrimSuffix("tls error: "+reason(r.Error), ": "), red
 	case r.Kind == "refused":
@@ -158,11 +163,13 @@ func tail(s string, width int) string {
 // answered.
 func (r requestRow) more() string {
 	text := ""
-	if r.Seq != 0 {
+	if r.State != "" {
+		text = fmt.Sprintf("  @%d", r.Live)
+	} else if r.Seq != 0 {
 		text = fmt.Sprintf("  #%d", r.Seq)
 	}
 	text += strings.TrimRight("  "+printable(r.host()), " ")
-	if tag, _ := r.tag(); r.Error != "" {
+	if tag, _ := r.tag(); r.Error != "" || r.State != "" {
 		text += "  " + bracketed(tag, maxCause)
 	}
 	return text

@@ -105,6 +105,21 @@ func TestCaptureListTells(t *testing.T) {
 			calls:  "list_captures   0 5000 true\nlist_captures   4 5000 false\nwatch_captures   7"},
 		{args: []string{"capture", "watch", "--json", "--limit", "1"}, fake: fake{answers: map[string]any{"list_captures": []any{`{"rows": [], "last": 6}`}},
 			streams: map[string][]string{"watch_captures": {`{"seq": 7, "kind": "http"}`}}}, stdout: `{"seq":7,"kind":"http"}` + "\n"},
+		{args: []string{"capture", "watch", "--live"}, fake: fake{answers: map[string]any{"list_captures": []any{`{"rows": [], "last": 6}`}},
+			streams: map[string][]string{"watch_captures": {
+				`{"kind": "open", "rows": [{"live": 3, "start": 1, "method": "GET", "host": "a.example", "path": "/x/1", "state": "waiting", "open": true}]}`,
+				`{"kind": "open", "rows": [{"live": 3, "start": 1, "method": "GET", "host": "a.example", "path": "/x/1", "state": "waiting", "open": true, "size": 9}]}`,
+				`{"kind": "open", "rows": [{"live": 3, "start": 1, "method": "GET", "host": "a.example", "path": "/x/1", "state": "sending", "open": true, "status": 200}], "gone": [2]}`,
+				`{"seq": 7, "live": 3, "kind": "http", "start": 1, "method": "GET", "host": "a.example", "path": "/x/1", "status": 200, "size": 2, "origin": "mocked"}`}}},
+			stdout: "Watching captured requests (Ctrl+C to stop)...\n" +
+				strings.NewReplacer("200", "  -", "2 B", "0 B", "[mocked]      ", "[passthrough] ", "#4  a.example", "@3  a.example  [waiting]").Replace(first) +
+				strings.NewReplacer("2 B", "0 B", "[mocked]      ", "[passthrough] ", "#4  a.example", "@3  a.example  [sending]").Replace(first) +
+				strings.Replace(first, "#4", "#7", 1),
+			calls: "list_captures   0 5000 true\nwatch_captures   6  true"},
+		{args: []string{"capture", "watch", "--live"}, code: 1, stdout: "Watching captured requests (Ctrl+C to stop)...\n",
+			stderr: "j: this exporter can't tell exchanges in flight (--live): it is the stock one or an old starproxy\n"},
+		{args: []string{"capture", "cut", "3"}, fake: fake{answers: map[string]any{"cut_exchange": "Cut off: GET http://a.example/"}},
+			stdout: "Cut off: GET http://a.example/\n", calls: "cut_exchange 3"},
 		{args: []string{"capture", "watch", "--limit", "1"}, code: 1, stdout: "Watching captured requests (Ctrl+C to stop)...\n",
 			stderr: "j: this exporter can't tell the last requests (--limit): it is the stock one or an old starproxy\n"},
 	} {

@@ -78,6 +78,7 @@ const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language an
     ~marked, ~marker RE      has a mark, text of the mark
     ~comment RE, ~meta RE    comment; origin, endpoint, source and notes
     ~met RE                  name of a fault or network condition that it met
+    ~open                    has not ended
     ~contract                breaks the contract of the scenario
     ~replay, ~replays        answered from a recording (~replayq: none is)
     ~http, ~websocket, ~tcp  kind; ~all is everything (~udp, ~dns: none)

@@ -74,6 +74,7 @@ type captureCommands struct {
 	List  captureListCmd  `cmd:"" help:"Print the requests captured so far."`
 	Show  captureShowCmd  `cmd:"" help:"Tell all about one captured request, or print its body."`
 	Clear captureClearCmd `cmd:"" help:"Forget the captured requests."`
+	Cut   captureCutCmd   `cmd:"" help:"Reset an exchange that is in flight."`
 	Save  captureSaveCmd  `cmd:"" help:"Write captured traffic as a scenario, a HAR document or a flow file."`
 }
 

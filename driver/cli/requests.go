@@ -36,7 +36,9 @@ type requestRow struct {
 	Outcome    string  `json:"outcome"`
 	Error      string  `json:"error"`
 	Client     string  `json:"client"`
-	Open       bool    `json:"open"` // has not ended
+	Open       bool    `json:"open"`  // has not ended
+	Live       uint64  `json:"live"`  // the number in flight
+	State      string  `json:"state"` // of an exchange in flight: what it waits for
 
 	raw json.RawMessage // as the exporter has told it
 }

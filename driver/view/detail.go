@@ -66,15 +66,16 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 }
 
 // timing returns the phases of an exchange in milliseconds. Those of the way to the real
-// server are left out when it was not asked.
-func timing(e *capture.Entry) map[string]any {
+// server are left out when it was not asked, and those of connecting when the request went
+// over a connection that was there already.
+func timing(e *capture.Entry) map[string]float64 {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	t := map[string]any{"uploaded_ms": ms(e.Uploaded), "answered_ms": ms(e.Answered), "duration_ms": ms(e.Duration)}
+	t := map[string]float64{"uploaded_ms": ms(e.Uploaded), "answered_ms": ms(e.Answered), "duration_ms": ms(e.Duration)}
 	p := e.Phases
 	if p == (capture.Phases{}) {
 		return t
 	}
-	t["asked_ms"], t["sent_ms"], t["headed_ms"], t["reused"] = ms(p.Asked), ms(p.Sent), ms(p.Headed), p.Reused
+	t["asked_ms"], t["sent_ms"], t["headed_ms"] = ms(p.Asked), ms(p.Sent), ms(p.Headed)
 	if !p.Reused {
 		t["dns_ms"], t["connect_ms"], t["tls_ms"] = ms(p.DNS), ms(p.Connect), ms(p.TLS)
 	}
