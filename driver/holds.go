@@ -47,6 +47,8 @@ type interceptStatus struct {
 	Held int `json:"held"`
 	// Passed counts the exchanges that were not held because too many were.
 	Passed uint64 `json:"passed"`
+	// Changes counts the changes of what is held.
+	Changes uint64 `json:"changes"`
 }
 
 // status returns what status tells; nil while nothing is to be held.
@@ -55,7 +57,7 @@ func (s *holds) status() *interceptStatus {
 	if !ok {
 		return nil
 	}
-	return &interceptStatus{r.Expr, r.Side, r.Timeout.Seconds(), len(s.table.List()), s.table.Passed()}
+	return &interceptStatus{r.Expr, r.Side, r.Timeout.Seconds(), len(s.table.List()), s.table.Passed(), s.table.Changes()}
 }
 
 func (s *holds) intercept(_ context.Context, expr, side string, timeout float64) (string, error) {

@@ -34,7 +34,6 @@ type visit struct {
 	t    *Table
 	rule *Rule
 	x    *exchange.Exchange
-	id   uint64 // 0 until it is held
 	// stop ends a Read of the response's body that is under way. Without it, the context
 	// ends with the exchange.
 	stop context.CancelFunc
@@ -193,12 +192,9 @@ func (v *visit) requestMessage() Message {
 
 // begin makes the copy of an exchange that is to be held.
 func (v *visit) begin(side Side) *Held {
-	if v.id == 0 {
-		v.id = v.t.number()
-	}
 	x, now := v.x, time.Now()
 	h := &Held{
-		ID: v.id, Side: side, Since: now, Until: now.Add(v.rule.Timeout), Proto: x.Request.Proto, Request: v.requestMessage(),
+		ID: x.ID, Side: side, Since: now, Until: now.Add(v.rule.Timeout), Proto: x.Request.Proto, Request: v.requestMessage(),
 		decided: make(chan decision, 1),
 	}
 	if x.Client.IsValid() {

@@ -14,8 +14,7 @@ import (
 
 // Held is an exchange that is held on one side. It is a copy, which is not changed.
 type Held struct {
-	// ID numbers the held exchanges of a Table from 1. An exchange whose response is held
-	// after its request has the same number.
+	// ID is the number of the exchange, see [exchange.Exchange].
 	ID   uint64
 	Side Side
 	// Since is when it began, Until when it goes on by itself.

@@ -76,7 +76,6 @@ type Table struct {
 	rule    *Rule      // nil for none
 	stopped bool       // the proxy does not run
 	held    []*Held    // in the order in which they came
-	last    uint64     // number of the latest
 }
 
 // Set puts a rule in force. Exchanges that are held stay held.
@@ -148,6 +147,9 @@ func (t *Table) Rule() (r Rule, ok bool) {
 // Changed returns a channel that is closed when the rule or what is held changes next.
 func (t *Table) Changed() <-chan struct{} { return t.changed.Changed() }
 
+// Changes counts the changes of the rule and of what is held.
+func (t *Table) Changes() uint64 { return t.changed.Count() }
+
 // Passed returns how many exchanges went on because too many were held.
 func (t *Table) Passed() uint64 { return t.passed.Load() }
 
@@ -170,14 +172,6 @@ func (t *Table) Get(id uint64) *Held {
 
 func (t *Table) index(id uint64) int {
 	return slices.IndexFunc(t.held, func(h *Held) bool { return h.ID == id })
-}
-
-// number returns a number for an exchange that will be held.
-func (t *Table) number() uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last++
-	return t.last
 }
 
 // add begins to hold. It reports false if too many are held, or nothing is to be held any

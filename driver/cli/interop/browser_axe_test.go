@@ -83,6 +83,9 @@ func TestBrowserAxe(t *testing.T) {
 	p.key("b")
 	p.shows("#hosts-rows", "car.test")
 	views := value[[]string](p, `[...document.querySelectorAll("nav a:not([hidden])")].map(a => a.dataset.view)`)
+	p.b.mustJ(t, p.b.dir, "proxy", "intercept", "~u /held", "--timeout", "10m")
+	held := p.asking("POST", "http://car.test/held", "text")
+	p.shows("#held", "1 held")
 	for _, s := range screens {
 		p.useScreen(s)
 		for _, view := range views {
@@ -101,6 +104,14 @@ func TestBrowserAxe(t *testing.T) {
 			}
 			p.click("#close")
 		}
+		p.click("#held")
+		p.until(`!document.querySelector("#hold").hidden`)
+		p.accessible(s.name + ", held exchange")
+		p.fits(s.name + ", held exchange")
+		p.click("#hold [aria-label=Close]")
+		p.click("#intercept")
+		p.accessible(s.name + ", intercept")
+		p.do(chromedp.Evaluate(`document.querySelector("#popup").hidePopover()`, nil))
 		p.do(chromedp.Evaluate(`location.hash = "#/compare/1/2"`, nil))
 		p.until(`document.querySelector("#compare-parts table")`)
 		p.accessible(s.name + ", compare")
@@ -113,5 +124,7 @@ func TestBrowserAxe(t *testing.T) {
 		p.accessible(s.name + ", keys")
 		p.do(chromedp.Evaluate(`document.querySelector("dialog[open]").close()`, nil))
 	}
+	p.b.mustJ(t, p.b.dir, "proxy", "intercept", "--off")
+	<-held
 	p.quiet()
 }
