@@ -59,7 +59,7 @@ func TestMakeMock(t *testing.T) {
 	}
 	// A mock without a server takes the place of those for one.
 	b.call("put_mock", "GET http://"+host+"/users/7", "body: one", "")
-	if decodeAnswer(b, &found, "check_mock", "GET /users/7", "body: x"); len(found.Relations) != 1 || found.Relations[0].Effect != "replaced" {
+	if decodeAnswer(b, &found, "check_mock", "GET /users/7", "body: x"); len(found.Relations) != 1 || found.Relations[0].Effect != "replaced" || !strings.Contains(b.call("check_mock", "GET /users/7", "body: x"), "It takes the place of GET http://") {
 		t.Errorf("got %+v", found)
 	}
 	if got := b.call("capture_as_mock", 1, `{"anyhost": true}`); !strings.Contains(got, `unknown key "anyhost"`) || !strings.Contains(got, "INVALID_ARGUMENT") {

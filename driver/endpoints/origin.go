@@ -72,6 +72,7 @@ type Relation struct {
 	Key    string      `json:"key"`
 	Source string      `json:"source"`
 	Effect mock.Effect `json:"effect"`
+	Text   string      `json:"text"` // a sentence for people
 }
 
 // Relations returns the endpoints in force that one given by its key and its definition
@@ -87,15 +88,28 @@ func (s *Service) Relations(key, text, replaces string) ([]Relation, error) {
 	return s.relations(eps, replaces), nil
 }
 
+func relation(ep *mock.Endpoint, effect mock.Effect) Relation {
+	r := Relation{Key: ep.Name, Source: sourceOf(ep), Effect: effect}
+	switch effect {
+	case mock.Replaced:
+		r.Text = fmt.Sprintf("It takes the place of %s (%s).", r.Key, r.Source)
+	case mock.Shadowed:
+		r.Text = fmt.Sprintf("%s (%s) gets no requests any more.", r.Key, r.Source)
+	case mock.Ahead:
+		r.Text = fmt.Sprintf("%s (%s) is asked first, and answers all requests for it.", r.Key, r.Source)
+	}
+	return r
+}
+
 func (s *Service) relations(eps []*mock.Endpoint, replaces string) []Relation {
 	list := []Relation{}
 	for _, other := range s.table.Find(shadowed(eps)) { // see Set
-		list = append(list, Relation{other.Name, sourceOf(other), mock.Replaced})
+		list = append(list, relation(other, mock.Replaced))
 	}
 	for _, ep := range eps {
 		for _, r := range s.table.Relations(ep) {
 			if r.Endpoint.Name != replaces {
-				list = append(list, Relation{r.Endpoint.Name, sourceOf(r.Endpoint), r.Effect})
+				list = append(list, relation(r.Endpoint, r.Effect))
 			}
 		}
 	}

@@ -281,8 +281,6 @@ func TestBrowserTables(t *testing.T) {
 		t.Error(got)
 	}
 	p.click("#mocks-clear")
-	p.until(`document.querySelector("#popup button")?.textContent.startsWith("Yes")`)
-	p.click("#popup button")
 	p.until(`!document.querySelector("#mocks-none").hidden`)
 
 	// State: what is no JSON is refused with its place.

@@ -109,21 +109,23 @@ func TestBrowser(t *testing.T) {
 	p.ask("GET", real.URL+"/thing", "", nil)
 	p.pick(5)
 	p.click("#make-mock")
+	p.shows("#make pre", "from: server")
+	p.press(`document.querySelector("#make")`, "Edit…")
 	p.until(`document.querySelector("#mock-text")?.value.includes("from: server")`)
 	p.fill("#mock-text", "status: 200\nboddy: 1\n")
 	p.shows("#mock-error", "boddy")
 	p.fill("#mock-text", "status: 203\nbody:\n  from: mock\n")
 	p.until(`!document.querySelector("#mock-save").disabled && !document.querySelector("#mock-error").textContent`)
 	p.click("#mock-save")
-	p.shows("#toast", "Mock set: GET /thing")
+	p.shows("#toast", "Mock set: GET "+real.URL+"/thing")
 	if got := p.ask("GET", real.URL+"/thing", "", nil); got != `203 {"from":"mock"}` {
 		t.Error(got)
 	}
 
 	// The table of mocks tells of it; switched off it does not answer.
 	p.click(`[data-view="mocks"]`)
-	p.shows("#mocks-rows", "GET /thing")
-	p.do(chromedp.Evaluate(`[...document.querySelectorAll("#mocks-rows tr")].find(r => r.textContent.includes("GET /thing")).querySelector("input").click()`, nil))
+	p.shows("#mocks-rows", "GET "+real.URL+"/thing")
+	p.do(chromedp.Evaluate(`[...document.querySelectorAll("#mocks-rows tr")].find(r => r.textContent.includes("/thing")).querySelector("input").click()`, nil))
 	p.shows("#toast", "Mock disabled")
 	if got := p.ask("GET", real.URL+"/thing", "", nil); got != `200 {"from": "server"}` {
 		t.Error(got)

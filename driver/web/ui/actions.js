@@ -4,7 +4,7 @@ import { decode, fetchBody } from './body.js';
 import { showNote, shown } from './detail.js';
 import { edit } from './editor.js';
 import { chosen, mark } from './list.js';
-import { editMock } from './mocks.js';
+import { makeMock } from './makemock.js';
 import { $, copy, count, go, keyboard, menu, route } from './page.js';
 import { status } from './proxy.js';
 import { selection } from './selection.js';
@@ -18,10 +18,7 @@ const action = f => async x => {
 
 const copyCurl = action(e => copy(e.curl));
 
-const makeMock = action(async e => {
-	const { key, definition } = await call('capture_as_mock', e.seq);
-	editMock(key, definition);
-});
+const draft = action(e => makeMock(e.seq));
 
 // resend edits a request as text: headers, an empty line, the body. A body that is no
 // text is sent unchanged.
@@ -74,7 +71,7 @@ const saveMenu = () => menu($('save'), ['har', 'flow', 'pcapng'].flatMap(f => {
 }));
 
 keyboard([
-	['m', 'make a mock', makeMock, 'make-mock'],
+	['m', 'make a mock', draft, 'make-mock'],
 	['r', 'resend', resend, 'resend'],
 	['c', 'copy as curl', copyCurl, 'copy-curl'],
 	['x', 'mark', toggleMark],

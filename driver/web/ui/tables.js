@@ -37,5 +37,8 @@ export function keyed(name, items, key, make, update) {
 		update(item, ...row.children);
 		return row;
 	});
-	if (rows.length !== old.size || rows.some((r, i) => r !== body.children[i])) fill(body, rows);
+	if (rows.length === old.size && rows.every((r, i) => r === body.children[i])) return;
+	const at = document.activeElement;
+	fill(body, rows);
+	if (body.contains(at)) at.focus();
 }
