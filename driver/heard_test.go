@@ -46,7 +46,7 @@ func TestFailuresAreLogged(t *testing.T) {
 		{"start", []any{"mok"}, "Unknown mode 'mok'", "mode=mok"},
 		{"start", []any{"replay"}, "replay_file is required", "mode=replay"},
 		{"start", []any{"replay", false, "x.bin"}, "Replay file not found: ", "replay_file=x.bin"},
-		{"start", []any{"mock", false, "", -1}, "got -1, want 0 to 65535", "mode=mock"},
+		{"start", []any{"mock", false, "", -2}, "got -2, want 0 to 65535", "mode=mock"},
 		{"restart", []any{"x"}, "Unknown mode 'x'", "mode=x"},
 		{"set_mock", []any{"GET", "/a", 200, "{"}, "Invalid body JSON: ", "path=/a"},
 		{"set_mock", []any{"GET", "/a", 200, "{}", "text/plain", "["}, "Invalid headers JSON: ", "path=/a"},

@@ -78,7 +78,8 @@ func (l *lifecycle) rows() []rpc.Row {
 		return []rpc.Param{rpc.With("mode", mode), rpc.With("web_ui", false), rpc.With("replay_file", ""), rpc.With("port", 0)}
 	}
 	return []rpc.Row{
-		rpc.New("start", "Start the proxy in mode mock, passthrough, record or replay; port 0 takes the configured one.", l.start,
+		rpc.New("start", "Start the proxy in mode mock, passthrough, record or replay; port 0 takes the configured one, "+
+			"-1 any free one.", l.start,
 			how(modeMock)...),
 		rpc.New("stop", "Stop the proxy; mocks, state and captures stay.", l.stop),
 		rpc.New("restart", "Stop and start again; an empty mode keeps the present one.", l.restart, how("")...),
@@ -107,8 +108,11 @@ type startArgs struct {
 	mode       string
 	webUI      bool
 	replayFile string
-	port       int // 0 for the configured one
+	port       int // 0 for the configured one, anyPort for any free one
 }
+
+// anyPort asks for any free port, since 0 is the configured one for callers of the stock driver.
+const anyPort = -1
 
 func (l *lifecycle) start(ctx context.Context, mode string, webUI bool, replayFile string, port int) (string, error) {
 	l.mu.Lock()
@@ -143,8 +147,8 @@ func (l *lifecycle) check(args startArgs) error {
 	if !slices.Contains([]string{modeMock, modePassthrough, modeRecord, modeReplay}, args.mode) {
 		return unknownMode(args.mode)
 	}
-	if args.port < 0 || args.port > 65535 {
-		return rpc.Refuse(rpc.InvalidArgument, "start: argument port: got %d, want 0 to 65535", args.port)
+	if args.port < anyPort || args.port > 65535 {
+		return rpc.Refuse(rpc.InvalidArgument, "start: argument port: got %d, want 0 to 65535, or -1 for a free one", args.port)
 	}
 	if args.mode != modeReplay {
 		return nil
@@ -164,7 +168,9 @@ func (l *lifecycle) launch(ctx context.Context, args startArgs) (string, error) 
 	if err := l.check(args); err != nil {
 		return "", err
 	}
-	args.port = cmp.Or(args.port, l.port)
+	if args.port = cmp.Or(args.port, l.port); args.port == anyPort {
+		args.port = 0
+	}
 	next := &launch{lifecycle: l, args: args, next: &running{mode: args.mode}}
 	if err := next.ready(ctx); err != nil {
 		next.back()

@@ -96,7 +96,16 @@ func TestPortInUse(t *testing.T) {
 		b.call("stop")
 		port = 0
 	}
-	b.want("INVALID_ARGUMENT start: argument port: got 70000, want 0 to 65535", "start", "mock", false, "", 70000.0)
+	// A free port is not that of later starts.
+	if text := b.call("start", "mock", false, "", -1.0); strings.Contains(text, " on "+addr+" (PID") {
+		t.Errorf("any free port: got %s", text)
+	}
+	b.call("stop")
+	if text := b.call("start", "mock", false, "", 0.0); !strings.Contains(text, " on "+addr+" (PID") {
+		t.Errorf("after a free port: got %s, want %s", text, addr)
+	}
+	b.call("stop")
+	b.want("INVALID_ARGUMENT start: argument port: got 70000, want 0 to 65535, or -1 for a free one", "start", "mock", false, "", 70000.0)
 }
 
 func TestModes(t *testing.T) {

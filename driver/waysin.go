@@ -61,7 +61,7 @@ func (l *Listen) resolveWays() error {
 		if a.host == "" {
 			a.host = l.Host
 		}
-		if by := used[a]; by != "" {
+		if by := used[a]; by != "" && m.Port != way.AnyPort {
 			return fmt.Errorf("listen.modes[%d]: got port %d, want one that %s does not have", i, m.Port, by)
 		}
 		used[a] = fmt.Sprintf("listen.modes[%d]", i)
@@ -82,7 +82,7 @@ func (l *launch) readyWays() error {
 		}
 		w, err := l.openWay(m)
 		if err != nil {
-			return notListening("listen.modes", "port", m.Port, err)
+			return notListening("listen.modes", "port", max(m.Port, 0), err)
 		}
 		l.config.Ways = append(l.config.Ways, w)
 		l.undo = append(l.undo, func() { w.Close() })

@@ -14,7 +14,7 @@ import (
 )
 
 type captureShowCmd struct {
-	Number      uint64 `arg:"" optional:"" help:"Number of the request, as \"capture list\" prints it (default: the last one)."`
+	Number      uint64 `completion:"captures" arg:"" optional:"" help:"Number of the request, as \"capture list\" prints it (default: the last one)."`
 	Body        bool   `help:"Only the body of the answer, its content encoding undone."`
 	RequestBody bool   `name:"request-body" help:"Only the body of the request."`
 	Output      string `short:"o" name:"output" enum:"auto,text,raw,json" default:"auto" placeholder:"FORMAT" help:"Form of what is printed: text, json, or a body raw, byte by byte (default: text; bodies raw unless on a terminal)."`
@@ -187,7 +187,11 @@ func (p proxy) showCapture(ctx context.Context, sys *System, seq uint64) error {
 			if err != nil {
 				return err
 			}
-			page.body(size, b, data, p.views(ctx, seq, side), "capture show "+fmt.Sprint(seq)+map[string]string{"request": " --request-body", "response": " --body"}[side])
+			command := fmt.Sprintf("capture show %d --body", seq)
+			if side == "request" {
+				command = fmt.Sprintf("capture show %d --request-body", seq)
+			}
+			page.body(size, b, data, p.views(ctx, seq, side), command)
 		}
 	}
 	if d.Socket != nil {

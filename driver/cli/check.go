@@ -8,7 +8,7 @@ import (
 )
 
 type checkCmd struct {
-	File   string `arg:"" name:"FILE|NAME" help:"Exporter file, or NAME of NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
+	File   string `completion:"exporters" arg:"" name:"FILE|NAME" help:"Exporter file, or NAME of NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
 	Python string `placeholder:"PATH" help:"Python interpreter, or virtual environment, that hosts the drivers which are no proxies (default: as with run)."`
 	Format string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the findings, text or json (default ${default})."`
 }

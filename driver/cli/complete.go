@@ -41,70 +41,85 @@ func complete(ctx context.Context, sys *System, words []string) []string {
 		name, words = "j", words[1:]
 	}
 	var grammar any = &program{}
+	known := knownWords{}
 	if name == "j" {
-		var exports []string
-		var done bool
-		if exports, words, done = completeExport(ctx, sys, words); done {
-			return exports
+		found, closing := completeExport(ctx, sys, words)
+		defer closing()
+		if found.done {
+			return found.exports
 		}
-		grammar = &proxyCommands{}
+		grammar, words, known = &proxyCommands{}, found.rest, knownWords{found.proxy}
 	}
 	app, _, err := sys.parser(ctx, name, grammar, proxy{})
 	if err != nil {
 		return nil
 	}
-	return candidates(app.Model.Node, words)
+	asking, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	return candidates(asking, app.Model.Node, words, known)
 }
 
-// completeExport follows the path of an export. Unless a word of its command is
-// being typed, done is true and exports are the candidates.
-func completeExport(ctx context.Context, sys *System, words []string) (exports, rest []string, done bool) {
+// foundExport is how far the words of a line lead along the path of an export.
+type foundExport struct {
+	// exports are the candidates when done is true: no word of a command is being typed.
+	exports []string
+	done    bool
+	// rest are the words of the command, proxy what it is for; it has no caller when no
+	// exporter is there.
+	rest  []string
+	proxy proxy
+}
+
+// completeExport follows the path of an export. The connection lasts until closing is called.
+func completeExport(ctx context.Context, sys *System, words []string) (found foundExport, closing func()) {
 	line := words
 	dialing, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
 	c, err := dial(dialing, sys)
 	if err != nil {
 		if len(words) == 1 {
-			return nil, nil, true
+			return foundExport{done: true}, func() {}
 		}
 		_, rest := splitAtCommand(words[:len(words)-1])
-		return nil, append(slices.Clone(rest), words[len(words)-1]), false
+		return foundExport{rest: append(slices.Clone(rest), words[len(words)-1])}, func() {}
 	}
-	defer c.Close()
+	closing = func() { c.Close() }
 	at := exportOf(c.Tree())
 	for len(words) > 1 && at.class != client.ProxyClass {
 		next := at.child(words[0])
 		if next == nil {
 			if !at.isGroup() {
-				exports = completeForeign(ctx, sys, line)
+				found.exports = completeForeign(ctx, sys, line)
 			}
-			return exports, nil, true
+			found.done = true
+			return found, closing
 		}
 		at, words = next, words[1:]
 	}
 	if at.class == client.ProxyClass {
-		return nil, words, false
+		return foundExport{rest: words, proxy: proxy{at.caller}}, closing
 	}
+	found.done = true
 	for _, child := range at.children {
 		if strings.HasPrefix(child.name, words[0]) {
-			exports = append(exports, child.name)
+			found.exports = append(found.exports, child.name)
 		}
 	}
 	if !at.isGroup() {
-		for _, found := range completeForeign(ctx, sys, line) { // children among them
-			if !slices.Contains(exports, found) {
-				exports = append(exports, found)
+		for _, word := range completeForeign(ctx, sys, line) { // children among them
+			if !slices.Contains(found.exports, word) {
+				found.exports = append(found.exports, word)
 			}
 		}
 	}
-	return exports, nil, true
+	return found, closing
 }
 
 // candidates follows the words before the last through the grammar and lists
 // what the last can become.
-func candidates(node *kong.Node, words []string) []string {
+func candidates(ctx context.Context, node *kong.Node, words []string, known knownWords) []string {
 	last := words[len(words)-1]
-	arguments := 0
+	var arguments []string
 	var pending *kong.Flag // waits for its value
 	for _, word := range words[:len(words)-1] {
 		switch {
@@ -116,15 +131,15 @@ func candidates(node *kong.Node, words []string) []string {
 			pending = valueFlag(node, word)
 		default:
 			if next := command(node, word); next != nil {
-				node, arguments = next, 0
+				node, arguments = next, nil
 			} else {
-				arguments++
+				arguments = append(arguments, word)
 			}
 		}
 	}
 	switch {
 	case pending != nil:
-		return valuesOf(pending.Value, last)
+		return known.valuesOf(ctx, pending.Value, nil, last)
 	case strings.HasPrefix(last, "-"):
 		return flagNames(node, last)
 	}
@@ -134,10 +149,14 @@ func candidates(node *kong.Node, words []string) []string {
 			found = append(found, child.Name+"\t"+child.Help)
 		}
 	}
-	if len(found) == 0 && len(node.Children) == 0 && arguments < len(node.Positional) {
-		return valuesOf(node.Positional[arguments], last)
+	if len(found) > 0 || len(node.Children) > 0 || len(node.Positional) == 0 {
+		return found
 	}
-	return found
+	at := node.Positional[min(len(arguments), len(node.Positional)-1)]
+	if len(arguments) >= len(node.Positional) && !at.IsCumulative() {
+		return nil
+	}
+	return known.valuesOf(ctx, at, arguments, last)
 }
 
 // command returns the subcommand of that name, or nil.
@@ -179,22 +198,4 @@ func flagNames(node *kong.Node, prefix string) []string {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
-}
-
-// valuesOf lists what a flag or argument can be: its words, else files, unless
-// it is a number.
-func valuesOf(v *kong.Value, prefix string) []string {
-	if v.Enum == "" {
-		if v.Target.CanInt() {
-			return nil
-		}
-		return []string{filesWanted}
-	}
-	var found []string
-	for _, word := range strings.Split(v.Enum, ",") {
-		if word != "" && strings.HasPrefix(word, prefix) {
-			found = append(found, word)
-		}
-	}
-	return found
 }

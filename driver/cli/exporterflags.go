@@ -14,16 +14,16 @@ import (
 
 // exporterFlags say which exporter to serve.
 type exporterFlags struct {
-	Exporter       string `xor:"exporter" placeholder:"NAME" help:"Exporter file NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
+	Exporter       string `completion:"exporters" xor:"exporter" placeholder:"NAME" help:"Exporter file NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
 	ExporterConfig string `name:"exporter-config" xor:"exporter" type:"path" placeholder:"FILE" help:"Exporter file to serve."`
 	partFlags
 	LogLevel  string `name:"log-level" enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL" help:"Least severity that is logged on standard error: debug, info, warn, error (default ${default})."`
-	LogFormat string `name:"log-format" enum:"text,json," default:"" placeholder:"FORMAT" help:"Form of the log, text or json (default text). With run, the log tells of each request too, in the place of lines on a terminal."`
+	LogFormat string `name:"log-format" enum:"text,json," default:"" placeholder:"FORMAT" help:"Form of the log, text or json (default: columns on a terminal, else text). With run, the log tells of each request too, in the place of lines on a terminal."`
 }
 
 // newLog returns the log that the flags ask for.
 func (f *exporterFlags) newLog(sys *System) logHandler {
-	return newLogHandler(sys.Stderr, logLevel(f.LogLevel), f.LogFormat)
+	return newLogHandler(sys, logLevel(f.LogLevel), f.LogFormat)
 }
 
 // partFlags say how the drivers of an exporter are hosted.

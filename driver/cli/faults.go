@@ -110,7 +110,7 @@ func (c *faultsListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type faultsClearCmd struct {
-	Name string `arg:"" optional:"" help:"Name of the plan (default: all plans)."`
+	Name string `completion:"plans" arg:"" optional:"" help:"Name of the plan (default: all plans)."`
 }
 
 // Help tells of scenarios.

@@ -6,7 +6,7 @@ import (
 )
 
 type flowSaveCmd struct {
-	Name   string `arg:"" help:"Name of the recording, as 'flow list' prints it."`
+	Name   string `completion:"flows" arg:"" help:"Name of the recording, as 'flow list' prints it."`
 	Output string `arg:"" optional:"" help:"File to write (default: NAME in this directory)."`
 }
 

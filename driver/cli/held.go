@@ -46,14 +46,16 @@ func (c *heldListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		if r.Status != 0 {
 			status = strconv.Itoa(r.Status)
 		}
-		table = append(table, []string{strconv.FormatUint(r.ID, 10), string(r.Side), fmt.Sprintf("%.0f s", left.Seconds()), r.Method, r.URL, status})
+		table = append(table, []string{
+			strconv.FormatUint(r.ID, 10), string(r.Side), fmt.Sprintf("%.0f s", left.Seconds()), r.Method, r.URL, status,
+		})
 	}
 	sys.table(table)
 	return nil
 }
 
 type heldShowCmd struct {
-	ID int `arg:"" name:"no" help:"Number of the exchange."`
+	ID int `completion:"held" arg:"" name:"no" help:"Number of the exchange."`
 	output
 }
 
@@ -130,7 +132,7 @@ func (e *heldEdit) edits(sys *System) (map[string]any, error) {
 }
 
 type heldReleaseCmd struct {
-	ID     int      `arg:"" optional:"" name:"no" help:"Number of the exchange."`
+	ID     int      `completion:"held" arg:"" optional:"" name:"no" help:"Number of the exchange."`
 	All    bool     `help:"Release all, unchanged."`
 	Method string   `help:"Another method for the request."`
 	URL    string   `name:"url" help:"Another URL or path for the request."`
@@ -187,7 +189,7 @@ func (c *heldReleaseCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type heldAnswerCmd struct {
-	ID int `arg:"" name:"no" help:"Number of the exchange."`
+	ID int `completion:"held" arg:"" name:"no" help:"Number of the exchange."`
 	heldEdit
 }
 
@@ -214,7 +216,7 @@ func (c *heldAnswerCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type heldAbortCmd struct {
-	ID int `arg:"" name:"no" help:"Number of the exchange."`
+	ID int `completion:"held" arg:"" name:"no" help:"Number of the exchange."`
 }
 
 // Help tells what the device sees.

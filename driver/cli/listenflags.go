@@ -13,9 +13,9 @@ import (
 // listenFlags replace what the configuration says of a proxy's addresses and of
 // requests without a mock.
 type listenFlags struct {
-	Port      int              `placeholder:"N" xor:"listen" help:"Port of the proxy, instead of the configured one."`
+	Port      *int             `placeholder:"N" xor:"listen" help:"Port of the proxy, instead of the configured one; 0 is a free one."`
 	Listen    *hostPort        `placeholder:"[HOST:]PORT" xor:"listen" help:"Address of the proxy, instead of the configured one (without HOST: at the configured host)."`
-	Way       []driver.Mode    `placeholder:"MODE" sep:"none" help:"One more way in, as listen.modes has it: socks5@PORT, reverse:URL@PORT and others. Can be repeated."`
+	Way       []driver.Mode    `placeholder:"MODE" sep:"none" help:"One more way in, as listen.modes has it: socks5@PORT, reverse:URL@PORT and others; port 0 is a free one. Can be repeated."`
 	WebUI     bool             `name:"web-ui" help:"Serve the web UI too, when a proxy is started at once."`
 	WebListen *hostPort        `name:"web-listen" placeholder:"[HOST:]PORT" help:"Address of the web UI, instead of the configured one; implies --web-ui."`
 	Unmatched driver.Unmatched `placeholder:"WHAT" help:"What happens in mock mode to a request that no mock answers, instead of the configured: passthrough or reject."`
@@ -28,15 +28,15 @@ func (f *listenFlags) apply(proxies []*exporter.Node) error {
 			p.Driver.Unmatched = f.Unmatched
 		}
 	}
-	if f.Port == 0 && f.Listen == nil && f.WebListen == nil && len(f.Way) == 0 {
+	if f.Port == nil && f.Listen == nil && f.WebListen == nil && len(f.Way) == 0 {
 		return nil
 	}
 	if len(proxies) != 1 {
 		return usagef("--port, --listen, --way and --web-listen need a configuration with one proxy, this one has %d", len(proxies))
 	}
 	d := proxies[0].Driver
-	if f.Port != 0 {
-		d.Listen.Port = f.Port
+	if f.Port != nil {
+		d.Listen.Port = *f.Port
 	}
 	if a := f.Listen; a != nil {
 		d.Listen.Host, d.Listen.Port = a.or(d.Listen.Host), a.port

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"sync/atomic"
 
@@ -18,13 +17,20 @@ type logHandler struct {
 	quiet *atomic.Bool
 }
 
-// newLogHandler writes the records of a level and above to w, as text or JSON.
-func newLogHandler(w io.Writer, level slog.Level, format string) logHandler {
+// newLogHandler writes the records of a level and above to standard error: as text or JSON, or
+// where no format is asked for in columns on a terminal and as text elsewhere.
+func newLogHandler(sys *System, level slog.Level, format string) logHandler {
 	o := &slog.HandlerOptions{Level: slog.LevelDebug}
-	if format == "json" {
-		return logHandler{slog.NewJSONHandler(w, o), level, new(atomic.Bool)}
+	var h slog.Handler
+	switch {
+	case format == "json":
+		h = slog.NewJSONHandler(sys.Stderr, o)
+	case format == "" && terminal(sys.Stderr):
+		h = newColumnLog(sys.Stderr, func() int { return sys.widthOf(sys.Stderr) }, sys.coloursOn(sys.Stderr))
+	default:
+		h = slog.NewTextHandler(sys.Stderr, o)
 	}
-	return logHandler{slog.NewTextHandler(w, o), level, new(atomic.Bool)}
+	return logHandler{h, level, new(atomic.Bool)}
 }
 
 // all returns the handler that writes records of every level.

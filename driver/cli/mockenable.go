@@ -7,7 +7,7 @@ import (
 
 // mockKeyArg is the key of an endpoint, in one word or in two.
 type mockKeyArg struct {
-	Key []string `arg:"" help:"Key of the endpoint, as \"mock list\" shows it: 'GET /a', or GET /a."`
+	Key []string `completion:"endpoint" arg:"" help:"Key of the endpoint, as \"mock list\" shows it: 'GET /a', or GET /a."`
 }
 
 // text returns the key.

@@ -7,8 +7,8 @@ import (
 )
 
 type mockFaultCmd struct {
-	Method string   `arg:"" help:"Method of the endpoint; * for any."`
-	Path   string   `arg:"" help:"Its path or URL, as the key of a scenario has it."`
+	Method string   `completion:"endpoint" arg:"" help:"Method of the endpoint; * for any."`
+	Path   string   `completion:"endpoint" arg:"" help:"Its path or URL, as the key of a scenario has it."`
 	Kind   string   `arg:"" enum:"close,corrupt,drip,duplicate,garbage,reset,stall,truncate,wrong_length" help:"Kind of the fault, see below."`
 	After  int64    `name:"after" placeholder:"BYTES" help:"Send the header and so many bytes of the body before."`
 	Rate   *float64 `name:"rate" placeholder:"SHARE" help:"How often it fails, from 0 to 1 (default 1, each time)."`

@@ -15,7 +15,7 @@ import (
 )
 
 type mockSetCmd struct {
-	Words []string `arg:"" name:"key file" help:"Key of the endpoint, such as 'GET /api/v1/status', in one word or two; then the file with its definition in YAML or JSON, - for standard input."`
+	Words []string `completion:"endpoint file" arg:"" name:"key file" help:"Key of the endpoint, such as 'GET /api/v1/status', in one word or two; then the file with its definition in YAML or JSON, - for standard input."`
 }
 
 // Help explains the file.

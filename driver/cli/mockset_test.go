@@ -54,6 +54,8 @@ func TestMockAndStateCommands(t *testing.T) {
 	mocks := map[string]any{"check_mock": `{"ok": true, "warnings": []}`, "put_mock": "Mock set: GET /a", "enable_mock": "Mock enabled: GET /a",
 		"remove_mock": "Removed mock: GET /a", "upload_mock_file": "Uploaded: body.json (2 bytes)"}
 	for _, a := range []asked{
+		{args: []string{"start", "-p", "0"}, fake: fake{answers: map[string]any{"start": "Started in 'mock' mode on 127.0.0.1:40123 (PID 7)"}},
+			stdout: "Started in 'mock' mode on 127.0.0.1:40123 (PID 7)\n", calls: "start mock false  -1"},
 		{args: []string{"mock", "list"}, fake: endpoints,
 			stdout: "  GET /a  ->  200\n  GET /b  ->  2 rule(s)  (disabled)\n  GET /c\ufffd[31m  ->  200 file:x\n"},
 		{args: []string{"mock", "list", "--hits"}, fake: endpoints,

@@ -24,7 +24,7 @@ type networkKey struct {
 }
 
 type networkSetCmd struct {
-	Profile string `arg:"" optional:"" help:"Name of a profile, see below."`
+	Profile string `completion:"networks" arg:"" optional:"" help:"Name of a profile, see below."`
 	networkKey
 	Down    string `placeholder:"RATE" help:"Rate towards the device, such as 240kbit or 1.6Mbit."`
 	Up      string `placeholder:"RATE" help:"Rate from the device."`

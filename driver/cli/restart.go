@@ -19,5 +19,5 @@ Examples:
 
 // Run restarts the proxy.
 func (c *restartCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.withRecordings(ctx, p.say(ctx, sys, "restart", c.Mode, c.WebUI, c.ReplayFile, c.Port))
+	return p.withRecordings(ctx, p.say(ctx, sys, "restart", c.Mode, c.WebUI, c.ReplayFile, c.port()))
 }

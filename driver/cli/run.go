@@ -72,8 +72,8 @@ func (c *runCmd) Validate() error {
 	case c.Start == "replay" && c.ReplayFile == "":
 		return fmt.Errorf("--start replay needs --replay-file FILE: the path of a recording, or its name in the flows directory " +
 			"(j EXPORT flow list shows those)")
-	case c.Port < 0 || c.Port > 65535:
-		return fmt.Errorf("--port %d: expected 1 to 65535", c.Port)
+	case c.Port != nil && (*c.Port < 0 || *c.Port > 65535):
+		return fmt.Errorf("--port: got %d, want a port from 0 to 65535", *c.Port)
 	}
 	return nil
 }
@@ -257,6 +257,11 @@ func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure b
 			continue
 		}
 		sys.out("%-7s http://%s (mode %s, %s mock endpoint(s))", path+":", st.ProxyAddress, st.Mode, st.MockCount)
+		for _, w := range st.Ways {
+			if w.Mode != "regular" {
+				sys.out("way:    %s at %s", w.Mode, w.Address)
+			}
+		}
 		if st.WebUIEnabled {
 			sys.out("web UI: %s", st.WebUIAddress)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 type scriptDocCmd struct {
-	Name     string `arg:"" optional:"" help:"A function (state.incr), a module (state, sequence.star) or a value (req); default everything."`
+	Name     string `completion:"topics" arg:"" optional:"" help:"A function (state.incr), a module (state, sequence.star) or a value (req); default everything."`
 	Markdown bool   `help:"Print Markdown tables, as in docs/reference.md."`
 }
 

@@ -153,7 +153,8 @@ func (s *showPage) head(d *captureDetail) {
 	tag, colour := d.Row.tag()
 	method := captureLines{}.method(d.Row)
 	s.line(0, fmt.Sprintf("#%d %s %s", d.Seq, method, cmp.Or(d.URL, d.Row.host())))
-	facts := []string{time.UnixMicro(int64(d.Start * 1e6)).Local().Format("2006-01-02 15:04:05.000"), "from " + cmp.Or(d.Client, "a device")}
+	when := time.UnixMicro(int64(d.Start * 1e6)).Local().Format("2006-01-02 15:04:05.000")
+	facts := []string{when, "from " + cmp.Or(d.Client, "a device")}
 	if d.Way != "" {
 		facts = append(facts, "by "+d.Way)
 	}

@@ -12,8 +12,19 @@ import (
 // startFlags are the flags of start and restart.
 type startFlags struct {
 	WebUI      bool   `name:"web-ui" short:"w" help:"Serve the web UI too."`
-	ReplayFile string `name:"replay-file" placeholder:"FILE" help:"Recording to answer from, for mode replay: a name as in 'flow list' or a path in the exporter's directories."`
-	Port       int    `short:"p" placeholder:"N" help:"Port to listen on instead of the configured one."`
+	ReplayFile string `completion:"flows" name:"replay-file" placeholder:"FILE" help:"Recording to answer from, for mode replay: a name as in 'flow list' or a path in the exporter's directories."`
+	Port       *int   `short:"p" placeholder:"N" help:"Port to listen on instead of the configured one, 0 for a free one."`
+}
+
+// port returns the port as the exporter takes it: 0 is the configured one, -1 any free one.
+func (f *startFlags) port() int {
+	switch {
+	case f.Port == nil:
+		return 0
+	case *f.Port == 0:
+		return -1
+	}
+	return *f.Port
 }
 
 type startCmd struct {
@@ -39,7 +50,7 @@ Examples:
 
 // Run starts the proxy.
 func (c *startCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.withRecordings(ctx, p.say(ctx, sys, "start", c.Mode, c.WebUI, c.ReplayFile, c.Port))
+	return p.withRecordings(ctx, p.say(ctx, sys, "start", c.Mode, c.WebUI, c.ReplayFile, c.port()))
 }
 
 // maxRecordings is how many recordings a failure names.

@@ -139,8 +139,8 @@ func (c *stateClearCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type stateMoveCmd struct {
-	Scenario string `arg:"" help:"Name of the scenario."`
-	State    string `arg:"" help:"One of its states."`
+	Scenario string `completion:"named" arg:"" help:"Name of the scenario."`
+	State    string `completion:"named" arg:"" help:"One of its states."`
 }
 
 // Help shows one.
@@ -156,7 +156,7 @@ func (c *stateMoveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type stateResetCmd struct {
-	Scenario string `arg:"" optional:"" help:"Name of the scenario (default all)."`
+	Scenario string `completion:"named" arg:"" optional:"" help:"Name of the scenario (default all)."`
 }
 
 // Help explains what stays.

@@ -70,17 +70,23 @@ func terminal(w any) bool {
 
 // colours reports whether data may be coloured: on a terminal, unless NO_COLOR is
 // set (https://no-color.org) or the terminal is a dumb one.
-func (s *System) colours() bool {
-	return s.Getenv("NO_COLOR") == "" && s.Getenv("TERM") != "dumb" && terminal(s.Stdout)
+func (s *System) colours() bool { return s.coloursOn(s.Stdout) }
+
+// coloursOn reports the same of a stream.
+func (s *System) coloursOn(w any) bool {
+	return s.Getenv("NO_COLOR") == "" && s.Getenv("TERM") != "dumb" && terminal(w)
 }
 
 // width returns the number of columns that a line of data may take: COLUMNS,
 // else the terminal's width, else 100.
-func (s *System) width() int {
+func (s *System) width() int { return s.widthOf(s.Stdout) }
+
+// widthOf returns the same of a stream.
+func (s *System) widthOf(w any) int {
 	if n, err := strconv.Atoi(s.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n
 	}
-	if f, ok := s.Stdout.(descriptor); ok {
+	if f, ok := w.(descriptor); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			return w
 		}

@@ -22,7 +22,7 @@ type tlsCommands struct {
 
 type tlsSetCmd struct {
 	Host   string   `arg:"" help:"Name or address of the host, *.domain, or * for every host."`
-	Kind   string   `arg:"" help:"Kind of the fault, see below."`
+	Kind   string   `completion:"tlsfaults" arg:"" help:"Kind of the fault, see below."`
 	Params []string `arg:"" optional:"" name:"param=value" help:"Parameters of the fault, for instance version=1.0."`
 	Times  *int     `placeholder:"N" help:"Only the next N handshakes (default: all)."`
 }

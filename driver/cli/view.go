@@ -61,7 +61,7 @@ func (c *viewCmd) Run(ctx context.Context, sys *System) error {
 }
 
 func (c *viewCmd) serve(ctx context.Context, sys *System, s *view.Session) error {
-	log := slog.New(newLogHandler(sys.Stderr, slog.LevelWarn, "text"))
+	log := slog.New(newLogHandler(sys, slog.LevelWarn, ""))
 	page, err := web.New(s.Table(log), "localhost", log)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -55,4 +56,27 @@ func userDir() (string, error) {
 		return "", err
 	}
 	return filepath.Join(home, ".config", "jumpstarter", "exporters"), nil
+}
+
+// Names returns the names of the exporter files that [Find] finds, sorted.
+func Names() []string {
+	dirs := []string{systemDir}
+	if user, err := userDir(); err == nil {
+		dirs = append(dirs, user)
+	}
+	return namesIn(dirs...)
+}
+
+func namesIn(dirs ...string) []string {
+	var names []string
+	for _, dir := range dirs {
+		files, _ := os.ReadDir(dir) // a directory that is not there has none
+		for _, f := range files {
+			if name, yaml := strings.CutSuffix(f.Name(), ".yaml"); yaml && !f.IsDir() && name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +33,7 @@ func OpenWay(m way.Mode, host string) (*Way, error) {
 		return nil, fmt.Errorf("mode %s: got no port to listen at", m)
 	}
 	w := &Way{mode: m, name: m.String()}
-	return w, w.bind(exchange.JoinAuthority(cmp.Or(m.Host, host), m.Port))
+	return w, w.bind(m.Listen(host))
 }
 
 // bind opens the sockets of a way.
@@ -47,7 +46,7 @@ func (w *Way) bind(addr string) (err error) {
 		lc := net.ListenConfig{KeepAliveConfig: keepAlive(), Control: splice.LetTransparent}
 		if w.listener, err = lc.Listen(context.Background(), "tcp", addr); err == nil {
 			// Datagrams are looked at only, so a port that is taken does no harm.
-			w.packets, _ = lc.ListenPacket(context.Background(), "udp", addr)
+			w.packets, _ = lc.ListenPacket(context.Background(), "udp", w.listener.Addr().String())
 		}
 	case way.DNS:
 		if w.listener, err = Listen(addr); err != nil {

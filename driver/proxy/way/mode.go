@@ -6,6 +6,7 @@
 package way
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -59,9 +60,17 @@ type Mode struct {
 	URL *url.URL
 	// Host is the address to listen at; empty stands for that of the proxy.
 	Host string
-	// Port is the port to listen at; 0 stands for the proxy's own listener, which
+	// Port is the port to listen at, or AnyPort; 0 stands for the proxy's own listener, which
 	// Regular and Upstream without a port mean.
 	Port int
+}
+
+// AnyPort is Mode.Port of a mode that listens at any free port; its notation is @0.
+const AnyPort = -1
+
+// Listen returns the address to listen at, at the host of the proxy unless the mode has one.
+func (m *Mode) Listen(host string) string {
+	return exchange.JoinAuthority(cmp.Or(m.Host, host), max(m.Port, 0))
 }
 
 // Own reports whether the mode has a listener of its own.
@@ -77,9 +86,9 @@ func (m Mode) String() string {
 	case m.Port == 0:
 		return s
 	case m.Host == "":
-		return s + "@" + strconv.Itoa(m.Port)
+		return s + "@" + strconv.Itoa(max(m.Port, 0))
 	}
-	return s + "@" + exchange.JoinAuthority(m.Host, m.Port)
+	return s + "@" + m.Listen("")
 }
 
 // ParseMode reads a mode. An address behind "@" is where to listen. In an upstream's
@@ -152,8 +161,11 @@ func parseListen(text string) (host string, port int, err error) {
 		}
 	}
 	n, err := strconv.ParseUint(digits, 10, 16)
-	if err != nil || n == 0 {
-		return "", 0, fmt.Errorf("port: got %s, want 1 to 65535 behind the @", excerpt.Quote(digits))
+	switch {
+	case err != nil:
+		return "", 0, fmt.Errorf("port: got %s, want 0 to 65535 behind the @", excerpt.Quote(digits))
+	case n == 0:
+		return host, AnyPort, nil
 	}
 	return host, int(n), nil
 }

@@ -23,6 +23,7 @@ func TestParseMode(t *testing.T) {
 		{"upstream:http://proxy.corp:3128", "upstream:http://proxy.corp:3128"},
 		{"upstream:http://proxy.corp:3128@8888", "upstream:http://proxy.corp:3128@8888"},
 		{"upstream:http://me:pass@proxy.corp", "upstream:http://me:xxxxx@proxy.corp:80"},
+		{"socks5@0", "socks5@0"}, {"reverse:http://a.test@[::1]:0", "reverse:http://a.test:80@[::1]:0"},
 		{"upstream:https://me:pass@proxy.corp:8443@0.0.0.0:8888", "upstream:https://me:xxxxx@proxy.corp:8443@0.0.0.0:8888"},
 		{"upstream:socks5://proxy.corp", "upstream:socks5://proxy.corp:1080"},
 	} {
@@ -45,7 +46,7 @@ func TestParseModeErrors(t *testing.T) {
 		{"reverse:http://a.example/path@80", "got something behind the host"},
 		{"regular:x@80", `regular: got something behind it, want none`},
 		{"socks5:me:sec%ret@1080", "socks5: got something behind it, want none"},
-		{"regular@0", `port: got "0", want 1 to 65535`},
+		{"regular@65536", `port: got "65536", want 0 to 65535`},
 		{"regular@65536", `port: got "65536"`},
 		{"regular@", `port: got ""`},
 		{"socks5@a:b:80", "want [HOST:]PORT"},
