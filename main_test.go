@@ -35,7 +35,7 @@ var arrows = []struct{ pkg, imports string }{
 	{"driver/contract", "driver/document builtins/exchange builtins/jsonvalue builtins/excerpt"},
 	{"driver/bundle", "driver/flow builtins/disk"},
 	{"driver", "driver/hold driver/contract driver/bundle driver/mask driver/network driver/doctor driver/hello driver/proxy/way driver/handshake driver/faultplan driver/tlsfault driver/export driver/document driver/access driver/web driver/view driver/filter driver/proxy driver/scenario driver/capture driver/flow driver/mock driver/ca script builtins/disk builtins/exchange builtins/follow builtins/jsonvalue builtins/state driver/rpc driver/endpoints builtins/call builtins/clock builtins/excerpt driver/expect driver/render"},
-	{"driver/web", "driver/view driver/filter driver/rpc builtins/jsonvalue"},
+	{"driver/web", "driver/view driver/filter driver/rpc builtins/disk builtins/jsonvalue"},
 	{"driver/view", "driver/render driver/bundle driver/flow driver/handshake driver/filter driver/rpc driver/capture driver/mock builtins/exchange builtins/follow builtins/excerpt builtins/jsonvalue"},
 	{"driver/render", "builtins/exchange builtins/excerpt builtins/jsonvalue"},
 	{"driver/endpoints", "driver/faultplan driver/tlsfault driver/document driver/rpc driver/access driver/scenario driver/capture driver/mock script builtins/disk builtins/exchange builtins/jsonvalue builtins/state builtins/follow"},

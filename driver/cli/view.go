@@ -39,7 +39,7 @@ Examples:
 
 // Run serves the page until it is interrupted, or writes it.
 func (c *viewCmd) Run(ctx context.Context, sys *System) error {
-	s, done, err := view.OpenSession(c.File)
+	s, done, err := view.OpenSession(c.File, 0)
 	if err != nil {
 		return err
 	}

@@ -53,8 +53,14 @@ const (
 // long as the session is used. A record that can't be read is counted in Unread; any other
 // error of flows ends it.
 func NewSession(flows iter.Seq2[*flow.Flow, error], known Known) (*Session, error) {
-	journal := capture.New(capture.Options{MaxBytes: journalBytes})
-	sockets := capture.NewSockets(journal, capture.Options{MaxBytes: journalBytes})
+	return newSession(flows, known, journalBytes)
+}
+
+// newSession is NewSession whose exchanges may take maxBytes of memory, and their messages
+// the same again.
+func newSession(flows iter.Seq2[*flow.Flow, error], known Known, maxBytes int64) (*Session, error) {
+	journal := capture.New(capture.Options{MaxBytes: maxBytes})
+	sockets := capture.NewSockets(journal, capture.Options{MaxBytes: maxBytes})
 	for _, text := range []*json.RawMessage{&known.Status, &known.TLS, &known.Manifest} {
 		if !isObject(*text) {
 			*text = nil
@@ -147,6 +153,9 @@ func (s *Session) status(context.Context) (*sessionStatus, error) {
 	st := &sessionStatus{ReadOnly: true, File: s.Name, Views: []string{"traffic", "figures"}, Status: s.Known.Status, Manifest: s.Manifest, Devices: s.Devices(),
 		Captures: map[string]any{"entries": stats.Entries, "first": stats.First, "total": s.Journal.Last(), "dropped": stats.Dropped},
 		Session:  map[string]any{"file": s.Name, "exchanges": stats.Entries},
+	}
+	if stats.Dropped > 0 {
+		st.Session["left out"] = fmt.Sprintf("the oldest %d exchanges: they need too much memory", stats.Dropped)
 	}
 	if s.Unread > 0 {
 		st.Session["unreadable records"] = fmt.Sprintf("%d: %s", s.Unread, strings.Join(s.Faults, "\n"))

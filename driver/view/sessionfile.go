@@ -3,20 +3,21 @@ package view
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"path/filepath"
 
 	"starproxy/driver/bundle"
 )
 
-// OpenSession opens the file of a session, see [bundle.Open], and reads it. close releases
-// both.
-func OpenSession(path string) (s *Session, close func(), err error) {
+// OpenSession opens the file of a session, see [bundle.Open], and reads it. Its exchanges may
+// take maxBytes of memory, 0 for 1 GiB: the oldest are left out beyond it. close releases both.
+func OpenSession(path string, maxBytes int64) (s *Session, close func(), err error) {
 	file, err := bundle.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err = NewSession(file.Flows(), knownOf(file))
+	s, err = newSession(file.Flows(), knownOf(file), cmp.Or(maxBytes, journalBytes))
 	if err != nil {
 		file.Close()
 		return nil, nil, err

@@ -12,7 +12,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -23,7 +22,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -59,8 +57,8 @@ const (
 
 // Server is the web UI.
 type Server struct {
-	methods *rpc.Table
 	log     *slog.Logger
+	opened  *opened
 	token   string
 	session string
 	names   []string // hosts that the page may be reached by, besides addresses
@@ -80,7 +78,7 @@ type asset struct {
 // cookies of its own, so that a session ends with its server. host is the configured
 // address to listen on.
 func New(m *rpc.Table, host string, log *slog.Logger) (*Server, error) {
-	s := &Server{methods: m, log: log, token: secret(), session: secret(), tunnels: newTunnels(), assets: map[string]asset{}}
+	s := &Server{log: log, opened: newOpened(log), token: secret(), session: secret(), tunnels: newTunnels(), assets: map[string]asset{}}
 	s.names = []string{"localhost"}
 	for _, name := range []string{host, hostname()} {
 		if name != "" {
@@ -92,9 +90,11 @@ func New(m *rpc.Table, host string, log *slog.Logger) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", s.page)
-	mux.HandleFunc("POST /api/call/{name}", s.call)
-	mux.HandleFunc("GET /api/stream/{name}", s.stream)
-	mux.HandleFunc("GET /api/file/{name}", s.file)
+	api{m}.handle(mux, "/")
+	mux.HandleFunc("POST /api/open", s.opened.upload)
+	for _, method := range []string{"GET", "POST"} {
+		mux.HandleFunc(method+" /opened/{id}/{rest...}", func(w http.ResponseWriter, r *http.Request) { s.opened.serve(w, r, s.page) })
+	}
 	s.http = &http.Server{
 		Handler:           s.guard(mux),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -161,6 +161,7 @@ func (s *Server) Connect() (net.Conn, error) { return s.tunnels.connect() }
 // Close ends all connections.
 func (s *Server) Close() error {
 	s.tunnels.Close()
+	defer s.opened.close()
 	return s.http.Close()
 }
 
@@ -208,132 +209,4 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Write(a.data)
-}
-
-// call calls a method.
-func (s *Server) call(w http.ResponseWriter, r *http.Request) {
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		refuse(w, http.StatusUnsupportedMediaType, "expected Content-Type application/json")
-		return
-	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
-	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
-		return
-	}
-	args, err := arguments(string(data))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	result, err := s.methods.Value(context.WithValue(r.Context(), callKey{}, true), r.PathValue("name"), args)
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	text, err := rpc.JSON(map[string]any{"result": result})
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	io.WriteString(w, text)
-}
-
-// arguments reads a JSON array; empty text has none.
-func arguments(text string) ([]any, error) {
-	if strings.TrimSpace(text) == "" {
-		return nil, nil
-	}
-	var args []any
-	if err := json.Unmarshal([]byte(text), &args); err != nil {
-		return nil, errors.New("arguments: expected a JSON array")
-	}
-	return args, nil
-}
-
-// stream sends what a method streams, as server-sent events.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	args, err := arguments(r.URL.Query().Get("args"))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	if last, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64); err == nil {
-		args = s.resume(name, args, last)
-	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	seq, err := s.methods.Values(context.WithValue(ctx, callKey{}, true), name, args)
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.WriteHeader(http.StatusOK)
-	out := newEvents(w)
-	defer out.close()
-	for item, err := range seq {
-		if err != nil {
-			return
-		}
-		if out.send(item) != nil {
-			return
-		}
-	}
-	out.end()
-}
-
-// resume sets the argument "after" of a method that has such a parameter.
-func (s *Server) resume(name string, args []any, after uint64) []any {
-	info, _ := s.methods.Method(name)
-	at := slices.IndexFunc(info.Params, func(p rpc.Param) bool { return p.Name == "after" })
-	if at < 0 {
-		return args
-	}
-	args = slices.Clone(args)
-	for i := len(args); i <= at; i++ {
-		args = append(args, info.Params[i].Default)
-	}
-	args[at] = float64(after)
-	return args
-}
-
-// file downloads the bytes that a method streams.
-func (s *Server) file(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	args, err := arguments(q.Get("args"))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	seq, err := s.methods.Values(r.Context(), r.PathValue("name"), args)
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	h := w.Header()
-	begun := false
-	for item, err := range seq {
-		data, ok := item.([]byte)
-		if err == nil && !ok {
-			err = rpc.Refuse(rpc.InvalidArgument, "%s streams no file", r.PathValue("name"))
-		}
-		if err != nil {
-			if !begun {
-				failed(w, err)
-				return
-			}
-			panic(http.ErrAbortHandler) // else the browser takes the part for the whole
-		}
-		if !begun {
-			begun = true
-			h.Set("Content-Type", "application/octet-stream")
-			h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(q.Get("as"))}))
-		}
-		if _, err := w.Write(data); err != nil {
-			return
-		}
-	}
 }

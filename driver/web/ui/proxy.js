@@ -55,7 +55,7 @@ async function sync() {
 	const known = gap ??= last;
 	last = page.last;
 	take(page.rows);
-	close = stream('watch_captures', [...query, last, page.since], item);
+	if (!status.read_only) close = stream('watch_captures', [...query, last, page.since], item);
 	for (let n = page.rows.length; page.rows[0]?.seq > known + 1 && n < LIMIT; n += page.rows.length) {
 		page = await fetchPage(page.rows[0].seq);
 		if (mine !== run) return;

@@ -1,16 +1,25 @@
 // Where the page gets its data: the methods and streams of a proxy, or of a file that is
 // served. A report has record.js in the place of this module.
 
-import { $, save } from './page.js';
+import { $, save, toast } from './page.js';
 
 const RETRY = 500, IDLE = 30000;
+
+// opened says that this is the page of a file that was opened beside the traffic of a proxy.
+// It does not change, and leaves the few connections that a browser makes to a server to others.
+export const opened = location.pathname.includes('/opened/');
 
 // When one stream breaks, all are closed. They are opened again once the proxy answers.
 const streams = new Set();
 let timer, tell, up;
 
-export async function call(name, ...args) {
-	const res = await fetch(`api/call/${name}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(args) })
+export const call = (name, ...args) => post(`call/${name}`, 'json', JSON.stringify(args));
+
+// upload opens a file beside the traffic of the proxy.
+export const upload = file => post(`open?as=${encodeURIComponent(file.name)}`, 'octet-stream', file);
+
+async function post(path, type, body) {
+	const res = await fetch(`api/${path}`, { method: 'POST', headers: { 'Content-Type': `application/${type}` }, body })
 		.catch(() => { throw new Error('The proxy does not answer.'); });
 	const { result, error } = await res.json().catch(() => ({}));
 	if (!res.ok) throw Object.assign(new Error(error || `HTTP status ${res.status}`), { status: res.status });
@@ -45,10 +54,11 @@ async function connect() {
 	try {
 		tell(await call('status'));
 	} catch (e) {
+		if (e.status === 404) return toast(e.message, true); // a file that was closed
 		return retry(e.status === 403 ? 'no session' : 'reconnecting');
 	}
 	down('live');
-	stream('watch_status', [], tell);
+	if (!opened) stream('watch_status', [], tell);
 	up();
 }
 
