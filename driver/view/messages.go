@@ -13,7 +13,8 @@ import (
 // Message is a message of a socket as the page shows it, or the socket's end.
 type Message struct {
 	Seq       uint64  `json:"seq"`
-	Kind      string  `json:"kind"` // message or end
+	Index     int     `json:"index,omitempty"` // in its socket, from 1; list_messages sets it
+	Kind      string  `json:"kind"`            // message or end
 	Time      float64 `json:"time"`
 	From      string  `json:"from"` // client or server
 	Binary    bool    `json:"binary"`
@@ -54,12 +55,27 @@ func newMessage(e *capture.Entry) Message {
 	return m
 }
 
-func (s *Service) listMessages(_ context.Context, seq, after int) ([]Message, error) {
-	list := []Message{}
+// listMessages returns the messages of a socket and its end after a number, or those before
+// another one. A limit keeps the first of those after a number, and the last of those before
+// one; 0 keeps all. The number -1 for before is the end.
+func (s *Service) listMessages(_ context.Context, seq, after, before, limit int) ([]Message, error) {
+	list, index := []Message{}, 0
 	for e := range s.Sockets.All(ofSocket(uint64(max(seq, 0)))) {
-		if e.Seq > uint64(max(after, 0)) {
-			list = append(list, newMessage(e))
+		index++
+		if e.Seq <= uint64(max(after, 0)) {
+			continue
 		}
+		if before > 0 && e.Seq >= uint64(before) || limit > 0 && before == 0 && len(list) == limit {
+			break
+		}
+		m := newMessage(e)
+		m.Index = index
+		if list = append(list, m); limit > 0 && len(list) >= 2*limit && before != 0 {
+			list = append(list[:0], list[len(list)-limit:]...)
+		}
+	}
+	if limit > 0 && len(list) > limit {
+		list = list[len(list)-limit:]
 	}
 	return list, nil
 }

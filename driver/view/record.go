@@ -19,6 +19,21 @@ type Budget struct {
 	// All is how much of all of them together is kept, of the newest exchanges first.
 	// Default 16 MiB.
 	All int64
+	// Laid is how much of one body or message is laid out, and AllLaid how much of all of
+	// them. Defaults 64 KiB and 4 MiB.
+	Laid, AllLaid int64
+}
+
+// resolve fills in the defaults.
+func (b *Budget) resolve() {
+	for _, d := range []struct {
+		n         *int64
+		otherwise int64
+	}{{&b.Body, 256 << 10}, {&b.All, 16 << 20}, {&b.Laid, 64 << 10}, {&b.AllLaid, 4 << 20}} {
+		if *d.n <= 0 {
+			*d.n = d.otherwise
+		}
+	}
 }
 
 // maxMessages bounds the messages of one socket in a record: the first ones are kept.
@@ -32,9 +47,13 @@ type Record struct {
 	// its data, which RequestData and ResponseData have.
 	Request, Response         any
 	RequestData, ResponseData []byte
+	// RequestViews and ResponseViews are results of render_body, nil for none.
+	RequestViews, ResponseViews json.RawMessage
 	// Messages are items of watch_messages, without their data, which MessageData has.
 	Messages    []Message
 	MessageData [][]byte
+	// MessageViews are results of render_body for the messages, nil for none.
+	MessageViews []json.RawMessage
 	// Subjects are for filters.
 	Subjects *filter.Subjects
 	// Short says that bodies or messages are left out or cut, so that filters do not see
@@ -44,12 +63,7 @@ type Record struct {
 
 // Records yields the records of all exchanges, the newest first.
 func (s *Session) Records(ctx context.Context, b Budget) iter.Seq2[*Record, error] {
-	if b.Body <= 0 {
-		b.Body = 256 << 10
-	}
-	if b.All <= 0 {
-		b.All = 16 << 20
-	}
+	b.resolve()
 	return func(yield func(*Record, error) bool) {
 		found := messages{all: s.Sockets.Journal, until: s.Journal.Last()}
 		for e := range s.Journal.Backward(nil) {
@@ -75,8 +89,10 @@ func (s *Session) record(ctx context.Context, e *capture.Entry, found *messages,
 	if r.Response, r.ResponseData, err = s.recordBody(ctx, r, "response", b); err != nil {
 		return nil, err
 	}
+	r.RequestViews = s.laid(ctx, e, false, b)
+	r.ResponseViews = s.laid(ctx, e, true, b)
 	if r.Row.WebSocket || e.Kind == capture.TCP {
-		s.recordSocket(r, found, b)
+		s.recordSocket(ctx, r, found, b)
 	}
 	first := func(seq uint64, yield func(*capture.Entry) bool) {
 		n := 0
@@ -116,8 +132,31 @@ func (s *Session) recordBody(ctx context.Context, r *Record, side string, b *Bud
 	return p, data, nil
 }
 
+// laid returns the views of one side of an exchange or of a message, nil for none. It takes
+// the size of what is laid out from the budget.
+func (s *Session) laid(ctx context.Context, e *capture.Entry, response bool, b *Budget) json.RawMessage {
+	header, body := e.RequestHeader, e.RequestBody
+	if response {
+		header, body = e.ResponseHeader, e.ResponseBody
+	}
+	room := min(b.Laid, b.AllLaid)
+	if room <= 0 || body.Size == 0 && response {
+		return nil
+	}
+	r := s.render(ctx, e, response, header, body, room)
+	if len(r.Views) == 0 {
+		return nil
+	}
+	b.AllLaid -= min(body.Size, room)
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
 // recordSocket adds the messages of a socket and its end to r.
-func (s *Session) recordSocket(r *Record, found *messages, b *Budget) {
+func (s *Session) recordSocket(ctx context.Context, r *Record, found *messages, b *Budget) {
 	found.of(r.Row.Seq, func(m *capture.Entry) bool {
 		if len(r.Messages) == maxMessages {
 			r.Short = true
@@ -133,12 +172,15 @@ func (s *Session) recordSocket(r *Record, found *messages, b *Budget) {
 		if shown.Data = ""; keep < int64(len(data)) {
 			shown.Truncated, r.Short = true, true
 		}
+		shown.Index = len(r.Messages) + 1
 		r.Messages, r.MessageData = append(r.Messages, shown), append(r.MessageData, data[:keep])
+		r.MessageViews = append(r.MessageViews, s.laid(ctx, m, !m.FromClient, b))
 		return true
 	})
 	ends := func(m *capture.Entry) bool { return m.Kind == capture.SocketEnd && m.Socket == r.Row.Seq }
 	for end := range s.Sockets.All(ends) {
 		r.Messages, r.MessageData = append(r.Messages, newMessage(end)), append(r.MessageData, nil)
+		r.MessageViews = append(r.MessageViews, nil)
 	}
 }
 

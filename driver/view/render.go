@@ -66,5 +66,5 @@ func (s *Service) messageViews(ctx context.Context, m *capture.Entry) *Rendered 
 	if m.FromClient {
 		b = m.RequestBody
 	}
-	return s.render(ctx, &capture.Entry{}, true, nil, b, render.MaxBytes)
+	return s.render(ctx, m, true, nil, b, render.MaxBytes)
 }

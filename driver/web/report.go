@@ -129,13 +129,15 @@ type packed struct {
 }
 
 type side struct {
-	Body any `json:"body"`
-	Data int `json:"data"`
+	Body  any             `json:"body"`
+	Data  int             `json:"data"`
+	Views json.RawMessage `json:"views,omitempty"` // result of render_body
 }
 
 type message struct {
 	view.Message
-	Data int `json:"data"`
+	Data  int             `json:"data"`
+	Views json.RawMessage `json:"views,omitempty"` // result of render_body
 }
 
 func newPart() *part {
@@ -181,11 +183,14 @@ func (r *report) write(records iter.Seq2[*view.Record, error]) error {
 func (r *report) add(rec *view.Record) {
 	p := r.part
 	e := packed{
-		Detail: rec.Detail, Request: side{rec.Request, p.body(rec.RequestData)}, Response: side{rec.Response, p.body(rec.ResponseData)},
+		Detail:   rec.Detail,
+		Request:  side{rec.Request, p.body(rec.RequestData), rec.RequestViews},
+		Response: side{rec.Response, p.body(rec.ResponseData), rec.ResponseViews},
 		Messages: []message{}, Headers: rec.Subjects.Headers, Bodies: map[string][]int{},
 	}
 	for i, m := range rec.Messages {
-		e.Messages = append(e.Messages, message{m, p.body(rec.MessageData[i])})
+		e.Messages = append(e.Messages, message{m, p.body(rec.MessageData[i]), rec.MessageViews[i]})
+		p.size += len(rec.MessageViews[i])
 	}
 	for name, bodies := range rec.Subjects.Bodies {
 		for _, b := range bodies {
@@ -193,7 +198,7 @@ func (r *report) add(rec *view.Record) {
 		}
 	}
 	p.Exchanges[rec.Row.Seq] = e
-	p.size += len(rec.Detail["headers_list"]) + 1<<10
+	p.size += len(rec.Detail["headers_list"]) + len(rec.RequestViews) + len(rec.ResponseViews) + 1<<10
 	r.rows = append(r.rows, rec.Row)
 	r.fields = append(r.fields, rec.Subjects.Fields)
 	r.parts = append(r.parts, r.n)

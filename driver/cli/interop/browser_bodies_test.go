@@ -67,7 +67,7 @@ func TestBrowserBodies(t *testing.T) {
 	w.Close()
 	ask("POST", "http://car.test/form", multi.String(), w.FormDataContentType())
 	look("request")
-	p.shows("#panel", "can.bin (application/octet-stream, 3 bytes)")
+	p.shows("#panel", "trace (can.bin)")
 
 	// A tree with its numbers as they were written, unfolded by keyboard, too.
 	ask("GET", "http://car.test/tree", "", "")
@@ -76,7 +76,7 @@ func TestBrowserBodies(t *testing.T) {
 	p.shows("#panel .json", "1.50")
 	p.press(`document.querySelector("#panel .bodybar")`, "Hex")
 	p.shows("#panel .hex", "7b 22 64 65 65 70 22")
-	p.press(`document.querySelector("#panel .bodybar")`, "Tree")
+	p.press(`document.querySelector("#panel .bodybar")`, "JSON")
 	p.do(chromedp.Focus("#panel .json li"))
 	p.key(kb.ArrowLeft)
 	p.until(`document.querySelector("#panel .json li").ariaExpanded === "false"`)

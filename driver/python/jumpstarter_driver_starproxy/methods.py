@@ -192,9 +192,9 @@ class Methods:
         many seconds for the first."""
         return json.loads(self.call("list_held", wait))
 
-    def list_messages(self, seq: int = 0, after: int = 0) -> Any:
-        """List the messages of a captured WebSocket, as JSON."""
-        return json.loads(self.call("list_messages", seq, after))
+    def list_messages(self, seq: int = 0, after: int = 0, before: int = 0, limit: int = 0) -> Any:
+        """List the messages of a captured WebSocket after a number, or before one, as JSON."""
+        return json.loads(self.call("list_messages", seq, after, before, limit))
 
     def list_mock_changes(self) -> Any:
         """List the changes of the endpoints that undo_mocks undoes, the latest first, as JSON."""

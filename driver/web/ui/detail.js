@@ -1,7 +1,8 @@
 // The pane with everything about one exchange.
 
-import { bodyView, messages } from './body.js';
+import { bodyView } from './body.js';
 import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
+import { messages } from './messages.js';
 import { editMock } from './mocks.js';
 import { $, button, bytes, date, el, fill, go, keyboard, millis, onRoute, pairs, route, section } from './page.js';
 import { onChange, onUp, rowOf, status } from './proxy.js';
@@ -74,7 +75,7 @@ const table = (title, rows = []) => section(title, pairs(Array.isArray(rows) ? r
 
 const side = (name, prefix) => e => [
 	table('Headers', e[`${prefix}headers_list`]), !prefix && table('Query', e.query_list), table('Cookies', e[`${name}_cookies`]), table('Trailers', e[`${prefix}trailers`]),
-	section('Body', bodyView(e.seq, name, !prefix && e.form)),
+	section('Body', bodyView(e.seq, name)),
 ];
 
 const PANELS = {

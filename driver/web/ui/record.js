@@ -88,7 +88,22 @@ const METHODS = {
 		const e = await exchange(seq), { bytes } = e.body(e[side].data), data = bytes.subarray(offset, offset + limit);
 		return { ...e[side].body, offset, more: offset + data.length < bytes.length, data: base64(data) };
 	},
+
+	async render_body(seq, side, message) {
+		const e = await exchange(seq);
+		return (message ? e.messages.find(m => m.seq === message) : e[side]).views || { views: [] };
+	},
+
+	async list_messages(seq, after, before, limit) {
+		const e = await exchange(seq), some = e.messages.filter(m => m.seq > after && (before <= 0 || m.seq < before));
+		return (before ? some.slice(-limit) : some.slice(0, limit)).map(m => message(e, m));
+	},
 };
+
+function message(e, m) {
+	const body = e.body(m.data);
+	return { ...m, data: m.binary ? base64(body.bytes) : body.text() };
+}
 
 export async function call(name, ...args) {
 	if (!(name in METHODS)) throw new Error('A report shows what was. Nothing can be changed.');
@@ -98,20 +113,8 @@ export async function call(name, ...args) {
 
 export const download = () => { throw new Error('A report has no other files.'); };
 
-// stream gives the messages of a socket. Nothing else comes later.
-export function stream(name, [seq], onItem) {
-	let open = name === 'watch_messages';
-	if (open) {
-		exchange(seq).then(e => {
-			for (const m of e.messages) {
-				if (!open) return;
-				const body = e.body(m.data);
-				onItem({ ...m, data: m.binary ? base64(body.bytes) : body.text() });
-			}
-		});
-	}
-	return () => { open = false; };
-}
+// stream gives nothing: nothing comes later.
+export const stream = () => () => {};
 
 // start begins once the index is read.
 export async function start(setStatus, begin) {
