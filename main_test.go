@@ -88,6 +88,7 @@ var keepers = map[string]string{
 	"github.com/alecthomas/kong":          "driver/cli",
 	"github.com/antchfx/xpath":            "driver/mock",
 	"github.com/miekg/dns":                "driver/proxy driver/proxy/way",
+	"github.com/bazelbuild/buildtools":    "script",
 	"github.com/creack/pty":               "driver/exporter/hook",
 	"go.starlark.net":                     "script script/sandbox builtins builtins/call builtins/value builtins/trial driver/scenario",
 	"github.com/prometheus/client_golang": "driver/exporter/metrics",

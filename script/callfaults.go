@@ -251,7 +251,8 @@ func (c *callChecker) call(e *syntax.CallExpr) {
 		}
 		if positional++; positional > len(s.places) {
 			if !s.varargs && positional == len(s.places)+1 {
-				c.fail(syntax.Start(arg), fmt.Sprintf("%s: got %d positional arguments, want at most %d", s.name, countPlaces(e.Args), len(s.places)), "")
+				c.fail(syntax.Start(arg), fmt.Sprintf("%s: got %d positional arguments, want at most %d",
+					s.name, countPlaces(e.Args), len(s.places)), "")
 			}
 			continue
 		}

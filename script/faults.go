@@ -125,7 +125,8 @@ func statementStarts(lines []string) []int {
 	var starts []int
 	for i, line := range lines {
 		text := strings.TrimRight(line, "\r\n")
-		if text == "" || strings.ContainsAny(text[:1], " \t#)]}") || i > 0 && strings.HasSuffix(strings.TrimRight(lines[i-1], "\r\n"), "\\") {
+		joined := i > 0 && strings.HasSuffix(strings.TrimRight(lines[i-1], "\r\n"), "\\")
+		if joined || text == "" || strings.ContainsAny(text[:1], " \t#)]}") {
 			continue
 		}
 		if word := nameInText.FindString(text); (word == "else" || word == "elif") && strings.HasPrefix(text, word) {

@@ -15,6 +15,7 @@ import (
 // scriptCmd groups the tools for scripts.
 type scriptCmd struct {
 	Check scriptCheckCmd `cmd:"" help:"Check scripts and scenarios for mistakes."`
+	Fmt   scriptFmtCmd   `cmd:"" help:"Lay scripts out as buildifier does."`
 	Test  scriptTestCmd  `cmd:"" help:"Run the tests of scripts and scenarios."`
 	Repl  scriptReplCmd  `cmd:"" help:"Try statements and requests at a prompt."`
 	Doc   scriptDocCmd   `cmd:"" help:"Print what scripts can call."`

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/diff"
 	"go.yaml.in/yaml/v3"
 
 	"starproxy/builtins/jsonvalue"
@@ -114,7 +113,7 @@ func (s *Service) draft(key, file string) (*draft, error) {
 	if d.Removes && bytes.Equal(d.after, before) {
 		return nil, fmt.Errorf("there is no endpoint %s in force, and none in %s", key, d.Name)
 	}
-	d.Diff = unified(d.Name, before, d.after)
+	d.Diff = document.Unified(d.Name, before, d.after)
 	sum := sha256.Sum256(slices.Concat(before, []byte{0}, d.after))
 	d.Hash = hex.EncodeToString(sum[:])
 	return d, nil
@@ -214,15 +213,6 @@ func (s *Service) verify(path string, text []byte, key string, removed bool) err
 		return fmt.Errorf("%s: %s: %w", path, key, document.ErrLayout)
 	}
 	return nil
-}
-
-// unified returns a unified diff of a file.
-func unified(name string, before, after []byte) string {
-	text := diff.Diff(name, before, name, after)
-	if _, rest, ok := bytes.Cut(text, []byte("\n")); ok { // the first line is that of a command
-		text = rest
-	}
-	return string(text)
 }
 
 // settle puts what was saved in force as an endpoint of the file, if that belongs to the
