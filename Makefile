@@ -1,6 +1,7 @@
 # starproxy: what a checkout can do.
 #
 #   make run     build it and start it (ARGS="--port 9090" is passed on)
+#   make ui      CodeMirror for the editors of the page, from npm; the next build has it
 #   make test    everything: vet, format, staticcheck, go test -race with the
 #                interop suite against the Python packages
 #   make bench   the tables of docs/performance.md: beside bare net/http and mitmdump,
@@ -32,7 +33,7 @@ stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driv
 
 export PYTHON
 
-.PHONY: all build run test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench plots soak screenshots wheel image clean
+.PHONY: all build run ui ui-if-npm test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench plots soak screenshots wheel image clean
 
 all: build
 
@@ -42,7 +43,14 @@ build:
 run: build
 	exec ./starproxy run $(ARGS)
 
-test: check venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients
+# Without it the editors of the page are plain text fields.
+ui:
+	cd driver/web/codemirror && npm ci --silent --no-audit --no-fund && npm run --silent build
+
+ui-if-npm:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory ui || echo "npm: the page is tested without CodeMirror"; fi
+
+test: check ui-if-npm venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients
 	STARPROXY_INTEROP=1 $(GO) test -race -timeout 25m ./...
 
 check: vet fmt staticcheck lint systems
@@ -125,4 +133,4 @@ image:
 	$(PODMAN) build -t starproxy --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) -f Containerfile .
 
 clean:
-	rm -rf starproxy j dist .venv .venv-exporter .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients
+	rm -rf starproxy j dist driver/web/codemirror/node_modules driver/web/codemirror/dist/codemirror.js .venv .venv-exporter .venv-mitmproxy .venv-mitmproxy-8 .venv-clients .clients

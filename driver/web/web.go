@@ -120,6 +120,7 @@ func (s *Server) load() error {
 	if err != nil {
 		return err
 	}
+	data[editorFile] = editorBundle()
 	all := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		io.WriteString(all, data[name])

@@ -38,10 +38,11 @@ const resend = action(async e => {
 	});
 });
 
-function parse(key, text) {
-	const [, method, url] = /^(\S+) +(https?:\S+)$/.exec(key) || [], [head] = `\n${text}`.split('\n\n', 1), headers = [];
+// parse reads a request: its method and URL, and the headers with the body below them.
+export function parse(key, text, first = /^(\S+) +(https?:\S+)$/) {
+	const [, method, url] = first.exec(key) || [], [head] = `\n${text}`.split('\n\n', 1), headers = [];
 	if (!method) return { error: 'expected a method and a URL' };
-	for (const line of head.split('\n').slice(1)) {
+	for (const line of head.split('\n').filter(Boolean)) {
 		const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) || [];
 		if (!name) return { error: 'expected Name: value', line: headers.length + 1 };
 		headers.push([name, value]);

@@ -155,7 +155,7 @@ keyboard([
 ], 'traffic');
 
 onUp(() => {
-	for (const pane of ['detail', 'actions', 'hold', 'mocks', 'state', 'tls', 'control', 'timeline', 'sidebar', 'open', 'figures', 'compare']) import(`./${pane}.js`);
+	for (const pane of ['detail', 'actions', 'hold', 'mocks', 'state', 'tls', 'scripts', 'control', 'timeline', 'sidebar', 'open', 'figures', 'compare']) import(`./${pane}.js`);
 });
 read();
 connect();

@@ -1,19 +1,9 @@
-// Scripts with their last errors; starting and stopping the proxy.
+// Starting and stopping the proxy.
 
 import { $, el, fill, onView, pairs, saveBytes, section, sure } from './page.js';
 import { onStatus, status } from './proxy.js';
 import { call, download } from './source.js';
-import { inSight, keyed, then } from './tables.js';
-
-inSight('scripts', async () => {
-	const all = await call('list_addon_status');
-	if (status.scenario) all.unshift({ name: 'scenario', file: status.scenario, error: status.scenario_error });
-	keyed('scripts', all, 'name', name => [el('code', name), '', el('pre')], (a, name, file, error) => {
-		file.textContent = a.file;
-		error.firstChild.textContent = a.error || 'fine';
-		error.className = a.error ? 'error' : 'fine';
-	});
-});
+import { inSight, then } from './tables.js';
 
 // flat returns the values of an object and of the objects in it as [name, value].
 const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => v?.constructor === Object ? flat(v, `${k} · `) : v && text(v) ? [[(at + k).replaceAll('_', ' '), text(v)]] : []);

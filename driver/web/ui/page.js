@@ -187,7 +187,7 @@ export function keyboard(bindings, view) {
 keyboard([['u', 'undo', takeBack]]);
 
 onkeydown = e => {
-	if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector('dialog[open], :popover-open')) return;
+	if (e.ctrlKey || e.metaKey || e.altKey || e.target.shadowRoot || document.querySelector('dialog[open], :popover-open')) return;
 	const key = e.key === ' ' ? 'Space' : e.key, f = key.length === 1 && !letters.checked ? undefined : actions[key];
 	if (e.target.matches('input:not([type=checkbox]), textarea, select')) {
 		if (key === 'Escape') $('rows').focus();

@@ -25,7 +25,7 @@ function cells(key) {
 }
 
 const editState = (key, text) => edit({
-	id: 'state', title: 'State', key, text, labels: ['Key', 'Value (JSON)'],
+	id: 'state', title: 'State', key, text, labels: ['Key', 'Value (JSON)'], language: 'json',
 	check: (...pair) => call('check_state', ...pair),
 	save: (...pair) => change('set_state', ...pair),
 });
