@@ -162,7 +162,7 @@ func (d *Driver) compose(o Options) {
 		sightings: &proxy.Sightings{}, timeline: changes,
 		cfg: cfg, log: log, shared: o.Shared, authority: d.authority, journal: d.journal, sockets: d.sockets, counters: counters,
 		state: store, clock: clock, recordings: d.recordings, web: ui, port: cfg.Listen.Port,
-		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{}, holds: &hold.Table{},
+		handshakes: handshake.NewLog(), tlsFaults: &tlsfault.Table{}, holds: &hold.Table{Flights: d.journal.Flights()},
 		faultPlans: faultplan.New(faultplan.Options{Seed: cfg.Seed, Now: clock.Now, Progress: clock.Progress}),
 		network:    network.New(network.Options{Seed: cfg.Seed, Progress: clock.Progress, Turned: clock.Changed}),
 		place:      o.Devices.demux.Join(cfg.Listen.Host, cfg.Listen.Port, cfg.Listen.selection(), inSeconds(cfg.Listen.IdleTimeout)),

@@ -211,13 +211,31 @@ func (v *visit) hold(ctx context.Context, h *Held) (*decision, error) {
 		}
 		return nil, nil
 	}
+	v.tell(h.Side)
 	d, err := v.t.wait(ctx, h)
+	v.tell("")
 	level := "info"
 	if d.why == timedOut {
 		level = "warning"
 	}
 	v.x.Notes.Add(level, fmt.Sprintf("the %s was held for %v, then %s", h.Side, time.Since(h.Since).Round(time.Millisecond), d.why))
 	return &d, err
+}
+
+// tell notes in the table of exchanges in flight on which side the exchange is held; the
+// empty side is none.
+func (v *visit) tell(side Side) {
+	if v.t.Flights == nil {
+		return
+	}
+	state := capture.Answering
+	switch side {
+	case Request:
+		state = capture.HeldRequest
+	case Response:
+		state = capture.HeldResponse
+	}
+	v.t.Flights.Set(v.x.ID, state)
 }
 
 // holdRequest holds the request. It returns a response if there is one by hand.

@@ -14,7 +14,7 @@ import (
 
 // Held is an exchange that is held on one side. It is a copy, which is not changed.
 type Held struct {
-	// ID is the number of the exchange, see [exchange.Exchange].
+	// ID is the number of the exchange: the one that it has among those in flight.
 	ID   uint64
 	Side Side
 	// Since is when it began, Until when it goes on by itself.

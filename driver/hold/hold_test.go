@@ -58,7 +58,8 @@ func start(t *testing.T, next exchange.HandlerFunc) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{T: t, table: &hold.Table{}, journal: capture.New(capture.Options{SpoolDir: t.TempDir()}), roots: x509.NewCertPool()}
+	j := capture.New(capture.Options{SpoolDir: t.TempDir()})
+	b := &bench{T: t, table: &hold.Table{Flights: j.Flights()}, journal: j, roots: x509.NewCertPool()}
 	b.roots.AddCert(a.Cert())
 	b.proxy = proxy.New(proxy.Config{Addr: "127.0.0.1:0", CA: a, Handler: b.table.Handler(next), Journal: b.journal, Insecure: true})
 	if err := b.proxy.Start(); err != nil {
@@ -93,8 +94,13 @@ func (b *bench) held(n int) []*hold.Held {
 	end := time.After(10 * time.Second)
 	for {
 		changed := b.table.Changed()
-		if list := b.table.List(); len(list) == n {
+		if list := b.table.List(); len(list) == n && b.inFlight() == n {
 			return list
+		} else if len(list) == n { // it is told a moment later
+			changed = b.journal.Flights().Changed()
+			if b.inFlight() == n {
+				return list
+			}
 		}
 		select {
 		case <-changed:
@@ -102,6 +108,16 @@ func (b *bench) held(n int) []*hold.Held {
 			b.Fatalf("got %d held exchanges, want %d", len(b.table.List()), n)
 		}
 	}
+}
+
+// inFlight counts the exchanges in flight that are held.
+func (b *bench) inFlight() (n int) {
+	for _, o := range b.journal.Flights().List() {
+		if o.State == capture.HeldRequest || o.State == capture.HeldResponse {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *bench) release(h *hold.Held, change string) {

@@ -68,6 +68,9 @@ func (r *Rule) on(s Side) bool { return r.Side == s || r.Side == Both }
 // Table has the rule in force, and the exchanges that are held. The zero value holds
 // nothing and is ready for use, by any number of goroutines.
 type Table struct {
+	// Flights are told which exchanges are held. Nil tells nobody.
+	Flights *capture.Flights
+
 	active  atomic.Pointer[Rule] // nil while nothing is to be held
 	passed  atomic.Uint64
 	changed follow.Notice
