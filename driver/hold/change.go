@@ -56,7 +56,13 @@ func ParseChange(text string, h *Held) (*Change, error) {
 	if c.header, err = d.header(m.Header); err != nil {
 		return nil, err
 	}
-	return c, c.setBody(d.body, m)
+	if err := c.setBody(d.body, m); err != nil {
+		return nil, err
+	}
+	if len(c.body) > 0 && h.Side == Response && exchange.Bodiless(h.Request.Method, c.status) {
+		return nil, fmt.Errorf("body: a response with the status %d has none", c.status)
+	}
+	return c, nil
 }
 
 // setBody sets the body, if it is another one than that of m.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -123,8 +123,9 @@ func (v *visit) readBody(ctx context.Context) {
 func (v *visit) peek(ctx context.Context, res *exchange.Response) (*Message, *exchange.Response) {
 	m := &Message{Status: res.Status, Header: res.Header.Clone(), Whole: true}
 	switch {
-	case exchange.Bodiless(v.x.Request.Method, res.Status):
-		m.Fixed = "a response to " + v.x.Request.Method + " with the status " + strconv.Itoa(res.Status) + " has none"
+	case v.x.Request.Method == http.MethodHead:
+		m.Fixed = "a response to HEAD has none"
+	case exchange.Bodiless(v.x.Request.Method, res.Status): // it gets one with another status
 	case res.Body != nil:
 		if s, ok := res.Body.(exchange.Sized); ok {
 			m.Size = s.Size()

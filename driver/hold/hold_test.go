@@ -276,6 +276,33 @@ func TestEditsOfResponse(t *testing.T) {
 	}
 }
 
+// TestNoContent gives a response a body whose status had none.
+func TestNoContent(t *testing.T) {
+	t.Parallel()
+	for proto, at := range servers(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }) {
+		b := start(t, forward)
+		b.set("~all", hold.Response, time.Minute)
+		got := send(b.client(), request(t, "POST", at+"/", "x"))
+		h := b.held(1)[0]
+		if _, err := hold.ParseChange(`{"body": "more"}`, h); err == nil || !strings.Contains(err.Error(), "a response with the status 204 has none") {
+			t.Error(err)
+		}
+		b.release(h, `{"status": 503, "body": "busy"}`)
+		if a := <-got; a.status != 503 || a.body != "busy" {
+			t.Errorf("%s: got %+v", proto, a)
+		}
+		got = send(b.client(), request(t, "HEAD", at+"/", ""))
+		h = b.held(1)[0]
+		if _, err := hold.ParseChange(`{"status": 200, "body": "more"}`, h); err == nil || !strings.Contains(err.Error(), "a response to HEAD has none") {
+			t.Error(err)
+		}
+		b.release(h, `{"headers": {"X-New": "1"}}`)
+		if a := <-got; a.header.Get("X-New") != "1" {
+			t.Errorf("%s: got %+v", proto, a)
+		}
+	}
+}
+
 // TestUnchanged releases without a change: all bytes, and their framing, are as they were.
 func TestUnchanged(t *testing.T) {
 	t.Parallel()

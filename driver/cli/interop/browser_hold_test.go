@@ -58,7 +58,7 @@ func TestBrowserHold(t *testing.T) {
 	p.until(`document.querySelector("#hold select").selectedOptions[0].textContent.includes("POST")`)
 	p.until(`document.querySelector("#hold-body").value === "first\nsecond"`)
 	p.do(chromedp.Focus("#rows"))
-	p.key("a")
+	p.key("w")
 	p.shows("#hold-release", "Send the answer")
 	p.fill("#hold-status", "418")
 	p.fill("#hold-body", `{"tea": true}`)
@@ -99,7 +99,7 @@ func TestBrowserHold(t *testing.T) {
 	one, two := p.asking("GET", "http://car.test/one", ""), p.asking("GET", "http://car.test/two", "")
 	p.shows("#held", "2 held")
 	p.do(chromedp.Focus("#rows"))
-	p.key("U")
+	p.key("A")
 	if a, b := <-one, <-two; a != `200 {"n":1}` || b != `200 {"n":2}` {
 		t.Errorf("got %s, %s", a, b)
 	}

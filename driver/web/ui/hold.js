@@ -143,10 +143,10 @@ $('hold').onkeydown = e => {
 keyboard([
 	['i', 'hold exchanges', choose, 'intercept'],
 	['n', 'next held exchange', next, 'held'],
-	['u', 'release it (in a text Ctrl+Enter)', release, 'hold-release'],
-	['a', 'answer it by hand', toggleAnswer, 'hold-answer'],
+	['a', 'release it (in a text Ctrl+Enter)', release, 'hold-release'],
+	['w', 'answer it by hand', toggleAnswer, 'hold-answer'],
 	['X', 'abort it', () => act('abort_held', id), 'hold-abort'],
-	['U', 'release all', () => act('release_all'), 'hold-all'],
+	['A', 'release all', () => act('release_all'), 'hold-all'],
 ], 'traffic');
 
 onStatus(({ intercept: now, read_only: file }) => {

@@ -1,5 +1,6 @@
 """A simulated device meets all that can be set against it, by the stock client."""
 
+import concurrent.futures
 import hashlib
 import json
 import pathlib
@@ -213,3 +214,41 @@ def bits(rate):
         if str(rate).endswith(unit):
             return float(str(rate).removesuffix(unit)) * factor
     return float(rate)
+
+
+class TestHolds:
+    """Exchanges are held and edited while the device waits in a thread."""
+
+    @pytest.fixture
+    def pool(self):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            yield pool
+
+    def test_a_response_is_edited(self, proxy, device, pool):
+        proxy.call("intercept", "~u /telemetry & ~c 2xx", "response")
+        device.login()
+        report = pool.submit(device.telemetry, [1, 2])
+        [held] = json.loads(proxy.call("list_held", 10))
+        assert (held["side"], held["method"]) == ("response", "POST")
+        assert json.loads(proxy.call("get_held", held["id"]))["response"]["status"] == held["status"]
+        # The device sees a busy server, and sends its report again.
+        proxy.call("release", held["id"], json.dumps({"status": 503, "body": {"error": "busy"}}))
+        [again] = json.loads(proxy.call("list_held", 10))
+        proxy.call("release", again["id"])
+        report.result()
+        assert device.failures
+        first, second = [e for e in proxy.get_captured_requests() if e["path"] == "/telemetry"]
+        assert (first["response_status"], second["response_status"]) == (503, held["status"])
+        assert {"body", "status"} <= {e["part"] for e in first["edits"]} and "edits" not in second
+
+    def test_a_request_is_answered_by_hand(self, proxy, device, pool):
+        proxy.call("intercept", "~u /login")
+        login = pool.submit(requests.get, f"http://{HOST}/login", proxies=device.session.proxies, timeout=20)
+        [held] = json.loads(proxy.call("list_held", 10))
+        proxy.call("answer_held", held["id"], json.dumps({"status": 418, "body": "no coffee"}))
+        assert (login.result().status_code, login.result().text) == (418, "no coffee")
+
+    def test_nobody_decides(self, proxy, device):
+        proxy.call("intercept", "~u /", "both", 0.05)
+        check(device.day())
+        assert all("nobody decided in time" in str(e["notes"]) for e in proxy.get_captured_requests() if e["protocol"])
