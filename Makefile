@@ -7,6 +7,7 @@
 #   make bench   the tables of docs/performance.md: beside bare net/http and mitmdump,
 #                and beside another build with STARPROXY_BENCH_BASE=PROGRAM
 #   make plots   the pictures of docs/performance.md, from its table
+#   make man     the manual pages, in dist/man/man1 (look at one: man -l dist/man/man1/j-mock.1)
 #   make wheel   the wheel of driver/python, in dist (needs pip, and hatchling from PyPI)
 #   make image   the container image (PODMAN=docker or "buildah" does it, too)
 #   make soak    long runs: bounded memory under load
@@ -33,7 +34,7 @@ stamp        = -X starproxy/driver/cli.stampVersion=$(VERSION) -X starproxy/driv
 
 export PYTHON
 
-.PHONY: all build run ui ui-if-npm test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench plots soak screenshots wheel image clean
+.PHONY: all build run ui ui-if-npm test check vet fmt staticcheck lint systems venv venv-exporter venv-mitmproxy venv-mitmproxy-8 clients bench plots soak screenshots man wheel image clean
 
 all: build
 
@@ -123,6 +124,9 @@ soak:
 
 screenshots:
 	STARPROXY_SCREENSHOTS=$(CURDIR)/driver/web/screenshots $(GO) test -count=1 -run '^TestScreenshots$$' ./driver/cli/interop
+
+man:
+	$(GO) run -ldflags "$(stamp)" . __man $(DIST)/man/man1
 
 # pip makes the environment that the build asks for; PIP_ARGS adds to it, such as
 # --no-build-isolation.

@@ -10,7 +10,7 @@ import (
 type checkCmd struct {
 	File   string `completion:"exporters" arg:"" name:"FILE|NAME" help:"Exporter file, or NAME of NAME.yaml in ~/.config/jumpstarter/exporters or /etc/jumpstarter/exporters."`
 	Python string `placeholder:"PATH" help:"Python interpreter, or virtual environment, that hosts the drivers which are no proxies (default: as with run)."`
-	Format string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the findings, text or json (default ${default})."`
+	Format string `aliases:"output" short:"o" enum:"text,json" default:"text" placeholder:"FORMAT" help:"Form of the findings, text or json (default ${default})."`
 }
 
 // exitUnreadable is the exit code when there is no file to check.

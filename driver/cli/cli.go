@@ -39,6 +39,7 @@ type program struct {
 	Completion completionCmd   `cmd:"" help:"Print a completion script for bash, zsh or fish."`
 	Version    versionCmd      `cmd:"" help:"Print version and licence, as --version does."`
 	Host       hostProxiesCmd  `cmd:"" hidden:"" name:"host-proxies" help:"Serve the proxies of another starproxy."`
+	Man        manCmd          `cmd:"" hidden:"" name:"__man" help:"Write the manual pages into a directory."`
 	Complete   completeCmd     `cmd:"" hidden:"" name:"__complete" passthrough:"" help:"Answer the completion scripts."`
 }
 
@@ -134,6 +135,9 @@ func (s *System) dispatch(ctx context.Context, name string, grammar any, args []
 	}
 	switch args[0] {
 	case "help":
+		if _, ours := grammar.(*program); ours && len(args) > 1 && proxyWord(args[1:], "proxy") != nil && !isCommand(app, args[1]) {
+			return s.helpOfProxy(ctx, args[1:])
+		}
 		args = append(slices.Clone(args[1:]), "--help")
 	case "--version", "-V":
 		return (&versionCmd{}).Run(s)
@@ -159,6 +163,9 @@ func (s *System) dispatch(ctx context.Context, name string, grammar any, args []
 	}
 	return err
 }
+
+// isCommand reports whether a program has a command of that name.
+func isCommand(app *kong.Kong, name string) bool { return command(app.Model.Node, name) != nil }
 
 // errInterrupted is the failure of a command that a signal ended early.
 var errInterrupted = errors.New("interrupted")

@@ -118,7 +118,8 @@ Flags:
       --version            Print version and licence.
       --log-level=LEVEL    Accepted for compatibility; j has no log.
 
-Run "j EXPORT --help" for the commands of a proxy.
+Run "j EXPORT --help" for the commands of a proxy, "j help COMMAND" for one of
+them, such as "j help mock set".
 `
 
 // runJ runs the command line of j, its name left off.
@@ -133,6 +134,9 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	}
 	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" && len(args) == 1 {
 		return jUsage(ctx, sys, len(args) == 0)
+	}
+	if args[0] == "help" {
+		return sys.helpOfProxy(ctx, args[1:])
 	}
 	at, path, rest, c, err := dialExport(ctx, sys, args)
 	if c != nil {
@@ -159,6 +163,16 @@ func runJ(ctx context.Context, sys *System, args []string) error {
 	}
 	name := strings.Join(append([]string{"j"}, path...), " ")
 	return sys.guarded().dispatch(ctx, name, &proxyCommands{}, rest, proxy{at.caller})
+}
+
+// helpOfProxy prints the help of a command, whose words may have the path of an export before
+// them. No exporter is asked.
+func (s *System) helpOfProxy(ctx context.Context, words []string) error {
+	path, rest := []string{"EXPORT"}, words
+	if !slices.Contains(proxyWords(), words[0]) {
+		path, rest = splitAtCommand(words)
+	}
+	return s.dispatch(ctx, "j "+strings.Join(path, " "), &proxyCommands{}, append(slices.Clone(rest), "--help"), proxy{})
 }
 
 // isLocal reports whether a command of a proxy works on files of this machine alone.

@@ -14,10 +14,16 @@ import (
 // build tells what it knows of the checkout or the module.
 var stampVersion, stampCommit, stampDate string
 
-type versionCmd struct{}
+type versionCmd struct{ output }
 
 // Run prints the version, the toolchain, the commit and the licence.
 func (c *versionCmd) Run(sys *System) error {
+	if c.json() {
+		return sys.tell(map[string]string{
+			"version": version(), "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH,
+			"commit": commit(), "date": date(),
+		})
+	}
 	sys.out("starproxy %s (%s %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if c := commit(); c != "" {
 		sys.out("Commit %s, %s", c, cmp.Or(date(), "date unknown"))
