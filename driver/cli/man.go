@@ -213,7 +213,8 @@ func (p *manPage) prose(text string) {
 // end writes how a command ends, and related pages.
 func (p *manPage) end(also []string) {
 	p.section("EXIT STATUS")
-	p.text("0 for success, 1 for a failure, 80 for a command line that is wrong. A command that checks something exits with 1 when it finds something.")
+	p.text("0 for success, 1 for a failure, 80 for a command line that is wrong. A command that checks something exits with 1 when " +
+		"it finds something.")
 	p.section("SEE ALSO")
 	for i, name := range also {
 		comma := ","
