@@ -169,7 +169,7 @@ func TestBrowserKeys(t *testing.T) {
 	p.shows("#state-rows", "Ada")
 	p.press(`document.querySelector("#state-rows")`, "Delete")
 	p.until(`!document.querySelector("#state-none").hidden`)
-	p.press(`document.querySelector("#toast")`, "Undo (u)")
+	p.press(`document.querySelector("#toast")`, "Undo")
 	p.shows("#state-rows", "Ada")
 	p.quiet()
 }

@@ -33,8 +33,8 @@ type page struct {
 	faults []string // exceptions, and what the page's policy forbade
 }
 
-// live tells in the page that it hears of what happens.
-const live = `document.querySelector("#connection")?.textContent === "live"`
+// live tells in the page that it hears of what happens, and that all of it is loaded.
+const live = `document.querySelector("#connection")?.textContent === "live" && !!document.documentElement.dataset.whole`
 
 // watch notes what goes wrong in the page from now on.
 func (p *page) watch() {

@@ -21,7 +21,6 @@ onChange((...news) => {
 function expressionBox(name, apply) {
 	const input = $(name), problem = $(`${name}-error`), place = `recent-${name}`;
 	let recent = JSON.parse(store[place] || '[]'), applied = '';
-	const offer = () => fill($(place), recent.map(value => el('option', { value })));
 
 	async function check() {
 		const expr = input.value;
@@ -39,9 +38,7 @@ function expressionBox(name, apply) {
 		if (!applied || applied !== input.value) return;
 		recent = [...new Set([applied, ...recent])].slice(0, 12);
 		store[place] = JSON.stringify(recent);
-		offer();
 	};
-	offer();
 	return expr => {
 		if (expr === applied) return;
 		input.value = expr;
@@ -144,7 +141,7 @@ keyboard([
 	['/', 'filter', () => $('filter').select()],
 	['Space', 'pause', pause, 'pause'],
 	['f', 'follow', toggleFollow, 'follow'],
-	['z', 'clear', () => journal.rows.length && sure($('clear'), `forget all ${count(status.captures.entries)} exchanges`, clear), 'clear'],
+	['z', 'clear', () => journal.rows.length && sure($('clear'), `forget all ${count(Math.max(status.captures.entries, journal.rows.length))} exchanges`, clear), 'clear'],
 	['j ArrowDown', 'next', move(1)],
 	['k ArrowUp', 'previous', move(-1)],
 	['PageDown', '25 on', move(25)],
@@ -154,8 +151,9 @@ keyboard([
 	['Enter', 'open', () => go({ seq: step(0) })],
 ], 'traffic');
 
-onUp(() => {
-	for (const pane of ['detail', 'actions', 'hold', 'mocks', 'state', 'tls', 'scripts', 'control', 'timeline', 'sidebar', 'open', 'figures', 'compare']) import(`./${pane}.js`);
+onUp(async () => {
+	await Promise.all(['detail', 'actions', 'hold', 'mocks', 'state', 'tls', 'scripts', 'control', 'timeline', 'sidebar', 'open', 'filters', 'figures', 'compare'].map(pane => import(`./${pane}.js`)));
+	root.dataset.whole = 'yes'; // each key and button has what it does
 });
 read();
 connect();

@@ -97,11 +97,11 @@ export function toast(text, bad = false) {
 }
 $('toast').onclick = () => toast('');
 
-// undoable shows a message about what was done. The button in it, and the key u also later,
+// undoable shows a message about what was done. The button in it, and Ctrl+Z also later,
 // undo that once.
 export function undoable(text, f) {
 	undo = f;
-	toast([text, ' ', button('Undo (u)', takeBack)]);
+	toast([text, ' ', button('Undo', takeBack, { title: 'Ctrl+Z' })]);
 }
 
 function takeBack() {
@@ -184,9 +184,10 @@ export function keyboard(bindings, view) {
 	}
 }
 
-keyboard([['u', 'undo', takeBack]]);
+keyboard([['Ctrl+Z', 'undo', takeBack]]);
 
 onkeydown = e => {
+	if (undo && e.key === 'z' && (e.ctrlKey || e.metaKey) && !e.target.shadowRoot && !e.target.matches('input, textarea')) return takeBack();
 	if (e.ctrlKey || e.metaKey || e.altKey || e.target.shadowRoot || document.querySelector('dialog[open], :popover-open')) return;
 	const key = e.key === ' ' ? 'Space' : e.key, f = key.length === 1 && !letters.checked ? undefined : actions[key];
 	if (e.target.matches('input:not([type=checkbox]), textarea, select')) {
