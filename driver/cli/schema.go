@@ -19,7 +19,9 @@ func (schemaCmd) Help() string {
 
 and as the first line of a scenario:
 
-    # yaml-language-server: $schema=scenario.schema.json`
+    # yaml-language-server: $schema=scenario.schema.json
+
+docs/editors.md has the settings of editors. The $id of a schema stays the same in all versions; it is no address.`
 }
 
 // exporterSchema is the JSON Schema of an exporter file.

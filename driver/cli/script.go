@@ -19,6 +19,7 @@ type scriptCmd struct {
 	Test  scriptTestCmd  `cmd:"" help:"Run the tests of scripts and scenarios."`
 	Repl  scriptReplCmd  `cmd:"" help:"Try statements and requests at a prompt."`
 	Doc   scriptDocCmd   `cmd:"" help:"Print what scripts can call."`
+	Stubs scriptStubsCmd `cmd:"" help:"Write what scripts can call for the language servers of editors."`
 }
 
 // scriptDirs are the directories that scenarios refer to.
