@@ -7,7 +7,7 @@ import { call } from './source.js';
 
 const DEFAULTS = { expr: '~all', side: 'request', timeout: 60 };
 
-let rows = [], seen;
+let rows = [], seen, run = 0;
 let id = 0, kind, message; // what the pane shows: request, response or answer
 let timer;
 
@@ -82,7 +82,9 @@ function close() {
 
 // refresh shows what is held now. The exchange after one that went on is shown next.
 async function refresh() {
-	rows = status.intercept ? await call('list_held') : [];
+	const mine = ++run, now = status.intercept ? await call('list_held') : [];
+	if (mine !== run) return; // a later one has newer rows
+	rows = now;
 	$('held').textContent = `${rows.length} held`;
 	$('held').hidden = !rows.length;
 	fill(list, rows.map(r => el('option', { value: r.id }, `${r.side} ${r.status || ''} ${r.method} ${r.url}`)));
@@ -145,7 +147,7 @@ keyboard([
 	['n', 'next held exchange', next, 'held'],
 	['a', 'release it (in a text Ctrl+Enter)', release, 'hold-release'],
 	['w', 'answer it by hand', toggleAnswer, 'hold-answer'],
-	['X', 'abort it', () => act('abort_held', id), 'hold-abort'],
+	['K', 'abort it', () => act('abort_held', id), 'hold-abort'],
 	['A', 'release all', () => act('release_all'), 'hold-all'],
 ], 'traffic');
 
