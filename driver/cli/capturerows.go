@@ -142,7 +142,9 @@ func (p proxy) captured(ctx context.Context, c *captureChoice) (*captured, error
 			if err := json.Unmarshal(raw, &r); err != nil {
 				return nil, fmt.Errorf("list_captures: a row is not the JSON expected: %w", err)
 			}
-			rows = append(rows, r)
+			if r.Seq != 0 { // an exchange that has not ended has no number yet
+				rows = append(rows, r)
+			}
 		}
 		if len(rows) == 0 {
 			break
