@@ -25,7 +25,7 @@ const shownCapture = `{"seq": 7, "kind": "http", "method": "POST", "url": "https
  "row": {"seq": 7, "kind": "http", "method": "POST", "status": 200, "size": 7000, "origin": "patched", "error": "api.example.com:443: the server reset the connection in the middle of its answer"},
  "why": {"endpoint": "POST /login", "source": "a.yaml:3"}, "met": ["network edge"],
  "notes": [{"level": "error", "text": "Traceback:\n  a.star:3:1: in handle\nboom \u001b[31m"}],
- "timing": {"uploaded_ms": 1.5, "answered_ms": 11.5, "duration_ms": 21.5},
+ "timing": {"uploaded_ms": 1.5, "answered_ms": 11.5, "duration_ms": 21.5, "asked_ms": 2, "dns_ms": 1, "connect_ms": 2.5, "tls_ms": 0, "wait_ms": 4, "receive_ms": 10},
  "tls": {"client": {"version": "TLS 1.3", "cipher": "TLS_AES_128_GCM_SHA256", "alpn": "h2"}, "server": null},
  "socket": {"closed": true, "messages": 52, "code": 1001, "by": "server", "reason": "bye"},
  "curl": "curl https://api.example.com/login \\\n  --data-raw 'x'"}`

@@ -51,12 +51,9 @@ type captureDetail struct {
 	Met      []string          `json:"met"`
 	Notes    []captureNote     `json:"notes"`
 	Curl     string            `json:"curl"`
-	Timing   struct {
-		Uploaded float64 `json:"uploaded_ms"`
-		Answered float64 `json:"answered_ms"`
-		Duration float64 `json:"duration_ms"`
-	} `json:"timing"`
-	Why *struct {
+	// Timing has the phases of the exchange in milliseconds, as far as they are known.
+	Timing map[string]float64 `json:"timing"`
+	Why    *struct {
 		Endpoint  string `json:"endpoint"`
 		Source    string `json:"source"`
 		File      string `json:"file"`
@@ -89,6 +86,25 @@ func (d *captureDetail) bodySize(side string) int64 {
 		return d.BodySize
 	}
 	return d.Row.Size
+}
+
+// phases returns how long the steps of the way to the real server took.
+func (d *captureDetail) phases() []string {
+	var list []string
+	if _, asked := d.Timing["asked_ms"]; !asked {
+		return nil
+	}
+	if _, fresh := d.Timing["connect_ms"]; !fresh {
+		list = append(list, "connection used again")
+	}
+	for _, phase := range []struct{ key, name string }{
+		{"dns_ms", "DNS"}, {"connect_ms", "connect"}, {"tls_ms", "TLS"}, {"wait_ms", "waiting"}, {"receive_ms", "receiving"},
+	} {
+		if ms, known := d.Timing[phase.key]; known {
+			list = append(list, fmt.Sprintf("%s %.1f ms", phase.name, ms))
+		}
+	}
+	return list
 }
 
 // shownMessage is a message of a socket.
@@ -315,10 +331,14 @@ func (s *showPage) why(d *captureDetail) {
 func (s *showPage) connection(d *captureDetail) {
 	s.heading("Time and connections")
 	if t := d.Timing; d.Kind == "http" {
-		s.line(2, fmt.Sprintf("request %.1f ms, waiting %.1f ms, answer %.1f ms, in all %.1f ms", t.Uploaded, max(0, t.Answered-t.Uploaded),
-			max(0, t.Duration-t.Answered), t.Duration))
+		s.line(2, fmt.Sprintf("request %.1f ms, waiting %.1f ms, answer %.1f ms, in all %.1f ms", t["uploaded_ms"],
+			max(0, t["answered_ms"]-t["uploaded_ms"]), max(0, t["duration_ms"]-t["answered_ms"]), t["duration_ms"]))
 	}
-	s.line(2, "server: "+cmp.Or(d.Server, "not asked"))
+	server := cmp.Or(d.Server, "not asked")
+	if phases := d.phases(); len(phases) > 0 {
+		server += " (" + strings.Join(phases, ", ") + ")"
+	}
+	s.line(2, "server: "+server)
 	for _, end := range []struct {
 		name  string
 		facts *tlsFacts
