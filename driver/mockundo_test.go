@@ -99,6 +99,10 @@ endpoints = {
 		"GET /g": "static, fault truncate|m.yaml:8|m.yaml", "GET http://h.test/h": "sequence of 2|m.yaml:9|m.yaml",
 		"GET /new": "static|set by a client|set by a client",
 	})
+	b.get(proxy, "http://h.test/new")
+	if got := b.call("get_capture", 3); !strings.Contains(got, `"source":"set by a client"`) {
+		t.Errorf("an exchange does not tell who set the mock: %s", got)
+	}
 	if over := b.listed()["GET /a"].Over; over != "m.yaml:2" {
 		t.Errorf("got over %q", over)
 	}

@@ -122,6 +122,20 @@ func TestRunBuiltIn(t *testing.T) {
 		t.Errorf("%s %s", resp.Status, body)
 	}
 
+	// A mock is saved to the scenario, which is the user's own.
+	called := dialed(t, socket, "proxy")
+	for _, words := range []string{"mock set POST /api/v1/telemetry -", "mock save POST /api/v1/telemetry"} {
+		j := newConsole()
+		j.Stdin = strings.NewReader("{status: 203, body: {accepted: true}}")
+		if code := j.exit(j.dispatch(t.Context(), "j proxy", &proxyCommands{}, strings.Fields(words), called)); code != 0 {
+			t.Errorf("j %s: exit code %d, stderr %q", words, code, j.stderr.String())
+		}
+	}
+	scenario, err := os.ReadFile(filepath.Join(data, "starproxy/quickstart/scenario.yaml"))
+	if want := strings.Replace(string(quickstart), "status: 202\n", "status: 203\n", 1); err != nil || string(scenario) != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, scenario, want)
+	}
+
 	// The port is taken now: one line, with the way out.
 	second := newConsole("XDG_DATA_HOME=" + tempDir(t))
 	second.Name = "starproxy"

@@ -14,8 +14,8 @@ const maxChanges = 20
 
 // The values of [mock.Source.By].
 const (
-	byClient = "client"
-	byPerson = "page"
+	byClient = "set by a client"
+	byPerson = "set in the page"
 )
 
 // change is a change of the endpoints that can be undone.

@@ -29,19 +29,11 @@ func kindOf(ep *mock.Endpoint) string {
 	return ep.Kind
 }
 
-// sourceOf says where an endpoint comes from.
-func sourceOf(ep *mock.Endpoint) string {
-	if ep.Source.By == byPerson {
-		return "set in the page"
-	}
-	return cmp.Or(ep.Source.String(), "set by a client")
-}
-
 // groupOf returns the file that has an endpoint, relative to the directory of scenarios if
 // it lies there, or says where the endpoint comes from.
 func (s *Service) groupOf(ep *mock.Endpoint) string {
 	if ep.Source.File == "" || ep.Source.Name == configSource {
-		return cmp.Or(ep.Source.Name, sourceOf(ep))
+		return cmp.Or(ep.Source.Name, ep.Source.String())
 	}
 	if rel, err := filepath.Rel(s.Scenarios, ep.Source.File); err == nil && filepath.IsLocal(rel) {
 		return rel
@@ -61,7 +53,7 @@ func (s *Service) covered() func(*mock.Endpoint) string {
 	}
 	return func(ep *mock.Endpoint) string {
 		if other := below[ep.Name]; other != nil && other != ep {
-			return sourceOf(other)
+			return other.Source.String()
 		}
 		return ""
 	}
@@ -89,7 +81,7 @@ func (s *Service) Relations(key, text, replaces string) ([]Relation, error) {
 }
 
 func relation(ep *mock.Endpoint, effect mock.Effect) Relation {
-	r := Relation{Key: ep.Name, Source: sourceOf(ep), Effect: effect}
+	r := Relation{Key: ep.Name, Source: ep.Source.String(), Effect: effect}
 	switch effect {
 	case mock.Replaced:
 		r.Text = fmt.Sprintf("It takes the place of %s (%s).", r.Key, r.Source)

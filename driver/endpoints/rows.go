@@ -90,7 +90,8 @@ func (s *Service) listEndpoints(context.Context) ([]endpointRow, error) {
 			return nil, err
 		}
 		list = append(list, endpointRow{
-			Key: ep.Name, Summary: ep.Summary, Kind: kindOf(ep), Source: sourceOf(ep), Group: s.groupOf(ep), Over: below(ep), File: ep.Source.File, Line: ep.Source.Line,
+			Key: ep.Name, Summary: ep.Summary, Kind: kindOf(ep), Source: ep.Source.String(), Group: s.groupOf(ep), Over: below(ep),
+			File: ep.Source.File, Line: ep.Source.Line,
 			Hits: r.Hits, Enabled: r.Enabled, Scripted: strings.HasPrefix(ep.Summary, "script:"), Definition: ep.Definition, Text: text,
 		})
 	}

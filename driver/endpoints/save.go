@@ -58,6 +58,8 @@ func (s *Service) previewSave(_ context.Context, key, file string) (*SavePreview
 
 // save is the method save_mock.
 func (s *Service) save(_ context.Context, key, file, hash string) (string, error) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	d, err := s.draft(key, file)
 	if err == nil && d.Hash != hash {
 		err = rpc.Refuse(rpc.FailedPrecondition, "save_mock: %s or the mock has changed since the preview", d.Name)
@@ -203,7 +205,7 @@ func hasEndpoints(n *yaml.Node) bool {
 // not have it if it is removed.
 func (s *Service) verify(path string, text []byte, key string, removed bool) error {
 	env := s.env()
-	env.Owned, env.Log = true, nil
+	env.Owned, env.Log = s.configuredFile(path), nil
 	found, err := scenario.ParseAs(path, text, env)
 	if err != nil {
 		return err

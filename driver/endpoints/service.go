@@ -74,6 +74,8 @@ type Service struct {
 	hooks   atomic.Pointer[scenario.Hooks] // of the loaded scenario
 	origin  atomic.Pointer[Origin]         // of the endpoints; nil when no scenario is loaded
 
+	saving sync.Mutex // held while a scenario file is written
+
 	mu      sync.Mutex  // held while endpoints change
 	watch   *disk.Watch // of the addons' files
 	watched []string

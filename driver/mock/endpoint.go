@@ -11,6 +11,7 @@
 package mock
 
 import (
+	"cmp"
 	"path/filepath"
 	"strconv"
 
@@ -57,15 +58,16 @@ type Source struct {
 	// from 1 and are 0 when unknown.
 	File         string
 	Line, Column int
-	// By says who set an endpoint that is in no document: "client" or "page".
+	// By says who set an endpoint that is in no document: "set by a client", "set in the
+	// page".
 	By string
 }
 
-// String returns the file's base name and the line, "happy.yaml:12". Unknown parts
-// are left out.
+// String returns the file's base name and the line, "happy.yaml:12"; Name or By without a
+// file. Unknown parts are left out.
 func (s Source) String() string {
 	if s.File == "" {
-		return s.Name
+		return cmp.Or(s.Name, s.By)
 	}
 	name := filepath.Base(s.File)
 	if s.Line == 0 {

@@ -28,7 +28,8 @@ type kind struct {
 func kinds() []kind {
 	answer := []string{"status", "headers", "content_type", "latency_ms"}
 	return []kind{
-		{"addon", addonHandler, []string{"addon_config"}, func(d *definition) string { return "addon:" + d.get("addon").Value }, namedWord("addon", "addon")},
+		{"addon", addonHandler, []string{"addon_config"}, func(d *definition) string { return "addon:" + d.get("addon").Value },
+			namedWord("addon", "addon")},
 		{"rules", rulesHandler, nil, func(d *definition) string { return d.count("rules") }, rulesWords},
 		{"sequence", sequenceHandler, nil, func(d *definition) string { return d.count("sequence") }, sequenceWords},
 		{"patch", patchHandler, []string{"headers", "latency_ms"}, staticSummary, word("patch")},
