@@ -119,7 +119,7 @@ func TestBrowserBodies(t *testing.T) {
 	// What no mock answered becomes one that does, not the proxy's own error.
 	p.pick(6)
 	p.click("#make-mock")
-	p.until(`document.querySelector("#mock-text")?.value.startsWith("status: 200\n")`)
+	p.until(`document.querySelector("#make pre")?.textContent.startsWith("status: 200\n")`)
 	p.key(kb.Escape)
 	p.until(`!document.querySelector("dialog[open]")`)
 

@@ -7,7 +7,7 @@ import { call } from './source.js';
 
 export async function makeMock(seq) {
 	const choices = { headers: [] }, key = el('code'), text = el('pre', { tabIndex: 0, role: 'region', ariaLabel: 'Definition' }), told = el('output.warning', { id: 'make-told' });
-	let draft = await call('capture_as_mock', seq);
+	let saving, draft = await call('capture_as_mock', seq);
 	const { offers } = draft;
 	const choice = (label, choose) => el('label.choice', el('input', { type: 'checkbox', onchange(e) {
 		choose(e.target.checked);
@@ -40,9 +40,16 @@ export async function makeMock(seq) {
 		editMock(draft.key, { ...draft, seq });
 	}
 	async function submit() {
-		await look();
-		await putMock(draft.key, draft.definition, '', { ...draft, seq });
-		box.close();
+		if (saving) return;
+		saving = true;
+		try {
+			await look();
+			await putMock(draft.key, draft.definition, '', { ...draft, seq });
+			box.close();
+		} catch (e) {
+			saving = false;
+			told.textContent = e.message;
+		}
 	}
 	box.onkeydown = e => {
 		if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) submit();
