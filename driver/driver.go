@@ -224,7 +224,8 @@ func (d *Driver) compose(o Options) {
 		d.contracts.rows(),
 		d.endpoints.Rows(), d.captures.rows(), d.recordings.rows(), d.files.rows(), ui.rows(), looks.Rows(), d.tlsFaults.rows(),
 		d.faultPlans.rows(), d.handshakes.rows(), clocks.rows(), d.checks.rows(),
-		d.networks.rows(), d.holds.rows(), d.bundles.rows(), d.coverage.rows(), expected.rows())
+		(&onboarding{d.life, d.journal, d.life.handshakes, looks}).rows(), d.networks.rows(), d.holds.rows(),
+		d.bundles.rows(), d.coverage.rows(), expected.rows())
 	d.Table.Tell(changes.called)
 	d.Table.Before(d.contracts.settle)
 }

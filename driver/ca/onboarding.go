@@ -2,38 +2,32 @@ package ca
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"starproxy/builtins/exchange"
+	"starproxy/driver/onboard"
 )
 
-// OnboardingHost is the name under which a device that uses the proxy gets the
-// CA certificate: http://mitm.it/.
-const OnboardingHost = "mitm.it"
-
-const onboardingPage = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Install the proxy's certificate</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}</style>
-<h1>Install the proxy's certificate</h1>
-<p>This device reaches the network through a test proxy. To let it read HTTPS, install its certificate authority:</p>
-<ul>
-<li><a href="/cert/pem">PEM</a>: Linux, macOS, iOS, Firefox
-<li><a href="/cert/cer">CER</a>: Android
-<li><a href="/cert/p12">PKCS #12</a>: Windows (empty password)
-</ul>
-<p>Only install it on test devices: whoever holds the proxy's private key can read all their traffic.</p>
-`
-
-// Respond answers requests to OnboardingHost with the certificate in the form
-// asked for, at the paths that mitmproxy uses.
+// Respond answers requests to [onboard.Host], and those to the address of the proxy below
+// [onboard.Prefix], with a page for devices or with the certificate in the form asked for,
+// at the paths that mitmproxy uses.
 func (a *Authority) Respond(_ context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	var name, contentType string
 	var data []byte
-	switch x.Request.Path() {
+	path, base, address := x.Request.Path(), "", ""
+	if x.Request.Host != onboard.Host {
+		if after, ok := strings.CutPrefix(path, onboard.Prefix); ok {
+			path, base, address = "/"+strings.TrimPrefix(after, "/"), onboard.Prefix, net.JoinHostPort(x.Request.Host, strconv.Itoa(x.Request.Port))
+		}
+	}
+	switch path {
 	case "/":
+		page, err := onboard.Page(base, address)
 		return &exchange.Response{Status: http.StatusOK, Origin: exchange.FromProxy,
-			Header: exchange.HeaderOf("Content-Type", "text/html; charset=utf-8"), Body: exchange.Bytes(onboardingPage)}, nil
+			Header: exchange.HeaderOf("Content-Type", "text/html; charset=utf-8"), Body: exchange.Bytes(page)}, err
 	case "/cert/pem":
 		name, contentType, data = certFile, "application/x-x509-ca-cert", a.CertPEM()
 	case "/cert/cer":

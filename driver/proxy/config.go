@@ -133,7 +133,7 @@ type Recorder interface {
 }
 
 // Authority gives the certificates of hosts for TLS handshakes, and answers
-// requests to [ca.OnboardingHost]. Both may take their time, as long as the
+// requests to [onboard.Host]. Both may take their time, as long as the
 // context allows. [ca.Authority] is one.
 type Authority interface {
 	Certificate(hello *tls.ClientHelloInfo, host string, clock *clock.Clock) (*tls.Certificate, error)

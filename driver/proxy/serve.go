@@ -6,12 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"starproxy/builtins/exchange"
-	"starproxy/driver/ca"
 	"starproxy/driver/capture"
+	"starproxy/driver/onboard"
 )
 
 // serving is all that one exchange needs, in one allocation.
@@ -214,10 +216,21 @@ func (s *serving) respond(ctx context.Context) (res *exchange.Response, err erro
 			res, err = nil, errors.New("internal error; the log has it")
 		}
 	}()
-	if s.req.Host == ca.OnboardingHost && s.p.cfg.CA != nil {
+	if s.p.cfg.CA != nil && (s.req.Host == onboard.Host || s.onboards()) {
 		return s.p.cfg.CA.Respond(ctx, &s.x)
 	}
 	return s.p.cfg.Handler.Respond(ctx, &s.x)
+}
+
+// onboards reports whether a device asks the address of the proxy itself for the page that
+// tells how it is set up.
+func (s *serving) onboards() bool {
+	rest, ok := strings.CutPrefix(s.req.Target, onboard.Prefix)
+	if !ok || rest != "" && rest[0] != '/' {
+		return false
+	}
+	to, err := netip.ParseAddr(s.req.Host)
+	return err == nil && s.p.cfg.Listeners != nil && s.p.cfg.Listeners.Reaches(netip.AddrPortFrom(to, uint16(s.req.Port)))
 }
 
 // journal adds the entry. The device gets the last byte after it is there, so

@@ -147,6 +147,11 @@ class Methods:
         """Give the counters of the proxy as JSON."""
         return json.loads(self.call("get_metrics"))
 
+    def get_onboarding(self) -> Any:
+        """Tell as JSON how devices use the proxy and trust its CA, for each kind of device, and at
+        which addresses they reach it, with QR codes."""
+        return json.loads(self.call("get_onboarding"))
+
     def get_scenario_schema(self) -> Any:
         """Give the JSON Schema of scenarios."""
         return json.loads(self.call("get_scenario_schema"))
@@ -398,6 +403,12 @@ class Methods:
     def watch_messages(self, seq: int = 0, after: int = 0) -> Iterator[Any]:
         """Stream the messages of a captured WebSocket until its end."""
         for item in self.streamingcall("watch_messages", seq, after):
+            yield json.loads(item)
+
+    def watch_onboarding(self) -> Iterator[Any]:
+        """Stream as JSON how far each device is: it reached the proxy, trusts the CA, was answered
+        by a mock."""
+        for item in self.streamingcall("watch_onboarding"):
             yield json.loads(item)
 
     def watch_status(self) -> Iterator[Any]:

@@ -74,7 +74,7 @@ function tally() {
 	const command = text => el('p.command', el('code', text), button('Copy', () => copy(text)));
 	fill(box, route.f ? el('h2', 'Nothing matches the filter.') : status.read_only ? el('h2', 'The file has no exchanges.') : !at ? el('h2', 'The proxy is stopped: ', el('a', { href: '#/control' }, 'start it.')) : [
 		el('h2', 'Waiting for the first request'),
-		el('p', 'Let the device use the proxy ', el('code', at), ', or type:'),
+		el('p', el('a', { href: '#/device' }, 'Let the device use the proxy'), ' ', el('code', at), ', or type:'),
 		command(`curl -x http://${at} http://api.example.com/api/v1/status`),
 		el('p', 'For HTTPS the device has to trust the CA, which the proxy hands out at http://mitm.it/:'),
 		command(`curl -sx http://${at} -o ca.pem http://mitm.it/cert/pem`),
@@ -152,7 +152,7 @@ keyboard([
 ], 'traffic');
 
 onUp(async () => {
-	await Promise.all(['detail', 'actions', 'hold', 'mocks', 'state', 'tls', 'scripts', 'control', 'timeline', 'sidebar', 'open', 'filters', 'figures', 'compare'].map(pane => import(`./${pane}.js`)));
+	await Promise.all(['detail', 'actions', 'hold', 'mocks', 'state', 'tls', 'scripts', 'device', 'control', 'timeline', 'sidebar', 'open', 'filters', 'figures', 'compare'].map(pane => import(`./${pane}.js`)));
 	root.dataset.whole = 'yes'; // each key and button has what it does
 });
 read();
