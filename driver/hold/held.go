@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"starproxy/builtins/exchange"
+	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
 )
 
@@ -155,10 +156,14 @@ func (h *Held) held() *Message {
 	return &h.Request
 }
 
+// maxShown is the largest text that is shown as one, in bytes of JSON. A text with so many
+// control characters that it is larger is shown in Base64: clients refuse answers of 4 MiB.
+const maxShown = MaxBody * 3 / 2
+
 func (m *Message) shown() Shown {
 	s := Shown{Method: m.Method, URL: strings.ToValidUTF8(m.URL, "\ufffd"), Status: m.Status, Reason: http.StatusText(m.Status),
 		Headers: capture.Lines(m.Header), Size: m.Size, Fixed: m.Fixed}
-	if text, ok := m.Text(); ok {
+	if text, ok := m.Text(); ok && len(jsonvalue.AppendText(nil, text)) <= maxShown {
 		s.Body = text
 	} else {
 		s.Base64 = base64.StdEncoding.EncodeToString(m.plain)

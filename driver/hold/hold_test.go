@@ -7,6 +7,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -609,6 +611,33 @@ func TestHeaderLines(t *testing.T) {
 	}
 	if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDetailIsBounded shows the largest bodies of both sides within what clients take.
+func TestDetailIsBounded(t *testing.T) {
+	t.Parallel()
+	worst := strings.Repeat("\x01", hold.MaxBody)
+	b := start(t, func(context.Context, *exchange.Exchange) (*exchange.Response, error) {
+		return exchange.Text(200, worst[1:]), nil
+	})
+	b.set("~all", hold.Both, time.Minute)
+	r := request(t, "POST", "http://api.example.com/", worst)
+	r.Header.Set("Content-Type", "text/plain")
+	got := send(b.client(), r)
+	b.release(b.held(1)[0], "{}")
+	h := b.held(1)[0]
+	text, err := json.Marshal(h.Detail())
+	if err != nil || len(text) > 7<<19 || len(text) < 2*hold.MaxBody {
+		t.Errorf("got %d bytes, %v", len(text), err)
+	}
+	c, err := hold.ParseChange(`{"body_base64": "`+base64.StdEncoding.EncodeToString([]byte(worst))+`"}`, h)
+	if err != nil || c == nil {
+		t.Error(err)
+	}
+	b.release(h, "{}")
+	if a := <-got; a.body != worst[1:]+"\n" {
+		t.Error(a.err, len(a.body))
 	}
 }
 

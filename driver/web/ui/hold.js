@@ -1,6 +1,7 @@
 // Exchanges that are held: which ones, and the pane in which one is edited, released,
 // answered or aborted.
 
+import { select } from './list.js';
 import { $, button, el, fill, go, keyboard, onRoute, popup, route } from './page.js';
 import { onStatus, status } from './proxy.js';
 import { call } from './source.js';
@@ -21,9 +22,9 @@ const input = name => form[name].lastChild;
 
 fill($('hold'),
 	el('div.bar', list, left, el('span.grow'), button('✕', close, { ariaLabel: 'Close' })),
-	el('div.bar', ...['release', 'answer', 'abort', 'all'].map(name => button('', null, { id: `hold-${name}` }))),
+	el('div.bar', ...['release', 'answer', 'abort', 'all'].map(name => button('', null, { id: `hold-${name}`, className: 'live' }))),
 	el('div.form', Object.values(form), fixed, error));
-$('hold-release').className = 'primary';
+$('hold-release').className = 'live primary';
 $('hold-abort').textContent = 'Abort';
 $('hold-all').textContent = 'Release all';
 $('hold-answer').textContent = 'Answer by hand';
@@ -59,6 +60,7 @@ async function open(n) {
 	const d = await call('get_held', n).catch(() => {});
 	if (!d) return refresh();
 	id = list.value = n;
+	select(-n);
 	const { method, url, headers, body, body_base64, body_fixed } = d.request;
 	set(d.side, d.response || { method, url, headers, body, body_base64, body_fixed });
 	$('hold-answer').hidden = d.side === 'response';
@@ -157,4 +159,6 @@ onStatus(({ intercept: now, read_only: file }) => {
 	seen = now?.changes;
 	refresh();
 });
-onRoute(({ seq }) => seq && close());
+
+// The row of an exchange in flight has its number, below 0.
+onRoute(({ seq }) => rows.some(r => r.id === -seq) ? open(-seq) : seq && close());
