@@ -136,6 +136,12 @@ func TestBrowserAxe(t *testing.T) {
 		p.until(`!document.querySelector("#filter-options").hidden`)
 		p.accessible(s.name + ", completions")
 		p.fill("#filter", "")
+		for _, opens := range []string{"#columns", "#filters", "#save", `[aria-label^="Name "]`} {
+			p.click(opens)
+			p.until(`!!document.querySelector("#popup:popover-open")`)
+			p.accessible(s.name + ", " + opens)
+			p.do(chromedp.Evaluate(`document.querySelector("#popup").hidePopover()`, nil))
+		}
 		p.click("#help")
 		p.accessible(s.name + ", keys")
 		p.do(chromedp.Evaluate(`document.querySelector("dialog[open]").close()`, nil))

@@ -106,6 +106,16 @@ func explore(p *page, whole bool) {
 	p.until(shown + ` === "1,2,3,4,5"`)
 	p.fill("#highlight", "~bs charger")
 	p.until(`document.querySelector('#rows [data-seq="1"]').classList.contains("lit") && !document.querySelector('#rows [data-seq="2"]').classList.contains("lit")`)
+	p.click("#hosts")
+	p.shows("#hosts-rows", "api.example.com")
+	p.press(`document.querySelector("#hosts-rows")`, "api.example.com")
+	p.until(shown + ` === "1"`)
+	p.press(`document.querySelector("#hosts-rows")`, "api.example.com")
+	p.until(shown + ` === "1,2,3,4,5"`)
+	if value[bool](p, `!!document.querySelector("#sidebar .live")?.checkVisibility()`) {
+		t.Error("devices of a session that is over can be named")
+	}
+	p.click("#hosts")
 	if value[bool](p, `document.querySelector('[data-view="timeline"]').checkVisibility()`) {
 		p.click(`[data-view="timeline"]`)
 		p.shows("#timeline-rows", "half-time")

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/heapprofiler"
 	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
 )
@@ -198,6 +199,10 @@ func TestBrowserUnderLoad(t *testing.T) {
 	elements := value[int](p, `document.querySelectorAll("#rows [data-seq]").length`)
 	if elements > 200 {
 		t.Errorf("%d rows have elements", elements)
+	}
+	p.do(heapprofiler.CollectGarbage())
+	if heap := value[float64](p, `performance.memory.usedJSHeapSize`) / 1e6; heap > 15 {
+		t.Errorf("the heap of the tab has %.1f MB with %d exchanges, want at most 15", heap, total)
 	}
 	// Scrolled from end to end in steps, each of which paints.
 	frames := awaited[[]float64](p, `new Promise(done => {

@@ -127,6 +127,7 @@ function scrolled() {
 }
 
 function resized() {
+	if (!body.clientWidth) return; // another view is shown
 	const had = String(names), focused = document.activeElement?.ariaLabel;
 	names = fit(COLUMNS, body.clientWidth);
 	if (String(names) !== had) {

@@ -59,6 +59,7 @@ const METHODS = {
 	list_timeline: () => index.timeline || [],
 	tls_report: () => index.tls || { hosts: [] },
 	list_handshakes: () => [],
+	count_captures: () => index.counts,
 	list_filter_operators: () => index.rules,
 
 	check_filter(expr) {
