@@ -61,7 +61,9 @@ const maxHops = 20
 func (f *function) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.Response, error) {
 	r := f.host.get(ctx, x)
 	r.call.Defaults = &f.how.Defaults
+	before := *x.Request
 	res, next, err := f.ask(r, x)
+	x.Edited(exchange.EditedRequest(exchange.ByScript, &before, x.Request)...)
 	sent := exchange.Body(nil)
 	if res != nil {
 		sent = res.Body

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"go.starlark.net/starlark"
 
@@ -102,6 +103,9 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 	r.call.Defaults = &k.how.Defaults
 	shown := value.NewResponse(read, &r.call, res, cancel)
 	out, next, err := k.replace(r, x, shown)
+	if out != nil && out != res {
+		x.Edited(edited(res, out, out == shown.Answer())...)
+	}
 	sent := exchange.Body(nil)
 	if out != nil {
 		sent = out.Body
@@ -120,6 +124,22 @@ func (k *responseHook) Respond(ctx context.Context, x *exchange.Exchange) (*exch
 		return nil, failed // the hook has not changed it
 	}
 	return out, nil
+}
+
+// edited returns what a hook changed in a response. The edit of the body of one that was
+// changed in place is kept already.
+func edited(before, after *exchange.Response, inPlace bool) []exchange.Edit {
+	edits := exchange.EditOf(exchange.ByScript, "response", "status", strconv.Itoa(before.Status), strconv.Itoa(after.Status))
+	edits = append(edits, exchange.EditedHeader(exchange.ByScript, "response", before.Header, after.Header)...)
+	body, ok := after.Body.(exchange.Bytes)
+	if !ok || inPlace {
+		return edits
+	}
+	was := exchange.Unread
+	if b, ok := before.Body.(exchange.Bytes); ok && len(exchange.Encodings(before.Header)) == 0 {
+		was = exchange.EditedText(before.Header, b)
+	}
+	return append(edits, exchange.EditOf(exchange.ByScript, "response", "body", was, exchange.EditedText(after.Header, body))...)
 }
 
 // replace returns the response that is sent for v, the result of a hook. It may be

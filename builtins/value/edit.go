@@ -78,8 +78,19 @@ func (r *Request) setBody(v starlark.Value) error {
 	if err != nil {
 		return fmt.Errorf("req.body: %w", err)
 	}
+	before := ""
+	if r.x.Request.Body != nil {
+		before = exchange.Unread
+	}
+	if r.read {
+		if plain, err := r.decoded(); err == nil {
+			before = exchange.EditedText(r.x.Request.Header, plain)
+		}
+	}
 	r.ownHeader()
 	data = ReplaceBody(r.call, r.x.Request, data, kind)
+	after := exchange.EditedText(r.x.Request.Header, data)
+	r.x.Edited(exchange.EditOf(exchange.ByScript, "request", "body", before, after)...)
 	r.body, r.read, r.plain, r.parsed, r.failed, r.form = data, true, nil, nil, nil, nil
 	return nil
 }

@@ -158,6 +158,7 @@ func (r *Response) setBody(data []byte, kind string) error {
 	if err := r.edit(); err != nil {
 		return err
 	}
+	before := r.told()
 	if c, ok := r.res.Body.(interface{ Close() error }); ok {
 		c.Close()
 	}
@@ -168,9 +169,27 @@ func (r *Response) setBody(data []byte, kind string) error {
 		h.Set("Content-Type", kind)
 	}
 	data, *h = EncodeBody(r.call, *h, data, kind)
+	if x := r.call.Exchange; x != nil && r.res != &r.made {
+		x.Edited(exchange.EditOf(exchange.ByScript, "response", "body", before, exchange.EditedText(*h, data))...)
+	}
 	r.res.Trailer, r.res.Body = nil, exchange.Bytes(data)
 	r.handler, r.stream, r.plain = nil, nil, data
 	return nil
+}
+
+// told returns the body for an edit.
+func (r *Response) told() string {
+	if r.res.Body == nil || r.res == &r.made {
+		return ""
+	}
+	if _, ok := r.res.Body.(exchange.Bytes); !ok && r.plain == nil {
+		return exchange.Unread
+	}
+	plain, err := r.decoded()
+	if err != nil {
+		return exchange.Unread
+	}
+	return exchange.EditedText(r.res.Header, plain)
 }
 
 // editable returns the header that may be changed. The caller must have called edit.

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"starproxy/builtins/excerpt"
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/value"
 )
@@ -177,7 +176,7 @@ func (c *Change) respond(res *exchange.Response, m *Message) (*exchange.Response
 
 // edited returns the edits of header and body.
 func edited(side string, m *Message, header exchange.Header, c *Change) []exchange.Edit {
-	edits := changed(side, "headers", lines(m.Header), lines(header))
+	edits := exchange.EditedHeader(byHand, side, m.Header, header)
 	if c.bodied {
 		after := Message{Header: header, plain: c.body, Whole: true}
 		edits = append(edits, changed(side, "body", m.told(), after.told())...)
@@ -187,24 +186,11 @@ func edited(side string, m *Message, header exchange.Header, c *Change) []exchan
 
 // changed returns the edit of a part, none if it is as before.
 func changed(side, part, before, after string) []exchange.Edit {
-	if before == after {
-		return nil
-	}
-	cut := func(s string) string { return excerpt.Cut(s, exchange.MaxEdited) }
-	return []exchange.Edit{{By: byHand, Side: side, Part: part, Before: cut(before), After: cut(after)}}
+	return exchange.EditOf(byHand, side, part, before, after)
 }
 
 // byHand is who makes the edits of this package.
 const byHand = "hand"
-
-// lines returns a header as text.
-func lines(h exchange.Header) string {
-	var b strings.Builder
-	for _, f := range h {
-		b.WriteString(f.Name + ": " + f.Value + "\n")
-	}
-	return b.String()
-}
 
 // told returns the body as text, or its size.
 func (m *Message) told() string {
@@ -262,7 +248,7 @@ func (a *Answer) response(method string) *exchange.Response {
 func replaced(m *Message, res *exchange.Response) []exchange.Edit {
 	side := string(Response)
 	edits := changed(side, "status", strconv.Itoa(m.Status), strconv.Itoa(res.Status))
-	edits = append(edits, changed(side, "headers", lines(m.Header), lines(res.Header))...)
+	edits = append(edits, exchange.EditedHeader(byHand, side, m.Header, res.Header)...)
 	body, _ := res.Body.(exchange.Bytes)
 	after := Message{Header: res.Header, plain: body, Whole: true}
 	return append(edits, changed(side, "body", m.told(), after.told())...)

@@ -293,7 +293,7 @@ func (v *visit) edited(edits []exchange.Edit) {
 	if len(edits) == 0 {
 		return
 	}
-	v.x.Edits = append(v.x.Edits, edits...)
+	v.x.Edited(edits...)
 	parts := make([]string, len(edits))
 	for i, e := range edits {
 		parts[i] = e.Part

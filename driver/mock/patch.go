@@ -53,6 +53,7 @@ func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 	if err != nil {
 		return nil, err
 	}
+	before := res.Header
 	res = res.Clone()
 	if p.apply(ctx, x, res, patch) || len(p.header) > 0 {
 		res.Origin = exchange.FromPatch
@@ -61,9 +62,13 @@ func (p *patcher) Respond(ctx context.Context, x *exchange.Exchange) (*exchange.
 		res.Header.Set(name, p.header.Values(name)...)
 		res.Header.Respell(name)
 	}
+	x.Edited(exchange.EditedHeader(byPatch, "response", before, res.Header)...)
 	res.Delay += p.delay
 	return res, nil
 }
+
+// byPatch is who makes the edits of this file.
+const byPatch = "patch"
 
 // forwardWhole asks the real server for a complete answer that can be decoded. It
 // changes the request for that, and restores it afterwards.
@@ -151,6 +156,7 @@ func (p *patcher) apply(ctx context.Context, x *exchange.Exchange, res *exchange
 	if err != nil {
 		return skip("%v", err)
 	}
+	x.Edited(exchange.EditOf(byPatch, "response", "body", string(plain), string(out))...)
 	res.Header.DropBody()
 	out, res.Header, _ = exchange.EncodeBody(res.Header, out)
 	res.Trailer = nil

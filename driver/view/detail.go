@@ -36,7 +36,7 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 		"request_cookies":  pairs(exchange.Cookies(e.RequestHeader)),
 		"response_cookies": responseCookies(e.ResponseHeader),
 		"query_list":       pairs(exchange.Pairs(exchange.QueryOf(e.Target))),
-		"curl":             curl(e),
+		"curl":             curl(e, ""),
 		"why":              s.why(e),
 		"socket":           s.socketState(e),
 		"row":              (&viewer{Service: s}).row(e),

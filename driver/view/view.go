@@ -74,6 +74,8 @@ func (s *Service) Rows() []rpc.Row {
 			rpc.With("seq", 0), rpc.With("side", "response"), rpc.With("offset", 0), rpc.With("limit", 65536)),
 		rpc.New("render_body", "Lay a captured body out, or a message of a WebSocket: its trees, texts and parts, as JSON.", s.renderBody,
 			rpc.With("seq", 0), rpc.With("side", "response"), rpc.With("message", 0)),
+		rpc.New("copy_request", "Give a captured request as text that sends it again: curl, httpie, python or raw, through a proxy if "+
+			"its address is given.", s.copyRequest, rpc.With("seq", 0), rpc.With("form", "curl"), rpc.With("proxy", "")),
 		rpc.New("list_messages", "List the messages of a captured WebSocket after a number, or before one, as JSON.", s.listMessages,
 			rpc.With("seq", 0), rpc.With("after", 0), rpc.With("before", 0), rpc.With("limit", 0)),
 		rpc.New("watch_messages", "Stream the messages of a captured WebSocket until its end.", s.watchMessages, rpc.With("seq", 0),

@@ -18,10 +18,11 @@ import (
 func bodyServer(t *testing.T, n int) *httptest.Server {
 	t.Helper()
 	answers := map[string][2]string{
-		"/events": {"text/event-stream", "id: 41\nevent: soc\ndata: {\"percent\": 80, \"cells\": [3.91, 3.92]}\n\n"},
-		"/xml":    {"application/xml", "<car><vin>WDB1</vin><script>window.hacked = 1</script></car>"},
-		"/grpc":   {"application/grpc", "\x00\x00\x00\x00\x0b\x08\x96\x01\x12\x06VIN-77"},
-		"/cbor":   {"application/cbor", "\xa2\x61a\x01\x61b\x82\xf5\x43\x00\x01\x02"},
+		"/events":  {"text/event-stream", "id: 41\nevent: soc\ndata: {\"percent\": 80, \"cells\": [3.91, 3.92]}\n\n"},
+		"/xml":     {"application/xml", "<car><vin>WDB1</vin><script>window.hacked = 1</script></car>"},
+		"/grpc":    {"application/grpc", "\x00\x00\x00\x00\x0b\x08\x96\x01\x12\x06VIN-77"},
+		"/patched": {"application/json", `{"soc":80,"vin":"W1"}`},
+		"/cbor":    {"application/cbor", "\xa2\x61a\x01\x61b\x82\xf5\x43\x00\x01\x02"},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
@@ -51,7 +52,7 @@ func bodyServer(t *testing.T, n int) *httptest.Server {
 func TestBrowserDetail(t *testing.T) {
 	t.Parallel()
 	const n = 1203
-	p := open(t, "")
+	p := open(t, "      mocks:\n        GET /patched: {patch: {soc: 5}}\n")
 	server := bodyServer(t, n)
 	seq := 0
 	look := func(method, target, body, kind, tab string) {
@@ -98,6 +99,16 @@ func TestBrowserDetail(t *testing.T) {
 	p.shows("#panel", "photo (p.png)")
 	p.shows("#panel", "WDB123")
 	p.until(`document.querySelector("#panel img")?.naturalWidth === 40`)
+
+	// What a patch changed, and the forms in which a request is copied.
+	look("GET", server.URL+"/patched", "", "", "why")
+	p.shows("#panel .diff del", `"soc": 80`)
+	p.shows("#panel .diff ins", `"soc": 5`)
+	p.shows("#panel", "body of the response, by patch")
+	p.key("C")
+	p.shows("#popup", "Python requests through the proxy")
+	p.key(kb.Escape)
+	p.until(`!document.querySelector("#popup:popover-open")`)
 
 	// The newest messages come first, and follow. The others are pages before them.
 	tr := p.b.transport(false)

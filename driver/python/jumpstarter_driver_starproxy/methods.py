@@ -85,6 +85,11 @@ class Methods:
         operations with their counts, those that were never met, and the breaches."""
         return json.loads(self.call("contract_report"))
 
+    def copy_request(self, seq: int = 0, form: str = "curl", proxy: str = "") -> str:
+        """Give a captured request as text that sends it again: curl, httpie, python or raw,
+        through a proxy if its address is given."""
+        return self.call("copy_request", seq, form, proxy)
+
     def count_captures(self) -> Any:
         """Count the captured exchanges by host and by device, and those that failed, as JSON."""
         return json.loads(self.call("count_captures"))

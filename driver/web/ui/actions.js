@@ -18,6 +18,12 @@ const action = f => async x => {
 
 const copyCurl = action(e => copy(e.curl));
 
+// The forms of a copy; the proxy stands for its own address.
+const copyAs = action(e => menu($('copy-as'), [['curl', 'curl'], ['HTTPie', 'httpie'], ['Python requests', 'python'], ['raw HTTP', 'raw']].flatMap(([name, form]) => {
+	const as = (label, ...proxy) => [label, async () => copy(await call('copy_request', e.seq, form, ...proxy))];
+	return [as(name), form !== 'raw' && status.proxy_address && as(`${name} through the proxy`, `http://${status.proxy_address}`)].filter(Boolean);
+})));
+
 const draft = action(e => makeMock(e.seq));
 
 // resend edits a request as text: headers, an empty line, the body. A body that is no
@@ -75,6 +81,7 @@ keyboard([
 	['m', 'make a mock', draft, 'make-mock'],
 	['r', 'resend', resend, 'resend'],
 	['c', 'copy as curl', copyCurl, 'copy-curl'],
+	['C', 'copy in another form', copyAs, 'copy-as'],
 	['x', 'mark', toggleMark],
 	['s', 'save', saveMenu, 'save'],
 ], 'traffic');

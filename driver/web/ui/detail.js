@@ -1,6 +1,8 @@
 // The pane with everything about one exchange.
 
 import { bodyView } from './body.js';
+import { diffView, lines } from './diff.js';
+import { parse, pretty } from './json.js';
 import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { messages } from './messages.js';
 import { editMock } from './mocks.js';
@@ -32,7 +34,7 @@ async function open() {
 	if (!shown.event) return;
 	row = rowOf(n) || e.row;
 	const why = e.why || {};
-	for (const id of ['make-mock', 'resend', 'copy-curl']) $(id).disabled = !e.curl; // no request came
+	for (const id of ['make-mock', 'resend', 'copy-curl', 'copy-as']) $(id).disabled = !e.curl; // no request came
 	fill($('detail-head'), el('p.url', el('b', e.method), ' ', e.url), el('p', pill(verdict(row)), el(`b.${statusClass(row)}`, ` ${statusOf(row) || ''} `),
 		why.misses?.[0] && statusOf(row) === 501 ? `nearest mock: ${why.misses[0].endpoint}` : row.endpoint ? `${row.endpoint} · ${place(why)}` : row.error || e.server));
 	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));
@@ -78,6 +80,12 @@ const side = (name, prefix) => e => [
 	section('Body', bodyView(e.seq, name)),
 ];
 
+// readable lays out a text that is JSON, so that lines can be compared.
+function readable(text) {
+	const value = parse(text);
+	return value === undefined ? text : pretty(value);
+}
+
 const PANELS = {
 	request: side('request', ''),
 	response: side('response', 'response_'),
@@ -95,6 +103,8 @@ const PANELS = {
 			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint), { className: 'live' }))),
 			w.recording && section('Replayed from', w.recording),
 			w.misses?.length && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
+			e.edits?.length && section('Changed', e.edits.map(c => [el('h3', `${c.part} of the ${c.side}, by ${c.by}`), diffView(lines(readable(c.before), readable(c.after)))])),
+			e.edits_omitted && el('p.warning', 'What was changed is too long to be kept.'),
 			e.met?.length && section('Met', e.met.map(text => el('p.warning', text))),
 			notes.length && section('Script notes', notes.map(n => el(`pre.note.${n.level}`, n.text))),
 		];

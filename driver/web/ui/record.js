@@ -90,6 +90,11 @@ const METHODS = {
 		return { ...e[side].body, offset, more: offset + data.length < bytes.length, data: base64(data) };
 	},
 
+	async copy_request(seq, form, proxy) {
+		if (form === 'curl' && !proxy) return (await exchange(seq)).detail.curl;
+		throw new Error('A report has the curl command alone.');
+	},
+
 	async render_body(seq, side, message) {
 		const e = await exchange(seq);
 		return (message ? e.messages.find(m => m.seq === message) : e[side]).views || { views: [] };
