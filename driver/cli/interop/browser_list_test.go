@@ -157,6 +157,11 @@ func TestBrowserKeys(t *testing.T) {
 		t.Error("a letter acts, although letters are switched off")
 	}
 
+	// The focus comes back from a detail that is closed.
+	p.do(chromedp.Focus("#tabs [aria-selected=true]"))
+	p.key(kb.Escape)
+	p.until(`document.querySelector("#detail").hidden && document.activeElement.id === "rows"`)
+
 	// What can be pressed is at least 24 pixels high, and wide.
 	small := value[[]string](p, `[...document.querySelectorAll("button, input, select, #rows .row, summary")].filter(e => e.checkVisibility()).filter(e => { const r = e.getBoundingClientRect(); return r.width < 24 && e.type !== "checkbox" || r.height < 24; }).map(e => e.outerHTML.slice(0, 80))`)
 	if len(small) > 0 {

@@ -105,6 +105,7 @@ onRoute(r => {
 	setFilter(r.f);
 	setHighlight(r.h);
 	select(r.seq);
+	if (!r.seq && $('detail').contains(document.activeElement)) $('rows').focus(); // it is about to be hidden
 });
 
 // A view is opened with the filter that is set.
