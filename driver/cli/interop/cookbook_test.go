@@ -35,7 +35,7 @@ func TestCookbook(t *testing.T) {
 			write(t, scenario, m[3])
 			address := fmt.Sprintf("127.0.0.1:%d", port)
 			env := environ([]string{bin}, "HOME="+dir, "http_proxy=http://"+address, "https_proxy=http://"+address)
-			if out := run(t, dir, env, "starproxy", "script", "check", "--strict", scenario); out.code != 0 {
+			if out := run(t, dir, env, "starproxy", "script", "check", scenario); out.code != 0 {
 				t.Fatal(out)
 			}
 			start(t, dir, env, []int{0}, "starproxy", "run", "--scenario", scenario, "--port", fmt.Sprint(port), "--unmatched", "reject", "--quiet")
