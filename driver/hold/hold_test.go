@@ -540,6 +540,45 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestUploadIsAbandoned aborts a request, and answers one, while more of it comes.
+func TestUploadIsAbandoned(t *testing.T) {
+	t.Parallel()
+	for proto, at := range servers(t, echo) {
+		t.Run(proto, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, forward)
+			b.set("~all", hold.Request, time.Minute)
+			for _, abort := range []bool{true, false} {
+				pr, pw := io.Pipe()
+				r, err := http.NewRequest("POST", at+"/", pr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := send(b.client(), r)
+				fmt.Fprint(pw, "one")
+				h := b.held(1)[0]
+				if abort {
+					b.table.Abort(h)
+					b.entry(1)
+					pw.CloseWithError(io.ErrUnexpectedEOF) // the client of Go waits for it
+					if a := <-got; a.err == nil {
+						t.Errorf("got %+v, want an error", a)
+					}
+					continue
+				}
+				a, err := hold.ParseAnswer(`{"body": "enough"}`)
+				if err != nil || !b.table.Answer(h, a) {
+					t.Fatal(err)
+				}
+				pw.Close() // the proxy reads the rest before it answers over HTTP/1
+				if a := <-got; a.body != "enough" {
+					t.Errorf("got %+v", a)
+				}
+			}
+		})
+	}
+}
+
 // TestStreamIsAbandoned closes a response that is held while more of it comes.
 func TestStreamIsAbandoned(t *testing.T) {
 	t.Parallel()
