@@ -206,6 +206,25 @@ func TestScripts(t *testing.T) {
 	if got := b.call("show_script", "/etc/passwd"); !strings.HasPrefix(got, "NOT_FOUND") {
 		t.Errorf("a file that is no script: %s", got)
 	}
+	// A text that is sent again begins without failures.
+	const sent = "def f(req):\n    return 1 // 0\nendpoints = {\"GET /sent\": f}\n"
+	failures := func() int {
+		b.want("Loaded 1 endpoint(s) from sent.star", "load_mock_scenario_content", "sent.star", sent)
+		rows = nil
+		b.decoded(&rows, "list_scripts")
+		return rows[0].Failures
+	}
+	failures()
+	b.get(proxy, "http://car.test/sent")
+	rows = nil
+	b.decoded(&rows, "list_scripts")
+	if rows[0].Failures != 1 {
+		t.Errorf("a text that was sent has %d failures, want 1", rows[0].Failures)
+	}
+	if n := failures(); n != 0 {
+		t.Errorf("sent again it has %d failures", n)
+	}
+	b.want("Addon mock set: GET /a → pass", "set_mock_addon", "GET", "/a", "pass")
 	b.write("addons/pass.star", "def handle(req, config):\n    return tru\n")
 	b.awaitLog("addon not reloaded")
 	if b.decoded(&s, "show_script", "pass"); len(s.Errors) != 1 || s.Errors[0].Line != 2 || s.Errors[0].Times != 0 {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"starproxy/driver/scenario"
 )
@@ -76,7 +77,7 @@ func (s *Service) listAddonStatus(context.Context) ([]addonRow, error) {
 	for _, name := range names {
 		file := filepath.Join(s.Addons, name+".star")
 		r := scriptRow{fault: faults[name]}
-		r.tell(past.failures(file))
+		r.tell(past.failures(file, time.Time{}))
 		list = append(list, addonRow{name, file, r.Error})
 		delete(faults, name)
 	}

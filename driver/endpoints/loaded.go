@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"starproxy/builtins/disk"
 	"starproxy/driver/mock"
@@ -22,6 +23,7 @@ type loaded struct {
 	owned  bool   // the file was named by the configuration, not by a client
 	name   string // of the text
 	text   []byte
+	sent   time.Time // when the text came
 
 	files []string    // the scenario was read from these files, or may be next time
 	print string      // fingerprint of files when they were read
@@ -117,7 +119,7 @@ func (s *Service) Load(name string) (path string, n int, err error) {
 // LoadText replaces all endpoints by those of a scenario that a client sent. It
 // returns the number of endpoints.
 func (s *Service) LoadText(name, text string) (int, error) {
-	return s.replace(&loaded{name: name, text: []byte(text)})
+	return s.replace(&loaded{name: name, text: []byte(text), sent: time.Now()})
 }
 
 // unload forgets the scenario; its endpoints stay.

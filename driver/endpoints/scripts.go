@@ -48,8 +48,9 @@ type scriptRow struct {
 	// Failures is how many of the latest exchanges failed in it since the file has changed.
 	Failed int `json:"failures"`
 
-	fault string // why the file is not in force
-	text  []byte // of a scenario that a client sent
+	fault string    // why the file is not in force
+	text  []byte    // of a scenario that a client sent
+	sent  time.Time // when it came
 }
 
 // tell notes the failures of the script, the last one first.
@@ -84,6 +85,7 @@ type remark struct {
 	Text     string  `json:"text"`
 
 	source string // of the endpoint
+	at     time.Time
 }
 
 // shownScript is a script with its source.
@@ -111,8 +113,8 @@ func (s *Service) scripts() ([]*scriptRow, error) {
 			list = append(list, r)
 		}
 	}
-	if r := (&scriptRow{Name: kindScenario, Kind: kindScenario, File: cmp.Or(l.source, l.path, l.name), text: l.text}); l.path != "" ||
-		l.text != nil {
+	if l.path != "" || l.text != nil {
+		r := &scriptRow{Name: kindScenario, Kind: kindScenario, File: cmp.Or(l.source, l.path, l.name), text: l.text, sent: l.sent}
 		if l.fault != nil {
 			r.fault = l.fault.Error()
 		}
@@ -158,7 +160,7 @@ func (s *Service) listScripts(context.Context) ([]*scriptRow, error) {
 	}
 	past := s.past()
 	for _, r := range list {
-		r.tell(past.failures(r.File))
+		r.tell(past.failures(r.File, r.sent))
 	}
 	if list == nil {
 		list = []*scriptRow{}
@@ -183,7 +185,7 @@ func (s *Service) showScript(_ context.Context, file string) (*shownScript, erro
 		}
 	}
 	past := s.past()
-	found := past.failures(r.File)
+	found := past.failures(r.File, r.sent)
 	r.tell(found)
 	out := &shownScript{scriptRow: *r, Source: strings.ToValidUTF8(string(text), string(utf8.RuneError)), Errors: found,
 		Notes: past.remarks(s.answered(r))}
@@ -255,21 +257,21 @@ func (s *Service) past() history {
 			}
 			at := e.Start.Add(e.Duration)
 			all = append(all, remark{Seq: e.Seq, Time: float64(at.UnixMilli()) / 1000, Method: e.Method, Path: e.Target,
-				Endpoint: e.Endpoint, Level: note.Level, Text: note.Text, source: e.Source})
+				Endpoint: e.Endpoint, Level: note.Level, Text: note.Text, source: e.Source, at: at})
 		}
 	}
 	return all
 }
 
-// failures returns the failures in a file since it has changed, the last one first.
-func (h history) failures(file string) []failure {
-	var changed time.Time
-	if info, err := os.Stat(file); err == nil {
+// failures returns the failures in a file since it has changed, and since a time, the last
+// one first.
+func (h history) failures(file string, changed time.Time) []failure {
+	if info, err := os.Stat(file); err == nil && info.ModTime().After(changed) {
 		changed = info.ModTime()
 	}
 	list := []failure{}
 	for _, n := range h {
-		if n.Level != "error" || !strings.Contains(n.Text, file+":") || n.Time*1000 < float64(changed.UnixMilli()) {
+		if n.Level != "error" || !strings.Contains(n.Text, file+":") || !n.at.After(changed) {
 			continue
 		}
 		f := placed(n.Text, file)

@@ -2,8 +2,11 @@ package interop
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 const pageScript = `def login(req):
@@ -55,6 +58,36 @@ func TestBrowserScripts(t *testing.T) {
 	p.shows("#try-outcome", "expected a method and a URL")
 	if got := value[int](p, fmt.Sprintf(`document.querySelectorAll("#rows [data-seq]").length`)); got != 2 {
 		t.Errorf("%d exchanges are listed, want 2: a trial is none", got)
+	}
+	p.quiet()
+}
+
+// Axe finds nothing on a script that is open with an error, a note and a trial.
+func TestBrowserAxeScripts(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(made("node/node_modules/axe-core/axe.min.js")(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, "")
+	file := filepath.Join(p.b.dir, "scenarios", "s.star")
+	write(t, file, pageScript)
+	p.b.mustJ(t, p.b.dir, "proxy", "mock", "load", file)
+	p.ask("GET", "http://car.test/broken", "", nil)
+	p.do(chromedp.Evaluate(string(source), nil))
+	p.click(`[data-view="scripts"]`)
+	p.press(`document.querySelector("#scripts-rows")`, "scenario")
+	p.until(`document.querySelector("#script-text")`)
+	if rich() {
+		p.until(`!!document.querySelector("#script-source .grow").shadowRoot`)
+	}
+	p.fill("#try-url", "GET /broken")
+	p.click("#try-send")
+	p.shows("#try-outcome", "in broken")
+	for _, s := range screens {
+		p.useScreen(s)
+		p.accessible(s.name + ", source of a script")
+		p.fits(s.name + ", source of a script")
 	}
 	p.quiet()
 }

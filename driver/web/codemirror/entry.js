@@ -77,7 +77,7 @@ export function mount(host, { text, language, readOnly, label, hint, changed }) 
 				lineNumbers(), foldGutter(), lintGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), highlightActiveLine(),
 				highlightSelectionMatches(), search({ top: true }), syntaxHighlighting(colours), theme,
 				indentUnit.of(language === 'python' ? '    ' : '  '), languages[language]?.() ?? [],
-				EditorState.readOnly.of(!!readOnly), EditorView.contentAttributes.of({ 'aria-label': label }),
+				EditorState.readOnly.of(!!readOnly), EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
 				hint ? [autocompletion({ override: [complete] }), hover] : [],
 				// Tab leaves the editor, as it leaves a text field; Ctrl+Enter is the dialog's.
 				keymap.of([...completionKeymap, { key: 'Ctrl-Space', run: startCompletion }, ...searchKeymap, ...lintKeymap, ...foldKeymap, ...historyKeymap, ...defaultKeymap.filter(k => k.key !== 'Mod-Enter')]),
