@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+// The readers of this file are our own: see docs/decisions/body-parsers.md.
+
 // msgpack reads a value of MessagePack (github.com/msgpack/msgpack, spec.md).
 func (b *builder) msgpack(c *cursor) (*Node, error) {
 	head, err := c.uint(1)

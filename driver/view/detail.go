@@ -16,6 +16,7 @@ import (
 	"starproxy/builtins/jsonvalue"
 	"starproxy/driver/capture"
 	"starproxy/driver/handshake"
+	"starproxy/driver/render"
 )
 
 // detail returns everything about a captured exchange except its bodies: the event
@@ -29,17 +30,19 @@ func (s *Service) detail(_ context.Context, seq int) (map[string]json.RawMessage
 	delete(all, "body") // their own method gives them
 	delete(all, "response_body")
 	more := map[string]any{
-		"timing":           timing(e),
-		"start":            capture.Seconds(e.Start),
-		"tls":              map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},
-		"handshake":        s.handshake(e),
-		"request_cookies":  pairs(exchange.Cookies(e.RequestHeader)),
-		"response_cookies": responseCookies(e.ResponseHeader),
-		"query_list":       pairs(exchange.Pairs(exchange.QueryOf(e.Target))),
-		"curl":             curl(e, ""),
-		"why":              s.why(e),
-		"socket":           s.socketState(e),
-		"row":              (&viewer{Service: s}).row(e),
+		"timing":                 timing(e),
+		"start":                  capture.Seconds(e.Start),
+		"tls":                    map[string]any{"client": shownTLS(e.ClientTLS), "server": shownTLS(e.Server.TLS)},
+		"handshake":              s.handshake(e),
+		"request_cookies":        pairs(exchange.Cookies(e.RequestHeader)),
+		"response_cookies":       responseCookies(e.ResponseHeader),
+		"query_list":             pairs(exchange.Pairs(exchange.QueryOf(e.Target))),
+		"trailers_list":          trailers(e.RequestTrailer),
+		"response_trailers_list": trailers(e.ResponseTrailer),
+		"curl":                   curl(e, ""),
+		"why":                    s.why(e),
+		"socket":                 s.socketState(e),
+		"row":                    (&viewer{Service: s}).row(e),
 	}
 	if e.Kind == capture.Refused {
 		more["came"] = visible(e.RequestBody.Data)
@@ -132,6 +135,15 @@ func responseCookies(h exchange.Header) [][2]string {
 	for _, v := range h.Values("Set-Cookie") {
 		name, rest, _ := strings.Cut(v, "=")
 		list = append(list, [2]string{name, rest})
+	}
+	return list
+}
+
+// trailers returns the lines of a trailer, those of gRPC with the name of the status.
+func trailers(h exchange.Header) [][2]string {
+	list := [][2]string{}
+	for _, f := range h {
+		list = append(list, [2]string{strings.ToValidUTF8(f.Name, "\ufffd"), render.Trailer(f.Name, f.Value)})
 	}
 	return list
 }

@@ -42,6 +42,10 @@ func bodyServer(t *testing.T, n int) *httptest.Server {
 		a := answers[r.URL.Path]
 		w.Header().Set("Content-Type", a[0])
 		fmt.Fprint(w, a[1])
+		if r.URL.Path == "/grpc" {
+			w.(http.Flusher).Flush() // so that there is no Content-Length
+			w.Header().Set(http.TrailerPrefix+"Grpc-Status", "5")
+		}
 	}))
 	t.Cleanup(server.Close)
 	return server
@@ -80,6 +84,7 @@ func TestBrowserDetail(t *testing.T) {
 	look("GET", server.URL+"/grpc", "", "", "response")
 	p.shows("#panel .json", "VIN-77")
 	p.shows("#panel .json", "11 bytes")
+	p.shows("#panel", "5 NOT_FOUND")
 	look("GET", server.URL+"/cbor", "", "", "response")
 	p.shows("#panel .json", "000102")
 	look("POST", server.URL+"/xml", `{"query": "query Q { car(id: 7) { soc } }", "variables": {"id": 7}}`, "application/json", "request")

@@ -76,7 +76,7 @@ function showTab() {
 const table = (title, rows = []) => section(title, pairs(Array.isArray(rows) ? rows : Object.entries(rows)));
 
 const side = (name, prefix) => e => [
-	table('Headers', e[`${prefix}headers_list`]), !prefix && table('Query', e.query_list), table('Cookies', e[`${name}_cookies`]), table('Trailers', e[`${prefix}trailers`]),
+	table('Headers', e[`${prefix}headers_list`]), !prefix && table('Query', e.query_list), table('Cookies', e[`${name}_cookies`]), table('Trailers', e[`${prefix}trailers_list`]),
 	section('Body', bodyView(e.seq, name)),
 ];
 
