@@ -93,7 +93,7 @@ func TestBrowserMakeAndSaveMock(t *testing.T) {
 	p.shows("#toast", "Mock set: GET /car")
 	p.key("2")
 	p.until(row("GET /car") + `?.children[4].textContent === "set in the pageover car.yaml:4"`)
-	p.key("u")
+	p.do(chromedp.KeyEvent("z", chromedp.KeyModifiers(2))) // Ctrl+Z
 	p.until(row("GET /car") + `?.children[4].textContent === "car.yaml:4"`)
 	p.click("#mocks-clear")
 	p.until(`!document.querySelector("#mocks-none").hidden`)
@@ -138,7 +138,7 @@ func TestBrowserMakeAndSaveMock(t *testing.T) {
 	p.press(row("GET /turns"), "Remove")
 	p.press(`document.querySelector("#popup")`, "Until the next reset")
 	p.until(`!` + row("GET /turns"))
-	p.key("u")
+	p.do(chromedp.KeyEvent("z", chromedp.KeyModifiers(2))) // Ctrl+Z
 	p.until(row("GET /turns"))
 	p.press(row("GET /turns"), "Remove")
 	p.press(`document.querySelector("#popup")`, "From car.yaml, too…")
