@@ -1,9 +1,28 @@
 package cli
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// liveNumber is the number of an exchange in flight, which is printed behind an @. It is
+// taken with and without it.
+type liveNumber uint64
+
+// UnmarshalText takes the value of an argument.
+func (n *liveNumber) UnmarshalText(text []byte) error {
+	number, err := strconv.ParseUint(strings.TrimPrefix(string(text), "@"), 10, 63)
+	if err != nil {
+		return fmt.Errorf("got %q, want the number of an exchange in flight, such as @12 or 12", text)
+	}
+	*n = liveNumber(number)
+	return nil
+}
 
 type captureCutCmd struct {
-	Live uint64 `arg:"" help:"Number in flight, as \"capture watch --live\" prints it behind @."`
+	Live liveNumber `arg:"" help:"Number in flight, as \"capture list --live\" prints it behind @: @12 or 12."`
 }
 
 // Help tells what happens.
@@ -12,11 +31,11 @@ func (captureCutCmd) Help() string {
 
 Examples:
 
-    j proxy capture watch --live
-    j proxy capture cut 12`
+    j proxy capture list --live
+    j proxy capture cut @12`
 }
 
 // Run cuts an exchange off.
 func (c *captureCutCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "cut_exchange", c.Live)
+	return p.say(ctx, sys, "cut_exchange", uint64(c.Live))
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -30,6 +32,7 @@ func (o captureOutput) printer(sys *System, last uint64) func(requestRow) {
 }
 
 type captureListCmd struct {
+	Live bool `help:"Print the exchanges in flight, too, behind the captured ones."`
 	captureChoice
 	captureOutput
 }
@@ -41,6 +44,8 @@ func (captureListCmd) Help() string {
 Into a pipe or a file go the lines of Python's j (time, method, path, status, duration, size, who answered), and behind them the number, the host, and why nobody answered. --output chooses.
 
 What is not shown is told on standard error, with the reason. "capture show NUMBER" tells all of one request.
+
+A request that has no answer yet is not captured yet. With --live it is a line, too, with its number in flight behind @ and what it waits for, see "capture watch --help". "capture cut" cuts it off by that number.
 
 Examples:
 
@@ -55,6 +60,7 @@ Examples:
 // capturedJSON is the answer of "capture list --json".
 type capturedJSON struct {
 	Rows   []json.RawMessage `json:"rows"`
+	Open   []json.RawMessage `json:"open,omitempty"` // in flight; with --live only
 	Hidden hidden            `json:"not_shown"`
 }
 
@@ -67,15 +73,23 @@ func (c *captureListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if unknownMethod(err) {
 		all, err = p.capturedEvents(ctx, &c.captureChoice)
 	}
+	if err != nil {
+		return err
+	}
+	open, err := c.inFlight(ctx, p)
 	switch {
 	case err != nil:
 		return err
 	case c.json():
-		told := capturedJSON{[]json.RawMessage{}, all.hidden}
+		told := capturedJSON{[]json.RawMessage{}, nil, all.hidden}
 		for _, r := range all.rows {
 			told.Rows = append(told.Rows, r.raw)
 		}
+		for _, r := range open {
+			told.Open = append(told.Open, r.raw)
+		}
 		return sys.tell(told)
+	case len(all.rows) == 0 && len(open) > 0: // the lines that follow say all
 	case len(all.rows) == 0 && (c.FilterExpr != "" || c.Since != since{}):
 		sys.out("No captured requests match.")
 	case len(all.rows) == 0:
@@ -87,9 +101,41 @@ func (c *captureListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	for _, r := range all.rows {
 		show(r)
 	}
+	if len(open) > 0 {
+		sys.out("%d in flight:", len(open))
+	}
+	for _, r := range open {
+		show(r)
+	}
 	all.note(sys)
 	return nil
 }
+
+// inFlight asks for the exchanges in flight that the filter picks, if they are wanted.
+func (c *captureListCmd) inFlight(ctx context.Context, p proxy) ([]requestRow, error) {
+	if !c.Live {
+		return nil, nil
+	}
+	var page struct {
+		Open []json.RawMessage `json:"open"`
+	}
+	err := p.document(ctx, &page, "list_captures", string(c.FilterExpr), "", 0, 1, false, true)
+	if unknownMethod(err) {
+		return nil, errNoLive
+	}
+	var open []requestRow
+	for _, raw := range page.Open {
+		r := requestRow{raw: raw}
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return nil, fmt.Errorf("list_captures: a row is not the JSON expected: %w", err)
+		}
+		open = append(open, r)
+	}
+	return open, err
+}
+
+// errNoLive tells that an exporter knows nothing of exchanges in flight.
+var errNoLive = errors.New("this exporter can't tell exchanges in flight (--live): it is the stock one or an old starproxy")
 
 // note tells what is not shown.
 func (h hidden) note(sys *System) {

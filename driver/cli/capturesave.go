@@ -11,13 +11,14 @@ import (
 )
 
 type captureSaveCmd struct {
-	Directory     string `arg:"" optional:"" help:"Directory to write a scenario to; it is made if it does not exist."`
-	Timed         bool   `name:"timed" help:"Let a repeated request be answered by the time that has passed since the first, instead of answer by answer."`
-	HAR           string `name:"har" placeholder:"FILE" help:"Write a HAR document."`
-	Flow          string `name:"flow" placeholder:"FILE" help:"Write a flow file, which mitmproxy opens and 'start -m replay' answers from."`
-	PCAPNG        string `name:"pcapng" placeholder:"FILE" help:"Write a packet capture of the decrypted exchanges, which Wireshark opens without keys."`
-	Filter        string `short:"f" placeholder:"GLOB" help:"Only requests whose path matches, for instance '/api/v1/*'."`
-	ExcludeMocked bool   `name:"exclude-mocked" help:"Leave out what a mock answered."`
+	Directory     string     `arg:"" optional:"" help:"Directory to write a scenario to; it is made if it does not exist."`
+	Timed         bool       `name:"timed" help:"Let a repeated request be answered by the time that has passed since the first, instead of answer by answer."`
+	HAR           string     `name:"har" placeholder:"FILE" help:"Write a HAR document."`
+	Flow          string     `name:"flow" placeholder:"FILE" help:"Write a flow file, which mitmproxy opens and 'start -m replay' answers from."`
+	PCAPNG        string     `name:"pcapng" placeholder:"FILE" help:"Write a packet capture of the decrypted exchanges, which Wireshark opens without keys."`
+	Filter        string     `short:"f" placeholder:"GLOB" help:"Only requests whose path matches, for instance '/api/v1/*'."`
+	FilterExpr    filterExpr `name:"filter-expr" placeholder:"EXPR" help:"Only requests that a filter expression picks, for instance '~e | ~c 5xx'; for documents, not for a scenario."`
+	ExcludeMocked bool       `name:"exclude-mocked" help:"Leave out what a mock answered."`
 }
 
 // Help explains how to load the result.
@@ -30,6 +31,7 @@ Examples:
     j proxy capture save recorded/ -f '/api/v1/*' --exclude-mocked
     j proxy mock load recorded/
     j proxy capture save --har session.har
+    j proxy capture save --har failed.har --filter-expr '~e | ~c 5xx'
     j proxy capture save --flow golden.bin --exclude-mocked
     j proxy capture save --pcapng session.pcapng`
 }
@@ -39,6 +41,9 @@ func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if c.Directory == "" && c.HAR == "" && c.Flow == "" && c.PCAPNG == "" {
 		return usagef("expected a directory for a scenario, --har FILE, --flow FILE or --pcapng FILE")
 	}
+	if c.Directory != "" && c.FilterExpr != "" {
+		return usagef("got --filter-expr with a directory for a scenario, want --filter GLOB")
+	}
 	for _, doc := range []struct{ format, name, what string }{
 		{"har", c.HAR, "HAR document"}, {"flow", c.Flow, "Flow file"}, {"pcapng", c.PCAPNG, "Packet capture"},
 	} {
@@ -47,11 +52,11 @@ func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		}
 		bar := sys.progress(doc.name, -1)
 		err := saveFile(doc.name, private, func(w io.Writer) error {
-			return p.download(ctx, io.MultiWriter(w, bar), "export_captures", doc.format, c.Filter, c.ExcludeMocked)
+			return p.download(ctx, io.MultiWriter(w, bar), "export_captures", c.documentArgs(doc.format)...)
 		})
 		_ = bar.Close()
 		if err != nil {
-			return err
+			return c.FilterExpr.refused(err)
 		}
 		sys.out("%s written to: %s", doc.what, resolved(doc.name))
 		if err := c.tellMissing(ctx, sys, p, doc.format); err != nil {
@@ -68,7 +73,7 @@ func (c *captureSaveCmd) Run(ctx context.Context, sys *System, p proxy) error {
 // exporter that does not know is one that has left nothing out, as far as it knows.
 func (c *captureSaveCmd) tellMissing(ctx context.Context, sys *System, p proxy, format string) error {
 	var missing []string
-	err := p.document(ctx, &missing, "missing_from_export", format, c.Filter, c.ExcludeMocked)
+	err := p.document(ctx, &missing, "missing_from_export", c.documentArgs(format)...)
 	if unknownMethod(err) {
 		return nil
 	}
@@ -129,6 +134,15 @@ func (c *captureSaveCmd) scenario(ctx context.Context, sys *System, p proxy) err
 	}
 	sys.out("%s", s)
 	return nil
+}
+
+// documentArgs leaves out what a stock exporter does not know, unless it is asked for.
+func (c *captureSaveCmd) documentArgs(format string) []any {
+	args := []any{format, c.Filter, c.ExcludeMocked}
+	if c.FilterExpr != "" {
+		args = append(args, string(c.FilterExpr))
+	}
+	return args
 }
 
 // exportArgs leaves out what a stock exporter does not know, unless it is asked for.

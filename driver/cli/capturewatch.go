@@ -179,7 +179,7 @@ func (w *captureWatch) choose(all *captured) {
 // events watches an exporter that sends events.
 func (w *captureWatch) events(ctx context.Context, p proxy) error {
 	if w.Live {
-		return errors.New("this exporter can't tell exchanges in flight (--live): it is the stock one or an old starproxy")
+		return errNoLive
 	}
 	if w.Limit > 0 {
 		return errors.New("this exporter can't tell the last requests (--limit): it is the stock one or an old starproxy")

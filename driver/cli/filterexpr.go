@@ -61,7 +61,8 @@ const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language an
 
     WORD, ~u RE              URL
     ~d RE, ~m RE             host, method
-    ~c STATUS                404, 4xx, 200-299, 401,403
+    ~c STATUS                404, 4xx, 200-299, 401,403; not the 502 with which
+                             the proxy tells that a server failed: that is ~e
     ~q, ~s, ~e               without a response, with one, failed
     ~b RE, ~bq RE, ~bs RE    body of either, of request, of response; decoded,
                              WebSocket messages too

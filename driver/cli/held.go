@@ -27,7 +27,7 @@ type heldListCmd struct {
 
 // Help explains a line.
 func (heldListCmd) Help() string {
-	return `One line for each exchange, the oldest first: its number, the side on which it is held, how long it is held yet, the request, and the status of a response. "intercept" says which exchanges are held.`
+	return `One line for each exchange, the oldest first: its number in flight behind @ (a captured exchange has another one), the side on which it is held, how long it is held yet, the request, and the status of a response. "intercept" says which exchanges are held.`
 }
 
 // Run lists what is held.
@@ -47,7 +47,7 @@ func (c *heldListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 			status = strconv.Itoa(r.Status)
 		}
 		table = append(table, []string{
-			strconv.FormatUint(r.ID, 10), string(r.Side), fmt.Sprintf("%.0f s", left.Seconds()), r.Method, r.URL, status,
+			"@" + strconv.FormatUint(r.ID, 10), string(r.Side), fmt.Sprintf("%.0f s", left.Seconds()), r.Method, r.URL, status,
 		})
 	}
 	sys.table(table)
@@ -55,14 +55,14 @@ func (c *heldListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 }
 
 type heldShowCmd struct {
-	ID int `completion:"held" arg:"" name:"no" help:"Number of the exchange."`
+	ID liveNumber `completion:"held" arg:"" name:"no" help:"Number of the exchange, with or without its @."`
 	output
 }
 
 // Run prints the messages.
 func (c *heldShowCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	var d hold.Detail
-	if printed, err := c.list(ctx, sys, p, &d, "get_held", c.ID); printed || err != nil {
+	if printed, err := c.list(ctx, sys, p, &d, "get_held", uint64(c.ID)); printed || err != nil {
 		return err
 	}
 	printShown(sys, fmt.Sprintf("%s %s %s", d.Request.Method, d.Request.URL, d.Protocol), &d.Request)
@@ -132,11 +132,11 @@ func (e *heldEdit) edits(sys *System) (map[string]any, error) {
 }
 
 type heldReleaseCmd struct {
-	ID     int      `completion:"held" arg:"" optional:"" name:"no" help:"Number of the exchange."`
-	All    bool     `help:"Release all, unchanged."`
-	Method string   `help:"Another method for the request."`
-	URL    string   `name:"url" help:"Another URL or path for the request."`
-	Remove []string `name:"remove-header" sep:"none" placeholder:"NAME" help:"Remove a header; may be given several times."`
+	ID     liveNumber `completion:"held" arg:"" optional:"" name:"no" help:"Number of the exchange, with or without its @."`
+	All    bool       `help:"Release all, unchanged."`
+	Method string     `help:"Another method for the request."`
+	URL    string     `name:"url" help:"Another URL or path for the request."`
+	Remove []string   `name:"remove-header" sep:"none" placeholder:"NAME" help:"Remove a header; may be given several times."`
 	heldEdit
 }
 
@@ -146,9 +146,9 @@ func (heldReleaseCmd) Help() string {
 
 Examples:
 
-    j proxy held release 3
-    j proxy held release 3 --url /api/v2/status -H 'X-Test: 1'
-    j proxy held release 4 --status 503 -d '{"state": "busy"}'
+    j proxy held release @3
+    j proxy held release @3 --url /api/v2/status -H 'X-Test: 1'
+    j proxy held release @4 --status 503 -d '{"state": "busy"}'
     j proxy held release --all`
 }
 
@@ -185,11 +185,11 @@ func (c *heldReleaseCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return err
 	}
-	return p.say(ctx, sys, "release", c.ID, string(changes))
+	return p.say(ctx, sys, "release", uint64(c.ID), string(changes))
 }
 
 type heldAnswerCmd struct {
-	ID int `completion:"held" arg:"" name:"no" help:"Number of the exchange."`
+	ID liveNumber `completion:"held" arg:"" name:"no" help:"Number of the exchange, with or without its @."`
 	heldEdit
 }
 
@@ -199,7 +199,7 @@ func (heldAnswerCmd) Help() string {
 
 Example:
 
-    j proxy held answer 3 --status 404 -H 'Content-Type: application/json' -d '{"error": "gone"}'`
+    j proxy held answer @3 --status 404 -H 'Content-Type: application/json' -d '{"error": "gone"}'`
 }
 
 // Run answers.
@@ -212,11 +212,11 @@ func (c *heldAnswerCmd) Run(ctx context.Context, sys *System, p proxy) error {
 	if err != nil {
 		return err
 	}
-	return p.say(ctx, sys, "answer_held", c.ID, string(response))
+	return p.say(ctx, sys, "answer_held", uint64(c.ID), string(response))
 }
 
 type heldAbortCmd struct {
-	ID int `completion:"held" arg:"" name:"no" help:"Number of the exchange."`
+	ID liveNumber `completion:"held" arg:"" name:"no" help:"Number of the exchange, with or without its @."`
 }
 
 // Help tells what the device sees.
@@ -226,5 +226,5 @@ func (heldAbortCmd) Help() string {
 
 // Run aborts.
 func (c *heldAbortCmd) Run(ctx context.Context, sys *System, p proxy) error {
-	return p.say(ctx, sys, "abort_held", c.ID)
+	return p.say(ctx, sys, "abort_held", uint64(c.ID))
 }

@@ -160,7 +160,7 @@ func TestCommands(t *testing.T) {
 		{args: "intercept ~all --off", stderr: "j: got a filter expression and --off, want one of them (see j intercept --help)\n", code: 80},
 		{args: "held", fake: fake{answers: map[string]any{"list_held": `[]`}}, stdout: "Nothing is held.\n", call: "list_held 0"},
 		{args: "held", fake: fake{answers: map[string]any{"list_held": `[{"id": 3, "side": "response", "until": 1, "method": "GET", "url": "http://h/", "status": 200}]`}},
-			stdout: "  No  Side      Left  Method  URL        Status\n   3  response   0 s  GET     http://h/     200\n"},
+			stdout: "  No  Side      Left  Method  URL        Status\n  @3  response   0 s  GET     http://h/     200\n"},
 		{args: "held show 3", fake: fake{answers: map[string]any{"get_held": `{"protocol": "HTTP/1.1", "request": {"method": "GET", "url": "http://h/", "headers": [["A", "1"]]}, "response": {"status": 200, "reason": "OK", "body": "x\ny", "body_fixed": "no"}}`}},
 			stdout: "GET http://h/ HTTP/1.1\nA: 1\n\n200 OK\n\nx\ny\n(its body can't be edited: no)\n", call: "get_held 3"},
 		{args: "held release 3 --url /x -H A:1 --remove-header B -d y", fake: fake{answers: map[string]any{"release": "ok"}}, stdout: "ok\n",
@@ -168,7 +168,7 @@ func TestCommands(t *testing.T) {
 		{args: "held release --all", fake: fake{answers: map[string]any{"release_all": "ok"}}, stdout: "ok\n", call: "release_all"},
 		{args: "held release", stderr: "j: got no number, want that of a held exchange, or --all (see j held release --help)\n", code: 80},
 		{args: "held answer 3 --status 404 -d @-", fake: fake{answers: map[string]any{"answer_held": "ok"}}, stdout: "ok\n", call: `answer_held 3 {"body_base64":"","status":404}`},
-		{args: "held abort 3", fake: fake{answers: map[string]any{"abort_held": "ok"}}, stdout: "ok\n", call: "abort_held 3"},
+		{args: "held abort @3", fake: fake{answers: map[string]any{"abort_held": "ok"}}, stdout: "ok\n", call: "abort_held 3"},
 		{args: "expect nowhere.yaml", stderr: "j: open nowhere.yaml: no such file or directory\n", code: 1},
 		{args: "script", fake: fake{answers: map[string]any{"list_scripts": `[]`}}, stdout: "No scenario and no scripts are loaded.\n", call: "list_scripts"},
 		{args: "script list", fake: fake{answers: map[string]any{"list_scripts": `[{"kind":"scenario","file":"/m/s.star","error":""},{"kind":"addon","file":"/a/x.star","error":"x.star:1:1: no\nwhy"}]`}},
@@ -523,6 +523,15 @@ func TestSaveKeepsTheRest(t *testing.T) {
 	}
 	if got := f.calls[len(f.calls)-1]; got != "missing_from_export har /b* false" {
 		t.Errorf("asked %q", got)
+	}
+	if _, stderr, code := proxyCommand(t, f, "capture", "save", "--har", har, "--filter-expr", "~e"); code != 0 {
+		t.Errorf("exit code %d, stderr %s", code, stderr)
+	}
+	if got := f.calls[len(f.calls)-2:]; got[0] != "export_captures har  false ~e" || got[1] != "missing_from_export har  false ~e" {
+		t.Errorf("asked %q", got)
+	}
+	if _, stderr, code := proxyCommand(t, f, "capture", "save", dir, "--filter-expr", "~e"); code != 80 || !strings.Contains(stderr, "want --filter GLOB") {
+		t.Errorf("a scenario with a filter expression: exit code %d, stderr %s", code, stderr)
 	}
 	for _, c := range []struct {
 		flags  []string

@@ -242,7 +242,7 @@ func (b *bench) callers() (map[string]proxy, error) {
 
 // greet prints the addresses of the proxies and what to do next.
 func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure bool) error {
-	var try string
+	var try, tried string
 	for _, path := range b.Proxies() {
 		p, err := b.proxy(path)
 		if err != nil {
@@ -271,6 +271,7 @@ func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure b
 		}
 		sys.out("CA:     %s", ca)
 		if try == "" {
+			tried = strings.ReplaceAll(path, ".", " ")
 			if try, err = p.tryLine(ctx, st, ca); err != nil {
 				return err
 			}
@@ -290,6 +291,7 @@ func (b *bench) greet(ctx context.Context, sys *System, tcp net.Addr, insecure b
 		sys.out("")
 		sys.out("Try:")
 		sys.out("  %s", try)
+		sys.out("  starproxy j %s capture list  # in a terminal with the export line", tried)
 	}
 	return nil
 }

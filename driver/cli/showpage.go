@@ -334,8 +334,11 @@ func (s *showPage) connection(d *captureDetail) {
 		s.line(2, fmt.Sprintf("request %.1f ms, waiting %.1f ms, answer %.1f ms, in all %.1f ms", t["uploaded_ms"],
 			max(0, t["answered_ms"]-t["uploaded_ms"]), max(0, t["duration_ms"]-t["answered_ms"]), t["duration_ms"]))
 	}
-	server := cmp.Or(d.Server, "not asked")
-	if phases := d.phases(); len(phases) > 0 {
+	server, phases := cmp.Or(d.Server, "not asked"), d.phases()
+	if d.Server == "" && len(phases) > 0 { // its name or the way to it was looked for
+		server = "not reached"
+	}
+	if len(phases) > 0 {
 		server += " (" + strings.Join(phases, ", ") + ")"
 	}
 	s.line(2, "server: "+server)

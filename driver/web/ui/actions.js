@@ -3,23 +3,23 @@
 import { decode, fetchBody } from './body.js';
 import { showNote, shown } from './detail.js';
 import { edit } from './editor.js';
-import { chosen, mark } from './list.js';
+import { chosen, cursor, mark } from './list.js';
 import { makeMock } from './makemock.js';
 import { $, copy, count, go, keyboard, menu, route } from './page.js';
 import { status } from './proxy.js';
 import { selection } from './selection.js';
 import { call, download } from './source.js';
 
-// action makes f act on the exchange that was chosen last, if there is one.
+// action makes f act on the exchange that is open, else on the one with the cursor.
 const action = f => async x => {
-	const e = await shown.opening;
+	const e = await (shown.opening || cursor() > 0 && call('get_capture', cursor()));
 	if (e?.seq) await f(e, x);
 };
 
-const copyCurl = action(e => copy(e.curl));
+const copyCurl = action(e => e.curl && copy(e.curl));
 
 // The forms of a copy; the proxy stands for its own address.
-const copyAs = action(e => menu($('copy-as'), [['curl', 'curl'], ['HTTPie', 'httpie'], ['Python requests', 'python'], ['raw HTTP', 'raw']].flatMap(([name, form]) => {
+const copyAs = action(e => menu($($('copy-as').checkVisibility() ? 'copy-as' : 'rows'), [['curl', 'curl'], ['HTTPie', 'httpie'], ['Python requests', 'python'], ['raw HTTP', 'raw']].flatMap(([name, form]) => {
 	const as = (label, ...proxy) => [label, async () => copy(await call('copy_request', e.seq, form, ...proxy))];
 	return [as(name), form !== 'raw' && status.proxy_address && as(`${name} through the proxy`, `http://${status.proxy_address}`)].filter(Boolean);
 })));
