@@ -123,6 +123,7 @@ func (f *Flow) describe(e *capture.Entry) {
 	e.Source, _ = f.Metadata[sourceKey].(string)
 	e.Unmatched, _ = f.Metadata[unmatchedKey].(bool)
 	e.Way, _ = f.Metadata[wayKey].(string)
+	e.Phases = f.phases()
 	if sent, ok := f.Metadata[sentKey].(int64); ok && f.Response == nil && 100 <= sent && sent <= 999 {
 		e.Status = int(sent)
 	}

@@ -189,6 +189,9 @@ func metadataOf(e *capture.Entry) map[string]any {
 	if e.Status != 0 && e.Origin == exchange.FromProxy && e.Error != "" {
 		m[sentKey] = int64(e.Status)
 	}
+	if e.Phases != (capture.Phases{}) {
+		m[phasesKey] = phasesData(e.Phases)
+	}
 	if len(e.Notes) > 0 {
 		notes := make([]any, len(e.Notes))
 		for i, n := range e.Notes {

@@ -90,13 +90,18 @@ type harTimings struct {
 	Send    float64 `json:"send"`
 	Wait    float64 `json:"wait"`
 	Receive float64 `json:"receive"`
+
+	within bool // Connect includes SSL
 }
 
 // sum returns the sum of the timings that apply.
 func (t harTimings) sum() float64 {
 	var total float64
-	for _, ms := range []float64{t.Connect, t.SSL, t.Send, t.Wait, t.Receive} {
+	for _, ms := range []float64{t.Blocked, t.DNS, t.Connect, t.SSL, t.Send, t.Wait, t.Receive} {
 		total += max(ms, 0)
+	}
+	if t.within {
+		total -= max(t.SSL, 0)
 	}
 	return total
 }

@@ -13,6 +13,7 @@ import (
 
 	"starproxy/builtins/exchange"
 	"starproxy/builtins/jsonvalue"
+	"starproxy/driver/capture"
 )
 
 // maxForm is the largest form whose fields are exported, in bytes.
@@ -220,6 +221,9 @@ func (h *harWriter) response(f *Flow, body *harBody) {
 // timings returns the timings of a flow. The time to connect counts for the first flow of a
 // connection.
 func (h *harWriter) timings(f *Flow) harTimings {
+	if p := f.phases(); p != (capture.Phases{}) {
+		return timingsOf(p, f)
+	}
 	t := harTimings{Blocked: -1, DNS: -1, Connect: -1, SSL: -1, Send: between(f.Request.Start, f.Request.End)}
 	if s := &f.Server; !h.servers[s.ID] {
 		h.servers[s.ID] = s.ID != ""

@@ -153,7 +153,7 @@ func (s *serving) destination() string {
 		if !tunneled {
 			q.Scheme = r.scheme
 		}
-		if q.Authority = asciiAuthority(r.authority); q.Header.Has("Host") {
+		if q.Authority = asciiAuthority(r.authority); q.Header.Has("Host") && q.Header.Get("Host") != q.Authority {
 			q.Header.Set("Host", q.Authority)
 		}
 	}
