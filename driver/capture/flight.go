@@ -16,7 +16,7 @@ import (
 const CutOff = "cut off by hand"
 
 // ErrCut is the error of an exchange that somebody ended with [Flights.Cut].
-var ErrCut = errors.New(CutOff + ": the connections on both sides were reset")
+var ErrCut = errors.New(CutOff)
 
 // State is what an exchange in flight waits for.
 type State uint32

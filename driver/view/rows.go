@@ -82,8 +82,8 @@ func (v *viewer) shows(e *capture.Entry) bool { return v.filter == nil || v.filt
 
 func (v *viewer) row(e *capture.Entry) Row {
 	r := Row{
-		Seq: e.Seq, Live: e.Live, Kind: "http", Start: capture.Seconds(e.Start), Method: e.Method, Scheme: e.Scheme, Host: e.Host, Port: e.Port,
-		Path: e.Target, Status: e.Status, Duration: float64(e.Duration.Microseconds()) / 1000, Size: e.ResponseBody.Size,
+		Seq: e.Seq, Live: e.Live, Kind: "http", Start: capture.Seconds(e.Start), Method: e.Method, Scheme: e.Scheme, Host: e.Host,
+		Port: e.Port, Path: e.Target, Status: e.Status, Duration: float64(e.Duration.Microseconds()) / 1000, Size: e.ResponseBody.Size,
 		Type: capture.ContentType(e.ResponseHeader), Origin: e.Origin.String(), Endpoint: e.Endpoint, Error: e.Error,
 		Fault: strings.HasPrefix(e.Error, exchange.ErrFault.Error()), WebSocket: e.Status == http.StatusSwitchingProtocols,
 	}
@@ -100,7 +100,7 @@ func (v *viewer) row(e *capture.Entry) Row {
 	switch {
 	case e.Kind == capture.Refused:
 		r.Status, r.SentStatus = 0, e.Status
-	case e.Unreachable() || e.Origin == exchange.FromProxy && e.Status == 0 && e.Error != "":
+	case e.Unreachable() || e.Origin == exchange.FromProxy && e.Status == 0 && e.Error != "" && e.Error != capture.CutOff:
 		r.Status, r.SentStatus = 0, http.StatusBadGateway
 	}
 	if e.Client.IsValid() {

@@ -66,8 +66,8 @@ const setHighlight = expressionBox('highlight', h => search({ h }));
 
 function tally() {
 	const { rows, missed, paused, incoming } = journal;
-	$('tally').textContent = count(rows.length) + (paused ? ` + ${count(incoming.length)}` : '') + (missed ? `, ${count(missed)} missed` : '');
-	if ($('empty').hidden = rows.length) return;
+	$('tally').textContent = count(rows.length) + (journal.open.length ? `, ${count(journal.open.length)} in flight` : '') + (paused ? ` + ${count(incoming.length)}` : '') + (missed ? `, ${count(missed)} missed` : '');
+	if ($('empty').hidden = rows.length + journal.open.length) return;
 	const at = status.proxy_address, hint = route.f || `${status.read_only || at}`, box = $('empty');
 	if (box.title === hint) return;
 	box.title = hint;
@@ -153,7 +153,7 @@ keyboard([
 ], 'traffic');
 
 onUp(async () => {
-	await Promise.all(['detail', 'actions', 'hold', 'mocks', 'state', 'tls', 'scripts', 'device', 'control', 'timeline', 'sidebar', 'open', 'filters', 'figures', 'compare'].map(pane => import(`./${pane}.js`)));
+	await Promise.all(['detail', 'live', 'actions', 'hold', 'mocks', 'state', 'tls', 'scripts', 'device', 'control', 'timeline', 'sidebar', 'open', 'filters', 'figures', 'compare'].map(pane => import(`./${pane}.js`)));
 	root.dataset.whole = 'yes'; // each key and button has what it does
 });
 read();

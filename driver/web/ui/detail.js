@@ -28,6 +28,7 @@ async function open() {
 	shown.opening = n && call('get_capture', n).catch(error => ({ error: error.message }));
 	const e = await shown.opening;
 	if (seq !== n) return;
+	if (n < 0 && e.seq > 0) return go({ seq: e.seq, tab: route.tab }); // it has ended
 	leave?.();
 	shown.event = e?.seq ? e : null;
 	for (const id of ['panel', 'detail-head']) fill($(id), id === 'panel' && e.error);
@@ -86,6 +87,8 @@ function readable(text) {
 	return value === undefined ? text : pretty(value);
 }
 
+const answer = (t, span) => t.headed_ms ? [span('Waiting', t.headed_ms - t.wait_ms, t.headed_ms), span('Receiving', t.headed_ms, t.headed_ms + t.receive_ms)] : [['Answer', 'none']];
+
 const PANELS = {
 	request: side('request', ''),
 	response: side('response', 'response_'),
@@ -111,16 +114,19 @@ const PANELS = {
 		return parts.some(Boolean) ? parts : el('p.dim', 'No mock had a part in it.');
 	},
 	timing(e) {
-		const { uploaded_ms: sent, answered_ms: answered, duration_ms: total } = e.timing;
+		const t = e.timing, { uploaded_ms: sent, answered_ms: answered, duration_ms: total } = t;
 		const span = (name, from, to) => {
 			const bar = el('i'), ms = Math.max(to - from, 0);
 			bar.style.marginLeft = `${100 * from / total}%`;
 			bar.style.width = `${100 * ms / total}%`;
 			return [name, [bar, millis(ms)]];
 		};
+		let at;
 		const tls = s => s ? `${s.version} ${s.cipher} ${s.alpn}` : 'none';
 		return [
-			table('Timing', [['Began', date(e.start)], span('Request', 0, sent), span('Waiting', sent, answered), span('Response', answered, total), ['Ended', date(e.timestamp)]]),
+			table('Timing', [['Began', date(e.start)], span('Request', 0, sent), span('Waiting', sent, answered), span('Response', answered, total), e.open ? ['Ended', 'not yet'] : ['Ended', date(e.timestamp)]]),
+			t.asked_ms != null && table('To the real server', t.connect_ms == null ? [['Connection', 'was there already'], ...answer(t, span)]
+				: [span('DNS', t.asked_ms, at = t.asked_ms + t.dns_ms), span('Connect', at, at += t.connect_ms), t.tls_ms && span('TLS', at, at + t.tls_ms), ...answer(t, span)]),
 			table('Connection', [['Client', e.client], ['Server', e.server || 'not asked'], ['Protocol', e.protocol], ['SNI', e.sni], ['TLS to client', tls(e.tls.client)], ['TLS to server', tls(e.tls.server)]]),
 			e.handshake && section('TLS handshake', facts(e.handshake)),
 		];
@@ -137,4 +143,11 @@ onRoute(({ seq: n }) => {
 	n === seq ? showTab() : open();
 });
 onUp(() => shown.event && open());
-onChange((_, changed) => shown.event?.socket && changed.some(r => r.seq === seq) && open()); // it may have ended
+// A socket may have ended; an exchange in flight may have an answer now.
+let state;
+onChange((_, changed) => {
+	if (!(shown.event?.socket || shown.event?.open) || !changed.some(r => r.seq === seq)) return;
+	const now = `${row.state} ${row.status} ${row.open}`;
+	if (now !== state) open();
+	state = now;
+});

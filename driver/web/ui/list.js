@@ -12,7 +12,7 @@ const isHTTP = r => !/^(tls_error|refused)$/.test(r.kind);
 // title, and its content where that is another. Those that grow share what is left; those
 // with extra are shown when they are chosen.
 const COLUMNS = {
-	Number: { width: 52, extra: true, key: r => r.seq, cell: r => [`${r.seq}`] },
+	Number: { width: 52, extra: true, key: r => r.seq, cell: r => [r.seq < 0 ? `@${r.live}` : `${r.seq}`] },
 	Time: { width: 104, key: r => r.start, cell: r => [`${clock(r.start)} ${r.mark || ''}`, r.mark && mark(r.mark), clock(r.start)] },
 	Status: { width: 48, key: r => statusOf(r), cell: r => [`${statusOf(r) || ''}`] },
 	Answered: { width: 120, grow: 1.3, key: r => { const v = verdict(r); return `${v.word} ${v.by}`; }, cell(r) {
@@ -29,8 +29,14 @@ const COLUMNS = {
 	Device: { width: 120, extra: true, key: r => r.client || '', cell: r => [device(r), device(r)] },
 	Type: { width: 120, extra: true, key: r => r.type, cell: r => [r.type || ''] },
 	Size: { width: 66, key: r => r.size, cell: r => [isHTTP(r) ? bytes(r.size) : ''] },
-	Duration: { width: 72, key: r => r.duration_ms, cell: r => [r.open ? 'open' : r.kind === 'refused' ? '' : millis(r.duration_ms)] },
+	Duration: { width: 72, key: r => r.duration_ms, cell: r => [r.born && r.open ? lasting(r) : r.open ? 'open' : r.kind === 'refused' ? '' : millis(r.duration_ms)] },
 };
+// lasting returns how long an exchange in flight has lasted.
+export function lasting(r) {
+	const ms = performance.now() - r.born;
+	return ms < 60000 ? `${Math.floor(ms / 1000)} s` : `${Math.floor(ms / 60000)} min`;
+}
+
 const device = r => {
 	const address = r.client?.replace(/:\d+$/, '').replace(/[[\]]/g, '');
 	return status.devices?.[address] || address || '';
@@ -79,7 +85,7 @@ function head() {
 
 function arrange(added) {
 	const { key } = COLUMNS[column], sign = down ? -1 : 1;
-	view = added ? view.concat(added) : journal.rows.slice();
+	view = added ? view.concat(added) : journal.rows.concat(journal.open);
 	view.sort((a, b) => { // quick where nearly all are in order
 		const x = key(a), y = key(b);
 		return sign * (x < y ? -1 : x > y ? 1 : a.seq - b.seq);
@@ -165,6 +171,16 @@ function paint(all) {
 
 export const repaint = () => paint();
 
+// age counts on in the rows in sight that are in flight.
+export function age() {
+	for (const line of lines) if (!line.hidden && journal.flying.has(line.row)) draw(line, line.row);
+}
+
+// replace gives the row with the cursor another number.
+export function replace(from, to) {
+	if (current === from) current = to;
+}
+
 // cursor returns the number of the row with the cursor, 0 for none.
 export const cursor = () => index() < 0 ? 0 : current;
 
@@ -188,7 +204,7 @@ export function between(a, b, ends) {
 	const at = seq => view.findIndex(r => r.seq === seq);
 	if (ends) return [view[0]?.seq, view.at(-1)?.seq];
 	const i = at(a), j = at(b);
-	return view.slice(Math.max(Math.min(i, j), 0), Math.max(i, j) + 1).map(r => r.seq);
+	return view.slice(Math.max(Math.min(i, j), 0), Math.max(i, j) + 1).map(r => r.seq).filter(seq => seq > 0);
 }
 
 // step moves the cursor by n rows and returns the number of its row.
@@ -227,8 +243,10 @@ export const statusClass = r => `s${Math.floor(statusOf(r) / 100)}`;
 // verdict returns a CSS class, a word, and the reason or the source of the answer.
 export function verdict(r) {
 	const status = statusOf(r), own = r.origin === 'proxy';
-	const [kind, word, by] = r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]
+	const [kind, word, by] = r.seq < 0 ? ['open', r.type === 'text/event-stream' ? 'event stream' : r.state]
+		: r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]
 		: r.kind === 'refused' ? ['refused', 'refused', r.error]
+		: r.error === 'cut off by hand' ? ['fault', 'cut off', 'by hand']
 		: r.fault ? ['fault', 'fault', r.error?.replace('fault: ', '')]
 		: own && status === 501 ? ['nomatch', 'no match', 'no mock fits']
 		: own && (status >= 400 || r.error) ? ['bad', status === 502 ? 'unreachable' : status ? 'proxy error' : 'no answer', r.error]

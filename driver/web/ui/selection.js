@@ -22,7 +22,7 @@ function unselect() {
 }
 
 function toggle(seq) {
-	if (!seq) return;
+	if (!(seq > 0)) return; // one in flight has no entry yet
 	if (!chosen.delete(seq)) chosen.add(seq);
 	anchor = seq;
 	tell();
