@@ -92,6 +92,8 @@ func (r requestRow) tag() (text string, c colour) {
 		return "fault: " + fault, yellow
 	case r.Unmatched && r.Outcome == "rejected":
 		return "unmatched", red
+	case strings.HasPrefix(r.Error, "the device "): // it went away, whatever the server does
+		return r.Error, red
 	case r.Error != "" && r.Status == 0 && r.SentStatus != 0, r.Error != "" && r.Kind == "tcp":
 		return "real server: " + reason(r.Error), red
 	case r.Error != "":

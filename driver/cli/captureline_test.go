@@ -34,6 +34,8 @@ func rowsOfAllKinds() []requestRow {
 		{Seq: 11, Kind: "tcp", Start: noon + 10, Scheme: "tcp", Host: "mq.example.com", Port: 8883, Size: 12, Origin: "passthrough"},
 		{Seq: 12, Kind: "refused", Start: noon + 11, Host: "a.example.com", Port: 80, Scheme: "http", Path: "/garbled", SentStatus: 400, Origin: "proxy",
 			Error: "Host: got none, want one"},
+		{Seq: 13, Kind: "http", Start: noon + 11, Method: "GET", Scheme: "http", Host: "a.example.com", Port: 80, Path: "/hang", SentStatus: 502, Duration: 9000,
+			Origin: "proxy", Error: "the device closed the connection before it had its answer"},
 		{Seq: 12345, Kind: "http", Start: noon + 12, Method: "GET\x1b[31m", Scheme: "http", Host: "evil\x1b]0;x\x07.example", Port: 80,
 			Path: "/日本語/日本語/日本語/日本語/日本語/日本語/日本語/日本語/日本語\x1b[2J\r\u202e", Status: 200, Origin: "passthrough"},
 	}

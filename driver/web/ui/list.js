@@ -248,6 +248,7 @@ export function verdict(r) {
 		: r.kind === 'refused' ? ['refused', 'refused', r.error]
 		: r.error === 'cut off by hand' ? ['fault', 'cut off', 'by hand']
 		: r.fault ? ['fault', 'fault', r.error?.replace('fault: ', '')]
+		: own && /^the device /.test(r.error) ? ['bad', 'device left', r.error]
 		: own && status === 501 ? ['nomatch', 'no match', 'no mock fits']
 		: own && (status >= 400 || r.error) ? ['bad', status === 502 ? 'unreachable' : status ? 'proxy error' : 'no answer', r.error]
 		: own ? ['server', 'proxy']
