@@ -137,6 +137,9 @@ func TestExchangeInFlightIsShown(t *testing.T) {
 	if data, _ := base64.StdEncoding.DecodeString(p.Data); err != nil || string(data) != "so far" {
 		t.Errorf("body %q %v", data, err)
 	}
+	if said, err := s.annotate(t.Context(), -1, "red", ""); err == nil {
+		t.Errorf("it got a mark: %q", said)
+	}
 	d.land()
 	if detail, err = s.detail(t.Context(), -1); err != nil || string(detail["seq"]) != "1" {
 		t.Errorf("after its end: %s %v", detail["seq"], err)
