@@ -69,12 +69,13 @@ func TestBrowserHold(t *testing.T) {
 	}
 	p.until(`document.querySelector("#hold").hidden && document.querySelector("#held").hidden`)
 
-	// A response. A mistake keeps it held.
+	// A response, which its row opens. A mistake keeps it held.
 	p.b.mustJ(t, p.b.dir, "proxy", "intercept", "~u /", "--side", "response")
 	one = p.asking("GET", "http://car.test/one", "")
 	p.shows("#held", "1 held")
+	p.until(`document.querySelector("#rows .row.k-held")?.textContent.includes("held response")`)
 	p.do(chromedp.Focus("#rows"))
-	p.key("n")
+	p.key("G" + kb.Enter)
 	p.shows("#hold-release", "Release the response")
 	p.fill("#hold-headers", "no header")
 	p.release()

@@ -243,7 +243,7 @@ export const statusClass = r => `s${Math.floor(statusOf(r) / 100)}`;
 // verdict returns a CSS class, a word, and the reason or the source of the answer.
 export function verdict(r) {
 	const status = statusOf(r), own = r.origin === 'proxy';
-	const [kind, word, by] = r.seq < 0 ? ['open', r.type === 'text/event-stream' ? 'event stream' : r.state]
+	const [kind, word, by] = r.seq < 0 ? [/^held/.test(r.state) ? 'held' : 'open', r.type === 'text/event-stream' ? 'event stream' : r.state]
 		: r.kind === 'tls_error' ? ['tls', 'TLS failure', r.error]
 		: r.kind === 'refused' ? ['refused', 'refused', r.error]
 		: r.error === 'cut off by hand' ? ['fault', 'cut off', 'by hand']
