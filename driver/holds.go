@@ -132,12 +132,17 @@ func (s *holds) held(method string, id int) (*hold.Held, error) {
 			return h, nil
 		}
 	}
-	return nil, notHeld(method, id)
+	return nil, s.notHeld(method, id)
 }
 
-func notHeld(method string, id int) error {
-	return &rpc.Refusal{Code: rpc.NotFound, About: "id", Text: fmt.Sprintf("%s: no exchange %d is held: it went on, or its device left",
-		method, id)}
+// notHeld refuses a number, and tells those that are held.
+func (s *holds) notHeld(method string, id int) error {
+	text := fmt.Sprintf("%s: no exchange %d is held: it went on, or its device left; held now: ", method, id)
+	var ids []uint64
+	for _, row := range s.rowsOf() {
+		ids = append(ids, row.ID)
+	}
+	return &rpc.Refusal{Code: rpc.NotFound, About: "id", Text: text + rpc.SomeOf(ids)}
 }
 
 func (s *holds) get(_ context.Context, id int) (*hold.Detail, error) {
@@ -159,7 +164,7 @@ func (s *holds) release(_ context.Context, id int, changes string) (string, erro
 		return "", &rpc.Refusal{Code: rpc.InvalidArgument, About: "changes_json", Text: "release: " + err.Error()}
 	}
 	if !s.table.Release(h, c) {
-		return "", notHeld("release", id)
+		return "", s.notHeld("release", id)
 	}
 	return fmt.Sprintf("Released: %d", id), nil
 }
@@ -174,7 +179,7 @@ func (s *holds) answer(_ context.Context, id int, response string) (string, erro
 		return "", &rpc.Refusal{Code: rpc.InvalidArgument, About: "response_json", Text: "answer_held: " + err.Error()}
 	}
 	if !s.table.Answer(h, a) {
-		return "", notHeld("answer_held", id)
+		return "", s.notHeld("answer_held", id)
 	}
 	return fmt.Sprintf("Answered: %d", id), nil
 }
@@ -185,7 +190,7 @@ func (s *holds) abort(_ context.Context, id int) (string, error) {
 		return "", err
 	}
 	if !s.table.Abort(h) {
-		return "", notHeld("abort_held", id)
+		return "", s.notHeld("abort_held", id)
 	}
 	return fmt.Sprintf("Aborted: %d", id), nil
 }

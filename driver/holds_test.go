@@ -60,7 +60,7 @@ func TestHolds(t *testing.T) {
 	if text := <-got; text != `200 {"n":2}` {
 		t.Error(text)
 	}
-	b.want(fmt.Sprintf("NOT_FOUND release: no exchange %d is held: it went on, or its device left", id), "release", id)
+	b.want(fmt.Sprintf("NOT_FOUND release: no exchange %d is held: it went on, or its device left; held now: none", id), "release", id)
 	if text := b.call("get_capture", 1); !strings.Contains(text, `{"by":"hand","side":"request","part":"url","before":"http://api.example.com/one","after":"http://api.example.com/two"}`) ||
 		!strings.Contains(text, "edited by hand: url of the request") {
 		t.Error(text)

@@ -14,6 +14,10 @@ import (
 // side that failed: a [*DeviceError] or an [*UpstreamError]. Captures, the log
 // and the device's answer show their texts.
 
+// LeftUnanswered is the Doing of a [*DeviceError] for a device that left before it had
+// an answer.
+const LeftUnanswered = "before it had its answer"
+
 // DeviceError is a failure on the device's side of an exchange: it left, or
 // what it sent is malformed.
 type DeviceError struct {

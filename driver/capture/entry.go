@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"starproxy/builtins/exchange"
@@ -142,6 +143,12 @@ func (p Phases) Wait(uploaded time.Duration) time.Duration {
 // gave none.
 func (e *Entry) Unreachable() bool {
 	return e.Origin == exchange.FromProxy && e.Status == http.StatusBadGateway && e.Error != ""
+}
+
+// Abandoned reports whether the device left before it had an answer, so that no
+// status reached it.
+func (e *Entry) Abandoned() bool {
+	return strings.HasPrefix(e.Error, "the device ") && strings.HasSuffix(e.Error, " "+exchange.LeftUnanswered)
 }
 
 // Met returns the names of the faults and conditions that somebody has set and that

@@ -211,7 +211,9 @@ func (j *Journal) event(e *Entry) *event {
 	}
 	v.setBody(j, e)
 	if e.Unreachable() {
-		v.Status, v.SentStatus = 0, e.Status
+		if v.Status = 0; !e.Abandoned() {
+			v.SentStatus = e.Status
+		}
 		return v
 	}
 	if e.Status != 0 {

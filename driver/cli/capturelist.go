@@ -51,6 +51,7 @@ Examples:
 
     j proxy capture list --limit 20
     j proxy capture list --since 10m --filter-expr '~d api.example.com & ~c 4xx,5xx'
+    j proxy capture list --filter-expr '~e | ~tls | ~refused | ~c 4xx,5xx' # all that failed
     j proxy capture list --filter-expr '~mock "GET /api" | ~slow 500'
     j proxy capture list --json | jq -r '.rows[] | select(.error) | .host'
 

@@ -35,7 +35,7 @@ func (s *serving) fault(ctx context.Context, addr, doing string, err error) erro
 		if doing == inAnswer {
 			return gone(cause)
 		}
-		return &exchange.DeviceError{Doing: "before it had its answer", Err: cause}
+		return &exchange.DeviceError{Doing: exchange.LeftUnanswered, Err: cause}
 	}
 	return cause
 }

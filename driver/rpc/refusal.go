@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // Code is the kind of a failure that a caller is told about. The exporter maps
@@ -108,4 +110,22 @@ func AsRefusal(err error) error {
 		return &Refusal{Code: NotFound, Text: err.Error()}
 	}
 	return &Refusal{Code: Internal, Text: err.Error()}
+}
+
+// SomeOf lists numbers of exchanges in flight for the text of a refusal, the first ten
+// of them: "@3, @4". It returns "none" for none.
+func SomeOf(numbers []uint64) string {
+	const most = 10
+	if len(numbers) == 0 {
+		return "none"
+	}
+	var texts []string
+	for _, n := range numbers[:min(len(numbers), most)] {
+		texts = append(texts, "@"+strconv.FormatUint(n, 10))
+	}
+	text := strings.Join(texts, ", ")
+	if len(numbers) > most {
+		text += ", …"
+	}
+	return text
 }

@@ -13,6 +13,16 @@ import (
 )
 
 // TestResults checks how the result of a function becomes the answer to a caller.
+func TestSomeOf(t *testing.T) {
+	t.Parallel()
+	for want, numbers := range map[string][]uint64{"none": nil, "@7": {7}, "@1, @2": {1, 2},
+		"@1, @2, @3, @4, @5, @6, @7, @8, @9, @10, …": {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}} {
+		if got := SomeOf(numbers); got != want {
+			t.Errorf("%v: got %q, want %q", numbers, got, want)
+		}
+	}
+}
+
 func TestResults(t *testing.T) {
 	t.Parallel()
 	var nothing any

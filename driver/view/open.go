@@ -219,13 +219,15 @@ func (v *liveView) item(list []*capture.Open) any {
 
 // cut resets the connections of an exchange in flight.
 func (s *Service) cut(_ context.Context, live int) (string, error) {
-	refused := rpc.Refuse(rpc.NotFound, "cut_exchange: no exchange %d is in flight", live)
-	if live <= 0 {
-		return "", refused
+	flights := s.Journal.Flights()
+	if live > 0 {
+		if o := flights.Get(uint64(live)); o != nil && flights.Cut(uint64(live)) {
+			return "Cut off: " + o.Method + " " + o.URL(), nil
+		}
 	}
-	o := s.Journal.Flights().Get(uint64(live))
-	if o == nil || !s.Journal.Flights().Cut(uint64(live)) {
-		return "", refused
+	var numbers []uint64
+	for _, o := range flights.List() {
+		numbers = append(numbers, o.Live)
 	}
-	return "Cut off: " + o.Method + " " + o.URL(), nil
+	return "", rpc.Refuse(rpc.NotFound, "cut_exchange: no exchange %d is in flight; in flight now: %s", live, rpc.SomeOf(numbers))
 }

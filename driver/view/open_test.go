@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"starproxy/builtins/exchange"
 	"starproxy/driver/capture"
 	"starproxy/driver/mock"
 )
@@ -156,6 +158,8 @@ func TestCutExchange(t *testing.T) {
 	for _, live := range []int{0, -1, 2} {
 		if said, err := s.cut(t.Context(), live); err == nil {
 			t.Errorf("cut %d: %q", live, said)
+		} else if want := fmt.Sprintf("cut_exchange: no exchange %d is in flight; in flight now: @1", live); err.Error() != want {
+			t.Errorf("cut %d: got %q, want %q", live, err, want)
 		}
 	}
 	if said, err := s.cut(t.Context(), 1); err != nil || said != "Cut off: GET http://h.test/a" || d.cuts != 1 {
@@ -181,5 +185,31 @@ func TestTimingTellsPhases(t *testing.T) {
 	e.Phases = capture.Phases{Asked: 1 * ms, Sent: 2 * ms, Reused: true}
 	if got := timing(e); len(got) != 6 {
 		t.Errorf("of a server that did not answer: %v", got)
+	}
+}
+
+// A device that left before it had an answer got no status, and no real server is to
+// blame. The proxy's own page comes before all mocks, so none is near to it.
+func TestWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	s := New(bareOptions())
+	v, err := s.viewer(t.Context(), "list_captures", "", "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &capture.Entry{Seq: 1, Kind: capture.HTTP, Status: 502, Origin: exchange.FromProxy, Unmatched: true,
+		Error: (&exchange.DeviceError{Doing: exchange.LeftUnanswered, Err: io.EOF}).Error()}
+	if r := v.row(e); r.Status != 0 || r.SentStatus != 0 || r.Error != "the device closed the connection before it had its answer" {
+		t.Errorf("left: %+v", r)
+	}
+	e.Error = "no such host"
+	if r := v.row(e); r.Status != 0 || r.SentStatus != 502 {
+		t.Errorf("unreachable: %+v", r)
+	}
+	if s.why(e) == nil {
+		t.Error("no mocks are told for a request that a mock could have answered")
+	}
+	if e = (&capture.Entry{Seq: 2, Kind: capture.HTTP, Status: 200, Origin: exchange.FromProxy}); s.why(e) != nil {
+		t.Errorf("mitm.it: %v", s.why(e))
 	}
 }

@@ -100,6 +100,8 @@ func (v *viewer) row(e *capture.Entry) Row {
 	switch {
 	case e.Kind == capture.Refused:
 		r.Status, r.SentStatus = 0, e.Status
+	case e.Abandoned():
+		r.Status, r.Size = 0, 0
 	case e.Unreachable() || e.Origin == exchange.FromProxy && e.Status == 0 && e.Error != "" && e.Error != capture.CutOff:
 		r.Status, r.SentStatus = 0, http.StatusBadGateway
 	}

@@ -23,6 +23,8 @@ func (s *Service) why(e *capture.Entry) any {
 			w["file"], w["line"] = ep.Source.File, ep.Source.Line
 		}
 		return w
+	case e.Origin == exchange.FromProxy && !e.Unmatched: // its own page, which comes before all mocks
+		return nil
 	}
 	return map[string]any{"misses": s.missesOf(e)}
 }

@@ -13,7 +13,7 @@ let id = 0, kind, message; // what the pane shows: request, response or answer
 let timer;
 
 const field = (label, tag, props) => el('label', label, el(tag, { spellcheck: false, ...props }));
-const list = el('select', { ariaLabel: 'Held exchanges', onchange: () => open(+list.value) });
+const list = el('select.letters', { ariaLabel: 'Held exchanges', onchange: () => open(+list.value) });
 const left = el('span.dim'), error = el('output.error', { role: 'alert' }), fixed = el('p.warning');
 const form = {}; // the labels, with their fields
 for (const [name, label, tag, props] of [['method', 'Method', 'input'], ['url', 'URL', 'input'], ['status', 'Status', 'input', { type: 'number', min: 200, max: 599 }],

@@ -169,6 +169,7 @@ onpopstate = read;
 
 // Everything goes by keyboard. In text fields and dialogs keys do what they do. Keys that
 // are a letter or a sign can be switched off (WCAG 2.2, 2.1.4), for they may be spoken.
+// In a select with the class letters they do what they do elsewhere.
 const keysHelp = el('dl'), actions = {};
 const letters = el('input', { type: 'checkbox', checked: store.letters !== 'off', onchange() { store.letters = letters.checked ? 'on' : 'off'; } });
 fill($('keys'), keysHelp, el('label', letters, ' Keys of one letter or sign'), el('footer', button('Close', () => $('keys').close())));
@@ -190,7 +191,7 @@ onkeydown = e => {
 	if (undo && e.key === 'z' && (e.ctrlKey || e.metaKey) && !e.target.shadowRoot && !e.target.matches('input, textarea')) return takeBack();
 	if (e.ctrlKey || e.metaKey || e.altKey || e.target.shadowRoot || document.querySelector('dialog[open], :popover-open')) return;
 	const key = e.key === ' ' ? 'Space' : e.key, f = key.length === 1 && !letters.checked ? undefined : actions[key];
-	if (e.target.matches('input:not([type=checkbox]), textarea, select')) {
+	if (e.target.matches('input:not([type=checkbox]), textarea, select') && !(e.target.matches('.letters') && key.length === 1)) {
 		if (key === 'Escape') $('rows').focus();
 	} else if (f && !(e.target.matches('button, a, summary, input') && /Space|Enter/.test(key)) && f(e) !== false) {
 		e.preventDefault();
