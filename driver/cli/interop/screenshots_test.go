@@ -32,6 +32,9 @@ func TestScreenshots(t *testing.T) {
 	}
 	p := open(t, screenshotMocks)
 	write(t, filepath.Join(p.b.dir, "addons", "report.star"), "def handle(req, config):\n    rows = req.json(\"rows\")\n    return {\"body\": {\"first\": rows[0]}}\n")
+	p.click(`[data-view="scripts"]`)
+	p.shows("#scripts-rows", "fine")
+	p.click(`[data-view="traffic"]`)
 	real := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"per_kwh": 0.5, "currency": "EUR", "valid_until": "2027-01-01"}`)
@@ -59,7 +62,9 @@ func TestScreenshots(t *testing.T) {
 		}
 		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 			emulation.SetDeviceMetricsOverride(width, height, 1, width < 600))
-		p.click(fmt.Sprintf("[data-view=%q]", view))
+		if view != "" {
+			p.click(fmt.Sprintf("[data-view=%q]", view))
+		}
 		if seq > 0 {
 			p.pick(seq)
 		}
@@ -75,4 +80,23 @@ func TestScreenshots(t *testing.T) {
 	shoot("mocks-light", "mocks", 1280, 480, false, 0)
 	shoot("mocks-dark", "mocks", 1280, 480, true, 0)
 	shoot("phone-dark", "traffic", 390, 780, true, 0)
+	p.click("#close")
+	shoot("device-light", "device", 1280, 720, false, 0)
+	shoot("figures-light", "figures", 1280, 640, false, 0)
+	p.do(chromedp.Evaluate(`location.hash = "#/compare/2/3"`, nil))
+	p.until(`document.querySelector("#compare-parts table")`)
+	shoot("compare-light", "", 1280, 640, false, 0)
+	shoot("scripts-light", "scripts", 1280, 560, false, 0)
+
+	// A request that waits for a person.
+	p.b.mustJ(t, p.b.dir, "proxy", "intercept", "~m POST", "--side", "request")
+	done := make(chan string, 1)
+	go func() { done <- p.ask("POST", api+"/auth", `{"user": "charger-07", "pin": "0000"}`, nil) }()
+	p.click(`[data-view="traffic"]`)
+	p.until(`document.querySelector("#held").checkVisibility()`)
+	p.click("#held")
+	p.until(`document.querySelector("#hold").checkVisibility()`)
+	shoot("hold-light", "", 1280, 720, false, 0)
+	p.b.mustJ(t, p.b.dir, "proxy", "intercept", "--off")
+	<-done
 }
