@@ -20,7 +20,8 @@ func (a *Authority) Respond(_ context.Context, x *exchange.Exchange) (*exchange.
 	path, base, address := x.Request.Path(), "", ""
 	if x.Request.Host != onboard.Host {
 		if after, ok := strings.CutPrefix(path, onboard.Prefix); ok {
-			path, base, address = "/"+strings.TrimPrefix(after, "/"), onboard.Prefix, net.JoinHostPort(x.Request.Host, strconv.Itoa(x.Request.Port))
+			path, base = "/"+strings.TrimPrefix(after, "/"), onboard.Prefix
+			address = net.JoinHostPort(x.Request.Host, strconv.Itoa(x.Request.Port))
 		}
 	}
 	switch path {

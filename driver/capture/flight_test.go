@@ -111,7 +111,7 @@ func TestCut(t *testing.T) {
 	if table.Cut(7) {
 		t.Error("an exchange was cut that there is not")
 	}
-	if !table.Cut(1) || !table.Cut(1) || c.cuts != 1 || !f.WasCut() {
+	if first, again := table.Cut(1), table.Cut(1); !first || !again || c.cuts != 1 || !f.WasCut() {
 		t.Errorf("cut %d times, want once", c.cuts)
 	}
 	if !table.Leave(f) || table.Cut(1) || c.cuts != 1 {

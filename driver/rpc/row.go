@@ -115,8 +115,8 @@ func (r *Row) changes() bool {
 // looks reports whether the method changes nothing, going by its name.
 func (r *Row) looks() bool {
 	verb, _, _ := strings.Cut(r.Name, "_")
-	return slices.Contains([]string{"get", "list", "show", "check", "is", "status", "wait", "watch", "capture", "doctor", "tls", "missing", "try",
-		"export", "annotate", "save", "expect", "mock", "count"}, verb)
+	return slices.Contains([]string{"get", "list", "show", "check", "is", "status", "wait", "watch", "capture", "doctor", "tls",
+		"missing", "try", "export", "annotate", "save", "expect", "mock", "count"}, verb)
 }
 
 // answer turns the first result of the function into the answer to a caller.

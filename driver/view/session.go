@@ -150,7 +150,8 @@ type sessionStatus struct {
 
 func (s *Session) status(context.Context) (*sessionStatus, error) {
 	stats := s.Journal.Stats()
-	st := &sessionStatus{ReadOnly: true, File: s.Name, Views: []string{"traffic", "figures"}, Status: s.Known.Status, Manifest: s.Manifest, Devices: s.Devices(),
+	st := &sessionStatus{ReadOnly: true, File: s.Name, Views: []string{"traffic", "figures"}, Status: s.Known.Status,
+		Manifest: s.Manifest, Devices: s.Devices(),
 		Captures: map[string]any{"entries": stats.Entries, "first": stats.First, "total": s.Journal.Last(), "dropped": stats.Dropped},
 		Session:  map[string]any{"file": s.Name, "exchanges": stats.Entries},
 	}

@@ -84,7 +84,8 @@ func (o *opened) upload(w http.ResponseWriter, r *http.Request) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		refuse(w, http.StatusRequestEntityTooLarge, "the file is too large: at most 256 MiB can be opened here, starproxy view opens larger ones")
+		refuse(w, http.StatusRequestEntityTooLarge,
+			"the file is too large: at most 256 MiB can be opened here, starproxy view opens larger ones")
 	case err != nil:
 		failed(w, err)
 	default:

@@ -223,7 +223,8 @@ func (r *report) flush() error {
 func (r *report) index() error {
 	methods := r.session.Table(slog.New(slog.DiscardHandler))
 	index := map[string]any{"rows": orEmpty(r.rows), "fields": orEmpty(r.fields), "parts": orEmpty(r.parts), "rules": filter.Rules()}
-	for key, method := range map[string]string{"status": "status", "timeline": "list_timeline", "tls": "tls_report", "counts": "count_captures"} {
+	parts := map[string]string{"status": "status", "timeline": "list_timeline", "tls": "tls_report", "counts": "count_captures"}
+	for key, method := range parts {
 		value, err := methods.Value(r.ctx, method, nil)
 		if err != nil {
 			return err

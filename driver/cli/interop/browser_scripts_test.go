@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -56,7 +55,7 @@ func TestBrowserScripts(t *testing.T) {
 	p.shows("#try-outcome", "GET /broken: ")
 	try("nothing", "")
 	p.shows("#try-outcome", "expected a method and a URL")
-	if got := value[int](p, fmt.Sprintf(`document.querySelectorAll("#rows [data-seq]").length`)); got != 2 {
+	if got := value[int](p, `document.querySelectorAll("#rows [data-seq]").length`); got != 2 {
 		t.Errorf("%d exchanges are listed, want 2: a trial is none", got)
 	}
 	p.quiet()

@@ -30,9 +30,11 @@ func pictures(rows []row) map[string]string {
 			rated = append(rated, r)
 		}
 	}
+	cpu := func(m measure) float64 { return m.micros }
+	requests := func(m measure) float64 { return m.rate }
 	return map[string]string{
-		"cpu.svg":  chart("CPU time of a request (logarithmic; shorter is better)", rows, func(m measure) float64 { return m.micros }, micros),
-		"rate.svg": chart("Requests a second, 8 connections (logarithmic; longer is better)", rated, func(m measure) float64 { return m.rate }, rate),
+		"cpu.svg":  chart("CPU time of a request (logarithmic; shorter is better)", rows, cpu, micros),
+		"rate.svg": chart("Requests a second, 8 connections (logarithmic; longer is better)", rated, requests, rate),
 	}
 }
 
