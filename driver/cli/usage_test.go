@@ -147,6 +147,10 @@ func TestOtherDocuments(t *testing.T) {
 		"flat.yaml":     "GET /x: {body: ok}\n",
 		"scenario.yaml": "endpoints:\n  GET /x: {body: ok}\n",
 		"both.yaml":     "endpoints: {}\nexport: {}\n",
+		"stub.json":     `{"request": {"method": "GET", "url": "/x"}, "response": {"status": 503}}`,
+		"stubs.json":    `{"mappings": [{"request": {"url": "/x"}, "response": {}}]}`,
+		"expect.json":   `[{"httpRequest": {"path": "/x"}, "httpResponse": {"statusCode": 200}}]`,
+		"within.yaml":   "GET /x: {request: {url: /x}, response: {status: 503}}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -157,6 +161,12 @@ func TestOtherDocuments(t *testing.T) {
 		{"script check", "lab.yaml", "this is an exporter file, not a scenario"},
 		{"script check", "session.json", "this is a HAR document, not a scenario: mode replay answers from it"},
 		{"script check", "petstore.yaml", "this is an OpenAPI document, not a scenario"},
+		{"script check", "stub.json", `:1:1: this is a mapping of WireMock, not a scenario: "starproxy scenario import FILE -o SCENARIO" translates it`},
+		{"script check", "stubs.json", "this is a mapping of WireMock, not a scenario"},
+		{"script check", "expect.json", "this is an expectation of MockServer, not a scenario"},
+		{"script check", "within.yaml", `:1:9: this is a mapping of WireMock, not the definition of endpoint "GET /x": "starproxy scenario import`},
+		{"check", "stub.json", "this is a mapping of WireMock, not an exporter file"},
+		{"run --port 1 --scenario", "stub.json", "this is a mapping of WireMock, not a scenario"},
 		{"check", "flat.yaml", "this is a scenario, not an exporter file"},
 		{"check", "scenario.yaml", `this is a scenario, not an exporter file: expected the key export, a map of names to drivers ("starproxy script check FILE"`},
 		{"check", "session.json", "this is a HAR document, not an exporter file"},

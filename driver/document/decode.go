@@ -281,7 +281,11 @@ func UnknownKey(k *yaml.Node, path string, known []string) error {
 	if path != "" {
 		in = " in " + path
 	}
-	if near := nearest.Name(k.Value, known); near != "" {
+	near := ownWord(k.Value)
+	if !slices.Contains(known, near) {
+		near = nearest.Name(k.Value, known)
+	}
+	if near != "" {
 		return Errorf(k, "unknown key %q%s; did you mean %q?", k.Value, in, near)
 	}
 	slices.Sort(known)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -24,15 +23,15 @@ const (
 )
 
 // Kind names the tool that a file was written for.
-type Kind string
+type Kind = document.Tool
 
 // The kinds of files.
 const (
-	WireMock   Kind = "wiremock"
-	MockServer Kind = "mockserver"
-	Postman    Kind = "postman"
-	Mockoon    Kind = "mockoon"
-	HAR        Kind = "har"
+	WireMock   = document.WireMock
+	MockServer = document.MockServer
+	Postman    = document.Postman
+	Mockoon    = document.Mockoon
+	HAR        = document.HAR
 )
 
 // Options say how files are read and in which form the scenario is written.
@@ -138,7 +137,7 @@ func (c *conversion) path(path string) error {
 	}
 	kind := c.options.From
 	if kind == "" {
-		if kind = kindOf(root); kind == "" {
+		if kind = document.ToolOf(root); kind == "" {
 			return document.InFile(path, document.Errorf(root, "got %s, want mappings of WireMock, expectations of MockServer, "+
 				"a collection of Postman, an environment of Mockoon or a HAR document", document.Describe(root)))
 		}
@@ -173,34 +172,6 @@ func (c *conversion) document(kind Kind, root *yaml.Node, s source) error {
 		err = fmt.Errorf("kind of the files: got %q, want wiremock, mockserver, postman, mockoon or har", kind)
 	}
 	return document.InFile(s.file, err)
-}
-
-// kindOf tells the kind of a document by its keys, "" if it is none.
-func kindOf(root *yaml.Node) Kind {
-	has := func(n *yaml.Node, keys ...string) bool {
-		return slices.ContainsFunc(keys, func(k string) bool { return document.Has(n, k) })
-	}
-	switch {
-	case root.Kind == yaml.SequenceNode && len(root.Content) > 0:
-		switch first := root.Content[0]; {
-		case has(first, "httpRequest", "httpResponse", "httpForward", "httpError"):
-			return MockServer
-		case has(first, "request", "response"):
-			return WireMock
-		}
-	case document.Has(document.Child(root, "log"), "entries"):
-		return HAR
-	case has(root, "item") && has(root, "info"):
-		return Postman
-	case has(root, "routes") && has(root, "uuid", "lastMigration", "endpointPrefix", "rootChildren"),
-		has(root, "source") && has(root, "data"):
-		return Mockoon
-	case has(root, "httpRequest", "httpResponse", "httpForward", "httpError"):
-		return MockServer
-	case has(root, "mappings") && document.Child(root, "mappings").Kind == yaml.SequenceNode, has(root, "request") && has(root, "response"):
-		return WireMock
-	}
-	return ""
 }
 
 // source is a file of another tool.

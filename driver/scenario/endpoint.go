@@ -145,6 +145,9 @@ func (c *compiler) endpoint(k, v *yaml.Node) ([]*mock.Endpoint, error) {
 	if err != nil {
 		return nil, document.Errorf(k, "%v", err)
 	}
+	if kind, hint := document.KindOf(v); v.Kind == yaml.MappingNode && document.ToolOf(v) != "" {
+		return nil, document.Errorf(v, "this is %s, not the definition of endpoint %q: %s", kind, k.Value, hint)
+	}
 	c.checkMethod(k, m)
 	c.checkPath(k, m)
 	if w := c.answers[v]; w.value != nil {

@@ -253,6 +253,8 @@ GET /users/{id}:
 func TestWrongMatchers(t *testing.T) {
 	t.Parallel()
 	for match, want := range map[string]string{
+		`query: {a: {matches: x}}`:              `m.yaml:2:23: unknown key "matches" in endpoint "GET /": match.query.a; did you mean "regex"?`,
+		`queryParameters: {a: x}`:               `unknown key "queryParameters" in endpoint "GET /": match; did you mean "query"?`,
 		`query: {a: {regexp: x}}`:               `m.yaml:2:23: unknown key "regexp" in endpoint "GET /": match.query.a; did you mean "regex"?`,
 		`query: {a: {regex: "("}}`:              "m.yaml:2:30: endpoint \"GET /\": match.query.a.regex: error parsing regexp: missing closing ): `(`",
 		`query: {a: {gt: ten}}`:                 `match.query.a.gt: got the text "ten", want a number`,

@@ -17,6 +17,9 @@ import (
 // document compiles the map at the top: {config, endpoints}, {config, mocks},
 // or the endpoints themselves with config among them.
 func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
+	if kind, hint := document.KindOf(root); kind != "" && kind != "scenario" && root.Kind != yaml.MappingNode {
+		return nil, document.Errorf(root, "this is %s, not a scenario: %s", kind, hint)
+	}
 	if root.Kind != yaml.MappingNode {
 		return nil, sentinel(root, document.Describe(root), ErrNotObject)
 	}
