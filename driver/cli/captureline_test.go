@@ -95,6 +95,9 @@ func TestCaptureListTells(t *testing.T) {
 			"   4 " + early + " GET     200       -      2 B a.example/x/1                                    [mocked]\n" +
 			"   6 " + late + " GET     502       -      0 B b.example/y                   [real server: no such host]\n",
 			stderr: "not shown: 5: 2 dropped from the journal, which has a limit, 3 not picked by the filter\n"},
+		{args: []string{"capture", "list", "--filter-expr", "~open"}, fake: fake{answers: map[string]any{"list_captures": []any{`{"rows": [], "total": 2, "last": 6}`}}},
+			stdout: "No captured requests match.\n", stderr: "not shown: 2 not picked by the filter\nexchanges in flight are left out: --live lists them\n",
+			calls: "list_captures ~open  0 5000 true"},
 		{args: []string{"capture", "list", "--limit=-1"}, code: 80, stderr: "j: --limit: got -1, want a number from 0 on (0 is no limit)\n"},
 		{args: []string{"capture", "list", "--since", "x"}, code: 80,
 			stderr: "j: --since: got \"x\", want the number of a request, a duration such as 10m, or a time such as 15:04 (see j proxy capture list --help)\n"},

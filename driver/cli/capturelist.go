@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -109,6 +110,9 @@ func (c *captureListCmd) Run(ctx context.Context, sys *System, p proxy) error {
 		show(r)
 	}
 	all.note(sys)
+	if !c.Live && strings.Contains(string(c.FilterExpr), "~open") {
+		sys.note("exchanges in flight are left out: --live lists them")
+	}
 	return nil
 }
 

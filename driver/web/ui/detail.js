@@ -99,11 +99,12 @@ const PANELS = {
 	},
 	why(e) {
 		const w = e.why || {}, notes = [...e.notes || [], ...e.socket?.notes || []];
-		const card = (m, more) => el('div.card', el('code', m.endpoint), el('span.dim', place(m)), more);
+		const edit = m => button('Edit this mock', () => editMock(m.endpoint), { className: 'live' });
+		const card = (m, more) => el('div.card', el('code', m.endpoint), el('span.dim', place(m)), edit(m), more);
 		const parts = [
 			e.failure && el('pre.error', e.failure),
 			e.came && section('What came', el('pre', e.came), e.body_truncated && el('p.warning', `The beginning of ${bytes(e.body_size)}.`)),
-			w.endpoint && section('Matched', card(w, button('Edit this mock', () => editMock(w.endpoint), { className: 'live' }))),
+			w.endpoint && section('Matched', card(w)),
 			w.recording && section('Replayed from', w.recording),
 			w.misses?.length && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
 			e.edits?.length && section('Changed', e.edits.map(c => [el('h3', `${c.part} of the ${c.side}, by ${c.by}`), diffView(lines(readable(c.before), readable(c.after)))])),
