@@ -72,6 +72,7 @@ const operatorHelp = `Operators of EXPR, which is mitmproxy's filter language an
     ~src RE, ~dst RE         host:port of the device, of the server
     ~mock RE                 key of the endpoint that answered
     ~mocked, ~patched        not just the real server's answer; patched
+    ~unmatched               no mock and no recording had an answer
     ~passthrough             the real server's answer as it is
     ~tls, ~refused           device broke off the TLS handshake, proxy refused
                              what came as a request

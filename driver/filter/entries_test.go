@@ -55,7 +55,7 @@ func entries() map[string]*capture.Entry {
 		},
 		// A real server out of reach.
 		"lost": {
-			Seq: 3, Client: client, Method: "GET", Scheme: "http", Host: "lost.example.com", Port: 80, Target: "/", Proto: "HTTP/1.1", Authority: "lost.example.com",
+			Seq: 3, Unmatched: true, Client: client, Method: "GET", Scheme: "http", Host: "lost.example.com", Port: 80, Target: "/", Proto: "HTTP/1.1", Authority: "lost.example.com",
 			Status: 502, ResponseHeader: exchange.HeaderOf("Content-Type", "text/plain"), ResponseBody: blob("502 no such host"), Origin: exchange.FromProxy, Error: "no such host",
 		},
 		"patch":  {Seq: 4, Method: "GET", Scheme: "https", Host: "h", Port: 8443, Target: "/p", Status: 200, Origin: exchange.FromPatch, Endpoint: "GET /p"},

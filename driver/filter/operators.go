@@ -178,6 +178,8 @@ var rows = []operator{
 	{Operator{"passthrough", NoArg, "the response is the real server's own"}, costField, "", func(s *subject, _ *argument) bool {
 		return s.http() && s.e.Origin == exchange.FromServer
 	}},
+	{Operator{"unmatched", NoArg, "no mock and no recording had an answer, whoever gave one"}, costField, "",
+		func(s *subject, _ *argument) bool { return s.e.Unmatched }},
 	{Operator{"tls", NoArg, "the device broke off the TLS handshake, or met a TLS fault in it"}, costField, "",
 		func(s *subject, _ *argument) bool { return s.e.Kind == capture.TLSError }},
 	{Operator{"refused", NoArg, "the proxy refused the request: it is malformed, or of an unknown proxy user"}, costField, "",

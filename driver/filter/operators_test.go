@@ -75,6 +75,7 @@ func operatorCases() []expected {
 		{"~mocked", "login patch replay"},
 		{"~patched", "patch"},
 		{"~passthrough", "logo socket"},
+		{"~unmatched", "lost"},
 		{"~tls", "tls"},
 		{"~refused", "refused"},
 		{"pot.example", "refused"},
