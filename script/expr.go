@@ -187,6 +187,8 @@ var (
 	// block is the beginning of a loop, a condition or a comment in the template
 	// languages of other programs.
 	block = regexp.MustCompile(`^(#|/|%|(for|if|else|elif|elsif|range|with|end|endif|endfor|each|unless)\b)`)
+	// helper is a function of those languages with its arguments behind blanks.
+	helper = regexp.MustCompile(`^[A-Za-z][\w-]*\s+['"\w]`)
 	// bareFormat is a format without quotes, as in fmt(%d, 3).
 	bareFormat = regexp.MustCompile(`[(,]\s*%`)
 )
@@ -198,6 +200,9 @@ func advised(text string, err error) error {
 	case block.MatchString(text):
 		return fmt.Errorf("%w (there are no blocks: write one expression, such as 'a' if x == 1 else 'b', or a function in a "+
 			".star scenario)", err)
+	case helper.MatchString(text) && strings.Contains(err.Error(), "after expression"):
+		return fmt.Errorf("%w (arguments stand in parentheses, as in request_query(page); \"starproxy scenario import\" translates "+
+			"helpers of WireMock)", err)
 	case bareFormat.MatchString(text):
 		return fmt.Errorf("%w (a format needs quotes, as in fmt('%%d', 3))", err)
 	}
