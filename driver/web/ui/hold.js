@@ -117,7 +117,7 @@ async function toggleAnswer() {
 
 function next() {
 	const i = rows.findIndex(r => r.id === id), row = rows[(i + 1) % rows.length];
-	if (row) open(row.id).then(() => $('hold-release').focus()); // in the list of them, keys would choose from it
+	if (row) open(row.id).then(() => list.focus());
 }
 
 // choose asks which exchanges are held.
