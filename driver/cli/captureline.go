@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/rivo/uniseg"
+
+	"starproxy/driver/capture"
 )
 
 // captureLines lays out captured exchanges for a terminal: the columns of a fixed width first,
@@ -92,6 +94,8 @@ func (r requestRow) tag() (text string, c colour) {
 		return "fault: " + fault, yellow
 	case r.Unmatched && r.Outcome == "rejected":
 		return "unmatched", red
+	case r.Error == capture.CutOff:
+		return r.Error, yellow
 	case strings.HasPrefix(r.Error, "the device "): // it went away, whatever the server does
 		return r.Error, red
 	case r.Error != "" && r.Status == 0 && r.SentStatus != 0, r.Error != "" && r.Kind == "tcp":

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"starproxy/driver/capture"
 )
 
 // rowsOfAllKinds are captured exchanges, each unlike the others.
@@ -36,6 +38,8 @@ func rowsOfAllKinds() []requestRow {
 			Error: "Host: got none, want one"},
 		{Seq: 13, Kind: "http", Start: noon + 11, Method: "GET", Scheme: "http", Host: "a.example.com", Port: 80, Path: "/hang", SentStatus: 502, Duration: 9000,
 			Origin: "proxy", Error: "the device closed the connection before it had its answer"},
+		{Seq: 14, Kind: "http", Start: noon + 11, Method: "GET", Scheme: "http", Host: "a.example.com", Port: 80, Path: "/hang", SentStatus: 502,
+			Origin: "proxy", Error: capture.ErrCut.Error()},
 		{Seq: 12345, Kind: "http", Start: noon + 12, Method: "GET\x1b[31m", Scheme: "http", Host: "evil\x1b]0;x\x07.example", Port: 80,
 			Path: "/日本語/日本語/日本語/日本語/日本語/日本語/日本語/日本語/日本語\x1b[2J\r\u202e", Status: 200, Origin: "passthrough"},
 	}
