@@ -104,7 +104,7 @@ func TestBrowserBodies(t *testing.T) {
 	// Why: a mistyped path is near a mock; a script fails with a backtrace.
 	ask("GET", "http://car.test/api/v1/statsu", "", "")
 	look("why")
-	p.shows("#panel", "Nearest misses")
+	p.shows("#panel", "Mocks that came nearest")
 	p.shows("#panel .card", "GET /api/v1/status")
 	ask("GET", "http://car.test/broken", "", "")
 	look("why")

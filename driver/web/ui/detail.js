@@ -106,7 +106,7 @@ const PANELS = {
 			e.came && section('What came', el('pre', e.came), e.body_truncated && el('p.warning', `The beginning of ${bytes(e.body_size)}.`)),
 			w.endpoint && section('Matched', card(w)),
 			w.recording && section('Replayed from', w.recording),
-			w.misses?.length && section('Nearest misses', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
+			w.misses?.length && section('Mocks that came nearest', w.misses.map(m => card(m, el('ul', m.why.map(x => el('li', x)))))),
 			e.edits?.length && section('Changed', e.edits.map(c => [el('h3', `${c.part} of the ${c.side}, by ${c.by}`), diffView(lines(readable(c.before), readable(c.after)))])),
 			e.edits_omitted && el('p.warning', 'What was changed is too long to be kept.'),
 			e.met?.length && section('Met', e.met.map(text => el('p.warning', text))),
