@@ -64,14 +64,14 @@ async function compare() {
 	$('compare-second').value = second || '';
 	if (!first || !second) return fill($('compare-parts'), el('p', 'Give the numbers of two exchanges, or select two in the list.'));
 	try {
-		const [a, b] = (await Promise.all([call('get_capture', first), call('get_capture', second)])).map(facts);
+		const both = await Promise.all([call('get_capture', first), call('get_capture', second)]), [a, b] = both.map(facts);
 		const [sent, answered] = await Promise.all([bodies('request', first, second), bodies('response', first, second)]);
 		if (mine !== shown) return;
 		const table = name => {
 			const rows = differences(a[name], b[name], all), head = [name, first, second].map(n => el('th', { scope: 'col' }, `${n}`));
 			return rows.length > 0 && el('table', { ariaLabel: name }, el('thead', el('tr', head)), el('tbody', rows));
 		};
-		fill($('compare-parts'), ['Request', 'Query', 'Request headers'].map(table), section('Request body', sent),
+		fill($('compare-parts'), both.map(e => el('p.url', el('b', `${e.seq}: ${e.method}`), ` ${e.url}`)), ['Request', 'Query', 'Request headers'].map(table), section('Request body', sent),
 			['Response', 'Response headers', 'Trailers'].map(table), section('Response body', answered), table('Timing'));
 	} catch (e) {
 		if (mine === shown) fill($('compare-parts'), el('p.error', e.message));

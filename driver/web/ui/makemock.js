@@ -22,7 +22,7 @@ export async function makeMock(seq) {
 		offers.body && option('body', 'only with this body ', el('small', offers.body)),
 		offers.headers.length && el('details', el('summary', 'only with these headers'), offers.headers.map(header)),
 		el('p', key), text, told,
-		el('footer', button('Cancel', () => box.close()), button('Edit…', change), button('Save', submit, { id: 'make-save', className: 'primary', title: 'Ctrl+Enter' })));
+		el('footer', button('Cancel', () => box.close()), button('Edit…', change), button('Set', submit, { id: 'make-save', className: 'primary', title: 'Ctrl+Enter' })));
 
 	function show() {
 		key.textContent = draft.key;

@@ -75,7 +75,7 @@ export async function editMock(key, draft) {
 	if (!draft) await loadMocks();
 	const old = draft ? '' : key, text = draft ? draft.definition : endpoints.find(e => e.key === key)?.text || '';
 	edit({
-		id: 'mock', title: 'Mock', key, text, labels: ['Method and path', 'Definition (YAML or JSON)'], language: 'yaml', kind: 'mock',
+		id: 'mock', title: 'Mock', key, text, labels: ['Method and path', 'Definition (YAML or JSON)'], verb: 'Set', language: 'yaml', kind: 'mock',
 		async check(...mock) {
 			const found = await call('check_mock', ...mock, old);
 			return { ...found, warnings: [...found.warnings || [], ...found.relations?.map(r => r.text) || []].filter(w => !draft?.file || !w.includes(draft.file)) };
@@ -89,7 +89,12 @@ export async function putMock(key, text, old, draft) {
 	await changeMocks('put_mock', key, text, old);
 }
 
-onView(async view => view === 'mocks' && fill($('scenarios'), (await call('list_scenarios')).map(s => el('option', s.name))));
+onView(async view => {
+	if (view !== 'mocks') return;
+	const all = await call('list_scenarios');
+	fill($('scenarios'), all.map(s => el('option', s.name)));
+	$('scenarios').hidden = $('scenario-load').hidden = !all.length;
+});
 
 $('mock-add').onclick = () => editMock('GET /api/example', { definition: 'status: 200\nbody:\n  ok: true\n' });
 $('mocks-reset').onclick = e => sure(e.target, 'return to the scenario as it was loaded', () => changeMocks('reset_mocks'));
