@@ -17,7 +17,7 @@ import (
 // document compiles the map at the top: {config, endpoints}, {config, mocks},
 // or the endpoints themselves with config among them.
 func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
-	if kind, hint := document.KindOf(root); kind != "" && kind != "scenario" && root.Kind != yaml.MappingNode {
+	if kind, hint := document.KindOf(root); kind != "" && kind != "scenario" {
 		return nil, document.Errorf(root, "this is %s, not a scenario: %s", kind, hint)
 	}
 	if root.Kind != yaml.MappingNode {
@@ -43,9 +43,6 @@ func (c *compiler) document(root *yaml.Node) ([]*mock.Endpoint, error) {
 	}
 	if endpoints.Kind != yaml.MappingNode {
 		return nil, sentinel(endpoints, document.Describe(endpoints), ErrNoEndpoints)
-	}
-	if kind, hint := document.KindOf(root); kind != "" && kind != "scenario" {
-		return nil, document.Errorf(root, "this is %s, not a scenario: %s", kind, hint)
 	}
 	if wrapper != nil {
 		for k, v := range document.Pairs(root) {

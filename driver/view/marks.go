@@ -79,7 +79,8 @@ func (s *Service) Mark(seq uint64) (emoji, comment string) {
 
 func (s *Service) annotate(_ context.Context, seq int, colour, comment string) (string, error) {
 	if seq < 0 {
-		return "", rpc.Refuse(rpc.FailedPrecondition, "annotate_capture: exchange %d is in flight: it can have a mark when it has ended", -seq)
+		return "", rpc.Refuse(rpc.FailedPrecondition,
+			"annotate_capture: exchange %d is in flight: it can have a mark when it has ended", -seq)
 	}
 	if _, err := s.Entry("annotate_capture", seq); err != nil {
 		return "", err
