@@ -294,7 +294,7 @@ func TestBrowserTables(t *testing.T) {
 	p.until(`/^2:9: /.test(document.querySelector("#state-error").textContent) && document.querySelector("#state-save").disabled`)
 	p.fill("#state-text", `{"max": 9007199254740993}`)
 	p.until(`!document.querySelector("#state-save").disabled`)
-	p.do(chromedp.Focus("#state-text"), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(2))) // Ctrl+Enter
+	p.do(chromedp.Focus("#state-key"), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(2))) // Ctrl+Enter
 	p.shows("#state-rows", "9007199254740993")
 	press("state", "limits", "Edit")
 	p.until(`document.querySelector("#state-text")?.value.includes("9007199254740993")`)

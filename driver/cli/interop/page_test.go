@@ -132,9 +132,10 @@ func (p *page) until(condition string) {
 	}
 }
 
+// click clicks an element, once it is there.
 func (p *page) click(selector string) {
 	p.t.Helper()
-	p.do(chromedp.Evaluate(fmt.Sprintf(`(e => { if (!e) throw new Error("no %[1]s"); e.click(); })(document.querySelector(%[2]q))`, strings.ReplaceAll(selector, `"`, `'`), selector), nil))
+	p.until(fmt.Sprintf(`(e => e && (e.click(), true))(document.querySelector(%q))`, selector))
 }
 
 // awaitPromise has an evaluation give what its promise gives.
@@ -143,9 +144,8 @@ func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.
 // press clicks the button with a label within an element, once it is there.
 func (p *page) press(within, label string) {
 	p.t.Helper()
-	button := fmt.Sprintf(`[...%s.querySelectorAll("button")].find(b => b.textContent === %q)`, within, label)
-	p.until(button)
-	p.do(chromedp.Evaluate(button+".click()", nil))
+	// In one step, since the page may make the button anew between two.
+	p.until(fmt.Sprintf(`(b => b && (b.click(), true))([...%s.querySelectorAll("button")].find(b => b.textContent === %q))`, within, label))
 }
 
 // counts waits until the list says that it has so many exchanges.

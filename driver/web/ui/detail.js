@@ -13,7 +13,7 @@ import { facts } from './tls.js';
 
 const TABS = { request: 'Request', response: 'Response', messages: 'Messages', why: 'Why & notes', timing: 'Timing & connection' };
 
-let seq = 0, row, tab, preferred = 'response';
+let seq = 0, row, state, tab, preferred = 'response';
 let leave; // ends what the panel follows
 
 // shown.event is the exchange that is shown, null when there is none. shown.opening is the
@@ -23,8 +23,9 @@ export const shown = { event: null, opening: null };
 // open shows the exchange of the route. It changes the panel only when everything has
 // been fetched, so that the panel does not flicker.
 async function open() {
-	const n = seq = route.seq;
-	fill($('tabs'));
+	const n = route.seq, before = stateOf(rowOf(n));
+	if (n !== seq) fill($('tabs'));
+	seq = n;
 	shown.opening = n && call('get_capture', n).catch(error => ({ error: error.message }));
 	const e = await shown.opening;
 	if (seq !== n) return;
@@ -41,6 +42,16 @@ async function open() {
 	fill($('tabs'), tabs().map(t => button(TABS[t], () => choose(t), { role: 'tab', 'data-tab': t, className: t === 'why' && wrong(row) ? 'alert' : '' })));
 	showNote();
 	showTab();
+	state = before ?? stateOf(row);
+	news(); // of the time while it was fetched
+}
+
+// stateOf returns a text that changes when an exchange in flight has to be fetched anew. More
+// bytes and messages are no reason.
+const stateOf = r => r && `${r.websocket || r.kind === 'tcp' ? '' : r.state} ${r.status} ${r.open}`;
+
+function news() {
+	if ((shown.event?.socket || shown.event?.open) && stateOf(row) !== state) open();
 }
 
 const tabs = () => Object.keys(TABS).filter(t => t !== 'messages' || shown.event.socket).sort((a, b) => wrong(row) && (b === 'why') - (a === 'why'));
@@ -145,10 +156,4 @@ onRoute(({ seq: n }) => {
 });
 onUp(() => shown.event && open());
 // A socket may have ended; an exchange in flight may have an answer now.
-let state;
-onChange((_, changed) => {
-	if (!(shown.event?.socket || shown.event?.open) || !changed.some(r => r.seq === seq)) return;
-	const now = `${row.state} ${row.status} ${row.open}`;
-	if (now !== state) open();
-	state = now;
-});
+onChange((_, changed) => changed.some(r => r.seq === seq) && news());

@@ -93,7 +93,7 @@ function land(seqs) {
 		journal.flying.delete(bySeq.get(seq));
 		bySeq.delete(seq);
 	}
-	journal.open = journal.open.filter(r => !seqs.includes(r.seq));
+	for (const part of ['open', 'incoming']) journal[part] = journal[part].filter(r => !seqs.includes(r.seq));
 	onChange.send([], [], true);
 }
 
@@ -130,7 +130,7 @@ export function flush() {
 		if (shown.state) journal.flying.add(shown);
 		else journal.flying.delete(shown);
 	}
-	journal.incoming = held.slice(-LIMIT);
+	journal.incoming = [...new Map(held.map(r => [r.live ? -r.live : r.seq, r])).values()].slice(-LIMIT); // an entry takes the place of its row in flight
 	journal.open.push(...added.filter(r => r.seq < 0));
 	const kept = added.filter(r => r.seq > 0).concat(landed).sort((a, b) => a.seq - b.seq); // some may be back
 	const older = kept[0]?.seq < rows.at(-1)?.seq;
