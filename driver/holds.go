@@ -112,13 +112,7 @@ func (s *holds) watch(ctx context.Context) (iter.Seq2[any, error], error) {
 			if !yield(s.rowsOf(), nil) {
 				return
 			}
-			pace := time.After(heldPace)
-			if !follow.Any(ctx, changed) {
-				return
-			}
-			select {
-			case <-pace:
-			case <-ctx.Done():
+			if !follow.Paced(ctx, heldPace, changed) {
 				return
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 	"time"
 
@@ -184,21 +183,11 @@ func (p *progress) update() []onboarded {
 func (o *onboarding) watch(ctx context.Context) (iter.Seq2[any, error], error) {
 	return func(yield func(any, error) bool) {
 		p := &progress{onboarding: o, devices: map[netip.Addr]*onboarded{}}
-		var last []onboarded
-		for {
-			changes := []<-chan struct{}{o.journal.Changed(), o.handshakes.Changed(), o.looks.DevicesChanged()}
-			now := p.update()
-			if !reflect.DeepEqual(now, last) && !yield(now, nil) {
-				return
-			}
-			last = now
-			rest := time.After(onboardingPace)
-			if !follow.Any(ctx, changes...) {
-				return
-			}
-			select {
-			case <-rest:
-			case <-ctx.Done():
+		changes := func() []<-chan struct{} {
+			return []<-chan struct{}{o.journal.Changed(), o.handshakes.Changed(), o.looks.DevicesChanged()}
+		}
+		for devices := range follow.Values(ctx, onboardingPace, changes, p.update) {
+			if !yield(devices, nil) {
 				return
 			}
 		}

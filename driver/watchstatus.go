@@ -3,7 +3,6 @@ package driver
 import (
 	"context"
 	"iter"
-	"reflect"
 	"time"
 
 	"starproxy/builtins/follow"
@@ -23,29 +22,9 @@ func (r *reporter) watchStatus(ctx context.Context) (iter.Seq2[any, error], erro
 	}, nil
 }
 
-// reports yields the status, and then each other one until ctx ends. A change after
-// a quiet time is told at once. Changes within pace of a report are told together.
+// reports yields the status, and then each other one until ctx ends, no faster than pace.
 func (r *reporter) reports(ctx context.Context, pace time.Duration) iter.Seq[*statusReport] {
-	return func(yield func(*statusReport) bool) {
-		var last *statusReport
-		for {
-			changes := r.changes()
-			now := r.report()
-			if !reflect.DeepEqual(now, last) && !yield(now) {
-				return
-			}
-			last = now
-			rest := time.After(pace)
-			if !follow.Any(ctx, changes...) {
-				return
-			}
-			select {
-			case <-rest:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
+	return follow.Values(ctx, pace, r.changes, r.report)
 }
 
 // changes returns channels of which one is closed when the status changes next. They

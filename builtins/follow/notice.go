@@ -2,8 +2,10 @@ package follow
 
 import (
 	"context"
+	"iter"
 	"reflect"
 	"sync"
+	"time"
 )
 
 // Notice is a [Signal] with a lock of its own, for values that no single lock guards.
@@ -33,6 +35,39 @@ func (n *Notice) Notify() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.signal.Notify()
+}
+
+// Paced waits as [Any] does, and no shorter than pace.
+func Paced(ctx context.Context, pace time.Duration, channels ...<-chan struct{}) bool {
+	rest := time.After(pace)
+	if !Any(ctx, channels...) {
+		return false
+	}
+	select {
+	case <-rest:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Values yields what now returns, and then each other value until ctx ends. A change after
+// a quiet time is told at once. Changes within pace of a value are told together. changes
+// returns channels of which one is closed when the value changes next.
+func Values[T any](ctx context.Context, pace time.Duration, changes func() []<-chan struct{}, now func() T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for first, last := true, *new(T); ; first = false {
+			channels := changes() // before the value, so that no change is missed
+			value := now()
+			if (first || !reflect.DeepEqual(value, last)) && !yield(value) {
+				return
+			}
+			last = value
+			if !Paced(ctx, pace, channels...) {
+				return
+			}
+		}
+	}
 }
 
 // Any waits until one of the channels is closed. It reports false when ctx ended

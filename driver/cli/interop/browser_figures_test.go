@@ -91,6 +91,16 @@ func TestBrowserFigures(t *testing.T) {
 	p.click("#waterfall button")
 	p.until(`location.hash.startsWith("#/traffic/7/")`)
 	p.shows("#detail-head", "http://slow.test/api/slow")
+
+	// A device leads to its exchanges, too.
+	p.click("#close")
+	p.fill("#filter", "")
+	p.counts(10)
+	p.click(`[data-view="figures"]`)
+	p.fill("#figures-by", "device")
+	p.press(`document.querySelector("#figures-groups")`, "127.0.0.1")
+	p.until(`document.querySelector("#filter").value === "~src ^127\\.0\\.0\\.1:"`)
+	p.counts(10)
 	p.quiet()
 }
 

@@ -2,7 +2,7 @@
 
 import { decode, fetchBody } from './body.js';
 import { diffView, lines } from './diff.js';
-import { parse, pretty } from './json.js';
+import { readable } from './json.js';
 import { statusOf, verdict } from './list.js';
 import { $, bytes, date, el, fill, go, millis, onRoute, route, section } from './page.js';
 import { call } from './source.js';
@@ -42,13 +42,13 @@ function differences(a, b, all) {
 		el('tr', { className: x === y ? 'dim' : '' }, el('th', { scope: 'row' }, name), el('td', x === y || !x ? x : el('del', x)), el('td', x === y || !y ? y : el('ins', y))));
 }
 
-async function readable(seq, side) {
-	const b = await fetchBody(seq, side, WHOLE), plain = b.binary ? '' : decode(b.bytes, b.charset), value = b.more || b.binary ? undefined : parse(plain);
-	return { ...b, text: value === undefined ? plain : pretty(value) };
+async function readBody(seq, side) {
+	const b = await fetchBody(seq, side, WHOLE), plain = b.binary ? '' : decode(b.bytes, b.charset);
+	return { ...b, text: b.more ? plain : readable(plain) };
 }
 
 async function bodies(side, first, second) {
-	const [a, b] = await Promise.all([readable(first, side), readable(second, side)]), at = a.bytes.findIndex((x, i) => x !== b.bytes[i]);
+	const [a, b] = await Promise.all([readBody(first, side), readBody(second, side)]), at = a.bytes.findIndex((x, i) => x !== b.bytes[i]);
 	const equal = at < 0 && a.bytes.length === b.bytes.length, cut = (a.more || b.more) && el('p.warning', `Only the first ${bytes(WHOLE)} are compared.`);
 	if (equal) return [el('p.dim', a.bytes.length ? `Equal, ${bytes(a.size)}.` : 'Both are empty.'), cut];
 	if (!a.binary && !b.binary) return [a.text === b.text ? el('p.dim', 'Equal but for layout.') : diffView(lines(a.text, b.text)), cut];

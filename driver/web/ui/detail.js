@@ -2,7 +2,7 @@
 
 import { bodyView } from './body.js';
 import { diffView, lines } from './diff.js';
-import { parse, pretty } from './json.js';
+import { readable } from './json.js';
 import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { messages } from './messages.js';
 import { editMock } from './mocks.js';
@@ -91,12 +91,6 @@ const side = (name, prefix) => e => [
 	table('Headers', e[`${prefix}headers_list`]), !prefix && table('Query', e.query_list), table('Cookies', e[`${name}_cookies`]), table('Trailers', e[`${prefix}trailers_list`]),
 	section('Body', bodyView(e.seq, name)),
 ];
-
-// readable lays out a text that is JSON, so that lines can be compared.
-function readable(text) {
-	const value = parse(text);
-	return value === undefined ? text : pretty(value);
-}
 
 const answer = (t, span) => t.headed_ms ? [span('Waiting', t.headed_ms - t.wait_ms, t.headed_ms), span('Receiving', t.headed_ms, t.headed_ms + t.receive_ms)] : [['Answer', 'none']];
 

@@ -1,8 +1,9 @@
 // Figures and the waterfall of the exchanges that the filter shows, over a chosen span.
 
-import { pill, statusClass, statusOf, verdict, wrong } from './list.js';
+import { addressOf, pill, statusClass, statusOf, verdict, wrong } from './list.js';
 import { $, button, bytes, clock, count, el, fill, go, millis, onRoute, route } from './page.js';
 import { journal, onChange } from './proxy.js';
+import { deviceExpr, hostExpr } from './sidebar.js';
 
 const SLOTS = 120; // bars of the overview
 const SHOWN = 200; // exchanges that the waterfall shows at once
@@ -13,11 +14,10 @@ const BY = {
 	host: r => r.host,
 	endpoint: r => r.endpoint || `${verdict(r).word}: ${r.method} ${r.host}`,
 	path: r => `${r.method} ${r.host}${r.path.split('?')[0]}`,
-	device: r => (r.client || '').replace(/:\d+$/, ''),
+	device: addressOf,
 };
 
-const LOOK_UP = { host: host => `~d ^${quoted(host)}$`, device: address => `~src ${quoted(address)}` };
-const quoted = text => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+const LOOK_UP = { host: hostExpr, device: deviceExpr };
 
 // span is the part of the time that was chosen, in seconds since 1970; null for all.
 let span = null, from = 0, to = 0, page = 0, drawn = 0, timer;

@@ -10,3 +10,9 @@ export function parse(text) {
 }
 
 export const pretty = v => JSON.stringify(v, null, 2);
+
+// readable lays out a text that is JSON, so that lines can be compared.
+export function readable(text) {
+	const value = parse(text);
+	return value === undefined ? text : pretty(value);
+}

@@ -37,10 +37,9 @@ export function lasting(r) {
 	return ms < 60000 ? `${Math.floor(ms / 1000)} s` : `${Math.floor(ms / 60000)} min`;
 }
 
-const device = r => {
-	const address = r.client?.replace(/:\d+$/, '').replace(/[[\]]/g, '');
-	return status.devices?.[address] || address || '';
-};
+// addressOf returns the address of the device, without the port.
+export const addressOf = r => r.client?.replace(/:\d+$/, '').replace(/[[\]]/g, '') || '';
+const device = r => status.devices?.[addressOf(r)] || addressOf(r);
 let names = []; // of the columns that are shown
 const where = r => `${names.includes('Scheme') || !r.scheme ? '' : `${r.scheme}://`}${r.host}${port(r)}`;
 const cells = (role, content) => names.map(c => el(`div.c-${c.toLowerCase()}`, { role }, content?.(c)));

@@ -8,8 +8,8 @@ import { inSight, keyed, then } from './tables.js';
 const PAUSE = 1000; // ms between two looks; a look that takes long is followed by a longer pause
 
 const regex = text => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-const hostExpr = name => `~d ^${regex(name)}$`;
-const deviceExpr = name => `~src ^${regex(name.includes(':') ? `[${name}]` : name)}:`;
+export const hostExpr = name => `~d ^${regex(name)}$`;
+export const deviceExpr = name => `~src ^${regex(name.includes(':') ? `[${name}]` : name)}:`;
 
 const choose = expr => go({ f: route.f === expr ? '' : expr });
 
